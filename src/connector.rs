@@ -1,0 +1,379 @@
+//! The connector: what an application holds.
+
+use crate::emit::{
+    Decimal, INVALID, Line, Scratch, Sign, Value, duration_in_milliseconds, is_code, is_value,
+    seconds_in_milliseconds,
+};
+use crate::error::StartError;
+use crate::handoff::{Exchange, Tally, Written};
+use crate::lifecycle::Lifecycle;
+use crate::send::Shared;
+use crate::settings::{Builder, Settings, Shape};
+use crate::stats::{Account, FlushOutcome, Stats, StopReport};
+use crate::timer::Timer;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// Emits metrics to a StatsD server.
+///
+/// A connector is a cheap handle: clone it, share it, keep one in each part of a service. The
+/// calls that emit take `&self`, return nothing, never fail and never wait. A line that cannot
+/// be accepted is dropped and counted, see [`Stats`].
+///
+/// # What may be lost, and when
+///
+/// * Lines wait in memory until the flusher sends them, at most one flush interval while the
+///   server takes them. What is in memory when the process ends is lost:
+///   [`stop`](Self::stop) before that.
+/// * What the operating system did not take survives a broken connection. What it did take
+///   counts as sent, and can still be lost on the way.
+/// * Beyond the capacity the newest lines are dropped, and counted.
+///
+/// # Life
+///
+/// Lines emitted before [`start`](Self::start), and between [`stop`](Self::stop) and the next
+/// start, are kept up to the capacity and sent after it. Dropping a handle never stops the
+/// others. When the last is dropped without a stop, the flusher sends what it can within the
+/// stop timeout, if its runtime lives that long, and ends.
+///
+/// # Example
+///
+/// ```
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use freewheel::{Connector, Protocol};
+///
+/// let statsd = Connector::builder("127.0.0.1").protocol(Protocol::Udp).build()?;
+/// statsd.start().await?;
+/// statsd.incr("requests");
+/// let report = statsd.stop().await;
+/// assert_eq!(report.kept.lines, 0);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Connector {
+    /// None for a disabled one.
+    inner: Option<Inner>,
+}
+
+#[derive(Clone)]
+struct Inner {
+    exchange: Arc<Exchange>,
+    owner: Arc<Owner>,
+}
+
+/// What is owned by the handles, and not by the flusher.
+struct Owner {
+    heads: Heads,
+    lifecycle: Lifecycle,
+    shared: Arc<Shared>,
+}
+
+/// What the lines of each kind begin with.
+struct Heads {
+    counter: Box<[u8]>,
+    gauge: Box<[u8]>,
+    timer: Box<[u8]>,
+    bare: Box<[u8]>,
+}
+
+impl Heads {
+    fn new(prefix: &str, type_prefixes: bool) -> Self {
+        let head = |kind: &str| {
+            let kind = if type_prefixes { kind } else { "" };
+            let segments = [prefix, kind].into_iter().filter(|segment| !segment.is_empty());
+            segments.flat_map(|segment| [segment.as_bytes(), b"."]).flatten().copied().collect()
+        };
+        Self {
+            counter: head("counters"),
+            gauge: head("gauges"),
+            timer: head("timers"),
+            bare: head(""),
+        }
+    }
+}
+
+impl Connector {
+    /// Begins the settings of a connector to this host: an IPv4 or IPv6 address, or a name,
+    /// which is looked up at each connection.
+    pub fn builder(host: impl Into<String>) -> Builder {
+        Builder::new(host.into())
+    }
+
+    /// A connector of the same interface that does nothing, at no cost.
+    ///
+    /// Its numbers stay 0, and it is never connected.
+    #[must_use]
+    pub const fn disabled() -> Self {
+        Self { inner: None }
+    }
+
+    pub(crate) fn new(settings: Settings, shape: Shape) -> Self {
+        let wake = Arc::new(Notify::new());
+        let ring = Arc::clone(&wake);
+        // A wake-up costs the caller microseconds: worth it for an eighth of the capacity,
+        // and for less the tick comes soon enough.
+        let ring_at = shape.blocks.div_ceil(8);
+        let exchange = Arc::new(Exchange::new(
+            shape.block_size,
+            shape.blocks,
+            ring_at,
+            Box::new(move || ring.notify_one()),
+        ));
+        let shared = Shared {
+            exchange: Arc::clone(&exchange),
+            settings,
+            account: Account::default(),
+            connected: AtomicBool::new(false),
+            wake,
+        };
+        let owner = Owner {
+            heads: Heads::new(&shape.prefix, shape.type_prefixes),
+            lifecycle: Lifecycle::default(),
+            shared: Arc::new(shared),
+        };
+        Self { inner: Some(Inner { exchange, owner: Arc::new(owner) }) }
+    }
+
+    /// Counts one.
+    #[inline]
+    pub fn incr(&self, name: &str) {
+        self.incr_by(name, 1);
+    }
+
+    /// Counts `amount`, which may be negative or fractional.
+    #[inline]
+    pub fn incr_by(&self, name: &str, amount: impl Value) {
+        self.emit_number(|heads| &heads.counter, name, Sign::AsIs, amount, "c");
+    }
+
+    /// Counts one down.
+    #[inline]
+    pub fn decr(&self, name: &str) {
+        self.decr_by(name, 1);
+    }
+
+    /// Counts `amount` down: `decr_by(name, 2)` sends `-2`.
+    #[inline]
+    pub fn decr_by(&self, name: &str, amount: impl Value) {
+        self.emit_number(|heads| &heads.counter, name, Sign::Reversed, amount, "c");
+    }
+
+    /// Sets a gauge.
+    ///
+    /// Servers take a signed value for a delta. So a number below zero is sent as two lines,
+    /// `0` and then the number; they always travel in one datagram.
+    #[inline]
+    pub fn gauge(&self, name: &str, value: impl Value) {
+        let Some(inner) = &self.inner else { return };
+        let mut scratch = Scratch::new();
+        let Some(number) = value.format(&mut scratch) else {
+            return inner.exchange.emit(|_| INVALID);
+        };
+        let (sign, negative) = (Sign::AsIs.of(&number), number.negative);
+        let (head, magnitude) = (&*inner.owner.heads.gauge, number.magnitude);
+        let line = Line { head, name, sign, magnitude, code: "g" };
+        if negative {
+            inner.exchange.emit(|room| line.write_from_zero(room));
+        } else {
+            inner.exchange.emit(|room| line.write(room));
+        }
+    }
+
+    /// Raises a gauge by `delta`, or lowers it where that is negative. May be fractional.
+    #[inline]
+    pub fn gauge_delta(&self, name: &str, delta: impl Value) {
+        self.emit_number(|heads| &heads.gauge, name, Sign::Explicit, delta, "g");
+    }
+
+    /// Records how long something took, in milliseconds, exact to the nanosecond.
+    #[inline]
+    pub fn timing(&self, name: &str, elapsed: Duration) {
+        let mut scratch = Scratch::new();
+        self.emit_timing(name, duration_in_milliseconds(elapsed, &mut scratch));
+    }
+
+    /// Records how many seconds something took; sent as milliseconds with the digits that
+    /// `seconds` has. What is negative or not finite is dropped and counted as invalid.
+    #[inline]
+    pub fn timing_seconds(&self, name: &str, seconds: f64) {
+        let mut scratch = Scratch::new();
+        match seconds_in_milliseconds(seconds, &mut scratch) {
+            Some(milliseconds) => self.emit_timing(name, milliseconds),
+            None => self.emit(|_| INVALID),
+        }
+    }
+
+    /// Begins a timing that is recorded when the guard is dropped, also by a panic.
+    #[inline]
+    #[must_use = "the time ends when the guard is dropped"]
+    pub fn timer<'a>(&'a self, name: &'a str) -> Timer<'a> {
+        Timer::new(self, name)
+    }
+
+    /// Sends `{prefix.}{path}:{value}|{type_code}`: for what the other calls do not offer.
+    ///
+    /// The path is made safe like any name. A value with `:`, `|` or a control character is
+    /// dropped and counted as invalid, as is an empty one. The type code may be followed by
+    /// further fields (`c|@0.1`): only control characters are refused there.
+    pub fn inject_metric(&self, path: &str, value: &str, type_code: &str) {
+        let Some(inner) = &self.inner else { return };
+        if !is_value(value) || !is_code(type_code) {
+            return inner.exchange.emit(|_| INVALID);
+        }
+        let head = &*inner.owner.heads.bare;
+        let magnitude = Decimal::Plain(value.as_bytes());
+        let line = Line { head, name: path, sign: b"", magnitude, code: type_code };
+        inner.exchange.emit(|room| line.write(room));
+    }
+
+    #[inline(always)]
+    fn emit_number(
+        &self,
+        head: impl Fn(&Heads) -> &[u8],
+        name: &str,
+        sign: Sign,
+        value: impl Value,
+        code: &'static str,
+    ) {
+        let Some(inner) = &self.inner else { return };
+        let mut scratch = Scratch::new();
+        let Some(number) = value.format(&mut scratch) else {
+            return inner.exchange.emit(|_| INVALID);
+        };
+        let sign = sign.of(&number);
+        let head = head(&inner.owner.heads);
+        let line = Line { head, name, sign, magnitude: number.magnitude, code };
+        inner.exchange.emit(|room| line.write(room));
+    }
+
+    #[inline(always)]
+    fn emit_timing(&self, name: &str, magnitude: Decimal<'_>) {
+        let Some(inner) = &self.inner else { return };
+        let head = &*inner.owner.heads.timer;
+        let line = Line { head, name, sign: b"", magnitude, code: "ms" };
+        inner.exchange.emit(|room| line.write(room));
+    }
+
+    fn emit(&self, write: impl Fn(&mut [u8]) -> Written) {
+        if let Some(inner) = &self.inner {
+            inner.exchange.emit(write);
+        }
+    }
+
+    /// Starts the flusher on the current tokio runtime. It returns once the flusher runs, and
+    /// does not wait for a connection: that is made, and made again, from now on.
+    ///
+    /// A disabled connector starts at once.
+    ///
+    /// # Errors
+    /// [`StartError::AlreadyRunning`], and nothing changes; [`StartError::NoRuntime`] outside a
+    /// tokio runtime; [`StartError::RuntimeUnfit`] if the flusher cannot run there.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped after it was polled, the flusher runs nevertheless.
+    pub async fn start(&self) -> Result<(), StartError> {
+        match &self.inner {
+            Some(inner) => inner.owner.lifecycle.start(&inner.owner.shared).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Starts the flusher on a thread of its own, named `freewheel`, with a small runtime of
+    /// its own: for programs without tokio, and for services whose requests should not share
+    /// their runtime with it.
+    ///
+    /// # Errors
+    /// [`StartError::AlreadyRunning`], and nothing changes; [`StartError::Thread`] if the
+    /// operating system refuses the thread.
+    pub fn start_on_thread(&self) -> Result<(), StartError> {
+        match &self.inner {
+            Some(inner) => inner.owner.lifecycle.start_on_thread(&inner.owner.shared),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until what was emitted before it, by this thread or ordered before this call by
+    /// other means, is with the operating system; no longer than the stop timeout.
+    ///
+    /// # Cancel safety
+    /// Dropping the future gives up waiting, and nothing else. Any executor will do.
+    pub async fn flush(&self) -> FlushOutcome {
+        match &self.inner {
+            Some(inner) => inner.owner.lifecycle.flush(&inner.owner.shared).await,
+            None => FlushOutcome::Done,
+        }
+    }
+
+    /// Sends what was emitted before it, until the stop timeout has passed, and ends the
+    /// flusher. Says what was sent and what was not: that is kept for the next start.
+    ///
+    /// A connector that is not running answers at once; stopped twice at a time, it answers
+    /// both.
+    ///
+    /// # Cancel safety
+    /// The flusher stops nevertheless, once the future was polled. Any executor will do.
+    pub async fn stop(&self) -> StopReport {
+        match &self.inner {
+            Some(inner) => inner.owner.lifecycle.stop(&inner.owner.shared).await,
+            None => StopReport::new(Stats::default(), Tally::default()),
+        }
+    }
+
+    /// [`flush`](Self::flush) for programs without an executor.
+    ///
+    /// # Panics
+    /// Within a tokio runtime, whose thread it would block.
+    pub fn blocking_flush(&self) -> FlushOutcome {
+        block_on(self.flush())
+    }
+
+    /// [`stop`](Self::stop) for programs without an executor.
+    ///
+    /// # Panics
+    /// Within a tokio runtime, whose thread it would block.
+    pub fn blocking_stop(&self) -> StopReport {
+        block_on(self.stop())
+    }
+
+    /// The account: where every line is by now. Reads one place for each thread that emits;
+    /// the threads do not notice.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.inner.as_ref().map_or_else(Stats::default, |inner| inner.owner.shared.stats())
+    }
+
+    /// Whether the flusher has a connection; over UDP, whether it has a socket that no
+    /// refusal has come back to.
+    #[must_use]
+    pub fn connected(&self) -> bool {
+        self.inner.as_ref().is_some_and(|inner| {
+            // ORDERING: Relaxed. A flag to look at, which publishes nothing.
+            inner.owner.shared.connected.load(Relaxed) && inner.owner.lifecycle.is_running()
+        })
+    }
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = f.debug_struct("Connector");
+        match &self.inner {
+            Some(inner) => {
+                let settings = &inner.owner.shared.settings;
+                text.field("host", &settings.host).field("port", &settings.port);
+                text.field("protocol", &settings.protocol).field("stats", &self.stats());
+            }
+            None => {
+                text.field("disabled", &true);
+            }
+        }
+        text.finish()
+    }
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.expect("a runtime without drivers needs nothing").block_on(future)
+}

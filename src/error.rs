@@ -1,0 +1,88 @@
+//! What can go wrong before the first line: never after.
+
+use std::fmt;
+
+/// A setting that [`Builder::build`](crate::Builder::build) refuses.
+///
+/// It names the setting, the value that was given and what is accepted:
+///
+/// ```
+/// let refused = freewheel::Connector::builder("127.0.0.1").port(0).build().unwrap_err();
+/// assert_eq!(refused.setting(), "port");
+/// assert_eq!(refused.to_string(), "port: 0 is refused: expected 1 to 65535");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildError {
+    pub(crate) setting: &'static str,
+    pub(crate) value: String,
+    pub(crate) expected: &'static str,
+}
+
+impl BuildError {
+    /// The setting's name: that of its builder method, or `host`.
+    #[must_use]
+    pub fn setting(&self) -> &'static str {
+        self.setting
+    }
+
+    /// The value that was given, as text.
+    #[must_use]
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+
+    /// What would have been accepted.
+    #[must_use]
+    pub fn expected(&self) -> &'static str {
+        self.expected
+    }
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { setting, value, expected } = self;
+        write!(f, "{setting}: {value} is refused: expected {expected}")
+    }
+}
+
+impl std::error::Error for BuildError {}
+
+/// Why a connector could not be started. Nothing was changed by the attempt.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// It is running, or its flusher is still ending.
+    AlreadyRunning,
+    /// [`start`](crate::Connector::start) was called outside a tokio runtime;
+    /// [`start_on_thread`](crate::Connector::start_on_thread) needs none.
+    NoRuntime,
+    /// The flusher ended before it was ready: the runtime is shutting down, or was built
+    /// without its time or I/O driver (`enable_all`).
+    RuntimeUnfit,
+    /// The operating system refused the thread, or the runtime that was to live on it.
+    Thread(std::io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AlreadyRunning => f.write_str("the connector is already running"),
+            Self::NoRuntime => f.write_str(
+                "no tokio runtime here: start within one, or use start_on_thread",
+            ),
+            Self::RuntimeUnfit => f.write_str(
+                "the flusher could not run: the runtime is shutting down or lacks its time or I/O driver",
+            ),
+            Self::Thread(_) => f.write_str("the flusher's thread could not be had"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Thread(error) => Some(error),
+            _ => None,
+        }
+    }
+}

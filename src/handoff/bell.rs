@@ -1,0 +1,63 @@
+//! The bell: how a thread that seals a block wakes the flusher, at most once a cycle.
+//!
+//! ```text
+//!              ring                      ring: wakes
+//!   QUIET ------------> RUNG <------------------------ ASLEEP
+//!     ^                  |                                ^
+//!     |      answer      |                                |
+//!     +------------------+                                |
+//!     +---------------------------------------------------+
+//!                        fall_asleep
+//! ```
+//!
+//! Both sides only read-modify-write the one state, so that one of them is first: either
+//! the flusher finds RUNG and stays awake, or the ringer finds ASLEEP and wakes it. A fence
+//! would do as well, but not every tool that checks this crate understands fences.
+
+use crate::sync::AtomicU8;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+/// The flusher is at work, and nobody has rung since it last looked.
+const QUIET: u8 = 0;
+/// Somebody rang: there is something to sweep.
+const RUNG: u8 = 1;
+/// The flusher sleeps; the next ring must wake it.
+const ASLEEP: u8 = 2;
+
+pub(super) struct Bell {
+    state: AtomicU8,
+    wake: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Bell {
+    /// `wake` ends the flusher's sleep, or its next one if it has not begun.
+    pub(super) fn new(wake: Box<dyn Fn() + Send + Sync>) -> Self {
+        Self { state: AtomicU8::new(QUIET), wake }
+    }
+
+    /// Called after something was made ready for the flusher.
+    pub(super) fn ring(&self) {
+        // ORDERING: Release, pairs with the Acquire in `answer` (or the failing exchange in
+        // `fall_asleep` that leads there): who answers sees what was made ready.
+        // Model: wake_and_sleep.
+        if self.state.swap(RUNG, Release) == ASLEEP {
+            (self.wake)();
+        }
+    }
+
+    /// Called by the flusher before it looks for what is ready.
+    pub(super) fn answer(&self) {
+        // ORDERING: Acquire, pairs with the Release in `ring`. Model: wake_and_sleep.
+        self.state.swap(QUIET, Acquire);
+    }
+
+    /// Whether the flusher may sleep: not if somebody rang since it last answered.
+    pub(super) fn fall_asleep(&self) -> bool {
+        // ORDERING: Relaxed. Nothing is handed over here: what the ringer made ready is
+        // taken after `answer`.
+        match self.state.compare_exchange(QUIET, ASLEEP, Relaxed, Relaxed) {
+            Ok(_) | Err(ASLEEP) => true,
+            Err(_) => false,
+        }
+    }
+}

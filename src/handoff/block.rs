@@ -1,0 +1,232 @@
+//! Blocks: the memory that two threads touch, and all the `unsafe` of the crate.
+//!
+//! A block is filled by one thread and read by the flusher, at the same time:
+//!
+//! ```text
+//!   bytes   | lines the flusher may read | the writer's alone |
+//!           0                        published              len
+//! ```
+//!
+//! Rights are values. A [`Pen`] is the right to append to a block, a [`Sealed`] the
+//! right to hand it on when all was read; each block has exactly one of the two, so
+//! moving it is the hand-off. A [`Glimpse`] may be held by many: it gives access to
+//! published bytes alone, and only against the [`Reader`], of which there is one.
+//!
+//! The invariants that every `unsafe` below rests on:
+//!
+//! 1. **Alive.** A block is freed when its [`Blocks`] is dropped, and not before. Every
+//!    handle is kept in the `Exchange` that owns the `Blocks`, or in the `Collector`
+//!    that keeps that `Exchange` alive.
+//! 2. **One writer.** Bytes from `published` on are touched by the holder of the block's
+//!    `Pen` alone. `Pen` is not `Clone`, and appending takes `&mut Pen`.
+//! 3. **Published bytes are frozen.** `published` only grows while a `Pen` exists. It goes
+//!    back to 0 in [`Sealed::recycle`] alone, which takes `&mut Reader`: then no slice
+//!    read through `&Reader` is alive.
+
+#![allow(unsafe_code)]
+
+use crate::sync::{AtomicPtr, AtomicUsize, Watch};
+use crossbeam_queue::SegQueue;
+use crossbeam_utils::CachePadded;
+use std::cell::UnsafeCell;
+use std::ptr::NonNull;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+struct Block {
+    /// How many bytes the flusher may read: whole lines.
+    published: AtomicUsize,
+    bytes: Box<[UnsafeCell<u8>]>,
+    watch: Watch,
+    /// How many of them the flusher has taken. Only the flusher touches it; apart from
+    /// what the writer reads at every line.
+    flushed: CachePadded<AtomicUsize>,
+}
+
+/// A pointer to a block: what all handles are made of.
+#[derive(Clone, Copy)]
+struct Handle(NonNull<Block>);
+
+// SAFETY: a `Block` is shared by design: its atomics are `Sync`, its bytes are
+// governed by invariants 2 and 3.
+unsafe impl Send for Handle {}
+// SAFETY: as above.
+unsafe impl Sync for Handle {}
+
+impl std::ops::Deref for Handle {
+    type Target = Block;
+    #[inline(always)]
+    fn deref(&self) -> &Block {
+        // SAFETY: made from a leaked box in `Blocks::make`, and alive by invariant 1.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+/// All blocks of one exchange, the one place that makes and frees them.
+pub(super) struct Blocks {
+    block_size: usize,
+    /// How many more may be made for all threads together.
+    allowance: AtomicUsize,
+    made: SegQueue<Handle>,
+}
+
+/// The right to read published bytes and to recycle blocks. One for each `Blocks`.
+pub(super) struct Reader(());
+
+impl Blocks {
+    pub(super) fn new(block_size: usize, allowance: usize) -> (Self, Reader) {
+        let allowance = AtomicUsize::new(allowance);
+        (Self { block_size, allowance, made: SegQueue::new() }, Reader(()))
+    }
+
+    pub(super) fn block_size(&self) -> usize {
+        self.block_size
+    }
+
+    /// A block outside the allowance: the one that a thread brings.
+    pub(super) fn make(&self) -> Pen {
+        let block = Box::new(Block {
+            published: AtomicUsize::new(0),
+            bytes: (0..self.block_size).map(|_| UnsafeCell::new(0)).collect(),
+            watch: Watch::new(self.block_size),
+            flushed: CachePadded::new(AtomicUsize::new(0)),
+        });
+        let handle = Handle(NonNull::from(Box::leak(block)));
+        self.made.push(handle);
+        Pen(handle)
+    }
+
+    /// A block within the allowance, made when it is first needed.
+    pub(super) fn make_allowed(&self) -> Option<Pen> {
+        // ORDERING: Relaxed. Nothing is read on the strength of this number; a
+        // read-modify-write gives each unit of it out once.
+        let take_one = |left: usize| left.checked_sub(1);
+        self.allowance.fetch_update(Relaxed, Relaxed, take_one).ok()?;
+        Some(self.make())
+    }
+}
+
+impl Drop for Blocks {
+    fn drop(&mut self) {
+        while let Some(handle) = self.made.pop() {
+            // SAFETY: leaked in `make` and in `made` once; by invariant 1 no handle is
+            // used after this.
+            drop(unsafe { Box::from_raw(handle.0.as_ptr()) });
+        }
+    }
+}
+
+/// The right to append to a block.
+pub(super) struct Pen(Handle);
+
+impl Pen {
+    /// Lets `fill` write into the unpublished rest of the block and publishes as much
+    /// as it says that it wrote: whole lines, or nothing.
+    #[inline(always)]
+    pub(super) fn append<R>(&mut self, fill: impl FnOnce(&mut [u8]) -> (usize, R)) -> R {
+        let block: &Block = &self.0;
+        // ORDERING: Relaxed. Only holders of the pen store here, and the pen itself is
+        // handed over through a queue or a thread's own place.
+        let published = block.published.load(Relaxed);
+        let start = UnsafeCell::raw_get(block.bytes.as_ptr());
+        // SAFETY: `published <= bytes.len()`, kept by the assertion below. The range is
+        // this pen's alone (invariant 2), which is borrowed mutably for as long; the
+        // flusher reads below `published` only (invariant 3). Bytes are initialised in `make`.
+        let rest = unsafe {
+            std::slice::from_raw_parts_mut(start.add(published), block.bytes.len() - published)
+        };
+        let room = rest.len();
+        let (written, result) = fill(rest);
+        assert!(written <= room, "more written than there was room for");
+        block.watch.writes(published, published + written);
+        // ORDERING: Release, pairs with the Acquire load in `Glimpse::published`: who sees
+        // the length sees the bytes. Model: publish_and_read.
+        block.published.store(published + written, Release);
+        result
+    }
+
+    /// Ends the block: from here on it is the flusher's.
+    pub(super) fn seal(self) -> Sealed {
+        Sealed(self.0)
+    }
+}
+
+/// The right to a block that nobody appends to.
+pub(super) struct Sealed(Handle);
+
+impl Sealed {
+    pub(super) fn glimpse(&self) -> Glimpse {
+        Glimpse(self.0)
+    }
+
+    /// Empties the block for its next writer.
+    pub(super) fn recycle(self, _reader: &mut Reader) -> Pen {
+        self.0.watch.writes(0, self.0.bytes.len());
+        // ORDERING: Relaxed, both. The next writer gets the pen through a queue, which
+        // orders these before it; a stale glimpse is the flusher's own, this thread's.
+        self.0.flushed.store(0, Relaxed);
+        self.0.published.store(0, Relaxed);
+        Pen(self.0)
+    }
+}
+
+/// A look at a block that another thread may be appending to.
+#[derive(Clone, Copy)]
+pub(super) struct Glimpse(Handle);
+
+impl Glimpse {
+    /// How many bytes are published by now.
+    pub(super) fn published(&self) -> usize {
+        // ORDERING: Acquire, pairs with the Release store in `Pen::append`.
+        // Model: publish_and_read.
+        self.0.published.load(Acquire)
+    }
+
+    /// Published bytes, from and to these places.
+    ///
+    /// # Panics
+    /// If bytes beyond what is published are asked for.
+    pub(super) fn bytes<'r>(&self, _reader: &'r Reader, from: usize, to: usize) -> &'r [u8] {
+        assert!(from <= to && to <= self.published(), "read beyond what is published");
+        self.0.watch.reads(from, to);
+        let start = UnsafeCell::raw_get(self.0.bytes.as_ptr());
+        // SAFETY: within the block and published, by the assertion: nobody writes there
+        // until `recycle` (invariant 3), which needs the `Reader` that `'r` borrows. The block
+        // outlives `'r`: the `Reader` is kept where the handles are (invariant 1).
+        unsafe { std::slice::from_raw_parts(start.add(from), to - from) }
+    }
+
+    /// Takes the published bytes up to `to` that were not taken before; says from where.
+    pub(super) fn take_up_to(&self, _reader: &mut Reader, to: usize) -> usize {
+        // ORDERING: Relaxed, both. The flusher's alone; the flusher moves between threads
+        // through a mutex.
+        let from = self.0.flushed.load(Relaxed);
+        if from < to {
+            self.0.flushed.store(to, Relaxed);
+        }
+        from.min(to)
+    }
+}
+
+/// Where a thread shows which block it is appending to.
+pub(super) struct Window(AtomicPtr<Block>);
+
+impl Window {
+    pub(super) fn new(pen: &Pen) -> Self {
+        Self(AtomicPtr::new(pen.0.0.as_ptr()))
+    }
+
+    pub(super) fn show(&self, pen: &Pen) {
+        // ORDERING: Release, pairs with the Acquire load in `look`: who sees the next block
+        // in the window sees that the one before was pushed to `sealed`, and so cannot
+        // deliver the newer lines first. Model: seal_and_sweep_order.
+        self.0.store(pen.0.0.as_ptr(), Release);
+    }
+
+    pub(super) fn look(&self) -> Glimpse {
+        // ORDERING: Acquire, pairs with the Release store in `show`.
+        // Model: seal_and_sweep_order.
+        let shown = self.0.load(Acquire);
+        // The window was never null: `new` and `show` take it from a `Pen`.
+        Glimpse(Handle(NonNull::new(shown).expect("a window shows a block")))
+    }
+}

@@ -1,0 +1,76 @@
+//! A lane: what one emitting thread shows to the others.
+
+use super::block::Window;
+use crate::sync::AtomicU64;
+use std::ops::AddAssign;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// A number of lines, and of their bytes, newlines included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Lines.
+    pub lines: u64,
+    /// Bytes of these lines, each with its newline.
+    pub bytes: u64,
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.lines += other.lines;
+        self.bytes += other.bytes;
+    }
+}
+
+impl std::ops::Add for Tally {
+    type Output = Self;
+    fn add(mut self, other: Self) -> Self {
+        self += other;
+        self
+    }
+}
+
+/// A tally that one thread adds to and any may read, without a read-modify-write.
+#[derive(Default)]
+pub(crate) struct SoleWriterTally {
+    lines: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl SoleWriterTally {
+    #[inline(always)]
+    pub(crate) fn add(&self, more: Tally) {
+        // ORDERING: Relaxed. A count publishes nothing but itself; it is exact for whoever
+        // is ordered after the thread by other means (a join, a message, a flush).
+        self.lines.store(self.lines.load(Relaxed) + more.lines, Relaxed);
+        self.bytes.store(self.bytes.load(Relaxed) + more.bytes, Relaxed);
+    }
+
+    pub(crate) fn read(&self) -> Tally {
+        // ORDERING: Relaxed, as in `add`.
+        Tally { lines: self.lines.load(Relaxed), bytes: self.bytes.load(Relaxed) }
+    }
+}
+
+/// What one thread, and after its end the next in its place, has emitted.
+pub(super) struct Lane {
+    pub(super) window: Window,
+    pub(super) accepted: SoleWriterTally,
+    pub(super) full: SoleWriterTally,
+    pub(super) oversize: SoleWriterTally,
+    pub(super) invalid: SoleWriterTally,
+    /// Lines whose name was altered to be safe; a tally of accepted ones.
+    pub(super) altered: SoleWriterTally,
+}
+
+impl Lane {
+    pub(super) fn new(window: Window) -> Self {
+        Self {
+            window,
+            accepted: SoleWriterTally::default(),
+            full: SoleWriterTally::default(),
+            oversize: SoleWriterTally::default(),
+            invalid: SoleWriterTally::default(),
+            altered: SoleWriterTally::default(),
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! The lock-free border between the threads that emit and the flusher that sends.
+//!
+//! A thread appends lines to a block of its own and publishes each by storing the new
+//! length. A full block is *sealed*: it moves to the flusher through a queue, and an empty
+//! one comes back through another. The flusher *sweeps*: it notes how much each thread has
+//! published, drains the queue of sealed blocks, then takes the noted part-filled ones.
+//! Nobody waits for anybody: where no empty block is to be had, the line is dropped and
+//! counted.
+//!
+//! The protocol, its happens-before edges and the models that check them are told in
+//! `DESIGN.md`; the models are in `loom-tests/`.
+
+mod bell;
+mod block;
+mod collector;
+mod exchange;
+mod lane;
+
+pub(crate) use collector::Collector;
+pub(crate) use exchange::{Emitted, Exchange, Written};
+pub(crate) use lane::SoleWriterTally;
+pub use lane::Tally;

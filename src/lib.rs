@@ -1,0 +1,31 @@
+//! Freewheel: a StatsD client whose callers never wait.
+#![cfg_attr(not(feature = "tokio"), allow(dead_code, unused_imports))]
+
+#[cfg(feature = "tokio")]
+mod connector;
+mod emit;
+#[cfg(feature = "tokio")]
+mod error;
+mod handoff;
+#[cfg(feature = "tokio")]
+mod lifecycle;
+#[cfg(feature = "tokio")]
+mod send;
+#[cfg(feature = "tokio")]
+mod settings;
+#[cfg(feature = "tokio")]
+mod stats;
+mod sync;
+#[cfg(feature = "tokio")]
+mod timer;
+
+#[cfg(feature = "tokio")]
+pub use {
+    connector::Connector,
+    emit::Value,
+    error::{BuildError, StartError},
+    handoff::Tally,
+    settings::{Builder, Protocol},
+    stats::{Drops, FlushOutcome, Losses, Stats, StopReport},
+    timer::Timer,
+};

@@ -1,0 +1,105 @@
+//! Starting and stopping: what the handles of one connector own together.
+
+use crate::error::StartError;
+use crate::send::{Command, Flusher, Shared};
+use crate::stats::{FlushOutcome, StopReport};
+use futures_timer::Delay;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+use tokio::runtime;
+use tokio::sync::{mpsc, oneshot};
+
+/// Held by the handles alone: when the last is dropped, so is the sender, and the flusher
+/// learns that it is to end.
+#[derive(Default)]
+pub(crate) struct Lifecycle {
+    commands: Mutex<Option<mpsc::UnboundedSender<Command>>>,
+}
+
+/// What a deadline of the flusher's is given beyond it before its owner stops waiting: the
+/// flusher's own word is the better one, if its runtime lets it speak.
+const GRACE: Duration = Duration::from_millis(50);
+
+impl Lifecycle {
+    pub(crate) async fn start(&self, shared: &Arc<Shared>) -> Result<(), StartError> {
+        let runtime = runtime::Handle::try_current().map_err(|_| StartError::NoRuntime)?;
+        let (running, runs) = oneshot::channel();
+        let flusher = self.flusher(shared)?;
+        runtime.spawn(flusher.run(running));
+        runs.await.map_err(|_| StartError::RuntimeUnfit)
+    }
+
+    pub(crate) fn start_on_thread(&self, shared: &Arc<Shared>) -> Result<(), StartError> {
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(StartError::Thread)?;
+        let flusher = self.flusher(shared)?;
+        let (running, _) = oneshot::channel();
+        let body = move || {
+            runtime.block_on(flusher.run(running));
+            // A name look-up that hangs must not keep the thread.
+            runtime.shutdown_background();
+        };
+        let thread = std::thread::Builder::new().name("freewheel".to_owned());
+        thread.spawn(body).map(drop).map_err(StartError::Thread)
+    }
+
+    /// The one flusher, if there is none.
+    fn flusher(&self, shared: &Arc<Shared>) -> Result<Flusher, StartError> {
+        let mut place = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = shared.exchange.collector().ok_or(StartError::AlreadyRunning)?;
+        let (sender, receiver) = mpsc::unbounded_channel();
+        *place = Some(sender);
+        Ok(Flusher::new(lines, Arc::clone(shared), receiver))
+    }
+
+    fn send<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> oneshot::Receiver<T> {
+        let (reply, answer) = oneshot::channel();
+        let place = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sender) = &*place {
+            // Refused if the flusher has ended: then the answer is that there is none.
+            let _ = sender.send(command(reply));
+        }
+        answer
+    }
+
+    pub(crate) async fn flush(&self, shared: &Shared) -> FlushOutcome {
+        let answer = self.send(Command::Flush);
+        match within(shared.settings.stop_timeout, answer).await {
+            Some(Ok(outcome)) => outcome,
+            Some(Err(_)) => FlushOutcome::NotRunning,
+            None => FlushOutcome::TimedOut,
+        }
+    }
+
+    pub(crate) async fn stop(&self, shared: &Shared) -> StopReport {
+        let before = shared.account.sent.read();
+        let answer = self.send(Command::Stop);
+        match within(shared.settings.stop_timeout + GRACE, answer).await {
+            Some(Ok(report)) => report,
+            // It did not run, or its runtime does not let it.
+            _ => StopReport::new(shared.stats(), before),
+        }
+    }
+
+    /// Whether there is a flusher.
+    pub(crate) fn is_running(&self) -> bool {
+        let place = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
+        place.as_ref().is_some_and(|sender| !sender.is_closed())
+    }
+}
+
+/// The future's output, or None if it takes longer. Works in any executor, since a connector
+/// on a thread of its own has users without tokio.
+async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
+    let (mut future, mut delay) = (pin!(future), pin!(Delay::new(limit)));
+    std::future::poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => delay.as_mut().poll(cx).map(|()| None),
+    })
+    .await
+}

@@ -1,0 +1,292 @@
+//! The flusher: the task that carries the lines away.
+//!
+//! It waits for the first of: a command of its owner, room or news on its link, its tick,
+//! the bell. Lines are swept when all that was swept before is gone, so that what cannot be
+//! sent stays in the threads' blocks, where the capacity bounds it.
+
+use super::link::Link;
+use super::warnings::Limiter;
+use crate::handoff::{Collector, Exchange, Tally};
+use crate::settings::Settings;
+use crate::stats::{Account, FlushOutcome, Stats, StopReport};
+use bytes::Buf;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::yield_now;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout_at};
+
+/// What the flusher and its owner have in common.
+pub(crate) struct Shared {
+    pub(crate) exchange: Arc<Exchange>,
+    pub(crate) settings: Settings,
+    pub(crate) account: Account,
+    pub(crate) connected: AtomicBool,
+    /// Ends the flusher's sleep.
+    pub(crate) wake: Arc<Notify>,
+}
+
+impl Shared {
+    pub(crate) fn stats(&self) -> Stats {
+        self.account.stats(|| self.exchange.emitted())
+    }
+}
+
+pub(crate) enum Command {
+    Flush(oneshot::Sender<FlushOutcome>),
+    Stop(oneshot::Sender<StopReport>),
+}
+
+/// Something that ends when so much was consumed.
+struct Waiting<T> {
+    until: u64,
+    reply: oneshot::Sender<T>,
+}
+
+/// Where the lines go, or what is being done about it.
+enum Route {
+    Up(Link),
+    Connecting(Pin<Box<dyn Future<Output = io::Result<Link>> + Send>>),
+    Down { until: Instant },
+}
+
+/// What a route has to say.
+enum News {
+    /// The link can be used: to send, or to learn why not.
+    Ready,
+    Connected(Link),
+    Failed(io::Error),
+    /// It is time to connect.
+    Due,
+}
+
+pub(crate) struct Flusher {
+    lines: Collector,
+    shared: Arc<Shared>,
+    commands: mpsc::UnboundedReceiver<Command>,
+    route: Route,
+    flushes: Vec<Waiting<FlushOutcome>>,
+    stop: Option<Stop>,
+    on_link: Limiter,
+    on_drop: Limiter,
+    dropped: u64,
+}
+
+/// The end: of all handles, or by their wish.
+struct Stop {
+    deadline: Instant,
+    /// Sent before it began.
+    sent: Tally,
+    until: u64,
+    replies: Vec<oneshot::Sender<StopReport>>,
+}
+
+impl Flusher {
+    pub(crate) fn new(
+        lines: Collector,
+        shared: Arc<Shared>,
+        commands: mpsc::UnboundedReceiver<Command>,
+    ) -> Self {
+        Self {
+            lines,
+            commands,
+            route: Route::Down { until: Instant::now() },
+            flushes: Vec::new(),
+            stop: None,
+            on_link: Limiter::default(),
+            on_drop: Limiter::default(),
+            dropped: shared.stats().dropped().lines,
+            shared,
+        }
+    }
+
+    /// Runs until it is stopped, or no handle is left; says first that it is running.
+    pub(crate) async fn run(mut self, running: oneshot::Sender<()>) {
+        let mut tick = interval(self.shared.settings.flush_interval);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let shared = Arc::clone(&self.shared);
+        let _ = running.send(());
+        while !self.is_done() {
+            let all_sent = self.lines.remaining() == 0;
+            let to_sweep = all_sent && matches!(self.route, Route::Up(_));
+            let stopping = self.stop.as_ref().map(|stop| stop.deadline);
+            let deadline = stopping.unwrap_or_else(Instant::now);
+            // Asleep: the next ring wakes. Otherwise somebody has rung, and wants a sweep.
+            let rung = to_sweep && !self.lines.fall_asleep();
+            tokio::select! {
+                biased;
+                command = self.commands.recv(), if stopping.is_none() => self.obey(command),
+                () = sleep_until(deadline), if stopping.is_some() => break,
+                news = self.route.news(!all_sent) => self.hear(news),
+                () = yield_now(), if rung => self.sweep(),
+                () = shared.wake.notified(), if to_sweep => self.sweep(),
+                _ = tick.tick() => {
+                    if to_sweep {
+                        self.sweep();
+                    }
+                    self.warn_of_drops();
+                }
+            }
+        }
+        self.end().await;
+    }
+
+    fn is_done(&mut self) -> bool {
+        let consumed = self.lines.consumed();
+        for flush in self.flushes.extract_if(.., |flush| flush.until <= consumed) {
+            let _ = flush.reply.send(FlushOutcome::Done);
+        }
+        self.flushes.retain(|flush| !flush.reply.is_closed());
+        self.stop.as_ref().is_some_and(|stop| stop.until <= consumed)
+    }
+
+    fn obey(&mut self, command: Option<Command>) {
+        // What was emitted before the command is swept now, whatever is still unsent.
+        self.sweep();
+        let until = self.lines.consumed() + self.lines.remaining() as u64;
+        match command {
+            Some(Command::Flush(reply)) => self.flushes.push(Waiting { until, reply }),
+            Some(Command::Stop(reply)) => self.begin_to_stop(until, vec![reply]),
+            None => self.begin_to_stop(until, Vec::new()),
+        }
+    }
+
+    fn begin_to_stop(&mut self, until: u64, replies: Vec<oneshot::Sender<StopReport>>) {
+        let now = Instant::now();
+        let deadline = now + self.shared.settings.stop_timeout;
+        let sent = self.shared.account.sent.read();
+        self.stop = Some(Stop { deadline, sent, until, replies });
+        if let Route::Down { until } = &mut self.route {
+            *until = now;
+        }
+    }
+
+    fn hear(&mut self, news: News) {
+        match news {
+            News::Due => {
+                let shared = Arc::clone(&self.shared);
+                let attempt = async move { Link::connect(&shared.settings).await };
+                self.route = Route::Connecting(Box::pin(attempt));
+            }
+            News::Connected(link) => {
+                self.route = Route::Up(link);
+                self.shared.account.connections.add(Tally { lines: 1, bytes: 0 });
+                // ORDERING: Relaxed. A flag to look at, which publishes nothing.
+                self.shared.connected.store(true, Relaxed);
+                self.sweep();
+            }
+            News::Ready => self.send(),
+            News::Failed(error) => self.go_down(&error),
+        }
+    }
+
+    fn sweep(&mut self) {
+        self.lines.sweep();
+        self.send();
+    }
+
+    fn send(&mut self) {
+        if let Route::Up(link) = &mut self.route
+            && let Err(error) = link.send(&mut self.lines, &self.shared.account)
+        {
+            self.go_down(&error);
+        }
+    }
+
+    fn go_down(&mut self, error: &io::Error) {
+        // ORDERING: Relaxed, as above.
+        self.shared.connected.store(false, Relaxed);
+        let settings = &self.shared.settings;
+        let sleep = jittered(settings.reconnect_sleep);
+        let now = Instant::now();
+        self.route = Route::Down { until: now + sleep };
+        if let Some(held_back) = self.on_link.admit(now) {
+            let (host, port) = (&settings.host, settings.port);
+            tracing::warn!(%error, %host, port, retry_in = ?sleep, held_back, "no link to the StatsD server");
+        }
+    }
+
+    fn warn_of_drops(&mut self) {
+        let dropped = self.shared.stats().dropped().lines;
+        if dropped == self.dropped {
+            return;
+        }
+        if let Some(_held_back) = self.on_drop.admit(Instant::now()) {
+            let lines = dropped - self.dropped;
+            let reasons = self.shared.stats().drops;
+            tracing::warn!(lines, ?reasons, "metrics were dropped");
+            self.dropped = dropped;
+        }
+    }
+
+    /// Ends in order: the link, the flusher's place at the exchange, then the replies, so
+    /// that who has one can start again.
+    async fn end(self) {
+        let Self { lines, shared, mut commands, route, stop, .. } = self;
+        let now = Instant::now();
+        let (deadline, before, mut replies) = match stop {
+            Some(stop) => (stop.deadline, stop.sent, stop.replies),
+            None => (now, shared.account.sent.read(), Vec::new()),
+        };
+        if let Route::Up(link) = route {
+            let _ = timeout_at(deadline.max(now + CLOSING), link.close()).await;
+        }
+        // ORDERING: Relaxed, as above.
+        shared.connected.store(false, Relaxed);
+        drop(lines);
+        commands.close();
+        while let Ok(command) = commands.try_recv() {
+            if let Command::Stop(reply) = command {
+                replies.push(reply);
+            }
+        }
+        let report = StopReport::new(shared.stats(), before);
+        if report.kept.lines > 0 {
+            let (lines, bytes) = (report.kept.lines, report.kept.bytes);
+            if replies.is_empty() {
+                tracing::warn!(lines, bytes, "the last connector was dropped with metrics unsent");
+            } else {
+                tracing::warn!(
+                    lines,
+                    bytes,
+                    "stopped with metrics unsent: kept for the next start"
+                );
+            }
+        }
+        for reply in replies {
+            let _ = reply.send(report);
+        }
+    }
+}
+
+/// What a link may take to close where no time is left.
+const CLOSING: Duration = Duration::from_millis(10);
+
+/// A quarter more or less, so that many clients do not come back at once.
+fn jittered(sleep: Duration) -> Duration {
+    sleep.mul_f64(0.75 + 0.5 * fastrand::f64())
+}
+
+impl Route {
+    /// Waits for news. Cancel safe: what was begun goes on at the next call.
+    async fn news(&mut self, to_send: bool) -> News {
+        match self {
+            Self::Up(link) => match link.ready(to_send).await {
+                Ok(()) => News::Ready,
+                Err(error) => News::Failed(error),
+            },
+            Self::Connecting(attempt) => match attempt.await {
+                Ok(link) => News::Connected(link),
+                Err(error) => News::Failed(error),
+            },
+            Self::Down { until } => {
+                sleep_until(*until).await;
+                News::Due
+            }
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Sending: from the exchange to the operating system.
+//!
+//! [`datagram`] and [`stream`] decide what goes out next and know no socket; [`link`] alone
+//! has sockets; [`flusher`] is the task that ties them to the clock and to its owner.
+
+mod datagram;
+mod flusher;
+mod link;
+mod stream;
+mod warnings;
+
+pub(crate) use flusher::{Command, Flusher, Shared};

@@ -1,0 +1,259 @@
+//! Settings: given one by one, refused or accepted together.
+
+use crate::connector::Connector;
+use crate::error::BuildError;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+/// How lines travel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Protocol {
+    /// A stream: large writes, reconnection, and nothing lost that was not yet written.
+    #[default]
+    Tcp,
+    /// Datagrams, filled to the maximum payload.
+    Udp,
+}
+
+/// Builds a [`Connector`].
+///
+/// Nothing is checked before [`build`](Self::build), which refuses every bad setting by its
+/// name and value.
+///
+/// ```
+/// use freewheel::{Connector, Protocol};
+/// use std::time::Duration;
+///
+/// let statsd = Connector::builder("statsd.example")
+///     .protocol(Protocol::Udp)
+///     .prefix("applications.my-service")
+///     .flush_interval(Duration::from_millis(50))
+///     .build()?;
+/// # Ok::<(), freewheel::BuildError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until it is built"]
+pub struct Builder {
+    host: String,
+    port: u16,
+    protocol: Protocol,
+    prefix: String,
+    type_prefixes: bool,
+    queue_capacity: usize,
+    max_datagram_payload: usize,
+    flush_interval: Duration,
+    reconnect_sleep: Duration,
+    connect_timeout: Duration,
+    stop_timeout: Duration,
+}
+
+/// What the flusher works by: checked, and never wrong after.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) protocol: Protocol,
+    pub(crate) max_datagram_payload: usize,
+    pub(crate) flush_interval: Duration,
+    pub(crate) reconnect_sleep: Duration,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) stop_timeout: Duration,
+}
+
+/// What the emitting side works by.
+#[derive(Debug)]
+pub(crate) struct Shape {
+    pub(crate) prefix: String,
+    pub(crate) type_prefixes: bool,
+    pub(crate) block_size: usize,
+    pub(crate) blocks: usize,
+}
+
+/// The size of a block, unless the whole capacity is too small for several of it.
+const BLOCK_SIZE: usize = 16 << 10;
+const MIN_CAPACITY: usize = 1 << 10;
+const MAX_CAPACITY: usize = 1 << 30;
+const MAX_PREFIX: usize = 256;
+/// What an IPv4 datagram can carry: 65,535 bytes less the IP and UDP headers.
+const MAX_PAYLOAD: usize = 65_507;
+const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Builder {
+    pub(crate) fn new(host: String) -> Self {
+        Self {
+            host,
+            port: 8125,
+            protocol: Protocol::Tcp,
+            prefix: String::new(),
+            type_prefixes: true,
+            queue_capacity: 4 << 20,
+            max_datagram_payload: 1432,
+            flush_interval: Duration::from_millis(100),
+            reconnect_sleep: Duration::from_secs(1),
+            connect_timeout: Duration::from_secs(5),
+            stop_timeout: Duration::from_secs(5),
+        }
+    }
+
+    /// The server's port. Default: 8125. Refused: 0.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// How lines travel. Default: [`Protocol::Tcp`].
+    pub fn protocol(mut self, protocol: Protocol) -> Self {
+        self.protocol = protocol;
+        self
+    }
+
+    /// What every metric path begins with. Default: nothing.
+    ///
+    /// Dots at both ends are removed. Refused: `:`, `|`, control characters, and more than
+    /// 256 bytes.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// Whether `counters.`, `gauges.` or `timers.` stands between the prefix and the path.
+    /// Default: true. Turn it off for servers that add their own.
+    pub fn type_prefixes(mut self, on: bool) -> Self {
+        self.type_prefixes = on;
+        self
+    }
+
+    /// How many bytes of lines are kept for all threads together while they cannot be sent.
+    /// Default: 4 MiB. Refused: less than 1 KiB, more than 1 GiB.
+    ///
+    /// Memory is bounded by this, plus one block (16 KiB; a quarter of a capacity below
+    /// 64 KiB, and at least 1 KiB) for each thread that emits at the same time. It is
+    /// allocated when first needed. Lines that find no room are dropped and counted, as are
+    /// lines longer than a block.
+    pub fn queue_capacity(mut self, bytes: usize) -> Self {
+        self.queue_capacity = bytes;
+        self
+    }
+
+    /// How many bytes a datagram carries at most, unless a single line is longer. Default:
+    /// 1432, which fits an Ethernet frame. Refused: 0, more than 65,507.
+    ///
+    /// 8932 fits jumbo frames; 8192 is what the Datadog Agent reads; 512 is safe anywhere.
+    pub fn max_datagram_payload(mut self, bytes: usize) -> Self {
+        self.max_datagram_payload = bytes;
+        self
+    }
+
+    /// How long a line waits at most before it is sent. Default: 100 ms. Refused: 0, more
+    /// than a day, as for every duration here.
+    pub fn flush_interval(mut self, interval: Duration) -> Self {
+        self.flush_interval = interval;
+        self
+    }
+
+    /// How long to wait before connecting again, a quarter more or less at random. Default:
+    /// 1 s.
+    pub fn reconnect_sleep(mut self, sleep: Duration) -> Self {
+        self.reconnect_sleep = sleep;
+        self
+    }
+
+    /// How long the look-up of the host's name may take, and each attempt to connect to one
+    /// of its addresses. Default: 5 s.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// How long [`Connector::stop`] may take to send what is left, and how long
+    /// [`Connector::flush`] waits at most. Default: 5 s.
+    pub fn stop_timeout(mut self, timeout: Duration) -> Self {
+        self.stop_timeout = timeout;
+        self
+    }
+
+    /// Checks all settings and makes the connector. It connects when it is started.
+    ///
+    /// # Errors
+    /// The first setting that is refused.
+    pub fn build(self) -> Result<Connector, BuildError> {
+        let (settings, shape) = self.check()?;
+        Ok(Connector::new(settings, shape))
+    }
+
+    fn check(self) -> Result<(Settings, Shape), BuildError> {
+        let host = host(&self.host)?;
+        require("port", self.port, self.port != 0, "1 to 65535")?;
+        let prefix = self.prefix.trim_matches('.').to_owned();
+        let clean = !prefix.chars().any(|c| matches!(c, ':' | '|') || c.is_control());
+        require("prefix", format!("{prefix:?}"), clean, "no `:`, `|` or control character")?;
+        require("prefix", format!("{prefix:?}"), prefix.len() <= MAX_PREFIX, "at most 256 bytes")?;
+        let capacity = self.queue_capacity;
+        let in_bounds = (MIN_CAPACITY..=MAX_CAPACITY).contains(&capacity);
+        require("queue_capacity", capacity, in_bounds, "1024 to 1073741824 bytes")?;
+        let payload = self.max_datagram_payload;
+        let in_bounds = (1..=MAX_PAYLOAD).contains(&payload);
+        require("max_datagram_payload", payload, in_bounds, "1 to 65507 bytes")?;
+        for (setting, duration) in [
+            ("flush_interval", self.flush_interval),
+            ("reconnect_sleep", self.reconnect_sleep),
+            ("connect_timeout", self.connect_timeout),
+            ("stop_timeout", self.stop_timeout),
+        ] {
+            let in_bounds = !duration.is_zero() && duration <= MAX_DURATION;
+            require(setting, format!("{duration:?}"), in_bounds, "more than 0, at most a day")?;
+        }
+        let block_size = BLOCK_SIZE.min(capacity / 4).max(MIN_CAPACITY);
+        let shape = Shape {
+            prefix,
+            type_prefixes: self.type_prefixes,
+            block_size,
+            blocks: capacity / block_size,
+        };
+        let settings = Settings {
+            host,
+            port: self.port,
+            protocol: self.protocol,
+            max_datagram_payload: payload,
+            flush_interval: self.flush_interval,
+            reconnect_sleep: self.reconnect_sleep,
+            connect_timeout: self.connect_timeout,
+            stop_timeout: self.stop_timeout,
+        };
+        Ok((settings, shape))
+    }
+}
+
+fn require(
+    setting: &'static str,
+    value: impl ToString,
+    accepted: bool,
+    expected: &'static str,
+) -> Result<(), BuildError> {
+    if accepted { Ok(()) } else { Err(BuildError { setting, value: value.to_string(), expected }) }
+}
+
+/// An IP address, in brackets or not, or what can be a name in the DNS (RFC 1123, and `_`).
+fn host(given: &str) -> Result<String, BuildError> {
+    let expected = "an IP address or a host name, without a port";
+    let bare = given.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    if let Some(inner) = bare {
+        require("host", format!("{given:?}"), inner.parse::<Ipv6Addr>().is_ok(), expected)?;
+        return Ok(inner.to_owned());
+    }
+    // An IPv6 address can have a zone, which only this parser knows.
+    if given.contains(':') {
+        let is_address = format!("[{given}]:1").parse::<SocketAddr>().is_ok();
+        require("host", format!("{given:?}"), is_address, expected)?;
+        return Ok(given.to_owned());
+    }
+    let name = given.strip_suffix('.').unwrap_or(given);
+    let is_label = |label: &str| {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        (1..=63).contains(&label.len()) && label.bytes().all(allowed)
+    };
+    let is_name = name.len() <= 253 && name.split('.').all(is_label);
+    require("host", format!("{given:?}"), is_name, expected)?;
+    Ok(given.to_owned())
+}

@@ -1,0 +1,156 @@
+//! The account: where every line is.
+
+use crate::handoff::{Emitted, SoleWriterTally, Tally};
+use std::fmt;
+
+/// The account of a connector, since it was built.
+///
+/// At any quiet moment every line that was handed over is in exactly one place, in lines and
+/// in bytes:
+///
+/// ```text
+/// emitted = sent + buffered + dropped() + lost()
+/// ```
+///
+/// While threads emit and the flusher sends, each number is exact for a moment of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Handed over by callers, dropped ones included.
+    pub emitted: Tally,
+    /// Taken by the operating system, and not known to be refused.
+    pub sent: Tally,
+    /// Accepted, and neither sent nor lost yet.
+    pub buffered: Tally,
+    /// Never accepted, by reason.
+    pub drops: Drops,
+    /// Accepted, then given up, by reason.
+    pub losses: Losses,
+    /// Accepted lines whose name was altered, because it held `:`, `|` or a control character.
+    pub altered: u64,
+    /// How many times the connection was made.
+    pub connections: u64,
+}
+
+/// Lines that were never accepted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Drops {
+    /// The capacity was used up.
+    pub full: Tally,
+    /// The line was longer than a block.
+    pub oversize: Tally,
+    /// An empty name, a number that is not finite, a negative time. Such lines have no bytes.
+    pub invalid: Tally,
+    /// The thread was ending and had given up its place. Their bytes are not counted.
+    pub thread_exit: Tally,
+}
+
+/// Lines that were accepted and then given up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Losses {
+    /// UDP: nobody listened at the server's port.
+    pub refused: Tally,
+    /// UDP: the datagram was longer than the network takes.
+    pub too_long: Tally,
+}
+
+impl Stats {
+    /// All that was never accepted.
+    #[must_use]
+    pub fn dropped(&self) -> Tally {
+        let Drops { full, oversize, invalid, thread_exit } = self.drops;
+        full + oversize + invalid + thread_exit
+    }
+
+    /// All that was accepted and then given up.
+    #[must_use]
+    pub fn lost(&self) -> Tally {
+        let Losses { refused, too_long } = self.losses;
+        refused + too_long
+    }
+}
+
+impl fmt::Display for Stats {
+    /// One line, in lines: `emitted 10 = sent 7 + buffered 1 + dropped 2 + lost 0`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (emitted, sent, buffered) = (self.emitted.lines, self.sent.lines, self.buffered.lines);
+        let (dropped, lost) = (self.dropped().lines, self.lost().lines);
+        write!(
+            f,
+            "emitted {emitted} = sent {sent} + buffered {buffered} + dropped {dropped} + lost {lost}"
+        )
+    }
+}
+
+/// The flusher's side of the account. One flusher at a time writes to it.
+#[derive(Default)]
+pub(crate) struct Account {
+    pub(crate) sent: SoleWriterTally,
+    pub(crate) refused: SoleWriterTally,
+    pub(crate) too_long: SoleWriterTally,
+    pub(crate) connections: SoleWriterTally,
+}
+
+impl Account {
+    /// Both sides together. `emitted` is read after this side, so that what is buffered is
+    /// never less than nothing.
+    pub(crate) fn stats(&self, emitted: impl FnOnce() -> Emitted) -> Stats {
+        let sent = self.sent.read();
+        let losses = Losses { refused: self.refused.read(), too_long: self.too_long.read() };
+        let connections = self.connections.read().lines;
+        let Emitted { accepted, full, oversize, invalid, thread_exit, altered } = emitted();
+        let mut stats = Stats {
+            sent,
+            drops: Drops { full, oversize, invalid, thread_exit },
+            losses,
+            altered,
+            connections,
+            ..Stats::default()
+        };
+        stats.emitted = accepted + stats.dropped();
+        let gone = sent + stats.lost();
+        stats.buffered = Tally {
+            lines: accepted.lines.saturating_sub(gone.lines),
+            bytes: accepted.bytes.saturating_sub(gone.bytes),
+        };
+        stats
+    }
+}
+
+/// How a [`stop`](crate::Connector::stop) ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[must_use = "it says whether lines were left behind"]
+pub struct StopReport {
+    /// What was sent between the call and its end.
+    pub sent: Tally,
+    /// What was not sent. It is kept, within the capacity, and delivered after the next
+    /// start.
+    pub kept: Tally,
+    /// The account at the end.
+    pub stats: Stats,
+}
+
+impl StopReport {
+    pub(crate) fn new(stats: Stats, sent_before: Tally) -> Self {
+        let sent = Tally {
+            lines: stats.sent.lines.saturating_sub(sent_before.lines),
+            bytes: stats.sent.bytes.saturating_sub(sent_before.bytes),
+        };
+        Self { sent, kept: stats.buffered, stats }
+    }
+}
+
+/// How a [`flush`](crate::Connector::flush) ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FlushOutcome {
+    /// What was emitted before it is with the operating system, or counted as lost.
+    Done,
+    /// The stop timeout passed first. The lines are kept, and still being sent.
+    TimedOut,
+    /// The connector was not running, or was stopped meanwhile. The lines are kept.
+    NotRunning,
+}

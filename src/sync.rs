@@ -1,0 +1,52 @@
+//! The only file that knows that loom exists.
+//!
+//! Two keys open the loom build, the cfg and a private feature, so that a user's
+//! own `--cfg loom` never swaps freewheel's types.
+
+#[cfg(all(loom, feature = "__loom"))]
+mod modelled;
+#[cfg(all(loom, feature = "__loom"))]
+pub(crate) use modelled::*;
+
+#[cfg(not(all(loom, feature = "__loom")))]
+mod real {
+    pub(crate) use crossbeam_queue::ArrayQueue;
+    pub(crate) use std::sync::Arc;
+    pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize};
+    pub(crate) use thread_local::ThreadLocal;
+
+    thread_local! {
+        static SENTINEL: Sentinel = const { Sentinel };
+    }
+
+    /// Has a destructor, so that the thread's storage refuses it once that has run.
+    struct Sentinel;
+
+    impl Drop for Sentinel {
+        fn drop(&mut self) {}
+    }
+
+    /// Whether this thread is so far into its end that `ThreadLocal` would panic.
+    ///
+    /// Destructors run last registered, first run, and a thread asks this right before
+    /// its first `ThreadLocal::get_or`: nothing else can run between the two ends.
+    pub(crate) fn is_thread_ending() -> bool {
+        SENTINEL.try_with(|_| ()).is_err()
+    }
+
+    /// Stands where loom's build watches the bytes of a block for races.
+    pub(crate) struct Watch;
+
+    impl Watch {
+        #[inline(always)]
+        pub(crate) fn new(_len: usize) -> Self {
+            Self
+        }
+        #[inline(always)]
+        pub(crate) fn reads(&self, _from: usize, _to: usize) {}
+        #[inline(always)]
+        pub(crate) fn writes(&self, _from: usize, _to: usize) {}
+    }
+}
+#[cfg(not(all(loom, feature = "__loom")))]
+pub(crate) use real::*;

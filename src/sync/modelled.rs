@@ -1,0 +1,138 @@
+//! Stand-ins that loom can see through: same contracts, same orderings.
+
+pub(crate) use loom::sync::Arc;
+pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize};
+
+use concurrent_queue::ConcurrentQueue;
+use loom::cell::UnsafeCell;
+use loom::sync::Mutex;
+use loom::sync::atomic::AtomicBool;
+use std::cell::Cell;
+use std::sync::OnceLock;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+/// crossbeam's `ArrayQueue` uses core atomics, which loom cannot see.
+/// `ConcurrentQueue::bounded` is the same algorithm, instrumented.
+pub(crate) struct ArrayQueue<T>(ConcurrentQueue<T>);
+
+impl<T> ArrayQueue<T> {
+    pub(crate) fn new(capacity: usize) -> Self {
+        // A bounded queue of one is another algorithm there; two slots keep this one.
+        Self(ConcurrentQueue::bounded(capacity.max(2)))
+    }
+    pub(crate) fn push(&self, value: T) -> Result<(), T> {
+        self.0.push(value).map_err(|refused| refused.into_inner())
+    }
+    pub(crate) fn pop(&self) -> Option<T> {
+        self.0.pop().ok()
+    }
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// A byte that is written while it may be read is reported by loom, byte by
+/// byte: a cell for each, so that the published start of a block may be read
+/// while its end is written.
+pub(crate) struct Watch(Box<[UnsafeCell<()>]>);
+
+impl Watch {
+    pub(crate) fn new(len: usize) -> Self {
+        Self((0..len).map(|_| UnsafeCell::new(())).collect())
+    }
+    pub(crate) fn reads(&self, from: usize, to: usize) {
+        for cell in &self.0[from..to] {
+            cell.with(|_| ());
+        }
+    }
+    pub(crate) fn writes(&self, from: usize, to: usize) {
+        for cell in &self.0[from..to] {
+            cell.with_mut(|_| ());
+        }
+    }
+}
+
+/// The places that the stand-in for `ThreadLocal` has: one for each thread that
+/// loom allows.
+const PLACES: usize = loom::MAX_THREADS;
+
+loom::lazy_static! {
+    /// As in `thread_local`: numbers come from behind a mutex, the smallest free one first.
+    static ref FREE_NUMBERS: Mutex<Vec<usize>> = Mutex::new((0..PLACES).rev().collect());
+}
+
+loom::thread_local! {
+    static NUMBER: Number = Number(Cell::new(None));
+}
+
+/// Gives the thread's number back when the thread ends.
+struct Number(Cell<Option<usize>>);
+
+impl Number {
+    fn take(&self) -> usize {
+        self.0.get().unwrap_or_else(|| {
+            let number = FREE_NUMBERS.lock().expect("no panic").pop().expect("a place");
+            self.0.set(Some(number));
+            number
+        })
+    }
+}
+
+impl Drop for Number {
+    fn drop(&mut self) {
+        if let Some(number) = self.0.get() {
+            let mut free = FREE_NUMBERS.lock().expect("no panic");
+            free.push(number);
+            free.sort_unstable_by(|a, b| b.cmp(a));
+        }
+    }
+}
+
+/// `thread_local::ThreadLocal`: a place a thread, found by the thread's number,
+/// seen by others once `present`, and inherited by the next thread of that number.
+pub(crate) struct ThreadLocal<T> {
+    places: Box<[Place<T>]>,
+}
+
+struct Place<T> {
+    present: AtomicBool,
+    value: OnceLock<T>,
+}
+
+impl<T: Send> ThreadLocal<T> {
+    pub(crate) fn new() -> Self {
+        let place = || Place { present: AtomicBool::new(false), value: OnceLock::new() };
+        Self { places: (0..PLACES).map(|_| place()).collect() }
+    }
+
+    pub(crate) fn get(&self) -> Option<&T> {
+        let number = NUMBER.with(|number| number.0.get())?;
+        let place = &self.places[number];
+        if place.present.load(Acquire) { place.value.get() } else { None }
+    }
+
+    pub(crate) fn get_or(&self, create: impl FnOnce() -> T) -> &T {
+        let place = &self.places[NUMBER.with(Number::take)];
+        if !place.present.load(Relaxed) {
+            let fresh = place.value.set(create()).is_ok();
+            assert!(fresh, "a place is filled once");
+            place.present.store(true, Release);
+        }
+        place.value.get().expect("filled above")
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T>
+    where
+        T: Sync,
+    {
+        self.places
+            .iter()
+            .filter(|place| place.present.load(Acquire))
+            .filter_map(|place| place.value.get())
+    }
+}
+
+/// Models end their threads only after the last line.
+pub(crate) fn is_thread_ending() -> bool {
+    false
+}

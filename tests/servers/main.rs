@@ -1,0 +1,18 @@
+//! Freewheel against real StatsD servers: what they counted, to the last line.
+//!
+//! A plain `cargo test` ignores every test here, and says so: they need servers that no cargo
+//! dependency brings. Install those with `.ci/servers`, then
+//!
+//! ```text
+//! cargo test --test servers -- --ignored
+//! ```
+//!
+//! runs them all, and a server that is missing fails its tests.
+//!
+//! How fast the machine is decides nothing: a test waits for a server's own report, up to
+//! [`server::DEADLINE`], and judges only what that says.
+
+mod collectd;
+mod server;
+mod statsd;
+mod workload;

@@ -1,0 +1,40 @@
+// A statsd 0.9.0 backend that reports on standard output, in words that statsd.rs beside it reads:
+//
+//     listening PROTOCOL PORT                 once for udp and once for tcp
+//     counter NAME INCREASE                   since the last flush
+//     gauge NAME VALUE
+//     timer NAME COUNT LOWER UPPER SUM        since the last flush
+//     flush                                   ends each flush
+//
+// Names hold no spaces here: statsd has replaced them.
+"use strict";
+
+// A failed write must end the process, so that it never outlives the test that reads from it.
+function say(lines) {
+  process.stdout.write(lines.join("\n") + "\n");
+}
+
+// statsd keeps the listening sockets to itself, but its server modules export theirs.
+function announce(protocol) {
+  const { server } = require.main.require(`./servers/${protocol}`);
+  server.once("listening", () => say([`listening ${protocol} ${server.address().port}`]));
+}
+
+exports.init = (startupTime, config, events) => {
+  announce("udp");
+  announce("tcp");
+  events.on("flush", (timestamp, { counters, gauges, timer_data }) => {
+    const lines = [];
+    for (const [name, increase] of Object.entries(counters)) {
+      lines.push(`counter ${name} ${increase}`);
+    }
+    for (const [name, value] of Object.entries(gauges)) {
+      lines.push(`gauge ${name} ${value}`);
+    }
+    for (const [name, { count, lower, upper, sum }] of Object.entries(timer_data)) {
+      lines.push(`timer ${name} ${count} ${lower} ${upper} ${sum}`);
+    }
+    say([...lines, "flush"]);
+  });
+  return true;
+};

@@ -1,0 +1,139 @@
+//! statsd 0.9.0, the original, over UDP and TCP.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use freewheel::{Connector, Protocol};
+
+use crate::server::{Metrics, Reported, Server, Timer};
+use crate::workload::{Workload, deliver};
+
+struct Statsd {
+    server: Server,
+    udp: u16,
+    tcp: u16,
+}
+
+impl Statsd {
+    /// Starts a server on ports of its own and waits until it listens.
+    fn start() -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let program = root.join("target/servers/node_modules/statsd/stats.js");
+        assert!(
+            program.is_file(),
+            "statsd 0.9.0 is not installed: run .ci/servers, which puts {} there",
+            program.display(),
+        );
+        let mut command = Command::new("node");
+        command.arg(program).arg(root.join("tests/servers/statsd-config.js"));
+        let server = Server::start(&mut command, read_line);
+        let ports = server.wait_until(|reported| reported.ports.len() == 2).ports;
+        let port = |protocol| *ports.get(protocol).expect("statsd listens");
+        Self { udp: port("udp"), tcp: port("tcp"), server }
+    }
+}
+
+/// Reads what statsd-backend.js writes.
+fn read_line(reported: &mut Reported, line: &str) -> Option<()> {
+    let mut words = line.split(' ');
+    let kind = words.next()?;
+    if kind == "flush" {
+        reported.reports += 1;
+        return Some(());
+    }
+    let name = words.next()?;
+    let numbers = words.map(|word| word.parse().ok()).collect::<Option<Vec<f64>>>()?;
+    let metrics = &mut reported.metrics;
+    match (kind, name, &*numbers) {
+        ("listening", protocol, &[port]) => {
+            reported.ports.insert(protocol.to_owned(), port as u16);
+        }
+        ("counter", "statsd.metrics_received", &[increase]) => reported.lines += increase as u64,
+        ("counter", "statsd.bad_lines_seen", &[increase]) => reported.bad_lines += increase as u64,
+        ("counter" | "gauge", _, &[_]) if name.starts_with("statsd.") => {}
+        ("counter", name, &[increase]) => {
+            *metrics.counters.entry(name.to_owned()).or_default() += increase;
+        }
+        ("gauge", name, &[value]) => {
+            metrics.gauges.insert(name.to_owned(), value);
+        }
+        ("timer", name, &[count, lower, upper, sum]) => {
+            metrics.timer(name).merge(&Timer { count, lower, upper, sum });
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
+/// Halves and quarters, so that sums of fractions are exact in the server's arithmetic too.
+static WORKLOAD: Workload = Workload { fraction: 0.5, tick: Duration::from_micros(250) };
+
+async fn exact_totals(protocol: Protocol) {
+    let statsd = Statsd::start();
+    let port = match protocol {
+        Protocol::Tcp => statsd.tcp,
+        _ => statsd.udp,
+    };
+    let sent_lines = deliver(&WORKLOAD, &statsd.server, port, protocol).await;
+    let reported = statsd.server.assert_reports(&WORKLOAD.metrics());
+    assert_eq!(reported.lines, sent_lines);
+    assert_eq!(reported.bad_lines, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs statsd 0.9.0: run .ci/servers, then cargo test --test servers -- --ignored"]
+async fn exact_totals_over_udp() {
+    exact_totals(Protocol::Udp).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs statsd 0.9.0: run .ci/servers, then cargo test --test servers -- --ignored"]
+async fn exact_totals_over_tcp() {
+    exact_totals(Protocol::Tcp).await;
+}
+
+/// A host name instead of an address, the defaults (TCP, no prefix), and a flusher on a thread of
+/// its own, as in a program without a runtime. Stopping is what delivers.
+#[tokio::test]
+#[ignore = "needs statsd 0.9.0: run .ci/servers, then cargo test --test servers -- --ignored"]
+async fn host_name_and_defaults() {
+    let statsd = Statsd::start();
+    let connector =
+        Connector::builder("localhost").port(statsd.tcp).build().expect("valid settings");
+    connector.start_on_thread().expect("not started yet");
+    connector.incr("requests");
+    drop(connector.timer("render"));
+    let _report = connector.stop().await;
+
+    let reported =
+        statsd.server.wait_until(|reported| reported.metrics.timers.contains_key("timers.render"));
+    assert_eq!(reported.metrics.timers["timers.render"].count, 1.0);
+    assert_eq!(reported.metrics.counters, [("counters.requests".to_owned(), 1.0)].into());
+    assert_eq!((reported.lines, reported.bad_lines), (2, 0));
+}
+
+/// Servers that add their own type prefixes are sent names without them.
+#[tokio::test]
+#[ignore = "needs statsd 0.9.0: run .ci/servers, then cargo test --test servers -- --ignored"]
+async fn no_type_prefixes() {
+    let statsd = Statsd::start();
+    let connector = Connector::builder("127.0.0.1")
+        .port(statsd.udp)
+        .protocol(Protocol::Udp)
+        .prefix("app")
+        .type_prefixes(false)
+        .build()
+        .expect("valid settings");
+    connector.start().await.expect("not started yet");
+    connector.incr("requests");
+    connector.gauge("depth", 17);
+    connector.timing("query", Duration::from_micros(1500));
+    let _report = connector.stop().await;
+
+    statsd.server.assert_reports(&Metrics {
+        counters: [("app.requests".to_owned(), 1.0)].into(),
+        gauges: [("app.depth".to_owned(), 17.0)].into(),
+        timers: [("app.query".to_owned(), Timer::of(1.5))].into(),
+    });
+}

@@ -1,0 +1,190 @@
+//! What the tests send, and what a server must have made of it.
+
+use std::ops::Range;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use freewheel::{Connector, Protocol};
+
+use crate::server::{Metrics, Reported, Server, Timer};
+
+/// Threads that emit at the same time, each `TURNS` times.
+const THREADS: u64 = 4;
+const TURNS: u64 = 1_250;
+
+/// 50,000 lines from `take_turn`, and those from `take_last_turn`.
+const LINES: u64 = THREADS * TURNS * 10 + 12;
+
+/// Over UDP nothing holds a sender back, so each thread takes no more turns than these before the
+/// server has caught up, however slow it is: 1,000 lines are some 30 datagrams, and a socket's
+/// default buffer holds about 90.
+const TURNS_AT_ONCE: u64 = 25;
+
+/// Prefix of all names.
+const PREFIX: &str = "app";
+
+/// Values that the server at hand keeps exactly.
+pub(crate) struct Workload {
+    /// Added to a counter with every turn.
+    pub(crate) fraction: f64,
+    /// Timings are this times 1, 2, 3 and 4.
+    pub(crate) tick: Duration,
+}
+
+impl Workload {
+    /// One thread's lines for one turn.
+    fn take_turn(&self, statsd: &Connector, thread: u64, turn: u64) {
+        let (number, depth) = (format!("turn.{thread}"), format!("depth.{thread}"));
+        statsd.incr_by("bytes", 1_500);
+        statsd.incr_by("credit", -3);
+        statsd.incr_by("load", self.fraction);
+        statsd.decr("sessions");
+        statsd.decr_by("stock", 2);
+        statsd.gauge(number.as_str(), turn);
+        statsd.gauge_delta(depth.as_str(), 3);
+        statsd.gauge_delta(depth.as_str(), -1);
+        statsd.timing("query", self.tick * (turn % 4 + 1) as u32);
+        statsd.incr("requests");
+    }
+
+    /// The lines that only need to arrive once, in this order.
+    fn take_last_turn(&self, statsd: &Connector) {
+        statsd.gauge("queue", 17);
+        statsd.gauge_delta("queue", -3);
+        statsd.gauge("temperature", 12.25);
+        statsd.gauge_delta("temperature", -0.5);
+        // An absolute value below zero: two lines on the wire.
+        statsd.gauge("balance", 40);
+        statsd.gauge("balance", -5);
+        // Names that would tear a line in two, or add one, if they went out as they are.
+        statsd.incr("a:b|c\nd");
+        statsd.gauge("a:b|c\nd", 1);
+        statsd.timing("a:b|c\nd", self.tick);
+        statsd.incr("x:1|c\nforged");
+        statsd.inject_metric("as.it:is", "7", "c");
+    }
+
+    /// What the server must report in the end.
+    pub(crate) fn metrics(&self) -> Metrics {
+        let turns = (THREADS * TURNS) as f64;
+        let mut metrics = Metrics::default();
+        let Metrics { counters, gauges, timers } = &mut metrics;
+
+        let mut counter = |name: &str, value| counters.insert(format!("{PREFIX}.{name}"), value);
+        counter("counters.bytes", 1_500.0 * turns);
+        counter("counters.credit", -3.0 * turns);
+        counter("counters.load", self.fraction * turns);
+        counter("counters.sessions", -turns);
+        counter("counters.stock", -2.0 * turns);
+        counter("counters.requests", turns);
+        counter("counters.a_b_c_d", 1.0);
+        counter("counters.x_1_c_forged", 1.0);
+        counter("as.it_is", 7.0);
+
+        let mut gauge = |name: &str, value| gauges.insert(format!("{PREFIX}.gauges.{name}"), value);
+        for thread in 0..THREADS {
+            // Each thread's lines arrive in its order, so the last turn is the one that stays.
+            gauge(&format!("turn.{thread}"), (TURNS - 1) as f64);
+            gauge(&format!("depth.{thread}"), 2.0 * TURNS as f64);
+        }
+        gauge("queue", 14.0);
+        gauge("temperature", 11.75);
+        gauge("balance", -5.0);
+        gauge("a_b_c_d", 1.0);
+
+        let mut timer = |name: &str, value| timers.insert(format!("{PREFIX}.timers.{name}"), value);
+        let milliseconds = self.tick.as_secs_f64() * 1e3;
+        let mut query = Timer::default();
+        for turn in 0..TURNS {
+            for _ in 0..THREADS {
+                query.merge(&Timer::of(milliseconds * (turn % 4 + 1) as f64));
+            }
+        }
+        timer("query", query);
+        timer("a_b_c_d", Timer::of(milliseconds));
+
+        metrics
+    }
+}
+
+/// A thread that takes the turns it is told to, and says when it has. It ends when told no more.
+struct Emitter {
+    go: Sender<Range<u64>>,
+    taken: Receiver<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Emitter {
+    fn spawn(workload: &'static Workload, statsd: &Connector, thread: u64) -> Self {
+        let (go, told) = channel::<Range<u64>>();
+        let (done, taken) = channel();
+        let statsd = statsd.clone();
+        let thread = thread::spawn(move || {
+            for turns in told {
+                for turn in turns {
+                    workload.take_turn(&statsd, thread, turn);
+                }
+                if done.send(()).is_err() {
+                    break; // The test has failed.
+                }
+            }
+        });
+        Self { go, taken, thread }
+    }
+}
+
+/// Sends the whole workload, stops, and asserts that by the client's own account every line went
+/// out. Returns how many lines that are.
+///
+/// Waiting for the server blocks the calling thread, so the test's runtime needs worker threads for
+/// freewheel's flusher.
+pub(crate) async fn deliver(
+    workload: &'static Workload,
+    server: &Server,
+    port: u16,
+    protocol: Protocol,
+) -> u64 {
+    let statsd = Connector::builder("127.0.0.1")
+        .port(port)
+        .protocol(protocol)
+        .prefix(PREFIX)
+        .queue_capacity(4 << 20) // Over TCP the whole workload may have to wait.
+        .build()
+        .expect("valid settings");
+    statsd.start().await.expect("not started yet");
+
+    let turns_at_once = if protocol == Protocol::Udp { TURNS_AT_ONCE } else { TURNS };
+    let requests = format!("{PREFIX}.counters.requests");
+    let emitters: Vec<_> =
+        (0..THREADS).map(|thread| Emitter::spawn(workload, &statsd, thread)).collect();
+    for first in (0..TURNS).step_by(turns_at_once as usize) {
+        let next = TURNS.min(first + turns_at_once);
+        for emitter in &emitters {
+            emitter.go.send(first..next).expect("the thread runs");
+        }
+        for emitter in &emitters {
+            emitter.taken.recv().expect("the thread did not panic");
+        }
+        statsd.flush().await;
+        let sent = (THREADS * next) as f64;
+        let counted = |reported: &Reported| reported.metrics.counters.get(&requests).copied();
+        let reported = server.wait_until(|reported| counted(reported) == Some(sent));
+        assert_eq!(counted(&reported), Some(sent));
+    }
+    for Emitter { go, thread, .. } in emitters {
+        drop(go);
+        thread.join().expect("the thread did not panic");
+    }
+    workload.take_last_turn(&statsd);
+    let _report = statsd.stop().await;
+
+    let stats = statsd.stats();
+    assert_eq!(stats.emitted.lines, LINES, "{stats:?}");
+    assert_eq!(stats.sent.lines, stats.emitted.lines, "{stats:?}");
+    assert_eq!(stats.sent.bytes, stats.emitted.bytes, "{stats:?}");
+    assert_eq!(stats.buffered.lines, 0, "{stats:?}");
+    assert_eq!(stats.dropped().lines, 0, "{stats:?}");
+    assert_eq!(stats.lost().lines, 0, "{stats:?}");
+    stats.sent.lines
+}
