@@ -9,6 +9,9 @@ mod error;
 mod handoff;
 #[cfg(feature = "tokio")]
 mod lifecycle;
+#[cfg(all(loom, feature = "__loom"))]
+#[doc(hidden)]
+pub mod model;
 #[cfg(feature = "tokio")]
 mod send;
 #[cfg(feature = "tokio")]

@@ -1,6 +1,7 @@
 //! Starting and stopping: what the handles of one connector own together.
 
 use crate::error::StartError;
+use crate::handoff::Exchange;
 use crate::send::{Command, Flusher, Shared};
 use crate::stats::{FlushOutcome, StopReport};
 use futures_timer::Delay;
@@ -51,7 +52,7 @@ impl Lifecycle {
     /// The one flusher, if there is none.
     fn flusher(&self, shared: &Arc<Shared>) -> Result<Flusher, StartError> {
         let mut place = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
-        let lines = shared.exchange.collector().ok_or(StartError::AlreadyRunning)?;
+        let lines = Exchange::collector(&shared.exchange).ok_or(StartError::AlreadyRunning)?;
         let (sender, receiver) = mpsc::unbounded_channel();
         *place = Some(sender);
         Ok(Flusher::new(lines, Arc::clone(shared), receiver))

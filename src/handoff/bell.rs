@@ -24,35 +24,35 @@ const RUNG: u8 = 1;
 /// The flusher sleeps; the next ring must wake it.
 const ASLEEP: u8 = 2;
 
-pub(super) struct Bell {
+pub(crate) struct Bell {
     state: AtomicU8,
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
 impl Bell {
     /// `wake` ends the flusher's sleep, or its next one if it has not begun.
-    pub(super) fn new(wake: Box<dyn Fn() + Send + Sync>) -> Self {
+    pub(crate) fn new(wake: Box<dyn Fn() + Send + Sync>) -> Self {
         Self { state: AtomicU8::new(QUIET), wake }
     }
 
     /// Called after something was made ready for the flusher.
-    pub(super) fn ring(&self) {
+    pub(crate) fn ring(&self) {
         // ORDERING: Release, pairs with the Acquire in `answer` (or the failing exchange in
         // `fall_asleep` that leads there): who answers sees what was made ready.
-        // Model: wake_and_sleep.
+        // Model: ring_and_answer.
         if self.state.swap(RUNG, Release) == ASLEEP {
             (self.wake)();
         }
     }
 
     /// Called by the flusher before it looks for what is ready.
-    pub(super) fn answer(&self) {
-        // ORDERING: Acquire, pairs with the Release in `ring`. Model: wake_and_sleep.
+    pub(crate) fn answer(&self) {
+        // ORDERING: Acquire, pairs with the Release in `ring`. Model: ring_and_answer.
         self.state.swap(QUIET, Acquire);
     }
 
     /// Whether the flusher may sleep: not if somebody rang since it last answered.
-    pub(super) fn fall_asleep(&self) -> bool {
+    pub(crate) fn fall_asleep(&self) -> bool {
         // ORDERING: Relaxed. Nothing is handed over here: what the ringer made ready is
         // taken after `answer`.
         match self.state.compare_exchange(QUIET, ASLEEP, Relaxed, Relaxed) {

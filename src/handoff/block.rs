@@ -62,7 +62,7 @@ impl std::ops::Deref for Handle {
 }
 
 /// All blocks of one exchange, the one place that makes and frees them.
-pub(super) struct Blocks {
+pub(crate) struct Blocks {
     block_size: usize,
     /// How many more may be made for all threads together.
     allowance: AtomicUsize,
@@ -70,20 +70,20 @@ pub(super) struct Blocks {
 }
 
 /// The right to read published bytes and to recycle blocks. One for each `Blocks`.
-pub(super) struct Reader(());
+pub(crate) struct Reader(());
 
 impl Blocks {
-    pub(super) fn new(block_size: usize, allowance: usize) -> (Self, Reader) {
+    pub(crate) fn new(block_size: usize, allowance: usize) -> (Self, Reader) {
         let allowance = AtomicUsize::new(allowance);
         (Self { block_size, allowance, made: SegQueue::new() }, Reader(()))
     }
 
-    pub(super) fn block_size(&self) -> usize {
+    pub(crate) fn block_size(&self) -> usize {
         self.block_size
     }
 
     /// A block outside the allowance: the one that a thread brings.
-    pub(super) fn make(&self) -> Pen {
+    pub(crate) fn make(&self) -> Pen {
         let block = Box::new(Block {
             published: AtomicUsize::new(0),
             bytes: (0..self.block_size).map(|_| UnsafeCell::new(0)).collect(),
@@ -92,11 +92,11 @@ impl Blocks {
         });
         let handle = Handle(NonNull::from(Box::leak(block)));
         self.made.push(handle);
-        Pen(handle)
+        Pen { block: handle, published: 0 }
     }
 
     /// A block within the allowance, made when it is first needed.
-    pub(super) fn make_allowed(&self) -> Option<Pen> {
+    pub(crate) fn make_allowed(&self) -> Option<Pen> {
         // ORDERING: Relaxed. Nothing is read on the strength of this number; a
         // read-modify-write gives each unit of it out once.
         let take_one = |left: usize| left.checked_sub(1);
@@ -116,66 +116,69 @@ impl Drop for Blocks {
 }
 
 /// The right to append to a block.
-pub(super) struct Pen(Handle);
+///
+/// It keeps its own copy of the length: faster than to load what it stored itself, and
+/// loom, which remembers only the last access to an atomic, would forget the flusher's
+/// loads if the writer's came between them and its store, and not reorder them.
+pub(crate) struct Pen {
+    block: Handle,
+    published: usize,
+}
 
 impl Pen {
     /// Lets `fill` write into the unpublished rest of the block and publishes as much
     /// as it says that it wrote: whole lines, or nothing.
     #[inline(always)]
-    pub(super) fn append<R>(&mut self, fill: impl FnOnce(&mut [u8]) -> (usize, R)) -> R {
-        let block: &Block = &self.0;
-        // ORDERING: Relaxed. Only holders of the pen store here, and the pen itself is
-        // handed over through a queue or a thread's own place.
-        let published = block.published.load(Relaxed);
+    pub(crate) fn append<R>(&mut self, fill: impl FnOnce(&mut [u8]) -> (usize, R)) -> R {
+        let block: &Block = &self.block;
+        let room = block.bytes.len() - self.published;
         let start = UnsafeCell::raw_get(block.bytes.as_ptr());
-        // SAFETY: `published <= bytes.len()`, kept by the assertion below. The range is
-        // this pen's alone (invariant 2), which is borrowed mutably for as long; the
-        // flusher reads below `published` only (invariant 3). Bytes are initialised in `make`.
-        let rest = unsafe {
-            std::slice::from_raw_parts_mut(start.add(published), block.bytes.len() - published)
-        };
-        let room = rest.len();
+        // SAFETY: `self.published <= bytes.len()`, kept by the assertion below. The range is
+        // this pen's alone (invariant 2), which is borrowed mutably for as long; the flusher
+        // reads below `published` only (invariant 3). Bytes are initialised in `make`.
+        let rest = unsafe { std::slice::from_raw_parts_mut(start.add(self.published), room) };
         let (written, result) = fill(rest);
         assert!(written <= room, "more written than there was room for");
-        block.watch.writes(published, published + written);
+        block.watch.writes(self.published, self.published + written);
+        self.published += written;
         // ORDERING: Release, pairs with the Acquire load in `Glimpse::published`: who sees
         // the length sees the bytes. Model: publish_and_read.
-        block.published.store(published + written, Release);
+        block.published.store(self.published, Release);
         result
     }
 
     /// Ends the block: from here on it is the flusher's.
-    pub(super) fn seal(self) -> Sealed {
-        Sealed(self.0)
+    pub(crate) fn seal(self) -> Sealed {
+        Sealed(self.block)
     }
 }
 
 /// The right to a block that nobody appends to.
-pub(super) struct Sealed(Handle);
+pub(crate) struct Sealed(Handle);
 
 impl Sealed {
-    pub(super) fn glimpse(&self) -> Glimpse {
+    pub(crate) fn glimpse(&self) -> Glimpse {
         Glimpse(self.0)
     }
 
     /// Empties the block for its next writer.
-    pub(super) fn recycle(self, _reader: &mut Reader) -> Pen {
+    pub(crate) fn recycle(self, _reader: &mut Reader) -> Pen {
         self.0.watch.writes(0, self.0.bytes.len());
         // ORDERING: Relaxed, both. The next writer gets the pen through a queue, which
         // orders these before it; a stale glimpse is the flusher's own, this thread's.
         self.0.flushed.store(0, Relaxed);
         self.0.published.store(0, Relaxed);
-        Pen(self.0)
+        Pen { block: self.0, published: 0 }
     }
 }
 
 /// A look at a block that another thread may be appending to.
 #[derive(Clone, Copy)]
-pub(super) struct Glimpse(Handle);
+pub(crate) struct Glimpse(Handle);
 
 impl Glimpse {
     /// How many bytes are published by now.
-    pub(super) fn published(&self) -> usize {
+    pub(crate) fn published(&self) -> usize {
         // ORDERING: Acquire, pairs with the Release store in `Pen::append`.
         // Model: publish_and_read.
         self.0.published.load(Acquire)
@@ -185,7 +188,7 @@ impl Glimpse {
     ///
     /// # Panics
     /// If bytes beyond what is published are asked for.
-    pub(super) fn bytes<'r>(&self, _reader: &'r Reader, from: usize, to: usize) -> &'r [u8] {
+    pub(crate) fn bytes<'r>(&self, _reader: &'r Reader, from: usize, to: usize) -> &'r [u8] {
         assert!(from <= to && to <= self.published(), "read beyond what is published");
         self.0.watch.reads(from, to);
         let start = UnsafeCell::raw_get(self.0.bytes.as_ptr());
@@ -196,7 +199,7 @@ impl Glimpse {
     }
 
     /// Takes the published bytes up to `to` that were not taken before; says from where.
-    pub(super) fn take_up_to(&self, _reader: &mut Reader, to: usize) -> usize {
+    pub(crate) fn take_up_to(&self, _reader: &mut Reader, to: usize) -> usize {
         // ORDERING: Relaxed, both. The flusher's alone; the flusher moves between threads
         // through a mutex.
         let from = self.0.flushed.load(Relaxed);
@@ -208,23 +211,23 @@ impl Glimpse {
 }
 
 /// Where a thread shows which block it is appending to.
-pub(super) struct Window(AtomicPtr<Block>);
+pub(crate) struct Window(AtomicPtr<Block>);
 
 impl Window {
-    pub(super) fn new(pen: &Pen) -> Self {
-        Self(AtomicPtr::new(pen.0.0.as_ptr()))
+    pub(crate) fn new(pen: &Pen) -> Self {
+        Self(AtomicPtr::new(pen.block.0.as_ptr()))
     }
 
-    pub(super) fn show(&self, pen: &Pen) {
+    pub(crate) fn show(&self, pen: &Pen) {
         // ORDERING: Release, pairs with the Acquire load in `look`: who sees the next block
         // in the window sees that the one before was pushed to `sealed`, and so cannot
-        // deliver the newer lines first. Model: seal_and_sweep_order.
-        self.0.store(pen.0.0.as_ptr(), Release);
+        // deliver the newer lines first. Model: a_place_is_reused.
+        self.0.store(pen.block.0.as_ptr(), Release);
     }
 
-    pub(super) fn look(&self) -> Glimpse {
+    pub(crate) fn look(&self) -> Glimpse {
         // ORDERING: Acquire, pairs with the Release store in `show`.
-        // Model: seal_and_sweep_order.
+        // Model: a_place_is_reused.
         let shown = self.0.load(Acquire);
         // The window was never null: `new` and `show` take it from a `Pen`.
         Glimpse(Handle(NonNull::new(shown).expect("a window shows a block")))

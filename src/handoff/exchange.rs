@@ -161,9 +161,9 @@ impl Exchange {
     }
 
     /// The flusher's side. None while another flusher has it.
-    pub(crate) fn collector(self: &Arc<Self>) -> Option<Collector> {
-        let desk = self.desk.lock().unwrap_or_else(|poison| poison.into_inner()).take()?;
-        Some(Collector::new(Arc::clone(self), desk))
+    pub(crate) fn collector(this: &Arc<Self>) -> Option<Collector> {
+        let desk = this.desk.lock().unwrap_or_else(|poison| poison.into_inner()).take()?;
+        Some(Collector::new(Arc::clone(this), desk))
     }
 
     /// The account of the callers' side: exact once all threads are quiet.

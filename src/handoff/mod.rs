@@ -20,3 +20,8 @@ pub(crate) use collector::Collector;
 pub(crate) use exchange::{Emitted, Exchange, Written};
 pub(crate) use lane::SoleWriterTally;
 pub use lane::Tally;
+#[cfg(all(loom, feature = "__loom"))]
+pub(crate) use {
+    bell::Bell,
+    block::{Blocks, Glimpse, Pen, Reader, Window},
+};

@@ -7,9 +7,9 @@ use concurrent_queue::ConcurrentQueue;
 use loom::cell::UnsafeCell;
 use loom::sync::Mutex;
 use loom::sync::atomic::AtomicBool;
-use std::cell::Cell;
+use std::cell::OnceCell;
 use std::sync::OnceLock;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::{Acquire, Release};
 
 /// crossbeam's `ArrayQueue` uses core atomics, which loom cannot see.
 /// `ConcurrentQueue::bounded` is the same algorithm, instrumented.
@@ -56,35 +56,38 @@ impl Watch {
 /// loom allows.
 const PLACES: usize = loom::MAX_THREADS;
 
+/// Numbers that no thread has. As in `thread_local`, they come from behind a mutex, the
+/// smallest first.
+type FreeNumbers = std::sync::Arc<Mutex<Vec<usize>>>;
+
 loom::lazy_static! {
-    /// As in `thread_local`: numbers come from behind a mutex, the smallest free one first.
-    static ref FREE_NUMBERS: Mutex<Vec<usize>> = Mutex::new((0..PLACES).rev().collect());
+    static ref FREE_NUMBERS: FreeNumbers =
+        std::sync::Arc::new(Mutex::new((0..PLACES).rev().collect()));
 }
 
 loom::thread_local! {
-    static NUMBER: Number = Number(Cell::new(None));
+    static NUMBER: OnceCell<Number> = OnceCell::new();
 }
 
-/// Gives the thread's number back when the thread ends.
-struct Number(Cell<Option<usize>>);
+/// A thread's number, given back when the thread ends: later than loom's statics do.
+struct Number {
+    number: usize,
+    free: FreeNumbers,
+}
 
 impl Number {
-    fn take(&self) -> usize {
-        self.0.get().unwrap_or_else(|| {
-            let number = FREE_NUMBERS.lock().expect("no panic").pop().expect("a place");
-            self.0.set(Some(number));
-            number
-        })
+    fn take() -> Self {
+        let free = std::sync::Arc::clone(&FREE_NUMBERS);
+        let number = free.lock().expect("no panic").pop().expect("a place");
+        Self { number, free }
     }
 }
 
 impl Drop for Number {
     fn drop(&mut self) {
-        if let Some(number) = self.0.get() {
-            let mut free = FREE_NUMBERS.lock().expect("no panic");
-            free.push(number);
-            free.sort_unstable_by(|a, b| b.cmp(a));
-        }
+        let mut free = self.free.lock().expect("no panic");
+        free.push(self.number);
+        free.sort_unstable_by(|a, b| b.cmp(a));
     }
 }
 
@@ -106,14 +109,16 @@ impl<T: Send> ThreadLocal<T> {
     }
 
     pub(crate) fn get(&self) -> Option<&T> {
-        let number = NUMBER.with(|number| number.0.get())?;
+        let number = NUMBER.with(|number| number.get().map(|taken| taken.number))?;
         let place = &self.places[number];
         if place.present.load(Acquire) { place.value.get() } else { None }
     }
 
     pub(crate) fn get_or(&self, create: impl FnOnce() -> T) -> &T {
-        let place = &self.places[NUMBER.with(Number::take)];
-        if !place.present.load(Relaxed) {
+        let number = NUMBER.with(|number| number.get_or_init(Number::take).number);
+        let place = &self.places[number];
+        // Asked of the value: see `Pen` for why a load before the store must not be.
+        if place.value.get().is_none() {
             let fresh = place.value.set(create()).is_ok();
             assert!(fresh, "a place is filled once");
             place.present.store(true, Release);

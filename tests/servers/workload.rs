@@ -39,7 +39,7 @@ impl Workload {
         statsd.incr_by("bytes", 1_500);
         statsd.incr_by("credit", -3);
         statsd.incr_by("load", self.fraction);
-        statsd.decr("sessions");
+        statsd.decr("seats");
         statsd.decr_by("stock", 2);
         statsd.gauge(number.as_str(), turn);
         statsd.gauge_delta(depth.as_str(), 3);
@@ -75,7 +75,7 @@ impl Workload {
         counter("counters.bytes", 1_500.0 * turns);
         counter("counters.credit", -3.0 * turns);
         counter("counters.load", self.fraction * turns);
-        counter("counters.sessions", -turns);
+        counter("counters.seats", -turns);
         counter("counters.stock", -2.0 * turns);
         counter("counters.requests", turns);
         counter("counters.a_b_c_d", 1.0);

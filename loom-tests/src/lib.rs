@@ -1,0 +1,67 @@
+//! Models of freewheel's hand-off, for loom.
+//!
+//! Each test in `tests/` runs the real hand-off, with loom's atomics in place of the real
+//! ones, under every interleaving and every stale value that the memory model allows, within
+//! the bound that it states. It prints how many it explored and fails below a floor: a model
+//! that explores one interleaving has proven nothing.
+//!
+//! ```sh
+//! cd loom-tests && cargo test --release -- --nocapture
+//! LOOM_MAX_PREEMPTIONS=5 cargo test --release publish   # a wider bound
+//! ```
+
+use freewheel::model::Exchange;
+use loom::thread::{self, JoinHandle};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// Explores `model` with at most `preemptions` forced switches of threads, or all
+/// interleavings where that is None; prints their number and fails if there are fewer
+/// than `floor`.
+pub fn explore(
+    name: &str,
+    preemptions: Option<usize>,
+    floor: usize,
+    model: impl Fn() + Send + Sync + 'static,
+) {
+    let explored = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&explored);
+    let mut builder = loom::model::Builder::new();
+    // The environment's bound, if there is one, comes first.
+    builder.preemption_bound = builder.preemption_bound.or(preemptions);
+    let bound = builder.preemption_bound;
+    builder.check(move || {
+        counter.fetch_add(1, Relaxed);
+        model();
+    });
+    let explored = explored.load(Relaxed);
+    let bound = bound.map_or("exhaustive".to_owned(), |most| format!("at most {most} preemptions"));
+    println!("model {name}: {explored} interleavings ({bound})");
+    assert!(explored >= floor, "{name}: {explored} interleavings, expected at least {floor}");
+}
+
+/// The line that one thread emits as its `index`th: two bytes, different for each.
+pub fn line(thread: u8, index: u8) -> [u8; 2] {
+    [thread * 16 + index + 1, b'\n']
+}
+
+/// A thread that emits so many lines.
+pub fn emitter(exchange: &Exchange, thread: u8, lines: u8) -> JoinHandle<()> {
+    let exchange = exchange.clone();
+    thread::spawn(move || (0..lines).for_each(|index| exchange.emit(&line(thread, index))))
+}
+
+/// Checks that what arrived is whole lines, each at most once, in each thread's order; and
+/// returns how many.
+pub fn check(received: &[u8]) -> u64 {
+    assert!(received.len() % 2 == 0, "torn: {received:?}");
+    let mut last = [0; 16];
+    for pair in received.chunks(2) {
+        let [number, b'\n'] = *pair else { panic!("torn: {received:?}") };
+        let (thread, index) = ((number - 1) / 16, (number - 1) % 16 + 1);
+        let last = &mut last[thread as usize];
+        assert!(*last < index, "out of order or twice: {received:?}");
+        *last = index;
+    }
+    received.len() as u64 / 2
+}

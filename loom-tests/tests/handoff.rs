@@ -1,0 +1,112 @@
+//! The hand-off between emitting threads and the flusher.
+
+use freewheel::model::{Exchange, block};
+use freewheel_loom_tests::{check, emitter, explore, line};
+use loom::thread;
+
+fn nobody_sleeps() {}
+
+/// A block by itself, read while it is written: who sees the length sees the bytes. Loom
+/// reports a race otherwise.
+///
+/// Pairs `Pen::append`'s Release with `Glimpse::published`'s Acquire.
+#[test]
+fn publish_and_read() {
+    explore("publish_and_read", None, 10, || {
+        let (mut pen, glimpse) = block(8);
+        let writer = thread::spawn(move || (0..3).for_each(|index| pen.append(&line(0, index))));
+        for _ in 0..2 {
+            check(glimpse.bytes());
+        }
+        writer.join().expect("no panic");
+        assert_eq!(check(glimpse.bytes()), 3);
+    });
+}
+
+/// A part-filled block is swept while it is written: what arrives are whole lines, in order.
+#[test]
+fn sweep_a_part_filled_block() {
+    explore("sweep_a_part_filled_block", None, 500, || {
+        let exchange = Exchange::new(8, 2, 1, nobody_sleeps);
+        let writer = emitter(&exchange, 0, 3);
+        let mut flusher = exchange.collector().expect("nobody has it");
+        let mut received = Vec::new();
+        for _ in 0..2 {
+            flusher.sweep();
+            received.extend(flusher.consume());
+            check(&received);
+        }
+        writer.join().expect("no panic");
+        flusher.sweep();
+        received.extend(flusher.consume());
+        assert_eq!(check(&received), 3);
+    });
+}
+
+/// Lines of one thread arrive in order however its blocks are sealed while they are swept,
+/// and a block is reused while the flusher goes on.
+#[test]
+fn seal_and_sweep_order() {
+    explore("seal_and_sweep_order", Some(3), 1_000, || {
+        // Blocks of two lines; five lines.
+        let exchange = Exchange::new(4, 2, 1, nobody_sleeps);
+        let writer = emitter(&exchange, 0, 5);
+        let mut flusher = exchange.collector().expect("nobody has it");
+        let mut received = Vec::new();
+        for _ in 0..2 {
+            flusher.sweep();
+            received.extend(flusher.consume());
+        }
+        writer.join().expect("no panic");
+        flusher.sweep();
+        received.extend(flusher.consume());
+        let (accepted, dropped) = exchange.accepted_and_dropped();
+        assert_eq!(check(&received), accepted);
+        assert_eq!(accepted + dropped, 5);
+    });
+}
+
+/// Two threads and fewer blocks than lines: what is not accepted is counted, and what is
+/// accepted arrives, exactly once.
+#[test]
+fn drop_on_full() {
+    explore("drop_on_full", Some(4), 1_000, || {
+        // Blocks of one line. Each thread brings one; one more is shared.
+        let exchange = Exchange::new(2, 1, 1, nobody_sleeps);
+        let writer = emitter(&exchange, 0, 2);
+        let mut flusher = exchange.collector().expect("nobody has it");
+        (0..2).for_each(|index| exchange.emit(&line(1, index)));
+        flusher.sweep();
+        let mut received = flusher.consume();
+        writer.join().expect("no panic");
+        flusher.sweep();
+        received.extend(flusher.consume());
+        let (accepted, dropped) = exchange.accepted_and_dropped();
+        assert_eq!(check(&received), accepted);
+        assert_eq!(accepted + dropped, 4);
+        assert!(dropped <= 2, "a thread's own block and the shared one hold two lines at least");
+    });
+}
+
+/// A thread ends, and the next one takes its place with what is left in its block: nothing
+/// is lost, and the order of the place is kept.
+///
+/// Pairs `Window::show`'s Release with `Window::look`'s Acquire.
+#[test]
+fn a_place_is_reused() {
+    explore("a_place_is_reused", Some(3), 1_000, || {
+        let exchange = Exchange::new(4, 2, 1, nobody_sleeps);
+        let mut flusher = exchange.collector().expect("nobody has it");
+        let emitting = exchange.clone();
+        let threads = thread::spawn(move || {
+            emitter(&emitting, 0, 1).join().expect("no panic");
+            emitter(&emitting, 1, 2).join().expect("no panic");
+        });
+        flusher.sweep();
+        let mut received = flusher.consume();
+        threads.join().expect("no panic");
+        flusher.sweep();
+        received.extend(flusher.consume());
+        assert_eq!(check(&received), 3);
+    });
+}
