@@ -1,11 +1,11 @@
 //! The connector: what an application holds.
 
 use crate::emit::{
-    Decimal, INVALID, Line, Scratch, Sign, Value, duration_in_milliseconds, is_code, is_value,
-    seconds_in_milliseconds,
+    BelowZero, Injected, Invalid, Line, Number, Scratch, Sign, Value, milliseconds,
+    seconds_as_milliseconds,
 };
 use crate::error::StartError;
-use crate::handoff::{Exchange, Tally, Written};
+use crate::handoff::{Exchange, Tally};
 use crate::lifecycle::Lifecycle;
 use crate::send::Shared;
 use crate::settings::{Builder, Settings, Shape};
@@ -140,13 +140,17 @@ impl Connector {
     /// Counts one.
     #[inline]
     pub fn incr(&self, name: &str) {
-        self.incr_by(name, 1);
+        if let Some(inner) = &self.inner {
+            inner.incr(name);
+        }
     }
 
     /// Counts `amount`, which may be negative or fractional.
     #[inline]
     pub fn incr_by(&self, name: &str, amount: impl Value) {
-        self.emit_number(|heads| &heads.counter, name, Sign::AsIs, amount, "c");
+        if let Some(inner) = &self.inner {
+            inner.incr_by(name, amount);
+        }
     }
 
     /// Counts one down.
@@ -158,7 +162,9 @@ impl Connector {
     /// Counts `amount` down: `decr_by(name, 2)` sends `-2`.
     #[inline]
     pub fn decr_by(&self, name: &str, amount: impl Value) {
-        self.emit_number(|heads| &heads.counter, name, Sign::Reversed, amount, "c");
+        if let Some(inner) = &self.inner {
+            inner.decr_by(name, amount);
+        }
     }
 
     /// Sets a gauge.
@@ -167,48 +173,38 @@ impl Connector {
     /// `0` and then the number; they always travel in one datagram.
     #[inline]
     pub fn gauge(&self, name: &str, value: impl Value) {
-        let Some(inner) = &self.inner else { return };
-        let mut scratch = Scratch::new();
-        let Some(number) = value.format(&mut scratch) else {
-            return inner.exchange.emit(|_| INVALID);
-        };
-        let (sign, negative) = (Sign::AsIs.of(&number), number.negative);
-        let (head, magnitude) = (&*inner.owner.heads.gauge, number.magnitude);
-        let line = Line { head, name, sign, magnitude, code: "g" };
-        if negative {
-            inner.exchange.emit(|room| line.write_from_zero(room));
-        } else {
-            inner.exchange.emit(|room| line.write(room));
+        if let Some(inner) = &self.inner {
+            inner.gauge(name, value);
         }
     }
 
     /// Raises a gauge by `delta`, or lowers it where that is negative. May be fractional.
     #[inline]
     pub fn gauge_delta(&self, name: &str, delta: impl Value) {
-        self.emit_number(|heads| &heads.gauge, name, Sign::Explicit, delta, "g");
+        if let Some(inner) = &self.inner {
+            inner.gauge_delta(name, delta);
+        }
     }
 
     /// Records how long something took, in milliseconds, exact to the nanosecond.
     #[inline]
     pub fn timing(&self, name: &str, elapsed: Duration) {
-        let mut scratch = Scratch::new();
-        self.emit_timing(name, duration_in_milliseconds(elapsed, &mut scratch));
+        if let Some(inner) = &self.inner {
+            inner.timing(name, elapsed);
+        }
     }
 
     /// Records how many seconds something took; sent as milliseconds with the digits that
     /// `seconds` has. What is negative or not finite is dropped and counted as invalid.
     #[inline]
     pub fn timing_seconds(&self, name: &str, seconds: f64) {
-        let mut scratch = Scratch::new();
-        match seconds_in_milliseconds(seconds, &mut scratch) {
-            Some(milliseconds) => self.emit_timing(name, milliseconds),
-            None => self.emit(|_| INVALID),
+        if let Some(inner) = &self.inner {
+            inner.timing_seconds(name, seconds);
         }
     }
 
     /// Begins a timing that is recorded when the guard is dropped, also by a panic.
     #[inline]
-    #[must_use = "the time ends when the guard is dropped"]
     pub fn timer<'a>(&'a self, name: &'a str) -> Timer<'a> {
         Timer::new(self, name)
     }
@@ -219,47 +215,8 @@ impl Connector {
     /// dropped and counted as invalid, as is an empty one. The type code may be followed by
     /// further fields (`c|@0.1`): only control characters are refused there.
     pub fn inject_metric(&self, path: &str, value: &str, type_code: &str) {
-        let Some(inner) = &self.inner else { return };
-        if !is_value(value) || !is_code(type_code) {
-            return inner.exchange.emit(|_| INVALID);
-        }
-        let head = &*inner.owner.heads.bare;
-        let magnitude = Decimal::Plain(value.as_bytes());
-        let line = Line { head, name: path, sign: b"", magnitude, code: type_code };
-        inner.exchange.emit(|room| line.write(room));
-    }
-
-    #[inline(always)]
-    fn emit_number(
-        &self,
-        head: impl Fn(&Heads) -> &[u8],
-        name: &str,
-        sign: Sign,
-        value: impl Value,
-        code: &'static str,
-    ) {
-        let Some(inner) = &self.inner else { return };
-        let mut scratch = Scratch::new();
-        let Some(number) = value.format(&mut scratch) else {
-            return inner.exchange.emit(|_| INVALID);
-        };
-        let sign = sign.of(&number);
-        let head = head(&inner.owner.heads);
-        let line = Line { head, name, sign, magnitude: number.magnitude, code };
-        inner.exchange.emit(|room| line.write(room));
-    }
-
-    #[inline(always)]
-    fn emit_timing(&self, name: &str, magnitude: Decimal<'_>) {
-        let Some(inner) = &self.inner else { return };
-        let head = &*inner.owner.heads.timer;
-        let line = Line { head, name, sign: b"", magnitude, code: "ms" };
-        inner.exchange.emit(|room| line.write(room));
-    }
-
-    fn emit(&self, write: impl Fn(&mut [u8]) -> Written) {
         if let Some(inner) = &self.inner {
-            inner.exchange.emit(write);
+            inner.inject(path, value, type_code);
         }
     }
 
@@ -353,6 +310,76 @@ impl Connector {
             // ORDERING: Relaxed. A flag to look at, which publishes nothing.
             inner.owner.shared.connected.load(Relaxed) && inner.owner.lifecycle.is_running()
         })
+    }
+}
+
+/// The calls, once it is known that there is something to do. Each is a function of its own,
+/// so that what is compiled into the caller's code is one test and one call.
+impl Inner {
+    fn incr(&self, name: &str) {
+        let one = || Number { sign: Sign::None, digits: b"1" };
+        let head = &self.owner.heads.counter;
+        self.exchange.emit(|| Line::new(head, name, one(), b"|c\n"));
+    }
+
+    fn incr_by(&self, name: &str, amount: impl Value) {
+        let mut scratch = Scratch::new();
+        let Some(number) = amount.format(&mut scratch) else { return self.refuse() };
+        let head = &self.owner.heads.counter;
+        self.exchange.emit(|| Line::new(head, name, number, b"|c\n"));
+    }
+
+    fn decr_by(&self, name: &str, amount: impl Value) {
+        let mut scratch = Scratch::new();
+        let Some(number) = amount.format(&mut scratch) else { return self.refuse() };
+        let head = &self.owner.heads.counter;
+        self.exchange.emit(|| Line::new(head, name, number.negated(), b"|c\n"));
+    }
+
+    fn gauge(&self, name: &str, value: impl Value) {
+        let mut scratch = Scratch::new();
+        let Some(number) = value.format(&mut scratch) else { return self.refuse() };
+        let head = &self.owner.heads.gauge;
+        let line = || Line::new(head, name, number, b"|g\n");
+        if number.is_negative() {
+            self.exchange.emit(|| BelowZero(line()));
+        } else {
+            self.exchange.emit(line);
+        }
+    }
+
+    fn gauge_delta(&self, name: &str, delta: impl Value) {
+        let mut scratch = Scratch::new();
+        let Some(number) = delta.format(&mut scratch) else { return self.refuse() };
+        let head = &self.owner.heads.gauge;
+        self.exchange.emit(|| Line::new(head, name, number.signed(), b"|g\n"));
+    }
+
+    fn timing(&self, name: &str, elapsed: Duration) {
+        let mut scratch = Scratch::new();
+        let number = milliseconds(elapsed, &mut scratch);
+        let head = &self.owner.heads.timer;
+        self.exchange.emit(|| Line::new(head, name, number, b"|ms\n"));
+    }
+
+    fn timing_seconds(&self, name: &str, seconds: f64) {
+        let mut scratch = Scratch::new();
+        let number = seconds_as_milliseconds(seconds, &mut scratch);
+        let Some(number) = number else { return self.refuse() };
+        let head = &self.owner.heads.timer;
+        self.exchange.emit(|| Line::new(head, name, number, b"|ms\n"));
+    }
+
+    fn inject(&self, path: &str, value: &str, code: &str) {
+        let Some(digits) = Injected::new(value, code) else { return self.refuse() };
+        let number = Number { sign: Sign::None, digits };
+        let head = &self.owner.heads.bare;
+        self.exchange.emit(|| Line::new(head, path, number, b"\n"));
+    }
+
+    #[cold]
+    fn refuse(&self) {
+        self.exchange.emit(|| Invalid);
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Compiled with `--cfg loom` and the private feature together, and for nobody else.
 
-use crate::handoff::{self, Tally, Written};
+use crate::handoff::{self, WriteLine, Written};
 use crate::sync::Arc;
 use bytes::Buf;
 
@@ -23,15 +23,7 @@ impl Exchange {
 
     /// Emits lines that belong together.
     pub fn emit(&self, lines: &[u8]) {
-        let count = lines.iter().filter(|&&byte| byte == b'\n').count();
-        let size = Tally { lines: count as u64, bytes: lines.len() as u64 };
-        self.0.emit(|room| match room.get_mut(..lines.len()) {
-            Some(start) => {
-                start.copy_from_slice(lines);
-                Written::Line { size, altered: false }
-            }
-            None => Written::NoRoom(size),
-        });
+        self.0.emit(|| Encoded(lines));
     }
 
     /// Lines accepted, and lines dropped because the capacity was used up.
@@ -43,6 +35,31 @@ impl Exchange {
     /// The flusher's side, unless somebody has it.
     pub fn collector(&self) -> Option<Collector> {
         handoff::Exchange::collector(&self.0).map(Collector)
+    }
+}
+
+struct Encoded<'a>(&'a [u8]);
+
+impl WriteLine for Encoded<'_> {
+    fn lines(&self) -> u64 {
+        self.0.iter().filter(|&&byte| byte == b'\n').count() as u64
+    }
+
+    fn write_usual(&self, room: &mut [u8]) -> usize {
+        match room.get_mut(..self.0.len()) {
+            Some(start) => {
+                start.copy_from_slice(self.0);
+                self.0.len()
+            }
+            None => 0,
+        }
+    }
+
+    fn write(&self, room: &mut [u8]) -> Written {
+        match self.write_usual(room) {
+            0 => Written::NoRoom(self.0.len()),
+            bytes => Written::Line { bytes, altered: false },
+        }
     }
 }
 

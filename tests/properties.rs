@@ -21,11 +21,14 @@ use tokio::runtime::Runtime;
 /// No line is longer than a block, which has this size at the default capacity.
 const LONGEST_LINE: usize = 16 << 10;
 
+/// Emits under this name.
+type Emit = dyn Fn(&Connector, &str);
+
 /// A call that emits, and what it means.
 #[derive(Clone)]
 struct Call {
     text: String,
-    emit: Arc<dyn Fn(&Connector, &str)>,
+    emit: Arc<Emit>,
     kind: &'static str,
     code: String,
     /// One for each line; none if the call cannot mean a line.
@@ -458,7 +461,7 @@ proptest! {
     #![proptest_config(ProptestConfig {
         cases: 32,
         failure_persistence: None,
-        max_shrink_iters: 100,
+        max_shrink_time: 60_000,
         ..ProptestConfig::default()
     })]
 

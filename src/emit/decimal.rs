@@ -1,7 +1,49 @@
 //! Plain decimals: no exponent, whatever the value. Servers disagree on `1e3`.
 
-/// A number without its sign, formatted but for its zeros and its point.
-pub(crate) enum Decimal<'a> {
+use super::line::Text;
+
+/// What stands for a number on a line, without its sign.
+pub trait Digits: Copy {
+    fn len(&self) -> usize;
+    fn is_zero(&self) -> bool;
+    /// Puts exactly [`len`](Self::len) bytes.
+    fn write(&self, text: &mut Text<'_>);
+}
+
+impl Digits for &[u8] {
+    #[inline(always)]
+    fn len(&self) -> usize {
+        <[u8]>::len(self)
+    }
+    #[inline(always)]
+    fn is_zero(&self) -> bool {
+        **self == *b"0"
+    }
+    #[inline(always)]
+    fn write(&self, text: &mut Text<'_>) {
+        text.put(self);
+    }
+}
+
+/// A constant digit.
+impl Digits for &'static [u8; 1] {
+    #[inline(always)]
+    fn len(&self) -> usize {
+        1
+    }
+    #[inline(always)]
+    fn is_zero(&self) -> bool {
+        **self == *b"0"
+    }
+    #[inline(always)]
+    fn write(&self, text: &mut Text<'_>) {
+        text.put(*self);
+    }
+}
+
+/// A number that may have a fraction.
+#[derive(Clone, Copy)]
+pub enum Decimal<'a> {
     /// As it stands.
     Plain(&'a [u8]),
     /// `whole.fraction`; neither is empty.
@@ -10,81 +52,81 @@ pub(crate) enum Decimal<'a> {
     Scaled { digits: &'a [u8], point: i32 },
 }
 
-impl Decimal<'_> {
+impl Digits for Decimal<'_> {
     #[inline(always)]
-    pub(super) fn is_zero(&self) -> bool {
+    fn is_zero(&self) -> bool {
         matches!(self, Self::Plain([b'0']))
     }
 
     #[inline(always)]
-    pub(super) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         match self {
-            Self::Plain(text) => text.len(),
-            Self::Fixed { whole, fraction } => whole.len() + 1 + fraction.len(),
-            Self::Scaled { digits, point } => {
-                let (zeros_before, zeros_after) = zeros(digits, *point);
-                let point_and_zero = match *point {
-                    ..=0 => 2,
-                    point if point as usize >= digits.len() => 0,
-                    _ => 1,
-                };
-                point_and_zero + zeros_before + digits.len() + zeros_after
-            }
+            Self::Plain(digits) => digits.len(),
+            Self::Fixed { whole, fraction } => whole.len() + ".".len() + fraction.len(),
+            Self::Scaled { digits, point } => scaled_len(digits, *point),
         }
     }
 
-    /// Hands the pieces to `put`, in order.
     #[inline(always)]
-    pub(super) fn write(&self, mut put: impl FnMut(&[u8])) {
+    fn write(&self, text: &mut Text<'_>) {
         match self {
-            Self::Plain(text) => put(text),
+            Self::Plain(digits) => text.put(digits),
             Self::Fixed { whole, fraction } => {
-                put(whole);
-                put(b".");
-                put(fraction);
+                text.put(whole);
+                text.put(b".");
+                text.put(fraction);
             }
-            Self::Scaled { digits, point } => write_scaled(digits, *point, &mut put),
+            Self::Scaled { digits, point } => write_scaled(digits, *point, text),
         }
     }
-}
-
-/// The zeros between the point and the digits, and between the digits and the point.
-fn zeros(digits: &[u8], point: i32) -> (usize, usize) {
-    let before = if point < 0 { point.unsigned_abs() as usize } else { 0 };
-    let after = (point.max(0) as usize).saturating_sub(digits.len());
-    (before, after)
 }
 
 #[cold]
-fn write_scaled(digits: &[u8], point: i32, put: &mut dyn FnMut(&[u8])) {
-    let (before, after) = zeros(digits, point);
+fn scaled_len(digits: &[u8], point: i32) -> usize {
+    let size = point.unsigned_abs() as usize;
+    match point {
+        ..=0 => "0.".len() + size + digits.len(),
+        _ if size >= digits.len() => size,
+        _ => digits.len() + ".".len(),
+    }
+}
+
+#[cold]
+fn write_scaled(digits: &[u8], point: i32, text: &mut Text<'_>) {
+    let size = point.unsigned_abs() as usize;
     if point <= 0 {
-        put(b"0.");
-        (0..before).for_each(|_| put(b"0"));
-        put(digits);
-    } else if point as usize >= digits.len() {
-        put(digits);
-        (0..after).for_each(|_| put(b"0"));
+        text.put(b"0.");
+        (0..size).for_each(|_| text.put(b"0"));
+        text.put(digits);
+    } else if size >= digits.len() {
+        text.put(digits);
+        (digits.len()..size).for_each(|_| text.put(b"0"));
     } else {
-        let (whole, fraction) = digits.split_at(point as usize);
-        put(whole);
-        put(b".");
-        put(fraction);
+        let (whole, fraction) = digits.split_at(size);
+        text.put(whole);
+        text.put(b".");
+        text.put(fraction);
     }
 }
 
 /// As many digits as the shortest form of an `f64` can have, and then some.
-pub(super) type Digits = [u8; 24];
+pub(super) type Significant = [u8; 24];
 
 /// Reads a number as ryu writes it (`12.5`, `0.001`, `1e16`, `1.5e-7`), times ten to the
 /// power of `shift`, exactly.
-pub(super) fn scaled<'a>(text: &str, shift: i32, digits: &'a mut Digits) -> Decimal<'a> {
+#[cold]
+pub(super) fn scaled<'a>(
+    text: &str,
+    shift: i32,
+    space: &'a mut Option<Significant>,
+) -> Decimal<'a> {
     let (mantissa, exponent) = match text.split_once('e') {
         Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().unwrap_or(0)),
         None => (text, 0),
     };
     let whole = mantissa.find('.').unwrap_or(mantissa.len());
     let mut point = whole as i32 + exponent + shift;
+    let digits = space.insert([0; 24]);
     let mut count = 0;
     for &digit in mantissa.as_bytes().iter().filter(|digit| digit.is_ascii_digit()) {
         if count == 0 && digit == b'0' {

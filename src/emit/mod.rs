@@ -1,13 +1,15 @@
 //! Encoding: from a call's arguments to the bytes of a line, in place.
 //!
+//! `Value` is sealed by a trait that nobody outside can name, nor what it is made of.
+//!
 //! Nothing here allocates, waits, or knows where the bytes go.
+#![allow(unnameable_types)]
 
 mod decimal;
 mod line;
 mod name;
 mod value;
 
-pub(crate) use decimal::Decimal;
-pub(crate) use line::{INVALID, Line, Sign, is_code, is_value};
+pub(crate) use line::{BelowZero, Injected, Invalid, Line};
 pub use value::Value;
-pub(crate) use value::{Scratch, duration_in_milliseconds, seconds_in_milliseconds};
+pub(crate) use value::{Number, Scratch, Sign, milliseconds, seconds_as_milliseconds};

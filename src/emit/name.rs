@@ -19,21 +19,21 @@ fn any_suspect<const N: usize>(bytes: &[u8; N]) -> bool {
 #[inline(always)]
 pub(super) fn is_surely_clean(name: &[u8]) -> bool {
     if let Some(last) = name.last_chunk::<16>() {
-        // Sixteen at a time; the last sixteen overlap those before.
-        let mut any = any_suspect(last);
+        // Sixteen at a time; the last sixteen may overlap those before.
         let mut rest = name;
         while let Some((first, others)) = rest.split_first_chunk::<16>() {
-            any |= any_suspect(first);
+            if any_suspect(first) {
+                return false;
+            }
             rest = others;
         }
-        !any
+        rest.is_empty() || !any_suspect(last)
     } else if let (Some(first), Some(last)) = (name.first_chunk::<8>(), name.last_chunk::<8>()) {
         !(any_suspect(first) | any_suspect(last))
     } else {
-        !name.iter().fold(false, |any, &byte| any | is_suspect(byte))
+        !name.iter().any(|&byte| is_suspect(byte))
     }
 }
-
 /// Whether a character would end the field or the line, or be taken for neither.
 pub(super) fn is_forbidden(character: char) -> bool {
     matches!(character, ':' | '|') || character.is_control()

@@ -1,6 +1,6 @@
 //! Values: every number type, formatted without allocation.
 
-use super::decimal::{Decimal, Digits, scaled};
+use super::decimal::{Decimal, Digits, Significant, scaled};
 use std::time::Duration;
 
 /// A number that can be emitted: every integer type, `f32` and `f64`.
@@ -13,11 +13,11 @@ use std::time::Duration;
 pub trait Value: sealed::Sealed {}
 
 /// Where the digits of a value are put together. Its parts are written only when used.
-pub(crate) struct Scratch {
+pub struct Scratch {
     integer: itoa::Buffer,
     fraction: itoa::Buffer,
     float: ryu::Buffer,
-    digits: Digits,
+    significant: Option<Significant>,
 }
 
 impl Scratch {
@@ -27,93 +27,124 @@ impl Scratch {
             integer: itoa::Buffer::new(),
             fraction: itoa::Buffer::new(),
             float: ryu::Buffer::new(),
-            digits: [0; 24],
+            significant: None,
         }
     }
 }
 
-/// A formatted number: whether it is below zero, and what remains without its sign.
-pub(crate) struct Number<'a> {
-    pub(crate) negative: bool,
-    pub(crate) magnitude: Decimal<'a>,
+/// What stands before the digits; its byte, where it has one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Sign {
+    None = 0,
+    Plus = b'+',
+    Minus = b'-',
+}
+
+impl Sign {
+    #[inline(always)]
+    pub(super) fn len(self) -> usize {
+        usize::from(self != Self::None)
+    }
+
+    #[inline(always)]
+    fn of(negative: bool) -> Self {
+        if negative { Self::Minus } else { Self::None }
+    }
+}
+
+/// A formatted number.
+#[derive(Clone, Copy)]
+pub struct Number<D> {
+    pub(crate) sign: Sign,
+    pub(crate) digits: D,
+}
+
+impl<D: Digits> Number<D> {
+    #[inline(always)]
+    pub(crate) fn is_negative(&self) -> bool {
+        self.sign == Sign::Minus
+    }
+
+    /// For counting down.
+    #[inline(always)]
+    pub(crate) fn negated(self) -> Self {
+        let reversed = self.sign == Sign::None && !self.digits.is_zero();
+        Self { sign: Sign::of(reversed), ..self }
+    }
+
+    /// With a sign in any case, which makes a gauge's value a delta.
+    #[inline(always)]
+    pub(crate) fn signed(self) -> Self {
+        let sign = if self.is_negative() { Sign::Minus } else { Sign::Plus };
+        Self { sign, ..self }
+    }
 }
 
 pub(crate) mod sealed {
-    use super::{Number, Scratch};
+    use super::{Digits, Number, Scratch};
 
     /// Cannot be named outside, which is what seals `Value`.
-    #[allow(unnameable_types)]
     pub trait Sealed: Copy {
+        type Digits<'a>: Digits;
         /// None for what is not a finite number.
-        #[allow(private_interfaces)]
-        fn format(self, scratch: &mut Scratch) -> Option<Number<'_>>;
+        fn format(self, scratch: &mut Scratch) -> Option<Number<Self::Digits<'_>>>;
     }
 }
 
 macro_rules! integers {
-    ($($type:ident)*) => {$(
+    ($($type:ident, $magnitude:ident;)*) => {$(
         impl Value for $type {}
         impl sealed::Sealed for $type {
+            type Digits<'a> = &'a [u8];
             #[inline(always)]
-            #[allow(private_interfaces, unused_comparisons)]
-            fn format(self, scratch: &mut Scratch) -> Option<Number<'_>> {
-                let magnitude = magnitude!($type, self);
-                let text = scratch.integer.format(magnitude);
-                Some(Number { negative: self < 0, magnitude: Decimal::Plain(text.as_bytes()) })
+            #[allow(unused_comparisons)]
+            fn format(self, scratch: &mut Scratch) -> Option<Number<&[u8]>> {
+                let digits = scratch.integer.format(self.$magnitude()).as_bytes();
+                Some(Number { sign: Sign::of(self < 0), digits })
             }
         }
     )*};
 }
 
-macro_rules! magnitude {
-    (u8, $v:expr) => {
-        $v
-    };
-    (u16, $v:expr) => {
-        $v
-    };
-    (u32, $v:expr) => {
-        $v
-    };
-    (u64, $v:expr) => {
-        $v
-    };
-    (u128, $v:expr) => {
-        $v
-    };
-    (usize, $v:expr) => {
-        $v
-    };
-    ($signed:ident, $v:expr) => {
-        $v.unsigned_abs()
-    };
+/// What signed integers have, for unsigned ones.
+trait Magnitude: Copy {
+    #[inline(always)]
+    fn itself(self) -> Self {
+        self
+    }
 }
+impl<T: Copy> Magnitude for T {}
 
-integers!(u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize);
+integers! {
+    u8, itself; u16, itself; u32, itself; u64, itself; u128, itself; usize, itself;
+    i8, unsigned_abs; i16, unsigned_abs; i32, unsigned_abs; i64, unsigned_abs;
+    i128, unsigned_abs; isize, unsigned_abs;
+}
 
 macro_rules! floats {
     ($($type:ident)*) => {$(
         impl Value for $type {}
         impl sealed::Sealed for $type {
+            type Digits<'a> = Decimal<'a>;
             #[inline]
-            #[allow(private_interfaces)]
-            fn format(self, scratch: &mut Scratch) -> Option<Number<'_>> {
+            fn format(self, scratch: &mut Scratch) -> Option<Number<Decimal<'_>>> {
                 if !self.is_finite() {
                     return None;
                 }
-                let (negative, absolute) = (self < 0.0, self.abs());
+                let absolute = self.abs();
                 let whole = absolute as u64;
-                let magnitude = if whole as $type == absolute && whole < u64::MAX {
+                let digits = if whole as $type == absolute && whole < u64::MAX {
                     Decimal::Plain(scratch.integer.format(whole).as_bytes())
                 } else {
                     let text = scratch.float.format_finite(absolute);
                     if text.bytes().any(|byte| byte == b'e') {
-                        scaled(text, 0, &mut scratch.digits)
+                        scaled(text, 0, &mut scratch.significant)
                     } else {
                         Decimal::Plain(text.as_bytes())
                     }
                 };
-                Some(Number { negative, magnitude })
+                Some(Number { sign: Sign::of(self < 0.0), digits })
             }
         }
     )*};
@@ -123,31 +154,37 @@ floats!(f32 f64);
 
 /// Exact to the nanosecond, as fixed-point milliseconds.
 #[inline]
-pub(crate) fn duration_in_milliseconds(duration: Duration, scratch: &mut Scratch) -> Decimal<'_> {
+pub(crate) fn milliseconds(duration: Duration, scratch: &mut Scratch) -> Number<Decimal<'_>> {
     const NANOS: u32 = 1_000_000;
     let nanos = duration.subsec_nanos();
     let below_second = u64::from(nanos / NANOS);
-    let whole =
-        match duration.as_secs().checked_mul(1000).and_then(|ms| ms.checked_add(below_second)) {
-            Some(milliseconds) => scratch.integer.format(milliseconds),
-            None => scratch.integer.format(duration.as_millis()),
-        };
-    match nanos % NANOS {
-        0 => Decimal::Plain(whole.as_bytes()),
+    let seconds = duration.as_secs().checked_mul(1000);
+    let whole = match seconds.and_then(|seconds| seconds.checked_add(below_second)) {
+        Some(milliseconds) => scratch.integer.format(milliseconds),
+        None => scratch.integer.format(duration.as_millis()),
+    };
+    let whole = whole.as_bytes();
+    let digits = match nanos % NANOS {
+        0 => Decimal::Plain(whole),
         fraction => {
             // A leading 1 keeps the zeros after the point.
             let text = &scratch.fraction.format(NANOS + fraction)[1..];
-            let fraction = text.trim_end_matches('0');
-            Decimal::Fixed { whole: whole.as_bytes(), fraction: fraction.as_bytes() }
+            Decimal::Fixed { whole, fraction: text.trim_end_matches('0').as_bytes() }
         }
-    }
+    };
+    Number { sign: Sign::None, digits }
 }
 
 /// Seconds as milliseconds, by moving the point: no digit is rounded. None for what is
 /// negative or not a finite number.
-pub(crate) fn seconds_in_milliseconds(seconds: f64, scratch: &mut Scratch) -> Option<Decimal<'_>> {
+pub(crate) fn seconds_as_milliseconds(
+    seconds: f64,
+    scratch: &mut Scratch,
+) -> Option<Number<Decimal<'_>>> {
     if !seconds.is_finite() || seconds < 0.0 {
         return None;
     }
-    Some(scaled(scratch.float.format_finite(seconds.abs()), 3, &mut scratch.digits))
+    let text = scratch.float.format_finite(seconds.abs());
+    let digits = scaled(text, 3, &mut scratch.significant);
+    Some(Number { sign: Sign::None, digits })
 }

@@ -9,14 +9,28 @@ use std::cell::Cell;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering::Relaxed;
 
+/// A line, or lines that belong together, yet to be written. No code of the caller's may run
+/// in here: the thread's block is open.
+pub(crate) trait WriteLine {
+    /// How many lines it is.
+    fn lines(&self) -> u64;
+
+    /// Writes a clean line that has room, and says how long it is. For everything else it says
+    /// 0, and [`write`](Self::write) is to be asked.
+    fn write_usual(&self, room: &mut [u8]) -> usize;
+
+    /// Writes itself to the front of this room, whole or not at all.
+    fn write(&self, room: &mut [u8]) -> Written;
+}
+
 /// What became of a line that was to be written into the rest of a block.
 pub(crate) enum Written {
-    /// It is there, of this size; or they are, where several belong together.
-    Line { size: Tally, altered: bool },
-    /// It needs more room than there is.
-    NoRoom(Tally),
+    /// It is there, so many bytes of it.
+    Line { bytes: usize, altered: bool },
+    /// It needs so many bytes.
+    NoRoom(usize),
     /// It cannot be a line.
-    Invalid(Tally),
+    Invalid,
 }
 
 pub(crate) struct Exchange {
@@ -37,8 +51,6 @@ pub(crate) struct Exchange {
     /// Lines of threads too far into their end to have a place.
     after_exit: AtomicU64,
 }
-
-type Write<'a> = &'a dyn Fn(&mut [u8]) -> Written;
 
 /// A thread's own half of its place.
 struct Thread {
@@ -84,61 +96,76 @@ impl Exchange {
         }
     }
 
-    /// Appends what `write` writes to this thread's block; it may be called twice.
+    /// Appends the line that `line` makes to this thread's block.
     #[inline(always)]
-    pub(crate) fn emit(&self, write: impl Fn(&mut [u8]) -> Written) {
-        if let Some(thread) = self.threads.get() {
-            return match thread.append(&write) {
-                Some(Written::Line { size, altered: false }) => thread.lane.accepted.add(size),
-                other => self.settle(thread, other, &write),
-            };
+    pub(crate) fn emit<L: WriteLine>(&self, line: impl Fn() -> L) {
+        if let Some(thread) = self.threads.get()
+            && let Some(mut pen) = thread.pen.take()
+        {
+            // The pen is away meanwhile: a call from within, which nothing makes, would find
+            // none, not a second one.
+            let usual = line();
+            let bytes = pen.append(|room| {
+                let bytes = usual.write_usual(room);
+                (bytes, bytes)
+            });
+            thread.pen.set(Some(pen));
+            if bytes > 0 {
+                let size = Tally { lines: usual.lines(), bytes: bytes as u64 };
+                return thread.lane.accepted.add(size);
+            }
         }
-        self.emit_first(&write);
+        // Made again, so that the usual one is never more than some registers.
+        self.emit_unusual(&line());
     }
 
-    /// A thread's first line.
+    /// A thread's first line, one that needs a fresh block, or one that is not clean.
     #[cold]
-    fn emit_first(&self, write: Write<'_>) {
-        if is_thread_ending() {
-            return self.count_without_place();
+    fn emit_unusual(&self, line: &dyn WriteLine) {
+        let Some(thread) = self.place() else {
+            // ORDERING: Relaxed. A count publishes nothing but itself.
+            self.after_exit.fetch_add(line.lines(), Relaxed);
+            return;
+        };
+        let lines = line.lines();
+        let size = |bytes: usize| Tally { lines, bytes: bytes as u64 };
+        let lane = &thread.lane;
+        let mut written = thread.append(line);
+        if let Written::NoRoom(bytes) = written {
+            if bytes > self.blocks.block_size() {
+                return lane.oversize.add(size(bytes));
+            }
+            if !self.turn_over(thread) {
+                return lane.full.add(size(bytes));
+            }
+            written = thread.append(line);
         }
-        let thread = self.threads.get_or(|| {
+        match written {
+            Written::Line { bytes, altered } => {
+                lane.accepted.add(size(bytes));
+                if altered {
+                    lane.altered.add(size(bytes));
+                }
+            }
+            Written::Invalid => lane.invalid.add(size(0)),
+            Written::NoRoom(bytes) => lane.oversize.add(size(bytes)),
+        }
+    }
+
+    /// This thread's place; a new one at its first line. None for a thread that is too far
+    /// into its end to have one.
+    fn place(&self) -> Option<&Thread> {
+        if let Some(thread) = self.threads.get() {
+            return Some(thread);
+        }
+        if is_thread_ending() {
+            return None;
+        }
+        Some(self.threads.get_or(|| {
             let pen = self.blocks.make();
             let lane = self.lanes.get_or(|| Arc::new(Lane::new(Window::new(&pen))));
             Thread { pen: Cell::new(Some(pen)), lane: Arc::clone(lane) }
-        });
-        self.settle(thread, thread.append(write), write);
-    }
-
-    /// Accounts for what became of a line, and finds room for it where there was none.
-    #[cold]
-    fn settle(&self, thread: &Thread, written: Option<Written>, write: Write<'_>) {
-        let lane = &thread.lane;
-        match written {
-            None => self.count_without_place(),
-            Some(Written::Line { size, altered }) => {
-                lane.accepted.add(size);
-                if altered {
-                    lane.altered.add(size);
-                }
-            }
-            Some(Written::Invalid(size)) => lane.invalid.add(size),
-            Some(Written::NoRoom(size)) => {
-                if size.bytes > self.blocks.block_size() as u64 {
-                    lane.oversize.add(size);
-                } else if self.turn_over(thread) {
-                    self.settle(thread, thread.append(write), write);
-                } else {
-                    lane.full.add(size);
-                }
-            }
-        }
-    }
-
-    #[cold]
-    fn count_without_place(&self) {
-        // ORDERING: Relaxed. A count publishes nothing but itself.
-        self.after_exit.fetch_add(1, Relaxed);
+        }))
     }
 
     /// Seals this thread's block and gives it an empty one, if there is one.
@@ -148,10 +175,9 @@ impl Exchange {
         };
         // Pushed before the window shows the next block: a sweep that sees newer lines
         // there then finds these in the queue, and a flush finds them in one of the two.
-        if let Some(full) = thread.pen.take() {
-            let pushed = self.sealed.push(full.seal());
-            debug_assert!(pushed.is_ok(), "the queue has a slot for every block");
-        }
+        let full = thread.pen.take().expect("put back after each use");
+        let pushed = self.sealed.push(full.seal());
+        debug_assert!(pushed.is_ok(), "the queue has a slot for every block");
         thread.lane.window.show(&empty);
         thread.pen.set(Some(empty));
         if self.sealed.len() >= self.ring_at {
@@ -185,16 +211,13 @@ impl Exchange {
 }
 
 impl Thread {
-    /// Lets `write` have the rest of this thread's block. The pen is away meanwhile: a call
-    /// from within, which nothing makes, would find none, not a second one.
-    #[inline(always)]
-    fn append(&self, write: impl Fn(&mut [u8]) -> Written) -> Option<Written> {
-        let mut pen = self.pen.take()?;
-        let written = pen.append(|room| match write(room) {
-            line @ Written::Line { size, .. } => (size.bytes as usize, line),
+    fn append(&self, line: &dyn WriteLine) -> Written {
+        let mut pen = self.pen.take().expect("put back after each use");
+        let written = pen.append(|room| match line.write(room) {
+            line @ Written::Line { bytes, .. } => (bytes, line),
             other => (0, other),
         });
         self.pen.set(Some(pen));
-        Some(written)
+        written
     }
 }

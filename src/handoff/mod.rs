@@ -17,7 +17,7 @@ mod exchange;
 mod lane;
 
 pub(crate) use collector::Collector;
-pub(crate) use exchange::{Emitted, Exchange, Written};
+pub(crate) use exchange::{Emitted, Exchange, WriteLine, Written};
 pub(crate) use lane::SoleWriterTally;
 pub use lane::Tally;
 #[cfg(all(loom, feature = "__loom"))]

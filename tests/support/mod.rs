@@ -107,6 +107,13 @@ pub(crate) fn udp(port: u16) -> Builder {
     tcp(port).protocol(Protocol::Udp)
 }
 
+/// A connector with these settings that runs on a thread of its own.
+pub(crate) fn started(settings: Builder) -> Connector {
+    let statsd = settings.build().expect("valid settings");
+    statsd.start_on_thread().expect("it is not running");
+    statsd
+}
+
 /// A line as a server takes it apart: `path:value|code`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Line<'a> {
@@ -150,14 +157,10 @@ fn is_plain_decimal(text: &str) -> bool {
     digits(whole) && digits(fraction) && (whole == "0" || !whole.starts_with('0'))
 }
 
-/// How much of the account a text is: its lines, and their bytes with newlines.
-pub(crate) fn tally<'a>(lines: impl IntoIterator<Item = &'a String>) -> Tally {
-    lines.into_iter().fold(Tally::default(), |sum, line| sum + one_line(line.len() as u64 + 1))
-}
-
-/// One line of this size.
-pub(crate) fn one_line(bytes: u64) -> Tally {
-    Tally { lines: 1, bytes }
+/// What these lines are in the account, where each has its newline.
+pub(crate) fn tally(lines: &[String]) -> Tally {
+    let bytes = lines.iter().map(|line| line.len() as u64 + 1).sum();
+    Tally { lines: lines.len() as u64, bytes }
 }
 
 /// Every line that was handed over is in one place, in lines and in bytes.
@@ -172,18 +175,23 @@ pub(crate) fn flush(statsd: &Connector) {
     assert_eq!(statsd.blocking_flush(), FlushOutcome::Done, "{:?}", statsd.stats());
 }
 
-/// Emits a counter that tells who emitted it and as which, and has a length that follows from
-/// that: what is torn, doubled or out of order shows. Returns its size.
-pub(crate) fn emit_numbered(statsd: &Connector, thread: u64, number: u64) -> Tally {
-    let name = numbered_name(thread, number);
-    statsd.incr(&name);
-    one_line((name.len() + ":1|c\n".len()) as u64)
+/// A counter that tells who emitted it and as which, and has a length that follows from that:
+/// what is torn, doubled or out of order shows. The longest have about 400 bytes, the mean half
+/// of that.
+pub(crate) fn numbered_line(thread: u64, number: u64) -> String {
+    format!("{}:1|c", numbered_name(thread, number))
 }
 
-/// The longest is about 400 bytes, the mean about 200.
 fn numbered_name(thread: u64, number: u64) -> String {
     let padding = "x".repeat((number * 97 % 389) as usize);
     format!("t{thread}.{number}.{padding}")
+}
+
+/// Emits that line, and returns its size.
+pub(crate) fn emit_numbered(statsd: &Connector, thread: u64, number: u64) -> Tally {
+    let name = numbered_name(thread, number);
+    statsd.incr(&name);
+    Tally { lines: 1, bytes: (name.len() + ":1|c\n".len()) as u64 }
 }
 
 /// The thread and number of a line that arrived.
@@ -191,8 +199,8 @@ fn numbered_name(thread: u64, number: u64) -> String {
 pub(crate) fn numbered(line: &str) -> (u64, u64) {
     let parse = || {
         let mut path = Line::parse(line)?.path.strip_prefix('t')?.splitn(3, '.');
-        let numbers = (path.next()?.parse().ok()?, path.next()?.parse().ok()?);
-        (line == numbered_name(numbers.0, numbers.1) + ":1|c").then_some(numbers)
+        let (thread, number) = (path.next()?.parse().ok()?, path.next()?.parse().ok()?);
+        (line == numbered_line(thread, number)).then_some((thread, number))
     };
     parse().unwrap_or_else(|| panic!("torn: {line:?}"))
 }

@@ -92,32 +92,20 @@ impl TcpReceiver {
         self.orders.send_modify(|orders| orders.reading = true);
     }
 
-    /// Ends all connections, and goes on listening.
+    /// Ends all connections made so far, and goes on listening.
     pub(crate) fn hang_up(&self) {
+        let so_far = self.received.connections().len();
         self.orders.send_modify(|orders| orders.generation += 1);
-        eventually("all connections end", || self.open_connections() == 0);
-    }
-
-    /// Connections that neither side has ended.
-    pub(crate) fn open_connections(&self) -> usize {
-        self.received.connections().iter().filter(|connection| !connection.ended).count()
-    }
-
-    /// Waits until this many whole lines are here.
-    #[track_caller]
-    pub(crate) fn wait_for_lines(&self, lines: u64) {
-        let here = || self.received.lines.load(Ordering::Relaxed);
-        eventually(&format!("{lines} lines come, of which {} are here", here()), || {
-            here() >= lines
+        eventually("all connections end", || {
+            self.received.connections()[..so_far].iter().all(|connection| connection.ended)
         });
     }
 
-    /// Waits until the connector has ended its connection, and all that it sent is here.
+    /// Waits until no connection is left open, by either side.
     #[track_caller]
     pub(crate) fn wait_for_end(&self) {
-        eventually("the connection ends", || {
-            let connections = self.received.connections();
-            !connections.is_empty() && connections.iter().all(|connection| connection.ended)
+        eventually("all connections end", || {
+            self.received.connections().iter().all(|connection| connection.ended)
         });
     }
 
@@ -251,6 +239,14 @@ impl UdpReceiver {
 
     pub(crate) fn port(&self) -> u16 {
         self.socket.local_addr().expect("it is bound").port()
+    }
+
+    /// Whether something has arrived that is not read yet. Does not wait.
+    pub(crate) fn has_line(&self) -> bool {
+        self.socket.set_nonblocking(true).expect("sockets can");
+        let peeked = self.socket.peek(&mut [0]);
+        self.socket.set_nonblocking(false).expect("sockets can");
+        peeked.is_ok()
     }
 
     /// Reads datagrams until they hold this many lines.
