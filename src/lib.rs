@@ -1,4 +1,4 @@
-//! Freewheel: a StatsD client whose callers never wait.
+#![doc = include_str!("../README.md")]
 #![cfg_attr(not(feature = "tokio"), allow(dead_code, unused_imports))]
 
 #[cfg(feature = "tokio")]
@@ -21,6 +21,10 @@ mod stats;
 mod sync;
 #[cfg(feature = "tokio")]
 mod timer;
+
+#[cfg(doc)]
+#[doc = include_str!("../DESIGN.md")]
+pub mod design {}
 
 #[cfg(feature = "tokio")]
 pub use {

@@ -101,6 +101,15 @@ impl TcpReceiver {
         });
     }
 
+    /// Waits until this many whole lines are here.
+    #[track_caller]
+    pub(crate) fn wait_for_lines(&self, lines: u64) {
+        let here = || self.received.lines.load(Ordering::Relaxed);
+        eventually(&format!("{lines} lines come, of which {} are here", here()), || {
+            here() >= lines
+        });
+    }
+
     /// Waits until no connection is left open, by either side.
     #[track_caller]
     pub(crate) fn wait_for_end(&self) {
