@@ -5,7 +5,7 @@
 
 mod support;
 
-use freewheel::{Connector, Protocol, Tally};
+use freewheel::{Connector, FlushOutcome, Protocol, Tally};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, ToSocketAddrs, UdpSocket};
 use std::thread;
@@ -116,6 +116,23 @@ fn nothing_is_lost_to_a_server_that_hung_up_while_all_was_quiet() {
         receiver.hang_up();
     }
     assert_eq!(numbers_by_thread(&receiver.lines())[&0], Vec::from_iter(0..20));
+}
+
+/// As above, where the runtime was not asked meanwhile what became of its sockets: only the
+/// operating system can say that the server has gone.
+#[test]
+fn nothing_is_lost_to_a_server_that_hung_up_while_the_runtime_rested() {
+    let receiver = TcpReceiver::start();
+    let statsd = tcp(receiver.port()).build().unwrap();
+    let runtime = RuntimeBuilder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(statsd.start()).unwrap();
+    for number in 0..5 {
+        emit_numbered(&statsd, 0, number);
+        assert_eq!(runtime.block_on(statsd.flush()), FlushOutcome::Done);
+        receiver.wait_for_lines(number + 1);
+        receiver.hang_up();
+    }
+    assert_eq!(numbers_by_thread(&receiver.lines())[&0], Vec::from_iter(0..5));
 }
 
 /// Bytes left unread would turn the end of the connection into a reset, which takes with it

@@ -6,7 +6,9 @@ use crate::handoff::{Collector, Tally};
 use crate::settings::{Protocol, Settings};
 use crate::stats::Account;
 use bytes::{Buf, BytesMut};
+use socket2::SockRef;
 use std::io::{self, ErrorKind, IoSlice};
+use std::mem::MaybeUninit;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::{TcpStream, UdpSocket, lookup_host};
@@ -120,9 +122,12 @@ impl Tcp {
 
     /// Reads and discards what a server has no reason to send; its end is an error here.
     fn look_for_end(&mut self) -> io::Result<()> {
-        let mut discarded = [0; 512];
+        // Asks the operating system itself: tokio's `try_read` knows of an end only once its
+        // reactor has run, which may be after the write that is about to be lost.
+        let mut discarded = [MaybeUninit::uninit(); 512];
+        let socket = SockRef::from(&self.stream);
         for _ in 0..TURN {
-            match self.stream.try_read(&mut discarded) {
+            match socket.recv(&mut discarded) {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
@@ -130,7 +135,12 @@ impl Tcp {
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        // And tells tokio that nothing is left, so that it waits for more.
+        match self.stream.try_read(&mut [0]) {
+            Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
+            Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
+            _ => Ok(()),
+        }
     }
 }
 
