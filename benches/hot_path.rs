@@ -43,7 +43,7 @@ fn bursts(
     statsd: Option<&Connector>,
     call: impl Fn(),
 ) {
-    const BURST: u64 = 10_000;
+    const BURST: u64 = 2_000;
     group.bench_function(name, |bencher| {
         bencher.iter_custom(|iterations| {
             let mut elapsed = Duration::ZERO;
@@ -84,35 +84,35 @@ fn hot_path(criterion: &mut Criterion) {
         criterion,
         statsd,
         "incr",
-        || floor::incr(HEAD, black_box(NAME)),
+        || floor::incr(black_box(HEAD), black_box(NAME)),
         |statsd| statsd.incr(black_box(NAME)),
     );
     pair(
         criterion,
         statsd,
         "incr_by",
-        || floor::incr_by(HEAD, black_box(NAME), black_box(1234)),
+        || floor::incr_by(black_box(HEAD), black_box(NAME), black_box(1234)),
         |statsd| statsd.incr_by(black_box(NAME), black_box(1234_u64)),
     );
     pair(
         criterion,
         statsd,
         "gauge, whole",
-        || floor::gauge(HEAD, black_box(NAME), black_box(1234)),
+        || floor::gauge(black_box(HEAD), black_box(NAME), black_box(1234)),
         |statsd| statsd.gauge(black_box(NAME), black_box(1234_u64)),
     );
     pair(
         criterion,
         statsd,
         "gauge, two decimals",
-        || floor::gauge_float(HEAD, black_box(NAME), black_box(12.34)),
+        || floor::gauge_float(black_box(HEAD), black_box(NAME), black_box(12.34)),
         |statsd| statsd.gauge(black_box(NAME), black_box(12.34)),
     );
     pair(
         criterion,
         statsd,
         "timing",
-        || floor::timing(HEAD, black_box(NAME), black_box(elapsed)),
+        || floor::timing(black_box(HEAD), black_box(NAME), black_box(elapsed)),
         |statsd| statsd.timing(black_box(NAME), black_box(elapsed)),
     );
     let disabled = Connector::disabled();
