@@ -58,7 +58,7 @@ struct Thread {
     lane: Arc<Lane>,
 }
 
-/// What was not accepted, by reason, summed over all threads.
+/// What all threads handed over: accepted or dropped, by reason.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Emitted {
     pub(crate) accepted: Tally,
@@ -107,12 +107,16 @@ impl Exchange {
             let usual = line();
             let bytes = pen.append(|room| {
                 let bytes = usual.write_usual(room);
+                if bytes > 0 {
+                    // Before it is published: what is sent was counted.
+                    let size = Tally { lines: usual.lines(), bytes: bytes as u64 };
+                    thread.lane.accepted.add(size);
+                }
                 (bytes, bytes)
             });
             thread.pen.set(Some(pen));
             if bytes > 0 {
-                let size = Tally { lines: usual.lines(), bytes: bytes as u64 };
-                return thread.lane.accepted.add(size);
+                return;
             }
         }
         // Made again, so that the usual one is never more than some registers.
@@ -141,12 +145,8 @@ impl Exchange {
             written = thread.append(line);
         }
         match written {
-            Written::Line { bytes, altered } => {
-                lane.accepted.add(size(bytes));
-                if altered {
-                    lane.altered.add(size(bytes));
-                }
-            }
+            Written::Line { bytes, altered: true } => lane.altered.add(size(bytes)),
+            Written::Line { .. } => {}
             Written::Invalid => lane.invalid.add(size(0)),
             Written::NoRoom(bytes) => lane.oversize.add(size(bytes)),
         }
@@ -214,8 +214,12 @@ impl Thread {
     fn append(&self, line: &dyn WriteLine) -> Written {
         let mut pen = self.pen.take().expect("put back after each use");
         let written = pen.append(|room| match line.write(room) {
-            line @ Written::Line { bytes, .. } => (bytes, line),
-            other => (0, other),
+            written @ Written::Line { bytes, .. } => {
+                let size = Tally { lines: line.lines(), bytes: bytes as u64 };
+                self.lane.accepted.add(size);
+                (bytes, written)
+            }
+            refused => (0, refused),
         });
         self.pen.set(Some(pen));
         written

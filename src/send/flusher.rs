@@ -73,6 +73,7 @@ pub(crate) struct Flusher {
     stop: Option<Stop>,
     on_link: Limiter,
     on_drop: Limiter,
+    /// Lines that were dropped before this flusher, or warned of.
     dropped: u64,
 }
 
@@ -174,8 +175,8 @@ impl Flusher {
             }
             News::Connected(link) => {
                 self.route = Route::Up(link);
-                self.shared.account.connections.add(Tally { lines: 1, bytes: 0 });
-                // ORDERING: Relaxed. A flag to look at, which publishes nothing.
+                // ORDERING: Relaxed, both. To look at; they publish nothing.
+                self.shared.account.connections.fetch_add(1, Relaxed);
                 self.shared.connected.store(true, Relaxed);
                 self.sweep();
             }
@@ -211,15 +212,11 @@ impl Flusher {
     }
 
     fn warn_of_drops(&mut self) {
-        let dropped = self.shared.stats().dropped().lines;
-        if dropped == self.dropped {
-            return;
-        }
-        if let Some(_held_back) = self.on_drop.admit(Instant::now()) {
-            let lines = dropped - self.dropped;
-            let reasons = self.shared.stats().drops;
-            tracing::warn!(lines, ?reasons, "metrics were dropped");
-            self.dropped = dropped;
+        let stats = self.shared.stats();
+        let lines = stats.dropped().lines - self.dropped;
+        if lines > 0 && self.on_drop.admit(Instant::now()).is_some() {
+            self.dropped += lines;
+            tracing::warn!(lines, in_all = ?stats.drops, "metrics were dropped");
         }
     }
 
