@@ -8,6 +8,7 @@ mod support;
 use freewheel::{Builder, Connector, FlushOutcome, StartError, StopReport, Tally};
 use std::cell::RefCell;
 use std::future::Future;
+use std::net::Ipv4Addr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::mpsc::{self, Sender};
@@ -15,7 +16,7 @@ use std::task::{Context, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::{
-    BlackHole, TcpReceiver, UdpReceiver, assert_balanced, emit_numbered, eventually, flush,
+    BlackHole, Close, TcpReceiver, UdpReceiver, assert_balanced, emit_numbered, eventually, flush,
     numbers_by_thread, park_on, promptly, quiet_port, runtime, started, tally, tcp, udp,
 };
 use thread_local::ThreadLocal;
@@ -310,6 +311,18 @@ fn a_stop_keeps_its_deadline_on_a_runtime_that_does_not_turn() {
     assert_eq!(stop_in_vain(&statsd).kept, emitted);
 }
 
+#[test]
+fn a_stop_does_not_wait_for_the_next_attempt_to_connect() {
+    let port = quiet_port();
+    let statsd = started(tcp(port).reconnect_sleep(DAY));
+    let emitted = emit_numbered(&statsd, 0, 0);
+    // Long enough for an attempt to have failed; were it not, there would be nothing to see.
+    thread::sleep(Duration::from_millis(100));
+    let receiver = TcpReceiver::listen(Ipv4Addr::LOCALHOST, port, Close::Orderly);
+    assert_eq!(statsd.blocking_stop().sent, emitted);
+    receiver.wait_for_lines(1);
+}
+
 /// The lines that a stalled server has not taken when the deadline comes are exactly those that
 /// arrive after the next start: none is lost, none comes twice.
 #[test]
@@ -399,6 +412,17 @@ fn the_last_handle_sends_what_it_can_when_it_is_dropped() {
     receiver.wait_for_lines(1_000);
     receiver.wait_for_end();
     assert_eq!(numbers_by_thread(&receiver.lines())[&0], Vec::from_iter(0..1_000));
+}
+
+#[test]
+fn the_last_handle_is_dropped_before_the_server_is_there() {
+    let port = quiet_port();
+    let statsd = started(tcp(port));
+    let emitted = emit_numbered(&statsd, 0, 0);
+    drop(statsd);
+    let receiver = TcpReceiver::listen(Ipv4Addr::LOCALHOST, port, Close::Orderly);
+    receiver.wait_for_lines(1);
+    assert_eq!(tally(&receiver.lines()), emitted);
 }
 
 #[test]
