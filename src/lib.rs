@@ -1,5 +1,5 @@
 #![doc = include_str!("../README.md")]
-#![cfg_attr(not(feature = "tokio"), allow(dead_code, unused_imports))]
+#![cfg_attr(not(feature = "tokio"), allow(dead_code, unreachable_pub, unused_imports))]
 
 #[cfg(feature = "tokio")]
 mod connector;

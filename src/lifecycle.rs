@@ -34,19 +34,31 @@ impl Lifecycle {
     }
 
     pub(crate) fn start_on_thread(&self, shared: &Arc<Shared>) -> Result<(), StartError> {
-        let runtime = runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(StartError::Thread)?;
         let flusher = self.flusher(shared)?;
-        let (running, _) = oneshot::channel();
+        let (built, is_built) = std::sync::mpsc::channel();
         let body = move || {
-            runtime.block_on(flusher.run(running));
-            // A name look-up that hangs must not keep the thread.
-            runtime.shutdown_background();
+            // Built here: it may neither be built nor dropped where the caller might be, in
+            // another runtime.
+            match runtime::Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => {
+                    let _ = built.send(Ok(()));
+                    let (running, _) = oneshot::channel();
+                    runtime.block_on(flusher.run(running));
+                    // A name look-up that hangs must not keep the thread.
+                    runtime.shutdown_background();
+                }
+                Err(error) => {
+                    drop(flusher);
+                    let _ = built.send(Err(error));
+                }
+            }
         };
         let thread = std::thread::Builder::new().name("freewheel".to_owned());
-        thread.spawn(body).map(drop).map_err(StartError::Thread)
+        thread.spawn(body).map_err(StartError::Thread)?;
+        match is_built.recv() {
+            Ok(built) => built.map_err(StartError::Thread),
+            Err(_) => Err(StartError::RuntimeUnfit),
+        }
     }
 
     /// The one flusher, if there is none.

@@ -11,6 +11,7 @@ pub(crate) use modelled::*;
 #[cfg(not(all(loom, feature = "__loom")))]
 mod real {
     pub(crate) use crossbeam_queue::ArrayQueue;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
     pub(crate) use std::sync::Arc;
     pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize};
     pub(crate) use thread_local::ThreadLocal;
@@ -26,12 +27,16 @@ mod real {
         fn drop(&mut self) {}
     }
 
-    /// Whether this thread is so far into its end that `ThreadLocal` would panic.
+    /// Calls what makes this thread's place in a `ThreadLocal`, unless the thread is so far
+    /// into its end that this would panic, in a destructor, and so end the process.
     ///
-    /// Destructors run last registered, first run, and a thread asks this right before
-    /// its first `ThreadLocal::get_or`: nothing else can run between the two ends.
-    pub(crate) fn is_thread_ending() -> bool {
-        SENTINEL.try_with(|_| ()).is_err()
+    /// Destructors run last registered, first run, and the sentinel is asked right before the
+    /// `ThreadLocal` registers its own: nothing runs between the two ends. What is left is a
+    /// thread where another user of `thread_local` came and went before its first line here;
+    /// that panic is caught.
+    pub(crate) fn unless_thread_is_ending<T>(join: impl FnOnce() -> T) -> Option<T> {
+        SENTINEL.try_with(|_| ()).ok()?;
+        catch_unwind(AssertUnwindSafe(join)).ok()
     }
 
     /// Stands where loom's build watches the bytes of a block for races.

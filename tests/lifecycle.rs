@@ -656,3 +656,15 @@ fn short_lived_threads_share_their_memory() {
     assert!(stats.buffered.bytes <= (1 + PLACES) * BLOCK, "{stats:?}");
     assert_balanced(&stats);
 }
+
+#[test]
+fn a_stop_reports_what_it_sent() {
+    let receiver = TcpReceiver::start();
+    let statsd = started(tcp(receiver.port()).flush_interval(DAY));
+    emit_numbered(&statsd, 0, 0);
+    flush(&statsd);
+    let emitted = emit_numbered(&statsd, 0, 1) + emit_numbered(&statsd, 0, 2);
+    let report = statsd.blocking_stop();
+    assert_eq!((report.sent, report.kept), (emitted, Tally::default()));
+    receiver.wait_for_lines(3);
+}

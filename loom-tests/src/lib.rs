@@ -54,7 +54,7 @@ pub fn emitter(exchange: &Exchange, thread: u8, lines: u8) -> JoinHandle<()> {
 /// Checks that what arrived is whole lines, each at most once, in each thread's order; and
 /// returns how many.
 pub fn check(received: &[u8]) -> u64 {
-    assert!(received.len() % 2 == 0, "torn: {received:?}");
+    assert!(received.len().is_multiple_of(2), "torn: {received:?}");
     let mut last = [0; 16];
     for pair in received.chunks(2) {
         let [number, b'\n'] = *pair else { panic!("torn: {received:?}") };

@@ -4,7 +4,7 @@ use super::bell::Bell;
 use super::block::{Blocks, Pen, Sealed, Window};
 use super::collector::{Collector, Desk};
 use super::lane::{Lane, SoleWriterTally, Tally};
-use crate::sync::{Arc, ArrayQueue, AtomicU64, ThreadLocal, is_thread_ending};
+use crate::sync::{Arc, ArrayQueue, AtomicU64, ThreadLocal, unless_thread_is_ending};
 use std::cell::Cell;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering::Relaxed;
@@ -158,14 +158,13 @@ impl Exchange {
         if let Some(thread) = self.threads.get() {
             return Some(thread);
         }
-        if is_thread_ending() {
-            return None;
-        }
-        Some(self.threads.get_or(|| {
-            let pen = self.blocks.make();
-            let lane = self.lanes.get_or(|| Arc::new(Lane::new(Window::new(&pen))));
-            Thread { pen: Cell::new(Some(pen)), lane: Arc::clone(lane) }
-        }))
+        unless_thread_is_ending(|| {
+            self.threads.get_or(|| {
+                let pen = self.blocks.make();
+                let lane = self.lanes.get_or(|| Arc::new(Lane::new(Window::new(&pen))));
+                Thread { pen: Cell::new(Some(pen)), lane: Arc::clone(lane) }
+            })
+        })
     }
 
     /// Seals this thread's block and gives it an empty one, if there is one.

@@ -110,6 +110,11 @@ impl Flusher {
         let mut tick = interval(self.shared.settings.flush_interval);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let shared = Arc::clone(&self.shared);
+        // Of the last one, if its runtime ended with it. ORDERING: Relaxed, as below.
+        shared.connected.store(false, Relaxed);
+        // Panics where the runtime has no I/O driver, as the interval does without a timer:
+        // then nobody hears that it is running.
+        Link::try_driver().await;
         let _ = running.send(());
         while !self.is_done() {
             let all_sent = self.lines.remaining() == 0;
@@ -146,20 +151,25 @@ impl Flusher {
     }
 
     fn obey(&mut self, command: Option<Command>) {
+        let sent = self.shared.account.sent.read();
         // What was emitted before the command is swept now, whatever is still unsent.
         self.sweep();
         let until = self.lines.consumed() + self.lines.remaining() as u64;
         match command {
             Some(Command::Flush(reply)) => self.flushes.push(Waiting { until, reply }),
-            Some(Command::Stop(reply)) => self.begin_to_stop(until, vec![reply]),
-            None => self.begin_to_stop(until, Vec::new()),
+            Some(Command::Stop(reply)) => self.begin_to_stop(sent, until, vec![reply]),
+            None => self.begin_to_stop(sent, until, Vec::new()),
         }
     }
 
-    fn begin_to_stop(&mut self, until: u64, replies: Vec<oneshot::Sender<StopReport>>) {
+    fn begin_to_stop(
+        &mut self,
+        sent: Tally,
+        until: u64,
+        replies: Vec<oneshot::Sender<StopReport>>,
+    ) {
         let now = Instant::now();
         let deadline = now + self.shared.settings.stop_timeout;
-        let sent = self.shared.account.sent.read();
         self.stop = Some(Stop { deadline, sent, until, replies });
         if let Route::Down { until } = &mut self.route {
             *until = now;

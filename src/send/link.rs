@@ -37,6 +37,12 @@ const TURN: usize = 64;
 const SLICES: usize = 64;
 
 impl Link {
+    /// # Panics
+    /// If the runtime has no I/O driver.
+    pub(super) async fn try_driver() {
+        let _ = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await;
+    }
+
     /// Looks the name up and tries each of its addresses.
     pub(super) async fn connect(settings: &Settings) -> io::Result<Self> {
         let limit = settings.connect_timeout;
