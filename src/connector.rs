@@ -13,8 +13,8 @@ use crate::stats::{Account, FlushOutcome, Stats, StopReport};
 use crate::timer::Timer;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 /// Emits metrics to a StatsD server.
@@ -127,6 +127,7 @@ impl Connector {
             settings,
             account: Account::default(),
             connected: AtomicBool::new(false),
+            warned_of: AtomicU64::new(0),
             wake,
         };
         let owner = Owner {
@@ -206,7 +207,9 @@ impl Connector {
     /// Begins a timing that is recorded when the guard is dropped, also by a panic.
     #[inline]
     pub fn timer<'a>(&'a self, name: &'a str) -> Timer<'a> {
-        Timer::new(self, name)
+        // A disabled one does not even look at the clock.
+        let start = self.inner.is_some().then(Instant::now);
+        Timer::new(self, name, start)
     }
 
     /// Sends `{prefix.}{path}:{value}|{type_code}`: for what the other calls do not offer.
@@ -228,6 +231,10 @@ impl Connector {
     /// # Errors
     /// [`StartError::AlreadyRunning`], and nothing changes; [`StartError::NoRuntime`] outside a
     /// tokio runtime; [`StartError::RuntimeUnfit`] if the flusher cannot run there.
+    ///
+    /// # Panics
+    /// Not here. But tokio tells the flusher by a panic in its task that the runtime has no time
+    /// or I/O driver: that is caught, unless panics abort the process.
     ///
     /// # Cancel safety
     /// If the future is dropped after it was polled, the flusher runs nevertheless.
@@ -284,6 +291,9 @@ impl Connector {
     /// # Panics
     /// Within a tokio runtime, whose thread it would block.
     pub fn blocking_flush(&self) -> FlushOutcome {
+        if self.inner.is_none() {
+            return FlushOutcome::Done;
+        }
         block_on(self.flush())
     }
 
@@ -292,6 +302,9 @@ impl Connector {
     /// # Panics
     /// Within a tokio runtime, whose thread it would block.
     pub fn blocking_stop(&self) -> StopReport {
+        if self.inner.is_none() {
+            return StopReport::new(Stats::default(), Tally::default());
+        }
         block_on(self.stop())
     }
 

@@ -2,7 +2,7 @@
 
 use crate::connector::Connector;
 use crate::error::BuildError;
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 /// How lines travel.
@@ -124,8 +124,8 @@ impl Builder {
         self
     }
 
-    /// How many bytes of lines are kept for all threads together while they cannot be sent.
-    /// Default: 4 MiB. Refused: less than 1 KiB, more than 1 GiB.
+    /// How many bytes of lines are kept at most, for all threads together, while they cannot be
+    /// sent. Lines are not split over blocks: long ones fill them less well. Default: 4 MiB. Refused: less than 1 KiB, more than 1 GiB.
     ///
     /// Memory is bounded by this, plus one block (16 KiB; a quarter of a capacity below
     /// 64 KiB, and at least 1 KiB) for each thread that emits at the same time. It is
@@ -136,7 +136,8 @@ impl Builder {
         self
     }
 
-    /// How many bytes a datagram carries at most, unless a single line is longer. Default:
+    /// How many bytes a datagram carries at most, unless a single line is longer, or the two
+    /// that set a gauge to a number below zero. Default:
     /// 1432, which fits an Ethernet frame. Refused: 0, more than 65,507.
     ///
     /// 8932 fits jumbo frames; 8192 is what the Datadog Agent reads; 512 is safe anywhere.
@@ -145,7 +146,8 @@ impl Builder {
         self
     }
 
-    /// How long a line waits at most before it is sent. Default: 100 ms. Refused: 0, more
+    /// How long a line waits at most before it is sent, while the server takes lines. Default:
+    /// 100 ms, and no less than the millisecond that tokio's timers can tell. Refused: 0, more
     /// than a day, as for every duration here.
     pub fn flush_interval(mut self, interval: Duration) -> Self {
         self.flush_interval = interval;
@@ -251,9 +253,14 @@ fn host(given: &str) -> Result<String, BuildError> {
     let name = given.strip_suffix('.').unwrap_or(given);
     let is_label = |label: &str| {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        (1..=63).contains(&label.len()) && label.bytes().all(allowed)
+        let hyphened = label.starts_with('-') || label.ends_with('-');
+        (1..=63).contains(&label.len()) && label.bytes().all(allowed) && !hyphened
     };
-    let is_name = name.len() <= 253 && name.split('.').all(is_label);
-    require("host", format!("{given:?}"), is_name, expected)?;
+    // No top-level domain is a number: what ends in one is meant as an address.
+    let last = name.rsplit('.').next().unwrap_or(name);
+    let is_number = last.bytes().all(|byte| byte.is_ascii_digit());
+    let is_name = name.len() <= 253 && name.split('.').all(is_label) && !is_number;
+    let accepted = is_name || given.parse::<Ipv4Addr>().is_ok();
+    require("host", format!("{given:?}"), accepted, expected)?;
     Ok(given.to_owned())
 }

@@ -40,7 +40,8 @@ pub struct Stats {
 pub struct Drops {
     /// The capacity was used up.
     pub full: Tally,
-    /// The line was longer than a block.
+    /// The line was longer than a block, before its name was altered; for a gauge below zero,
+    /// its two lines together.
     pub oversize: Tally,
     /// An empty name, a number that is not finite, a negative time. Such lines have no bytes.
     pub invalid: Tally,

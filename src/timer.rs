@@ -18,28 +18,31 @@ use std::time::{Duration, Instant};
 pub struct Timer<'a> {
     connector: &'a Connector,
     name: &'a str,
-    start: Instant,
+    /// None if nothing is to be recorded.
+    start: Option<Instant>,
 }
 
 impl<'a> Timer<'a> {
-    pub(crate) fn new(connector: &'a Connector, name: &'a str) -> Self {
-        Self { connector, name, start: Instant::now() }
+    pub(crate) fn new(connector: &'a Connector, name: &'a str, start: Option<Instant>) -> Self {
+        Self { connector, name, start }
     }
 
-    /// The time so far.
+    /// The time so far; zero with a disabled connector.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
-        self.start.elapsed()
+        self.start.map_or(Duration::ZERO, |start| start.elapsed())
     }
 
     /// Ends the timer without recording anything.
-    pub fn discard(self) {
-        std::mem::forget(self);
+    pub fn discard(mut self) {
+        self.start = None;
     }
 }
 
 impl Drop for Timer<'_> {
     fn drop(&mut self) {
-        self.connector.timing(self.name, self.start.elapsed());
+        if let Some(start) = self.start {
+            self.connector.timing(self.name, start.elapsed());
+        }
     }
 }

@@ -49,6 +49,9 @@ fn bad_settings_are_refused_by_name_and_value() {
         (Connector::builder("1::2::3"), "host", "1::2::3"),
         (Connector::builder("a..b"), "host", "a..b"),
         (Connector::builder("."), "host", "."),
+        (Connector::builder("999.999.999.999"), "host", "999.999.999.999"),
+        (Connector::builder("1.2.3"), "host", "1.2.3"),
+        (Connector::builder("-statsd"), "host", "-statsd"),
         (Connector::builder("statsd.example\n"), "host", r"statsd.example\n"),
         (Connector::builder(&label), "host", &label),
         (Connector::builder(&name), "host", &name),
@@ -667,4 +670,13 @@ fn a_stop_reports_what_it_sent() {
     let report = statsd.blocking_stop();
     assert_eq!((report.sent, report.kept), (emitted, Tally::default()));
     receiver.wait_for_lines(3);
+}
+
+#[test]
+fn a_disabled_connector_blocks_nowhere() {
+    runtime().block_on(async {
+        assert_eq!(Connector::disabled().blocking_flush(), FlushOutcome::Done);
+        assert_eq!(Connector::disabled().blocking_stop().kept, Tally::default());
+    });
+    assert_eq!(Connector::disabled().timer("a").elapsed(), Duration::ZERO);
 }

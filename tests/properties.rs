@@ -512,10 +512,12 @@ proptest! {
 fn lines_of_a_thread_keep_their_order_at_full_speed() {
     let receiver = TcpReceiver::start();
     let statsd = started(tcp(receiver.port()).queue_capacity(4 << 10));
-    let emitters = [0, 1].map(|thread| Emitter::spawn(&statsd, thread));
-    for Emitter { go, thread } in emitters {
+    let threads = [0, 1].map(|thread| {
+        let Emitter { go, thread } = Emitter::spawn(&statsd, thread);
         go.send(50_000).expect("it listens");
-        drop(go);
+        thread
+    });
+    for thread in threads {
         thread.join().expect("no panic");
     }
     flush(&statsd);

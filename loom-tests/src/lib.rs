@@ -51,6 +51,15 @@ pub fn emitter(exchange: &Exchange, thread: u8, lines: u8) -> JoinHandle<()> {
     thread::spawn(move || (0..lines).for_each(|index| exchange.emit(&line(thread, index))))
 }
 
+/// Checks at the end, when all was swept: what was accepted arrived, and nothing else; and
+/// received + dropped == emitted. Returns how many were dropped.
+pub fn settle(exchange: &Exchange, received: &[u8], emitted: u64) -> u64 {
+    let (accepted, dropped) = exchange.accepted_and_dropped();
+    assert_eq!(check(received), accepted, "{received:?}");
+    assert_eq!(accepted + dropped, emitted);
+    dropped
+}
+
 /// Checks that what arrived is whole lines, each at most once, in each thread's order; and
 /// returns how many.
 pub fn check(received: &[u8]) -> u64 {

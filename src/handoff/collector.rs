@@ -103,6 +103,13 @@ impl Collector {
         desk.settle(exchange);
     }
 
+    /// All that was taken and not yet consumed, run by run.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = &[u8]> + Clone {
+        let desk = self.desk();
+        let chunks = desk.chunks.iter().filter(|chunk| chunk.from < chunk.to);
+        chunks.map(|chunk| chunk.bytes(&desk.reader))
+    }
+
     /// Bytes consumed since the beginning, whoever collected them.
     pub(crate) fn consumed(&self) -> u64 {
         self.desk().consumed
@@ -122,10 +129,7 @@ impl Buf for Collector {
     }
 
     fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let desk = self.desk();
-        let runs = desk.chunks.iter().filter(|chunk| chunk.from < chunk.to);
-        let filled = slices.iter_mut().zip(runs);
-        filled.map(|(slice, chunk)| *slice = IoSlice::new(chunk.bytes(&desk.reader))).count()
+        slices.iter_mut().zip(self.runs()).map(|(slice, run)| *slice = IoSlice::new(run)).count()
     }
 
     fn advance(&mut self, count: usize) {

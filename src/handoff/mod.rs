@@ -5,7 +5,8 @@
 //! one comes back through another. The flusher *sweeps*: it notes how much each thread has
 //! published, drains the queue of sealed blocks, then takes the noted part-filled ones.
 //! Nobody waits for anybody: where no empty block is to be had, the line is dropped and
-//! counted.
+//! counted. (The queues themselves spin for the few instructions between another's claim of a
+//! slot and its filling; once per block at most.)
 //!
 //! The protocol, its happens-before edges and the models that check them are told in
 //! `DESIGN.md`; the models are in `loom-tests/`.

@@ -14,7 +14,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::yield_now;
@@ -26,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) account: Account,
     pub(crate) connected: AtomicBool,
+    /// Dropped and lost lines that were warned of.
+    pub(crate) warned_of: AtomicU64,
     /// Ends the flusher's sleep.
     pub(crate) wake: Arc<Notify>,
 }
@@ -41,10 +43,11 @@ pub(crate) enum Command {
     Stop(oneshot::Sender<StopReport>),
 }
 
-/// Something that ends when so much was consumed.
-struct Waiting<T> {
-    until: u64,
-    reply: oneshot::Sender<T>,
+/// A flush that is waited for.
+struct Waiting {
+    /// It is over when so much was consumed. None until what it waits for was swept.
+    until: Option<u64>,
+    reply: oneshot::Sender<FlushOutcome>,
 }
 
 /// Where the lines go, or what is being done about it.
@@ -69,12 +72,12 @@ pub(crate) struct Flusher {
     shared: Arc<Shared>,
     commands: mpsc::UnboundedReceiver<Command>,
     route: Route,
-    flushes: Vec<Waiting<FlushOutcome>>,
+    /// To connect, so far.
+    attempts: usize,
+    flushes: Vec<Waiting>,
     stop: Option<Stop>,
     on_link: Limiter,
-    on_drop: Limiter,
-    /// Lines that were dropped before this flusher, or warned of.
-    dropped: u64,
+    on_missing: Limiter,
 }
 
 /// The end: of all handles, or by their wish.
@@ -82,7 +85,8 @@ struct Stop {
     deadline: Instant,
     /// Sent before it began.
     sent: Tally,
-    until: u64,
+    /// As of a flush.
+    until: Option<u64>,
     replies: Vec<oneshot::Sender<StopReport>>,
 }
 
@@ -96,11 +100,11 @@ impl Flusher {
             lines,
             commands,
             route: Route::Down { until: Instant::now() },
+            attempts: 0,
             flushes: Vec::new(),
             stop: None,
             on_link: Limiter::default(),
-            on_drop: Limiter::default(),
-            dropped: shared.stats().dropped().lines,
+            on_missing: Limiter::default(),
             shared,
         }
     }
@@ -134,43 +138,52 @@ impl Flusher {
                     if to_sweep {
                         self.sweep();
                     }
-                    self.warn_of_drops();
+                    self.warn_of_missing();
                 }
             }
         }
         self.end().await;
     }
 
+    /// Ends what was waited for; says whether that is the flusher itself.
     fn is_done(&mut self) -> bool {
+        if self.lines.remaining() == 0 && self.is_sweep_wanted() {
+            self.lines.sweep();
+            let until = self.lines.consumed() + self.lines.remaining() as u64;
+            let flushes = self.flushes.iter_mut().map(|flush| &mut flush.until);
+            let all = flushes.chain(self.stop.iter_mut().map(|stop| &mut stop.until));
+            all.for_each(|of_each| *of_each = of_each.or(Some(until)));
+            self.send();
+        }
         let consumed = self.lines.consumed();
-        for flush in self.flushes.extract_if(.., |flush| flush.until <= consumed) {
+        let is_over = |until: Option<u64>| until.is_some_and(|until| until <= consumed);
+        for flush in self.flushes.extract_if(.., |flush| is_over(flush.until)) {
             let _ = flush.reply.send(FlushOutcome::Done);
         }
         self.flushes.retain(|flush| !flush.reply.is_closed());
-        self.stop.as_ref().is_some_and(|stop| stop.until <= consumed)
+        self.stop.as_ref().is_some_and(|stop| is_over(stop.until))
+    }
+
+    /// Whether somebody waits for lines that are not swept yet. While others are unsent, they
+    /// stay where the capacity bounds them.
+    fn is_sweep_wanted(&self) -> bool {
+        let stop_wants = self.stop.as_ref().is_some_and(|stop| stop.until.is_none());
+        stop_wants || self.flushes.iter().any(|flush| flush.until.is_none())
     }
 
     fn obey(&mut self, command: Option<Command>) {
-        let sent = self.shared.account.sent.read();
-        // What was emitted before the command is swept now, whatever is still unsent.
-        self.sweep();
-        let until = self.lines.consumed() + self.lines.remaining() as u64;
         match command {
-            Some(Command::Flush(reply)) => self.flushes.push(Waiting { until, reply }),
-            Some(Command::Stop(reply)) => self.begin_to_stop(sent, until, vec![reply]),
-            None => self.begin_to_stop(sent, until, Vec::new()),
+            Some(Command::Flush(reply)) => self.flushes.push(Waiting { until: None, reply }),
+            Some(Command::Stop(reply)) => self.begin_to_stop(vec![reply]),
+            None => self.begin_to_stop(Vec::new()),
         }
     }
 
-    fn begin_to_stop(
-        &mut self,
-        sent: Tally,
-        until: u64,
-        replies: Vec<oneshot::Sender<StopReport>>,
-    ) {
+    fn begin_to_stop(&mut self, replies: Vec<oneshot::Sender<StopReport>>) {
         let now = Instant::now();
         let deadline = now + self.shared.settings.stop_timeout;
-        self.stop = Some(Stop { deadline, sent, until, replies });
+        let sent = self.shared.account.sent.read();
+        self.stop = Some(Stop { deadline, sent, until: None, replies });
         if let Route::Down { until } = &mut self.route {
             *until = now;
         }
@@ -180,7 +193,9 @@ impl Flusher {
         match news {
             News::Due => {
                 let shared = Arc::clone(&self.shared);
-                let attempt = async move { Link::connect(&shared.settings).await };
+                let attempt = self.attempts;
+                self.attempts += 1;
+                let attempt = async move { Link::connect(&shared.settings, attempt).await };
                 self.route = Route::Connecting(Box::pin(attempt));
             }
             News::Connected(link) => {
@@ -221,12 +236,16 @@ impl Flusher {
         }
     }
 
-    fn warn_of_drops(&mut self) {
+    fn warn_of_missing(&mut self) {
         let stats = self.shared.stats();
-        let lines = stats.dropped().lines - self.dropped;
-        if lines > 0 && self.on_drop.admit(Instant::now()).is_some() {
-            self.dropped += lines;
-            tracing::warn!(lines, in_all = ?stats.drops, "metrics were dropped");
+        let missing = stats.dropped().lines + stats.lost().lines;
+        // ORDERING: Relaxed, both. This flusher's alone, and the next one's.
+        let warned_of = self.shared.warned_of.load(Relaxed);
+        if missing > warned_of && self.on_missing.admit(Instant::now()).is_some() {
+            self.shared.warned_of.store(missing, Relaxed);
+            let lines = missing - warned_of;
+            let (drops, losses) = (stats.drops, stats.losses);
+            tracing::warn!(lines, ?drops, ?losses, "metrics were dropped or lost");
         }
     }
 

@@ -10,6 +10,7 @@ use socket2::SockRef;
 use std::io::{self, ErrorKind, IoSlice};
 use std::mem::MaybeUninit;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::{TcpStream, UdpSocket, lookup_host};
 use tokio::time::timeout;
@@ -36,6 +37,10 @@ const TURN: usize = 64;
 /// Slices for one write: what the operating system takes at once.
 const SLICES: usize = 64;
 
+/// How long to wait for the server's end after our own. Most end at once; the deadline of the
+/// stop comes first in any case.
+const LINGER: Duration = Duration::from_secs(1);
+
 impl Link {
     /// # Panics
     /// If the runtime has no I/O driver.
@@ -43,10 +48,16 @@ impl Link {
         let _ = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await;
     }
 
-    /// Looks the name up and tries each of its addresses.
-    pub(super) async fn connect(settings: &Settings) -> io::Result<Self> {
+    /// Looks the name up and tries each of its addresses, the `attempt`th first: over UDP,
+    /// where the first always takes a connection, another one is reached so.
+    pub(super) async fn connect(settings: &Settings, attempt: usize) -> io::Result<Self> {
         let limit = settings.connect_timeout;
-        let addresses = timeout(limit, lookup_host((&*settings.host, settings.port))).await??;
+        let found = timeout(limit, lookup_host((&*settings.host, settings.port))).await??;
+        let mut addresses: Vec<_> = found.collect();
+        if settings.protocol == Protocol::Udp && !addresses.is_empty() {
+            let first = attempt % addresses.len();
+            addresses.rotate_left(first);
+        }
         let mut failure = io::Error::new(ErrorKind::NotFound, "the name has no address");
         for address in addresses {
             let attempt = async {
@@ -91,10 +102,17 @@ impl Link {
     /// Ends the link, so that the other side has what was sent.
     pub(super) async fn close(self) {
         if let Self::Tcp(mut tcp) = self {
-            // An orderly end. Unread bytes would turn it into a reset, which discards what
-            // the other side has not read yet, and ends some servers' process.
-            let _ = tcp.look_for_end();
-            let _ = tcp.stream.shutdown().await;
+            // Bytes that the server sends to a socket that is gone, or that were left unread
+            // in it, would be answered by a reset, which discards what the server has not read
+            // yet and ends some servers' process. So wait for the server's own end.
+            let until_its_end = async {
+                tcp.stream.shutdown().await?;
+                while tcp.look_for_end().is_ok() {
+                    tcp.stream.readable().await?;
+                }
+                io::Result::Ok(())
+            };
+            let _ = timeout(LINGER, until_its_end).await;
         }
     }
 }
@@ -186,9 +204,8 @@ impl Udp {
         last: &mut Tally,
     ) -> io::Result<()> {
         for _ in 0..TURN {
-            let Some(datagram) = datagram::next(lines, self.max_payload, &mut self.scratch) else {
-                break;
-            };
+            let next = datagram::next(lines.runs(), self.max_payload, &mut self.scratch);
+            let Some(datagram) = next else { break };
             let (size, taken) = (datagram.size(), datagram.taken);
             match self.socket.try_send(datagram.payload) {
                 Ok(_) => {
