@@ -189,8 +189,9 @@ impl Builder {
         require("port", self.port, self.port != 0, "1 to 65535")?;
         let prefix = self.prefix.trim_matches('.').to_owned();
         let clean = !prefix.chars().any(|c| matches!(c, ':' | '|') || c.is_control());
-        require("prefix", format!("{prefix:?}"), clean, "no `:`, `|` or control character")?;
-        require("prefix", format!("{prefix:?}"), prefix.len() <= MAX_PREFIX, "at most 256 bytes")?;
+        let given = format!("{:?}", self.prefix);
+        require("prefix", &given, clean, "no `:`, `|` or control character")?;
+        require("prefix", &given, prefix.len() <= MAX_PREFIX, "at most 256 bytes")?;
         let capacity = self.queue_capacity;
         let in_bounds = (MIN_CAPACITY..=MAX_CAPACITY).contains(&capacity);
         require("queue_capacity", capacity, in_bounds, "1024 to 1073741824 bytes")?;

@@ -120,6 +120,11 @@ impl Link {
 impl Tcp {
     async fn connect(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
+        // On this machine a port that nobody listens at can be given to the caller itself,
+        // which is then connected to itself.
+        if stream.local_addr()? == stream.peer_addr()? {
+            return Err(ErrorKind::ConnectionRefused.into());
+        }
         // Writes are as large as can be; what is small was waited for long enough.
         stream.set_nodelay(true)?;
         Ok(Self { stream, remainder: Remainder::default() })
