@@ -1,7 +1,7 @@
 //! The connector: what an application holds.
 
 use crate::emit::{
-    BelowZero, Injected, Invalid, Line, Number, Scratch, Sign, Value, milliseconds,
+    BelowZero, Head, Injected, Invalid, Line, Number, Scratch, Sign, Value, milliseconds,
     seconds_as_milliseconds,
 };
 use crate::error::StartError;
@@ -71,21 +71,17 @@ struct Owner {
     shared: Arc<Shared>,
 }
 
-/// What the lines of each kind begin with.
+/// One for each kind of line.
 struct Heads {
-    counter: Box<[u8]>,
-    gauge: Box<[u8]>,
-    timer: Box<[u8]>,
-    bare: Box<[u8]>,
+    counter: Head,
+    gauge: Head,
+    timer: Head,
+    bare: Head,
 }
 
 impl Heads {
     fn new(prefix: &str, type_prefixes: bool) -> Self {
-        let head = |kind: &str| {
-            let kind = if type_prefixes { kind } else { "" };
-            let segments = [prefix, kind].into_iter().filter(|segment| !segment.is_empty());
-            segments.flat_map(|segment| [segment.as_bytes(), b"."]).flatten().copied().collect()
-        };
+        let head = |kind| Head::new(prefix, if type_prefixes { kind } else { "" });
         Self {
             counter: head("counters"),
             gauge: head("gauges"),

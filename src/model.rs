@@ -46,13 +46,11 @@ impl WriteLine for Encoded<'_> {
     }
 
     fn write_usual(&self, room: &mut [u8]) -> usize {
-        match room.get_mut(..self.0.len()) {
-            Some(start) => {
-                start.copy_from_slice(self.0);
-                self.0.len()
-            }
-            None => 0,
+        if self.0.len() + handoff::MARGIN > room.len() {
+            return 0;
         }
+        room[..self.0.len()].copy_from_slice(self.0);
+        self.0.len()
     }
 
     fn write(&self, room: &mut [u8]) -> Written {

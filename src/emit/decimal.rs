@@ -1,6 +1,6 @@
 //! Plain decimals: no exponent, whatever the value. Servers disagree on `1e3`.
 
-use super::line::Text;
+use super::text::Text;
 
 /// What stands for a number on a line, without its sign.
 pub trait Digits: Copy {
@@ -37,7 +37,7 @@ impl Digits for &'static [u8; 1] {
     }
     #[inline(always)]
     fn write(&self, text: &mut Text<'_>) {
-        text.put(*self);
+        text.put_constant(self);
     }
 }
 
@@ -73,7 +73,7 @@ impl Digits for Decimal<'_> {
             Self::Plain(digits) => text.put(digits),
             Self::Fixed { whole, fraction } => {
                 text.put(whole);
-                text.put(b".");
+                text.put_byte(b'.');
                 text.put(fraction);
             }
             Self::Scaled { digits, point } => write_scaled(digits, *point, text),
@@ -95,16 +95,16 @@ fn scaled_len(digits: &[u8], point: i32) -> usize {
 fn write_scaled(digits: &[u8], point: i32, text: &mut Text<'_>) {
     let size = point.unsigned_abs() as usize;
     if point <= 0 {
-        text.put(b"0.");
-        (0..size).for_each(|_| text.put(b"0"));
+        text.put_constant(b"0.");
+        (0..size).for_each(|_| text.put_byte(b'0'));
         text.put(digits);
     } else if size >= digits.len() {
         text.put(digits);
-        (digits.len()..size).for_each(|_| text.put(b"0"));
+        (digits.len()..size).for_each(|_| text.put_byte(b'0'));
     } else {
         let (whole, fraction) = digits.split_at(size);
         text.put(whole);
-        text.put(b".");
+        text.put_byte(b'.');
         text.put(fraction);
     }
 }

@@ -1,15 +1,16 @@
 //! Lines: `{head}{name}:{sign}{digits}{tail}`, whole or not at all.
 
 use super::decimal::Digits;
+use super::head::Head;
 use super::name;
+use super::text::Text;
 use super::value::{Number, Sign};
-use crate::handoff::{WriteLine, Written};
+use crate::handoff::{MARGIN, WriteLine, Written};
 
 /// A metric about to be written. Generic, so that each call is compiled to the copies that it
 /// needs and no more.
 pub(crate) struct Line<'a, D, const TAIL: usize> {
-    /// Prefix and type prefix, rendered and validated beforehand.
-    pub(crate) head: &'a [u8],
+    pub(crate) head: &'a Head,
     pub(crate) name: &'a str,
     pub(crate) sign: Sign,
     pub(crate) digits: D,
@@ -20,7 +21,7 @@ pub(crate) struct Line<'a, D, const TAIL: usize> {
 impl<'a, D: Digits, const TAIL: usize> Line<'a, D, TAIL> {
     #[inline(always)]
     pub(crate) fn new(
-        head: &'a [u8],
+        head: &'a Head,
         name: &'a str,
         number: Number<D>,
         tail: &'static [u8; TAIL],
@@ -36,14 +37,19 @@ impl<'a, D: Digits, const TAIL: usize> Line<'a, D, TAIL> {
         self.head.len() + self.name.len() + ":".len() + number + TAIL
     }
 
-    /// Writes what comes after the name, and says how long the line is.
+    /// Whether it fits into this room.
     #[inline(always)]
-    fn end(&self, mut text: Text<'_>) -> usize {
-        text.put(b":");
-        text.put_sign(self.sign);
-        self.digits.write(&mut text);
-        text.put(self.tail);
-        text.len
+    fn fits(&self, room: &[u8]) -> bool {
+        self.size() + MARGIN <= room.len()
+    }
+
+    /// Writes what comes after the name.
+    #[inline(always)]
+    fn end(&self, text: &mut Text<'_>) {
+        text.put_byte(b':');
+        text.put_if(self.sign as u8, self.sign.len());
+        self.digits.write(text);
+        text.put_constant(self.tail);
     }
 }
 
@@ -55,28 +61,31 @@ impl<D: Digits, const TAIL: usize> WriteLine for Line<'_, D, TAIL> {
 
     #[inline(always)]
     fn write_usual(&self, room: &mut [u8]) -> usize {
-        let clean = !self.name.is_empty() && name::is_surely_clean(self.name.as_bytes());
-        if !clean || self.size() > room.len() {
+        if self.name.is_empty() || !self.fits(room) {
             return 0;
         }
-        let mut text = Text { room, len: 0 };
-        text.put(self.head);
-        text.put(self.name.as_bytes());
-        self.end(text)
+        let mut text = Text::new(room);
+        text.put_head(self.head);
+        if !text.put_name(self.name) {
+            return 0;
+        }
+        self.end(&mut text);
+        self.size()
     }
 
     fn write(&self, room: &mut [u8]) -> Written {
         if self.name.is_empty() {
             return Written::Invalid;
         }
-        if self.size() > room.len() {
+        if !self.fits(room) {
             return Written::NoRoom(self.size());
         }
-        let mut text = Text { room, len: 0 };
-        text.put(self.head);
-        let (len, altered) = name::clean(&mut text.room[text.len..], self.name);
-        text.len += len;
-        Written::Line { bytes: self.end(text), altered }
+        let room_before = room.len();
+        let mut text = Text::new(room);
+        text.put_head(self.head);
+        let altered = text.put_cleaned(self.name);
+        self.end(&mut text);
+        Written::Line { bytes: room_before - text.left(), altered }
     }
 }
 
@@ -97,7 +106,7 @@ impl<D: Digits> WriteLine for BelowZero<'_, D> {
     }
 
     fn write_usual(&self, room: &mut [u8]) -> usize {
-        if self.zero().size() + self.0.size() > room.len() {
+        if self.zero().size() + self.0.size() + MARGIN > room.len() {
             return 0;
         }
         match self.zero().write_usual(room) {
@@ -108,7 +117,7 @@ impl<D: Digits> WriteLine for BelowZero<'_, D> {
 
     fn write(&self, room: &mut [u8]) -> Written {
         let size = self.zero().size() + self.0.size();
-        if size > room.len() && !self.0.name.is_empty() {
+        if size + MARGIN > room.len() && !self.0.name.is_empty() {
             return Written::NoRoom(size);
         }
         let Written::Line { bytes: first, .. } = self.zero().write(room) else {
@@ -133,27 +142,6 @@ impl WriteLine for Invalid {
     }
     fn write(&self, _room: &mut [u8]) -> Written {
         Written::Invalid
-    }
-}
-
-/// Text that grows at the front of a room, which is known to be large enough.
-pub struct Text<'a> {
-    room: &'a mut [u8],
-    len: usize,
-}
-
-impl Text<'_> {
-    #[inline(always)]
-    pub(super) fn put(&mut self, piece: &[u8]) {
-        self.room[self.len..][..piece.len()].copy_from_slice(piece);
-        self.len += piece.len();
-    }
-
-    #[inline(always)]
-    fn put_sign(&mut self, sign: Sign) {
-        // Written in any case, and kept if there is one: no branch to guess.
-        self.room[self.len] = sign as u8;
-        self.len += sign.len();
     }
 }
 

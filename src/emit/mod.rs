@@ -5,11 +5,15 @@
 //! Nothing here allocates, waits, or knows where the bytes go.
 #![allow(unnameable_types)]
 
+mod copy;
 mod decimal;
+mod head;
 mod line;
 mod name;
+mod text;
 mod value;
 
+pub(crate) use head::Head;
 pub(crate) use line::{BelowZero, Injected, Invalid, Line};
 pub use value::Value;
 pub(crate) use value::{Number, Scratch, Sign, milliseconds, seconds_as_milliseconds};

@@ -1,39 +1,40 @@
 //! Names, made safe: nothing that a caller puts into one can end its field or its line.
 
-/// Whether a byte asks for a closer look: `:`, `|`, a control, or a part of a character
-/// beyond ASCII. Branch-free, so that the compiler tests sixteen at once.
+use super::copy::{copy_first, copy_last, copy_short};
+use wide::i8x16;
+
+/// Whether any byte asks for a closer look: `:`, `|`, a control, or a part of a character
+/// beyond ASCII.
 #[inline(always)]
-fn is_suspect(byte: u8) -> bool {
+fn any_suspect(bytes: [u8; 16]) -> bool {
+    let bytes = i8x16::new(bytes.map(|byte| byte as i8));
+    let is = |byte: u8| bytes.simd_eq(i8x16::splat(byte as i8));
     // As signed numbers, all of 0x80..=0xff, 0x00..=0x1f and 0x7f come before b' ' + 1.
-    let control_or_beyond = (byte.wrapping_add(1) as i8) < b' ' as i8 + 1;
-    control_or_beyond | (byte == b':') | (byte == b'|')
+    let control_or_beyond = (bytes + i8x16::splat(1)).simd_lt(i8x16::splat(b' ' as i8 + 1));
+    (control_or_beyond | is(b':') | is(b'|')).any()
 }
 
+/// Copies a name into a slice of its length. Says whether it can go on the wire as it is, told
+/// quickly: where this says no, [`clean`] has the last word.
 #[inline(always)]
-fn any_suspect<const N: usize>(bytes: &[u8; N]) -> bool {
-    bytes.iter().fold(false, |any, &byte| any | is_suspect(byte))
-}
-
-/// Whether a name can go on the wire as it is, told quickly: where this says no,
-/// [`clean`] has the last word.
-#[inline(always)]
-pub(super) fn is_surely_clean(name: &[u8]) -> bool {
-    if let Some(last) = name.last_chunk::<16>() {
-        // Sixteen at a time; the last sixteen may overlap those before.
-        let mut rest = name;
-        while let Some((first, others)) = rest.split_first_chunk::<16>() {
-            if any_suspect(first) {
-                return false;
-            }
-            rest = others;
+pub(super) fn copy_surely_clean(to: &mut [u8], name: &[u8]) -> bool {
+    let Some(&last) = name.last_chunk::<16>() else {
+        return !any_suspect(copy_short(to, name));
+    };
+    let (mut rest, mut place) = (name, &mut to[..]);
+    while rest.len() > 16
+        && let Some((&chunk, others)) = rest.split_first_chunk::<16>()
+    {
+        copy_first(place, chunk);
+        if any_suspect(chunk) {
+            return false;
         }
-        rest.is_empty() || !any_suspect(last)
-    } else if let (Some(first), Some(last)) = (name.first_chunk::<8>(), name.last_chunk::<8>()) {
-        !(any_suspect(first) | any_suspect(last))
-    } else {
-        !name.iter().any(|&byte| is_suspect(byte))
+        (rest, place) = (others, &mut place[16..]);
     }
+    copy_last(to, last);
+    !any_suspect(last)
 }
+
 /// Whether a character would end the field or the line, or be taken for neither.
 pub(super) fn is_forbidden(character: char) -> bool {
     matches!(character, ':' | '|') || character.is_control()
@@ -43,6 +44,9 @@ pub(super) fn is_forbidden(character: char) -> bool {
 /// how long it is then, never longer than before, and whether it differs.
 #[cold]
 pub(super) fn clean(to: &mut [u8], name: &str) -> (usize, bool) {
+    if copy_surely_clean(&mut to[..name.len()], name.as_bytes()) {
+        return (name.len(), false);
+    }
     let (mut at, mut altered) = (0, false);
     for character in name.chars() {
         let forbidden = is_forbidden(character);

@@ -168,8 +168,11 @@ pub(crate) fn milliseconds(duration: Duration, scratch: &mut Scratch) -> Number<
         0 => Decimal::Plain(whole),
         fraction => {
             // A leading 1 keeps the zeros after the point.
-            let text = &scratch.fraction.format(NANOS + fraction)[1..];
-            Decimal::Fixed { whole, fraction: text.trim_end_matches('0').as_bytes() }
+            let mut fraction = &scratch.fraction.format(NANOS + fraction).as_bytes()[1..];
+            while let [others @ .., b'0'] = fraction {
+                fraction = others;
+            }
+            Decimal::Fixed { whole, fraction }
         }
     };
     Number { sign: Sign::None, digits }

@@ -32,6 +32,10 @@ use std::cell::UnsafeCell;
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
+/// How much longer a block is than what it can publish, so that short pieces can be copied in
+/// whole chunks up to its end.
+pub(crate) const MARGIN: usize = 64;
+
 struct Block {
     /// How many bytes the flusher may read: whole lines.
     published: AtomicUsize,
@@ -86,7 +90,7 @@ impl Blocks {
     pub(crate) fn make(&self) -> Pen {
         let block = Box::new(Block {
             published: AtomicUsize::new(0),
-            bytes: (0..self.block_size).map(|_| UnsafeCell::new(0)).collect(),
+            bytes: (0..self.block_size + MARGIN).map(|_| UnsafeCell::new(0)).collect(),
             watch: Watch::new(self.block_size),
             flushed: CachePadded::new(AtomicUsize::new(0)),
         });
@@ -126,19 +130,19 @@ pub(crate) struct Pen {
 }
 
 impl Pen {
-    /// Lets `fill` write into the unpublished rest of the block and publishes as much
-    /// as it says that it wrote: whole lines, or nothing.
+    /// Lets `fill` write into the unpublished rest of the block, [`MARGIN`] included, and
+    /// publishes as much as it says that it wrote: whole lines, or nothing.
     #[inline(always)]
     pub(crate) fn append<R>(&mut self, fill: impl FnOnce(&mut [u8]) -> (usize, R)) -> R {
         let block: &Block = &self.block;
         let room = block.bytes.len() - self.published;
         let start = UnsafeCell::raw_get(block.bytes.as_ptr());
-        // SAFETY: `self.published <= bytes.len()`, kept by the assertion below. The range is
+        // SAFETY: `self.published < bytes.len()`, kept by the assertion below. The range is
         // this pen's alone (invariant 2), which is borrowed mutably for as long; the flusher
         // reads below `published` only (invariant 3). Bytes are initialised in `make`.
         let rest = unsafe { std::slice::from_raw_parts_mut(start.add(self.published), room) };
         let (written, result) = fill(rest);
-        assert!(written <= room, "more written than there was room for");
+        assert!(written + MARGIN <= room, "more written than there was room for");
         block.watch.writes(self.published, self.published + written);
         self.published += written;
         // ORDERING: Release, pairs with the Acquire load in `Glimpse::published`: who sees
@@ -163,7 +167,7 @@ impl Sealed {
 
     /// Empties the block for its next writer.
     pub(crate) fn recycle(self, _reader: &mut Reader) -> Pen {
-        self.0.watch.writes(0, self.0.bytes.len());
+        self.0.watch.writes(0, self.0.bytes.len() - MARGIN);
         // ORDERING: Relaxed, both. The next writer gets the pen through a queue, which
         // orders these before it; a stale glimpse is the flusher's own, this thread's.
         self.0.flushed.store(0, Relaxed);

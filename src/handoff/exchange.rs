@@ -17,9 +17,12 @@ pub(crate) trait WriteLine {
 
     /// Writes a clean line that has room, and says how long it is. For everything else it says
     /// 0, and [`write`](Self::write) is to be asked.
+    ///
+    /// The room is [`MARGIN`](super::MARGIN) bytes larger than what the line may take: those may
+    /// be written to, and mean nothing.
     fn write_usual(&self, room: &mut [u8]) -> usize;
 
-    /// Writes itself to the front of this room, whole or not at all.
+    /// Writes itself to the front of such a room, whole or not at all.
     fn write(&self, room: &mut [u8]) -> Written;
 }
 

@@ -17,6 +17,7 @@ mod collector;
 mod exchange;
 mod lane;
 
+pub(crate) use block::MARGIN;
 pub(crate) use collector::Collector;
 pub(crate) use exchange::{Emitted, Exchange, WriteLine, Written};
 pub(crate) use lane::SoleWriterTally;

@@ -1,0 +1,55 @@
+//! Copies of a few bytes: as chunks of constant size, of which the last may overlap the one
+//! before, which is faster than to call `memcpy`.
+
+/// Copies up to sixteen bytes between slices of one length. Returns all of them, some more
+/// than once: to be looked at without loading them again.
+#[inline(always)]
+pub(super) fn copy_short(to: &mut [u8], from: &[u8]) -> [u8; 16] {
+    if let Some(&chunk) = from.first_chunk::<16>() {
+        copy_first(to, chunk);
+        chunk
+    } else if let (Some(&first), Some(&last)) = (from.first_chunk::<8>(), from.last_chunk::<8>()) {
+        copy_first(to, first);
+        copy_last(to, last);
+        twice(first, last)
+    } else if let (Some(&first), Some(&last)) = (from.first_chunk::<4>(), from.last_chunk::<4>()) {
+        copy_first(to, first);
+        copy_last(to, last);
+        let both = twice(first, last);
+        twice::<8, 16>(both, both)
+    } else if let (&[first, ..], &[.., last]) = (from, from) {
+        let middle = from[from.len() / 2];
+        to[from.len() / 2] = middle;
+        to[0] = first;
+        to[from.len() - 1] = last;
+        let all = [first, middle, last, last];
+        let all = twice::<4, 8>(all, all);
+        twice(all, all)
+    } else {
+        [b'_'; 16]
+    }
+}
+
+#[inline(always)]
+pub(super) fn copy_first<const N: usize>(to: &mut [u8], chunk: [u8; N]) {
+    if let Some(to) = to.first_chunk_mut() {
+        *to = chunk;
+    }
+}
+
+#[inline(always)]
+pub(super) fn copy_last<const N: usize>(to: &mut [u8], chunk: [u8; N]) {
+    if let Some(to) = to.last_chunk_mut() {
+        *to = chunk;
+    }
+}
+
+/// One after the other.
+#[inline(always)]
+fn twice<const N: usize, const M: usize>(first: [u8; N], last: [u8; N]) -> [u8; M] {
+    const { assert!(M == 2 * N) };
+    let mut both = [0; M];
+    both[..N].copy_from_slice(&first);
+    both[N..].copy_from_slice(&last);
+    both
+}

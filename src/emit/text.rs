@@ -1,0 +1,87 @@
+//! Text put together in a block: short pieces, copied without a call.
+
+use super::copy::copy_short;
+use super::head::Head;
+use super::name;
+use crate::handoff::MARGIN;
+
+/// Text that grows at the front of a room, which is known to be large enough, and [`MARGIN`]
+/// bytes larger.
+pub struct Text<'a> {
+    rest: &'a mut [u8],
+}
+
+impl<'a> Text<'a> {
+    #[inline(always)]
+    pub(super) fn new(room: &'a mut [u8]) -> Self {
+        Self { rest: room }
+    }
+
+    /// How much room is left, the margin included.
+    #[inline(always)]
+    pub(super) fn left(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// The next `len` bytes, to be filled.
+    #[inline(always)]
+    fn next(&mut self, len: usize) -> &mut [u8] {
+        let (next, rest) = std::mem::take(&mut self.rest).split_at_mut(len);
+        self.rest = rest;
+        next
+    }
+
+    #[inline(always)]
+    pub(super) fn put_byte(&mut self, byte: u8) {
+        self.next(1)[0] = byte;
+    }
+
+    /// Of a size that is known when this is compiled.
+    #[inline(always)]
+    pub(super) fn put_constant<const N: usize>(&mut self, piece: &[u8; N]) {
+        self.next(N).copy_from_slice(piece);
+    }
+
+    /// Of few bytes, usually.
+    #[inline(always)]
+    pub(super) fn put(&mut self, piece: &[u8]) {
+        let to = self.next(piece.len());
+        if piece.len() <= 16 {
+            copy_short(to, piece);
+        } else {
+            to.copy_from_slice(piece);
+        }
+    }
+
+    /// The whole name, and whether it is clean for sure.
+    #[inline(always)]
+    pub(super) fn put_name(&mut self, name: &str) -> bool {
+        name::copy_surely_clean(self.next(name.len()), name.as_bytes())
+    }
+
+    /// The name with what is forbidden replaced; whether anything was.
+    pub(super) fn put_cleaned(&mut self, name: &str) -> bool {
+        let (len, altered) = name::clean(self.rest, name);
+        self.next(len);
+        altered
+    }
+
+    #[inline(always)]
+    pub(super) fn put_head(&mut self, head: &Head) {
+        const { assert!(Head::CHUNK <= MARGIN) };
+        let mut to = &mut self.rest[..];
+        for chunk in head.chunks() {
+            let (next, rest) = to.split_at_mut(Head::CHUNK);
+            next.copy_from_slice(chunk);
+            to = rest;
+        }
+        self.next(head.len());
+    }
+
+    /// A byte that is kept if `len` is 1, and overwritten if it is 0: no branch to guess.
+    #[inline(always)]
+    pub(super) fn put_if(&mut self, byte: u8, len: usize) {
+        self.rest[0] = byte;
+        self.next(len);
+    }
+}
