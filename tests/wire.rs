@@ -59,6 +59,17 @@ fn paths_have_the_prefix_and_the_type() {
 }
 
 #[test]
+fn prefixes_of_every_length_are_whole() {
+    let text = "the-prefix-of-a-service.".repeat(10);
+    for length in 1..=200 {
+        let prefix = text[..length].trim_matches('.');
+        let configure = |builder: Builder| builder.prefix(prefix).type_prefixes(false);
+        let lines = arrived(configure, |statsd| statsd.incr("a"));
+        assert_eq!(lines, [format!("{prefix}.a:1|c")]);
+    }
+}
+
+#[test]
 fn counters_count_up_and_down() {
     let lines = lines(|statsd| {
         statsd.incr("a");

@@ -33,8 +33,13 @@ impl<'a, D: Digits, const TAIL: usize> Line<'a, D, TAIL> {
     /// The size that it has on the wire; a name that must be altered can make it smaller.
     #[inline(always)]
     fn size(&self) -> usize {
-        let number = self.sign.len() + self.digits.len();
-        self.head.len() + self.name.len() + ":".len() + number + TAIL
+        self.head.len() + self.name.len() + self.end_size()
+    }
+
+    /// The size of what comes after the name.
+    #[inline(always)]
+    fn end_size(&self) -> usize {
+        ":".len() + self.sign.len() + self.digits.len() + TAIL
     }
 
     /// Whether it fits into this room.
@@ -46,9 +51,11 @@ impl<'a, D: Digits, const TAIL: usize> Line<'a, D, TAIL> {
     /// Writes what comes after the name.
     #[inline(always)]
     fn end(&self, text: &mut Text<'_>) {
+        // One check of the room for all, where the size is a constant.
+        let mut text = text.part(self.end_size());
         text.put_byte(b':');
         text.put_if(self.sign as u8, self.sign.len());
-        self.digits.write(text);
+        self.digits.write(&mut text);
         text.put_constant(self.tail);
     }
 }

@@ -1,6 +1,6 @@
 //! Names, made safe: nothing that a caller puts into one can end its field or its line.
 
-use super::copy::{copy_first, copy_last, copy_short};
+use super::copy::{copy_first, copy_short};
 use wide::i8x16;
 
 /// Whether any byte asks for a closer look: `:`, `|`, a control, or a part of a character
@@ -18,21 +18,22 @@ fn any_suspect(bytes: [u8; 16]) -> bool {
 /// quickly: where this says no, [`clean`] has the last word.
 #[inline(always)]
 pub(super) fn copy_surely_clean(to: &mut [u8], name: &[u8]) -> bool {
-    let Some(&last) = name.last_chunk::<16>() else {
+    let Some(last) = name.len().checked_sub(16) else {
         return !any_suspect(copy_short(to, name));
     };
-    let (mut rest, mut place) = (name, &mut to[..]);
-    while rest.len() > 16
-        && let Some((&chunk, others)) = rest.split_first_chunk::<16>()
-    {
-        copy_first(place, chunk);
+    let mut next = 0;
+    loop {
+        let at = next.min(last);
+        let Some(&chunk) = name[at..].first_chunk::<16>() else { return false };
+        copy_first(&mut to[at..], chunk);
         if any_suspect(chunk) {
             return false;
         }
-        (rest, place) = (others, &mut place[16..]);
+        if at == last {
+            return true;
+        }
+        next = at + 16;
     }
-    copy_last(to, last);
-    !any_suspect(last)
 }
 
 /// Whether a character would end the field or the line, or be taken for neither.
@@ -55,4 +56,27 @@ pub(super) fn clean(to: &mut [u8], name: &str) -> (usize, bool) {
         at += character.encode_utf8(&mut to[at..]).len();
     }
     (at, altered)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_is_seen_and_copied_at_every_place_of_names_of_every_length() {
+        for len in 1..=70 {
+            let mut name: Vec<u8> = (b'A'..=b'Z').cycle().take(len).collect();
+            for place in 0..len {
+                let before = name[place];
+                for byte in 0..=u8::MAX {
+                    name[place] = byte;
+                    let mut to = vec![0; len];
+                    let clean = matches!(byte, b' '..=b'~') && !matches!(byte, b':' | b'|');
+                    assert_eq!(copy_surely_clean(&mut to, &name), clean, "{byte} at {place}");
+                    assert!(!clean || to == name, "{to:?} for {name:?}");
+                }
+                name[place] = before;
+            }
+        }
+    }
 }

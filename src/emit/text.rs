@@ -31,6 +31,12 @@ impl<'a> Text<'a> {
         next
     }
 
+    /// The next `len` bytes, as a text of its own.
+    #[inline(always)]
+    pub(super) fn part(&mut self, len: usize) -> Text<'_> {
+        Text { rest: self.next(len) }
+    }
+
     #[inline(always)]
     pub(super) fn put_byte(&mut self, byte: u8) {
         self.next(1)[0] = byte;
