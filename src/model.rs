@@ -3,7 +3,7 @@
 //! Compiled with `--cfg loom` and the private feature together, and for nobody else.
 
 use crate::handoff::{self, WriteLine, Written};
-use crate::sync::Arc;
+use crate::sync::{Arc, ArrayQueue};
 use bytes::Buf;
 
 /// The exchange, with lines that are already encoded.
@@ -26,10 +26,20 @@ impl Exchange {
         self.0.emit(|| Encoded(lines));
     }
 
+    /// Bytes accepted.
+    pub fn accepted_bytes(&self) -> u64 {
+        self.0.emitted().accepted.bytes
+    }
+
     /// Lines accepted, and lines dropped because the capacity was used up.
     pub fn accepted_and_dropped(&self) -> (u64, u64) {
         let emitted = self.0.emitted();
         (emitted.accepted.lines, emitted.full.lines)
+    }
+
+    /// How many full blocks wait for the flusher.
+    pub fn sealed(&self) -> usize {
+        self.0.sealed.len()
     }
 
     /// The flusher's side, unless somebody has it.
@@ -61,6 +71,23 @@ impl WriteLine for Encoded<'_> {
     }
 }
 
+/// What the flusher says of what it sent.
+#[derive(Clone, Default)]
+pub struct Sent(Arc<handoff::SoleWriterTally>);
+
+impl Sent {
+    /// So many lines, of two bytes each.
+    pub fn add(&self, lines: u64) {
+        self.0.add(handoff::Tally { lines, bytes: 2 * lines });
+    }
+
+    /// Lines and bytes.
+    pub fn read(&self) -> (u64, u64) {
+        let handoff::Tally { lines, bytes } = self.0.read();
+        (lines, bytes)
+    }
+}
+
 /// The flusher's side.
 pub struct Collector(handoff::Collector);
 
@@ -77,11 +104,16 @@ impl Collector {
 
     /// Consumes what was taken, and returns it.
     pub fn consume(&mut self) -> Vec<u8> {
+        self.consume_some(self.0.remaining())
+    }
+
+    /// Consumes at most so much of what was taken, and returns it.
+    pub fn consume_some(&mut self, most: usize) -> Vec<u8> {
         let mut bytes = Vec::new();
-        while self.0.has_remaining() {
+        while bytes.len() < most && self.0.has_remaining() {
             let run = self.0.chunk();
-            bytes.extend_from_slice(run);
-            let length = run.len();
+            let length = run.len().min(most - bytes.len());
+            bytes.extend_from_slice(&run[..length]);
             self.0.advance(length);
         }
         bytes
@@ -141,5 +173,30 @@ impl Glimpse {
     /// All that is published.
     pub fn bytes(&self) -> &[u8] {
         self.0.bytes(&self.1, 0, self.0.published())
+    }
+}
+
+/// The queue between threads and flusher: the stand-in for crossbeam's, by itself.
+pub struct Queue<T>(ArrayQueue<T>);
+
+impl<T> Queue<T> {
+    /// With so many slots, and two at least.
+    pub fn new(capacity: usize) -> Self {
+        Self(ArrayQueue::new(capacity))
+    }
+
+    /// Hands the value back if the queue is full.
+    pub fn push(&self, value: T) -> Result<(), T> {
+        self.0.push(value)
+    }
+
+    /// The oldest value, if there is one.
+    pub fn pop(&self) -> Option<T> {
+        self.0.pop()
+    }
+
+    /// How many values there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
     }
 }

@@ -11,13 +11,17 @@ pub(crate) use modelled::*;
 #[cfg(not(all(loom, feature = "__loom")))]
 mod real {
     pub(crate) use crossbeam_queue::ArrayQueue;
+    use std::cell::Cell;
     use std::panic::{AssertUnwindSafe, catch_unwind};
-    pub(crate) use std::sync::Arc;
     pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize};
+    pub(crate) use std::sync::{Arc, Mutex};
     pub(crate) use thread_local::ThreadLocal;
 
     thread_local! {
         static SENTINEL: Sentinel = const { Sentinel };
+        /// Whether this thread was refused once: then it stays so, or each further line would
+        /// make it a place that no thread inherits.
+        static ENDED: Cell<bool> = const { Cell::new(false) };
     }
 
     /// Has a destructor, so that the thread's storage refuses it once that has run.
@@ -32,11 +36,16 @@ mod real {
     ///
     /// Destructors run last registered, first run, and the sentinel is asked right before the
     /// `ThreadLocal` registers its own: nothing runs between the two ends. What is left is a
-    /// thread where another user of `thread_local` came and went before its first line here;
-    /// that panic is caught.
+    /// thread where another user of `thread_local` came and went before its first line here:
+    /// that panic is caught, once a thread. (Where panics abort, it does.)
     pub(crate) fn unless_thread_is_ending<T>(join: impl FnOnce() -> T) -> Option<T> {
         SENTINEL.try_with(|_| ()).ok()?;
-        catch_unwind(AssertUnwindSafe(join)).ok()
+        if ENDED.get() {
+            return None;
+        }
+        let joined = catch_unwind(AssertUnwindSafe(join)).ok();
+        ENDED.set(joined.is_none());
+        joined
     }
 
     /// Stands where loom's build watches the bytes of a block for races.

@@ -1,7 +1,7 @@
 //! How the flusher sleeps and is woken.
 
 use freewheel::model::{Bell, Exchange};
-use freewheel_loom_tests::{explore, line, settle};
+use freewheel_loom_tests::{emitter, explore, settle};
 use loom::cell::UnsafeCell;
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
@@ -45,6 +45,11 @@ impl Bed {
         self.changed.notify_one();
     }
 
+    /// Whether a wake-up has come that nobody slept for yet.
+    fn take_wake(&self) -> bool {
+        std::mem::take(&mut *self.woken.lock().expect("no panic"))
+    }
+
     fn sleep(&self) {
         let mut woken = self.woken.lock().expect("no panic");
         while !*woken {
@@ -55,8 +60,9 @@ impl Bed {
 }
 
 /// A flusher that sleeps until it is woken, and by nothing else, gets every sealed block: no
-/// wake-up is lost, or loom would report a deadlock. And it is woken at most once for each
-/// time that it fell asleep.
+/// wake-up is lost, or loom would report a deadlock; and it does not stay asleep beside one, or
+/// the threads would not get it back. And it is woken at most once for each time that it fell
+/// asleep.
 #[test]
 fn wake_and_sleep() {
     explore("wake_and_sleep", Some(3), 500, || {
@@ -65,10 +71,7 @@ fn wake_and_sleep() {
         let waker = Arc::clone(&bed);
         // Blocks of one line: the second line seals the first.
         let exchange = Exchange::new(2, 2, 1, move || waker.wake());
-        let emitting = exchange.clone();
-        let writer = thread::spawn(move || {
-            (0..2).for_each(|index| emitting.emit(&line(0, index)));
-        });
+        let writer = emitter(&exchange, 0, 2);
         let mut flusher = exchange.collector().expect("nobody has it");
         let (mut received, mut slept) = (Vec::new(), 0);
         while received.is_empty() {
@@ -80,6 +83,17 @@ fn wake_and_sleep() {
             }
         }
         writer.join().expect("no panic");
+        loop {
+            if flusher.fall_asleep() {
+                if !bed.take_wake() {
+                    break;
+                }
+                slept += 1;
+            }
+            flusher.sweep();
+            received.extend(flusher.consume());
+        }
+        assert_eq!(exchange.sealed(), 0, "asleep beside a sealed block");
         flusher.sweep();
         received.extend(flusher.consume());
         assert_eq!(settle(&exchange, &received, 2), 0);

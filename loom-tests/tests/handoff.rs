@@ -1,6 +1,6 @@
 //! The hand-off between emitting threads and the flusher.
 
-use freewheel::model::{Exchange, block};
+use freewheel::model::{Exchange, Sent, block};
 use freewheel_loom_tests::{check, emitter, explore, line, settle};
 use loom::thread;
 
@@ -40,6 +40,45 @@ fn sweep_a_part_filled_block() {
         flusher.sweep();
         received.extend(flusher.consume());
         assert_eq!(settle(&exchange, &received, 3), 0);
+    });
+}
+
+/// A line is counted before it is published: the account never has more sent than emitted.
+#[test]
+fn count_before_publishing() {
+    explore("count_before_publishing", None, 50, || {
+        let exchange = Exchange::new(8, 2, 1, nobody_sleeps);
+        let writer = emitter(&exchange, 0, 2);
+        let mut flusher = exchange.collector().expect("nobody has it");
+        flusher.sweep();
+        let received = flusher.consume();
+        let (accepted, _) = exchange.accepted_and_dropped();
+        assert!(check(&received) <= accepted, "received before it was counted");
+        writer.join().expect("no panic");
+    });
+}
+
+/// The account, read by anybody at any time, never has more sent than emitted: neither lines nor
+/// bytes.
+///
+/// Pairs `SoleWriterTally::add`'s Release with `SoleWriterTally::read`'s Acquire.
+#[test]
+fn sent_is_not_before_emitted() {
+    explore("sent_is_not_before_emitted", Some(3), 100, || {
+        let exchange = Exchange::new(8, 2, 1, nobody_sleeps);
+        let sent = Sent::default();
+        let writer = emitter(&exchange, 0, 2);
+        let (sending, mut flusher) = (sent.clone(), exchange.collector().expect("nobody has it"));
+        let flusher = thread::spawn(move || {
+            flusher.sweep();
+            sending.add(check(&flusher.consume()));
+        });
+        let (lines, bytes) = sent.read();
+        let (accepted, _) = exchange.accepted_and_dropped();
+        assert!(lines <= accepted, "{lines} sent, {accepted} emitted");
+        assert!(bytes <= exchange.accepted_bytes(), "more bytes sent than emitted");
+        flusher.join().expect("no panic");
+        writer.join().expect("no panic");
     });
 }
 
@@ -104,5 +143,27 @@ fn a_place_is_reused() {
         flusher.sweep();
         received.extend(flusher.consume());
         assert_eq!(settle(&exchange, &received, 3), 0);
+    });
+}
+
+/// A block that one thread filled is written by another as soon as its last byte was consumed,
+/// while the flusher still has glimpses of it: no byte is read while it is written, and a
+/// glimpse of its old life takes nothing of its new one.
+#[test]
+fn a_block_is_reused_by_another_thread() {
+    explore("a_block_is_reused_by_another_thread", Some(2), 1_000, || {
+        // Blocks of one line. Beside each thread's own, one that both are after.
+        let exchange = Exchange::new(2, 1, 1, nobody_sleeps);
+        let writers = [emitter(&exchange, 0, 2), emitter(&exchange, 1, 2)];
+        let mut flusher = exchange.collector().expect("nobody has it");
+        let mut received = Vec::new();
+        for _ in 0..2 {
+            flusher.sweep();
+            received.extend(flusher.consume());
+        }
+        writers.into_iter().for_each(|writer| writer.join().expect("no panic"));
+        flusher.sweep();
+        received.extend(flusher.consume());
+        settle(&exchange, &received, 4);
     });
 }

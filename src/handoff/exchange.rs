@@ -4,9 +4,8 @@ use super::bell::Bell;
 use super::block::{Blocks, Pen, Sealed, Window};
 use super::collector::{Collector, Desk};
 use super::lane::{Lane, SoleWriterTally, Tally};
-use crate::sync::{Arc, ArrayQueue, AtomicU64, ThreadLocal, unless_thread_is_ending};
+use crate::sync::{Arc, ArrayQueue, AtomicU64, Mutex, ThreadLocal, unless_thread_is_ending};
 use std::cell::Cell;
-use std::sync::Mutex;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// A line, or lines that belong together, yet to be written. No code of the caller's may run
@@ -45,7 +44,7 @@ pub(crate) struct Exchange {
     /// Empty blocks, from the flusher back to the threads.
     pub(super) free: ArrayQueue<Pen>,
     /// Full blocks, from the threads to the flusher.
-    pub(super) sealed: ArrayQueue<Sealed>,
+    pub(crate) sealed: ArrayQueue<Sealed>,
     pub(super) bell: Bell,
     /// How many sealed blocks are worth waking the flusher for; fewer wait for its tick.
     ring_at: usize,
@@ -105,15 +104,15 @@ impl Exchange {
         if let Some(thread) = self.threads.get()
             && let Some(mut pen) = thread.pen.take()
         {
-            // The pen is away meanwhile: a call from within, which nothing makes, would find
-            // none, not a second one.
+            // The pen is away meanwhile: a call from within, which nothing makes, would panic,
+            // and not find a second one.
             let usual = line();
             let bytes = pen.append(|room| {
                 let bytes = usual.write_usual(room);
                 if bytes > 0 {
                     // Before it is published: what is sent was counted.
                     let size = Tally { lines: usual.lines(), bytes: bytes as u64 };
-                    thread.lane.accepted.add(size);
+                    thread.lane.accepted.count(size);
                 }
                 (bytes, bytes)
             });
@@ -140,18 +139,18 @@ impl Exchange {
         let mut written = thread.append(line);
         if let Written::NoRoom(bytes) = written {
             if bytes > self.blocks.block_size() {
-                return lane.oversize.add(size(bytes));
+                return lane.oversize.count(size(bytes));
             }
             if !self.turn_over(thread) {
-                return lane.full.add(size(bytes));
+                return lane.full.count(size(bytes));
             }
             written = thread.append(line);
         }
         match written {
-            Written::Line { bytes, altered: true } => lane.altered.add(size(bytes)),
+            Written::Line { bytes, altered: true } => lane.altered.count(size(bytes)),
             Written::Line { .. } => {}
-            Written::Invalid => lane.invalid.add(size(0)),
-            Written::NoRoom(bytes) => lane.oversize.add(size(bytes)),
+            Written::Invalid => lane.invalid.count(size(0)),
+            Written::NoRoom(bytes) => lane.oversize.count(size(bytes)),
         }
     }
 
@@ -218,7 +217,7 @@ impl Thread {
         let written = pen.append(|room| match line.write(room) {
             written @ Written::Line { bytes, .. } => {
                 let size = Tally { lines: line.lines(), bytes: bytes as u64 };
-                self.lane.accepted.add(size);
+                self.lane.accepted.count(size);
                 (bytes, written)
             }
             refused => (0, refused),

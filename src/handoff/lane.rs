@@ -3,7 +3,7 @@
 use super::block::Window;
 use crate::sync::AtomicU64;
 use std::ops::AddAssign;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 /// A number of lines, and of their bytes, newlines included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,17 +37,29 @@ pub(crate) struct SoleWriterTally {
 }
 
 impl SoleWriterTally {
-    #[inline(always)]
+    /// For the flusher: what it sent is in here after what was emitted is in the lanes.
     pub(crate) fn add(&self, more: Tally) {
-        // ORDERING: Relaxed. A count publishes nothing but itself; it is exact for whoever
-        // is ordered after the thread by other means (a join, a message, a flush).
+        // ORDERING: Release, both, pair with the Acquire loads in `read`: who reads that a line
+        // was sent, and then the lanes, reads there that it was emitted, as the flusher
+        // learned from its publishing. Model: sent_is_not_before_emitted.
+        self.bytes.store(self.bytes.load(Relaxed) + more.bytes, Release);
+        // ORDERING: Release, as above. Model: sent_is_not_before_emitted.
+        self.lines.store(self.lines.load(Relaxed) + more.lines, Release);
+    }
+
+    /// For emitting threads, whose lines are published after this.
+    #[inline(always)]
+    pub(super) fn count(&self, more: Tally) {
+        // ORDERING: Relaxed. Published with the line; and exact for whoever is ordered after
+        // the thread by other means (a join, a message, a flush).
         self.lines.store(self.lines.load(Relaxed) + more.lines, Relaxed);
         self.bytes.store(self.bytes.load(Relaxed) + more.bytes, Relaxed);
     }
 
     pub(crate) fn read(&self) -> Tally {
-        // ORDERING: Relaxed, as in `add`.
-        Tally { lines: self.lines.load(Relaxed), bytes: self.bytes.load(Relaxed) }
+        // ORDERING: Acquire, both, pair with the Release stores in `add`.
+        // Model: sent_is_not_before_emitted.
+        Tally { lines: self.lines.load(Acquire), bytes: self.bytes.load(Acquire) }
     }
 }
 

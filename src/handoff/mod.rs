@@ -16,6 +16,8 @@ mod block;
 mod collector;
 mod exchange;
 mod lane;
+#[cfg(test)]
+mod stress;
 
 pub(crate) use block::MARGIN;
 pub(crate) use collector::Collector;

@@ -1,52 +1,63 @@
 //! Stand-ins that loom can see through: same contracts, same orderings.
 
-pub(crate) use loom::sync::Arc;
 pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize};
+pub(crate) use loom::sync::{Arc, Mutex};
 
 use concurrent_queue::ConcurrentQueue;
+use loom::alloc::Track;
 use loom::cell::UnsafeCell;
-use loom::sync::Mutex;
 use loom::sync::atomic::AtomicBool;
 use std::cell::OnceCell;
 use std::sync::OnceLock;
-use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 /// crossbeam's `ArrayQueue` uses core atomics, which loom cannot see.
 /// `ConcurrentQueue::bounded` is the same algorithm, instrumented.
-pub(crate) struct ArrayQueue<T>(ConcurrentQueue<T>);
+pub(crate) struct ArrayQueue<T> {
+    queue: ConcurrentQueue<T>,
+    /// Passed before each use, and orders no memory. The queue loads what it is about to
+    /// change, and loom, which remembers only the last access to an atomic, then forgets that
+    /// another thread's use came before, and never tries it after.
+    turnstile: AtomicUsize,
+}
 
 impl<T> ArrayQueue<T> {
     pub(crate) fn new(capacity: usize) -> Self {
         // A bounded queue of one is another algorithm there; two slots keep this one.
-        Self(ConcurrentQueue::bounded(capacity.max(2)))
+        let queue = ConcurrentQueue::bounded(capacity.max(2));
+        Self { queue, turnstile: AtomicUsize::new(0) }
+    }
+    fn enter(&self) -> &ConcurrentQueue<T> {
+        self.turnstile.fetch_add(1, Relaxed);
+        &self.queue
     }
     pub(crate) fn push(&self, value: T) -> Result<(), T> {
-        self.0.push(value).map_err(|refused| refused.into_inner())
+        self.enter().push(value).map_err(|refused| refused.into_inner())
     }
     pub(crate) fn pop(&self) -> Option<T> {
-        self.0.pop().ok()
+        self.enter().pop().ok()
     }
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.enter().len()
     }
 }
 
 /// A byte that is written while it may be read is reported by loom, byte by
 /// byte: a cell for each, so that the published start of a block may be read
-/// while its end is written.
-pub(crate) struct Watch(Box<[UnsafeCell<()>]>);
+/// while its end is written. A block that is not freed by the end is reported too.
+pub(crate) struct Watch(Track<Box<[UnsafeCell<()>]>>);
 
 impl Watch {
     pub(crate) fn new(len: usize) -> Self {
-        Self((0..len).map(|_| UnsafeCell::new(())).collect())
+        Self(Track::new((0..len).map(|_| UnsafeCell::new(())).collect()))
     }
     pub(crate) fn reads(&self, from: usize, to: usize) {
-        for cell in &self.0[from..to] {
+        for cell in &self.0.get_ref()[from..to] {
             cell.with(|_| ());
         }
     }
     pub(crate) fn writes(&self, from: usize, to: usize) {
-        for cell in &self.0[from..to] {
+        for cell in &self.0.get_ref()[from..to] {
             cell.with_mut(|_| ());
         }
     }

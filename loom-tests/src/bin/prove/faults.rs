@@ -1,0 +1,205 @@
+//! Faults as they could be made, and the model that must notice each.
+
+use super::Mutation;
+
+const BELL: &str = "src/handoff/bell.rs";
+const BLOCK: &str = "src/handoff/block.rs";
+const COLLECTOR: &str = "src/handoff/collector.rs";
+const EXCHANGE: &str = "src/handoff/exchange.rs";
+
+/// What it is, where, the model, and the pieces of the file that change.
+type Fault = (&'static str, &'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+const FAULTS: &[Fault] = &[
+    (
+        "the length is published before the bytes are written",
+        BLOCK,
+        "publish_and_read",
+        &[
+            ("        block.watch.writes(self.published, self.published + written);\n", ""),
+            (
+                "        block.published.store(self.published, Release);\n",
+                "        block.published.store(self.published, Release);\n\
+                 block.watch.writes(self.published - written, self.published);\n",
+            ),
+        ],
+    ),
+    (
+        "a line is counted after it is published",
+        EXCHANGE,
+        "count_before_publishing",
+        &[
+            ("                    thread.lane.accepted.count(size);\n", "let _ = size;"),
+            (
+                "            if bytes > 0 {\n                return;",
+                "            if bytes > 0 {\n\
+                 thread.lane.accepted.count(Tally { lines: usual.lines(), bytes: bytes as u64 });\n\
+                 return;",
+            ),
+        ],
+    ),
+    (
+        "a dropped line is not counted",
+        EXCHANGE,
+        "drop_on_full",
+        &[("return lane.full.count(size(bytes));", "return;")],
+    ),
+    (
+        "the queue is drained before the part-filled blocks are noted",
+        COLLECTOR,
+        "seal_and_sweep_order",
+        &[
+            (NOTE, ""),
+            (
+                "        while let Some((glimpse, to)) = desk.notes.pop() {\n",
+                "        for lane in exchange.lanes.iter() {\n\
+                 let glimpse = lane.window.look();\n\
+                 desk.notes.push((glimpse, glimpse.published()));\n\
+                 }\n\
+                 while let Some((glimpse, to)) = desk.notes.pop() {\n",
+            ),
+        ],
+    ),
+    (
+        "the next block is shown before the full one is in the queue",
+        EXCHANGE,
+        "a_flush_has_all_that_came_before_it",
+        &[
+            ("        thread.lane.window.show(&empty);\n", ""),
+            (
+                "        let pushed = self.sealed.push(full.seal());\n",
+                "        thread.lane.window.show(&empty);\n\
+                 let pushed = self.sealed.push(full.seal());\n",
+            ),
+        ],
+    ),
+    (
+        "a block is recycled when it was taken, before it was consumed",
+        COLLECTOR,
+        "a_block_is_reused_by_another_thread",
+        &[(
+            "            desk.chunks.push_back(Chunk { glimpse, from, to, last: Some(sealed) });\n",
+            "            desk.chunks.push_back(Chunk { glimpse, from, to, last: None });\n\
+             let _ = exchange.free.push(sealed.recycle(&mut desk.reader));\n",
+        )],
+    ),
+    (
+        "a recycled block keeps its length",
+        BLOCK,
+        "a_block_is_reused_by_another_thread",
+        &[("        self.0.published.store(0, Relaxed);\n", "")],
+    ),
+    (
+        "a recycled block keeps what was taken of it",
+        BLOCK,
+        "seal_and_sweep_order",
+        &[("        self.0.flushed.store(0, Relaxed);\n", "")],
+    ),
+    (
+        "what was taken is forgotten",
+        BLOCK,
+        "sweep_a_part_filled_block",
+        &[("            self.0.flushed.store(to, Relaxed);\n", "")],
+    ),
+    (
+        "a sweep leaves part-filled blocks for later",
+        COLLECTOR,
+        "a_flush_has_all_that_came_before_it",
+        &[(NOTE, "")],
+    ),
+    (
+        "the flusher sleeps without looking whether somebody rang",
+        BELL,
+        "wake_and_sleep",
+        &[(
+            "        match self.state.compare_exchange(QUIET, ASLEEP, Relaxed, Relaxed) {\n",
+            "        match Ok::<u8, u8>(self.state.swap(ASLEEP, Relaxed)) {\n",
+        )],
+    ),
+    (
+        "the bell is rung before the block is in the queue",
+        EXCHANGE,
+        "wake_and_sleep",
+        &[
+            (
+                "        if self.sealed.len() >= self.ring_at {\n            self.bell.ring();\n        }\n",
+                "",
+            ),
+            (
+                "        let pushed = self.sealed.push(full.seal());\n",
+                "        self.bell.ring();\n        let pushed = self.sealed.push(full.seal());\n",
+            ),
+        ],
+    ),
+    (
+        "the bell is answered after the sweep",
+        COLLECTOR,
+        "wake_and_sleep",
+        &[
+            ("        exchange.bell.answer();\n", ""),
+            (
+                "        desk.settle(exchange);\n    }\n\n    /// All that was taken",
+                "        desk.settle(exchange);\n        exchange.bell.answer();\n    }\n\n    /// All that was taken",
+            ),
+        ],
+    ),
+    ("the bell wakes nobody", BELL, "wake_and_sleep", &[("            (self.wake)();\n", "")]),
+    (
+        "the bell wakes at every ring",
+        BELL,
+        "wake_and_sleep",
+        &[(
+            "if self.state.swap(RUNG, Release) == ASLEEP {",
+            "if self.state.swap(RUNG, Release) < 3 {",
+        )],
+    ),
+    (
+        "a stopped flusher takes what it had with it",
+        COLLECTOR,
+        "stop_and_start",
+        &[(
+            "        *place = self.desk.take();\n",
+            "        *place = self.desk.take().map(|desk| Desk::new(desk.reader));\n",
+        )],
+    ),
+    (
+        "a stopped flusher keeps its place",
+        COLLECTOR,
+        "stop_and_start",
+        &[("        *place = self.desk.take();\n", "        let _ = &mut place;\n")],
+    ),
+    (
+        "blocks are not freed",
+        BLOCK,
+        "the_last_handle_is_dropped",
+        &[(
+            "            drop(unsafe { Box::from_raw(handle.0.as_ptr()) });\n",
+            "            let _ = handle;\n",
+        )],
+    ),
+    (
+        "blocks are freed twice",
+        BLOCK,
+        "the_last_handle_is_dropped",
+        &[(
+            "        self.made.push(handle);\n",
+            "        self.made.push(handle);\n        self.made.push(handle);\n",
+        )],
+    ),
+];
+
+/// The noting of part-filled blocks, in a sweep.
+const NOTE: &str = "        for lane in exchange.lanes.iter() {
+            let glimpse = lane.window.look();
+            desk.notes.push((glimpse, glimpse.published()));
+        }
+";
+
+pub fn all() -> impl Iterator<Item = Mutation> {
+    FAULTS.iter().map(|&(description, file, model, edits)| Mutation {
+        description: description.to_owned(),
+        file: file.to_owned(),
+        edits: edits.iter().map(|&(from, to)| (from.to_owned(), to.to_owned())).collect(),
+        model: model.to_owned(),
+    })
+}

@@ -1,0 +1,354 @@
+//! The stand-in for the queue is honest: what the models build on is what crossbeam's
+//! `ArrayQueue` does.
+//!
+//! Loom cannot see `ArrayQueue`, so the models run with another implementation of the same
+//! algorithm. Here both are asked the same questions. One thread: each answers as a `VecDeque`
+//! of so many slots does. More threads: under loom, the stand-in has exactly the outcomes that
+//! some order of whole operations explains, and real threads get no others of the real one.
+//!
+//! What differs:
+//!
+//! - For a capacity of one the stand-in has two slots, as the algorithm that its crate has for
+//!   one is another. So no model may rest on a queue of one slot being full: none does, since
+//!   a queue is made with a slot for every block, and a block is pushed only to where it fits.
+//! - The stand-in yields where the real one spins: loom would never end otherwise.
+//! - The stand-in has a turnstile, without which loom would not try all orders of its operations:
+//!   of the four outcomes of two pushes beside a pop it found two.
+//!
+//! What does not, though it could be thought: `pop` of an empty queue is a full fence in both,
+//! and `len` counts a value from when its slot was claimed.
+
+use crossbeam_queue::ArrayQueue;
+use freewheel::model::Queue as StandIn;
+use freewheel_loom_tests::explore;
+use loom::cell::UnsafeCell;
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+trait Queue: Send + Sync + 'static {
+    fn with_slots(slots: usize) -> Self;
+    fn push(&self, value: u8) -> Result<(), u8>;
+    fn pop(&self) -> Option<u8>;
+    fn len(&self) -> usize;
+}
+
+impl Queue for StandIn<u8> {
+    fn with_slots(slots: usize) -> Self {
+        Self::new(slots)
+    }
+    fn push(&self, value: u8) -> Result<(), u8> {
+        self.push(value)
+    }
+    fn pop(&self) -> Option<u8> {
+        self.pop()
+    }
+    fn len(&self) -> usize {
+        self.len()
+    }
+}
+
+impl Queue for ArrayQueue<u8> {
+    fn with_slots(slots: usize) -> Self {
+        Self::new(slots)
+    }
+    fn push(&self, value: u8) -> Result<(), u8> {
+        self.push(value)
+    }
+    fn pop(&self) -> Option<u8> {
+        self.pop()
+    }
+    fn len(&self) -> usize {
+        self.len()
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Operation {
+    Push(u8),
+    Pop,
+    Len,
+}
+use Operation::{Len, Pop, Push};
+
+/// What an operation gave: the value pushed unless it was refused, the value popped, the length.
+type Answer = Option<u8>;
+
+fn ask(queue: &impl Queue, operation: Operation) -> Answer {
+    match operation {
+        Push(value) => match queue.push(value) {
+            Ok(()) => Some(value),
+            Err(refused) => {
+                assert_eq!(refused, value, "another value was handed back");
+                None
+            }
+        },
+        Pop => queue.pop(),
+        Len => Some(queue.len() as u8),
+    }
+}
+
+/// What a queue must answer.
+fn answer(queue: &mut VecDeque<u8>, slots: usize, operation: Operation) -> Answer {
+    match operation {
+        Push(value) => (queue.len() < slots).then(|| {
+            queue.push_back(value);
+            value
+        }),
+        Pop => queue.pop_front(),
+        Len => Some(queue.len() as u8),
+    }
+}
+
+/// Random operations by one thread, with as many pushes as pops.
+fn agrees_with_a_deque<Q: Queue>(capacity: usize, slots: usize, mut random: u64) {
+    let (queue, mut deque) = (Q::with_slots(capacity), VecDeque::new());
+    for number in 0..80 {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let operation = [Push(number), Pop, Push(number), Pop, Len][(random >> 33) as usize % 5];
+        let expected = answer(&mut deque, slots, operation);
+        assert_eq!(ask(&queue, operation), expected, "{operation:?} with {slots} slots");
+    }
+}
+
+#[test]
+fn one_thread_finds_both_to_be_queues() {
+    for (capacity, seed) in (1..=8).flat_map(|capacity| (0..200).map(move |seed| (capacity, seed)))
+    {
+        agrees_with_a_deque::<ArrayQueue<u8>>(capacity, capacity, seed);
+        // Loom's atomics exist in models only.
+        let mut model = loom::model::Builder::new();
+        model.max_branches = 10_000;
+        model.check(move || agrees_with_a_deque::<StandIn<u8>>(capacity, capacity.max(2), seed));
+    }
+}
+
+/// Threads that share a queue, and what each does with it, the main thread first.
+struct History {
+    name: &'static str,
+    slots: usize,
+    /// Values that passed through before, so that the indices wrap, and values still there.
+    passed: u8,
+    filled: u8,
+    threads: &'static [&'static [Operation]],
+    preemptions: Option<usize>,
+}
+
+/// What each thread was answered, and at last what was left.
+type Outcome = Vec<Vec<Answer>>;
+
+const HISTORIES: [History; 6] = [
+    History {
+        name: "two_push_one_pops",
+        slots: 2,
+        passed: 1,
+        filled: 0,
+        threads: &[&[Pop], &[Push(1)], &[Push(2)]],
+        preemptions: Some(3),
+    },
+    History {
+        name: "one_pushes_one_pops",
+        slots: 2,
+        passed: 1,
+        filled: 0,
+        threads: &[&[Push(1), Push(2)], &[Pop, Pop]],
+        preemptions: None,
+    },
+    History {
+        name: "full",
+        slots: 2,
+        passed: 0,
+        filled: 2,
+        threads: &[&[Push(1), Push(2)], &[Pop, Pop]],
+        preemptions: None,
+    },
+    History {
+        name: "full_for_one_of_two",
+        slots: 2,
+        passed: 3,
+        filled: 1,
+        threads: &[&[Push(1), Pop], &[Push(2), Pop]],
+        preemptions: Some(4),
+    },
+    History {
+        name: "two_pop",
+        slots: 3,
+        passed: 2,
+        filled: 1,
+        threads: &[&[Pop, Push(1)], &[Pop, Push(2)]],
+        preemptions: Some(4),
+    },
+    History {
+        name: "counted_meanwhile",
+        slots: 2,
+        passed: 1,
+        filled: 1,
+        threads: &[&[Push(1), Len, Len], &[Pop, Len]],
+        preemptions: None,
+    },
+];
+
+/// Numbers that no thread pushes.
+const FILLING: u8 = 100;
+
+impl History {
+    fn prepared<Q: Queue>(&self) -> Q {
+        let queue = Q::with_slots(self.slots);
+        for value in 0..self.passed {
+            assert_eq!((queue.push(value), queue.pop()), (Ok(()), Some(value)));
+        }
+        (0..self.filled).for_each(|value| queue.push(FILLING + value).expect("there is room"));
+        queue
+    }
+
+    /// All outcomes that an order of whole operations explains: in them nothing is lost or
+    /// doubled or overtaken, and nothing is refused that has room.
+    fn explained(&self) -> BTreeSet<Outcome> {
+        let deque = (FILLING..FILLING + self.filled).collect();
+        let mut outcomes = BTreeSet::new();
+        self.explain(&deque, &vec![Vec::new(); self.threads.len()], &mut outcomes);
+        outcomes
+    }
+
+    fn explain(&self, deque: &VecDeque<u8>, given: &Outcome, outcomes: &mut BTreeSet<Outcome>) {
+        let mut over = true;
+        for (thread, operations) in self.threads.iter().enumerate() {
+            if let Some(&next) = operations.get(given[thread].len()) {
+                over = false;
+                let (mut deque, mut given) = (deque.clone(), given.clone());
+                given[thread].push(answer(&mut deque, self.slots, next));
+                self.explain(&deque, &given, outcomes);
+            }
+        }
+        if over {
+            let left = deque.iter().copied().map(Some).collect();
+            outcomes.insert(given.iter().cloned().chain([left]).collect());
+        }
+    }
+}
+
+fn left(queue: &impl Queue) -> Vec<Answer> {
+    std::iter::from_fn(|| queue.pop().map(Some)).collect()
+}
+
+/// Under loom, all interleavings. Who pops a value sees what was written before it was pushed:
+/// loom reports a race otherwise.
+fn outcomes_of_the_stand_in(history: &'static History) -> BTreeSet<Outcome> {
+    let outcomes = Arc::new(Mutex::new(BTreeSet::new()));
+    let found = Arc::clone(&outcomes);
+    explore(history.name, history.preemptions, 10, move || {
+        let queue = loom::sync::Arc::new(history.prepared::<StandIn<u8>>());
+        let written = loom::sync::Arc::new([(); 3].map(|()| UnsafeCell::new(())));
+        let run = |thread: usize| {
+            let (queue, written) = (queue.clone(), written.clone());
+            move || {
+                let operate = |&operation: &Operation| {
+                    if let Push(value) = operation {
+                        written[value as usize].with_mut(|_| ());
+                    }
+                    let answer = ask(&*queue, operation);
+                    if let (Pop, Some(value @ ..FILLING)) = (operation, answer) {
+                        written[value as usize].with_mut(|_| ());
+                    }
+                    answer
+                };
+                history.threads[thread].iter().map(operate).collect::<Vec<_>>()
+            }
+        };
+        let others = (1..history.threads.len()).map(|thread| loom::thread::spawn(run(thread)));
+        let others = others.collect::<Vec<_>>();
+        let mut outcome = vec![run(0)()];
+        outcome.extend(others.into_iter().map(|other| other.join().expect("no panic")));
+        outcome.push(left(&*queue));
+        found.lock().expect("no panic").insert(outcome);
+    });
+    let outcomes = outcomes.lock().expect("no panic");
+    outcomes.clone()
+}
+
+/// What the tasks return, each run by a real thread, all begun at once.
+fn at_once<T: Send>(tasks: impl ExactSizeIterator<Item = impl FnOnce() -> T + Send>) -> Vec<T> {
+    let (ready, all) = (&AtomicUsize::new(0), tasks.len());
+    thread::scope(|scope| {
+        let threads = tasks.map(|task| {
+            scope.spawn(move || {
+                ready.fetch_add(1, Relaxed);
+                while ready.load(Relaxed) < all {
+                    thread::yield_now();
+                }
+                task()
+            })
+        });
+        let threads = threads.collect::<Vec<_>>().into_iter();
+        threads.map(|thread| thread.join().expect("no panic")).collect()
+    })
+}
+
+/// Repeats it for a while: a second is long, on a machine that is busy too.
+fn often<T>(run: impl Fn() -> T) -> impl Iterator<Item = T> {
+    let begun = Instant::now();
+    let unhurried = move |&number: &usize| number == 0 || begun.elapsed() < Duration::from_secs(1);
+    (0..1_000).take_while(unhurried).map(move |_| run())
+}
+
+fn outcomes_of_the_real_one(history: &'static History) -> BTreeSet<Outcome> {
+    often(|| {
+        let queue = &history.prepared::<ArrayQueue<u8>>();
+        let mut outcome = at_once(history.threads.iter().map(|operations| {
+            move || operations.iter().map(|&operation| ask(queue, operation)).collect()
+        }));
+        outcome.push(left(queue));
+        outcome
+    })
+    .collect()
+}
+
+#[test]
+fn more_threads_find_the_same_queue_in_both() {
+    for history in &HISTORIES {
+        let explained = history.explained();
+        let stand_in = outcomes_of_the_stand_in(history);
+        assert_eq!(stand_in, explained, "{}", history.name);
+        let real = outcomes_of_the_real_one(history);
+        let unexpected = real.difference(&stand_in).collect::<Vec<_>>();
+        assert!(unexpected.is_empty(), "{}: {unexpected:?}", history.name);
+        let (real, all) = (real.len(), stand_in.len());
+        println!("history {}: {all} outcomes, {real} of them of the real queue", history.name);
+    }
+}
+
+/// Of two threads that each write, pop from an empty queue and then read what the other wrote,
+/// one sees the other: `pop` has a full fence there, and hides what orderings are missing.
+#[test]
+fn an_empty_pop_is_a_full_fence_in_both() {
+    explore("an_empty_pop_is_a_full_fence_in_both", None, 10, || {
+        let queue = loom::sync::Arc::new(StandIn::<u8>::new(2));
+        let flags =
+            loom::sync::Arc::new([(); 2].map(|()| loom::sync::atomic::AtomicBool::new(false)));
+        let run = |mine: usize| {
+            let (queue, flags) = (queue.clone(), flags.clone());
+            move || {
+                flags[mine].store(true, Relaxed);
+                assert_eq!(queue.pop(), None);
+                flags[1 - mine].load(Relaxed)
+            }
+        };
+        let other = loom::thread::spawn(run(1));
+        let seen = [run(0)(), other.join().expect("no panic")];
+        assert!(seen[0] || seen[1], "neither saw the other");
+    });
+    let seen = often(|| {
+        let (queue, flags) = (&ArrayQueue::<u8>::new(2), &[const { AtomicBool::new(false) }; 2]);
+        at_once((0..2).map(|mine| {
+            move || {
+                flags[mine].store(true, Relaxed);
+                assert_eq!(queue.pop(), None);
+                flags[1 - mine].load(Relaxed)
+            }
+        }))
+    });
+    seen.for_each(|seen| assert!(seen[0] || seen[1], "neither saw the other"));
+}
