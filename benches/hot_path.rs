@@ -26,6 +26,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 const NAME: &str = "requests.accepted.by.the.gateway";
+/// Copied and checked by other paths: one with less than sixteen bytes, and one that needs a
+/// fourth chunk for its last byte.
+const SHORT_NAME: &str = "cache.hit";
+const LONG_NAME: &str = "requests.accepted.by.the.gateway.of.the.eastern.zone";
 const HEAD: &[u8] = b"applications.my-service.counters.";
 
 /// A connector whose lines are taken away.
@@ -70,7 +74,7 @@ impl Rig {
     }
 }
 
-/// What the capacity holds.
+/// Far fewer lines than the capacity holds.
 const BURST: u64 = 2_000;
 
 /// Times bursts, and between them has `pause` run: so that no line is dropped, which would be
@@ -126,6 +130,20 @@ fn hot_path(criterion: &mut Criterion) {
         "incr",
         || floor::incr(black_box(HEAD), black_box(NAME)),
         |statsd| statsd.incr(black_box(NAME)),
+    );
+    pair(
+        criterion,
+        rigs,
+        "incr, short name",
+        || floor::incr(black_box(HEAD), black_box(SHORT_NAME)),
+        |statsd| statsd.incr(black_box(SHORT_NAME)),
+    );
+    pair(
+        criterion,
+        rigs,
+        "incr, long name",
+        || floor::incr(black_box(HEAD), black_box(LONG_NAME)),
+        |statsd| statsd.incr(black_box(LONG_NAME)),
     );
     pair(
         criterion,

@@ -125,10 +125,11 @@ impl Builder {
     }
 
     /// How many bytes of lines are kept at most, for all threads together, while they cannot be
-    /// sent. Lines are not split over blocks: long ones fill them less well. Default: 4 MiB. Refused: less than 1 KiB, more than 1 GiB.
+    /// sent. Lines are not split over blocks: long ones fill them less well, as do capacities that
+    /// are no multiple of a block. Default: 4 MiB. Refused: less than 1 KiB, more than 1 GiB.
     ///
     /// Memory is bounded by this, plus one block (16 KiB; a quarter of a capacity below
-    /// 64 KiB, and at least 1 KiB) for each thread that emits at the same time. It is
+    /// 64 KiB, and at least 1 KiB) for each living thread that has emitted. It is
     /// allocated when first needed. Lines that find no room are dropped and counted, as are
     /// lines longer than a block.
     pub fn queue_capacity(mut self, bytes: usize) -> Self {

@@ -38,7 +38,7 @@ pub struct Stats {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Drops {
-    /// The capacity was used up.
+    /// The capacity was used up. Bytes as they were before a name was altered.
     pub full: Tally,
     /// The line was longer than a block, before its name was altered; for a gauge below zero,
     /// its two lines together.
@@ -155,6 +155,7 @@ pub enum FlushOutcome {
     Done,
     /// The stop timeout passed first. The lines are kept, and still being sent.
     TimedOut,
-    /// The connector was not running, or was stopped meanwhile. The lines are kept.
+    /// The connector was not running, or was stopped meanwhile: what it did not send by then
+    /// is kept.
     NotRunning,
 }

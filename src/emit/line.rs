@@ -10,12 +10,12 @@ use crate::handoff::{MARGIN, WriteLine, Written};
 /// A metric about to be written. Generic, so that each call is compiled to the copies that it
 /// needs and no more.
 pub(crate) struct Line<'a, D, const TAIL: usize> {
-    pub(crate) head: &'a Head,
-    pub(crate) name: &'a str,
-    pub(crate) sign: Sign,
-    pub(crate) digits: D,
+    head: &'a Head,
+    name: &'a str,
+    sign: Sign,
+    digits: D,
     /// From the `|` on, with the newline.
-    pub(crate) tail: &'static [u8; TAIL],
+    tail: &'static [u8; TAIL],
 }
 
 impl<'a, D: Digits, const TAIL: usize> Line<'a, D, TAIL> {
@@ -54,7 +54,7 @@ impl<'a, D: Digits, const TAIL: usize> Line<'a, D, TAIL> {
         // One check of the room for all, where the size is a constant.
         let mut text = text.part(self.end_size());
         text.put_byte(b':');
-        text.put_if(self.sign as u8, self.sign.len());
+        text.put_sign(self.sign);
         self.digits.write(&mut text);
         text.put_constant(self.tail);
     }

@@ -3,6 +3,7 @@
 use super::copy::copy_short;
 use super::head::Head;
 use super::name;
+use super::value::Sign;
 use crate::handoff::MARGIN;
 
 /// Text that grows at the front of a room, which is known to be large enough, and [`MARGIN`]
@@ -84,10 +85,10 @@ impl<'a> Text<'a> {
         self.next(head.len());
     }
 
-    /// A byte that is kept if `len` is 1, and overwritten if it is 0: no branch to guess.
+    /// Written in any case, and kept if there is one: no branch to guess.
     #[inline(always)]
-    pub(super) fn put_if(&mut self, byte: u8, len: usize) {
-        self.rest[0] = byte;
-        self.next(len);
+    pub(super) fn put_sign(&mut self, sign: Sign) {
+        self.rest[0] = sign as u8;
+        self.next(sign.len());
     }
 }

@@ -5,7 +5,7 @@
 //! sent stays in the threads' blocks, where the capacity bounds it.
 
 use super::link::Link;
-use super::warnings::Limiter;
+use super::warnings::Warnings;
 use crate::handoff::{Collector, Exchange, Tally};
 use crate::settings::Settings;
 use crate::stats::{Account, FlushOutcome, Stats, StopReport};
@@ -30,11 +30,22 @@ pub(crate) struct Shared {
     pub(crate) warned_of: AtomicU64,
     /// Ends the flusher's sleep.
     pub(crate) wake: Arc<Notify>,
+    pub(crate) warnings: Warnings,
 }
 
 impl Shared {
     pub(crate) fn stats(&self) -> Stats {
         self.account.stats(|| self.exchange.emitted())
+    }
+}
+
+impl Drop for Shared {
+    /// Of all handles and of the flusher, this was the last.
+    fn drop(&mut self) {
+        let Tally { lines, bytes } = self.stats().buffered;
+        if lines > 0 {
+            tracing::warn!(lines, bytes, "the last connector was dropped with metrics unsent");
+        }
     }
 }
 
@@ -76,8 +87,6 @@ pub(crate) struct Flusher {
     attempts: usize,
     flushes: Vec<Waiting>,
     stop: Option<Stop>,
-    on_link: Limiter,
-    on_missing: Limiter,
 }
 
 /// The end: of all handles, or by their wish.
@@ -103,8 +112,6 @@ impl Flusher {
             attempts: 0,
             flushes: Vec::new(),
             stop: None,
-            on_link: Limiter::default(),
-            on_missing: Limiter::default(),
             shared,
         }
     }
@@ -203,7 +210,11 @@ impl Flusher {
                 // ORDERING: Relaxed, both. To look at; they publish nothing.
                 self.shared.account.connections.fetch_add(1, Relaxed);
                 self.shared.connected.store(true, Relaxed);
-                self.sweep();
+                // What is unsent comes first; the rest stays where the capacity bounds it.
+                if self.lines.remaining() == 0 {
+                    self.lines.sweep();
+                }
+                self.send();
             }
             News::Ready => self.send(),
             News::Failed(error) => self.go_down(&error),
@@ -226,11 +237,12 @@ impl Flusher {
     fn go_down(&mut self, error: &io::Error) {
         // ORDERING: Relaxed, as above.
         self.shared.connected.store(false, Relaxed);
-        let settings = &self.shared.settings;
+        let shared = &self.shared;
+        let settings = &shared.settings;
         let sleep = jittered(settings.reconnect_sleep);
         let now = Instant::now();
         self.route = Route::Down { until: now + sleep };
-        if let Some(held_back) = self.on_link.admit(now) {
+        if let Some(held_back) = shared.warnings.link.admit(now) {
             let (host, port) = (&settings.host, settings.port);
             tracing::warn!(%error, %host, port, retry_in = ?sleep, held_back, "no link to the StatsD server");
         }
@@ -241,7 +253,7 @@ impl Flusher {
         let missing = stats.dropped().lines + stats.lost().lines;
         // ORDERING: Relaxed, both. This flusher's alone, and the next one's.
         let warned_of = self.shared.warned_of.load(Relaxed);
-        if missing > warned_of && self.on_missing.admit(Instant::now()).is_some() {
+        if missing > warned_of && self.shared.warnings.missing.admit(Instant::now()).is_some() {
             self.shared.warned_of.store(missing, Relaxed);
             let lines = missing - warned_of;
             let (drops, losses) = (stats.drops, stats.losses);
@@ -271,17 +283,10 @@ impl Flusher {
             }
         }
         let report = StopReport::new(shared.stats(), before);
-        if report.kept.lines > 0 {
+        if report.kept.lines > 0 && !replies.is_empty() && shared.warnings.kept.admit(now).is_some()
+        {
             let (lines, bytes) = (report.kept.lines, report.kept.bytes);
-            if replies.is_empty() {
-                tracing::warn!(lines, bytes, "the last connector was dropped with metrics unsent");
-            } else {
-                tracing::warn!(
-                    lines,
-                    bytes,
-                    "stopped with metrics unsent: kept for the next start"
-                );
-            }
+            tracing::warn!(lines, bytes, "stopped with metrics unsent: kept for the next start");
         }
         for reply in replies {
             let _ = reply.send(report);
