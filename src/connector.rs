@@ -7,7 +7,7 @@ use crate::emit::{
 use crate::error::StartError;
 use crate::handoff::{Exchange, Tally};
 use crate::lifecycle::Lifecycle;
-use crate::send::Shared;
+use crate::send::{Shared, Warnings};
 use crate::settings::{Builder, Settings, Shape};
 use crate::stats::{Account, FlushOutcome, Stats, StopReport};
 use crate::timer::Timer;
@@ -55,12 +55,12 @@ use tokio::sync::Notify;
 #[derive(Clone)]
 pub struct Connector {
     /// None for a disabled one.
-    inner: Option<Inner>,
+    pub(crate) inner: Option<Inner>,
 }
 
 #[derive(Clone)]
-struct Inner {
-    exchange: Arc<Exchange>,
+pub(crate) struct Inner {
+    pub(crate) exchange: Arc<Exchange>,
     owner: Arc<Owner>,
 }
 
@@ -125,6 +125,7 @@ impl Connector {
             connected: AtomicBool::new(false),
             warned_of: AtomicU64::new(0),
             wake,
+            warnings: Warnings::default(),
         };
         let owner = Owner {
             heads: Heads::new(&shape.prefix, shape.type_prefixes),
@@ -231,6 +232,8 @@ impl Connector {
     /// # Panics
     /// Not here. But tokio tells the flusher by a panic in its task that the runtime has no time
     /// or I/O driver: that is caught, unless panics abort the process.
+    ///
+    /// It waits for as long as nobody drives that runtime.
     ///
     /// # Cancel safety
     /// If the future is dropped after it was polled, the flusher runs nevertheless.

@@ -6,6 +6,9 @@ mod connector;
 mod emit;
 #[cfg(feature = "tokio")]
 mod error;
+#[cfg(all(fuzzing, feature = "tokio"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handoff;
 #[cfg(feature = "tokio")]
 mod lifecycle;

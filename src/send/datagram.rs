@@ -9,14 +9,14 @@ use memchr::{memchr, memchr_iter, memrchr};
 
 /// What to send next, and how many bytes of lines it stands for.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Datagram<'a> {
-    pub(super) payload: &'a [u8],
+pub(crate) struct Datagram<'a> {
+    pub(crate) payload: &'a [u8],
     /// One more than the payload where a line fits without its newline alone.
-    pub(super) taken: usize,
+    pub(crate) taken: usize,
 }
 
 impl Datagram<'_> {
-    pub(super) fn size(&self) -> Tally {
+    pub(crate) fn size(&self) -> Tally {
         let newlines = memchr_iter(b'\n', self.payload).count();
         let bare = self.taken - self.payload.len();
         Tally { lines: (newlines + bare) as u64, bytes: self.taken as u64 }
@@ -28,7 +28,7 @@ impl Datagram<'_> {
 ///
 /// Each run holds whole lines. The datagram is longer than `max` only if its first line alone
 /// is, or a gauge's reset and value, which are never parted.
-pub(super) fn next<'a>(
+pub(crate) fn next<'a>(
     runs: impl Iterator<Item = &'a [u8]> + Clone,
     max: usize,
     scratch: &'a mut BytesMut,

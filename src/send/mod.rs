@@ -10,3 +10,9 @@ mod stream;
 mod warnings;
 
 pub(crate) use flusher::{Command, Flusher, Shared};
+pub(crate) use warnings::Warnings;
+#[cfg(fuzzing)]
+pub(crate) use {
+    datagram::{Datagram, next as next_datagram},
+    stream::Remainder,
+};

@@ -2,7 +2,8 @@
 //!
 //! Pure. Lines are let go of when they were written whole. What a broken connection took of
 //! the line after them is forgotten, and the next connection begins at that line's start:
-//! a server drops the half line it got, and never joins it to another.
+//! a server never joins the half line it got to another. Most drop it; some take it for a line
+//! if the connection ends in order, as it does where a stop gives up in the midst of one.
 
 use crate::handoff::Tally;
 use bytes::Buf;
@@ -11,14 +12,14 @@ use std::io::IoSlice;
 
 /// One for each connection: a new one begins at the start of a line.
 #[derive(Default)]
-pub(super) struct Remainder {
+pub(crate) struct Remainder {
     /// Bytes of the first line that this connection has taken already.
     torn: usize,
 }
 
 impl Remainder {
     /// Fills `slices` with what this connection is to take next; says how many.
-    pub(super) fn unsent<'a>(&self, lines: &'a impl Buf, slices: &mut [IoSlice<'a>]) -> usize {
+    pub(crate) fn unsent<'a>(&self, lines: &'a impl Buf, slices: &mut [IoSlice<'a>]) -> usize {
         let count = lines.chunks_vectored(slices);
         if count > 0 {
             // A run holds whole lines, so the torn one lies in the first.
@@ -29,7 +30,7 @@ impl Remainder {
 
     /// Records that the connection took `count` bytes more. Returns the lines that it has
     /// whole now and lets go of them.
-    pub(super) fn wrote(&mut self, lines: &mut impl Buf, count: usize) -> Tally {
+    pub(crate) fn wrote(&mut self, lines: &mut impl Buf, count: usize) -> Tally {
         let mut whole = Tally::default();
         let mut left = self.torn + count;
         while left > 0 {

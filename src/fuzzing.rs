@@ -1,0 +1,83 @@
+//! What the fuzz targets in `fuzz/` see of the inside: enough to drive it, no more.
+//!
+//! Compiled with `--cfg fuzzing`, which cargo-fuzz sets, and for nobody else.
+
+use crate::handoff::{Exchange, Tally};
+use crate::send;
+use crate::{Connector, handoff};
+use bytes::{Buf, BytesMut};
+use std::io::IoSlice;
+
+/// The flusher's side of a connector that is not running.
+pub struct Collector(handoff::Collector);
+
+impl Collector {
+    /// None if somebody has it, and for a disabled connector.
+    pub fn of(connector: &Connector) -> Option<Self> {
+        let inner = connector.inner.as_ref()?;
+        Exchange::collector(&inner.exchange).map(Self)
+    }
+
+    /// Takes what is published.
+    pub fn sweep(&mut self) {
+        self.0.sweep();
+    }
+
+    /// How many bytes were taken and not yet consumed.
+    pub fn remaining(&self) -> usize {
+        self.0.remaining()
+    }
+
+    /// Consumes what was taken, and returns it.
+    pub fn consume(&mut self) -> Vec<u8> {
+        let bytes = self.0.runs().collect::<Vec<_>>().concat();
+        self.0.advance(bytes.len());
+        bytes
+    }
+}
+
+/// What one TCP connection has to know.
+#[derive(Default)]
+pub struct Stream(send::Remainder);
+
+impl Stream {
+    /// What it is to be given next, in at most so many slices.
+    pub fn unsent(&self, lines: &Collector, slices: usize) -> Vec<u8> {
+        let mut slices = vec![IoSlice::new(&[]); slices];
+        let filled = self.0.unsent(&lines.0, &mut slices);
+        slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect()
+    }
+
+    /// It took so many bytes more: says which whole lines were let go of.
+    pub fn wrote(&mut self, lines: &mut Collector, count: usize) -> Tally {
+        self.0.wrote(&mut lines.0, count)
+    }
+}
+
+/// What one UDP socket needs.
+#[derive(Default)]
+pub struct Packer(BytesMut);
+
+/// See `send::datagram::Datagram`.
+pub struct Datagram<'a> {
+    /// What goes out.
+    pub payload: &'a [u8],
+    /// How much of the runs it stands for.
+    pub taken: usize,
+    /// As it is counted.
+    pub size: Tally,
+}
+
+impl Packer {
+    /// The next datagram of these runs of whole lines.
+    pub fn next<'a>(
+        &'a mut self,
+        runs: impl Iterator<Item = &'a [u8]> + Clone,
+        max: usize,
+    ) -> Option<Datagram<'a>> {
+        let datagram = send::next_datagram(runs, max, &mut self.0)?;
+        let size = datagram.size();
+        let send::Datagram { payload, taken } = datagram;
+        Some(Datagram { payload, taken, size })
+    }
+}
