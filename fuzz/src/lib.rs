@@ -1,0 +1,15 @@
+//! The inputs and oracles of the fuzz targets; a target in `fuzz_targets/` is one call.
+//!
+//! Nothing here knows how freewheel does it: what is expected comes from README.md, and from
+//! the standard library.
+
+pub mod encoder;
+pub mod line;
+pub mod meaning;
+pub mod packer;
+pub mod stream;
+
+/// Bytes for a message.
+fn lossy(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}

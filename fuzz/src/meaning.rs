@@ -1,0 +1,200 @@
+//! What is emitted, and how it must be written: by the standard library, which shares no code
+//! with the formatting under test.
+
+use arbitrary::Arbitrary;
+use freewheel::Connector;
+
+/// How a server reads a number: its bits.
+type Read = fn(&str) -> Option<u64>;
+
+/// A value as it must be written.
+#[derive(Clone, Debug)]
+pub struct Value {
+    pub text: String,
+    /// Where there may be another text, of the same digits' number and place, that is read as the
+    /// same number: of two shortest forms equally near to it, the standard library takes the one
+    /// above.
+    read: Option<Read>,
+}
+
+impl Value {
+    pub fn exactly(text: impl Into<String>) -> Self {
+        Self { text: text.into(), read: None }
+    }
+
+    pub fn is(&self, written: &str) -> bool {
+        let is_like = |read: Read| {
+            let lengths = |text: &str| (text.len(), text.trim_end_matches('0').len());
+            lengths(written) == lengths(&self.text) && read(written) == read(&self.text)
+        };
+        written == self.text || self.read.is_some_and(is_like)
+    }
+
+    pub fn is_negative(&self) -> bool {
+        self.text.starts_with('-')
+    }
+
+    pub fn negated(mut self) -> Self {
+        self.text = match self.text.strip_prefix('-') {
+            Some(magnitude) => magnitude.to_owned(),
+            None if self.text == "0" => self.text,
+            None => format!("-{}", self.text),
+        };
+        self
+    }
+
+    pub fn signed(mut self) -> Self {
+        if !self.is_negative() {
+            self.text.insert(0, '+');
+        }
+        self
+    }
+}
+
+fn read_double(text: &str) -> Option<u64> {
+    text.parse().ok().map(f64::to_bits)
+}
+
+fn read_single(text: &str) -> Option<u64> {
+    text.parse().ok().map(|number: f32| number.to_bits().into())
+}
+
+/// Milliseconds, of what was given in seconds.
+fn read_seconds(text: &str) -> Option<u64> {
+    read_double(&format!("{text}e-3"))
+}
+
+/// A floating-point number: any, one as people write them, or one near a power of two, where
+/// formatting changes its ways.
+#[derive(Arbitrary, Clone, Copy, Debug)]
+pub enum Float {
+    Bits(u64),
+    Short { digits: i32, point: u8 },
+    NearPower { exponent: i16, steps: i8 },
+}
+
+impl Float {
+    pub fn double(self) -> f64 {
+        match self {
+            Self::Bits(bits) => f64::from_bits(bits),
+            Self::Short { digits, point } => f64::from(digits) / 10_f64.powi((point % 12).into()),
+            Self::NearPower { exponent, steps } => {
+                let bits = 2_f64.powi((exponent % 130).into()).to_bits();
+                f64::from_bits(bits.wrapping_add_signed((steps % 4).into()))
+            }
+        }
+    }
+
+    pub fn single(self) -> f32 {
+        match self {
+            Self::Bits(bits) => f32::from_bits(bits as u32),
+            Self::Short { digits, point } => digits as f32 / 10_f32.powi((point % 12).into()),
+            Self::NearPower { exponent, steps } => {
+                let bits = 2_f32.powi((exponent % 130).into()).to_bits();
+                f32::from_bits(bits.wrapping_add_signed((steps % 4).into()))
+            }
+        }
+    }
+}
+
+/// The calls that take a number of any type.
+#[derive(Clone, Copy)]
+pub enum NumberCall {
+    IncrBy,
+    DecrBy,
+    Gauge,
+    GaugeDelta,
+}
+
+impl NumberCall {
+    fn emit(self, statsd: &Connector, name: &str, number: impl freewheel::Value) {
+        match self {
+            Self::IncrBy => statsd.incr_by(name, number),
+            Self::DecrBy => statsd.decr_by(name, number),
+            Self::Gauge => statsd.gauge(name, number),
+            Self::GaugeDelta => statsd.gauge_delta(name, number),
+        }
+    }
+}
+
+macro_rules! numbers {
+    ($($integer:ident($type:ty))*) => {
+        #[derive(Arbitrary, Clone, Copy, Debug)]
+        pub enum Number {
+            $($integer($type),)*
+            F32(Float),
+            F64(Float),
+        }
+
+        impl Number {
+            pub fn emit(self, call: NumberCall, statsd: &Connector, name: &str) {
+                match self {
+                    $(Self::$integer(number) => call.emit(statsd, name, number),)*
+                    Self::F32(float) => call.emit(statsd, name, float.single()),
+                    Self::F64(float) => call.emit(statsd, name, float.double()),
+                }
+            }
+
+            /// None for what is not finite.
+            pub fn value(self) -> Option<Value> {
+                match self {
+                    $(Self::$integer(number) => Some(Value::exactly(number.to_string())),)*
+                    Self::F32(float) => {
+                        let number = float.single();
+                        // Nothing is rounded on the way: each f32 is also an f64.
+                        float_value(number.into(), number.abs().to_string(), read_single)
+                    }
+                    Self::F64(float) => {
+                        let number = float.double();
+                        float_value(number, number.abs().to_string(), read_double)
+                    }
+                }
+            }
+        }
+    };
+}
+
+numbers! {
+    U8(u8) U16(u16) U32(u32) U64(u64) U128(u128) Usize(usize)
+    I8(i8) I16(i16) I32(i32) I64(i64) I128(i128) Isize(isize)
+}
+
+/// Whole numbers below 2^64 as integers, others in the shortest form of their own type, which
+/// the standard library writes without an exponent.
+fn float_value(number: f64, shortest: String, read: Read) -> Option<Value> {
+    const TWO_TO_64: f64 = 18_446_744_073_709_551_616.0;
+    if !number.is_finite() {
+        return None;
+    }
+    let magnitude = number.abs();
+    let value = match magnitude < TWO_TO_64 && magnitude.trunc() == magnitude {
+        true => Value::exactly((magnitude as u64).to_string()),
+        false => Value { text: shortest, read: Some(read) },
+    };
+    Some(if number < 0.0 { value.negated() } else { value })
+}
+
+/// Nanoseconds as milliseconds.
+pub fn milliseconds(nanoseconds: u128) -> Value {
+    let text = format!("{}.{:06}", nanoseconds / 1_000_000, nanoseconds % 1_000_000);
+    Value::exactly(trimmed(&text))
+}
+
+/// Seconds as milliseconds: the point moves, the digits stay. None for what is no time.
+pub fn seconds_as_milliseconds(seconds: f64) -> Option<Value> {
+    if !seconds.is_finite() || seconds < 0.0 {
+        return None;
+    }
+    let shortest = seconds.abs().to_string();
+    let (whole, fraction) = shortest.split_once('.').unwrap_or((&shortest, ""));
+    let digits = format!("{whole}{fraction:0<3}");
+    let point = whole.len() + 3;
+    let text = trimmed(&format!("{}.{}", &digits[..point], &digits[point..]));
+    Some(Value { text, read: Some(read_seconds) })
+}
+
+/// Without the zeros at both ends that say nothing.
+fn trimmed(text: &str) -> String {
+    let text = text.trim_end_matches('0').trim_end_matches('.').trim_start_matches('0');
+    if text.is_empty() || text.starts_with('.') { format!("0{text}") } else { text.to_owned() }
+}

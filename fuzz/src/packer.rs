@@ -1,0 +1,192 @@
+//! The packer: any lines in any runs, packed into any payload, come out whole, in order and
+//! once, in datagrams that are full and not too long.
+
+use crate::lossy;
+use arbitrary::Arbitrary;
+use freewheel::fuzzing::{Datagram, Packer};
+use std::collections::VecDeque;
+
+#[derive(Arbitrary, Debug)]
+pub struct Input<'a> {
+    max: Max,
+    deliveries: Vec<Delivery<'a>>,
+}
+
+#[derive(Arbitrary, Clone, Copy, Debug)]
+enum Max {
+    /// Few lines, or none.
+    Small(u8),
+    Any(u16),
+}
+
+/// Runs that come while others wait, and how many datagrams are sent before the next come.
+#[derive(Arbitrary, Debug)]
+struct Delivery<'a> {
+    runs: Vec<Vec<Text<'a>>>,
+    datagrams: u8,
+}
+
+#[derive(Arbitrary, Debug)]
+enum Text<'a> {
+    Any(&'a [u8]),
+    Long(u16),
+    Gauge {
+        name: &'a [u8],
+        value: Gauge,
+    },
+    /// Few names, so that neighbours often share one, and nearly belong together.
+    Similar {
+        name: u8,
+        value: Gauge,
+        code: Code,
+    },
+}
+
+#[derive(Arbitrary, Clone, Copy, Debug)]
+enum Gauge {
+    Zero,
+    Below(u16),
+    Above(u16),
+    /// To zero, then below: as freewheel writes a gauge below zero.
+    ZeroThenBelow(u16),
+}
+
+#[derive(Arbitrary, Clone, Copy, Debug)]
+enum Code {
+    Gauge,
+    Counter,
+    WithField,
+    Longer,
+}
+
+impl Text<'_> {
+    fn lines(&self) -> Vec<u8> {
+        let without = |bytes: &[u8], unwanted: &[u8]| -> Vec<u8> {
+            bytes.iter().map(|byte| if unwanted.contains(byte) { b'_' } else { *byte }).collect()
+        };
+        match *self {
+            Self::Any(bytes) => [&*without(bytes, b"\n"), b"\n"].concat(),
+            Self::Long(length) => [&*vec![b'l'; usize::from(length) % 500], b":1|c\n"].concat(),
+            Self::Gauge { name, value } => value.lines(&without(name, b"\n:|"), "g"),
+            Self::Similar { name, value, code } => {
+                let code = match code {
+                    Code::Gauge => "g",
+                    Code::Counter => "c",
+                    Code::WithField => "g|#tag",
+                    Code::Longer => "gx",
+                };
+                value.lines([&b"a"[..], b"b", b"ab", b""][usize::from(name % 4)], code)
+            }
+        }
+    }
+}
+
+impl Gauge {
+    fn lines(self, name: &[u8], code: &str) -> Vec<u8> {
+        let line = |value: &str| [name, format!(":{value}|{code}\n").as_bytes()].concat();
+        match self {
+            Self::Zero => line("0"),
+            Self::Below(magnitude) => line(&format!("-{magnitude}")),
+            Self::Above(number) => line(&number.to_string()),
+            Self::ZeroThenBelow(magnitude) => [line("0"), line(&format!("-{magnitude}"))].concat(),
+        }
+    }
+}
+
+/// What must not be parted: a gauge's reset, and its value below zero.
+fn must_stay(line: &[u8], next: &[u8]) -> bool {
+    let Some(name) = line.strip_suffix(b":0|g\n") else { return false };
+    let value = next.strip_prefix(name).and_then(|rest| rest.strip_prefix(b":-"));
+    !name.contains(&b':') && value.is_some_and(|value| value.ends_with(b"|g\n"))
+}
+
+/// What need not be parted: the same, whatever stands behind the `g` of the first and the
+/// minus of the second.
+fn may_stay(line: &[u8], next: &[u8]) -> bool {
+    let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
+    line[name.len()..].starts_with(b":0|g")
+        && next.strip_prefix(name).is_some_and(|rest| rest.starts_with(b":-"))
+}
+
+/// A line, and whether it begins its run.
+type Pending = VecDeque<(Vec<u8>, bool)>;
+
+/// Packs all of the input and judges each datagram.
+pub fn check(input: &Input<'_>) {
+    let max = match input.max {
+        Max::Small(max) => usize::from(max).max(1),
+        Max::Any(max) => usize::from(max).clamp(1, 65_507),
+    };
+    let mut packer = Packer::default();
+    let mut runs: VecDeque<Vec<u8>> = VecDeque::new();
+    let mut pending = Pending::new();
+    for delivery in &input.deliveries {
+        for texts in delivery.runs.iter().filter(|texts| !texts.is_empty()) {
+            let run = texts.iter().flat_map(Text::lines).collect::<Vec<_>>();
+            let lines = run.split_inclusive(|&byte| byte == b'\n').enumerate();
+            pending.extend(lines.map(|(index, line)| (line.to_vec(), index == 0)));
+            runs.push_back(run);
+        }
+        for _ in 0..delivery.datagrams {
+            if !send_one(&mut packer, &mut runs, &mut pending, max) {
+                break;
+            }
+        }
+    }
+    while send_one(&mut packer, &mut runs, &mut pending, max) {}
+    assert!(pending.is_empty(), "never sent: {pending:?}");
+}
+
+fn send_one(
+    packer: &mut Packer,
+    runs: &mut VecDeque<Vec<u8>>,
+    pending: &mut Pending,
+    max: usize,
+) -> bool {
+    let Some(datagram) = packer.next(runs.iter().map(|run| &run[..]), max) else {
+        return false;
+    };
+    judge(&datagram, pending, max);
+    let mut left = datagram.taken;
+    while left > 0 {
+        let run = runs.front_mut().expect("it was judged not to take more than there is");
+        let here = left.min(run.len());
+        run.drain(..here);
+        left -= here;
+        if run.is_empty() {
+            runs.pop_front();
+        }
+    }
+    true
+}
+
+/// Takes the datagram's lines from what is pending.
+fn judge(datagram: &Datagram<'_>, pending: &mut Pending, max: usize) {
+    let &Datagram { payload, taken, size } = datagram;
+    let mut sent: Vec<Vec<u8>> = Vec::new();
+    let mut left = taken;
+    while left > 0 {
+        let (line, _) = pending.pop_front().expect("no more is sent than there is");
+        left = left.checked_sub(line.len()).expect("no line is torn");
+        sent.push(line);
+    }
+    let text = sent.concat();
+    let pair = matches!(&sent[..], [line, next] if may_stay(line, next));
+    let alone = sent.len() == 1 || pair;
+    let shown = || format!("{:?}, for {:?} of {max}", lossy(payload), lossy(&text));
+    if payload.len() == taken {
+        assert!(payload == text, "not what comes next: {}", shown());
+    } else {
+        let is_bare = Some(payload) == text.strip_suffix(b"\n");
+        assert!(is_bare && alone && payload.len() == max, "cut: {}", shown());
+    }
+    assert!(payload.len() <= max || alone, "too long: {}", shown());
+    assert_eq!((size.lines, size.bytes), (sent.len() as u64, text.len() as u64));
+    let Some((next, begins_run)) = pending.front() else { return };
+    let shown = || format!("{}, before {:?}", shown(), lossy(next));
+    let last = sent.last().expect("a datagram has a line");
+    assert!(*begins_run || !must_stay(last, next), "parted: {}", shown());
+    let after = pending.get(1).filter(|(after, begins)| !begins && may_stay(next, after));
+    let unit = next.len() + after.map_or(0, |(after, _)| after.len());
+    assert!(payload.len() + unit > max, "not full: {}", shown());
+}
