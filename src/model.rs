@@ -26,11 +26,6 @@ impl Exchange {
         self.0.emit(|| Encoded(lines));
     }
 
-    /// Bytes accepted.
-    pub fn accepted_bytes(&self) -> u64 {
-        self.0.emitted().accepted.bytes
-    }
-
     /// Lines accepted, and lines dropped because the capacity was used up.
     pub fn accepted_and_dropped(&self) -> (u64, u64) {
         let emitted = self.0.emitted();

@@ -2,7 +2,10 @@
 
 use freewheel::model::{Exchange, Sent, block};
 use freewheel_loom_tests::{check, emitter, explore, line, settle};
+use loom::sync::Arc;
+use loom::sync::atomic::AtomicU64;
 use loom::thread;
+use std::sync::atomic::Ordering::Relaxed;
 
 fn nobody_sleeps() {}
 
@@ -58,27 +61,27 @@ fn count_before_publishing() {
     });
 }
 
-/// The account, read by anybody at any time, never has more sent than emitted: neither lines nor
-/// bytes.
+/// The account, read by anybody at any time, never has more sent than emitted, neither lines nor
+/// bytes: who reads that something was sent sees what the flusher saw before. The tally by
+/// itself, since a sweep has a fence inside that would hide a missing ordering.
 ///
 /// Pairs `SoleWriterTally::add`'s Release with `SoleWriterTally::read`'s Acquire.
 #[test]
 fn sent_is_not_before_emitted() {
-    explore("sent_is_not_before_emitted", Some(3), 100, || {
-        let exchange = Exchange::new(8, 2, 1, nobody_sleeps);
-        let sent = Sent::default();
-        let writer = emitter(&exchange, 0, 2);
-        let (sending, mut flusher) = (sent.clone(), exchange.collector().expect("nobody has it"));
+    explore("sent_is_not_before_emitted", None, 10, || {
+        let (sent, emitted) = (Sent::default(), Arc::new(AtomicU64::new(0)));
+        let (sending, emitting) = (sent.clone(), Arc::clone(&emitted));
         let flusher = thread::spawn(move || {
-            flusher.sweep();
-            sending.add(check(&flusher.consume()));
+            for lines in 1..3 {
+                emitting.store(lines, Relaxed);
+                sending.add(1);
+            }
         });
         let (lines, bytes) = sent.read();
-        let (accepted, _) = exchange.accepted_and_dropped();
-        assert!(lines <= accepted, "{lines} sent, {accepted} emitted");
-        assert!(bytes <= exchange.accepted_bytes(), "more bytes sent than emitted");
+        let emitted = emitted.load(Relaxed);
+        assert!(lines <= emitted, "{lines} lines sent, {emitted} emitted");
+        assert!(bytes <= 2 * emitted, "{bytes} bytes sent, {emitted} lines emitted");
         flusher.join().expect("no panic");
-        writer.join().expect("no panic");
     });
 }
 

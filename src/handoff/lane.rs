@@ -29,7 +29,8 @@ impl std::ops::Add for Tally {
     }
 }
 
-/// A tally that one thread adds to and any may read, without a read-modify-write.
+/// A tally that one thread adds to and any may read; on an emitting thread without a
+/// read-modify-write.
 #[derive(Default)]
 pub(crate) struct SoleWriterTally {
     lines: AtomicU64,
@@ -42,9 +43,9 @@ impl SoleWriterTally {
         // ORDERING: Release, both, pair with the Acquire loads in `read`: who reads that a line
         // was sent, and then the lanes, reads there that it was emitted, as the flusher
         // learned from its publishing. Model: sent_is_not_before_emitted.
-        self.bytes.store(self.bytes.load(Relaxed) + more.bytes, Release);
+        self.bytes.fetch_add(more.bytes, Release);
         // ORDERING: Release, as above. Model: sent_is_not_before_emitted.
-        self.lines.store(self.lines.load(Relaxed) + more.lines, Release);
+        self.lines.fetch_add(more.lines, Release);
     }
 
     /// For emitting threads, whose lines are published after this.
@@ -59,7 +60,10 @@ impl SoleWriterTally {
     pub(crate) fn read(&self) -> Tally {
         // ORDERING: Acquire, both, pair with the Release stores in `add`.
         // Model: sent_is_not_before_emitted.
-        Tally { lines: self.lines.load(Acquire), bytes: self.bytes.load(Acquire) }
+        let lines = self.lines.load(Acquire);
+        // ORDERING: Acquire, as above. Model: sent_is_not_before_emitted.
+        let bytes = self.bytes.load(Acquire);
+        Tally { lines, bytes }
     }
 }
 
