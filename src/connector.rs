@@ -4,7 +4,7 @@ use crate::emit::{
     BelowZero, Head, Injected, Invalid, Line, Number, Scratch, Sign, Value, milliseconds,
     seconds_as_milliseconds,
 };
-use crate::error::StartError;
+use crate::error::{BuildError, StartError};
 use crate::handoff::{Exchange, Tally};
 use crate::lifecycle::Lifecycle;
 use crate::send::{Shared, Warnings};
@@ -96,6 +96,26 @@ impl Connector {
     /// which is looked up at each connection.
     pub fn builder(host: impl Into<String>) -> Builder {
         Builder::new(host.into())
+    }
+
+    /// Begins the settings of a connector to this endpoint: `udp://host[:port]`,
+    /// `tcp://host[:port]`, and on Unix `unixgram:///path` (or `unix:///path`) and
+    /// `unixstream:///path`. IPv6 addresses stand in brackets. The port's default is 8125.
+    ///
+    /// ```
+    /// use freewheel::Connector;
+    ///
+    /// let statsd = Connector::from_url("udp://[::1]:9125")?.prefix("my-service").build()?;
+    /// let refused = Connector::from_url("http://127.0.0.1").unwrap_err();
+    /// assert_eq!(refused.setting(), "url");
+    /// # Ok::<(), freewheel::BuildError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// What is no such URL. What is wrong with the host, the port or the path is refused by
+    /// [`build`](Builder::build).
+    pub fn from_url(url: &str) -> Result<Builder, BuildError> {
+        Builder::from_url(url)
     }
 
     /// A connector of the same interface that does nothing, at no cost.
@@ -401,8 +421,8 @@ impl fmt::Debug for Connector {
         match &self.inner {
             Some(inner) => {
                 let settings = &inner.owner.shared.settings;
-                text.field("host", &settings.host).field("port", &settings.port);
-                text.field("protocol", &settings.protocol).field("stats", &self.stats());
+                text.field("endpoint", &format_args!("{}", settings.endpoint));
+                text.field("stats", &self.stats());
             }
             None => {
                 text.field("disabled", &true);

@@ -5,6 +5,8 @@
 mod connector;
 mod emit;
 #[cfg(feature = "tokio")]
+mod endpoint;
+#[cfg(feature = "tokio")]
 mod error;
 #[cfg(all(fuzzing, feature = "tokio"))]
 #[doc(hidden)]

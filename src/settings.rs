@@ -1,8 +1,8 @@
 //! Settings: given one by one, refused or accepted together.
 
 use crate::connector::Connector;
+use crate::endpoint::{self, Endpoint};
 use crate::error::BuildError;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 /// How lines travel.
@@ -14,6 +14,13 @@ pub enum Protocol {
     Tcp,
     /// Datagrams, filled to the maximum payload.
     Udp,
+    /// Datagrams to a Unix socket, on the same machine. Unlike UDP, a receiver that is full or
+    /// gone refuses the datagram at hand, which is kept. The host is the socket's path.
+    #[cfg(unix)]
+    UnixDatagram,
+    /// A stream to a Unix socket. The host is the socket's path.
+    #[cfg(unix)]
+    UnixStream,
 }
 
 /// Builds a [`Connector`].
@@ -41,7 +48,7 @@ pub struct Builder {
     prefix: String,
     type_prefixes: bool,
     queue_capacity: usize,
-    max_datagram_payload: usize,
+    max_datagram_payload: Option<usize>,
     flush_interval: Duration,
     reconnect_sleep: Duration,
     connect_timeout: Duration,
@@ -51,9 +58,7 @@ pub struct Builder {
 /// What the flusher works by: checked, and never wrong after.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) host: String,
-    pub(crate) port: u16,
-    pub(crate) protocol: Protocol,
+    pub(crate) endpoint: Endpoint,
     pub(crate) max_datagram_payload: usize,
     pub(crate) flush_interval: Duration,
     pub(crate) reconnect_sleep: Duration,
@@ -75,6 +80,9 @@ const BLOCK_SIZE: usize = 16 << 10;
 const MIN_CAPACITY: usize = 1 << 10;
 const MAX_CAPACITY: usize = 1 << 30;
 const MAX_PREFIX: usize = 256;
+const UDP_PAYLOAD: usize = 1432;
+#[cfg(unix)]
+const UNIX_PAYLOAD: usize = 8192;
 /// What an IPv4 datagram can carry: 65,535 bytes less the IP and UDP headers.
 const MAX_PAYLOAD: usize = 65_507;
 const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
@@ -88,7 +96,7 @@ impl Builder {
             prefix: String::new(),
             type_prefixes: true,
             queue_capacity: 4 << 20,
-            max_datagram_payload: 1432,
+            max_datagram_payload: None,
             flush_interval: Duration::from_millis(100),
             reconnect_sleep: Duration::from_secs(1),
             connect_timeout: Duration::from_secs(5),
@@ -96,7 +104,14 @@ impl Builder {
         }
     }
 
-    /// The server's port. Default: 8125. Refused: 0.
+    /// See [`Connector::from_url`].
+    pub(crate) fn from_url(url: &str) -> Result<Self, BuildError> {
+        let (protocol, host, port) = endpoint::from_url(url)?;
+        let builder = Self::new(host).protocol(protocol);
+        Ok(if let Some(port) = port { builder.port(port) } else { builder })
+    }
+
+    /// The server's port. Default: 8125. Refused: 0. Unix sockets have none.
     pub fn port(mut self, port: u16) -> Self {
         self.port = port;
         self
@@ -138,12 +153,12 @@ impl Builder {
     }
 
     /// How many bytes a datagram carries at most, unless a single line is longer, or the two
-    /// that set a gauge to a number below zero. Default:
-    /// 1432, which fits an Ethernet frame. Refused: 0, more than 65,507.
+    /// that set a gauge to a number below zero. Default: 1432 over UDP, which fits an Ethernet
+    /// frame, and 8192 to a Unix socket. Refused: 0, more than 65,507.
     ///
     /// 8932 fits jumbo frames; 8192 is what the Datadog Agent reads; 512 is safe anywhere.
     pub fn max_datagram_payload(mut self, bytes: usize) -> Self {
-        self.max_datagram_payload = bytes;
+        self.max_datagram_payload = Some(bytes);
         self
     }
 
@@ -186,8 +201,7 @@ impl Builder {
     }
 
     fn check(self) -> Result<(Settings, Shape), BuildError> {
-        let host = host(&self.host)?;
-        require("port", self.port, self.port != 0, "1 to 65535")?;
+        let endpoint = Endpoint::new(self.protocol, &self.host, self.port)?;
         let prefix = self.prefix.trim_matches('.').to_owned();
         let clean = !prefix.chars().any(|c| matches!(c, ':' | '|') || c.is_control());
         let given = format!("{:?}", self.prefix);
@@ -196,7 +210,12 @@ impl Builder {
         let capacity = self.queue_capacity;
         let in_bounds = (MIN_CAPACITY..=MAX_CAPACITY).contains(&capacity);
         require("queue_capacity", capacity, in_bounds, "1024 to 1073741824 bytes")?;
-        let payload = self.max_datagram_payload;
+        let default = match endpoint {
+            #[cfg(unix)]
+            Endpoint::UnixDatagram(_) => UNIX_PAYLOAD,
+            _ => UDP_PAYLOAD,
+        };
+        let payload = self.max_datagram_payload.unwrap_or(default);
         let in_bounds = (1..=MAX_PAYLOAD).contains(&payload);
         require("max_datagram_payload", payload, in_bounds, "1 to 65507 bytes")?;
         for (setting, duration) in [
@@ -216,9 +235,7 @@ impl Builder {
             blocks: capacity / block_size,
         };
         let settings = Settings {
-            host,
-            port: self.port,
-            protocol: self.protocol,
+            endpoint,
             max_datagram_payload: payload,
             flush_interval: self.flush_interval,
             reconnect_sleep: self.reconnect_sleep,
@@ -229,40 +246,11 @@ impl Builder {
     }
 }
 
-fn require(
+pub(crate) fn require(
     setting: &'static str,
     value: impl ToString,
     accepted: bool,
     expected: &'static str,
 ) -> Result<(), BuildError> {
     if accepted { Ok(()) } else { Err(BuildError { setting, value: value.to_string(), expected }) }
-}
-
-/// An IP address, in brackets or not, or what can be a name in the DNS (RFC 1123, and `_`).
-fn host(given: &str) -> Result<String, BuildError> {
-    let expected = "an IP address or a host name, without a port";
-    let bare = given.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    if let Some(inner) = bare {
-        require("host", format!("{given:?}"), inner.parse::<Ipv6Addr>().is_ok(), expected)?;
-        return Ok(inner.to_owned());
-    }
-    // An IPv6 address can have a zone, which only this parser knows.
-    if given.contains(':') {
-        let is_address = format!("[{given}]:1").parse::<SocketAddr>().is_ok();
-        require("host", format!("{given:?}"), is_address, expected)?;
-        return Ok(given.to_owned());
-    }
-    let name = given.strip_suffix('.').unwrap_or(given);
-    let is_label = |label: &str| {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        let hyphened = label.starts_with('-') || label.ends_with('-');
-        (1..=63).contains(&label.len()) && label.bytes().all(allowed) && !hyphened
-    };
-    // No top-level domain is a number: what ends in one is meant as an address.
-    let last = name.rsplit('.').next().unwrap_or(name);
-    let is_number = last.bytes().all(|byte| byte.is_ascii_digit());
-    let is_name = name.len() <= 253 && name.split('.').all(is_label) && !is_number;
-    let accepted = is_name || given.parse::<Ipv4Addr>().is_ok();
-    require("host", format!("{given:?}"), accepted, expected)?;
-    Ok(given.to_owned())
 }

@@ -243,8 +243,8 @@ impl Flusher {
         let now = Instant::now();
         self.route = Route::Down { until: now + sleep };
         if let Some(held_back) = shared.warnings.link.admit(now) {
-            let (host, port) = (&settings.host, settings.port);
-            tracing::warn!(%error, %host, port, retry_in = ?sleep, held_back, "no link to the StatsD server");
+            let endpoint = &settings.endpoint;
+            tracing::warn!(%error, %endpoint, retry_in = ?sleep, held_back, "no link to the StatsD server");
         }
     }
 

@@ -1,0 +1,216 @@
+//! Where lines can go: URLs, and Unix sockets that come, go, and are full.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use freewheel::{Builder, Connector, Protocol, Tally};
+use std::fs;
+use std::io::{ErrorKind, Read};
+use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use support::{assert_balanced, emit_numbered, eventually, flush, numbered_line, started};
+
+/// A path of its own for each test, removed with it.
+struct Place(PathBuf);
+
+impl Place {
+    fn new(name: &str) -> Self {
+        let name = format!("freewheel-{}-{name}.sock", std::process::id());
+        Self(std::env::temp_dir().join(name))
+    }
+
+    fn bind(&self) -> UnixDatagram {
+        let _ = fs::remove_file(&self.0);
+        let receiver = UnixDatagram::bind(&self.0).unwrap();
+        receiver.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        receiver
+    }
+
+    fn settings(&self, protocol: Protocol) -> Builder {
+        Connector::builder(self.0.to_str().unwrap())
+            .protocol(protocol)
+            .type_prefixes(false)
+            .flush_interval(Duration::from_millis(5))
+            .reconnect_sleep(Duration::from_millis(10))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Emits the lines of these numbers.
+fn emit(statsd: &Connector, numbers: std::ops::Range<u64>) -> Tally {
+    numbers.map(|number| emit_numbered(statsd, 0, number)).fold(Tally::default(), |a, b| a + b)
+}
+
+fn expected(numbers: std::ops::Range<u64>) -> Vec<String> {
+    numbers.map(|number| numbered_line(0, number)).collect()
+}
+
+/// The next so many lines, and the sizes of the datagrams that they came in.
+fn receive(receiver: &UnixDatagram, count: usize) -> (Vec<String>, Vec<usize>) {
+    let (mut lines, mut sizes) = (Vec::new(), Vec::new());
+    let mut datagram = [0; 65_536];
+    while lines.len() < count {
+        let size = receiver.recv(&mut datagram).unwrap();
+        let text = std::str::from_utf8(&datagram[..size]).unwrap();
+        assert!(text.ends_with('\n'), "unterminated: {text:?}");
+        lines.extend(text.lines().map(str::to_owned));
+        sizes.push(size);
+    }
+    (lines, sizes)
+}
+
+#[test]
+fn datagrams_are_filled_to_8192_bytes() {
+    let place = Place::new("filled");
+    let receiver = place.bind();
+    let statsd = place.settings(Protocol::UnixDatagram).build().unwrap();
+    let emitted = emit(&statsd, 0..2_000);
+    statsd.start_on_thread().unwrap();
+    let (lines, sizes) = receive(&receiver, 2_000);
+    flush(&statsd);
+    assert_eq!(lines, expected(0..2_000));
+    assert_eq!(statsd.stats().sent, emitted);
+    let (_, full) = sizes.split_last().unwrap();
+    assert!(full.iter().all(|&size| (7_800..=8_192).contains(&size)), "{sizes:?}");
+}
+
+#[test]
+fn a_receiver_that_comes_late_and_goes_and_comes_back_misses_nothing() {
+    let place = Place::new("restarted");
+    let statsd = started(place.settings(Protocol::UnixDatagram));
+    emit(&statsd, 0..1_000);
+    for round in 0..5 {
+        std::thread::sleep(Duration::from_millis(30));
+        assert_eq!(statsd.stats().sent.lines, 1_000 * round);
+        let receiver = place.bind();
+        let numbers = 1_000 * round..1_000 * (round + 1);
+        assert_eq!(receive(&receiver, 1_000).0, expected(numbers));
+        flush(&statsd);
+        drop(receiver);
+        emit(&statsd, 1_000 * (round + 1)..1_000 * (round + 2));
+    }
+    let stats = statsd.stats();
+    assert_eq!((stats.sent.lines, stats.buffered.lines), (5_000, 1_000));
+    assert_eq!((stats.lost(), stats.dropped()), (Tally::default(), Tally::default()));
+    assert_balanced(&stats);
+}
+
+#[test]
+fn a_receiver_that_is_full_loses_nothing() {
+    let place = Place::new("full");
+    let receiver = place.bind();
+    let statsd = started(place.settings(Protocol::UnixDatagram));
+    let emitted = emit(&statsd, 0..5_000);
+    // Until its queue is full.
+    eventually("some are sent", || statsd.stats().sent.lines > 0);
+    std::thread::sleep(Duration::from_millis(50));
+    let stats = statsd.stats();
+    assert!(stats.buffered.lines > 1_000, "{stats}");
+    assert!(statsd.connected());
+    assert_eq!(receive(&receiver, 5_000).0, expected(0..5_000));
+    flush(&statsd);
+    assert_eq!(statsd.stats().sent, emitted);
+}
+
+#[test]
+fn a_line_longer_than_the_payload_goes_alone() {
+    let place = Place::new("long");
+    let receiver = place.bind();
+    let statsd = started(place.settings(Protocol::UnixDatagram));
+    statsd.incr("before");
+    statsd.incr(&"n".repeat(10_000));
+    statsd.incr("after");
+    let (lines, _) = receive(&receiver, 3);
+    assert_eq!((lines[0].as_str(), lines[2].as_str()), ("before:1|c", "after:1|c"));
+    assert_eq!(lines[1].len(), 10_004);
+}
+
+#[test]
+fn a_stream_is_followed_to_its_next_server() {
+    let place = Place::new("stream");
+    let statsd = started(place.settings(Protocol::UnixStream));
+    for round in 0..3 {
+        let numbers = 1_000 * round..1_000 * (round + 1);
+        emit(&statsd, numbers.clone());
+        let _ = fs::remove_file(&place.0);
+        let listener = UnixListener::bind(&place.0).unwrap();
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let wanted = expected(numbers).join("\n") + "\n";
+        let mut received = vec![0; wanted.len()];
+        stream.read_exact(&mut received).unwrap();
+        assert_eq!(String::from_utf8(received).unwrap(), wanted);
+        flush(&statsd);
+    }
+    let report = statsd.blocking_stop();
+    assert_eq!((report.stats.sent.lines, report.kept.lines), (3_000, 0));
+    assert_balanced(&report.stats);
+}
+
+#[test]
+fn nobody_at_the_path_is_no_connection() {
+    let place = Place::new("nobody");
+    let statsd =
+        started(place.settings(Protocol::UnixStream).stop_timeout(Duration::from_millis(50)));
+    emit(&statsd, 0..10);
+    assert!(!statsd.connected());
+    let report = statsd.blocking_stop();
+    assert_eq!(report.kept.lines, 10);
+    assert_eq!(fs::metadata(&place.0).unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn urls_are_taken_apart() {
+    let endpoint = |url: &str| {
+        let statsd = Connector::from_url(url).and_then(Builder::build);
+        let text =
+            statsd.map(|statsd| format!("{statsd:?}")).map_err(|refused| refused.to_string())?;
+        let (_, rest) = text.split_once("endpoint: ").unwrap();
+        Ok(rest.split(", ").next().unwrap().to_owned())
+    };
+    for (url, meant) in [
+        ("udp://127.0.0.1", "udp://127.0.0.1:8125"),
+        ("udp://statsd.example:9125/", "udp://statsd.example:9125"),
+        ("tcp://[::1]:9125", "tcp://[::1]:9125"),
+        ("tcp://[::1]", "tcp://[::1]:8125"),
+        ("unix:///run/statsd.sock", "unixgram:///run/statsd.sock"),
+        ("unixgram:///run/a b:1.sock", "unixgram:///run/a b:1.sock"),
+        ("unixstream:///run/statsd.sock", "unixstream:///run/statsd.sock"),
+    ] {
+        assert_eq!(endpoint(url).as_deref(), Ok(meant), "{url}");
+    }
+    for (url, setting) in [
+        ("127.0.0.1:8125", "url"),
+        ("http://127.0.0.1", "url"),
+        ("UDP://127.0.0.1", "url"),
+        ("udp://127.0.0.1:", "url"),
+        ("udp://127.0.0.1:+1", "url"),
+        ("udp://127.0.0.1:65536", "url"),
+        ("udp://::1", "url"),
+        ("udp://::1:8125", "url"),
+        ("udp://127.0.0.1:0", "port"),
+        ("udp://", "host"),
+        ("udp://user@127.0.0.1", "host"),
+        ("udp://127.0.0.1/path", "host"),
+        ("unixgram://", "host"),
+        ("unixgram:///run/\0", "host"),
+    ] {
+        let refused: Result<String, String> = endpoint(url);
+        assert!(
+            refused.as_ref().is_err_and(|text| text.starts_with(setting)),
+            "{url}: {refused:?}"
+        );
+    }
+    let longest = Path::new("/").join("n".repeat(106));
+    let url = format!("unixgram://{}", longest.display());
+    assert_eq!(endpoint(&url).is_ok(), cfg!(target_os = "linux"));
+    assert!(endpoint(&(url + "n")).is_err());
+}
