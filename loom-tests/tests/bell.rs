@@ -1,6 +1,6 @@
 //! How the flusher sleeps and is woken.
 
-use freewheel::model::{Bell, Exchange};
+use freewheel::model::{Bell, Collector, Exchange};
 use freewheel_loom_tests::{emitter, explore, settle};
 use loom::cell::UnsafeCell;
 use loom::sync::{Arc, Condvar, Mutex};
@@ -74,22 +74,21 @@ fn wake_and_sleep() {
         let writer = emitter(&exchange, 0, 2);
         let mut flusher = exchange.collector().expect("nobody has it");
         let (mut received, mut slept) = (Vec::new(), 0);
+        let mut fall_asleep = |flusher: &Collector| {
+            assert!(bed.wakes.load(Relaxed) <= slept, "woken while awake");
+            let asleep = flusher.fall_asleep();
+            slept += usize::from(asleep);
+            asleep
+        };
         while received.is_empty() {
             flusher.sweep();
             received.extend(flusher.consume());
-            if received.is_empty() && flusher.fall_asleep() {
-                slept += 1;
+            if received.is_empty() && fall_asleep(&flusher) {
                 bed.sleep();
             }
         }
         writer.join().expect("no panic");
-        loop {
-            if flusher.fall_asleep() {
-                if !bed.take_wake() {
-                    break;
-                }
-                slept += 1;
-            }
+        while !fall_asleep(&flusher) || bed.take_wake() {
             flusher.sweep();
             received.extend(flusher.consume());
         }
@@ -97,6 +96,5 @@ fn wake_and_sleep() {
         flusher.sweep();
         received.extend(flusher.consume());
         assert_eq!(settle(&exchange, &received, 2), 0);
-        assert!(bed.wakes.load(Relaxed) <= slept, "woken more often than asleep");
     });
 }

@@ -11,21 +11,19 @@ pub struct Copy {
     target: PathBuf,
 }
 
-/// What a model said.
+/// What a model said of a change.
 pub enum Verdict {
     Passed,
-    Failed,
-    /// The process ended: loom panics again while it unwinds from a deadlock.
-    Aborted,
+    /// With these words.
+    Caught(String),
 }
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Passed => "NOT CAUGHT",
-            Self::Failed => "caught",
-            Self::Aborted => "caught, by an abort",
-        })
+        match self {
+            Self::Passed => f.write_str("**not caught**"),
+            Self::Caught(words) => f.write_str(words),
+        }
     }
 }
 
@@ -69,24 +67,25 @@ impl Copy {
 
     fn run(&self, model: &str) -> Verdict {
         // What does not compile, or names no model, proves nothing.
-        let built = self.cargo_test().arg("--no-run").status().expect("cargo");
-        assert!(built.success(), "the changed source does not compile");
+        let built = self.cargo_test().arg("--no-run").stderr(Stdio::null()).status();
+        assert!(built.expect("cargo").success(), "the changed source does not compile");
         let mut tests = self.cargo_test();
-        tests.args(["--no-fail-fast", "--", "--test-threads=1", "--exact", model]);
+        tests.args(["--no-fail-fast", "--", "--test-threads=1", "--nocapture", "--exact", model]);
         let output = tests.output().expect("cargo");
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(text.lines().any(|line| line.starts_with("test ")), "no such model: {model}");
-        match (output.status.success(), text.contains("... FAILED")) {
-            (true, _) => Verdict::Passed,
-            (false, true) => Verdict::Failed,
-            (false, false) => Verdict::Aborted,
+        let printed = String::from_utf8_lossy(&output.stdout);
+        let was_run = printed.lines().any(|line| line.starts_with(&format!("test {model} ...")));
+        assert!(was_run, "no such model: {model}");
+        if output.status.success() {
+            return Verdict::Passed;
         }
+        let words = first_words(&String::from_utf8_lossy(&output.stderr));
+        Verdict::Caught(words.unwrap_or_else(|| panic!("{model} failed without a word")))
     }
 
     fn cargo_test(&self) -> Command {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.current_dir(self.root.join("loom-tests")).env("CARGO_TARGET_DIR", &self.target);
-        cargo.args(["test", "--release", "--tests"]).stderr(Stdio::null());
+        cargo.args(["test", "--release", "--tests"]);
         cargo
     }
 }
@@ -102,4 +101,15 @@ fn copy_directory(from: &Path, to: &Path) {
             copy_directory(&path, &to);
         }
     }
+}
+
+/// What the first panic said, or the allocator. (More may follow, and end the process: loom
+/// panics again while it unwinds.)
+fn first_words(stderr: &str) -> Option<String> {
+    let mut lines = stderr.lines();
+    let allocator = |line: &str| line.starts_with("free(): ") || line.starts_with("double free");
+    let line = lines.find(|line| line.contains("panicked at") || allocator(line))?;
+    let words = if allocator(line) { line } else { lines.next()? };
+    let words = words.split(". ").next().unwrap_or(words).replace('|', "");
+    Some(words.trim_end_matches(['.', ' ']).chars().take(90).collect())
 }

@@ -61,7 +61,7 @@ fn main() -> ExitCode {
              ## What they catch\n\n\
              Each of these changes was made, alone, to a copy of the source, and the model that is named\n\
              for it was run: {weakened} weakened orderings and {planted} planted faults, {caught} caught.\n\n\
-             | change | model | verdict |\n|---|---|---|\n{rows}"
+             | change | model | what it said |\n|---|---|---|\n{rows}"
         );
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/PROOF.md");
         std::fs::write(path, report).expect("the report can be written");
