@@ -12,10 +12,13 @@ pub(crate) use modelled::*;
 mod real {
     pub(crate) use crossbeam_queue::ArrayQueue;
     use std::cell::Cell;
-    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
     pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize};
     pub(crate) use std::sync::{Arc, Mutex};
     pub(crate) use thread_local::ThreadLocal;
+
+    /// Wakes the flusher. Safe to unwind past, so that a connector is.
+    pub(crate) type Wake = Box<dyn Fn() + Send + Sync + UnwindSafe + RefUnwindSafe>;
 
     thread_local! {
         static SENTINEL: Sentinel = const { Sentinel };

@@ -9,7 +9,7 @@ use freewheel::{Builder, Connector, FlushOutcome, StartError, Stats, StopReport,
 use std::cell::RefCell;
 use std::future::Future;
 use std::net::Ipv4Addr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::mpsc::{self, Sender};
 use std::task::{Context, Waker};
@@ -682,4 +682,11 @@ fn a_disabled_connector_blocks_nowhere() {
         assert_eq!(Connector::disabled().blocking_stop().kept, Tally::default());
     });
     assert_eq!(Connector::disabled().timer("a").elapsed(), Duration::ZERO);
+}
+
+/// A handle can be had in all places that ask for one of these.
+#[test]
+fn a_connector_is_at_home_everywhere() {
+    fn is_at_home<T: Clone + Send + Sync + UnwindSafe + RefUnwindSafe + 'static>() {}
+    is_at_home::<Connector>();
 }

@@ -14,7 +14,7 @@
 //! the flusher finds RUNG and stays awake, or the ringer finds ASLEEP and wakes it. A fence
 //! would do as well, but not every tool that checks this crate understands fences.
 
-use crate::sync::AtomicU8;
+use crate::sync::{AtomicU8, Wake};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 /// The flusher is at work, and nobody has rung since it last looked.
@@ -26,12 +26,12 @@ const ASLEEP: u8 = 2;
 
 pub(crate) struct Bell {
     state: AtomicU8,
-    wake: Box<dyn Fn() + Send + Sync>,
+    wake: Wake,
 }
 
 impl Bell {
     /// `wake` ends the flusher's sleep, or its next one if it has not begun.
-    pub(crate) fn new(wake: Box<dyn Fn() + Send + Sync>) -> Self {
+    pub(crate) fn new(wake: Wake) -> Self {
         Self { state: AtomicU8::new(QUIET), wake }
     }
 

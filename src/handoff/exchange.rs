@@ -4,7 +4,7 @@ use super::bell::Bell;
 use super::block::{Blocks, Pen, Sealed, Window};
 use super::collector::{Collector, Desk};
 use super::lane::{Lane, SoleWriterTally, Tally};
-use crate::sync::{Arc, ArrayQueue, AtomicU64, Mutex, ThreadLocal, unless_thread_is_ending};
+use crate::sync::{Arc, ArrayQueue, AtomicU64, Mutex, ThreadLocal, Wake, unless_thread_is_ending};
 use std::cell::Cell;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -76,12 +76,7 @@ impl Exchange {
     /// more for each thread, so that many idle threads cannot starve a busy one.
     ///
     /// `wake` is called, at most once a cycle, to end the flusher's sleep.
-    pub(crate) fn new(
-        block_size: usize,
-        blocks: usize,
-        ring_at: usize,
-        wake: Box<dyn Fn() + Send + Sync>,
-    ) -> Self {
+    pub(crate) fn new(block_size: usize, blocks: usize, ring_at: usize, wake: Wake) -> Self {
         // Every thread always holds one block, so at most `blocks` are in either queue.
         let (free, sealed) = (ArrayQueue::new(blocks), ArrayQueue::new(blocks));
         let (blocks, reader) = Blocks::new(block_size, blocks);

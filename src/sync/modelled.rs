@@ -11,6 +11,9 @@ use std::cell::OnceCell;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
+/// Loom's own are not safe to unwind past.
+pub(crate) type Wake = Box<dyn Fn() + Send + Sync>;
+
 /// crossbeam's `ArrayQueue` uses core atomics, which loom cannot see.
 /// `ConcurrentQueue::bounded` is the same algorithm, instrumented.
 pub(crate) struct ArrayQueue<T> {
