@@ -49,6 +49,7 @@ pub struct Builder {
     type_prefixes: bool,
     queue_capacity: usize,
     max_datagram_payload: Option<usize>,
+    hold_when_refused: bool,
     flush_interval: Duration,
     reconnect_sleep: Duration,
     connect_timeout: Duration,
@@ -60,6 +61,7 @@ pub struct Builder {
 pub(crate) struct Settings {
     pub(crate) endpoint: Endpoint,
     pub(crate) max_datagram_payload: usize,
+    pub(crate) hold_when_refused: bool,
     pub(crate) flush_interval: Duration,
     pub(crate) reconnect_sleep: Duration,
     pub(crate) connect_timeout: Duration,
@@ -97,6 +99,7 @@ impl Builder {
             type_prefixes: true,
             queue_capacity: 4 << 20,
             max_datagram_payload: None,
+            hold_when_refused: true,
             flush_interval: Duration::from_millis(100),
             reconnect_sleep: Duration::from_secs(1),
             connect_timeout: Duration::from_secs(5),
@@ -159,6 +162,15 @@ impl Builder {
     /// 8932 fits jumbo frames; 8192 is what the Datadog Agent reads; 512 is safe anywhere.
     pub fn max_datagram_payload(mut self, bytes: usize) -> Self {
         self.max_datagram_payload = Some(bytes);
+        self
+    }
+
+    /// Over UDP: whether lines are held, up to the capacity, while nobody listens at the server's
+    /// port, and one datagram at a time asks whether it is back. Default: true. Turned off,
+    /// datagrams are sent on, to be lost one by one and counted as refused: for servers behind
+    /// something that refuses now and then, though it delivers.
+    pub fn hold_when_refused(mut self, on: bool) -> Self {
+        self.hold_when_refused = on;
         self
     }
 
@@ -237,6 +249,7 @@ impl Builder {
         let settings = Settings {
             endpoint,
             max_datagram_payload: payload,
+            hold_when_refused: self.hold_when_refused,
             flush_interval: self.flush_interval,
             reconnect_sleep: self.reconnect_sleep,
             connect_timeout: self.connect_timeout,

@@ -199,6 +199,32 @@ fn datagrams_that_nobody_listens_for_are_counted_and_the_others_held() {
     assert!(statsd.connected());
 }
 
+/// With holding turned off, nothing waits for a server: it all goes, and is counted.
+#[test]
+fn datagrams_that_nobody_listens_for_are_not_held_where_that_is_not_wanted() {
+    let port = quiet_port();
+    // A hold would take longer than the test.
+    let settings = udp(port).hold_when_refused(false).reconnect_sleep(Duration::from_secs(3600));
+    let statsd = started(settings);
+    for number in 0..1_000 {
+        emit_numbered(&statsd, 0, number);
+    }
+    flush(&statsd);
+    let stats = statsd.stats();
+    assert_eq!(stats.buffered, Tally::default());
+    assert!(stats.losses.refused.lines > 500, "{stats}");
+    assert_balanced(&stats);
+
+    let receiver = UdpReceiver::listen(Ipv4Addr::LOCALHOST, port);
+    let before = statsd.stats().sent.lines;
+    eventually("a line arrives", || {
+        statsd.incr("somebody");
+        receiver.has_line()
+    });
+    assert!(statsd.stats().sent.lines > before);
+    assert_balanced(&statsd.blocking_stop().stats);
+}
+
 /// A server that goes away and comes back at its port gets what is emitted from then on.
 #[test]
 fn a_udp_server_that_comes_back_is_found_again() {

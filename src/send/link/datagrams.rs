@@ -3,6 +3,7 @@
 use super::TURN;
 use crate::handoff::{Collector, Tally};
 use crate::send::datagram;
+use crate::settings::Settings;
 use crate::stats::Account;
 use bytes::{Buf, BytesMut};
 use std::io::{self, ErrorKind};
@@ -16,11 +17,12 @@ use tokio::net::UnixDatagram;
 pub(in crate::send) struct Datagrams {
     socket: Socket,
     max_payload: usize,
+    hold_when_refused: bool,
     scratch: BytesMut,
 }
 
 impl Datagrams {
-    pub(super) async fn to(address: SocketAddr, max_payload: usize) -> io::Result<Self> {
+    pub(super) async fn to(address: SocketAddr, settings: &Settings) -> io::Result<Self> {
         let any: SocketAddr = match address {
             SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
             SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
@@ -28,18 +30,21 @@ impl Datagrams {
         let socket = UdpSocket::bind(any).await?;
         // A connected socket is told when nobody listens.
         socket.connect(address).await?;
-        Ok(Self::new(Socket::Udp(socket), max_payload))
+        Ok(Self::new(Socket::Udp(socket), settings))
     }
 
     #[cfg(unix)]
-    pub(super) fn to_path(path: &Path, max_payload: usize) -> io::Result<Self> {
+    pub(super) fn to_path(path: &Path, settings: &Settings) -> io::Result<Self> {
         let socket = UnixDatagram::unbound()?;
         socket.connect(path)?;
-        Ok(Self::new(Socket::Unix(socket), max_payload))
+        Ok(Self::new(Socket::Unix(socket), settings))
     }
 
-    fn new(socket: Socket, max_payload: usize) -> Self {
-        Self { socket, max_payload, scratch: BytesMut::with_capacity(max_payload) }
+    fn new(socket: Socket, settings: &Settings) -> Self {
+        let max_payload = settings.max_datagram_payload;
+        let hold_when_refused = settings.hold_when_refused;
+        let scratch = BytesMut::with_capacity(max_payload);
+        Self { socket, max_payload, hold_when_refused, scratch }
     }
 
     pub(super) async fn writable(&self) -> io::Result<()> {
@@ -64,11 +69,14 @@ impl Datagrams {
         match (&refusal, &self.socket) {
             (Err(error), Socket::Udp(_)) if error.kind() == ErrorKind::ConnectionRefused => {
                 account.refused.add(last);
+                if self.hold_when_refused { refusal } else { Ok(()) }
             }
             // A Unix socket refuses the datagram at hand, which was not taken.
-            _ => account.sent.add(last),
+            _ => {
+                account.sent.add(last);
+                refusal
+            }
         }
-        refusal
     }
 
     fn send_turn(

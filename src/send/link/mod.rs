@@ -32,7 +32,7 @@ impl Link {
     /// Looks the name up and tries each of its addresses, the `attempt`th first: over UDP,
     /// where the first always takes a connection, another one is reached so.
     pub(super) async fn connect(settings: &Settings, attempt: usize) -> io::Result<Self> {
-        let (limit, max) = (settings.connect_timeout, settings.max_datagram_payload);
+        let limit = settings.connect_timeout;
         let mut failure = io::Error::new(ErrorKind::NotFound, "the name has no address");
         let (addresses, over_udp) = match &settings.endpoint {
             Endpoint::Tcp(address) => (timeout(limit, look_up(address)).await??, false),
@@ -44,7 +44,7 @@ impl Link {
             }
             #[cfg(unix)]
             Endpoint::UnixDatagram(path) => {
-                return Datagrams::to_path(path, max).map(Self::Datagrams);
+                return Datagrams::to_path(path, settings).map(Self::Datagrams);
             }
             #[cfg(unix)]
             Endpoint::UnixStream(path) => {
@@ -55,7 +55,7 @@ impl Link {
         for address in addresses {
             let attempt = async {
                 if over_udp {
-                    Datagrams::to(address, max).await.map(Self::Datagrams)
+                    Datagrams::to(address, settings).await.map(Self::Datagrams)
                 } else {
                     Connection::to(address).await.map(Self::Connection)
                 }
