@@ -690,3 +690,34 @@ fn a_connector_is_at_home_everywhere() {
     fn is_at_home<T: Clone + Send + Sync + UnwindSafe + RefUnwindSafe + 'static>() {}
     is_at_home::<Connector>();
 }
+
+/// No tick comes to help: what a full block rings for is fetched by the ring alone, each time.
+#[test]
+fn a_ring_is_heard_without_a_tick() {
+    let receiver = TcpReceiver::start();
+    let settings = tcp(receiver.port()).queue_capacity(64 << 10);
+    let statsd = started(settings.flush_interval(Duration::from_secs(3600)));
+    eventually("connected", || statsd.connected());
+    let mut sent = 0;
+    for round in 0..200 {
+        // As many as fill a block, on and on: a ring that is lost leaves them where they are.
+        for number in 0..400 {
+            emit_numbered(&statsd, round, number);
+        }
+        eventually("a ring is heard", || statsd.stats().sent.lines > sent);
+        sent = statsd.stats().sent.lines;
+    }
+    assert_balanced(&statsd.blocking_stop().stats);
+}
+
+#[test]
+fn a_stop_that_was_answered_leaves_room_for_a_start() {
+    let receiver = TcpReceiver::start();
+    let statsd = started(tcp(receiver.port()));
+    for _ in 0..200 {
+        statsd.incr("a");
+        assert_eq!(statsd.blocking_stop().kept.lines, 0);
+        statsd.start_on_thread().unwrap();
+    }
+    assert_balanced(&statsd.blocking_stop().stats);
+}

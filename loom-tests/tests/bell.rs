@@ -30,6 +30,69 @@ fn ring_and_answer() {
     });
 }
 
+/// Two ring at the same time: whoever wakes, the flusher is woken at most once for each time
+/// that it fell asleep; and when it has answered the last ring, it sees what both made ready.
+#[test]
+fn two_rings() {
+    explore("two_rings", None, 5_000, || {
+        let wakes = Arc::new(AtomicUsize::new(0));
+        let woken = Arc::clone(&wakes);
+        let bell = Arc::new(Bell::new(move || {
+            woken.fetch_add(1, Relaxed);
+        }));
+        let ready = Arc::new([UnsafeCell::new(()), UnsafeCell::new(())]);
+        let ringers = [0, 1].map(|index| {
+            let (bell, ready) = (Arc::clone(&bell), Arc::clone(&ready));
+            thread::spawn(move || {
+                ready[index].with_mut(|_| ());
+                bell.ring();
+            })
+        });
+        let mut slept = 0;
+        for _ in 0..2 {
+            assert!(wakes.load(Relaxed) <= slept, "woken while awake");
+            if bell.fall_asleep() {
+                slept += 1;
+            }
+            bell.answer();
+        }
+        ringers.into_iter().for_each(|ringer| ringer.join().expect("no panic"));
+        assert!(wakes.load(Relaxed) <= slept, "woken more often than asleep");
+    });
+}
+
+/// Of two that ring, the one that is answered last is answered with both: an answer that wipes
+/// a ring away has seen what it was for.
+#[test]
+fn an_answer_wipes_no_ring_unseen() {
+    explore("an_answer_wipes_no_ring_unseen", None, 90_000, || {
+        let bell = Arc::new(Bell::new(|| ()));
+        let ready = Arc::new([0, 1].map(|_| loom::sync::atomic::AtomicBool::new(false)));
+        let ringers = [0, 1].map(|index| {
+            let (bell, ready) = (Arc::clone(&bell), Arc::clone(&ready));
+            thread::spawn(move || {
+                ready[index].store(true, Relaxed);
+                bell.ring();
+            })
+        });
+        let mut seen = [false; 2];
+        // Until it may sleep: then everything that was rung for has been seen, or rings again.
+        let mut look = || {
+            bell.answer();
+            [0, 1].iter().for_each(|&index| seen[index] |= ready[index].load(Relaxed));
+        };
+        look();
+        look();
+        let [first, second] = ringers;
+        first.join().expect("no panic");
+        second.join().expect("no panic");
+        // Both rang by now: quiet means that both were answered.
+        if bell.fall_asleep() {
+            assert_eq!(seen, [true; 2], "asleep beside what was rung for");
+        }
+    });
+}
+
 /// Where the flusher sleeps: as tokio's `Notify`, a wake-up that comes first is kept.
 struct Bed {
     woken: Mutex<bool>,
@@ -65,7 +128,7 @@ impl Bed {
 /// asleep.
 #[test]
 fn wake_and_sleep() {
-    explore("wake_and_sleep", Some(3), 500, || {
+    explore("wake_and_sleep", Some(3), 800, || {
         let (woken, changed) = (Mutex::new(false), Condvar::new());
         let bed = Arc::new(Bed { woken, changed, wakes: AtomicUsize::new(0) });
         let waker = Arc::clone(&bed);

@@ -142,7 +142,7 @@ impl Pen {
         // reads below `published` only (invariant 3). Bytes are initialised in `make`.
         let rest = unsafe { std::slice::from_raw_parts_mut(start.add(self.published), room) };
         let (written, result) = fill(rest);
-        assert!(written + MARGIN <= room, "more written than there was room for");
+        assert!(written <= room - MARGIN, "more written than there was room for");
         block.watch.writes(self.published, self.published + written);
         self.published += written;
         // ORDERING: Release, pairs with the Acquire load in `Glimpse::published`: who sees
@@ -233,7 +233,8 @@ impl Window {
         // ORDERING: Acquire, pairs with the Release store in `show`.
         // Model: a_place_is_reused.
         let shown = self.0.load(Acquire);
-        // The window was never null: `new` and `show` take it from a `Pen`.
+        // Never null, and a block of this exchange: `new` and `show` take it from a `Pen`. So what
+        // `Deref` rests on holds here too.
         Glimpse(Handle(NonNull::new(shown).expect("a window shows a block")))
     }
 }

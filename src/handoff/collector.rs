@@ -44,7 +44,7 @@ impl Desk {
             let done = self.chunks.pop_front().expect("there is a front");
             if let Some(sealed) = done.last {
                 let pushed = exchange.free.push(sealed.recycle(&mut self.reader));
-                debug_assert!(pushed.is_ok(), "the queue has a slot for every block");
+                assert!(pushed.is_ok(), "the queue has a slot for every block");
             }
         }
     }

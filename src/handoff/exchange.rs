@@ -173,7 +173,7 @@ impl Exchange {
         // there then finds these in the queue, and a flush finds them in one of the two.
         let full = thread.pen.take().expect("put back after each use");
         let pushed = self.sealed.push(full.seal());
-        debug_assert!(pushed.is_ok(), "the queue has a slot for every block");
+        assert!(pushed.is_ok(), "the queue has a slot for every block");
         thread.lane.window.show(&empty);
         thread.pen.set(Some(empty));
         if self.sealed.len() >= self.ring_at {

@@ -79,12 +79,17 @@ impl Copy {
             return Verdict::Passed;
         }
         let words = first_words(&String::from_utf8_lossy(&output.stderr));
+        // To explore less is not to notice.
+        if words.as_ref().is_some_and(|words| words.contains(" interleavings, expected")) {
+            return Verdict::Passed;
+        }
         Verdict::Caught(words.unwrap_or_else(|| panic!("{model} failed without a word")))
     }
 
     fn cargo_test(&self) -> Command {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.current_dir(self.root.join("loom-tests")).env("CARGO_TARGET_DIR", &self.target);
+        cargo.env_remove("LOOM_MAX_PREEMPTIONS");
         cargo.args(["test", "--release", "--tests"]);
         cargo
     }

@@ -143,6 +143,26 @@ const FAULTS: &[Fault] = &[
             ),
         ],
     ),
+    (
+        "a bell that has woken stays as if asleep",
+        BELL,
+        "two_rings",
+        &[(
+            "if self.state.swap(RUNG, Release) == ASLEEP {",
+            "if self.state.compare_exchange(QUIET, RUNG, Release, Relaxed) == Err(ASLEEP) {",
+        )],
+    ),
+    (
+        "the answer to the bell is a load and a store",
+        BELL,
+        "an_answer_wipes_no_ring_unseen",
+        &[(
+            "        self.state.swap(QUIET, Acquire);\n",
+            "        if self.state.load(Acquire) != QUIET {\n\
+             self.state.store(QUIET, Relaxed);\n\
+             }\n",
+        )],
+    ),
     ("the bell wakes nobody", BELL, "wake_and_sleep", &[("            (self.wake)();\n", "")]),
     (
         "the bell wakes at every ring",

@@ -36,6 +36,7 @@ fn main() -> ExitCode {
     let mut mutations: Vec<Mutation> = orderings.into_iter().chain(faults::all()).collect();
     mutations.retain(|mutation| mutation.description.contains(&only));
     let all = mutations.len();
+    assert!(all > 0, "no change is described by {only:?}");
 
     let Some(models) = models::table(&copy) else {
         println!("the models fail on the source as it is");
