@@ -39,16 +39,6 @@ impl Shared {
     }
 }
 
-impl Drop for Shared {
-    /// Of all handles and of the flusher, this was the last.
-    fn drop(&mut self) {
-        let Tally { lines, bytes } = self.stats().buffered;
-        if lines > 0 {
-            tracing::warn!(lines, bytes, "the last connector was dropped with metrics unsent");
-        }
-    }
-}
-
 pub(crate) enum Command {
     Flush(oneshot::Sender<FlushOutcome>),
     Stop(oneshot::Sender<StopReport>),
@@ -283,10 +273,17 @@ impl Flusher {
             }
         }
         let report = StopReport::new(shared.stats(), before);
-        if report.kept.lines > 0 && !replies.is_empty() && shared.warnings.kept.admit(now).is_some()
-        {
-            let (lines, bytes) = (report.kept.lines, report.kept.bytes);
-            tracing::warn!(lines, bytes, "stopped with metrics unsent: kept for the next start");
+        if report.kept.lines > 0 && shared.warnings.kept.admit(now).is_some() {
+            let Tally { lines, bytes } = report.kept;
+            if replies.is_empty() {
+                tracing::warn!(lines, bytes, "the last connector was dropped with metrics unsent");
+            } else {
+                tracing::warn!(
+                    lines,
+                    bytes,
+                    "stopped with metrics unsent: kept for the next start"
+                );
+            }
         }
         for reply in replies {
             let _ = reply.send(report);
