@@ -3,8 +3,12 @@
 // Each test crate is compiled with all of this, and uses a part.
 #![allow(dead_code, unused_imports)]
 
+mod census;
+mod peer;
 mod receivers;
 
+pub(crate) use census::{Census, Findings};
+pub(crate) use peer::{Listener, Peer};
 pub(crate) use receivers::{BlackHole, Close, TcpReceiver, UdpReceiver};
 
 use freewheel::{Builder, Connector, FlushOutcome, Protocol, Stats, Tally};
@@ -12,6 +16,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
 use std::net::{TcpListener, UdpSocket};
+use std::ops::Range;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -194,15 +199,23 @@ pub(crate) fn emit_numbered(statsd: &Connector, thread: u64, number: u64) -> Tal
     Tally { lines: 1, bytes: (name.len() + ":1|c\n".len()) as u64 }
 }
 
+/// Emits this thread's lines of these numbers.
+pub(crate) fn emit_all(statsd: &Connector, thread: u64, numbers: Range<u64>) -> Tally {
+    let emitted = numbers.map(|number| emit_numbered(statsd, thread, number));
+    emitted.fold(Tally::default(), |sum, tally| sum + tally)
+}
+
 /// The thread and number of a line that arrived.
 #[track_caller]
 pub(crate) fn numbered(line: &str) -> (u64, u64) {
-    let parse = || {
-        let mut path = Line::parse(line)?.path.strip_prefix('t')?.splitn(3, '.');
-        let (thread, number) = (path.next()?.parse().ok()?, path.next()?.parse().ok()?);
-        (line == numbered_line(thread, number)).then_some((thread, number))
-    };
-    parse().unwrap_or_else(|| panic!("torn: {line:?}"))
+    parse_numbered(line).unwrap_or_else(|| panic!("torn: {line:?}"))
+}
+
+/// As above; None if that is not what it is.
+fn parse_numbered(line: &str) -> Option<(u64, u64)> {
+    let mut path = Line::parse(line)?.path.strip_prefix('t')?.splitn(3, '.');
+    let (thread, number) = (path.next()?.parse().ok()?, path.next()?.parse().ok()?);
+    (line == numbered_line(thread, number)).then_some((thread, number))
 }
 
 /// Every line is whole, none came twice, and each thread's came in its order.
