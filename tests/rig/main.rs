@@ -15,3 +15,6 @@ mod namespace;
 #[cfg(target_os = "linux")]
 mod network;
 mod tcp;
+mod udp;
+#[cfg(unix)]
+mod unix;

@@ -146,11 +146,12 @@ impl Drop for Host {
     }
 }
 
-/// A machine that swallows everything: an address that answers nobody, on this host's cable.
+/// A machine that swallows everything: an address that answers nobody, on this host's cable, and
+/// no farther than the host, which resolvers would put first.
 pub(crate) fn black_hole(host: &Host) -> Ipv4Addr {
     let number = host.number;
-    ip(&format!("neighbour add 10.9.{number}.9 lladdr 02:00:00:00:00:99 dev host{number}"));
-    Ipv4Addr::new(10, 9, number, 9)
+    ip(&format!("neighbour add 10.9.{number}.3 lladdr 02:00:00:00:00:99 dev host{number}"));
+    Ipv4Addr::new(10, 9, number, 3)
 }
 
 /// The tool of this name, in the network of the thread that calls.

@@ -56,15 +56,16 @@ fn packets_that_are_lost_cost_no_line_over_tcp() {
         let statsd = started(settings(&host.address().to_string()));
         for round in 0..20 {
             host.cut();
-            emit_all(&statsd, 0, round * 100..round * 100 + 50);
+            emit_all(&statsd, 0, round * 1_000..round * 1_000 + 500);
             thread::sleep(Duration::from_millis(10));
             host.mend();
-            emit_all(&statsd, 0, round * 100 + 50..(round + 1) * 100);
+            emit_all(&statsd, 0, round * 1_000 + 500..(round + 1) * 1_000);
             thread::sleep(Duration::from_millis(10));
         }
         flush(&statsd);
-        server.wait_for_lines(2_000);
+        server.wait_for_lines(20_000);
         Census::of(&server.lines()).assert_faultless(&statsd.stats());
+        assert_eq!(statsd.stats().connections, 1);
     });
 }
 

@@ -34,7 +34,7 @@ pub(crate) struct Findings {
 impl Census {
     pub(crate) fn of(lines: &[String]) -> Self {
         let mut census = Self::default();
-        lines.iter().for_each(|line| census.count(line));
+        census.count_all(lines);
         census
     }
 
@@ -57,7 +57,11 @@ impl Census {
         String::from_utf8_lossy(bytes).lines().for_each(|line| self.count(line));
     }
 
-    pub(crate) fn count(&mut self, line: &str) {
+    pub(crate) fn count_all(&mut self, lines: &[String]) {
+        lines.iter().for_each(|line| self.count(line));
+    }
+
+    fn count(&mut self, line: &str) {
         let Some((thread, number)) = parse_numbered(line) else {
             self.torn += 1;
             return;

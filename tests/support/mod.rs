@@ -5,10 +5,14 @@
 
 mod census;
 mod peer;
+#[cfg(unix)]
+mod place;
 mod receivers;
 
 pub(crate) use census::{Census, Findings};
 pub(crate) use peer::{Listener, Peer};
+#[cfg(unix)]
+pub(crate) use place::Place;
 pub(crate) use receivers::{BlackHole, Close, TcpReceiver, UdpReceiver};
 
 use freewheel::{Builder, Connector, FlushOutcome, Protocol, Stats, Tally};

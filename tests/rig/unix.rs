@@ -1,0 +1,113 @@
+//! Unix sockets whose servers vanish, are replaced, or are not sockets at all.
+
+use crate::support::{Census, Findings, Listener, Place, emit_all, eventually, flush, started};
+use freewheel::Protocol;
+use std::fs;
+use std::os::unix::net::UnixDatagram;
+
+/// Counts the datagrams that hold this many lines.
+fn count(census: &mut Census, receiver: &UnixDatagram, lines: u64) {
+    let mut datagram = vec![0; 1 << 16];
+    let wanted = census.tally().lines + lines;
+    while census.tally().lines < wanted {
+        let size = receiver.recv(&mut datagram).unwrap();
+        census.count_datagram(&datagram[..size]);
+    }
+}
+
+#[test]
+fn a_datagram_receiver_that_vanishes_loses_what_it_has_not_read() {
+    let place = Place::new("vanishes");
+    let statsd = started(place.settings(Protocol::UnixDatagram));
+    let mut census = Census::default();
+    for round in 0..10 {
+        let receiver = place.bind();
+        emit_all(&statsd, 0, round * 300..round * 300 + 200);
+        flush(&statsd);
+        count(&mut census, &receiver, 200);
+        emit_all(&statsd, 0, round * 300 + 200..(round + 1) * 300);
+        flush(&statsd);
+    }
+    let stats = statsd.stats();
+    assert_eq!(census.against(&stats), Findings { lost: 10 * 100, ..Findings::default() });
+    assert_eq!((stats.sent, stats.connections), (stats.emitted, 10));
+}
+
+/// An agent that is replaced while it still runs: its successor takes the path, and the client
+/// follows once the old one has gone.
+#[test]
+fn a_datagram_receiver_that_is_replaced_misses_nothing() {
+    let place = Place::new("replaced");
+    let mut receiver = place.bind();
+    let statsd = started(place.settings(Protocol::UnixDatagram));
+    eventually("it has found it", || statsd.connected());
+    let mut census = Census::default();
+    for round in 0..10 {
+        let successor = place.bind();
+        emit_all(&statsd, 0, round * 200..round * 200 + 100);
+        flush(&statsd);
+        count(&mut census, &receiver, 100);
+        receiver = successor;
+        emit_all(&statsd, 0, round * 200 + 100..(round + 1) * 200);
+        flush(&statsd);
+        count(&mut census, &receiver, 100);
+    }
+    census.assert_faultless(&statsd.stats());
+    assert_eq!(census.numbers(0), Vec::from_iter(0..2_000));
+}
+
+/// What lies at the path may be no socket, or one of the other kind: lines wait for the right
+/// one.
+#[test]
+fn what_is_no_such_socket_gets_nothing() {
+    for protocol in [Protocol::UnixDatagram, Protocol::UnixStream] {
+        let place = Place::new(&format!("{protocol:?}"));
+        fs::write(place.path(), "").unwrap();
+        let statsd = started(place.settings(protocol));
+        let emitted = emit_all(&statsd, 0, 0..1_000);
+        let mut census = Census::default();
+        match protocol {
+            Protocol::UnixStream => {
+                let _other = place.bind();
+                std::thread::sleep(std::time::Duration::from_millis(50));
+                assert_eq!(statsd.stats().buffered, emitted);
+                let mut peer = Listener::unix(place.path()).accept();
+                census.count_stream(&peer.read(emitted.bytes as usize));
+                flush(&statsd);
+            }
+            _ => {
+                let other = Listener::unix(place.path());
+                std::thread::sleep(std::time::Duration::from_millis(50));
+                assert!(!other.is_called());
+                assert_eq!(statsd.stats().buffered, emitted);
+                let receiver = place.bind();
+                count(&mut census, &receiver, 1_000);
+                flush(&statsd);
+            }
+        }
+        assert_eq!(fs::metadata(place.path()).unwrap().len(), 0);
+        census.assert_faultless(&statsd.stats());
+    }
+}
+
+/// A path that is removed takes no connection with it; the next one waits until it is back.
+#[test]
+fn a_path_that_vanishes_and_comes_back_costs_nothing() {
+    let place = Place::new("path");
+    let statsd = started(place.settings(Protocol::UnixStream));
+    let mut census = Census::default();
+    for round in 0..10 {
+        let mut peer = Listener::unix(place.path()).accept();
+        fs::remove_file(place.path()).unwrap();
+        emit_all(&statsd, 0, round * 200..round * 200 + 100);
+        let due = statsd.stats().emitted.bytes - census.tally().bytes;
+        census.count_stream(&peer.read(due as usize));
+        flush(&statsd);
+        drop(peer);
+        eventually("its end is noticed", || !statsd.connected());
+        emit_all(&statsd, 0, round * 200 + 100..(round + 1) * 200);
+    }
+    let stats = statsd.stats();
+    assert_eq!((stats.buffered.lines, stats.connections), (100, 10));
+    census.assert_faultless(&stats);
+}
