@@ -5,7 +5,7 @@ use crate::emit::{
     seconds_as_milliseconds,
 };
 use crate::error::{BuildError, StartError};
-use crate::handoff::{Exchange, Tally};
+use crate::handoff::Exchange;
 use crate::lifecycle::Lifecycle;
 use crate::send::{Shared, Warnings};
 use crate::settings::{Builder, Settings, Shape};
@@ -129,13 +129,10 @@ impl Connector {
     pub(crate) fn new(settings: Settings, shape: Shape) -> Self {
         let wake = Arc::new(Notify::new());
         let ring = Arc::clone(&wake);
-        // A wake-up costs the caller microseconds: worth it for an eighth of the capacity,
-        // and for less the tick comes soon enough.
-        let ring_at = shape.blocks.div_ceil(8);
         let exchange = Arc::new(Exchange::new(
             shape.block_size,
             shape.blocks,
-            ring_at,
+            shape.ring_at,
             Box::new(move || ring.notify_one()),
         ));
         let shared = Shared {
@@ -301,7 +298,7 @@ impl Connector {
     pub async fn stop(&self) -> StopReport {
         match &self.inner {
             Some(inner) => inner.owner.lifecycle.stop(&inner.owner.shared).await,
-            None => StopReport::new(Stats::default(), Tally::default()),
+            None => StopReport::default(),
         }
     }
 
@@ -322,7 +319,7 @@ impl Connector {
     /// Within a tokio runtime, whose thread it would block.
     pub fn blocking_stop(&self) -> StopReport {
         if self.inner.is_none() {
-            return StopReport::new(Stats::default(), Tally::default());
+            return StopReport::default();
         }
         block_on(self.stop())
     }

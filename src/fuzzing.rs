@@ -25,32 +25,48 @@ impl Collector {
 
     /// How many bytes were taken and not yet consumed.
     pub fn remaining(&self) -> usize {
-        self.0.remaining()
+        self.0.remaining() + self.0.in_flight()
     }
 
     /// Consumes what was taken, and returns it.
     pub fn consume(&mut self) -> Vec<u8> {
         let bytes = self.0.runs().collect::<Vec<_>>().concat();
-        self.0.advance(bytes.len());
+        self.0.consume(bytes.len());
         bytes
+    }
+
+    /// What a broken connection left in flight is to be sent again.
+    pub fn recall(&mut self) {
+        self.0.recall();
     }
 }
 
 /// What one TCP connection has to know.
-#[derive(Default)]
-pub struct Stream(send::Remainder);
+pub struct Stream(send::Stream);
+
+impl Default for Stream {
+    fn default() -> Self {
+        Self(send::Stream::Lines)
+    }
+}
 
 impl Stream {
     /// What it is to be given next, in at most so many slices.
-    pub fn unsent(&self, lines: &Collector, slices: usize) -> Vec<u8> {
+    pub fn next(&mut self, lines: &Collector, slices: usize) -> Vec<u8> {
         let mut slices = vec![IoSlice::new(&[]); slices];
-        let filled = self.0.unsent(&lines.0, &mut slices);
+        let filled = self.0.next(&lines.0, &mut slices);
         slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect()
     }
 
-    /// It took so many bytes more: says which whole lines were let go of.
-    pub fn wrote(&mut self, lines: &mut Collector, count: usize) -> Tally {
-        self.0.wrote(&mut lines.0, count)
+    /// It took so many bytes more.
+    pub fn wrote(&mut self, lines: &mut Collector, count: usize) {
+        self.0.wrote(&mut lines.0, count);
+    }
+
+    /// All that it took was acknowledged, but for so many bytes: says which whole lines were
+    /// let go of.
+    pub fn settle(&mut self, lines: &mut Collector, unacknowledged: usize) -> Tally {
+        self.0.settle(&mut lines.0, unacknowledged)
     }
 }
 

@@ -37,7 +37,7 @@ pub use {
     emit::Value,
     error::{BuildError, StartError},
     handoff::Tally,
-    settings::{Builder, Protocol},
+    settings::{Builder, Delivery, Framing, Protocol, WhenFull},
     stats::{Drops, FlushOutcome, Losses, Stats, StopReport},
     timer::Timer,
 };

@@ -1,7 +1,7 @@
 //! Starting and stopping: what the handles of one connector own together.
 
 use crate::error::StartError;
-use crate::handoff::Exchange;
+use crate::handoff::{Exchange, Tally};
 use crate::send::{Command, Flusher, Shared};
 use crate::stats::{FlushOutcome, StopReport};
 use futures_timer::Delay;
@@ -95,7 +95,7 @@ impl Lifecycle {
         match within(shared.settings.stop_timeout + GRACE, answer).await {
             Some(Ok(report)) => report,
             // It did not run, or its runtime does not let it.
-            _ => StopReport::new(shared.stats(), before),
+            _ => StopReport::new(shared.stats(), before, Tally::default()),
         }
     }
 

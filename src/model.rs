@@ -109,7 +109,7 @@ impl Collector {
             let run = self.0.chunk();
             let length = run.len().min(most - bytes.len());
             bytes.extend_from_slice(&run[..length]);
-            self.0.advance(length);
+            self.0.consume(length);
         }
         bytes
     }

@@ -23,6 +23,51 @@ pub enum Protocol {
     UnixStream,
 }
 
+/// When lines over a stream count as sent. Datagrams are never acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Delivery {
+    /// When the other side's operating system has acknowledged them; over a Unix socket, when they
+    /// were read. Until then they are kept, within the capacity, and where a connection breaks the
+    /// next one begins with the first line that was not wholly acknowledged.
+    ///
+    /// So a cut cable, a crashed host or a reset costs nothing that the other side did not have in
+    /// its hands. The price: a line arrives twice where it was the acknowledgement that got
+    /// lost. Needs Linux; elsewhere it is as [`Written`](Self::Written).
+    #[default]
+    Acknowledged,
+    /// When the operating system has taken them. What is under way when a connection
+    /// breaks is lost, and was counted as sent: up to megabytes, if the server had stalled. No line
+    /// arrives twice.
+    Written,
+}
+
+/// How lines are told apart in a stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Framing {
+    /// By their newlines.
+    #[default]
+    Newlines,
+    /// As datagrams are filled, each behind its length in 32 bits, the low byte first: what the
+    /// Datadog Agent reads from a Unix stream.
+    LengthPrefixed,
+}
+
+/// What to drop when the capacity is used up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WhenFull {
+    /// The line at hand.
+    #[default]
+    DropNewest,
+    /// The oldest lines that are not under way, a block at a time and once three quarters of the
+    /// capacity wait: for who would rather see how things are now. They count as
+    /// [displaced](crate::Losses::displaced). Threads that are faster than the flusher can make
+    /// room still drop the line at hand.
+    DropOldest,
+}
+
 /// Builds a [`Connector`].
 ///
 /// Nothing is checked before [`build`](Self::build), which refuses every bad setting by its
@@ -50,9 +95,14 @@ pub struct Builder {
     queue_capacity: usize,
     max_datagram_payload: Option<usize>,
     hold_when_refused: bool,
+    delivery: Delivery,
+    framing: Framing,
+    when_full: WhenFull,
     flush_interval: Duration,
     reconnect_sleep: Duration,
     connect_timeout: Duration,
+    peer_timeout: Duration,
+    lookup_interval: Duration,
     stop_timeout: Duration,
 }
 
@@ -62,9 +112,16 @@ pub(crate) struct Settings {
     pub(crate) endpoint: Endpoint,
     pub(crate) max_datagram_payload: usize,
     pub(crate) hold_when_refused: bool,
+    pub(crate) delivery: Delivery,
+    pub(crate) framing: Framing,
+    /// When so many full blocks wait, the oldest make room for newer ones.
+    pub(crate) displace_beyond: Option<usize>,
     pub(crate) flush_interval: Duration,
     pub(crate) reconnect_sleep: Duration,
     pub(crate) connect_timeout: Duration,
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code))]
+    pub(crate) peer_timeout: Duration,
+    pub(crate) lookup_interval: Duration,
     pub(crate) stop_timeout: Duration,
 }
 
@@ -75,6 +132,7 @@ pub(crate) struct Shape {
     pub(crate) type_prefixes: bool,
     pub(crate) block_size: usize,
     pub(crate) blocks: usize,
+    pub(crate) ring_at: usize,
 }
 
 /// The size of a block, unless the whole capacity is too small for several of it.
@@ -100,9 +158,14 @@ impl Builder {
             queue_capacity: 4 << 20,
             max_datagram_payload: None,
             hold_when_refused: true,
+            delivery: Delivery::default(),
+            framing: Framing::default(),
+            when_full: WhenFull::default(),
             flush_interval: Duration::from_millis(100),
             reconnect_sleep: Duration::from_secs(1),
             connect_timeout: Duration::from_secs(5),
+            peer_timeout: Duration::from_secs(60),
+            lookup_interval: Duration::from_secs(60),
             stop_timeout: Duration::from_secs(5),
         }
     }
@@ -146,6 +209,8 @@ impl Builder {
     /// sent. Lines are not split over blocks: long ones fill them less well, as do capacities that
     /// are no multiple of a block. Default: 4 MiB. Refused: less than 1 KiB, more than 1 GiB.
     ///
+    /// What is under way on a stream, and not yet [acknowledged](Delivery), is kept within it.
+    ///
     /// Memory is bounded by this, plus one block (16 KiB; a quarter of a capacity below
     /// 64 KiB, and at least 1 KiB) for each living thread that has emitted. It is
     /// allocated when first needed. Lines that find no room are dropped and counted, as are
@@ -155,7 +220,7 @@ impl Builder {
         self
     }
 
-    /// How many bytes a datagram carries at most, unless a single line is longer, or the two
+    /// How many bytes a datagram, or a frame, carries at most, unless a single line is longer, or the two
     /// that set a gauge to a number below zero. Default: 1432 over UDP, which fits an Ethernet
     /// frame, and 8192 to a Unix socket. Refused: 0, more than 65,507.
     ///
@@ -171,6 +236,25 @@ impl Builder {
     /// something that refuses now and then, though it delivers.
     pub fn hold_when_refused(mut self, on: bool) -> Self {
         self.hold_when_refused = on;
+        self
+    }
+
+    /// When lines over a stream count as sent. Default: [`Delivery::Acknowledged`].
+    pub fn delivery(mut self, delivery: Delivery) -> Self {
+        self.delivery = delivery;
+        self
+    }
+
+    /// How lines are told apart in a stream. Default: [`Framing::Newlines`]. Refused:
+    /// [`Framing::LengthPrefixed`] with datagrams.
+    pub fn framing(mut self, framing: Framing) -> Self {
+        self.framing = framing;
+        self
+    }
+
+    /// What to drop when the capacity is used up. Default: [`WhenFull::DropNewest`].
+    pub fn when_full(mut self, when_full: WhenFull) -> Self {
+        self.when_full = when_full;
         self
     }
 
@@ -193,6 +277,25 @@ impl Builder {
     /// of its addresses. Default: 5 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
+        self
+    }
+
+    /// How long a server may leave what was sent over TCP unacknowledged before the connection is
+    /// given up for a new one. Default: 60 s. Linux only; elsewhere that takes as long as the
+    /// operating system tries, often a quarter of an hour.
+    ///
+    /// This is how a dead host is noticed, or a cut cable. A server that is alive and reads nothing
+    /// for so long is left too, with nothing lost that it had not acknowledged.
+    pub fn peer_timeout(mut self, timeout: Duration) -> Self {
+        self.peer_timeout = timeout;
+        self
+    }
+
+    /// Over UDP, how long until the host's name is looked up again while all seems well: a
+    /// server that moved leaves no other trace. Nothing waits for it. Default: 60 s. After a failure
+    /// it is looked up in any case, as over TCP at each connection.
+    pub fn lookup_interval(mut self, interval: Duration) -> Self {
+        self.lookup_interval = interval;
         self
     }
 
@@ -224,9 +327,14 @@ impl Builder {
         require("queue_capacity", capacity, in_bounds, "1024 to 1073741824 bytes")?;
         let default = match endpoint {
             #[cfg(unix)]
-            Endpoint::UnixDatagram(_) => UNIX_PAYLOAD,
+            Endpoint::UnixDatagram(_) | Endpoint::UnixStream(_) => UNIX_PAYLOAD,
             _ => UDP_PAYLOAD,
         };
+        let is_stream = !matches!(self.protocol, Protocol::Udp);
+        #[cfg(unix)]
+        let is_stream = is_stream && !matches!(self.protocol, Protocol::UnixDatagram);
+        let accepted = is_stream || self.framing == Framing::Newlines;
+        require("framing", format!("{:?}", self.framing), accepted, "Newlines for datagrams")?;
         let payload = self.max_datagram_payload.unwrap_or(default);
         let in_bounds = (1..=MAX_PAYLOAD).contains(&payload);
         require("max_datagram_payload", payload, in_bounds, "1 to 65507 bytes")?;
@@ -234,25 +342,33 @@ impl Builder {
             ("flush_interval", self.flush_interval),
             ("reconnect_sleep", self.reconnect_sleep),
             ("connect_timeout", self.connect_timeout),
+            ("peer_timeout", self.peer_timeout),
+            ("lookup_interval", self.lookup_interval),
             ("stop_timeout", self.stop_timeout),
         ] {
             let in_bounds = !duration.is_zero() && duration <= MAX_DURATION;
             require(setting, format!("{duration:?}"), in_bounds, "more than 0, at most a day")?;
         }
         let block_size = BLOCK_SIZE.min(capacity / 4).max(MIN_CAPACITY);
-        let shape = Shape {
-            prefix,
-            type_prefixes: self.type_prefixes,
-            block_size,
-            blocks: capacity / block_size,
-        };
+        let blocks = capacity / block_size;
+        // A wake-up costs the caller microseconds: worth it for an eighth of the capacity,
+        // and for less the tick comes soon enough.
+        let ring_at = blocks.div_ceil(8);
+        let type_prefixes = self.type_prefixes;
+        let shape = Shape { prefix, type_prefixes, block_size, blocks, ring_at };
         let settings = Settings {
             endpoint,
             max_datagram_payload: payload,
             hold_when_refused: self.hold_when_refused,
+            delivery: self.delivery,
+            framing: self.framing,
+            displace_beyond: (self.when_full == WhenFull::DropOldest)
+                .then(|| shape.blocks.saturating_sub(2 * shape.ring_at)),
             flush_interval: self.flush_interval,
             reconnect_sleep: self.reconnect_sleep,
             connect_timeout: self.connect_timeout,
+            peer_timeout: self.peer_timeout,
+            lookup_interval: self.lookup_interval,
             stop_timeout: self.stop_timeout,
         };
         Ok((settings, shape))

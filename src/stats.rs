@@ -20,7 +20,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 pub struct Stats {
     /// Handed over by callers, dropped ones included.
     pub emitted: Tally,
-    /// Taken by the operating system, and not known to be refused.
+    /// Taken by the operating system, and not known to be refused; over a stream, by the other
+    /// side's, unless the [delivery](crate::Delivery) says otherwise.
     pub sent: Tally,
     /// Accepted, and neither sent nor lost yet.
     pub buffered: Tally,
@@ -53,10 +54,13 @@ pub struct Drops {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Losses {
-    /// UDP: nobody listened at the server's port.
+    /// UDP: nobody listened at the server's port, and lines are not to be
+    /// [held](crate::Builder::hold_when_refused) then.
     pub refused: Tally,
-    /// UDP: the datagram was longer than the network takes.
+    /// A line alone was longer than a datagram can be.
     pub too_long: Tally,
+    /// Given up for newer ones, where [these are to be kept](crate::WhenFull::DropOldest).
+    pub displaced: Tally,
 }
 
 impl Stats {
@@ -70,8 +74,8 @@ impl Stats {
     /// All that was accepted and then given up.
     #[must_use]
     pub fn lost(&self) -> Tally {
-        let Losses { refused, too_long } = self.losses;
-        refused + too_long
+        let Losses { refused, too_long, displaced } = self.losses;
+        refused + too_long + displaced
     }
 }
 
@@ -93,6 +97,7 @@ pub(crate) struct Account {
     pub(crate) sent: SoleWriterTally,
     pub(crate) refused: SoleWriterTally,
     pub(crate) too_long: SoleWriterTally,
+    pub(crate) displaced: SoleWriterTally,
     pub(crate) connections: AtomicU64,
 }
 
@@ -101,7 +106,11 @@ impl Account {
     /// never less than nothing.
     pub(crate) fn stats(&self, emitted: impl FnOnce() -> Emitted) -> Stats {
         let sent = self.sent.read();
-        let losses = Losses { refused: self.refused.read(), too_long: self.too_long.read() };
+        let losses = Losses {
+            refused: self.refused.read(),
+            too_long: self.too_long.read(),
+            displaced: self.displaced.read(),
+        };
         // ORDERING: Relaxed. A count publishes nothing but itself.
         let connections = self.connections.load(Relaxed);
         let Emitted { accepted, full, oversize, invalid, thread_exit, altered } = emitted();
@@ -124,12 +133,15 @@ impl Account {
 }
 
 /// How a [`stop`](crate::Connector::stop) ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 #[must_use = "it says whether lines were left behind"]
 pub struct StopReport {
     /// What was sent between the call and its end.
     pub sent: Tally,
+    /// The part of it that the other side had not acknowledged when the stop timeout passed. The
+    /// operating system goes on delivering it, as long as it runs and the connection lasts.
+    pub unacknowledged: Tally,
     /// What was not sent. It is kept, within the capacity, and delivered after the next
     /// start.
     pub kept: Tally,
@@ -138,12 +150,12 @@ pub struct StopReport {
 }
 
 impl StopReport {
-    pub(crate) fn new(stats: Stats, sent_before: Tally) -> Self {
+    pub(crate) fn new(stats: Stats, sent_before: Tally, unacknowledged: Tally) -> Self {
         let sent = Tally {
             lines: stats.sent.lines.saturating_sub(sent_before.lines),
             bytes: stats.sent.bytes.saturating_sub(sent_before.bytes),
         };
-        Self { sent, kept: stats.buffered, stats }
+        Self { sent, unacknowledged, kept: stats.buffered, stats }
     }
 }
 
@@ -151,7 +163,8 @@ impl StopReport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FlushOutcome {
-    /// What was emitted before it is with the operating system, or counted as lost.
+    /// What was emitted before it is with the operating system, over a stream with the other
+    /// side's, or counted as lost.
     Done,
     /// The stop timeout passed first. The lines are kept, and still being sent.
     TimedOut,

@@ -22,10 +22,12 @@ enum Step {
         name: u16,
     },
     Sweep,
-    /// The operating system takes at most so many bytes.
+    /// The operating system takes at most so many bytes. Of all that it took, so many are not
+    /// acknowledged yet.
     Write {
         slices: u8,
         room: u16,
+        unacknowledged: u16,
     },
     /// It takes nothing, or was interrupted.
     Refuse {
@@ -52,6 +54,8 @@ pub fn check(input: &Input) {
         next: 0,
         swept: 0,
         whole: 0,
+        from: 0,
+        acknowledged: 0,
         connections: vec![Vec::new()],
     };
     for &step in &input.steps {
@@ -60,7 +64,7 @@ pub fn check(input: &Input) {
     run.step(Step::Restart);
     run.step(Step::Sweep);
     while run.collector.remaining() > 0 {
-        run.step(Step::Write { slices: 64, room: u16::MAX });
+        run.step(Step::Write { slices: 64, room: u16::MAX, unacknowledged: 0 });
     }
     run.judge();
 }
@@ -82,9 +86,13 @@ struct Run {
     next: u64,
     /// How much of the text was swept.
     swept: usize,
-    /// How much of the text has arrived in whole lines.
+    /// How much of the text has arrived in whole lines, and was acknowledged.
     whole: usize,
-    /// What each one took. The last is the current one.
+    /// Where in the text the current connection began.
+    from: usize,
+    /// How much of what it took was acknowledged.
+    acknowledged: usize,
+    /// What each one took; of those before the last, what was acknowledged.
     connections: Vec<Vec<u8>>,
 }
 
@@ -97,7 +105,9 @@ impl Run {
                 self.swept = self.text.len();
                 assert_eq!(self.collector.remaining(), self.swept - self.whole);
             }
-            Step::Write { slices, room } => self.write(slices, room.into()),
+            Step::Write { slices, room, unacknowledged } => {
+                self.write(slices, room.into(), unacknowledged.into());
+            }
             Step::Refuse { slices } => drop(self.offered(slices)),
             Step::Break => self.reconnect(),
             Step::Restart => {
@@ -130,6 +140,11 @@ impl Run {
 
     fn reconnect(&mut self) {
         self.stream = Stream::default();
+        self.collector.recall();
+        let acknowledged = self.acknowledged;
+        self.connection().truncate(acknowledged);
+        self.acknowledged = 0;
+        self.from = self.whole;
         self.connections.push(Vec::new());
     }
 
@@ -138,11 +153,11 @@ impl Run {
     }
 
     /// What the connection is to be given: what follows the bytes that it has, or, if it has
-    /// none, the first line that did not arrive whole.
+    /// none, the first line that is not known to have arrived whole.
     fn offered(&mut self, slices: u8) -> Vec<u8> {
-        let torn = self.connection().len() - whole_lines(self.connection()).len();
-        let expected = &self.text[self.whole + torn..self.swept];
-        let offered = self.stream.unsent(&self.collector, usize::from(slices).max(1));
+        let given = self.connection().len();
+        let expected = &self.text[self.from + given..self.swept];
+        let offered = self.stream.next(&self.collector, usize::from(slices).max(1));
         assert!(expected.starts_with(&offered), "not what comes next: {}", lossy(&offered));
         assert!(
             expected.is_empty() == offered.is_empty(),
@@ -152,14 +167,18 @@ impl Run {
         offered
     }
 
-    fn write(&mut self, slices: u8, room: usize) {
+    fn write(&mut self, slices: u8, room: usize, unacknowledged: usize) {
         let offered = self.offered(slices);
         let taken = &offered[..room.min(offered.len())];
-        let before = whole_lines(self.connection()).len();
         self.connection().extend_from_slice(taken);
-        let arrived = &whole_lines(self.connection())[before..];
+        self.stream.wrote(&mut self.collector, taken.len());
+        let (given, before) = (self.connection().len(), self.acknowledged);
+        self.acknowledged = before.max(given.saturating_sub(unacknowledged));
+        let acknowledged = self.acknowledged;
+        let settled = whole_lines(&self.connection()[..before]).len();
+        let arrived = &whole_lines(&self.connection()[..acknowledged])[settled..];
         let (expected, length) = (tally(arrived), arrived.len());
-        assert_eq!(self.stream.wrote(&mut self.collector, taken.len()), expected);
+        assert_eq!(self.stream.settle(&mut self.collector, given - acknowledged), expected);
         self.whole += length;
         assert_eq!(self.collector.remaining(), self.swept - self.whole);
     }

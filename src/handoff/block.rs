@@ -47,7 +47,7 @@ struct Block {
 }
 
 /// A pointer to a block: what all handles are made of.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Handle(NonNull<Block>);
 
 // SAFETY: a `Block` is shared by design: its atomics are `Sync`, its bytes are
@@ -177,7 +177,7 @@ impl Sealed {
 }
 
 /// A look at a block that another thread may be appending to.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Glimpse(Handle);
 
 impl Glimpse {

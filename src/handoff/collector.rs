@@ -5,50 +5,38 @@
 //! the threads when its last byte was consumed, and not before: nothing is copied, and
 //! what could not be sent is still there.
 
-use super::block::{Glimpse, Reader, Sealed};
+use super::block::{Glimpse, Pen, Reader};
 use super::exchange::Exchange;
-use crate::sync::Arc;
+use super::taken::Taken;
+use crate::sync::{Arc, ArrayQueue};
 use bytes::Buf;
-use std::collections::VecDeque;
 use std::io::IoSlice;
 
 /// What the flusher keeps between runs: stop parks it, start takes it up again.
 pub(crate) struct Desk {
     reader: Reader,
-    /// Taken and not yet consumed, oldest first.
-    chunks: VecDeque<Chunk>,
-    remaining: usize,
-    /// Bytes consumed since the beginning.
-    consumed: u64,
+    taken: Taken,
     /// Reused by each sweep.
     notes: Vec<(Glimpse, usize)>,
 }
 
-/// Consecutive lines of one block.
-struct Chunk {
-    glimpse: Glimpse,
-    from: usize,
-    to: usize,
-    /// The block's last lines carry the right to recycle it.
-    last: Option<Sealed>,
-}
-
 impl Desk {
     pub(super) fn new(reader: Reader) -> Self {
-        Self { reader, chunks: VecDeque::new(), remaining: 0, consumed: 0, notes: Vec::new() }
-    }
-
-    /// Lets go of chunks at the front that have nothing left.
-    fn settle(&mut self, exchange: &Exchange) {
-        while self.chunks.front().is_some_and(|chunk| chunk.from == chunk.to) {
-            let done = self.chunks.pop_front().expect("there is a front");
-            if let Some(sealed) = done.last {
-                let pushed = exchange.free.push(sealed.recycle(&mut self.reader));
-                assert!(pushed.is_ok(), "the queue has a slot for every block");
-            }
-        }
+        Self { reader, taken: Taken::default(), notes: Vec::new() }
     }
 }
+
+/// Gives empty blocks back to the threads.
+fn give_back(free: &ArrayQueue<Pen>) -> impl FnMut(Pen) {
+    |pen| {
+        let pushed = free.push(pen);
+        assert!(pushed.is_ok(), "the queue has a slot for every block");
+    }
+}
+
+/// So many chunks may be on their way. Only an index that long costs memory beyond the
+/// blocks: of a link that takes a little at a time and confirms nothing.
+const MAX_CHUNKS: usize = 1 << 14;
 
 pub(crate) struct Collector {
     exchange: Arc<Exchange>,
@@ -90,42 +78,87 @@ impl Collector {
             let glimpse = sealed.glimpse();
             let to = glimpse.published();
             let from = glimpse.take_up_to(&mut desk.reader, to);
-            desk.remaining += to - from;
-            desk.chunks.push_back(Chunk { glimpse, from, to, last: Some(sealed) });
+            desk.taken.push(glimpse, from, to, Some(sealed));
         }
         while let Some((glimpse, to)) = desk.notes.pop() {
             let from = glimpse.take_up_to(&mut desk.reader, to);
             if from < to {
-                desk.remaining += to - from;
-                desk.chunks.push_back(Chunk { glimpse, from, to, last: None });
+                desk.taken.push(glimpse, from, to, None);
             }
         }
-        desk.settle(exchange);
+        desk.taken.let_go(&mut desk.reader, give_back(&exchange.free));
     }
 
-    /// All that was taken and not yet consumed, run by run.
+    /// Whether a sweep is worth it: all that was swept before is sent.
+    pub(crate) fn wants_sweep(&self) -> bool {
+        self.desk().taken.unsent() == 0 && self.desk().taken.chunks() < MAX_CHUNKS
+    }
+
+    /// What is unsent, run by run. Each holds whole lines; but the first, where the link has
+    /// taken a part of one.
     pub(crate) fn runs(&self) -> impl Iterator<Item = &[u8]> + Clone {
-        let desk = self.desk();
-        let chunks = desk.chunks.iter().filter(|chunk| chunk.from < chunk.to);
-        chunks.map(|chunk| chunk.bytes(&desk.reader))
+        self.desk().taken.unsent_runs(&self.desk().reader)
     }
 
-    /// Bytes consumed since the beginning, whoever collected them.
+    /// Bytes that the link was given, and that are not settled.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.desk().taken.in_flight()
+    }
+
+    /// These bytes, run by run. They begin with a whole line.
+    pub(crate) fn runs_in_flight(&self) -> impl Iterator<Item = &[u8]> {
+        self.desk().taken.runs_in_flight(&self.desk().reader)
+    }
+
+    /// Lets go of the first `count` bytes in flight: whole lines, which arrived or are given
+    /// up and accounted for.
+    pub(crate) fn settle(&mut self, count: usize) {
+        let (exchange, Desk { reader, taken, .. }) = self.parts();
+        taken.settle(count, reader, give_back(&exchange.free));
+    }
+
+    /// Lets go of the first `count` unsent bytes, while nothing is in flight.
+    pub(crate) fn consume(&mut self, count: usize) {
+        self.advance(count);
+        self.settle(count);
+    }
+
+    /// Makes what is in flight unsent again, for the next link.
+    pub(crate) fn recall(&mut self) {
+        self.parts().1.taken.recall();
+    }
+
+    /// How many full blocks were swept and are not consumed.
+    pub(crate) fn blocks(&self) -> usize {
+        self.desk().taken.blocks()
+    }
+
+    /// Gives up the oldest unsent lines, as many as lie together, for newer ones to have their
+    /// block; `count` sees them before. False if there are none.
+    pub(crate) fn displace(&mut self, count: impl FnOnce(&[u8])) -> bool {
+        let (exchange, Desk { reader, taken, .. }) = self.parts();
+        taken.displace(reader, count, give_back(&exchange.free))
+    }
+
+    /// Bytes consumed since the beginning, whoever collected them: settled or displaced.
     pub(crate) fn consumed(&self) -> u64 {
-        self.desk().consumed
+        self.desk().taken.consumed()
+    }
+
+    /// Bytes taken since the beginning: consumed, in flight or unsent.
+    pub(crate) fn taken(&self) -> u64 {
+        self.desk().taken.taken()
     }
 }
 
-/// What was taken and not yet consumed. Each run holds whole lines; to advance is to let go
-/// of what was sent, or given up and accounted for.
+/// What is unsent; to advance is to give it to the link.
 impl Buf for Collector {
     fn remaining(&self) -> usize {
-        self.desk().remaining
+        self.desk().taken.unsent()
     }
 
     fn chunk(&self) -> &[u8] {
-        let desk = self.desk();
-        desk.chunks.front().map_or(&[], |chunk| chunk.bytes(&desk.reader))
+        self.runs().next().unwrap_or_default()
     }
 
     fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
@@ -133,29 +166,14 @@ impl Buf for Collector {
     }
 
     fn advance(&mut self, count: usize) {
-        let (exchange, desk) = self.parts();
-        assert!(count <= desk.remaining, "advanced beyond what was taken");
-        desk.remaining -= count;
-        desk.consumed += count as u64;
-        let mut left = count;
-        while left > 0 {
-            let chunk = desk.chunks.front_mut().expect("as many bytes as remain");
-            let here = left.min(chunk.to - chunk.from);
-            chunk.from += here;
-            left -= here;
-            desk.settle(exchange);
-        }
-    }
-}
-
-impl Chunk {
-    fn bytes<'r>(&self, reader: &'r Reader) -> &'r [u8] {
-        self.glimpse.bytes(reader, self.from, self.to)
+        self.parts().1.taken.give(count);
     }
 }
 
 impl Drop for Collector {
     fn drop(&mut self) {
+        // The next one has a link of its own.
+        self.recall();
         let mut place = self.exchange.desk.lock().unwrap_or_else(|poison| poison.into_inner());
         *place = self.desk.take();
     }

@@ -18,6 +18,7 @@ mod exchange;
 mod lane;
 #[cfg(test)]
 mod stress;
+mod taken;
 
 pub(crate) use block::MARGIN;
 pub(crate) use collector::Collector;

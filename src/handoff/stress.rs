@@ -88,7 +88,8 @@ fn collect(
     assert!(taken <= exchange.emitted().accepted.bytes, "published before it was counted");
     let mut received = Vec::new();
     let share = share(collector.remaining());
-    received.put(collector.take(share));
+    received.put((&mut *collector).take(share));
+    collector.settle(share);
     received
 }
 

@@ -34,19 +34,10 @@ pub(crate) fn next<'a>(
     scratch: &'a mut BytesMut,
 ) -> Option<Datagram<'a>> {
     let first = runs.clone().next()?;
-    let mut taken = 0;
-    for run in runs.clone() {
-        let fits = whole_lines_within(run, max - taken);
-        taken += fits;
-        if fits < run.len() {
-            break;
-        }
-    }
-    if taken == 0 {
-        taken = first_unit(first);
-        let fits_bare = taken == max + 1;
-        let payload = if fits_bare { &first[..max] } else { &first[..taken] };
-        return Some(Datagram { payload, taken });
+    let taken = extent(runs.clone(), max);
+    if taken == max + 1 {
+        // It fits without its newline.
+        return Some(Datagram { payload: &first[..max], taken });
     }
     if taken <= first.len() {
         return Some(Datagram { payload: &first[..taken], taken });
@@ -60,6 +51,20 @@ pub(crate) fn next<'a>(
         scratch.extend_from_slice(&run[..here]);
     }
     Some(Datagram { payload: scratch, taken })
+}
+
+/// How many bytes go together: whole lines up to `max`, or the first alone if that is longer.
+/// 0 if there are no lines.
+pub(super) fn extent<'a>(runs: impl Iterator<Item = &'a [u8]> + Clone, max: usize) -> usize {
+    let mut taken = 0;
+    for run in runs.clone() {
+        let fits = whole_lines_within(run, max - taken);
+        taken += fits;
+        if fits < run.len() {
+            break;
+        }
+    }
+    if taken > 0 { taken } else { runs.clone().next().map_or(0, first_unit) }
 }
 
 /// How much of a run fits into `room` bytes without parting what belongs together.

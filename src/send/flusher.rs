@@ -10,8 +10,10 @@ use crate::handoff::{Collector, Exchange, Tally};
 use crate::settings::Settings;
 use crate::stats::{Account, FlushOutcome, Stats, StopReport};
 use bytes::Buf;
+use memchr::memchr_iter;
 use std::future::Future;
 use std::io;
+use std::mem::replace;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -118,19 +120,20 @@ impl Flusher {
         Link::try_driver().await;
         let _ = running.send(());
         while !self.is_done() {
-            let all_sent = self.lines.remaining() == 0;
-            let to_sweep = all_sent && matches!(self.route, Route::Up(_));
+            let to_send = self.lines.has_remaining();
+            let to_sweep = self.lines.wants_sweep() && matches!(self.route, Route::Up(_));
+            let to_hear = to_sweep || shared.settings.displace_beyond.is_some();
             let stopping = self.stop.as_ref().map(|stop| stop.deadline);
             let deadline = stopping.unwrap_or_else(Instant::now);
             // Asleep: the next ring wakes. Otherwise somebody has rung, and wants a sweep.
-            let rung = to_sweep && !self.lines.fall_asleep();
+            let rung = to_hear && !self.lines.fall_asleep();
             tokio::select! {
                 biased;
                 command = self.commands.recv(), if stopping.is_none() => self.obey(command),
                 () = sleep_until(deadline), if stopping.is_some() => break,
-                news = self.route.news(!all_sent) => self.hear(news),
+                news = self.route.news(to_send) => self.hear(news),
                 () = yield_now(), if rung => self.sweep(),
-                () = shared.wake.notified(), if to_sweep => self.sweep(),
+                () = shared.wake.notified(), if to_hear => self.sweep(),
                 _ = tick.tick() => {
                     if to_sweep {
                         self.sweep();
@@ -146,7 +149,7 @@ impl Flusher {
     fn is_done(&mut self) -> bool {
         if self.lines.remaining() == 0 && self.is_sweep_wanted() {
             self.lines.sweep();
-            let until = self.lines.consumed() + self.lines.remaining() as u64;
+            let until = self.lines.taken();
             let flushes = self.flushes.iter_mut().map(|flush| &mut flush.until);
             let all = flushes.chain(self.stop.iter_mut().map(|stop| &mut stop.until));
             all.for_each(|of_each| *of_each = of_each.or(Some(until)));
@@ -197,9 +200,8 @@ impl Flusher {
             }
             News::Connected(link) => {
                 self.route = Route::Up(link);
-                // ORDERING: Relaxed, both. To look at; they publish nothing.
+                // ORDERING: Relaxed. To look at; it publishes nothing.
                 self.shared.account.connections.fetch_add(1, Relaxed);
-                self.shared.connected.store(true, Relaxed);
                 // What is unsent comes first; the rest stays where the capacity bounds it.
                 if self.lines.remaining() == 0 {
                     self.lines.sweep();
@@ -214,17 +216,33 @@ impl Flusher {
     fn sweep(&mut self) {
         self.lines.sweep();
         self.send();
+        self.make_room();
+    }
+
+    /// Gives up the oldest lines for newer ones, where that is wanted.
+    fn make_room(&mut self) {
+        let Some(most) = self.shared.settings.displace_beyond else { return };
+        let displaced = &self.shared.account.displaced;
+        let count = |run: &[u8]| {
+            let lines = memchr_iter(b'\n', run).count() as u64;
+            displaced.add(Tally { lines, bytes: run.len() as u64 });
+        };
+        while self.lines.blocks() > most && self.lines.displace(count) {}
     }
 
     fn send(&mut self) {
-        if let Route::Up(link) = &mut self.route
-            && let Err(error) = link.send(&mut self.lines, &self.shared.account)
-        {
-            self.go_down(&error);
+        let Route::Up(link) = &mut self.route else { return };
+        match link.send(&mut self.lines, &self.shared.account) {
+            // ORDERING: Relaxed. To look at; it publishes nothing.
+            Ok(()) => self.shared.connected.store(link.is_up(), Relaxed),
+            Err(error) => self.go_down(&error),
         }
     }
 
     fn go_down(&mut self, error: &io::Error) {
+        if let Route::Up(link) = &mut self.route {
+            link.give_up(&mut self.lines, &self.shared.account);
+        }
         // ORDERING: Relaxed, as above.
         self.shared.connected.store(false, Relaxed);
         let shared = &self.shared;
@@ -253,26 +271,28 @@ impl Flusher {
 
     /// Ends in order: the link, the flusher's place at the exchange, then the replies, so
     /// that who has one can start again.
-    async fn end(self) {
-        let Self { lines, shared, mut commands, route, stop, .. } = self;
+    async fn end(mut self) {
         let now = Instant::now();
-        let (deadline, before, mut replies) = match stop {
+        let shared = Arc::clone(&self.shared);
+        let (deadline, before, mut replies) = match self.stop.take() {
             Some(stop) => (stop.deadline, stop.sent, stop.replies),
             None => (now, shared.account.sent.read(), Vec::new()),
         };
-        if let Route::Up(link) = route {
+        let unacknowledged = self.hand_over();
+        if let Route::Up(link) = replace(&mut self.route, Route::Down { until: now }) {
             let _ = timeout_at(deadline.max(now + CLOSING), link.close()).await;
         }
         // ORDERING: Relaxed, as above.
         shared.connected.store(false, Relaxed);
-        drop(lines);
+        let mut commands = replace(&mut self.commands, mpsc::unbounded_channel().1);
+        drop(self);
         commands.close();
         while let Ok(command) = commands.try_recv() {
             if let Command::Stop(reply) = command {
                 replies.push(reply);
             }
         }
-        let report = StopReport::new(shared.stats(), before);
+        let report = StopReport::new(shared.stats(), before, unacknowledged);
         if report.kept.lines > 0 && shared.warnings.kept.admit(now).is_some() {
             let Tally { lines, bytes } = report.kept;
             if replies.is_empty() {
@@ -288,6 +308,22 @@ impl Flusher {
         for reply in replies {
             let _ = reply.send(report);
         }
+    }
+
+    /// Leaves what is in flight to the operating system; says how much of it was not
+    /// acknowledged.
+    fn hand_over(&mut self) -> Tally {
+        match &mut self.route {
+            Route::Up(link) => link.hand_over(&mut self.lines, &self.shared.account),
+            _ => Tally::default(),
+        }
+    }
+}
+
+/// Also of a flusher whose runtime ends with it.
+impl Drop for Flusher {
+    fn drop(&mut self) {
+        self.hand_over();
     }
 }
 

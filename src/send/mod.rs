@@ -1,10 +1,11 @@
 //! Sending: from the exchange to the operating system.
 //!
-//! [`datagram`] and [`stream`] decide what goes out next and know no socket; [`link`] alone
+//! [`datagram`], [`stream`] and [`frames`] decide what goes out next and know no socket; [`link`] alone
 //! has sockets; [`flusher`] is the task that ties them to the clock and to its owner.
 
 mod datagram;
 mod flusher;
+mod frames;
 mod link;
 mod stream;
 mod warnings;
@@ -14,5 +15,5 @@ pub(crate) use warnings::Warnings;
 #[cfg(fuzzing)]
 pub(crate) use {
     datagram::{Datagram, next as next_datagram},
-    stream::Remainder,
+    stream::Stream,
 };

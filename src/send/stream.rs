@@ -1,110 +1,211 @@
-//! The stream's remainder: what a connection has taken of a line that is not whole yet.
+//! Streams: what a connection is to be given next, and what of it has arrived whole.
 //!
-//! Pure. Lines are let go of when they were written whole. What a broken connection took of
-//! the line after them is forgotten, and the next connection begins at that line's start:
-//! a server never joins the half line it got to another. Most drop it; some take it for a line
-//! if the connection ends in order, as it does where a stop gives up in the midst of one.
+//! Knows no socket. What a connection took is in flight until it is acknowledged; lines are
+//! let go of when they were acknowledged whole. What a broken connection leaves in flight is
+//! recalled, and the next one begins with the first line that did not arrive whole: a server
+//! never joins the half line it got to another. Most drop it; some take it for a line if the
+//! connection ends in order, as it does where a stop gives up in the midst of one.
 
-use crate::handoff::Tally;
+use super::frames::Frames;
+use crate::handoff::{Collector, Tally};
+use crate::settings::Framing;
 use bytes::Buf;
 use memchr::{memchr_iter, memrchr};
 use std::io::IoSlice;
 
 /// One for each connection: a new one begins at the start of a line.
-#[derive(Default)]
-pub(crate) struct Remainder {
-    /// Bytes of the first line that this connection has taken already.
-    torn: usize,
+pub(crate) enum Stream {
+    /// Lines as they are: each ends with its newline.
+    Lines,
+    Frames(Frames),
 }
 
-impl Remainder {
-    /// Fills `slices` with what this connection is to take next; says how many.
-    pub(crate) fn unsent<'a>(&self, lines: &'a impl Buf, slices: &mut [IoSlice<'a>]) -> usize {
-        let count = lines.chunks_vectored(slices);
-        if count > 0 {
-            // A run holds whole lines, so the torn one lies in the first.
-            slices[0].advance(self.torn);
+impl Stream {
+    pub(crate) fn new(framing: Framing, max_frame: usize) -> Self {
+        match framing {
+            Framing::Newlines => Self::Lines,
+            Framing::LengthPrefixed => Self::Frames(Frames::new(max_frame)),
         }
-        count
     }
 
-    /// Records that the connection took `count` bytes more. Returns the lines that it has
-    /// whole now and lets go of them.
-    pub(crate) fn wrote(&mut self, lines: &mut impl Buf, count: usize) -> Tally {
-        let mut whole = Tally::default();
-        let mut left = self.torn + count;
-        while left > 0 {
-            let run = lines.chunk();
-            let head = &run[..left.min(run.len())];
-            let Some(newline) = memrchr(b'\n', head) else { break };
-            let head = &head[..=newline];
-            let size = head.len();
-            whole += Tally { lines: memchr_iter(b'\n', head).count() as u64, bytes: size as u64 };
-            lines.advance(size);
-            left -= size;
+    /// Fills `slices` with what this connection is to take next; says how many.
+    pub(crate) fn next<'a>(
+        &'a mut self,
+        lines: &'a Collector,
+        slices: &mut [IoSlice<'a>],
+    ) -> usize {
+        match self {
+            Self::Lines => lines.chunks_vectored(slices),
+            Self::Frames(frames) => frames.next(lines, slices),
         }
-        self.torn = left;
-        whole
     }
+
+    /// The connection took `count` bytes more.
+    pub(crate) fn wrote(&mut self, lines: &mut Collector, count: usize) {
+        match self {
+            Self::Lines => lines.advance(count),
+            Self::Frames(frames) => lines.advance(frames.wrote(count)),
+        }
+    }
+
+    /// Lets go of the lines that arrived whole, where the last `unacknowledged` bytes of what
+    /// the connection took are not known to have arrived. Returns them.
+    pub(crate) fn settle(&mut self, lines: &mut Collector, unacknowledged: usize) -> Tally {
+        let arrived = match self {
+            Self::Lines => {
+                let arrived = lines.in_flight().saturating_sub(unacknowledged);
+                whole_lines(lines.runs_in_flight(), arrived)
+            }
+            Self::Frames(frames) => frames.settle(unacknowledged),
+        };
+        lines.settle(arrived.bytes as usize);
+        arrived
+    }
+}
+
+/// The lines that lie whole within the first `count` bytes of these runs.
+fn whole_lines<'a>(runs: impl Iterator<Item = &'a [u8]>, count: usize) -> Tally {
+    let mut whole = Tally::default();
+    let mut left = count;
+    for run in runs {
+        let here = &run[..left.min(run.len())];
+        left -= here.len();
+        let Some(newline) = memrchr(b'\n', here) else { break };
+        let here = &here[..=newline];
+        let lines = memchr_iter(b'\n', here).count() as u64;
+        whole += Tally { lines, bytes: here.len() as u64 };
+    }
+    whole
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::datagram::tests::Runs;
+pub(super) mod tests {
     use super::*;
-    use bytes::Bytes;
+    use crate::handoff::{Exchange, WriteLine, Written};
     use proptest::prelude::*;
+    use std::sync::Arc;
 
-    #[test]
-    fn a_broken_connection_is_followed_from_the_start_of_its_line() {
-        let mut lines = Runs([Bytes::from("a:1|c\nb:2|c\n")].into());
-        let mut broken = Remainder::default();
-        let whole = broken.wrote(&mut lines, 8);
-        assert_eq!(whole, Tally { lines: 1, bytes: 6 });
-        assert_eq!(lines.chunk(), b"b:2|c\n");
+    /// A line that is encoded already.
+    struct Encoded<'a>(&'a [u8]);
 
-        let mut slices = [IoSlice::new(&[]); 4];
-        assert_eq!(broken.unsent(&lines, &mut slices), 1);
-        assert_eq!(&*slices[0], b"2|c\n", "the same connection goes on where it was");
-        assert_eq!(Remainder::default().unsent(&lines, &mut slices), 1);
-        assert_eq!(&*slices[0], b"b:2|c\n", "the next one begins the line again");
-    }
-
-    proptest! {
-        /// Random partial writes and breaks: every line arrives whole exactly once, in
-        /// order, and what a connection leaves behind is at most the start of one.
-        #[test]
-        fn every_line_arrives_whole_once(
-            runs in prop::collection::vec(prop::collection::vec("[a-z]{1,6}:[0-9]\\|c\n", 1..6), 1..20),
-            steps in prop::collection::vec((1usize..40, prop::bool::weighted(0.2)), 1..400),
-        ) {
-            let sent = runs.concat().concat();
-            let mut lines = Runs(runs.into_iter().map(|run| Bytes::from(run.concat())).collect());
-            let mut received = String::new();
-            let mut tally = Tally::default();
-            let (mut connection, mut remainder) = (Vec::new(), Remainder::default());
-            for (room, breaks) in steps {
-                if breaks {
-                    received += whole_lines(&connection);
-                    (connection, remainder) = (Vec::new(), Remainder::default());
-                }
-                let mut slices = [IoSlice::new(&[]); 3];
-                let filled = remainder.unsent(&lines, &mut slices);
-                let offered: Vec<u8> = slices[..filled].iter().flat_map(|s| s.to_vec()).collect();
-                let taken = room.min(offered.len());
-                connection.extend_from_slice(&offered[..taken]);
-                tally += remainder.wrote(&mut lines, taken);
+    impl WriteLine for Encoded<'_> {
+        fn lines(&self) -> u64 {
+            1
+        }
+        fn write_usual(&self, _: &mut [u8]) -> usize {
+            0
+        }
+        fn write(&self, room: &mut [u8]) -> Written {
+            if self.0.len() + crate::handoff::MARGIN > room.len() {
+                return Written::NoRoom(self.0.len());
             }
-            received += whole_lines(&connection);
-            prop_assert!(sent.starts_with(&received));
-            prop_assert_eq!(received.len() as u64, tally.bytes);
-            prop_assert_eq!(received.lines().count() as u64, tally.lines);
-            prop_assert_eq!(sent.len(), received.len() + lines.remaining());
+            room[..self.0.len()].copy_from_slice(self.0);
+            Written::Line { bytes: self.0.len(), altered: false }
         }
     }
 
-    fn whole_lines(connection: &[u8]) -> &str {
-        let end = memrchr(b'\n', connection).map_or(0, |newline| newline + 1);
-        std::str::from_utf8(&connection[..end]).unwrap()
+    /// These lines in blocks of 64 bytes, as a collector has them after several sweeps.
+    pub(in crate::send) fn collected(lines: &[String], sweep_every: usize) -> Collector {
+        let exchange = Arc::new(Exchange::new(64, 1 << 10, 1, Box::new(|| {})));
+        let mut collector = Exchange::collector(&exchange).unwrap();
+        for (number, line) in lines.iter().enumerate() {
+            exchange.emit(|| Encoded(line.as_bytes()));
+            if number % sweep_every == 0 {
+                collector.sweep();
+            }
+        }
+        collector.sweep();
+        collector
+    }
+
+    #[test]
+    fn a_broken_connection_is_followed_from_the_start_of_its_line() {
+        let mut lines = collected(&["a:1|c\n".into(), "b:2|c\n".into()], 9);
+        let mut connection = Stream::Lines;
+        connection.wrote(&mut lines, 8);
+        assert_eq!(connection.settle(&mut lines, 0), Tally { lines: 1, bytes: 6 });
+        lines.recall();
+        assert_eq!(lines.chunk(), b"b:2|c\n");
+    }
+
+    #[test]
+    fn what_is_not_acknowledged_is_not_let_go_of() {
+        let mut lines = collected(&["a:1|c\n".into(), "b:2|c\n".into(), "c:3|c\n".into()], 1);
+        let mut connection = Stream::Lines;
+        connection.wrote(&mut lines, 18);
+        assert_eq!(connection.settle(&mut lines, 7), Tally { lines: 1, bytes: 6 });
+        assert_eq!((lines.in_flight(), lines.remaining()), (12, 0));
+        lines.recall();
+        assert_eq!(lines.chunk(), b"b:2|c\n");
+    }
+
+    /// What a connection gave its server, read as the server reads it: whole lines, or the
+    /// lines of whole frames.
+    fn whole(framing: Framing, mut received: &[u8]) -> Vec<u8> {
+        let mut lines = Vec::new();
+        match framing {
+            Framing::Newlines => {
+                let end = memrchr(b'\n', received).map_or(0, |newline| newline + 1);
+                lines.extend_from_slice(&received[..end]);
+            }
+            Framing::LengthPrefixed => {
+                while let Some((header, rest)) = received.split_first_chunk() {
+                    let length = u32::from_le_bytes(*header) as usize;
+                    let Some(frame) = rest.get(..length) else { break };
+                    assert!(frame.ends_with(b"\n"), "a frame holds whole lines");
+                    lines.extend_from_slice(frame);
+                    received = &rest[length..];
+                }
+            }
+        }
+        lines
+    }
+
+    proptest! {
+        /// Whatever each connection takes, acknowledges and breaks at: what the servers got
+        /// and acknowledged is each line once, in order, and no other is given up.
+        #[test]
+        fn any_writes_acknowledgements_and_breaks(
+            lines in prop::collection::vec("[a-z]{1,30}:[0-9]{1,3}\\|c\n", 1..60),
+            sweep_every in 1usize..9,
+            framed: bool,
+            steps in prop::collection::vec((0usize..120, 0usize..60, prop::bool::weighted(0.15)), 1..120),
+        ) {
+            let framing = if framed { Framing::LengthPrefixed } else { Framing::Newlines };
+            let sent = lines.concat();
+            let mut lines = collected(&lines, sweep_every);
+            let mut connection = Stream::new(framing, 50);
+            // Of this connection; and what has arrived with those before it, as a server
+            // reads it that drops what came twice.
+            let (mut given, mut acknowledged) = (Vec::new(), 0);
+            let (mut arrived, mut settled) = (Vec::new(), Tally::default());
+            for (room, unacknowledged, breaks) in steps {
+                let offered: Vec<u8> = {
+                    let mut slices = [IoSlice::new(&[]); 4];
+                    let filled = connection.next(&lines, &mut slices);
+                    slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect()
+                };
+                let taken = room.min(offered.len());
+                given.extend_from_slice(&offered[..taken]);
+                connection.wrote(&mut lines, taken);
+                acknowledged = acknowledged.max(given.len().saturating_sub(unacknowledged));
+                settled += connection.settle(&mut lines, given.len() - acknowledged);
+                if breaks {
+                    arrived.extend(whole(framing, &given[..acknowledged]));
+                    given.clear();
+                    acknowledged = 0;
+                    lines.recall();
+                    connection = Stream::new(framing, 50);
+                }
+            }
+            arrived.extend(whole(framing, &given[..acknowledged]));
+            prop_assert!(sent.as_bytes().starts_with(&arrived));
+            prop_assert_eq!(settled.bytes, arrived.len() as u64);
+            prop_assert_eq!(settled.lines, memchr_iter(b'\n', &arrived).count() as u64);
+            prop_assert_eq!(lines.consumed(), settled.bytes);
+            lines.recall();
+            let rest = lines.runs().collect::<Vec<_>>().concat();
+            prop_assert_eq!([arrived, rest].concat(), sent.as_bytes());
+        }
     }
 }

@@ -1,8 +1,11 @@
 //! Connections: TCP, and streams to Unix sockets.
 
 use super::TURN;
-use crate::handoff::Collector;
-use crate::send::stream::Remainder;
+#[cfg(target_os = "linux")]
+use super::unacknowledged::unacknowledged;
+use crate::handoff::{Collector, Tally};
+use crate::send::stream::Stream;
+use crate::settings::{Delivery, Settings};
 use crate::stats::Account;
 use socket2::SockRef;
 use std::io::{self, ErrorKind, IoSlice};
@@ -15,7 +18,7 @@ use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 /// Slices for one write: what the operating system takes at once.
 const SLICES: usize = 64;
@@ -24,13 +27,27 @@ const SLICES: usize = 64;
 /// stop comes first in any case.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// How long to wait, after the server's end, for the acknowledgement of what was under way: from
+/// a server that only writes no more it comes, from one that is gone a reset does.
+const LAST_WORDS: Duration = Duration::from_millis(250);
+
+/// Between looks at what was acknowledged, of which nobody tells: at first, and at most.
+const FIRST_LOOK: Duration = Duration::from_millis(1);
+const LATER_LOOKS: Duration = Duration::from_millis(64);
+
 pub(in crate::send) struct Connection {
     socket: Socket,
-    remainder: Remainder,
+    stream: Stream,
+    delivery: Delivery,
+    /// While something is unacknowledged: when to look again, and how long that is from the
+    /// look before.
+    look: Option<(Instant, Duration)>,
+    /// The server has ended its side: until when to wait for its last acknowledgements.
+    ended: Option<Instant>,
 }
 
 impl Connection {
-    pub(super) async fn to(address: SocketAddr) -> io::Result<Self> {
+    pub(super) async fn to(address: SocketAddr, settings: &Settings) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         // On this machine a port that nobody listens at can be given to the caller itself,
         // which is then connected to itself.
@@ -39,37 +56,104 @@ impl Connection {
         }
         // Writes are as large as can be; what is small was waited for long enough.
         stream.set_nodelay(true)?;
-        Ok(Self { socket: Socket::Tcp(stream), remainder: Remainder::default() })
+        #[cfg(target_os = "linux")]
+        SockRef::from(&stream).set_tcp_user_timeout(Some(settings.peer_timeout))?;
+        Ok(Self::new(Socket::Tcp(stream), settings))
     }
 
     #[cfg(unix)]
-    pub(super) async fn to_path(path: &Path) -> io::Result<Self> {
+    pub(super) async fn to_path(path: &Path, settings: &Settings) -> io::Result<Self> {
         let stream = UnixStream::connect(path).await?;
-        Ok(Self { socket: Socket::Unix(stream), remainder: Remainder::default() })
+        Ok(Self::new(Socket::Unix(stream), settings))
+    }
+
+    fn new(socket: Socket, settings: &Settings) -> Self {
+        let stream = Stream::new(settings.framing, settings.max_datagram_payload);
+        Self { socket, stream, delivery: settings.delivery, look: None, ended: None }
     }
 
     pub(super) async fn ready(&self, to_send: bool) -> io::Result<()> {
         let news = Interest::READABLE;
-        self.socket.ready(if to_send { news | Interest::WRITABLE } else { news }).await
+        let interest = if to_send { news | Interest::WRITABLE } else { news };
+        let look = self.look.map_or_else(Instant::now, |(at, _)| at);
+        tokio::select! {
+            ready = self.socket.ready(interest), if self.ended.is_none() => ready,
+            () = sleep_until(look), if self.look.is_some() => Ok(()),
+        }
     }
 
     pub(super) fn send(&mut self, lines: &mut Collector, account: &Account) -> io::Result<()> {
         // A write to a closed peer succeeds once and is lost: look first.
-        self.look_for_end()?;
+        match self.look_for_end() {
+            Ok(()) => self.write(lines, account)?,
+            Err(end) if end.kind() == ErrorKind::UnexpectedEof => {
+                self.settle(lines, account);
+                let until = *self.ended.get_or_insert_with(|| Instant::now() + LAST_WORDS);
+                if self.unacknowledged() == 0 || Instant::now() >= until {
+                    return Err(end);
+                }
+                self.socket.reference().take_error()?.map_or(Ok(()), Err)?;
+            }
+            Err(error) => return Err(error),
+        }
+        self.settle(lines, account);
+        Ok(())
+    }
+
+    fn write(&mut self, lines: &mut Collector, account: &Account) -> io::Result<()> {
         for _ in 0..TURN {
             let mut slices = [IoSlice::new(&[]); SLICES];
-            let filled = self.remainder.unsent(lines, &mut slices);
+            let filled = self.stream.next(lines, &mut slices);
             if filled == 0 {
                 break;
             }
             match self.socket.try_write_vectored(&slices[..filled]) {
-                Ok(count) => account.sent.add(self.remainder.wrote(lines, count)),
+                Ok(count) => self.stream.wrote(lines, count),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
+            // What is acknowledged by now makes room for the threads.
+            self.settle(lines, account);
         }
         Ok(())
+    }
+
+    /// Lets go of the lines that the other side has, and counts them as sent. What it has not
+    /// can be asked for once more after a failure.
+    pub(super) fn settle(&mut self, lines: &mut Collector, account: &Account) {
+        if lines.in_flight() == 0 {
+            self.look = None;
+            return;
+        }
+        let unacknowledged = self.unacknowledged();
+        let arrived = self.stream.settle(lines, unacknowledged);
+        account.sent.add(arrived);
+        self.look = (unacknowledged > 0).then(|| {
+            let pause = match self.look {
+                Some((_, pause)) if arrived.lines == 0 => LATER_LOOKS.min(pause * 2),
+                _ => FIRST_LOOK,
+            };
+            (Instant::now() + pause, pause)
+        });
+    }
+
+    /// Leaves what is in flight to the operating system, which goes on delivering it: the lines
+    /// that it has whole count as sent. Says which these are.
+    pub(super) fn hand_over(&mut self, lines: &mut Collector, account: &Account) -> Tally {
+        self.settle(lines, account);
+        let whole = self.stream.settle(lines, 0);
+        account.sent.add(whole);
+        whole
+    }
+
+    /// What the other side is not known to have, as far as that matters.
+    fn unacknowledged(&self) -> usize {
+        match self.delivery {
+            #[cfg(target_os = "linux")]
+            Delivery::Acknowledged => unacknowledged(&self.socket.reference()).unwrap_or(0),
+            _ => 0,
+        }
     }
 
     /// Reads and discards what a server has no reason to send; its end is an error here.

@@ -2,16 +2,20 @@
 
 mod connection;
 mod datagrams;
+mod lookup;
+#[cfg(target_os = "linux")]
+mod unacknowledged;
 
-use crate::endpoint::{Address, Endpoint};
-use crate::handoff::Collector;
+use crate::endpoint::Endpoint;
+use crate::handoff::{Collector, Tally};
 use crate::settings::Settings;
 use crate::stats::Account;
 use connection::Connection;
 use datagrams::Datagrams;
+use lookup::look_up;
 use std::io::{self, ErrorKind};
-use std::net::{Ipv4Addr, SocketAddr};
-use tokio::net::{UdpSocket, lookup_host};
+use std::net::Ipv4Addr;
+use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
 /// Sends before the flusher looks at its other duties.
@@ -48,16 +52,16 @@ impl Link {
             }
             #[cfg(unix)]
             Endpoint::UnixStream(path) => {
-                let attempt = timeout(limit, Connection::to_path(path)).await?;
+                let attempt = timeout(limit, Connection::to_path(path, settings)).await?;
                 return attempt.map(Self::Connection);
             }
         };
         for address in addresses {
             let attempt = async {
                 if over_udp {
-                    Datagrams::to(address, settings).await.map(Self::Datagrams)
+                    Datagrams::to(address, settings, attempt > 0).map(Self::Datagrams)
                 } else {
-                    Connection::to(address).await.map(Self::Connection)
+                    Connection::to(address, settings).await.map(Self::Connection)
                 }
             };
             match timeout(limit, attempt).await {
@@ -71,11 +75,18 @@ impl Link {
 
     /// Waits until there is something to do: room to send, if that is wanted, or news from
     /// the other side. Cancel safe.
-    pub(super) async fn ready(&self, to_send: bool) -> io::Result<()> {
+    pub(super) async fn ready(&mut self, to_send: bool) -> io::Result<()> {
         match self {
             Self::Connection(connection) => connection.ready(to_send).await,
-            Self::Datagrams(datagrams) if to_send => datagrams.writable().await,
-            Self::Datagrams(_) => std::future::pending().await,
+            Self::Datagrams(datagrams) => datagrams.ready(to_send).await,
+        }
+    }
+
+    /// Whether it is known to lead somewhere, as far as can be told.
+    pub(super) fn is_up(&self) -> bool {
+        match self {
+            Self::Connection(_) => true,
+            Self::Datagrams(datagrams) => !datagrams.is_probing(),
         }
     }
 
@@ -88,14 +99,28 @@ impl Link {
         }
     }
 
+    /// Accounts for what is in flight on a link that is given up: what arrived is let go of,
+    /// and the rest recalled.
+    pub(super) fn give_up(&mut self, lines: &mut Collector, account: &Account) {
+        if let Self::Connection(connection) = self {
+            connection.settle(lines, account);
+        }
+        lines.recall();
+    }
+
+    /// Leaves what is in flight to the operating system. It counts as sent; says how much of it
+    /// was not acknowledged.
+    pub(super) fn hand_over(&mut self, lines: &mut Collector, account: &Account) -> Tally {
+        match self {
+            Self::Connection(connection) => connection.hand_over(lines, account),
+            Self::Datagrams(_) => Tally::default(),
+        }
+    }
+
     /// Ends the link, so that the other side has what was sent.
     pub(super) async fn close(self) {
         if let Self::Connection(connection) = self {
             connection.close().await;
         }
     }
-}
-
-async fn look_up(address: &Address) -> io::Result<Vec<SocketAddr>> {
-    Ok(lookup_host((&*address.host, address.port)).await?.collect())
 }

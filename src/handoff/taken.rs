@@ -1,0 +1,208 @@
+//! What was taken out of the blocks and is not consumed yet, oldest first:
+//!
+//! ```text
+//!   | in flight: given to the link | unsent |
+//! ```
+//!
+//! The link settles what is in flight once it is known to have arrived, or is given up and
+//! counted; then its blocks go back to the threads. What a broken link leaves in flight is
+//! recalled, and unsent again.
+
+use super::block::{Glimpse, Pen, Reader, Sealed};
+use std::collections::VecDeque;
+
+#[derive(Default)]
+pub(super) struct Taken {
+    chunks: VecDeque<Chunk>,
+    in_flight: usize,
+    unsent: usize,
+    /// Where the unsent bytes begin: in this chunk, after so many of its bytes.
+    unsent_from: (usize, usize),
+    /// Bytes consumed, and bytes taken, since the beginning.
+    consumed: u64,
+    taken: u64,
+}
+
+/// Consecutive lines of one block.
+struct Chunk {
+    glimpse: Glimpse,
+    from: usize,
+    to: usize,
+    /// The block's last lines carry the right to recycle it.
+    last: Option<Sealed>,
+    /// Given up before its turn: keeps its place, so that `consumed` counts in order.
+    displaced: bool,
+}
+
+impl Chunk {
+    fn len(&self) -> usize {
+        self.to - self.from
+    }
+
+    fn is_live(&self) -> bool {
+        !self.displaced && self.from < self.to
+    }
+
+    fn bytes<'r>(&self, reader: &'r Reader, skip: usize) -> &'r [u8] {
+        self.glimpse.bytes(reader, self.from + skip, self.to)
+    }
+}
+
+impl Taken {
+    pub(super) fn push(&mut self, glimpse: Glimpse, from: usize, to: usize, last: Option<Sealed>) {
+        self.unsent += to - from;
+        self.taken += (to - from) as u64;
+        self.chunks.push_back(Chunk { glimpse, from, to, last, displaced: false });
+    }
+
+    pub(super) fn unsent(&self) -> usize {
+        self.unsent
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    pub(super) fn consumed(&self) -> u64 {
+        self.consumed
+    }
+
+    pub(super) fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    pub(super) fn chunks(&self) -> usize {
+        self.chunks.len()
+    }
+
+    /// How many blocks can go back once what is here is consumed.
+    pub(super) fn blocks(&self) -> usize {
+        self.chunks.iter().filter(|chunk| chunk.last.is_some()).count()
+    }
+
+    /// The unsent bytes, run by run.
+    pub(super) fn unsent_runs<'r>(
+        &self,
+        reader: &'r Reader,
+    ) -> impl Iterator<Item = &'r [u8]> + Clone {
+        let (first, begun) = self.unsent_from;
+        let chunks = self.chunks.range(first.min(self.chunks.len())..).enumerate();
+        let live = chunks.filter(|(_, chunk)| chunk.is_live());
+        live.map(move |(place, chunk)| chunk.bytes(reader, if place == 0 { begun } else { 0 }))
+    }
+
+    /// The bytes in flight, run by run.
+    pub(super) fn runs_in_flight<'r>(&self, reader: &'r Reader) -> impl Iterator<Item = &'r [u8]> {
+        let mut left = self.in_flight;
+        self.chunks.iter().filter(|chunk| chunk.is_live()).map_while(move |chunk| {
+            let here = left.min(chunk.len());
+            left -= here;
+            (here > 0).then(|| &chunk.bytes(reader, 0)[..here])
+        })
+    }
+
+    /// Puts the first `count` unsent bytes in flight.
+    pub(super) fn give(&mut self, count: usize) {
+        assert!(count <= self.unsent, "more given than there is");
+        self.unsent -= count;
+        self.in_flight += count;
+        let (mut place, mut begun) = self.unsent_from;
+        let mut left = count;
+        while left > 0 {
+            let chunk = &self.chunks[place];
+            let here = if chunk.displaced { 0 } else { left.min(chunk.len() - begun) };
+            begun += here;
+            left -= here;
+            if chunk.displaced || begun == chunk.len() {
+                (place, begun) = (place + 1, 0);
+            }
+        }
+        self.unsent_from = (place, begun);
+    }
+
+    /// Makes all that is in flight unsent again.
+    pub(super) fn recall(&mut self) {
+        self.unsent += self.in_flight;
+        self.in_flight = 0;
+        self.unsent_from = (0, 0);
+    }
+
+    /// Lets go of the first `count` bytes in flight.
+    pub(super) fn settle(&mut self, count: usize, reader: &mut Reader, empty: impl FnMut(Pen)) {
+        assert!(count <= self.in_flight, "more settled than is in flight");
+        self.in_flight -= count;
+        let mut left = count;
+        let mut done = 0;
+        while left > 0 {
+            let chunk = &mut self.chunks[done];
+            if chunk.displaced {
+                done += 1;
+                continue;
+            }
+            let here = left.min(chunk.len());
+            chunk.from += here;
+            self.consumed += here as u64;
+            left -= here;
+            if self.unsent_from.0 == done {
+                self.unsent_from.1 -= here;
+            }
+            done += 1;
+        }
+        self.let_go(reader, empty);
+    }
+
+    /// Gives up the oldest lines that the link has not begun with, as many as lie together.
+    /// `count` sees them first. False if there are none.
+    pub(super) fn displace(
+        &mut self,
+        reader: &mut Reader,
+        count: impl FnOnce(&[u8]),
+        mut empty: impl FnMut(Pen),
+    ) -> bool {
+        let (first, begun) = self.unsent_from;
+        let first = first + usize::from(begun > 0);
+        let live = |place: &usize| self.chunks[*place].is_live();
+        let Some(place) = (first..self.chunks.len()).find(live) else { return false };
+        let chunk = &mut self.chunks[place];
+        count(chunk.bytes(reader, 0));
+        self.unsent -= chunk.len();
+        chunk.displaced = true;
+        let block = chunk.glimpse;
+        let mut ahead = self.chunks.range(..place).filter(|chunk| chunk.is_live());
+        if !ahead.any(|chunk| chunk.glimpse == block)
+            && let Some(last) = self.chunks[place].last.take()
+        {
+            empty(last.recycle(reader));
+        }
+        self.merge_gap(place);
+        self.let_go(reader, empty);
+        true
+    }
+
+    /// Joins a displaced chunk to one before it, so that they stay few while the front waits.
+    fn merge_gap(&mut self, place: usize) {
+        let Some(before) = place.checked_sub(1) else { return };
+        let is_gap = |chunk: &Chunk| chunk.displaced && chunk.last.is_none();
+        if before >= self.unsent_from.0
+            && is_gap(&self.chunks[before])
+            && is_gap(&self.chunks[place])
+        {
+            self.chunks[before].to += self.chunks[place].len();
+            self.chunks.remove(place);
+        }
+    }
+
+    /// Lets go of chunks at the front that have nothing left.
+    pub(super) fn let_go(&mut self, reader: &mut Reader, mut empty: impl FnMut(Pen)) {
+        while self.chunks.front().is_some_and(|chunk| !chunk.is_live()) {
+            let done = self.chunks.pop_front().expect("there is a front");
+            // A displaced one's, which were not counted before.
+            self.consumed += done.len() as u64;
+            let (place, begun) = self.unsent_from;
+            self.unsent_from = place.checked_sub(1).map_or((0, 0), |place| (place, begun));
+            if let Some(sealed) = done.last {
+                empty(sealed.recycle(reader));
+            }
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! How much of what was written is not acknowledged: one question to the operating system,
+//! for which no well-kept crate has a safe function.
+
+#![allow(unsafe_code)]
+
+use socket2::SockRef;
+use std::os::fd::AsRawFd;
+
+/// The bytes at the end of what was written that the other side's operating system has not
+/// acknowledged; for a Unix socket, that were not read. Never less than it is, also of a
+/// connection that was reset. None if the operating system does not say.
+///
+/// `SIOCOUTQ`, which Linux also calls `TIOCOUTQ`: see tcp(7). A Unix socket counts with what
+/// it needs to keep them, so that they seem more than they are until all are read.
+pub(super) fn unacknowledged(socket: &SockRef<'_>) -> Option<usize> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: the descriptor is open, as `socket` borrows it. The request writes one `c_int`
+    // to where its argument points, which is `bytes`.
+    let answer = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    (answer == 0).then(|| usize::try_from(bytes).ok()).flatten()
+}
