@@ -11,9 +11,14 @@
 mod support;
 
 #[cfg(target_os = "linux")]
+mod acknowledged;
+#[cfg(target_os = "linux")]
+mod killed;
+#[cfg(target_os = "linux")]
 mod namespace;
 #[cfg(target_os = "linux")]
 mod network;
+mod process;
 mod tcp;
 mod udp;
 #[cfg(unix)]

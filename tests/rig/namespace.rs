@@ -1,8 +1,9 @@
 //! Networks of a test's own: this process in one namespace, each host in another, and a cable
 //! between them.
 
+use crate::process::{must_pass, skip, test_of};
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::net::Ipv4Addr;
 use std::process::Command;
 use std::sync::Once;
@@ -16,12 +17,6 @@ const WITHIN: &str = "FREEWHEEL_RIG_NETWORK";
 /// rights are needed where the kernel lets everybody have a user namespace.
 const UNSHARE: [&str; 4] = ["--user", "--map-root-user", "--net", "--mount"];
 
-/// Says in the midst of a test that passes that it did not test a thing, and why.
-pub(crate) fn skip(test: &str, why: impl std::fmt::Display) {
-    // Not by a macro, whose output would be captured.
-    let _ = writeln!(io::stderr(), "SKIPPED {test}: {why}");
-}
-
 /// Runs the body of a test in a process that has a network of its own. It must be the whole
 /// body: that process is this one once more, told to run this test alone.
 pub(crate) fn with_a_network<F: FnOnce()>(body: F) {
@@ -29,10 +24,7 @@ pub(crate) fn with_a_network<F: FnOnce()>(body: F) {
         ip("link set lo up");
         return body();
     }
-    // `rig::module::test::{{closure}}`
-    let closure = std::any::type_name::<F>();
-    let (_, path) = closure.split_once("::").expect("a crate");
-    let test = path.strip_suffix("::{{closure}}").expect("a closure");
+    let test = test_of::<F>();
     let hosts = "unshare(CLONE_NEWNET) and veth";
     let probe = "ip link add one type veth peer name two";
     match Command::new("unshare").args(UNSHARE).args(["sh", "-c", probe]).output() {
@@ -42,15 +34,9 @@ pub(crate) fn with_a_network<F: FnOnce()>(body: F) {
         }
         Ok(_) => {}
     }
-    let program = std::env::current_exe().unwrap();
     let mut command = Command::new("unshare");
-    command.args(UNSHARE).arg(program).args([test, "--exact", "--nocapture", "--test-threads=1"]);
-    let output = command.env(WITHIN, "yes").output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    // A name that is none runs nothing, with success.
-    let passed = output.status.success() && text.contains("1 passed");
-    assert!(passed, "in its network:\n{text}\n{errors}");
+    command.args(UNSHARE).arg(std::env::current_exe().unwrap());
+    must_pass(test, command.env(WITHIN, "yes"));
 }
 
 /// What the name `server` stands for from now on, in a process that has a network of its own.

@@ -2,7 +2,7 @@
 
 use super::eventually;
 use socket2::{Domain, SockAddr, Socket, Type};
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
@@ -83,6 +83,15 @@ impl Peer {
         bytes
     }
 
+    /// What has come, and at most so many bytes: none at the client's end.
+    #[track_caller]
+    pub(crate) fn read_some(&mut self, most: usize) -> Vec<u8> {
+        let mut bytes = vec![0; most];
+        let count = self.0.read(&mut bytes).expect("something comes");
+        bytes.truncate(count);
+        bytes
+    }
+
     /// A kibibyte at most at a time, and a rest after each, until it has so many bytes.
     #[track_caller]
     pub(crate) fn read_slowly(&mut self, count: usize, rest: Duration) -> Vec<u8> {
@@ -99,18 +108,6 @@ impl Peer {
     pub(crate) fn read_to_end(mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         self.0.read_to_end(&mut bytes).expect("the client ends in order");
-        bytes
-    }
-
-    /// What has arrived and is not read yet. Does not wait.
-    pub(crate) fn read_what_is_there(&mut self) -> Vec<u8> {
-        self.0.set_nonblocking(true).expect("sockets can");
-        let mut bytes = Vec::new();
-        match self.0.read_to_end(&mut bytes) {
-            Err(error) if error.kind() != ErrorKind::WouldBlock => panic!("{error}"),
-            _ => {}
-        }
-        self.0.set_nonblocking(false).expect("sockets can");
         bytes
     }
 

@@ -1,0 +1,147 @@
+//! What the other side never acknowledged is not sent, and goes to its next connection.
+
+use crate::namespace::{Host, with_a_network};
+use crate::network::{receiver, settings};
+use crate::support::{
+    Census, Findings, Listener, Place, emit_all, eventually, flush, promptly, started, tcp,
+};
+use freewheel::{Builder, Connector, Delivery, Protocol, Tally};
+use std::thread;
+use std::time::Duration;
+
+/// Emits lines until the server's socket takes no more; returns how many.
+fn emit_until_stalled(statsd: &Connector) -> u64 {
+    let (mut next, mut before) = (0, Tally::default());
+    eventually("the server takes no more", || {
+        emit_all(statsd, 0, next..next + 5_000);
+        next += 5_000;
+        thread::sleep(Duration::from_millis(200));
+        let sent = std::mem::replace(&mut before, statsd.stats().sent);
+        sent == before && statsd.stats().buffered.bytes > 4 << 20
+    });
+    next
+}
+
+/// What becomes of the lines that a server had taken, or its kernel, when it stalls after so
+/// many bytes and then goes; and how many it had acknowledged until then.
+fn stalls_and_goes(
+    server: &Listener,
+    settings: Builder,
+    read: usize,
+    go: fn(crate::support::Peer),
+) -> (Findings, Tally) {
+    let statsd = started(settings.queue_capacity(64 << 20));
+    let mut peer = server.accept();
+    let mut census = Census::default();
+    let emitted = emit_until_stalled(&statsd);
+    census.count_stream(&peer.read(read));
+    thread::sleep(Duration::from_millis(300));
+    let acknowledged = statsd.stats().sent;
+    go(peer);
+    let next = server.accept();
+    let reading = thread::spawn(|| next.read_to_end());
+    flush(&statsd);
+    let report = statsd.blocking_stop();
+    census.count_stream(&reading.join().unwrap());
+    assert_eq!((report.stats.sent.lines, report.kept), (emitted, Tally::default()));
+    // What is missing is the end of what the first had acknowledged, and nothing after it.
+    let missing = census.missing(0, emitted);
+    assert_eq!(census.missing(0, acknowledged.lines), missing);
+    (census.against(&report.stats), acknowledged)
+}
+
+const RESET: fn(crate::support::Peer) = crate::support::Peer::reset;
+
+/// Megabytes were written to it, and nearly none acknowledged: that little is lost.
+#[test]
+fn a_stalled_server_that_resets_costs_what_its_kernel_had() {
+    let server = Listener::tcp(0);
+    for read in [0, 1, 10_000, 500_000] {
+        let (found, acknowledged) = stalls_and_goes(&server, tcp(server.port()), read, RESET);
+        // Twice what was asked for, and some of it for headers.
+        assert!(acknowledged.bytes < read as u64 + (64 << 10), "{acknowledged:?} of {read}");
+        assert_eq!(Findings { lost: 0, ..found }, Findings::default(), "{read}");
+    }
+}
+
+/// The same for delivery as soon as it is written: what was under way is lost.
+#[test]
+fn a_stalled_server_that_resets_costs_all_that_was_written_where_that_is_wanted() {
+    let server = Listener::tcp(0);
+    let settings = tcp(server.port()).delivery(Delivery::Written);
+    let (found, written) = stalls_and_goes(&server, settings, 10_000, RESET);
+    assert!(written.bytes > 100_000, "{written:?}");
+    assert!(found.lost > 0);
+    assert_eq!(Findings { lost: 0, ..found }, Findings::default());
+}
+
+/// Over a Unix socket it is the server itself that acknowledges, by reading.
+#[test]
+fn a_stalled_server_at_a_path_costs_nothing() {
+    let place = Place::new("stalled");
+    let server = Listener::unix(place.path());
+    for read in [0, 1, 10_000, 500_000] {
+        let settings = place.settings(Protocol::UnixStream);
+        let (found, _) = stalls_and_goes(&server, settings, read, drop);
+        // What it read a part of may come once more.
+        assert_eq!(Findings { duplicated: 0, ..found }, Findings::default(), "{read}");
+    }
+}
+
+/// The connection is gone with the host that had it; what that never acknowledged is sent to the
+/// host that takes its place.
+#[test]
+fn a_host_that_crashes_costs_nothing_that_it_had_not_in_its_hands() {
+    with_a_network(|| {
+        let host = Host::plug_in(1);
+        let server = receiver(&host);
+        let statsd = started(settings(&host.address().to_string()));
+        emit_all(&statsd, 0, 0..1_000);
+        flush(&statsd);
+        server.wait_for_lines(1_000);
+        host.cut();
+        emit_all(&statsd, 0, 1_000..3_000);
+        thread::sleep(Duration::from_millis(300));
+        let mut received = server.kill();
+        assert_eq!(statsd.stats().sent.lines, 1_000);
+        drop(host);
+
+        let host = Host::plug_in(1);
+        let server = receiver(&host);
+        flush(&statsd);
+        server.wait_for_lines(2_000);
+        received.append(&mut server.lines());
+        let stats = statsd.stats();
+        Census::of(&received).assert_faultless(&stats);
+        assert_eq!((stats.sent.lines, stats.connections), (3_000, 2));
+    });
+}
+
+/// The connection is there and the network is not: the stop keeps its deadline, and says what was
+/// left to the operating system, which delivers it when it can.
+#[test]
+fn a_stop_keeps_its_deadline_in_a_partition_and_says_what_is_under_way() {
+    with_a_network(|| {
+        let host = Host::plug_in(1);
+        let server = receiver(&host);
+        let settings = settings(&host.address().to_string());
+        let statsd = started(settings.stop_timeout(Duration::from_millis(300)));
+        emit_all(&statsd, 0, 0..100);
+        flush(&statsd);
+        server.wait_for_lines(100);
+        host.cut();
+        let emitted = emit_all(&statsd, 0, 100..200);
+        let stopping = statsd.clone();
+        let report = promptly(move || stopping.blocking_stop());
+        assert_eq!((report.unacknowledged, report.kept), (emitted, Tally::default()));
+        assert_eq!(server.lines().len(), 100);
+        host.mend();
+        statsd.start_on_thread().unwrap();
+        emit_all(&statsd, 0, 200..300);
+        flush(&statsd);
+        server.wait_for_lines(300);
+        // Of two connections at the same time, the second's may come first.
+        let found = Census::of(&server.lines()).against(&statsd.stats());
+        assert_eq!(Findings { reordered: 0, ..found }, Findings::default());
+    });
+}

@@ -1,0 +1,142 @@
+//! A receiver in a process of its own, which is killed in the midst of things.
+
+use crate::process::{part, program};
+use crate::support::{
+    Census, Findings, Listener, emit_all, eventually, flush, numbered_line, quiet_port, started,
+    tcp,
+};
+use freewheel::{Connector, Tally};
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Bytes that it reads at once: what it can die with in its hands.
+const READ: u64 = 16 << 10;
+
+/// What its kernel can have for it.
+const BUFFER: u64 = 32 << 10;
+
+/// A process that reads one connection, and keeps what it has read in a file.
+struct Receiver {
+    process: Child,
+    file: PathBuf,
+}
+
+impl Receiver {
+    fn start(port: u16, number: u64) -> Self {
+        let name = format!("freewheel-killed-{}-{number}", std::process::id());
+        let file = std::env::temp_dir().join(name);
+        let part = format!("{port} {}", file.display());
+        let mut command = program(
+            "killed::a_reading_receiver_that_is_killed_ten_times_costs_what_its_kernel_had",
+            &part,
+        );
+        let process = command.stdout(Stdio::null()).spawn().unwrap();
+        Self { process, file }
+    }
+
+    /// What such a process does.
+    fn run(part: &str) {
+        let (port, file) = part.split_once(' ').unwrap();
+        let mut file = File::create(file).unwrap();
+        let mut peer = Listener::tcp(port.parse().unwrap()).accept();
+        assert!(peer.buffer() <= BUFFER);
+        loop {
+            let bytes = peer.read_some(READ as usize);
+            if bytes.is_empty() {
+                break;
+            }
+            file.write_all(&bytes).unwrap();
+        }
+    }
+
+    fn has_read(&self) -> u64 {
+        fs::metadata(&self.file).map_or(0, |file| file.len())
+    }
+
+    fn signal(&self, signal: libc::c_int) {
+        // SAFETY: no memory is concerned, and the process is a child that was not waited for.
+        unsafe { libc::kill(self.process.id() as libc::pid_t, signal) };
+    }
+
+    /// Waits for its end, and returns what it had read by then.
+    fn remains(mut self) -> Vec<u8> {
+        self.process.wait().unwrap();
+        fs::read(&self.file).unwrap_or_default()
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let _ = fs::remove_file(&self.file);
+    }
+}
+
+/// Emits 10,000 lines a second until it is told to end; returns how many.
+fn emit_steadily(statsd: &Connector, end: &AtomicBool) -> u64 {
+    let (start, mut next) = (Instant::now(), 0);
+    while !end.load(Ordering::Relaxed) {
+        let due = start.elapsed().as_micros() as u64 / 100;
+        emit_all(statsd, 0, next..due);
+        next = due;
+        thread::sleep(Duration::from_millis(1));
+    }
+    next
+}
+
+/// Each death costs what the dead process had in its hands and its kernel had acknowledged, and
+/// nothing else; half of them die after they stopped reading.
+#[test]
+fn a_reading_receiver_that_is_killed_ten_times_costs_what_its_kernel_had() {
+    if let Some(part) = part() {
+        return Receiver::run(&part);
+    }
+    let port = quiet_port();
+    let statsd = started(tcp(port).queue_capacity(64 << 20));
+    let end = AtomicBool::new(false);
+    let (emitted, remains) = thread::scope(|scope| {
+        let emitting = scope.spawn(|| emit_steadily(&statsd, &end));
+        let mut remains = Vec::new();
+        for death in 0..10 {
+            let receiver = Receiver::start(port, death);
+            eventually("it reads", || receiver.has_read() > 200_000);
+            if death % 2 == 0 {
+                receiver.signal(libc::SIGSTOP);
+                thread::sleep(Duration::from_millis(200));
+            }
+            receiver.signal(libc::SIGKILL);
+            remains.push(receiver.remains());
+        }
+        end.store(true, Ordering::Relaxed);
+        let emitted = emitting.join().unwrap();
+        let receiver = Receiver::start(port, 10);
+        flush(&statsd);
+        let _report = statsd.blocking_stop();
+        remains.push(receiver.remains());
+        (emitted, remains)
+    });
+
+    let mut census = Census::default();
+    for text in &remains {
+        let begins_at = Census::of_stream(text).numbers(0)[0];
+        let ended_before = census.numbers(0).last().map_or(0, |last| last + 1);
+        let missing = (ended_before..begins_at).map(|number| numbered_line(0, number).len() + 1);
+        let missing = missing.sum::<usize>() as u64;
+        assert!(missing <= READ + BUFFER, "{missing} bytes went with one receiver");
+        census.count_stream(text);
+    }
+    let stats = statsd.stats();
+    assert_eq!((stats.emitted.lines, stats.sent), (emitted, stats.emitted));
+    assert_eq!((stats.buffered, stats.connections), (Tally::default(), 11));
+    let found = census.against(&stats);
+    assert_eq!(Findings { lost: 0, duplicated: 0, ..found }, Findings::default());
+    assert_eq!(found.lost, census.missing(0, emitted));
+    // A segment's worth, where the acknowledgement of what was read did not come any more.
+    assert!(found.duplicated <= 10 * 500, "{found:?}");
+}
