@@ -18,6 +18,8 @@ mod killed;
 mod namespace;
 #[cfg(target_os = "linux")]
 mod network;
+#[cfg(target_os = "linux")]
+mod operating_system;
 mod process;
 mod tcp;
 mod udp;

@@ -42,14 +42,25 @@ pub(crate) fn with_a_network<F: FnOnce()>(body: F) {
 /// What the name `server` stands for from now on, in a process that has a network of its own.
 pub(crate) fn name_server(addresses: &[Ipv4Addr]) {
     static OWN_FILE: Once = Once::new();
-    OWN_FILE.call_once(|| {
-        let file = std::env::temp_dir().join(format!("freewheel-hosts-{}", std::process::id()));
-        fs::write(&file, "").unwrap();
-        run("mount", &["--bind", file.to_str().unwrap(), "/etc/hosts"]);
-        fs::remove_file(&file).unwrap();
-    });
     let lines = addresses.iter().map(|address| format!("{address} server\n"));
+    OWN_FILE.call_once(|| shadow("/etc/hosts"));
     fs::write("/etc/hosts", lines.collect::<String>()).unwrap();
+}
+
+/// No name stands for anything from now on, and to find that out takes minutes.
+pub(crate) fn name_servers_that_hang(resolver: Ipv4Addr) {
+    name_server(&[]);
+    shadow("/etc/resolv.conf");
+    let text = format!("nameserver {resolver}\noptions timeout:30 attempts:5\n");
+    fs::write("/etc/resolv.conf", text).unwrap();
+}
+
+/// Puts an empty file in the place of this one, for this process alone.
+fn shadow(path: &str) {
+    let file = std::env::temp_dir().join(format!("freewheel-shadow-{}", std::process::id()));
+    fs::write(&file, "").unwrap();
+    run("mount", &["--bind", file.to_str().unwrap(), path]);
+    fs::remove_file(&file).unwrap();
 }
 
 type Task = Box<dyn FnOnce() + Send>;

@@ -1,11 +1,12 @@
 //! Networks that are cut, lose packets, swallow them, or move a name to another host.
 
-use crate::namespace::{Host, black_hole, name_server, with_a_network};
+use crate::namespace::{Host, black_hole, name_server, name_servers_that_hang, with_a_network};
 use crate::support::{
     Census, Close, Findings, PATIENCE, TcpReceiver, UdpReceiver, assert_balanced, emit_all,
     eventually, flush, promptly, started,
 };
 use freewheel::{Builder, Connector, Protocol, Tally};
+use std::fs;
 use std::thread;
 use std::time::Duration;
 
@@ -173,5 +174,104 @@ fn a_name_is_looked_up_anew_for_each_connection() {
             eventually("its end is noticed", || !statsd.connected());
         }
         Census::of(&received).assert_faultless(&statsd.stats());
+    });
+}
+
+/// While nobody listens, each attempt costs a datagram; the others stay where they are.
+#[test]
+fn single_datagrams_ask_whether_a_server_is_back() {
+    with_a_network(|| {
+        let statsd = started(settings("127.0.0.1").protocol(Protocol::Udp));
+        let emitted = emit_all(&statsd, 0, 0..10_000);
+        eventually("some attempts", || statsd.stats().connections >= 10);
+        let (stats, refused) = (statsd.stats(), datagrams_for_nobody());
+        // The first attempt has no reason to be careful, and is a turn of the flusher.
+        assert!((10..100).contains(&refused), "{refused} in {} attempts", stats.connections);
+        assert_eq!((stats.buffered, stats.lost()), (emitted, Tally::default()));
+        eventually("more attempts", || statsd.stats().connections >= stats.connections + 10);
+        let (again, attempts) = (datagrams_for_nobody() - refused, statsd.stats().connections);
+        assert!(again <= attempts - stats.connections + 1, "{again}");
+    });
+}
+
+/// How many datagrams came to ports of this network where nobody listens.
+fn datagrams_for_nobody() -> u64 {
+    let text = fs::read_to_string("/proc/net/snmp").unwrap();
+    let mut lines = text.lines().filter(|line| line.starts_with("Udp:"));
+    let (names, numbers) = (lines.next().unwrap(), lines.next().unwrap());
+    let place = names.split(' ').position(|name| name == "NoPorts").unwrap();
+    numbers.split(' ').nth(place).unwrap().parse().unwrap()
+}
+
+/// Over UDP nothing tells that a server has moved: the name is looked up again, and what is
+/// emitted from then on goes there.
+#[test]
+fn a_server_that_moved_is_found_at_the_next_look_up() {
+    with_a_network(|| {
+        let hosts = [Host::plug_in(1), Host::plug_in(2)];
+        let addresses = [hosts[0].address(), hosts[1].address()];
+        let servers = addresses.map(|address| {
+            let host = &hosts[usize::from(address == addresses[1])];
+            host.run(move || UdpReceiver::listen(address, PORT))
+        });
+        name_server(&addresses[..1]);
+        let settings = settings("server").protocol(Protocol::Udp);
+        let statsd = started(settings.lookup_interval(Duration::from_millis(50)));
+        let mut census = Census::default();
+        for round in 0..6 {
+            let (old, new) = (&servers[round % 2], &servers[(round + 1) % 2]);
+            name_server(&addresses[(round + 1) % 2..][..1]);
+            let mut number = round as u64 * 1_000_000;
+            eventually("a line at the new address", || {
+                emit_all(&statsd, 0, number..number + 1);
+                flush(&statsd);
+                number += 1;
+                new.has_line()
+            });
+            census.count_all(&old.lines_so_far());
+            census.count_all(&new.lines_so_far());
+        }
+        census.assert_faultless(&statsd.stats());
+        assert_eq!(statsd.stats().connections, 1);
+    });
+}
+
+/// A resolver that does not answer delays no flush, and takes no server away.
+#[test]
+fn a_look_up_that_hangs_delays_nothing() {
+    with_a_network(|| {
+        let host = Host::plug_in(1);
+        let address = host.address();
+        let server = host.run(move || UdpReceiver::listen(address, PORT));
+        name_server(&[address]);
+        let settings = settings("server").protocol(Protocol::Udp);
+        let settings = settings.lookup_interval(Duration::from_millis(50));
+        let statsd = started(settings.stop_timeout(Duration::from_millis(400)));
+        eventually("it has found it", || statsd.connected());
+        name_servers_that_hang(black_hole(&host));
+        for round in 0..20 {
+            emit_all(&statsd, 0, round * 10..(round + 1) * 10);
+            flush(&statsd);
+            thread::sleep(Duration::from_millis(20));
+        }
+        let stats = promptly(move || statsd.blocking_stop()).stats;
+        Census::of(&server.lines(200)).assert_faultless(&stats);
+    });
+}
+
+/// Nor does it keep a stop from its deadline where it is needed for a connection.
+#[test]
+fn a_stop_keeps_its_deadline_while_a_name_is_looked_up() {
+    with_a_network(|| {
+        let host = Host::plug_in(1);
+        name_servers_that_hang(black_hole(&host));
+        for protocol in [Protocol::Tcp, Protocol::Udp] {
+            let day = Duration::from_secs(24 * 60 * 60);
+            let settings = settings("server").protocol(protocol).connect_timeout(day);
+            let statsd = started(settings.stop_timeout(Duration::from_millis(200)));
+            let emitted = emit_all(&statsd, 0, 0..100);
+            let report = promptly(move || statsd.blocking_stop());
+            assert_eq!((report.sent, report.kept), (Tally::default(), emitted));
+        }
     });
 }

@@ -275,6 +275,15 @@ impl UdpReceiver {
         datagrams
     }
 
+    /// Reads what is here by now.
+    pub(crate) fn lines_so_far(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        while self.has_line() {
+            lines.append(&mut self.lines(1));
+        }
+        lines
+    }
+
     /// Reads this many lines.
     #[track_caller]
     pub(crate) fn lines(&self, lines: u64) -> Vec<String> {

@@ -1,0 +1,137 @@
+//! Errors that the operating system seldom makes, made at will: this program has a `send` of its
+//! own, which answers for the ports that a test has plans for.
+
+use crate::support::{
+    Census, UdpReceiver, assert_balanced, emit_all, eventually, flush, started, udp,
+};
+use freewheel::Tally;
+use libc::{c_int, c_void, size_t, sockaddr_in, ssize_t};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// From a datagram's length, and how many were to be sent before it, to an error or none.
+type Plan = fn(size_t, u64) -> Option<c_int>;
+
+/// By the port at the other end, with the number of calls so far.
+static PLANS: Mutex<BTreeMap<u16, (Plan, u64)>> = Mutex::new(BTreeMap::new());
+
+fn planned(port: u16, length: size_t) -> Option<c_int> {
+    let mut plans = PLANS.lock().unwrap_or_else(PoisonError::into_inner);
+    let (plan, calls) = plans.get_mut(&port)?;
+    *calls += 1;
+    plan(length, *calls - 1)
+}
+
+/// The port at the other end; 0 where there is none.
+fn peer_port(socket: c_int) -> u16 {
+    // SAFETY: all zeros is an address; the call writes no more than the size it is given.
+    unsafe {
+        let mut address: sockaddr_in = std::mem::zeroed();
+        let mut size = size_of::<sockaddr_in>() as libc::socklen_t;
+        let is_known = libc::getpeername(socket, (&raw mut address).cast(), &raw mut size) == 0;
+        if is_known && address.sin_family == libc::AF_INET as u16 { address.sin_port } else { 0 }
+    }
+    .to_be()
+}
+
+/// Stands in the place of the C library's.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn send(
+    socket: c_int,
+    bytes: *const c_void,
+    length: size_t,
+    flags: c_int,
+) -> ssize_t {
+    if let Some(error) = planned(peer_port(socket), length) {
+        // SAFETY: this thread's own.
+        unsafe { *libc::__errno_location() = error };
+        return -1;
+    }
+    // SAFETY: as the caller promised; the C library's does the same.
+    unsafe { libc::sendto(socket, bytes, length, flags, std::ptr::null(), 0) }
+}
+
+/// A receiver, and errors on the way to it.
+fn receiver_with(plan: Plan) -> UdpReceiver {
+    let receiver = UdpReceiver::start();
+    PLANS.lock().unwrap().insert(receiver.port(), (plan, 0));
+    receiver
+}
+
+fn calls(receiver: &UdpReceiver) -> u64 {
+    PLANS.lock().unwrap()[&receiver.port()].1
+}
+
+/// A network may take less than what is set: then datagrams are made smaller, as long as they
+/// hold several lines. The line that alone is too long is given up, and counted.
+#[test]
+fn a_datagram_that_is_too_long_is_sent_in_parts() {
+    let receiver = receiver_with(|length, _| (length > 500).then_some(libc::EMSGSIZE));
+    let statsd = started(udp(receiver.port()));
+    let mut census = Census::default();
+    for round in 0..3 {
+        emit_all(&statsd, 0, round * 100..(round + 1) * 100);
+        statsd.incr(&"n".repeat(600));
+        flush(&statsd);
+        for datagram in receiver.datagrams(100) {
+            assert!(datagram.len() <= 500);
+            census.count_datagram(datagram.as_bytes());
+        }
+    }
+    let stats = statsd.stats();
+    assert_eq!(stats.losses.too_long, Tally { lines: 3, bytes: 3 * 605 });
+    assert_eq!(stats.lost(), stats.losses.too_long);
+    census.assert_faultless(&stats);
+    assert_eq!(census.numbers(0), Vec::from_iter(0..300));
+}
+
+/// Nothing is lost where the operating system is out of memory for a moment.
+#[test]
+fn a_datagram_that_finds_no_buffer_is_sent_again() {
+    for plan in [(|_, call| (call % 3 < 2).then_some(libc::ENOBUFS)) as Plan, |_, call| {
+        (call % 3 < 2).then_some(libc::ENOMEM)
+    }] {
+        let receiver = receiver_with(plan);
+        let statsd = started(udp(receiver.port()));
+        emit_all(&statsd, 0, 0..200);
+        flush(&statsd);
+        Census::of(&receiver.lines(200)).assert_faultless(&statsd.stats());
+        // It takes no new socket for that.
+        assert_eq!(statsd.stats().connections, 1);
+    }
+}
+
+/// What a firewall, a route or an interface that is gone answers: lines wait.
+#[test]
+fn a_datagram_that_has_no_way_is_sent_later() {
+    const CALLS: u64 = 10;
+    for plan in [
+        (|_, call| (call < CALLS).then_some(libc::ENETUNREACH)) as Plan,
+        |_, call| (call < CALLS).then_some(libc::EHOSTUNREACH),
+        |_, call| (call < CALLS).then_some(libc::ENETDOWN),
+        |_, call| (call < CALLS).then_some(libc::EPERM),
+        |_, call| (call < CALLS).then_some(libc::EINTR),
+    ] {
+        let receiver = receiver_with(plan);
+        let statsd = started(udp(receiver.port()));
+        emit_all(&statsd, 0, 0..100);
+        flush(&statsd);
+        emit_all(&statsd, 0, 100..200);
+        flush(&statsd);
+        let stats = statsd.stats();
+        assert_balanced(&stats);
+        Census::of(&receiver.lines(200)).assert_faultless(&stats);
+    }
+}
+
+/// It is not asked again and again meanwhile.
+#[test]
+fn a_way_that_is_closed_is_tried_at_each_attempt_to_reconnect_alone() {
+    let receiver = receiver_with(|_, _| Some(libc::EPERM));
+    let statsd = started(udp(receiver.port()).reconnect_sleep(Duration::from_millis(20)));
+    let emitted = emit_all(&statsd, 0, 0..1_000);
+    eventually("several attempts", || statsd.stats().connections > 5);
+    assert!(calls(&receiver) <= statsd.stats().connections);
+    assert_eq!(statsd.stats().buffered, emitted);
+}
