@@ -5,7 +5,7 @@
 
 mod support;
 
-use freewheel::{Builder, Connector, Protocol, Tally};
+use freewheel::{Builder, Connector, Framing, Protocol, Tally};
 use std::fs;
 use std::io::{ErrorKind, Read};
 use std::os::unix::net::{UnixDatagram, UnixListener};
@@ -153,6 +153,60 @@ fn a_stream_is_followed_to_its_next_server() {
     let report = statsd.blocking_stop();
     assert_eq!((report.stats.sent.lines, report.kept.lines), (3_000, 0));
     assert_balanced(&report.stats);
+}
+
+/// The frames of a stream, each with its length before it, as far as they are whole.
+fn unframe(mut stream: &[u8]) -> Vec<String> {
+    let mut frames = Vec::new();
+    while let Some((length, rest)) = stream.split_first_chunk() {
+        let length = u32::from_le_bytes(*length) as usize;
+        let Some((frame, rest)) = rest.split_at_checked(length) else { break };
+        frames.push(String::from_utf8(frame.to_vec()).unwrap());
+        stream = rest;
+    }
+    frames
+}
+
+/// Frames as the Datadog Agent reads them; a server that breaks off within one gets it again
+/// from its start.
+#[test]
+fn frames_are_whole_and_follow_to_the_next_server() {
+    let place = Place::new("frames");
+    let settings = place.settings(Protocol::UnixStream).framing(Framing::LengthPrefixed);
+    let statsd = started(settings);
+    let listener = UnixListener::bind(&place.0).unwrap();
+    let emitted = emit(&statsd, 0..5_000);
+    // As much as it takes until it has these bytes; the rest is lost with it.
+    let (mut first, _) = listener.accept().unwrap();
+    let mut begun = vec![0; 100_000];
+    first.read_exact(&mut begun).unwrap();
+    drop(first);
+    eventually("its end is seen", || statsd.stats().connections > 1);
+    let (mut second, _) = listener.accept().unwrap();
+    let rest = std::thread::spawn(move || {
+        let mut rest = Vec::new();
+        second.read_to_end(&mut rest).map(|_| rest)
+    });
+    flush(&statsd);
+    let stats = statsd.blocking_stop().stats;
+    assert_eq!(stats.sent, emitted);
+    assert_balanced(&stats);
+    let (begun, rest) = (unframe(&begun), unframe(&rest.join().unwrap().unwrap()));
+    assert!(begun.iter().chain(&rest).all(|frame| (1..=8192).contains(&frame.len())));
+    assert!(begun.iter().all(|frame| frame.len() > 7_500), "they are filled");
+    let begun = begun.concat();
+    let rest = rest.concat();
+    let first: Vec<_> = begun.lines().map(str::to_owned).collect();
+    let last: Vec<_> = rest.lines().map(str::to_owned).collect();
+    assert_eq!(first, expected(0..first.len() as u64));
+    assert_eq!(last, expected(5_000 - last.len() as u64..5_000));
+}
+
+#[test]
+fn datagrams_have_no_frames() {
+    let place = Place::new("no-frames");
+    let settings = place.settings(Protocol::UnixDatagram).framing(Framing::LengthPrefixed);
+    assert_eq!(settings.build().unwrap_err().setting(), "framing");
 }
 
 #[test]

@@ -147,11 +147,14 @@ impl Connection {
         whole
     }
 
-    /// What the other side is not known to have, as far as that matters.
+    /// What the other side's operating system is not known to have, as far as that matters. Of
+    /// a Unix socket it is ours, and has all.
     fn unacknowledged(&self) -> usize {
-        match self.delivery {
+        match (&self.socket, self.delivery) {
             #[cfg(target_os = "linux")]
-            Delivery::Acknowledged => unacknowledged(&self.socket.reference()).unwrap_or(0),
+            (Socket::Tcp(stream), Delivery::Acknowledged) => {
+                unacknowledged(&stream.into()).unwrap_or(0)
+            }
             _ => 0,
         }
     }

@@ -6,6 +6,7 @@
 //! *probe*, one datagram that is given time to be refused.
 
 use super::TURN;
+use super::datagram_socket::{Socket, is_out_of_buffers, is_too_long};
 use super::lookup::Lookups;
 use crate::endpoint::Endpoint;
 use crate::handoff::{Collector, Tally};
@@ -15,12 +16,10 @@ use crate::stats::Account;
 use bytes::{Buf, BytesMut};
 use std::future::pending;
 use std::io::{self, ErrorKind};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 #[cfg(unix)]
 use std::path::Path;
 use std::time::Duration;
-use tokio::io::Interest;
-use tokio::net::UdpSocket;
 #[cfg(unix)]
 use tokio::net::UnixDatagram;
 use tokio::time::{Instant, sleep_until};
@@ -51,22 +50,25 @@ impl Datagrams {
             Endpoint::Udp(address) => Lookups::new(address, settings.lookup_interval),
             _ => None,
         };
-        Ok(Self { probing, lookups, ..Self::new(Socket::udp(address)?, settings) })
+        let socket = Socket::udp(address)?;
+        let (max_payload, hold) = (settings.max_datagram_payload, settings.hold_when_refused);
+        Ok(Self { probing, lookups, ..Self::new(socket, max_payload, hold) })
     }
 
     #[cfg(unix)]
     pub(super) fn to_path(path: &Path, settings: &Settings) -> io::Result<Self> {
         let socket = UnixDatagram::unbound()?;
         socket.connect(path)?;
-        Ok(Self::new(Socket::Unix(socket), settings))
+        // It refuses the datagram at hand, which is not in flight yet, and is held in any case.
+        Ok(Self::new(Socket::Unix(socket), settings.max_datagram_payload, true))
     }
 
-    fn new(socket: Socket, settings: &Settings) -> Self {
+    fn new(socket: Socket, max_payload: usize, hold_when_refused: bool) -> Self {
         Self {
             socket,
-            max_payload: settings.max_datagram_payload,
-            hold_when_refused: settings.hold_when_refused,
-            scratch: BytesMut::with_capacity(settings.max_datagram_payload),
+            max_payload,
+            hold_when_refused,
+            scratch: BytesMut::with_capacity(max_payload),
             newest: Tally::default(),
             probing: false,
             pause: None,
@@ -112,7 +114,7 @@ impl Datagrams {
         self.confirm(lines, account);
         self.send_turn(lines, account)?;
         self.hear_refusal(lines, account)?;
-        if self.pause.is_none() {
+        if !self.probing {
             self.confirm(lines, account);
         }
         Ok(())
@@ -184,8 +186,7 @@ impl Datagrams {
         lines: &mut Collector,
         account: &Account,
     ) -> io::Result<()> {
-        // A Unix socket refuses the datagram at hand, which is not in flight yet.
-        if self.hold_when_refused || !matches!(self.socket, Socket::Udp(_)) {
+        if self.hold_when_refused {
             return Err(error);
         }
         let newest = std::mem::take(&mut self.newest);
@@ -202,86 +203,158 @@ async fn next_lookup(lookups: &mut Option<Lookups>) -> Vec<SocketAddr> {
     }
 }
 
-enum Socket {
-    Udp(UdpSocket),
-    #[cfg(unix)]
-    Unix(UnixDatagram),
-}
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::send::stream::tests::collected;
+    use std::collections::VecDeque;
+    use std::mem::take;
+    use std::sync::Mutex;
 
-impl Socket {
-    fn udp(address: SocketAddr) -> io::Result<Self> {
-        let any: SocketAddr = match address {
-            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-        };
-        let socket = std::net::UdpSocket::bind(any)?;
-        // A connected socket is told when nobody listens.
-        socket.connect(address)?;
-        socket.set_nonblocking(true)?;
-        UdpSocket::from_std(socket).map(Self::Udp)
+    /// What a socket answers, one call after the other; then it takes everything.
+    #[derive(Default)]
+    pub(in crate::send::link) struct Script {
+        answers: Mutex<VecDeque<Answer>>,
+        taken: Mutex<Vec<String>>,
+        /// A refusal has come and was not heard.
+        refused: Mutex<bool>,
     }
 
-    /// Waits for room, if there is something to send; for a refusal in any case. Cancel safe.
-    async fn ready(&self, to_send: bool) -> io::Result<()> {
-        match self {
-            Self::Udp(socket) => {
-                let interest =
-                    if to_send { Interest::ERROR | Interest::WRITABLE } else { Interest::ERROR };
-                socket.ready(interest).await.map(drop)
+    enum Answer {
+        Takes,
+        Fails(io::Error),
+        /// It takes the datagram; then a refusal comes.
+        TakesForNobody,
+    }
+    use Answer::{Fails, Takes, TakesForNobody};
+
+    impl Script {
+        pub(in crate::send::link) fn try_send(&self, payload: &[u8]) -> io::Result<usize> {
+            self.refusal().map_or(Ok(()), Err)?;
+            match self.answers.lock().unwrap().pop_front() {
+                Some(Fails(error)) => return Err(error),
+                Some(TakesForNobody) => *self.refused.lock().unwrap() = true,
+                Some(Takes) | None => {
+                    let payload = String::from_utf8(payload.to_vec()).unwrap();
+                    self.taken.lock().unwrap().push(payload);
+                }
             }
-            #[cfg(unix)]
-            Self::Unix(socket) if to_send => socket.writable().await,
-            #[cfg(unix)]
-            Self::Unix(_) => pending().await,
+            Ok(payload.len())
+        }
+
+        /// The refusal that came, once.
+        pub(in crate::send::link) fn refusal(&self) -> Option<io::Error> {
+            take(&mut *self.refused.lock().unwrap()).then(|| ErrorKind::ConnectionRefused.into())
         }
     }
 
-    fn try_send(&self, payload: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Udp(socket) => socket.try_send(payload),
-            #[cfg(unix)]
-            Self::Unix(socket) => socket.try_send(payload),
+    /// Three lines of six bytes, for datagrams of `max_payload`.
+    struct Scene {
+        datagrams: Datagrams,
+        lines: Collector,
+        account: Account,
+    }
+
+    impl Scene {
+        fn new(max_payload: usize, hold: bool, answers: Vec<Answer>) -> Self {
+            let script = Script { answers: Mutex::new(answers.into()), ..Script::default() };
+            let datagrams = Datagrams::new(Socket::Scripted(script), max_payload, hold);
+            let lines = ["a:1|c\n", "b:2|c\n", "c:3|c\n"].map(str::to_owned);
+            Self { datagrams, lines: collected(&lines, 9), account: Account::default() }
+        }
+
+        fn send(&mut self) -> io::Result<()> {
+            self.datagrams.send(&mut self.lines, &self.account)
+        }
+
+        /// What was taken, by the operating system and in the account, and what is left.
+        #[track_caller]
+        fn assert(&self, taken: &[&str], sent: u64, refused: u64, too_long: u64, left: usize) {
+            let Socket::Scripted(script) = &self.datagrams.socket else { unreachable!() };
+            assert_eq!(*script.taken.lock().unwrap(), taken);
+            let account = &self.account;
+            let lines =
+                [&account.sent, &account.refused, &account.too_long].map(|t| t.read().lines);
+            assert_eq!(lines, [sent, refused, too_long]);
+            assert_eq!(self.lines.remaining() + self.lines.in_flight(), left);
         }
     }
 
-    /// What came back since it was last asked: as far as tokio was told, or `by_now`.
-    fn take_error(&self, by_now: bool) -> Option<io::Error> {
-        match self {
-            Self::Udp(socket) => {
-                let ask = || match socket.take_error() {
-                    Ok(None) => Err(ErrorKind::WouldBlock.into()),
-                    Ok(Some(error)) | Err(error) => Ok(error),
-                };
-                // Where there is none, tokio is to wait for one again.
-                let told = socket.try_io(Interest::ERROR, ask).ok();
-                told.or_else(|| if by_now { socket.take_error().ok()? } else { None })
-            }
-            #[cfg(unix)]
-            Self::Unix(_) => None,
-        }
+    const A: &str = "a:1|c\n";
+    const B: &str = "b:2|c\n";
+    const C: &str = "c:3|c\n";
+
+    fn os(linux: i32) -> Answer {
+        Fails(io::Error::from_raw_os_error(linux))
     }
-}
 
-/// Linux: EMSGSIZE, 90; the BSDs and macOS: 40; Windows: WSAEMSGSIZE, 10040.
-fn is_too_long(error: &io::Error) -> bool {
-    let code = if cfg!(windows) {
-        10040
-    } else if cfg!(target_os = "linux") {
-        90
-    } else {
-        40
-    };
-    error.raw_os_error() == Some(code)
-}
+    #[test]
+    fn a_refused_datagram_is_held() {
+        let mut scene = Scene::new(7, true, vec![Takes, TakesForNobody]);
+        assert_eq!(scene.send().unwrap_err().kind(), ErrorKind::ConnectionRefused);
+        scene.assert(&[A], 1, 0, 0, 12);
+        scene.lines.recall();
+        assert_eq!(scene.lines.chunk(), b"b:2|c\nc:3|c\n");
+    }
 
-/// Linux: ENOBUFS, 105; the BSDs and macOS: 55; Windows: WSAENOBUFS, 10055. Or ENOMEM, 12.
-fn is_out_of_buffers(error: &io::Error) -> bool {
-    let codes = if cfg!(windows) {
-        [10055, 10055]
-    } else if cfg!(target_os = "linux") {
-        [105, 12]
-    } else {
-        [55, 12]
-    };
-    error.raw_os_error().is_some_and(|code| codes.contains(&code))
+    #[test]
+    fn a_refused_datagram_is_lost_where_nothing_is_held() {
+        let mut scene = Scene::new(7, false, vec![Takes, Takes, TakesForNobody]);
+        scene.send().unwrap();
+        scene.assert(&[A, B], 2, 1, 0, 0);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_datagram_that_is_too_long_goes_in_parts() {
+        let mut scene = Scene::new(100, true, vec![os(90)]);
+        scene.send().unwrap();
+        scene.assert(&[A, B, C], 3, 0, 0, 0);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_line_that_is_too_long_alone_is_lost_alone() {
+        let mut scene = Scene::new(7, true, vec![Takes, os(90)]);
+        scene.send().unwrap();
+        scene.assert(&[A, C], 2, 0, 1, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    #[cfg(target_os = "linux")]
+    async fn no_buffers_are_waited_for() {
+        let mut scene = Scene::new(7, true, vec![Takes, os(105)]);
+        scene.send().unwrap();
+        scene.assert(&[A], 1, 0, 0, 12);
+        scene.send().unwrap();
+        scene.assert(&[A], 1, 0, 0, 12);
+        scene.datagrams.ready(true).await.unwrap();
+        tokio::time::advance(NO_BUFFERS).await;
+        scene.send().unwrap();
+        scene.assert(&[A, B, C], 3, 0, 0, 0);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn an_unreachable_network_loses_nothing() {
+        let mut scene = Scene::new(7, true, vec![Takes, os(101)]);
+        scene.send().unwrap_err();
+        scene.lines.recall();
+        scene.assert(&[A], 0, 0, 0, 18);
+    }
+
+    /// After a refusal one datagram goes out, and the others wait until it was not refused.
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_is_given_time_to_be_refused() {
+        let mut scene = Scene::new(7, true, vec![]);
+        scene.datagrams.probing = true;
+        scene.send().unwrap();
+        scene.send().unwrap();
+        scene.assert(&[A], 0, 0, 0, 18);
+        assert!(scene.datagrams.is_probing());
+        tokio::time::advance(PROBE).await;
+        scene.send().unwrap();
+        scene.assert(&[A, B, C], 3, 0, 0, 0);
+        assert!(!scene.datagrams.is_probing());
+    }
 }

@@ -19,8 +19,10 @@ pub(super) struct Lookups {
     address: Address,
     interval: Duration,
     due: Instant,
-    running: Option<Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>>,
+    running: Option<LookUp>,
 }
+
+type LookUp = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
 
 impl Lookups {
     /// None for what is an address already.

@@ -1,6 +1,7 @@
 //! The link to the server: the only place that has sockets.
 
 mod connection;
+mod datagram_socket;
 mod datagrams;
 mod lookup;
 #[cfg(target_os = "linux")]

@@ -6,12 +6,10 @@
 use socket2::SockRef;
 use std::os::fd::AsRawFd;
 
-/// The bytes at the end of what was written that the other side's operating system has not
-/// acknowledged; for a Unix socket, that were not read. Never less than it is, also of a
-/// connection that was reset. None if the operating system does not say.
+/// How many bytes, the last of those written to a TCP connection, the other side's operating system
+/// has not acknowledged; also of a connection that was reset. None if ours does not say.
 ///
-/// `SIOCOUTQ`, which Linux also calls `TIOCOUTQ`: see tcp(7). A Unix socket counts with what
-/// it needs to keep them, so that they seem more than they are until all are read.
+/// `SIOCOUTQ`, which Linux also calls `TIOCOUTQ`: see tcp(7).
 pub(super) fn unacknowledged(socket: &SockRef<'_>) -> Option<usize> {
     let mut bytes: libc::c_int = 0;
     // SAFETY: the descriptor is open, as `socket` borrows it. The request writes one `c_int`

@@ -1,0 +1,102 @@
+//! The sockets that take datagrams, and what their errors mean.
+
+use std::future::pending;
+use std::io::{self, ErrorKind};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+#[cfg(unix)]
+use tokio::net::UnixDatagram;
+
+pub(super) enum Socket {
+    Udp(UdpSocket),
+    #[cfg(unix)]
+    Unix(UnixDatagram),
+    /// Answers as it was told, and then takes everything.
+    #[cfg(test)]
+    Scripted(super::datagrams::tests::Script),
+}
+
+impl Socket {
+    pub(super) fn udp(address: SocketAddr) -> io::Result<Self> {
+        let any: SocketAddr = match address {
+            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+        };
+        let socket = std::net::UdpSocket::bind(any)?;
+        // A connected socket is told when nobody listens.
+        socket.connect(address)?;
+        socket.set_nonblocking(true)?;
+        UdpSocket::from_std(socket).map(Self::Udp)
+    }
+
+    /// Waits for room, if there is something to send; for a refusal in any case. Cancel safe.
+    pub(super) async fn ready(&self, to_send: bool) -> io::Result<()> {
+        match self {
+            Self::Udp(socket) => {
+                let interest =
+                    if to_send { Interest::ERROR | Interest::WRITABLE } else { Interest::ERROR };
+                socket.ready(interest).await.map(drop)
+            }
+            #[cfg(unix)]
+            Self::Unix(socket) if to_send => socket.writable().await,
+            #[cfg(unix)]
+            Self::Unix(_) => pending().await,
+            #[cfg(test)]
+            Self::Scripted(_) => Ok(()),
+        }
+    }
+
+    pub(super) fn try_send(&self, payload: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Udp(socket) => socket.try_send(payload),
+            #[cfg(unix)]
+            Self::Unix(socket) => socket.try_send(payload),
+            #[cfg(test)]
+            Self::Scripted(script) => script.try_send(payload),
+        }
+    }
+
+    /// What came back since it was last asked: as far as tokio was told, or `by_now`.
+    pub(super) fn take_error(&self, by_now: bool) -> Option<io::Error> {
+        match self {
+            Self::Udp(socket) => {
+                let ask = || match socket.take_error() {
+                    Ok(None) => Err(ErrorKind::WouldBlock.into()),
+                    Ok(Some(error)) | Err(error) => Ok(error),
+                };
+                // Where there is none, tokio is to wait for one again.
+                let told = socket.try_io(Interest::ERROR, ask).ok();
+                told.or_else(|| if by_now { socket.take_error().ok()? } else { None })
+            }
+            #[cfg(unix)]
+            Self::Unix(_) => None,
+            #[cfg(test)]
+            Self::Scripted(script) => script.refusal(),
+        }
+    }
+}
+
+/// Linux: EMSGSIZE, 90; the BSDs and macOS: 40; Windows: WSAEMSGSIZE, 10040.
+pub(super) fn is_too_long(error: &io::Error) -> bool {
+    let code = if cfg!(windows) {
+        10040
+    } else if cfg!(target_os = "linux") {
+        90
+    } else {
+        40
+    };
+    error.raw_os_error() == Some(code)
+}
+
+/// Linux: ENOBUFS, 105; the BSDs and macOS: 55; Windows: WSAENOBUFS, 10055. Or ENOMEM, 12.
+pub(super) fn is_out_of_buffers(error: &io::Error) -> bool {
+    let codes = if cfg!(windows) {
+        [10055, 10055]
+    } else if cfg!(target_os = "linux") {
+        [105, 12]
+    } else {
+        [55, 12]
+    };
+    error.raw_os_error().is_some_and(|code| codes.contains(&code))
+}

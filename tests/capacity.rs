@@ -1,0 +1,117 @@
+//! What becomes of lines when the capacity is used up.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use freewheel::{Tally, WhenFull};
+use std::net::Ipv4Addr;
+use std::thread;
+use std::time::Duration;
+use support::{
+    Close, TcpReceiver, assert_balanced, assert_whole_and_in_order, emit_numbered, flush,
+    numbers_by_thread, quiet_port, started, tcp, udp,
+};
+
+const LINES: u64 = 20_000;
+
+/// Emits slowly enough for the flusher to make room.
+fn emit(statsd: &freewheel::Connector, thread: u64) -> Tally {
+    let mut emitted = Tally::default();
+    for number in 0..LINES {
+        if number % 50 == 0 {
+            thread::sleep(Duration::from_micros(500));
+        }
+        emitted += emit_numbered(statsd, thread, number);
+    }
+    emitted
+}
+
+/// While nobody listens, the newest lines are dropped, or the oldest, as was chosen; both are
+/// counted, and what is left arrives in order.
+#[test]
+fn the_newest_or_the_oldest_are_dropped() {
+    for when_full in [WhenFull::DropNewest, WhenFull::DropOldest] {
+        let port = quiet_port();
+        let statsd = started(tcp(port).queue_capacity(256 << 10).when_full(when_full));
+        let emitted = emit(&statsd, 0);
+        let receiver = TcpReceiver::listen(Ipv4Addr::LOCALHOST, port, Close::Orderly);
+        flush(&statsd);
+        let stats = statsd.blocking_stop().stats;
+        assert_eq!(stats.emitted, emitted);
+        assert_balanced(&stats);
+        receiver.wait_for_end();
+        let received = receiver.kill();
+        assert_eq!(received.len() as u64, stats.sent.lines);
+        assert_whole_and_in_order(&received);
+        let numbers = &numbers_by_thread(&received)[&0];
+        let (first, last) = (numbers[0], *numbers.last().unwrap());
+        let (full, displaced) = (stats.drops.full.lines, stats.losses.displaced.lines);
+        match when_full {
+            WhenFull::DropOldest => {
+                assert_eq!(last, LINES - 1, "{stats:?}");
+                assert!(first > LINES / 2 && displaced > LINES / 2, "{stats:?}");
+            }
+            _ => {
+                assert_eq!((first, displaced), (0, 0), "{stats:?}");
+                assert!(full > LINES / 2, "{stats:?}");
+            }
+        }
+    }
+}
+
+/// A server stalls with lines under way: these are not displaced, which would be to count them
+/// wrongly, but those behind them are, and it gets the newest when it reads on.
+#[test]
+fn what_is_under_way_is_not_displaced() {
+    let receiver = TcpReceiver::start();
+    receiver.stall();
+    let settings = tcp(receiver.port()).queue_capacity(8 << 20);
+    let statsd = started(settings.when_full(WhenFull::DropOldest));
+    let mut emitted = emit(&statsd, 0);
+    for thread in 1..4 {
+        emitted += emit(&statsd, thread);
+    }
+    assert!(statsd.stats().losses.displaced.lines > LINES / 2, "{:?}", statsd.stats());
+    receiver.read_on();
+    flush(&statsd);
+    let stats = statsd.blocking_stop().stats;
+    assert_eq!(stats.emitted, emitted);
+    assert_balanced(&stats);
+    receiver.wait_for_end();
+    let received = receiver.kill();
+    assert_eq!(received.len() as u64, stats.sent.lines);
+    assert_whole_and_in_order(&received);
+    let threads = numbers_by_thread(&received);
+    assert_eq!((threads[&0][0], *threads[&3].last().unwrap()), (0, LINES - 1));
+}
+
+/// Displacing goes on for as long as nobody listens, with many threads, and in the smallest of
+/// capacities.
+#[test]
+fn threads_of_all_sorts_make_room_for_each_other() {
+    for capacity in [1 << 10, 64 << 10] {
+        let port = quiet_port();
+        let settings = udp(port).queue_capacity(capacity).when_full(WhenFull::DropOldest);
+        let statsd = started(settings);
+        let emitted = thread::scope(|scope| {
+            let emit = |thread| {
+                scope.spawn({
+                    let statsd = &statsd;
+                    move || emit(statsd, thread)
+                })
+            };
+            let threads: Vec<_> = (0..4).map(emit).collect();
+            threads.into_iter().fold(Tally::default(), |sum, each| sum + each.join().unwrap())
+        });
+        let stats = statsd.stats();
+        assert_eq!(stats.emitted, emitted);
+        assert!(stats.losses.displaced.lines > 1_000, "{stats:?}");
+        let receiver = support::UdpReceiver::listen(Ipv4Addr::LOCALHOST, port);
+        flush(&statsd);
+        let stats = statsd.blocking_stop().stats;
+        assert_balanced(&stats);
+        assert_eq!(stats.buffered, Tally::default());
+        assert_whole_and_in_order(&receiver.lines(stats.sent.lines));
+    }
+}

@@ -1,0 +1,151 @@
+//! When lines over TCP count as sent, and what a broken connection costs.
+
+#![allow(clippy::unwrap_used)]
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use freewheel::{Connector, Delivery, StopReport};
+use std::io::Read;
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::thread;
+use std::time::Duration;
+use support::{
+    Close, TcpReceiver, assert_balanced, assert_whole_and_in_order, emit_numbered, eventually,
+    flush, numbered, numbers_by_thread, quiet_port, started, tcp,
+};
+
+/// Emits more than the operating systems of both sides take for a server that does not read.
+/// Returns how many lines that was.
+fn emit_until_stalled(statsd: &Connector) -> u64 {
+    const LINES: u64 = 40_000;
+    for number in 0..LINES {
+        if number % 500 == 0 {
+            thread::sleep(Duration::from_millis(2));
+        }
+        emit_numbered(statsd, 0, number);
+    }
+    eventually("what can be written is written", || {
+        let before = statsd.stats();
+        thread::sleep(Duration::from_millis(100));
+        statsd.stats() == before && before.connections > 0
+    });
+    LINES
+}
+
+/// What came of a server that read nothing and was reset, with a second one in its place.
+struct Reset {
+    emitted: u64,
+    /// By the account, when the first one was reset.
+    sent: u64,
+    second: Vec<String>,
+    report: StopReport,
+}
+
+fn reset(delivery: Delivery) -> Reset {
+    let listener = TcpReceiver::listen(Ipv4Addr::LOCALHOST, 0, Close::Abrupt);
+    let port = listener.port();
+    listener.stall();
+    let statsd = started(tcp(port).queue_capacity(32 << 20).delivery(delivery));
+    let emitted = emit_until_stalled(&statsd);
+    let sent = statsd.stats().sent.lines;
+    assert!(listener.kill().is_empty(), "it was to read nothing");
+    let second = TcpReceiver::listen(Ipv4Addr::LOCALHOST, port, Close::Orderly);
+    flush(&statsd);
+    let report = statsd.blocking_stop();
+    assert_balanced(&report.stats);
+    assert_eq!(report.stats.sent, report.stats.emitted);
+    second.wait_for_end();
+    let second = second.kill();
+    assert_whole_and_in_order(&second);
+    Reset { emitted, sent, second, report }
+}
+
+/// A server stalls, with megabytes under way, and is reset: the next one gets every line that
+/// the first one's operating system had not acknowledged, and no other.
+#[test]
+fn a_reset_costs_what_was_acknowledged_and_no_more() {
+    let Reset { emitted, sent, second, report } = reset(Delivery::Acknowledged);
+    // What the first had in its hands fits into its socket.
+    assert!(sent < 2_000, "{sent} of {emitted} lines were acknowledged");
+    assert_eq!(numbers_by_thread(&second)[&0], Vec::from_iter(sent..emitted));
+    assert_eq!(report.unacknowledged.lines, 0);
+}
+
+/// The same where lines count when they are written: all that was under way is lost.
+#[test]
+fn a_reset_costs_what_was_written_where_that_is_enough() {
+    let Reset { emitted, sent, second, .. } = reset(Delivery::Written);
+    assert!(sent > 5_000, "{sent} of {emitted} lines were written");
+    assert_eq!(numbers_by_thread(&second)[&0], Vec::from_iter(sent..emitted));
+}
+
+/// A server that ends its side and goes on reading gets what was under way once: its
+/// acknowledgements are waited for.
+#[test]
+fn a_server_that_writes_no_more_gets_no_line_twice() {
+    let port = quiet_port();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+    let statsd = started(tcp(port).queue_capacity(32 << 20));
+    let (first, _) = listener.accept().unwrap();
+    let emitted = emit_until_stalled(&statsd);
+    first.shutdown(Shutdown::Write).unwrap();
+    let read = |mut stream: TcpStream| {
+        thread::spawn(move || {
+            let mut text = Vec::new();
+            stream.read_to_end(&mut text).map(|_| text).unwrap()
+        })
+    };
+    let first = read(first);
+    let second = read(listener.accept().unwrap().0);
+    flush(&statsd);
+    drop(statsd);
+    let mut text = first.join().unwrap();
+    // The line in whose midst it was left comes again.
+    text.truncate(text.iter().rposition(|&byte| byte == b'\n').unwrap() + 1);
+    text.extend(second.join().unwrap());
+    let text = String::from_utf8(text).unwrap();
+    let numbers: Vec<_> = text.lines().map(|line| numbered(line).1).collect();
+    assert_eq!(numbers, Vec::from_iter(0..emitted));
+}
+
+/// A stop that gives up leaves what is under way to the operating system, and says so: it is
+/// delivered, and not sent again after the next start.
+#[test]
+fn a_stop_that_gives_up_leaves_what_is_under_way_to_the_operating_system() {
+    let receiver = TcpReceiver::start();
+    receiver.stall();
+    let settings = tcp(receiver.port()).queue_capacity(32 << 20);
+    let statsd = started(settings.stop_timeout(Duration::from_millis(50)));
+    let emitted = emit_until_stalled(&statsd);
+    let report = statsd.blocking_stop();
+    assert_balanced(&report.stats);
+    assert!(report.unacknowledged.lines > 1_000, "{report:?}");
+    assert!(report.kept.lines > 0, "{report:?}");
+    receiver.read_on();
+    statsd.start_on_thread().unwrap();
+    receiver.wait_for_lines(emitted);
+    eventually("all is acknowledged", || statsd.stats().buffered.lines == 0);
+    let mut numbers = receiver.lines().iter().map(|line| numbered(line).1).collect::<Vec<_>>();
+    numbers.sort_unstable();
+    assert_eq!(numbers, Vec::from_iter(0..emitted));
+}
+
+/// A runtime that ends with the flusher on it does the same.
+#[test]
+fn a_runtime_that_ends_leaves_what_is_under_way_to_the_operating_system() {
+    let receiver = TcpReceiver::start();
+    receiver.stall();
+    let statsd = tcp(receiver.port()).queue_capacity(32 << 20).build().unwrap();
+    let runtime = support::runtime();
+    runtime.block_on(statsd.start()).unwrap();
+    let emitted = emit_until_stalled(&statsd);
+    drop(runtime);
+    receiver.read_on();
+    statsd.start_on_thread().unwrap();
+    receiver.wait_for_lines(emitted);
+    eventually("all is acknowledged", || statsd.stats().buffered.lines == 0);
+    let mut numbers = receiver.lines().iter().map(|line| numbered(line).1).collect::<Vec<_>>();
+    numbers.sort_unstable();
+    assert_eq!(numbers, Vec::from_iter(0..emitted));
+}
