@@ -20,6 +20,8 @@ mod namespace;
 mod network;
 #[cfg(target_os = "linux")]
 mod operating_system;
+#[cfg(target_os = "linux")]
+mod pressure;
 mod process;
 mod tcp;
 mod udp;

@@ -1,0 +1,225 @@
+//! More lines than a server takes: memory keeps its bound, what is dropped is counted, and all is
+//! well again as soon as the server is.
+
+use crate::process::alone;
+use crate::support::{
+    Census, Findings, Listener, TcpReceiver, assert_balanced, emit_all, eventually, flush,
+    quiet_port, started, tcp,
+};
+use freewheel::{Tally, WhenFull};
+use std::fs;
+use std::sync::Barrier;
+use std::thread;
+use std::time::Duration;
+
+const CAPACITY: u64 = 4 << 20;
+
+/// What each thread brings.
+const BLOCK: u64 = 16 << 10;
+
+/// Whatever else a process needs for threads, tests and an account.
+const SLACK: u64 = 2 << 20;
+
+/// How much memory this process has in use.
+fn resident() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
+}
+
+/// Fifty times the capacity, for a server that reads none of it and then everything.
+#[test]
+fn a_server_that_stalls_costs_the_capacity_and_no_more() {
+    alone(|| {
+        let server = TcpReceiver::start();
+        server.stall();
+        let statsd = started(tcp(server.port()));
+        eventually("it is connected", || statsd.connected());
+        let before = resident();
+        thread::scope(|scope| {
+            for thread in 0..4 {
+                let statsd = &statsd;
+                scope.spawn(move || emit_all(statsd, thread, 0..250_000));
+            }
+        });
+        let more = resident() - before;
+        assert!(more <= CAPACITY + 4 * BLOCK + SLACK, "{more} bytes more");
+        let stats = statsd.stats();
+        assert!(stats.drops.full.bytes > 40 * CAPACITY, "{stats}");
+        assert!(stats.buffered.bytes > CAPACITY / 2, "{stats}");
+        assert_balanced(&stats);
+
+        server.read_on();
+        flush(&statsd);
+        emit_all(&statsd, 4, 0..1_000);
+        flush(&statsd);
+        let stats = statsd.stats();
+        server.wait_for_lines(stats.sent.lines);
+        let census = Census::of(&server.lines());
+        census.assert_faultless(&stats);
+        assert_eq!(census.numbers(4), Vec::from_iter(0..1_000));
+        assert_eq!(stats.emitted, stats.sent + stats.drops.full);
+    });
+}
+
+/// A server that reads all the time, and too slowly: what it gets is in order, and what it does
+/// not get is counted.
+#[test]
+fn a_server_that_is_too_slow_gets_what_there_is_room_for() {
+    let server = Listener::tcp(0);
+    let statsd = started(tcp(server.port()).queue_capacity(64 << 10));
+    let mut peer = server.accept();
+    let reading = thread::spawn(move || {
+        let mut text = peer.read_slowly(200 << 10, Duration::from_millis(1));
+        text.append(&mut peer.read_to_end());
+        text
+    });
+    for round in 0..200 {
+        emit_all(&statsd, 0, round * 100..(round + 1) * 100);
+        thread::sleep(Duration::from_millis(1));
+    }
+    flush(&statsd);
+    let dropped = statsd.stats().drops.full;
+    for round in 0..100 {
+        emit_all(&statsd, 1, round * 10..(round + 1) * 10);
+        flush(&statsd);
+    }
+    let stats = statsd.blocking_stop().stats;
+    let census = Census::of_stream(&reading.join().unwrap());
+    census.assert_faultless(&stats);
+    assert!(dropped.lines > 1_000, "{stats}");
+    // None any more.
+    assert_eq!((stats.drops.full, census.numbers(1).len()), (dropped, 1_000));
+}
+
+/// Where the newest lines are wanted, these are what arrives once the server does.
+#[test]
+fn the_oldest_lines_make_room_where_that_is_wanted() {
+    let port = quiet_port();
+    let settings = tcp(port).queue_capacity(256 << 10).when_full(WhenFull::DropOldest);
+    let statsd = started(settings);
+    let mut emitted = Tally::default();
+    for round in 0..100 {
+        emitted += emit_all(&statsd, 0, round * 100..(round + 1) * 100);
+        // Slow enough for the flusher to make room.
+        let settled = |stats: freewheel::Stats| stats.buffered.bytes <= 224 << 10;
+        eventually("there is room", || settled(statsd.stats()));
+    }
+    let stats = statsd.stats();
+    assert_eq!((stats.emitted, stats.dropped()), (emitted, Tally::default()));
+    assert_eq!(stats.lost(), stats.losses.displaced);
+    assert!(stats.buffered.bytes > 128 << 10, "{stats}");
+    assert_balanced(&stats);
+
+    let server =
+        TcpReceiver::listen(std::net::Ipv4Addr::LOCALHOST, port, crate::support::Close::Orderly);
+    flush(&statsd);
+    let stats = statsd.stats();
+    server.wait_for_lines(stats.sent.lines);
+    let census = Census::of(&server.lines());
+    census.assert_faultless(&stats);
+    let numbers = census.numbers(0);
+    assert_eq!(numbers, Vec::from_iter(10_000 - numbers.len() as u64..10_000));
+}
+
+/// What is under way on a stream is not displaced: some of it may have arrived.
+#[test]
+fn what_is_under_way_is_not_displaced() {
+    let server = Listener::tcp(0);
+    let settings = tcp(server.port()).queue_capacity(4 << 20);
+    let statsd = started(settings.when_full(WhenFull::DropOldest));
+    let peer = server.accept();
+    for round in 0..1_000 {
+        emit_all(&statsd, 0, round * 100..(round + 1) * 100);
+        thread::sleep(Duration::from_micros(500));
+    }
+    let stats = statsd.stats();
+    assert!(stats.losses.displaced.lines > 0, "{stats}");
+    assert_balanced(&stats);
+    peer.reset();
+    let peer = server.accept();
+    let reading = thread::spawn(|| peer.read_to_end());
+    flush(&statsd);
+    let stats = statsd.blocking_stop().stats;
+    let census = Census::of_stream(&reading.join().unwrap());
+    let found = census.against(&stats);
+    // What the first had acknowledged, which is the beginning.
+    assert_eq!(census.missing(0, found.lost), found.lost);
+    assert_eq!(Findings { lost: 0, ..found }, Findings::default());
+    assert_eq!(census.numbers(0).last().copied(), Some(99_999), "{stats}");
+    assert_eq!(stats.emitted, stats.sent + stats.losses.displaced + stats.drops.full);
+}
+
+/// 1,000 threads that have said something once leave a busy one all of the capacity.
+#[test]
+fn idle_threads_starve_nobody() {
+    const IDLE: u64 = 1_000;
+    alone(|| {
+        let server = Listener::tcp(0);
+        let statsd = tcp(server.port()).build().unwrap();
+        let before = resident();
+        let (spoken, over) = (Barrier::new(IDLE as usize + 1), Barrier::new(IDLE as usize + 1));
+        thread::scope(|scope| {
+            for thread in 1..=IDLE {
+                let (statsd, spoken, over) = (&statsd, &spoken, &over);
+                let idle = move || {
+                    emit_all(statsd, thread, 0..1);
+                    spoken.wait();
+                    over.wait();
+                };
+                thread::Builder::new().stack_size(64 << 10).spawn_scoped(scope, idle).unwrap();
+            }
+            spoken.wait();
+            emit_all(&statsd, 0, 0..100_000);
+            let stats = statsd.stats();
+            // Lines are not split over blocks, of which each loses a little of its end.
+            assert!(stats.buffered.bytes > CAPACITY - CAPACITY / 32, "{stats:?}");
+            let more = resident() - before;
+            // Of a stack, some pages.
+            assert!(more <= CAPACITY + IDLE * (BLOCK + (32 << 10)) + SLACK, "{more} bytes more");
+            over.wait();
+        });
+        statsd.start_on_thread().unwrap();
+        let peer = server.accept();
+        let reading = thread::spawn(|| peer.read_to_end());
+        flush(&statsd);
+        let stats = statsd.blocking_stop().stats;
+        let census = Census::of_stream(&reading.join().unwrap());
+        census.assert_faultless(&stats);
+        assert!((1..=IDLE).all(|thread| census.missing(thread, 1) == 0));
+    });
+}
+
+/// Threads that come and go, thousands of them: each one's lines arrive, and its memory goes to
+/// the next.
+#[test]
+fn short_lived_threads_cost_nothing_that_lasts() {
+    const AT_ONCE: u64 = 20;
+    alone(|| {
+        let server = Listener::tcp(0);
+        let statsd = started(tcp(server.port()));
+        let peer = server.accept();
+        let reading = thread::spawn(|| peer.read_to_end());
+        let mut before = None;
+        for wave in 0..250 {
+            thread::scope(|scope| {
+                for thread in 0..AT_ONCE {
+                    let statsd = &statsd;
+                    // The bytes that arrive are kept here, and few of them.
+                    scope.spawn(move || emit_all(statsd, wave * AT_ONCE + thread, 0..2));
+                }
+            });
+            flush(&statsd);
+            if wave == 10 {
+                before = Some(resident());
+            }
+        }
+        let more = resident().saturating_sub(before.unwrap());
+        // 5,000 blocks would be 80 MiB.
+        assert!(more <= 8 << 20, "{more} bytes more");
+        let stats = statsd.blocking_stop().stats;
+        let census = Census::of_stream(&reading.join().unwrap());
+        census.assert_faultless(&stats);
+        assert_eq!(stats.sent.lines, 250 * AT_ONCE * 2);
+    });
+}
