@@ -23,6 +23,10 @@ mod operating_system;
 #[cfg(target_os = "linux")]
 mod pressure;
 mod process;
+#[cfg(unix)]
+mod soak;
+#[cfg(unix)]
+mod stopping;
 mod tcp;
 mod udp;
 #[cfg(unix)]

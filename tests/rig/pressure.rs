@@ -3,10 +3,8 @@
 
 use crate::process::alone;
 use crate::support::{
-    Census, Findings, Listener, TcpReceiver, assert_balanced, emit_all, eventually, flush,
-    quiet_port, started, tcp,
+    Census, Listener, TcpReceiver, assert_balanced, emit_all, eventually, flush, started, tcp,
 };
-use freewheel::{Tally, WhenFull};
 use std::fs;
 use std::sync::Barrier;
 use std::thread;
@@ -90,64 +88,6 @@ fn a_server_that_is_too_slow_gets_what_there_is_room_for() {
     assert!(dropped.lines > 1_000, "{stats}");
     // None any more.
     assert_eq!((stats.drops.full, census.numbers(1).len()), (dropped, 1_000));
-}
-
-/// Where the newest lines are wanted, these are what arrives once the server does.
-#[test]
-fn the_oldest_lines_make_room_where_that_is_wanted() {
-    let port = quiet_port();
-    let settings = tcp(port).queue_capacity(256 << 10).when_full(WhenFull::DropOldest);
-    let statsd = started(settings);
-    let mut emitted = Tally::default();
-    for round in 0..100 {
-        emitted += emit_all(&statsd, 0, round * 100..(round + 1) * 100);
-        // Slow enough for the flusher to make room.
-        let settled = |stats: freewheel::Stats| stats.buffered.bytes <= 224 << 10;
-        eventually("there is room", || settled(statsd.stats()));
-    }
-    let stats = statsd.stats();
-    assert_eq!((stats.emitted, stats.dropped()), (emitted, Tally::default()));
-    assert_eq!(stats.lost(), stats.losses.displaced);
-    assert!(stats.buffered.bytes > 128 << 10, "{stats}");
-    assert_balanced(&stats);
-
-    let server =
-        TcpReceiver::listen(std::net::Ipv4Addr::LOCALHOST, port, crate::support::Close::Orderly);
-    flush(&statsd);
-    let stats = statsd.stats();
-    server.wait_for_lines(stats.sent.lines);
-    let census = Census::of(&server.lines());
-    census.assert_faultless(&stats);
-    let numbers = census.numbers(0);
-    assert_eq!(numbers, Vec::from_iter(10_000 - numbers.len() as u64..10_000));
-}
-
-/// What is under way on a stream is not displaced: some of it may have arrived.
-#[test]
-fn what_is_under_way_is_not_displaced() {
-    let server = Listener::tcp(0);
-    let settings = tcp(server.port()).queue_capacity(4 << 20);
-    let statsd = started(settings.when_full(WhenFull::DropOldest));
-    let peer = server.accept();
-    for round in 0..1_000 {
-        emit_all(&statsd, 0, round * 100..(round + 1) * 100);
-        thread::sleep(Duration::from_micros(500));
-    }
-    let stats = statsd.stats();
-    assert!(stats.losses.displaced.lines > 0, "{stats}");
-    assert_balanced(&stats);
-    peer.reset();
-    let peer = server.accept();
-    let reading = thread::spawn(|| peer.read_to_end());
-    flush(&statsd);
-    let stats = statsd.blocking_stop().stats;
-    let census = Census::of_stream(&reading.join().unwrap());
-    let found = census.against(&stats);
-    // What the first had acknowledged, which is the beginning.
-    assert_eq!(census.missing(0, found.lost), found.lost);
-    assert_eq!(Findings { lost: 0, ..found }, Findings::default());
-    assert_eq!(census.numbers(0).last().copied(), Some(99_999), "{stats}");
-    assert_eq!(stats.emitted, stats.sent + stats.losses.displaced + stats.drops.full);
 }
 
 /// 1,000 threads that have said something once leave a busy one all of the capacity.

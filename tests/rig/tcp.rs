@@ -1,8 +1,11 @@
 //! TCP servers that are slow, half gone, or gone at once.
 
 use crate::support::{
-    Census, Listener, assert_balanced, emit_all, eventually, flush, quiet_port, started, tcp,
+    Census, Findings, Listener, assert_balanced, emit_all, eventually, flush, quiet_port, started,
+    tcp,
 };
+use freewheel::{Framing, Tally};
+use std::thread;
 use std::time::Duration;
 
 #[test]
@@ -49,7 +52,7 @@ fn a_server_that_refuses_for_a_while_misses_nothing() {
     let mut census = Census::default();
     for round in 0..5 {
         let emitted = emit_all(&statsd, 0, round * 1_000..(round + 1) * 1_000);
-        std::thread::sleep(Duration::from_millis(50));
+        thread::sleep(Duration::from_millis(50));
         assert_eq!(statsd.stats().buffered, emitted);
         let server = Listener::tcp(port);
         let mut peer = server.accept();
@@ -62,4 +65,92 @@ fn a_server_that_refuses_for_a_while_misses_nothing() {
     assert_eq!(census.numbers(0), Vec::from_iter(0..5_000));
     census.assert_faultless(&stats);
     assert_balanced(&stats);
+}
+
+/// As above, by a server that leaves what was under way unread for longer than it is waited for:
+/// it may get that twice, and loses nothing.
+#[test]
+fn a_server_that_half_closes_and_reads_late_misses_nothing() {
+    let server = Listener::tcp(0);
+    let statsd = started(tcp(server.port()).queue_capacity(16 << 20));
+    let old = server.accept();
+    emit_all(&statsd, 0, 0..20_000);
+    eventually("much is under way", || statsd.stats().sent.lines > 0);
+    old.half_close();
+    let new = server.accept();
+    let reading = [old, new].map(|peer| thread::spawn(|| peer.read_to_end()));
+    flush(&statsd);
+    let stats = statsd.blocking_stop().stats;
+    let mut census = Census::default();
+    reading.into_iter().for_each(|text| census.count_stream(&text.join().unwrap()));
+    assert_eq!(Findings { duplicated: 0, ..census.against(&stats) }, Findings::default());
+    assert_eq!((stats.sent.lines, stats.connections), (20_000, 2));
+}
+
+/// As a balancer does that has no server behind it. Each time it costs what its kernel took
+/// before it closed.
+#[test]
+fn a_server_that_closes_what_it_accepts_costs_a_buffer_each_time() {
+    let server = Listener::tcp(0);
+    let statsd = started(tcp(server.port()).queue_capacity(16 << 20));
+    emit_all(&statsd, 0, 0..50_000);
+    let mut held = 0;
+    for _ in 0..10 {
+        let peer = server.accept();
+        held += 2 * peer.buffer();
+        peer.reset();
+    }
+    let peer = server.accept();
+    let reading = thread::spawn(|| peer.read_to_end());
+    flush(&statsd);
+    let stats = statsd.blocking_stop().stats;
+    let census = Census::of_stream(&reading.join().unwrap());
+    let found = census.against(&stats);
+    assert_eq!(Findings { lost: 0, ..found }, Findings::default());
+    assert!(stats.sent.bytes - census.tally().bytes <= held, "{found:?}");
+    // They are the first ones.
+    assert_eq!(census.missing(0, found.lost), found.lost);
+}
+
+/// A server that reads frames and is reset in the midst of one: the next connection begins with a
+/// frame that begins with a line.
+#[test]
+fn a_server_that_is_reset_within_a_frame_gets_it_again() {
+    let server = Listener::tcp(0);
+    let settings = tcp(server.port()).framing(Framing::LengthPrefixed).max_datagram_payload(1_000);
+    let statsd = started(settings.queue_capacity(64 << 20));
+    let mut census = Census::default();
+    let (mut next, mut held) = (0, 0);
+    for count in [0, 1, 3, 4, 5, 1_000, 1_001, 5_000, 100_000] {
+        emit_all(&statsd, 0, next..next + 5_000);
+        next += 5_000;
+        let mut peer = server.accept();
+        held += 2 * peer.buffer();
+        count_frames(&mut census, &peer.read(count));
+        // So that it has acknowledged what it can, and the client knows.
+        thread::sleep(Duration::from_millis(100));
+        peer.reset();
+    }
+    let peer = server.accept();
+    let reading = thread::spawn(|| peer.read_to_end());
+    flush(&statsd);
+    let stats = statsd.blocking_stop().stats;
+    let rest = reading.join().unwrap();
+    assert_eq!(count_frames(&mut census, &rest), 0, "it ends with a whole frame");
+    assert_eq!((stats.sent.lines, stats.buffered), (next, Tally::default()));
+    assert_eq!(Findings { lost: 0, ..census.against(&stats) }, Findings::default());
+    assert!(stats.sent.bytes - census.tally().bytes <= held, "{stats}");
+}
+
+/// Counts the lines of whole frames; returns what is left of one that is not.
+fn count_frames(census: &mut Census, mut text: &[u8]) -> usize {
+    while let Some((length, rest)) = text.split_first_chunk() {
+        let length = u32::from_le_bytes(*length) as usize;
+        assert!((1..=1_000).contains(&length));
+        let Some((frame, rest)) = rest.split_at_checked(length) else { break };
+        assert!(frame.ends_with(b"\n"), "a frame ends with a whole line");
+        census.count_datagram(frame);
+        text = rest;
+    }
+    text.len()
 }

@@ -1,0 +1,254 @@
+//! Random faults, one after the other, for a while.
+//!
+//! `FREEWHEEL_SOAK_SECONDS` says for how long, for each protocol; `FREEWHEEL_SOAK_SEED` does the
+//! same as the run that printed it.
+
+use crate::support::{
+    Census, Findings, Listener, Place, UdpReceiver, assert_balanced, emit_all, eventually, flush,
+    quiet_port, started, tcp, udp,
+};
+use freewheel::{Builder, Connector, Protocol, Stats, Tally};
+use std::hash::{BuildHasher, RandomState};
+use std::net::Ipv4Addr;
+use std::os::unix::net::UnixDatagram;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A number from the environment.
+fn given(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
+}
+
+/// Dice that fall the same way for the same seed.
+struct Dice {
+    state: u64,
+    end: Instant,
+}
+
+impl Dice {
+    fn begin(soak: &str) -> Self {
+        let seed = given("FREEWHEEL_SOAK_SEED").unwrap_or_else(|| RandomState::new().hash_one(()));
+        let seconds = given("FREEWHEEL_SOAK_SECONDS").unwrap_or(3);
+        println!("FREEWHEEL_SOAK_SEED={seed} FREEWHEEL_SOAK_SECONDS={seconds} ({soak})");
+        Self { state: seed, end: Instant::now() + Duration::from_secs(seconds) }
+    }
+
+    fn are_thrown(&self) -> bool {
+        Instant::now() < self.end
+    }
+
+    /// Less than this. (SplitMix64.)
+    fn below(&mut self, bound: u64) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % bound
+    }
+
+    fn one_in(&mut self, count: u64) -> bool {
+        self.below(count) == 0
+    }
+
+    fn rest(&mut self, most: u64) {
+        thread::sleep(Duration::from_millis(self.below(most + 1)));
+    }
+}
+
+/// Emits by threads that are new each time.
+struct Emitters {
+    statsd: Connector,
+    threads: u64,
+    emitted: Tally,
+}
+
+impl Emitters {
+    fn of(statsd: &Connector) -> Self {
+        Self { statsd: statsd.clone(), threads: 0, emitted: Tally::default() }
+    }
+
+    /// At least one line, and at most about so many.
+    fn emit(&mut self, dice: &mut Dice, most: u64) {
+        let counts = [(); 3].map(|()| 1 + dice.below(most.div_ceil(3)));
+        thread::scope(|scope| {
+            let threads = counts.map(|count| {
+                let (statsd, thread) = (&self.statsd, self.threads);
+                self.threads += 1;
+                scope.spawn(move || emit_all(statsd, thread, 0..count))
+            });
+            for thread in threads {
+                self.emitted += thread.join().unwrap();
+            }
+        });
+    }
+
+    #[track_caller]
+    fn assert_accounted(&self, stats: &Stats) {
+        assert_eq!(stats.emitted, self.emitted);
+        assert_balanced(stats);
+    }
+}
+
+/// A server of streams that does what the dice say with each connection. What it may cost a break
+/// is what the kernel has for it.
+fn streams(mut dice: Dice, listen: impl Fn() -> Listener, settings: Builder, kernel: u64) {
+    let capacity = 1 << (16 + dice.below(8));
+    let statsd = started(settings.queue_capacity(capacity));
+    let (mut emitters, mut census, mut breaks) = (Emitters::of(&statsd), Census::default(), 0);
+    let mut server = Some(listen());
+    while dice.are_thrown() {
+        if dice.one_in(4) {
+            server = None;
+            emitters.emit(&mut dice, 1_000);
+            dice.rest(30);
+        }
+        let listener = server.get_or_insert_with(&listen);
+        let mut peer = listener.accept();
+        let mut text = Vec::new();
+        for _ in 0..dice.below(5) {
+            emitters.emit(&mut dice, 3_000);
+            text.append(&mut peer.read_some(1 + dice.below(200_000) as usize));
+            dice.rest(5);
+        }
+        match dice.below(5) {
+            0 => {
+                peer.half_close();
+                text.append(&mut peer.read_to_end());
+            }
+            1 => {
+                let stopping = statsd.clone();
+                let stop = thread::spawn(move || stopping.blocking_stop());
+                text.append(&mut peer.read_to_end());
+                let report = stop.join().unwrap();
+                assert_eq!(report.kept, report.stats.buffered);
+                statsd.start_on_thread().unwrap();
+            }
+            2 => {
+                breaks += 1;
+                drop(peer);
+            }
+            3 => {
+                breaks += 1;
+                peer.half_close();
+                dice.rest(10);
+                drop(peer);
+            }
+            _ => {
+                breaks += 1;
+                peer.reset();
+            }
+        }
+        census.count_stream(&text);
+        emitters.assert_accounted(&statsd.stats());
+    }
+    let listener = server.get_or_insert_with(&listen);
+    emitters.emit(&mut dice, 100);
+    let peer = listener.accept();
+    let reading = thread::spawn(|| peer.read_to_end());
+    flush(&statsd);
+    let stats = statsd.blocking_stop().stats;
+    census.count_stream(&reading.join().unwrap());
+    println!("{breaks} breaks: {stats}, {:?}", census.against(&stats));
+    emitters.assert_accounted(&stats);
+    assert_eq!(stats.emitted, stats.sent + stats.drops.full);
+    let found = census.against(&stats);
+    assert_eq!(Findings { lost: 0, duplicated: 0, ..found }, Findings::default());
+    assert!(stats.sent.bytes - census.tally().bytes <= breaks * kernel, "{breaks}: {found:?}");
+}
+
+#[test]
+fn tcp_for_a_while() {
+    let port = quiet_port();
+    let listen = || Listener::tcp(port);
+    streams(Dice::begin("soak::tcp_for_a_while"), listen, tcp(port), 64 << 10);
+}
+
+#[test]
+fn a_unix_stream_for_a_while() {
+    let place = Place::new("soak-stream");
+    let listen = || Listener::unix(place.path());
+    let settings = place.settings(Protocol::UnixStream);
+    streams(Dice::begin("soak::a_unix_stream_for_a_while"), listen, settings, 1 << 20);
+}
+
+/// Where datagrams arrive.
+trait Receive {
+    /// Reads what is there.
+    fn read(&mut self, census: &mut Census);
+}
+
+impl Receive for UdpReceiver {
+    fn read(&mut self, census: &mut Census) {
+        census.count_all(&self.lines_so_far());
+    }
+}
+
+impl Receive for UnixDatagram {
+    fn read(&mut self, census: &mut Census) {
+        let mut datagram = vec![0; 1 << 16];
+        self.set_nonblocking(true).unwrap();
+        while let Ok(size) = self.recv(&mut datagram) {
+            census.count_datagram(&datagram[..size]);
+        }
+    }
+}
+
+/// A server of datagrams that comes and goes. On one machine it is known what it costs each time,
+/// to the line: what it had not read.
+fn datagrams<R: Receive>(mut dice: Dice, bind: impl Fn() -> R, settings: Builder) {
+    let statsd = started(settings.queue_capacity(1 << (16 + dice.below(8))));
+    let (mut emitters, mut census, mut unread) = (Emitters::of(&statsd), Census::default(), 0);
+    while dice.are_thrown() {
+        // While nobody is there.
+        if dice.one_in(2) {
+            emitters.emit(&mut dice, 60);
+            dice.rest(20);
+        }
+        let mut receiver = bind();
+        for _ in 0..dice.below(10) {
+            emitters.emit(&mut dice, 60);
+            if dice.one_in(3) {
+                let report = statsd.blocking_stop();
+                assert_eq!(report.kept, Tally::default());
+                statsd.start_on_thread().unwrap();
+            }
+            flush(&statsd);
+            receiver.read(&mut census);
+            assert_eq!(statsd.stats().sent.lines, census.tally().lines + unread);
+        }
+        emitters.emit(&mut dice, 60);
+        flush(&statsd);
+        if dice.one_in(2) {
+            receiver.read(&mut census);
+        }
+        drop(receiver);
+        let stats = statsd.stats();
+        unread = stats.sent.lines - census.tally().lines;
+        emitters.assert_accounted(&stats);
+        // One of them finds out.
+        emitters.emit(&mut dice, 10);
+        eventually("it is noticed", || !statsd.connected());
+    }
+    let mut receiver = bind();
+    flush(&statsd);
+    receiver.read(&mut census);
+    let stats = statsd.blocking_stop().stats;
+    println!("{stats}, {:?}", census.against(&stats));
+    emitters.assert_accounted(&stats);
+    assert_eq!(stats.emitted, stats.sent + stats.drops.full);
+    assert_eq!(census.against(&stats), Findings { lost: unread, ..Findings::default() });
+}
+
+#[test]
+fn udp_for_a_while() {
+    let port = quiet_port();
+    let bind = || UdpReceiver::listen(Ipv4Addr::LOCALHOST, port);
+    datagrams(Dice::begin("soak::udp_for_a_while"), bind, udp(port));
+}
+
+#[test]
+fn unix_datagrams_for_a_while() {
+    let place = Place::new("soak-datagrams");
+    let settings = place.settings(Protocol::UnixDatagram);
+    datagrams(Dice::begin("soak::unix_datagrams_for_a_while"), || place.bind(), settings);
+}
