@@ -99,6 +99,7 @@ fn idle_threads_starve_nobody() {
         let statsd = tcp(server.port()).build().unwrap();
         let before = resident();
         let (spoken, over) = (Barrier::new(IDLE as usize + 1), Barrier::new(IDLE as usize + 1));
+        let mut found = (statsd.stats(), 0);
         thread::scope(|scope| {
             for thread in 1..=IDLE {
                 let (statsd, spoken, over) = (&statsd, &spoken, &over);
@@ -111,14 +112,14 @@ fn idle_threads_starve_nobody() {
             }
             spoken.wait();
             emit_all(&statsd, 0, 0..100_000);
-            let stats = statsd.stats();
-            // Lines are not split over blocks, of which each loses a little of its end.
-            assert!(stats.buffered.bytes > CAPACITY - CAPACITY / 32, "{stats:?}");
-            let more = resident() - before;
-            // Of a stack, some pages.
-            assert!(more <= CAPACITY + IDLE * (BLOCK + (32 << 10)) + SLACK, "{more} bytes more");
+            found = (statsd.stats(), resident() - before);
             over.wait();
         });
+        let (stats, more) = found;
+        // Lines are not split over blocks, of which each loses a little of its end.
+        assert!(stats.buffered.bytes > CAPACITY - CAPACITY / 32, "{stats:?}");
+        // Of a stack, some pages.
+        assert!(more <= CAPACITY + IDLE * (BLOCK + (32 << 10)) + SLACK, "{more} bytes more");
         statsd.start_on_thread().unwrap();
         let peer = server.accept();
         let reading = thread::spawn(|| peer.read_to_end());

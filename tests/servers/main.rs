@@ -7,12 +7,15 @@
 //! cargo test --test servers -- --ignored
 //! ```
 //!
-//! runs them all, and a server that is missing fails its tests.
+//! runs them all, and a server that is missing fails its tests. (netdata's are skipped, and say so:
+//! not every system has it.)
 //!
 //! How fast the machine is decides nothing: a test waits for a server's own report, up to
 //! [`server::DEADLINE`], and judges only what that says.
 
 mod collectd;
+mod deaths;
+mod netdata;
 mod server;
 mod statsd;
 mod workload;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use freewheel::{Connector, Protocol};
 
+use crate::deaths::{cost_what_they_had, free_port};
 use crate::server::{Metrics, Reported, Server, Timer};
 use crate::workload::{Workload, deliver};
 
@@ -18,6 +19,11 @@ struct Statsd {
 impl Statsd {
     /// Starts a server on ports of its own and waits until it listens.
     fn start() -> Self {
+        Self::start_at(0)
+    }
+
+    /// The same at this port, for both protocols.
+    fn start_at(port: u16) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let program = root.join("target/servers/node_modules/statsd/stats.js");
         assert!(
@@ -27,6 +33,7 @@ impl Statsd {
         );
         let mut command = Command::new("node");
         command.arg(program).arg(root.join("tests/servers/statsd-config.js"));
+        command.env("STATSD_PORT", port.to_string());
         let server = Server::start(&mut command, read_line);
         let ports = server.wait_until(|reported| reported.ports.len() == 2).ports;
         let port = |protocol| *ports.get(protocol).expect("statsd listens");
@@ -68,6 +75,29 @@ fn read_line(reported: &mut Reported, line: &str) -> Option<()> {
 
 /// Halves and quarters, so that sums of fractions are exact in the server's arithmetic too.
 static WORKLOAD: Workload = Workload { fraction: 0.5, tick: Duration::from_micros(250) };
+
+/// kill -9 under load, five times, and each time another one at the same port.
+fn deaths(protocol: Protocol) {
+    let port = free_port();
+    let counted = |statsd: &Statsd| {
+        let reported = statsd.server.wait_for(Duration::ZERO, |_| false);
+        assert_eq!(reported.bad_lines, 0, "{reported:?}");
+        reported.metrics.counters
+    };
+    cost_what_they_had(protocol, port, || Statsd::start_at(port), counted);
+}
+
+#[test]
+#[ignore = "needs statsd 0.9.0: run .ci/servers, then cargo test --test servers -- --ignored"]
+fn deaths_over_udp() {
+    deaths(Protocol::Udp);
+}
+
+#[test]
+#[ignore = "needs statsd 0.9.0: run .ci/servers, then cargo test --test servers -- --ignored"]
+fn deaths_over_tcp() {
+    deaths(Protocol::Tcp);
+}
 
 async fn exact_totals(protocol: Protocol) {
     let statsd = Statsd::start();
