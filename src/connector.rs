@@ -28,9 +28,11 @@ use tokio::sync::Notify;
 /// * Lines wait in memory until the flusher sends them, at most one flush interval while the
 ///   server takes them. What is in memory when the process ends is lost:
 ///   [`stop`](Self::stop) before that.
-/// * What the operating system did not take survives a broken connection. What it did take
-///   counts as sent, and can still be lost on the way.
-/// * Beyond the capacity the newest lines are dropped, and counted.
+/// * Over TCP, what the other side did not acknowledge survives a broken connection, on Linux and unless
+///   the [delivery](crate::Delivery) says otherwise; what it did acknowledge counts as sent. Over
+///   UDP what the operating system took counts as sent, and can be lost on the way.
+/// * Beyond the capacity the newest lines are dropped, or the
+///   [oldest](crate::WhenFull::DropOldest), and counted.
 ///
 /// # Life
 ///
@@ -276,7 +278,8 @@ impl Connector {
     }
 
     /// Waits until what was emitted before it, by this thread or ordered before this call by
-    /// other means, is with the operating system; no longer than the stop timeout.
+    /// other means, is with the operating system, over TCP with the
+    /// [other side's](crate::Delivery); no longer than the stop timeout.
     ///
     /// # Cancel safety
     /// Dropping the future gives up waiting, and nothing else. Any executor will do.

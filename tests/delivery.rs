@@ -33,6 +33,17 @@ fn emit_until_stalled(statsd: &Connector) -> u64 {
     LINES
 }
 
+/// Each of these numbers, once and in order.
+#[track_caller]
+fn assert_are(numbers: impl IntoIterator<Item = u64>, expected: std::ops::Range<u64>) {
+    let mut next = expected.start;
+    for number in numbers {
+        assert_eq!(number, next, "of {expected:?}");
+        next += 1;
+    }
+    assert_eq!(next, expected.end, "of {expected:?}");
+}
+
 /// What came of a server that read nothing and was reset, with a second one in its place.
 struct Reset {
     emitted: u64,
@@ -68,7 +79,7 @@ fn a_reset_costs_what_was_acknowledged_and_no_more() {
     let Reset { emitted, sent, second, report } = reset(Delivery::Acknowledged);
     // What the first had in its hands fits into its socket.
     assert!(sent < 2_000, "{sent} of {emitted} lines were acknowledged");
-    assert_eq!(numbers_by_thread(&second)[&0], Vec::from_iter(sent..emitted));
+    assert_are(numbers_by_thread(&second)[&0].iter().copied(), sent..emitted);
     assert_eq!(report.unacknowledged.lines, 0);
 }
 
@@ -77,7 +88,7 @@ fn a_reset_costs_what_was_acknowledged_and_no_more() {
 fn a_reset_costs_what_was_written_where_that_is_enough() {
     let Reset { emitted, sent, second, .. } = reset(Delivery::Written);
     assert!(sent > 5_000, "{sent} of {emitted} lines were written");
-    assert_eq!(numbers_by_thread(&second)[&0], Vec::from_iter(sent..emitted));
+    assert_are(numbers_by_thread(&second)[&0].iter().copied(), sent..emitted);
 }
 
 /// A server that ends its side and goes on reading gets what was under way once: its
@@ -106,7 +117,7 @@ fn a_server_that_writes_no_more_gets_no_line_twice() {
     text.extend(second.join().unwrap());
     let text = String::from_utf8(text).unwrap();
     let numbers: Vec<_> = text.lines().map(|line| numbered(line).1).collect();
-    assert_eq!(numbers, Vec::from_iter(0..emitted));
+    assert_are(numbers, 0..emitted);
 }
 
 /// A stop that gives up leaves what is under way to the operating system, and says so: it is
@@ -128,7 +139,7 @@ fn a_stop_that_gives_up_leaves_what_is_under_way_to_the_operating_system() {
     eventually("all is acknowledged", || statsd.stats().buffered.lines == 0);
     let mut numbers = receiver.lines().iter().map(|line| numbered(line).1).collect::<Vec<_>>();
     numbers.sort_unstable();
-    assert_eq!(numbers, Vec::from_iter(0..emitted));
+    assert_are(numbers, 0..emitted);
 }
 
 /// A runtime that ends with the flusher on it does the same.
@@ -147,5 +158,24 @@ fn a_runtime_that_ends_leaves_what_is_under_way_to_the_operating_system() {
     eventually("all is acknowledged", || statsd.stats().buffered.lines == 0);
     let mut numbers = receiver.lines().iter().map(|line| numbered(line).1).collect::<Vec<_>>();
     numbers.sort_unstable();
-    assert_eq!(numbers, Vec::from_iter(0..emitted));
+    assert_are(numbers, 0..emitted);
+}
+
+/// A server that is alive and acknowledges nothing for the peer timeout is left, for another
+/// connection; no line is lost by that, and none comes twice.
+#[test]
+fn a_server_that_acknowledges_nothing_is_left_in_time() {
+    let receiver = TcpReceiver::start();
+    receiver.stall();
+    let settings = tcp(receiver.port()).queue_capacity(32 << 20);
+    let statsd = started(settings.peer_timeout(Duration::from_millis(500)));
+    let emitted = emit_until_stalled(&statsd);
+    eventually("it is left", || statsd.stats().connections >= 3);
+    receiver.read_on();
+    flush(&statsd);
+    assert_eq!(statsd.stats().sent.lines, emitted);
+    receiver.wait_for_lines(emitted);
+    let mut numbers = receiver.lines().iter().map(|line| numbered(line).1).collect::<Vec<_>>();
+    numbers.sort_unstable();
+    assert_are(numbers, 0..emitted);
 }

@@ -1,9 +1,9 @@
 //! The collector: the flusher's end of the exchange.
 //!
 //! A sweep takes what the threads have published; what was taken lies in order as one
-//! run of bytes, whole lines, until it is consumed from the front. A block goes back to
-//! the threads when its last byte was consumed, and not before: nothing is copied, and
-//! what could not be sent is still there.
+//! run of bytes, whole lines, until it is settled from the front. A block goes back to
+//! the threads when its last byte was, and not before: nothing is copied, and what could not
+//! be sent, or did not arrive, is still there.
 
 use super::block::{Glimpse, Pen, Reader};
 use super::exchange::Exchange;
@@ -140,7 +140,7 @@ impl Collector {
         taken.displace(reader, count, give_back(&exchange.free))
     }
 
-    /// Bytes consumed since the beginning, whoever collected them: settled or displaced.
+    /// Bytes settled or displaced since the beginning, whoever collected them.
     pub(crate) fn consumed(&self) -> u64 {
         self.desk().taken.consumed()
     }

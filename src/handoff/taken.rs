@@ -206,3 +206,68 @@ impl Taken {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Collector, Exchange};
+    use bytes::Buf;
+    use std::sync::Arc;
+
+    /// Lines of eight bytes in blocks of 32, of which the first `in_flight` bytes are under way.
+    fn collected(lines: &[&str], in_flight: usize) -> (Arc<Exchange>, Collector) {
+        let exchange = Arc::new(Exchange::new(32, 8, 1, Box::new(|| {})));
+        let mut collector = Exchange::collector(&exchange).expect("nobody has it");
+        for line in lines {
+            exchange.emit(|| *line);
+            collector.sweep();
+            if collector.in_flight() < in_flight {
+                collector.advance(8);
+            }
+        }
+        (exchange, collector)
+    }
+
+    const LINES: [&str; 6] =
+        ["aa:1|c.\n", "bb:2|c.\n", "cc:3|c.\n", "dd:4|c.\n", "ee:5|c.\n", "f:66|c.\n"];
+
+    fn displace_all(collector: &mut Collector) -> String {
+        let mut text = Vec::new();
+        while collector.displace(|run| text.extend_from_slice(run)) {}
+        String::from_utf8(text).expect("lines are text")
+    }
+
+    #[test]
+    fn what_is_unsent_is_displaced_oldest_first() {
+        let (exchange, mut collector) = collected(&LINES, 0);
+        assert_eq!(displace_all(&mut collector), LINES.concat());
+        assert_eq!((collector.remaining(), collector.consumed()), (0, 48));
+        assert_eq!(exchange.free.len(), 1);
+    }
+
+    /// The block of the line in flight is full, and the last of its lines is displaced: it must
+    /// not be written to before that line was settled.
+    #[test]
+    fn a_block_with_a_line_in_flight_is_not_given_back() {
+        let (exchange, mut collector) = collected(&LINES, 8);
+        assert_eq!(displace_all(&mut collector), LINES[1..].concat());
+        assert_eq!((exchange.free.len(), collector.consumed()), (0, 0));
+        collector.recall();
+        assert_eq!(collector.chunk(), LINES[0].as_bytes());
+        collector.consume(8);
+        assert_eq!((exchange.free.len(), collector.consumed()), (1, 48));
+    }
+
+    /// Displaced lines behind those in flight count once these are settled: a flush waits for
+    /// a place in the order.
+    #[test]
+    fn a_gap_counts_in_its_turn() {
+        let (exchange, mut collector) = collected(&LINES, 16);
+        assert!(collector.displace(|_| {}));
+        collector.settle(8);
+        assert_eq!(collector.consumed(), 8);
+        collector.settle(8);
+        assert_eq!((collector.consumed(), collector.remaining()), (24, 24));
+        collector.consume(24);
+        assert_eq!((collector.consumed(), exchange.free.len()), (48, 1));
+    }
+}

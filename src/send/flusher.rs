@@ -55,8 +55,8 @@ struct Waiting {
 
 /// Where the lines go, or what is being done about it.
 enum Route {
-    Up(Link),
-    Connecting(Pin<Box<dyn Future<Output = io::Result<Link>> + Send>>),
+    Up(Box<Link>),
+    Connecting(Pin<Box<dyn Future<Output = io::Result<Box<Link>>> + Send>>),
     Down { until: Instant },
 }
 
@@ -64,7 +64,7 @@ enum Route {
 enum News {
     /// The link can be used: to send, or to learn why not.
     Ready,
-    Connected(Link),
+    Connected(Box<Link>),
     Failed(io::Error),
     /// It is time to connect.
     Due,
@@ -195,7 +195,8 @@ impl Flusher {
                 let shared = Arc::clone(&self.shared);
                 let attempt = self.attempts;
                 self.attempts += 1;
-                let attempt = async move { Link::connect(&shared.settings, attempt).await };
+                let attempt =
+                    async move { Link::connect(&shared.settings, attempt).await.map(Box::new) };
                 self.route = Route::Connecting(Box::pin(attempt));
             }
             News::Connected(link) => {

@@ -81,35 +81,16 @@ fn whole_lines<'a>(runs: impl Iterator<Item = &'a [u8]>, count: usize) -> Tally 
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::handoff::{Exchange, WriteLine, Written};
+    use crate::handoff::Exchange;
     use proptest::prelude::*;
     use std::sync::Arc;
-
-    /// A line that is encoded already.
-    struct Encoded<'a>(&'a [u8]);
-
-    impl WriteLine for Encoded<'_> {
-        fn lines(&self) -> u64 {
-            1
-        }
-        fn write_usual(&self, _: &mut [u8]) -> usize {
-            0
-        }
-        fn write(&self, room: &mut [u8]) -> Written {
-            if self.0.len() + crate::handoff::MARGIN > room.len() {
-                return Written::NoRoom(self.0.len());
-            }
-            room[..self.0.len()].copy_from_slice(self.0);
-            Written::Line { bytes: self.0.len(), altered: false }
-        }
-    }
 
     /// These lines in blocks of 64 bytes, as a collector has them after several sweeps.
     pub(in crate::send) fn collected(lines: &[String], sweep_every: usize) -> Collector {
         let exchange = Arc::new(Exchange::new(64, 1 << 10, 1, Box::new(|| {})));
         let mut collector = Exchange::collector(&exchange).unwrap();
         for (number, line) in lines.iter().enumerate() {
-            exchange.emit(|| Encoded(line.as_bytes()));
+            exchange.emit(|| line.as_str());
             if number % sweep_every == 0 {
                 collector.sweep();
             }

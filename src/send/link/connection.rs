@@ -27,9 +27,10 @@ const SLICES: usize = 64;
 /// stop comes first in any case.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// How long to wait, after the server's end, for the acknowledgement of what was under way: from
-/// a server that only writes no more it comes, from one that is gone a reset does.
-const LAST_WORDS: Duration = Duration::from_millis(250);
+/// How long to wait, after the server's end and from one to the next, for acknowledgements of
+/// what was under way: from a server that only writes no more they come, from one that is gone
+/// a reset does.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Between looks at what was acknowledged, of which nobody tells: at first, and at most.
 const FIRST_LOOK: Duration = Duration::from_millis(1);
@@ -87,12 +88,18 @@ impl Connection {
         match self.look_for_end() {
             Ok(()) => self.write(lines, account)?,
             Err(end) if end.kind() == ErrorKind::UnexpectedEof => {
+                let before = lines.in_flight();
                 self.settle(lines, account);
-                let until = *self.ended.get_or_insert_with(|| Instant::now() + LAST_WORDS);
-                if self.unacknowledged() == 0 || Instant::now() >= until {
+                let now = Instant::now();
+                let until = match self.ended {
+                    Some(until) if lines.in_flight() == before => until,
+                    _ => now + LAST_WORDS,
+                };
+                self.ended = Some(until);
+                if self.look.is_none() || now >= until {
                     return Err(end);
                 }
-                self.socket.reference().take_error()?.map_or(Ok(()), Err)?;
+                return self.socket.reference().take_error()?.map_or(Ok(()), Err);
             }
             Err(error) => return Err(error),
         }
