@@ -13,6 +13,8 @@ mod support;
 #[cfg(target_os = "linux")]
 mod acknowledged;
 #[cfg(target_os = "linux")]
+mod afar;
+#[cfg(target_os = "linux")]
 mod killed;
 #[cfg(target_os = "linux")]
 mod namespace;

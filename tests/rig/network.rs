@@ -6,7 +6,6 @@ use crate::support::{
     eventually, flush, promptly, started,
 };
 use freewheel::{Builder, Connector, Protocol, Tally};
-use std::fs;
 use std::thread;
 use std::time::Duration;
 
@@ -175,32 +174,6 @@ fn a_name_is_looked_up_anew_for_each_connection() {
         }
         Census::of(&received).assert_faultless(&statsd.stats());
     });
-}
-
-/// While nobody listens, each attempt costs a datagram; the others stay where they are.
-#[test]
-fn single_datagrams_ask_whether_a_server_is_back() {
-    with_a_network(|| {
-        let statsd = started(settings("127.0.0.1").protocol(Protocol::Udp));
-        let emitted = emit_all(&statsd, 0, 0..10_000);
-        eventually("some attempts", || statsd.stats().connections >= 10);
-        let (stats, refused) = (statsd.stats(), datagrams_for_nobody());
-        // The first attempt has no reason to be careful, and is a turn of the flusher.
-        assert!((10..100).contains(&refused), "{refused} in {} attempts", stats.connections);
-        assert_eq!((stats.buffered, stats.lost()), (emitted, Tally::default()));
-        eventually("more attempts", || statsd.stats().connections >= stats.connections + 10);
-        let (again, attempts) = (datagrams_for_nobody() - refused, statsd.stats().connections);
-        assert!(again <= attempts - stats.connections + 1, "{again}");
-    });
-}
-
-/// How many datagrams came to ports of this network where nobody listens.
-fn datagrams_for_nobody() -> u64 {
-    let text = fs::read_to_string("/proc/net/snmp").unwrap();
-    let mut lines = text.lines().filter(|line| line.starts_with("Udp:"));
-    let (names, numbers) = (lines.next().unwrap(), lines.next().unwrap());
-    let place = names.split(' ').position(|name| name == "NoPorts").unwrap();
-    numbers.split(' ').nth(place).unwrap().parse().unwrap()
 }
 
 /// Over UDP nothing tells that a server has moved: the name is looked up again, and what is

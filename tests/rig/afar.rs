@@ -1,0 +1,147 @@
+//! A host far away: whatever is sent to it takes a while, and so does its refusal.
+//!
+//! It is played by the test, at the other end of a TUN device: see the kernel's tuntap.rst.
+
+use crate::namespace::{ip, with_a_network};
+use crate::support::{Census, emit_all, eventually, flush, started};
+use freewheel::{Connector, Protocol, Tally};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+/// There, and back again.
+const DELAY: Duration = Duration::from_millis(30);
+
+const HOST: &str = "10.9.9.2";
+
+/// Lengths of headers without options.
+const IP: usize = 20;
+const UDP: usize = 8;
+
+/// What the host has seen.
+#[derive(Default)]
+struct Host {
+    /// Whether somebody listens there.
+    is_open: AtomicBool,
+    refused: AtomicU64,
+    received: Mutex<Vec<Vec<u8>>>,
+}
+
+impl Host {
+    /// Its cable is there until this process ends.
+    fn plug_in() -> Arc<Self> {
+        let mut device = tun("afar").unwrap();
+        ip("address add 10.9.9.1/24 dev afar");
+        ip("link set afar up");
+        let host = Arc::<Self>::default();
+        let answering = Arc::clone(&host);
+        thread::spawn(move || {
+            let mut packet = [0; 1 << 16];
+            while let Ok(length) = device.read(&mut packet) {
+                answering.answer(&packet[..length], &device);
+            }
+        });
+        host
+    }
+
+    fn answer(self: &Arc<Self>, packet: &[u8], device: &File) {
+        // IPv4 and UDP: the kernel says other things too.
+        if packet[0] != 0x45 || packet[9] != 17 {
+            return;
+        }
+        if self.is_open.load(Ordering::Relaxed) {
+            self.received.lock().unwrap().push(packet[IP + UDP..].to_vec());
+            return;
+        }
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        let (refusal, mut device) = (refusal(packet), device.try_clone().unwrap());
+        thread::spawn(move || {
+            thread::sleep(DELAY);
+            device.write_all(&refusal)
+        });
+    }
+}
+
+fn tun(name: &str) -> io::Result<File> {
+    let device = OpenOptions::new().read(true).write(true).open("/dev/net/tun")?;
+    // SAFETY: all zeros is a request; the call reads one, and writes it.
+    let result = unsafe {
+        let mut request: libc::ifreq = std::mem::zeroed();
+        for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
+            *to = from as libc::c_char;
+        }
+        request.ifr_ifru.ifru_flags = (libc::IFF_TUN | libc::IFF_NO_PI) as libc::c_short;
+        libc::ioctl(device.as_raw_fd(), libc::TUNSETIFF as _, &raw mut request)
+    };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(device) }
+}
+
+/// "Port unreachable", about this packet (RFC 792).
+fn refusal(packet: &[u8]) -> Vec<u8> {
+    let about = &packet[..IP + UDP];
+    let length = (IP + 8 + about.len()) as u16;
+    let mut ip = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, 1, 0, 0];
+    ip[2..4].copy_from_slice(&length.to_be_bytes());
+    ip.extend_from_slice(&packet[16..20]);
+    ip.extend_from_slice(&packet[12..16]);
+    let sum = checksum(&ip);
+    ip[10..12].copy_from_slice(&sum.to_be_bytes());
+    let mut icmp = [&[3, 3, 0, 0, 0, 0, 0, 0], about].concat();
+    let sum = checksum(&icmp);
+    icmp[2..4].copy_from_slice(&sum.to_be_bytes());
+    [ip, icmp].concat()
+}
+
+/// RFC 1071, of an even number of bytes.
+fn checksum(bytes: &[u8]) -> u16 {
+    let words = bytes.chunks(2).map(|word| u32::from(u16::from_be_bytes([word[0], word[1]])));
+    let sum: u32 = words.sum();
+    let folded = (sum & 0xffff) + (sum >> 16);
+    !((folded & 0xffff) + (folded >> 16)) as u16
+}
+
+/// A refusal from afar comes after many a datagram has gone the same way. So once there was one,
+/// a single datagram asks at each attempt, and the others wait for its success.
+#[test]
+fn single_datagrams_ask_whether_a_server_is_back() {
+    with_a_network(|| {
+        let host = Host::plug_in();
+        let settings = Connector::builder(HOST)
+            .protocol(Protocol::Udp)
+            .type_prefixes(false)
+            .flush_interval(Duration::from_millis(5))
+            .reconnect_sleep(Duration::from_millis(10));
+        let statsd = started(settings);
+        emit_all(&statsd, 0, 0..10);
+        eventually("a refusal", || statsd.stats().connections > 1);
+        let (before, refused) = (statsd.stats(), host.refused.load(Ordering::Relaxed));
+        // What went out before the first one came.
+        let gone = before.sent.lines;
+        let emitted = emit_all(&statsd, 0, 10..5_000);
+        eventually("some attempts", || statsd.stats().connections > before.connections + 10);
+        let (stats, asked) = (statsd.stats(), host.refused.load(Ordering::Relaxed) - refused);
+        let attempts = stats.connections - before.connections;
+        assert!(asked <= attempts + 1, "{asked} datagrams in {attempts} attempts");
+        assert_eq!((stats.sent, stats.lost()), (before.sent, Tally::default()));
+        assert!(stats.buffered.bytes >= emitted.bytes);
+
+        host.is_open.store(true, Ordering::Relaxed);
+        flush(&statsd);
+        let stats = statsd.stats();
+        assert!(statsd.connected());
+        let mut census = Census::default();
+        let here = || host.received.lock().unwrap().len();
+        eventually("it all arrives", || {
+            census = Census::default();
+            host.received.lock().unwrap().iter().for_each(|text| census.count_datagram(text));
+            here() > 0 && census.tally().lines + gone >= stats.sent.lines
+        });
+        assert_eq!(census.missing(0, 5_000), gone);
+        assert_eq!(census.against(&stats).duplicated, 0);
+        assert_eq!(stats.sent, stats.emitted);
+    });
+}
