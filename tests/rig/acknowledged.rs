@@ -1,6 +1,6 @@
 //! What the other side's kernel never acknowledged is not sent, and goes to the next connection.
 
-use crate::namespace::{Host, with_a_network};
+use crate::namespace::{Host, name_server, with_a_network};
 use crate::network::{receiver, settings};
 use crate::support::{
     Census, Findings, Listener, Peer, Place, emit_all, eventually, flush, promptly, started, tcp,
@@ -104,6 +104,31 @@ fn a_host_that_crashes_costs_nothing_that_it_had_not_in_its_hands() {
         let stats = statsd.stats();
         Census::of(&received).assert_faultless(&stats);
         assert_eq!((stats.sent.lines, stats.connections), (3_000, 2));
+    });
+}
+
+/// A host that is gone without a word, and a name that stands for another one since: after the
+/// peer timeout the other one gets what the first has not acknowledged.
+#[test]
+fn a_host_that_falls_silent_is_given_up() {
+    with_a_network(|| {
+        let hosts = [Host::plug_in(1), Host::plug_in(2)];
+        let servers = [receiver(&hosts[0]), receiver(&hosts[1])];
+        name_server(&[hosts[0].address()]);
+        let settings = settings("server").peer_timeout(Duration::from_millis(500));
+        let statsd = started(settings);
+        emit_all(&statsd, 0, 0..1_000);
+        flush(&statsd);
+        servers[0].wait_for_lines(1_000);
+        hosts[0].cut();
+        name_server(&[hosts[1].address()]);
+        emit_all(&statsd, 0, 1_000..3_000);
+        flush(&statsd);
+        servers[1].wait_for_lines(2_000);
+        let mut census = Census::of(&servers[0].lines());
+        census.count_all(&servers[1].lines());
+        census.assert_faultless(&statsd.stats());
+        assert_eq!(statsd.stats().connections, 2);
     });
 }
 
