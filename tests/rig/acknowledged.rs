@@ -5,7 +5,7 @@ use crate::network::{receiver, settings};
 use crate::support::{
     Census, Findings, Listener, Peer, Place, emit_all, eventually, flush, promptly, started, tcp,
 };
-use freewheel::{Builder, Connector, Protocol, Tally};
+use freewheel::{Builder, Connector, FlushOutcome, Protocol, Tally};
 use std::thread;
 use std::time::Duration;
 
@@ -15,9 +15,9 @@ fn emit_until_stalled(statsd: &Connector) -> u64 {
     eventually("the server takes no more", || {
         emit_all(statsd, 0, next..next + 5_000);
         next += 5_000;
-        thread::sleep(Duration::from_millis(200));
+        thread::sleep(Duration::from_millis(50));
         let sent = std::mem::replace(&mut before, statsd.stats().sent);
-        sent == before && statsd.stats().buffered.bytes > 4 << 20
+        sent == before && statsd.stats().buffered.bytes > 3 << 20
     });
     next
 }
@@ -35,7 +35,7 @@ fn stalls_and_goes(
     let mut census = Census::default();
     let emitted = emit_until_stalled(&statsd);
     census.count_stream(&peer.read(read));
-    thread::sleep(Duration::from_millis(300));
+    thread::sleep(Duration::from_millis(200));
     let acknowledged = statsd.stats().sent;
     go(peer);
     let next = server.accept();
@@ -142,7 +142,7 @@ fn a_stop_keeps_its_deadline_in_a_partition_and_says_what_is_under_way() {
         let settings = settings(&host.address().to_string());
         let statsd = started(settings.stop_timeout(Duration::from_millis(300)));
         emit_all(&statsd, 0, 0..100);
-        flush(&statsd);
+        eventually("it arrives", || statsd.blocking_flush() == FlushOutcome::Done);
         server.wait_for_lines(100);
         host.cut();
         let emitted = emit_all(&statsd, 0, 100..200);
@@ -153,7 +153,7 @@ fn a_stop_keeps_its_deadline_in_a_partition_and_says_what_is_under_way() {
         host.mend();
         statsd.start_on_thread().unwrap();
         emit_all(&statsd, 0, 200..300);
-        flush(&statsd);
+        eventually("it arrives", || statsd.blocking_flush() == FlushOutcome::Done);
         server.wait_for_lines(300);
         // Of two connections at the same time, the second's may come first.
         let found = Census::of(&server.lines()).against(&statsd.stats());

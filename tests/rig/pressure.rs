@@ -164,3 +164,25 @@ fn short_lived_threads_cost_nothing_that_lasts() {
         assert_eq!(stats.sent.lines, 250 * AT_ONCE * 2);
     });
 }
+
+/// Nor do connections, however often they end.
+#[test]
+fn reconnecting_costs_nothing_that_lasts() {
+    let sockets = || fs::read_dir("/proc/self/fd").unwrap().count() as u64;
+    alone(move || {
+        let server = Listener::tcp(0);
+        let statsd = started(tcp(server.port()).reconnect_sleep(Duration::from_millis(1)));
+        let mut before = (0, 0);
+        for connection in 0..300 {
+            let peer = server.accept();
+            if connection == 50 {
+                before = (resident(), sockets());
+            }
+            emit_all(&statsd, 0, connection * 10..(connection + 1) * 10);
+            peer.reset();
+        }
+        let (_last, more) = (server.accept(), resident().saturating_sub(before.0));
+        assert!(more <= SLACK, "{more} bytes more");
+        assert!(sockets() <= before.1 + 3, "{} descriptors, then {}", before.1, sockets());
+    });
+}

@@ -7,7 +7,7 @@ use crate::support::{
     Census, Findings, Listener, Place, UdpReceiver, assert_balanced, emit_all, eventually, flush,
     quiet_port, started, tcp, udp,
 };
-use freewheel::{Builder, Connector, Protocol, Stats, Tally};
+use freewheel::{Builder, Connector, Protocol, Stats, Tally, WhenFull};
 use std::hash::{BuildHasher, RandomState};
 use std::net::Ipv4Addr;
 use std::os::unix::net::UnixDatagram;
@@ -48,6 +48,13 @@ impl Dice {
 
     fn one_in(&mut self, count: u64) -> bool {
         self.below(count) == 0
+    }
+
+    /// What may be chosen and changes nothing of what is asserted.
+    fn settle(&mut self, settings: Builder) -> Builder {
+        let drops = [WhenFull::DropNewest, WhenFull::DropOldest];
+        let settings = settings.queue_capacity(1 << (10 + self.below(14)));
+        settings.when_full(drops[self.below(2) as usize])
     }
 
     fn rest(&mut self, most: u64) {
@@ -92,8 +99,7 @@ impl Emitters {
 /// A server of streams that does what the dice say with each connection. What it may cost a break
 /// is what the kernel has for it.
 fn streams(mut dice: Dice, listen: impl Fn() -> Listener, settings: Builder, kernel: u64) {
-    let capacity = 1 << (16 + dice.below(8));
-    let statsd = started(settings.queue_capacity(capacity));
+    let statsd = started(dice.settle(settings));
     let (mut emitters, mut census, mut breaks) = (Emitters::of(&statsd), Census::default(), 0);
     let mut server = Some(listen());
     while dice.are_thrown() {
@@ -150,7 +156,7 @@ fn streams(mut dice: Dice, listen: impl Fn() -> Listener, settings: Builder, ker
     census.count_stream(&reading.join().unwrap());
     println!("{breaks} breaks: {stats}, {:?}", census.against(&stats));
     emitters.assert_accounted(&stats);
-    assert_eq!(stats.emitted, stats.sent + stats.drops.full);
+    assert_eq!(stats.emitted, stats.sent + stats.drops.full + stats.losses.displaced);
     let found = census.against(&stats);
     assert_eq!(Findings { lost: 0, duplicated: 0, ..found }, Findings::default());
     assert!(stats.sent.bytes - census.tally().bytes <= breaks * kernel, "{breaks}: {found:?}");
@@ -196,7 +202,7 @@ impl Receive for UnixDatagram {
 /// A server of datagrams that comes and goes. On one machine it is known what it costs each time,
 /// to the line: what it had not read.
 fn datagrams<R: Receive>(mut dice: Dice, bind: impl Fn() -> R, settings: Builder) {
-    let statsd = started(settings.queue_capacity(1 << (16 + dice.below(8))));
+    let statsd = started(dice.settle(settings));
     let (mut emitters, mut census, mut unread) = (Emitters::of(&statsd), Census::default(), 0);
     while dice.are_thrown() {
         // While nobody is there.
@@ -235,7 +241,7 @@ fn datagrams<R: Receive>(mut dice: Dice, bind: impl Fn() -> R, settings: Builder
     let stats = statsd.blocking_stop().stats;
     println!("{stats}, {:?}", census.against(&stats));
     emitters.assert_accounted(&stats);
-    assert_eq!(stats.emitted, stats.sent + stats.drops.full);
+    assert_eq!(stats.emitted, stats.sent + stats.drops.full + stats.losses.displaced);
     assert_eq!(census.against(&stats), Findings { lost: unread, ..Findings::default() });
 }
 
