@@ -213,17 +213,16 @@ mod tests {
     use bytes::Buf;
     use std::sync::Arc;
 
-    /// Lines of eight bytes in blocks of 32, of which the first `in_flight` bytes are under way.
-    fn collected(lines: &[&str], in_flight: usize) -> (Arc<Exchange>, Collector) {
-        let exchange = Arc::new(Exchange::new(32, 8, 1, Box::new(|| {})));
+    /// Lines of eight bytes in blocks of 32: one that was swept while its block was not full,
+    /// and the others. The first `in_flight` bytes are under way.
+    fn collected(in_flight: usize) -> (Arc<Exchange>, Collector) {
+        let exchange = Arc::new(Exchange::new(32, 1 << 13, 1, Box::new(|| {})));
         let mut collector = Exchange::collector(&exchange).expect("nobody has it");
-        for line in lines {
-            exchange.emit(|| *line);
-            collector.sweep();
-            if collector.in_flight() < in_flight {
-                collector.advance(8);
-            }
-        }
+        exchange.emit(|| LINES[0]);
+        collector.sweep();
+        LINES[1..].iter().for_each(|line| exchange.emit(|| *line));
+        collector.sweep();
+        collector.advance(in_flight);
         (exchange, collector)
     }
 
@@ -238,7 +237,7 @@ mod tests {
 
     #[test]
     fn what_is_unsent_is_displaced_oldest_first() {
-        let (exchange, mut collector) = collected(&LINES, 0);
+        let (exchange, mut collector) = collected(0);
         assert_eq!(displace_all(&mut collector), LINES.concat());
         assert_eq!((collector.remaining(), collector.consumed()), (0, 48));
         assert_eq!(exchange.free.len(), 1);
@@ -248,7 +247,7 @@ mod tests {
     /// not be written to before that line was settled.
     #[test]
     fn a_block_with_a_line_in_flight_is_not_given_back() {
-        let (exchange, mut collector) = collected(&LINES, 8);
+        let (exchange, mut collector) = collected(8);
         assert_eq!(displace_all(&mut collector), LINES[1..].concat());
         assert_eq!((exchange.free.len(), collector.consumed()), (0, 0));
         collector.recall();
@@ -261,13 +260,29 @@ mod tests {
     /// a place in the order.
     #[test]
     fn a_gap_counts_in_its_turn() {
-        let (exchange, mut collector) = collected(&LINES, 16);
-        assert!(collector.displace(|_| {}));
-        collector.settle(8);
-        assert_eq!(collector.consumed(), 8);
-        collector.settle(8);
-        assert_eq!((collector.consumed(), collector.remaining()), (24, 24));
-        collector.consume(24);
+        let (exchange, mut collector) = collected(16);
+        assert!(collector.displace(|run| assert_eq!(run, LINES[4..].concat().as_bytes())));
+        assert!(!collector.displace(|_| {}), "the link has begun with the rest");
+        collector.settle(16);
+        assert_eq!((collector.consumed(), collector.remaining()), (16, 16));
+        collector.consume(16);
         assert_eq!((collector.consumed(), exchange.free.len()), (48, 1));
+    }
+
+    /// A link that takes line after line and confirms none does not make the index grow for
+    /// ever.
+    #[test]
+    fn sweeps_end_where_nothing_is_settled() {
+        let (exchange, mut collector) = collected(48);
+        let mut sweeps = 0;
+        while collector.wants_sweep() {
+            exchange.emit(|| "a:1|c\n");
+            collector.sweep();
+            collector.advance(collector.remaining());
+            sweeps += 1;
+            assert!(sweeps < 1 << 15);
+        }
+        collector.settle(collector.in_flight());
+        assert!(collector.wants_sweep());
     }
 }
