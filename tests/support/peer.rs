@@ -92,6 +92,16 @@ impl Peer {
         bytes
     }
 
+    /// What is here by now, and at most so many bytes.
+    pub(crate) fn read_so_far(&mut self, most: u64) -> Vec<u8> {
+        self.0.set_nonblocking(true).expect("sockets can");
+        let mut bytes = Vec::new();
+        // Ends by an error if all is read.
+        let _ = (&mut self.0).take(most).read_to_end(&mut bytes);
+        self.0.set_nonblocking(false).expect("sockets can");
+        bytes
+    }
+
     /// A kibibyte at most at a time, and a rest after each, until it has so many bytes.
     #[track_caller]
     pub(crate) fn read_slowly(&mut self, count: usize, rest: Duration) -> Vec<u8> {
