@@ -9,40 +9,9 @@ use freewheel::{Builder, Connector, Framing, Protocol, Tally};
 use std::fs;
 use std::io::{ErrorKind, Read};
 use std::os::unix::net::{UnixDatagram, UnixListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
-use support::{assert_balanced, emit_numbered, eventually, flush, numbered_line, started};
-
-/// A path of its own for each test, removed with it.
-struct Place(PathBuf);
-
-impl Place {
-    fn new(name: &str) -> Self {
-        let name = format!("freewheel-{}-{name}.sock", std::process::id());
-        Self(std::env::temp_dir().join(name))
-    }
-
-    fn bind(&self) -> UnixDatagram {
-        let _ = fs::remove_file(&self.0);
-        let receiver = UnixDatagram::bind(&self.0).unwrap();
-        receiver.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        receiver
-    }
-
-    fn settings(&self, protocol: Protocol) -> Builder {
-        Connector::builder(self.0.to_str().unwrap())
-            .protocol(protocol)
-            .type_prefixes(false)
-            .flush_interval(Duration::from_millis(5))
-            .reconnect_sleep(Duration::from_millis(10))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
-}
+use support::{Place, assert_balanced, emit_numbered, eventually, flush, numbered_line, started};
 
 /// Emits the lines of these numbers.
 fn emit(statsd: &Connector, numbers: std::ops::Range<u64>) -> Tally {
@@ -140,8 +109,8 @@ fn a_stream_is_followed_to_its_next_server() {
     for round in 0..3 {
         let numbers = 1_000 * round..1_000 * (round + 1);
         emit(&statsd, numbers.clone());
-        let _ = fs::remove_file(&place.0);
-        let listener = UnixListener::bind(&place.0).unwrap();
+        let _ = fs::remove_file(place.path());
+        let listener = UnixListener::bind(place.path()).unwrap();
         let (mut stream, _) = listener.accept().unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         let wanted = expected(numbers).join("\n") + "\n";
@@ -174,7 +143,7 @@ fn frames_are_whole_and_follow_to_the_next_server() {
     let place = Place::new("frames");
     let settings = place.settings(Protocol::UnixStream).framing(Framing::LengthPrefixed);
     let statsd = started(settings);
-    let listener = UnixListener::bind(&place.0).unwrap();
+    let listener = UnixListener::bind(place.path()).unwrap();
     let emitted = emit(&statsd, 0..5_000);
     // As much as it takes until it has these bytes; the rest is lost with it.
     let (mut first, _) = listener.accept().unwrap();
@@ -218,7 +187,7 @@ fn nobody_at_the_path_is_no_connection() {
     assert!(!statsd.connected());
     let report = statsd.blocking_stop();
     assert_eq!(report.kept.lines, 10);
-    assert_eq!(fs::metadata(&place.0).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(fs::metadata(place.path()).unwrap_err().kind(), ErrorKind::NotFound);
 }
 
 #[test]

@@ -50,8 +50,17 @@ pub(crate) fn name_server(addresses: &[Ipv4Addr]) {
 /// No name stands for anything from now on, and to find that out takes minutes.
 pub(crate) fn name_servers_that_hang(resolver: Ipv4Addr) {
     name_server(&[]);
+    resolve_by(&format!("nameserver {resolver}\noptions timeout:30 attempts:5\n"));
+}
+
+/// As above, and it takes no time.
+pub(crate) fn name_servers_that_refuse() {
+    name_server(&[]);
+    resolve_by("nameserver 127.0.0.1\n");
+}
+
+fn resolve_by(text: &str) {
     shadow("/etc/resolv.conf");
-    let text = format!("nameserver {resolver}\noptions timeout:30 attempts:5\n");
     fs::write("/etc/resolv.conf", text).unwrap();
 }
 

@@ -1,6 +1,8 @@
 //! Networks that are cut, lose packets, swallow them, or move a name to another host.
 
-use crate::namespace::{Host, black_hole, name_server, name_servers_that_hang, with_a_network};
+use crate::namespace::{
+    Host, black_hole, name_server, name_servers_that_hang, name_servers_that_refuse, with_a_network,
+};
 use crate::support::{
     Census, Close, Findings, PATIENCE, TcpReceiver, UdpReceiver, assert_balanced, emit_all,
     eventually, flush, promptly, started,
@@ -173,6 +175,62 @@ fn a_name_is_looked_up_anew_for_each_connection() {
             eventually("its end is noticed", || !statsd.connected());
         }
         Census::of(&received).assert_faultless(&statsd.stats());
+    });
+}
+
+/// Over UDP it is a refusal that tells, and the look-up of the next attempt that finds it. What
+/// was refused goes there too.
+#[test]
+fn a_server_that_moved_is_found_at_a_refusal() {
+    with_a_network(|| {
+        let hosts = [Host::plug_in(1), Host::plug_in(2)];
+        let listen = |host: &Host| {
+            let address = host.address();
+            host.run(move || UdpReceiver::listen(address, PORT))
+        };
+        let mut server = listen(&hosts[0]);
+        name_server(&[hosts[0].address()]);
+        let statsd = started(settings("server").protocol(Protocol::Udp));
+        let mut census = Census::default();
+        for round in 1..7 {
+            emit_all(&statsd, round, 0..100);
+            flush(&statsd);
+            census.count_all(&server.lines_so_far());
+            drop(server);
+            emit_all(&statsd, round, 100..200);
+            eventually("it is noticed", || !statsd.connected());
+            let host = &hosts[round as usize % 2];
+            server = listen(host);
+            name_server(&[host.address()]);
+            flush(&statsd);
+            census.count_all(&server.lines_so_far());
+        }
+        census.assert_faultless(&statsd.stats());
+        assert_eq!(statsd.stats().sent.lines, 1_200);
+    });
+}
+
+/// A name may be known only later, as where servers and clients are started together.
+#[test]
+fn a_name_that_nobody_knows_yet_is_asked_for_again() {
+    with_a_network(|| {
+        name_servers_that_refuse();
+        let host = Host::plug_in(1);
+        let address = host.address();
+        let tcp = receiver(&host);
+        let udp = host.run(move || UdpReceiver::listen(address, PORT));
+        let statsds = [Protocol::Tcp, Protocol::Udp]
+            .map(|protocol| started(settings("server").protocol(protocol)));
+        for statsd in &statsds {
+            emit_all(statsd, 0, 0..100);
+        }
+        thread::sleep(Duration::from_millis(100));
+        assert!(statsds.iter().all(|statsd| statsd.stats().buffered.lines == 100));
+        name_server(&[address]);
+        statsds.iter().for_each(flush);
+        tcp.wait_for_lines(100);
+        Census::of(&tcp.lines()).assert_faultless(&statsds[0].stats());
+        Census::of(&udp.lines(100)).assert_faultless(&statsds[1].stats());
     });
 }
 

@@ -1,13 +1,17 @@
 //! Errors that the operating system seldom makes, made at will: this program has a `send` of its
 //! own, which answers for the ports that a test has plans for.
 
+use crate::process::alone;
 use crate::support::{
-    Census, UdpReceiver, assert_balanced, emit_all, eventually, flush, started, udp,
+    Census, Listener, Place, UdpReceiver, assert_balanced, emit_all, eventually, flush, started,
+    tcp, udp,
 };
-use freewheel::Tally;
+use freewheel::{Protocol, Tally};
 use libc::{c_int, c_void, size_t, sockaddr_in, ssize_t};
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 /// From a datagram's length, and how many were to be sent before it, to an error or none.
@@ -134,4 +138,47 @@ fn a_way_that_is_closed_is_tried_at_each_attempt_to_reconnect_alone() {
     eventually("several attempts", || statsd.stats().connections > 5);
     assert!(calls(&receiver) <= statsd.stats().connections);
     assert_eq!(statsd.stats().buffered, emitted);
+}
+
+/// A process that is out of descriptors makes no connection, and keeps what it has until it can.
+#[test]
+fn lines_wait_while_no_socket_can_be_had() {
+    alone(|| {
+        let place = Place::new("descriptors");
+        let at_port = Listener::tcp(0);
+        let by_tcp = tcp(at_port.port());
+        let at_path = Listener::unix(place.path());
+        let by_path = place.settings(Protocol::UnixStream);
+        for (server, settings) in [(at_port, by_tcp), (at_path, by_path)] {
+            let statsd = started(settings);
+            let mut peer = server.accept();
+            let emitted = emit_all(&statsd, 0, 0..100);
+            flush(&statsd);
+            let mut census = Census::of_stream(&peer.read(emitted.bytes as usize));
+            limit_descriptors(0);
+            drop(peer);
+            eventually("its end is noticed", || !statsd.connected());
+            let emitted = emit_all(&statsd, 0, 100..200);
+            thread::sleep(Duration::from_millis(100));
+            assert_eq!(statsd.stats().buffered, emitted);
+            assert_eq!(statsd.stats().connections, 1);
+            limit_descriptors(1_000);
+            let mut peer = server.accept();
+            census.count_stream(&peer.read(emitted.bytes as usize));
+            flush(&statsd);
+            census.assert_faultless(&statsd.stats());
+        }
+    });
+}
+
+/// How many this process may have; those that it has stay.
+fn limit_descriptors(most: libc::rlim_t) {
+    // SAFETY: all zeros is a limit; the calls write one, and read one.
+    let result = unsafe {
+        let mut limit: libc::rlimit = std::mem::zeroed();
+        libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit);
+        limit.rlim_cur = most.min(limit.rlim_max);
+        libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit)
+    };
+    assert_eq!(result, 0, "{}", io::Error::last_os_error());
 }
