@@ -135,6 +135,7 @@ fn a_reading_receiver_that_is_killed_ten_times_costs_what_its_kernel_had() {
     assert_eq!((stats.emitted.lines, stats.sent), (emitted, stats.emitted));
     assert_eq!((stats.buffered, stats.connections), (Tally::default(), 11));
     let found = census.against(&stats);
+    println!("{emitted} lines: {found:?}");
     assert_eq!(Findings { lost: 0, duplicated: 0, ..found }, Findings::default());
     assert_eq!(found.lost, census.missing(0, emitted));
     // A segment's worth, where the acknowledgement of what was read did not come any more.
