@@ -3,6 +3,7 @@
 //! It is played by the test, at the other end of a TUN device: see the kernel's tuntap.rst.
 
 use crate::namespace::{ip, with_a_network};
+use crate::process::skip;
 use crate::support::{Census, emit_all, eventually, flush, started};
 use freewheel::{Connector, Protocol, Tally};
 use std::fs::{File, OpenOptions};
@@ -33,8 +34,8 @@ struct Host {
 
 impl Host {
     /// Its cable is there until this process ends.
-    fn plug_in() -> Arc<Self> {
-        let mut device = tun("afar").unwrap();
+    fn plug_in() -> io::Result<Arc<Self>> {
+        let mut device = tun("afar")?;
         ip("address add 10.9.9.1/24 dev afar");
         // Room for all that a test sends: a device drops what it has none for.
         ip("link set afar txqueuelen 10000 up");
@@ -46,7 +47,7 @@ impl Host {
                 answering.answer(&packet[..length], &device);
             }
         });
-        host
+        Ok(host)
     }
 
     fn answer(self: &Arc<Self>, packet: &[u8], device: &File) {
@@ -110,7 +111,10 @@ fn checksum(bytes: &[u8]) -> u16 {
 #[test]
 fn single_datagrams_ask_whether_a_server_is_back() {
     with_a_network(|| {
-        let host = Host::plug_in();
+        let host = match Host::plug_in() {
+            Ok(host) => host,
+            Err(error) => return skip("afar", format!("/dev/net/tun: {error}")),
+        };
         let settings = Connector::builder(HOST)
             .protocol(Protocol::Udp)
             .type_prefixes(false)

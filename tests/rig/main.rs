@@ -24,6 +24,7 @@ mod network;
 mod operating_system;
 #[cfg(target_os = "linux")]
 mod pressure;
+#[cfg(target_os = "linux")]
 mod process;
 #[cfg(unix)]
 mod soak;
