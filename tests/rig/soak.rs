@@ -7,7 +7,7 @@ use crate::support::{
     Census, Findings, Listener, Place, UdpReceiver, assert_balanced, emit_all, eventually, flush,
     quiet_port, started, tcp, udp,
 };
-use freewheel::{Builder, Connector, Protocol, Stats, Tally, WhenFull};
+use freewheel::{Builder, Connector, Delivery, Framing, Protocol, Stats, Tally, WhenFull};
 use std::hash::{BuildHasher, RandomState};
 use std::net::Ipv4Addr;
 use std::os::unix::net::UnixDatagram;
@@ -99,7 +99,16 @@ impl Emitters {
 /// A server of streams that does what the dice say with each connection. What it may cost a break
 /// is what the kernel has for it.
 fn streams(mut dice: Dice, listen: impl Fn() -> Listener, settings: Builder, kernel: u64) {
-    let statsd = started(dice.settle(settings));
+    let (delivery, framing) = (
+        [Delivery::Acknowledged, Delivery::Written][dice.below(2) as usize],
+        [Framing::Newlines, Framing::LengthPrefixed][dice.below(2) as usize],
+    );
+    let kernel = if delivery == Delivery::Written { 8 << 20 } else { kernel };
+    let count = match framing {
+        Framing::Newlines => |census: &mut Census, text: &[u8]| census.count_stream(text),
+        _ => |census: &mut Census, text: &[u8]| drop(census.count_frames(text)),
+    };
+    let statsd = started(dice.settle(settings).delivery(delivery).framing(framing));
     let (mut emitters, mut census, mut breaks) = (Emitters::of(&statsd), Census::default(), 0);
     let mut server = Some(listen());
     while dice.are_thrown() {
@@ -144,7 +153,7 @@ fn streams(mut dice: Dice, listen: impl Fn() -> Listener, settings: Builder, ker
                 peer.reset();
             }
         }
-        census.count_stream(&text);
+        count(&mut census, &text);
         emitters.assert_accounted(&statsd.stats());
     }
     let listener = server.get_or_insert_with(&listen);
@@ -153,8 +162,8 @@ fn streams(mut dice: Dice, listen: impl Fn() -> Listener, settings: Builder, ker
     let reading = thread::spawn(|| peer.read_to_end());
     flush(&statsd);
     let stats = statsd.blocking_stop().stats;
-    census.count_stream(&reading.join().unwrap());
-    println!("{breaks} breaks: {stats}, {:?}", census.against(&stats));
+    count(&mut census, &reading.join().unwrap());
+    println!("{delivery:?} {framing:?} {breaks} breaks: {stats}, {:?}", census.against(&stats));
     emitters.assert_accounted(&stats);
     assert_eq!(stats.emitted, stats.sent + stats.drops.full + stats.losses.displaced);
     let found = census.against(&stats);

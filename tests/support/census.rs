@@ -52,9 +52,24 @@ impl Census {
         lines.for_each(|line| self.count(line));
     }
 
-    /// Counts the lines of a datagram, or of a frame, which ends with a whole one.
+    /// Counts the lines of a datagram, which ends with a whole one.
     pub(crate) fn count_datagram(&mut self, bytes: &[u8]) {
         String::from_utf8_lossy(bytes).lines().for_each(|line| self.count(line));
+    }
+
+    /// Counts the lines of a stream of frames, each behind its length; says how long each was. An
+    /// end that is no whole frame is what a broken connection left of one.
+    pub(crate) fn count_frames(&mut self, mut bytes: &[u8]) -> Vec<usize> {
+        let mut lengths = Vec::new();
+        while let Some((length, rest)) = bytes.split_first_chunk() {
+            let length = u32::from_le_bytes(*length) as usize;
+            let Some((frame, rest)) = rest.split_at_checked(length) else { break };
+            assert!(frame.ends_with(b"\n"), "a frame ends with a whole line");
+            self.count_datagram(frame);
+            lengths.push(length);
+            bytes = rest;
+        }
+        lengths
     }
 
     pub(crate) fn count_all(&mut self, lines: &[String]) {
