@@ -28,6 +28,8 @@ mod pressure;
 mod process;
 #[cfg(unix)]
 mod soak;
+#[cfg(target_os = "linux")]
+mod soak_network;
 #[cfg(unix)]
 mod stopping;
 mod tcp;

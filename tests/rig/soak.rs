@@ -20,25 +20,25 @@ fn given(name: &str) -> Option<u64> {
 }
 
 /// Dice that fall the same way for the same seed.
-struct Dice {
+pub(crate) struct Dice {
     state: u64,
     end: Instant,
 }
 
 impl Dice {
-    fn begin(soak: &str) -> Self {
+    pub(crate) fn begin(soak: &str) -> Self {
         let seed = given("FREEWHEEL_SOAK_SEED").unwrap_or_else(|| RandomState::new().hash_one(()));
         let seconds = given("FREEWHEEL_SOAK_SECONDS").unwrap_or(3);
         println!("FREEWHEEL_SOAK_SEED={seed} FREEWHEEL_SOAK_SECONDS={seconds} ({soak})");
         Self { state: seed, end: Instant::now() + Duration::from_secs(seconds) }
     }
 
-    fn are_thrown(&self) -> bool {
+    pub(crate) fn are_thrown(&self) -> bool {
         Instant::now() < self.end
     }
 
     /// Less than this. (SplitMix64.)
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.state;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -46,7 +46,7 @@ impl Dice {
         (mixed ^ (mixed >> 31)) % bound
     }
 
-    fn one_in(&mut self, count: u64) -> bool {
+    pub(crate) fn one_in(&mut self, count: u64) -> bool {
         self.below(count) == 0
     }
 
@@ -57,25 +57,25 @@ impl Dice {
         settings.when_full(drops[self.below(2) as usize])
     }
 
-    fn rest(&mut self, most: u64) {
+    pub(crate) fn rest(&mut self, most: u64) {
         thread::sleep(Duration::from_millis(self.below(most + 1)));
     }
 }
 
 /// Emits by threads that are new each time.
-struct Emitters {
+pub(crate) struct Emitters {
     statsd: Connector,
     threads: u64,
     emitted: Tally,
 }
 
 impl Emitters {
-    fn of(statsd: &Connector) -> Self {
+    pub(crate) fn of(statsd: &Connector) -> Self {
         Self { statsd: statsd.clone(), threads: 0, emitted: Tally::default() }
     }
 
     /// At least one line, and at most about so many.
-    fn emit(&mut self, dice: &mut Dice, most: u64) {
+    pub(crate) fn emit(&mut self, dice: &mut Dice, most: u64) {
         let counts = [(); 3].map(|()| 1 + dice.below(most.div_ceil(3)));
         thread::scope(|scope| {
             let threads = counts.map(|count| {
@@ -90,7 +90,7 @@ impl Emitters {
     }
 
     #[track_caller]
-    fn assert_accounted(&self, stats: &Stats) {
+    pub(crate) fn assert_accounted(&self, stats: &Stats) {
         assert_eq!(stats.emitted, self.emitted);
         assert_balanced(stats);
     }
