@@ -89,6 +89,10 @@ impl Emitters {
         });
     }
 
+    pub(crate) fn stats(&self) -> Stats {
+        self.statsd.stats()
+    }
+
     #[track_caller]
     pub(crate) fn assert_accounted(&self, stats: &Stats) {
         assert_eq!(stats.emitted, self.emitted);

@@ -4,10 +4,22 @@ use crate::namespace::{Host, with_a_network};
 use crate::network::{receiver, settings};
 use crate::soak::{Dice, Emitters};
 use crate::support::{Census, Findings, flush, started};
+use std::thread;
 use std::time::Duration;
 
 /// What a kernel holds for a server that it takes down with it.
 const KERNEL: u64 = 64 << 10;
+
+/// Pulls the cable out for a while. Nothing counts as sent meanwhile, once it is known what had
+/// arrived.
+fn cut(host: &Host, emitters: &mut Emitters, dice: &mut Dice) {
+    host.cut();
+    thread::sleep(Duration::from_millis(150));
+    let before = emitters.stats().sent;
+    emitters.emit(dice, 2_000);
+    dice.rest(500);
+    assert_eq!(emitters.stats().sent, before);
+}
 
 #[test]
 fn a_network_for_a_while() {
@@ -24,9 +36,7 @@ fn a_network_for_a_while() {
             let there = host.as_ref().unwrap();
             match dice.below(6) {
                 0 => {
-                    there.cut();
-                    emitters.emit(&mut dice, 2_000);
-                    dice.rest(500);
+                    cut(there, &mut emitters, &mut dice);
                     there.mend();
                 }
                 1 => {
@@ -49,8 +59,7 @@ fn a_network_for_a_while() {
                     // Where it crashes its kernel says nothing more; otherwise resets do.
                     breaks += 1;
                     if dice.one_in(2) {
-                        there.cut();
-                        emitters.emit(&mut dice, 2_000);
+                        cut(there, &mut emitters, &mut dice);
                     }
                     server.stall();
                     census.count_all(&server.kill());
