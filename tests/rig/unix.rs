@@ -1,7 +1,7 @@
 //! Unix sockets whose servers vanish, are replaced, or are not sockets at all.
 
 use crate::support::{Census, Findings, Listener, Place, emit_all, eventually, flush, started};
-use freewheel::Protocol;
+use freewheel::{Framing, Protocol, WhenFull};
 use std::fs;
 use std::os::unix::net::UnixDatagram;
 
@@ -110,4 +110,31 @@ fn a_path_that_vanishes_and_comes_back_costs_nothing() {
     let stats = statsd.stats();
     assert_eq!((stats.buffered.lines, stats.connections), (100, 10));
     census.assert_faultless(&stats);
+}
+
+/// A frame that was begun is finished with the lines that it was begun with, whatever is given up
+/// for newer ones meanwhile.
+#[test]
+fn a_frame_that_is_under_way_is_not_displaced() {
+    let place = Place::new("displaced");
+    let server = Listener::unix(place.path());
+    let settings = place.settings(Protocol::UnixStream).framing(Framing::LengthPrefixed);
+    for _ in 0..10 {
+        let settings = settings.clone().queue_capacity(64 << 10).when_full(WhenFull::DropOldest);
+        let statsd = started(settings);
+        let peer = server.accept();
+        let mut next = 0;
+        eventually("some are displaced", || {
+            emit_all(&statsd, 0, next..next + 100);
+            next += 100;
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            statsd.stats().losses.displaced.lines > 1_000
+        });
+        let reading = std::thread::spawn(|| peer.read_to_end());
+        flush(&statsd);
+        let stats = statsd.blocking_stop().stats;
+        let mut census = Census::default();
+        census.count_frames(&reading.join().unwrap());
+        census.assert_faultless(&stats);
+    }
 }
