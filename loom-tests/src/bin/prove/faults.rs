@@ -45,6 +45,24 @@ const FAULTS: &[Fault] = &[
         &[("return lane.full.count(size(bytes));", "return;")],
     ),
     (
+        "the last block is given out by a load and a store",
+        BLOCK,
+        "the_last_block_is_given_out_once",
+        &[(
+            "        self.allowance.fetch_update(Relaxed, Relaxed, take_one).ok()?;\n",
+            "        self.allowance.store(take_one(self.allowance.load(Relaxed))?, Relaxed);\n",
+        )],
+    ),
+    (
+        "a block that was consumed is not given back",
+        COLLECTOR,
+        "drop_on_full",
+        &[(
+            "                let pushed = exchange.free.push(sealed.recycle(&mut self.reader));\n",
+            "                let pushed = Ok::<_, ()>((exchange, sealed));\n",
+        )],
+    ),
+    (
         "the queue is drained before the part-filled blocks are noted",
         COLLECTOR,
         "seal_and_sweep_order",
@@ -130,6 +148,18 @@ const FAULTS: &[Fault] = &[
                 "        self.bell.ring();\n        let pushed = self.sealed.push(full.seal());\n",
             ),
         ],
+    ),
+    (
+        "the bell is rung for one number of sealed blocks, and no other",
+        EXCHANGE,
+        "two_blocks_are_worth_a_ring",
+        &[("self.sealed.len() >= self.ring_at", "self.sealed.len() == self.ring_at")],
+    ),
+    (
+        "the bell is rung for every sealed block",
+        EXCHANGE,
+        "two_blocks_are_worth_a_ring",
+        &[("self.sealed.len() >= self.ring_at", "self.sealed.len() > 0")],
     ),
     (
         "the bell is answered after the sweep",
