@@ -171,6 +171,24 @@ fn a_place_is_reused() {
     });
 }
 
+/// A thread inherits from one that ended, and nothing else orders the two: neither a join nor a
+/// queue. What the first had to itself is the second's.
+#[test]
+fn an_heir_comes_after_the_dead() {
+    static INHERITED: AtomicBool = AtomicBool::new(false);
+    explore("an_heir_comes_after_the_dead", None, 70, || {
+        // Blocks of one line: the second line of a place seals the first.
+        let exchange = Exchange::new(2, 2, 1, nobody_sleeps);
+        let threads = [emitter(&exchange, 0, 1), emitter(&exchange, 1, 1)];
+        threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
+        INHERITED.fetch_or(exchange.sealed() == 1, Relaxed);
+        let mut flusher = exchange.collector().expect("nobody has it");
+        flusher.sweep();
+        assert_eq!(settle(&exchange, &flusher.consume(), 2), 0);
+    });
+    assert!(INHERITED.load(Relaxed), "no thread ever inherited");
+}
+
 /// A block that one thread filled is written by another as soon as its last byte was consumed,
 /// while the flusher still has glimpses of it: no byte is read while it is written, and nothing
 /// is taken twice or left out.

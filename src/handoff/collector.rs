@@ -7,7 +7,7 @@
 
 use super::block::{Glimpse, Reader, Sealed};
 use super::exchange::Exchange;
-use crate::sync::Arc;
+use crate::sync::{Arc, Watch};
 use bytes::Buf;
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -22,6 +22,8 @@ pub(crate) struct Desk {
     consumed: u64,
     /// Reused by each sweep.
     notes: Vec<(Glimpse, usize)>,
+    /// Of the desk itself: one flusher at a time has it, ordered by its mutex.
+    watch: Watch,
 }
 
 /// Consecutive lines of one block.
@@ -35,7 +37,8 @@ struct Chunk {
 
 impl Desk {
     pub(super) fn new(reader: Reader) -> Self {
-        Self { reader, chunks: VecDeque::new(), remaining: 0, consumed: 0, notes: Vec::new() }
+        let (chunks, notes, watch) = (VecDeque::new(), Vec::new(), Watch::new(1));
+        Self { reader, chunks, remaining: 0, consumed: 0, notes, watch }
     }
 
     /// Lets go of chunks at the front that have nothing left.
@@ -62,11 +65,15 @@ impl Collector {
     }
 
     fn desk(&self) -> &Desk {
-        self.desk.as_ref().expect("taken only on drop")
+        let desk = self.desk.as_ref().expect("taken only on drop");
+        desk.watch.reads(0, 1);
+        desk
     }
 
     fn parts(&mut self) -> (&Exchange, &mut Desk) {
-        (&self.exchange, self.desk.as_mut().expect("taken only on drop"))
+        let desk = self.desk.as_mut().expect("taken only on drop");
+        desk.watch.writes(0, 1);
+        (&self.exchange, desk)
     }
 
     /// Whether the flusher may sleep until it is woken: not if a thread asked for it since

@@ -6,6 +6,7 @@ const BELL: &str = "src/handoff/bell.rs";
 const BLOCK: &str = "src/handoff/block.rs";
 const COLLECTOR: &str = "src/handoff/collector.rs";
 const EXCHANGE: &str = "src/handoff/exchange.rs";
+const STAND_INS: &str = "src/sync/modelled.rs";
 
 /// What it is, where, the model, and the pieces of the file that change.
 type Fault = (&'static str, &'static str, &'static str, &'static [(&'static str, &'static str)]);
@@ -219,6 +220,26 @@ const FAULTS: &[Fault] = &[
         &[("        *place = self.desk.take();\n", "        let _ = &mut place;\n")],
     ),
     (
+        "the mutex of the desk orders nothing",
+        EXCHANGE,
+        "stop_and_start",
+        &[
+            ("use std::sync::atomic::Ordering::", MUTEX_WITHOUT_ORDER),
+            ("desk: Mutex<", "desk: without_order::Mutex<"),
+            ("desk: Mutex::new", "desk: without_order::Mutex::new"),
+        ],
+    ),
+    (
+        "the mutex of the threads' numbers orders nothing",
+        STAND_INS,
+        "an_heir_comes_after_the_dead",
+        &[
+            ("use std::sync::atomic::Ordering::", MUTEX_WITHOUT_ORDER),
+            ("Arc<Mutex<", "Arc<without_order::Mutex<"),
+            ("Arc::new(Mutex::new", "Arc::new(without_order::Mutex::new"),
+        ],
+    ),
+    (
         "blocks are not freed",
         BLOCK,
         "the_last_handle_is_dropped",
@@ -244,6 +265,23 @@ const NOTE: &str = "        for lane in exchange.lanes.iter() {
             desk.notes.push((glimpse, glimpse.published()));
         }
 ";
+
+/// Above the last import: a mutex whose turns loom sees, so that it tries them all, and which
+/// orders no memory.
+const MUTEX_WITHOUT_ORDER: &str = "
+mod without_order {
+    pub(crate) struct Mutex<T>(std::sync::Mutex<T>, crate::sync::AtomicUsize);
+    impl<T> Mutex<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Self(std::sync::Mutex::new(value), crate::sync::AtomicUsize::new(0))
+        }
+        pub(crate) fn lock(&self) -> std::sync::LockResult<std::sync::MutexGuard<'_, T>> {
+            self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            self.0.lock()
+        }
+    }
+}
+use std::sync::atomic::Ordering::";
 
 pub fn all() -> impl Iterator<Item = Mutation> {
     FAULTS.iter().map(|&(description, file, model, edits)| Mutation {
