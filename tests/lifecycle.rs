@@ -720,7 +720,7 @@ fn a_ring_while_the_flusher_falls_asleep_is_heard() {
     eventually("connected", || statsd.connected());
     // More than half a block: each line seals the one before, and rings.
     let name = "x".repeat(600);
-    for lines in 0..20_000 {
+    for lines in 0..60_000 {
         statsd.incr(&name);
         let rung = Instant::now();
         while statsd.stats().sent.lines < lines {
