@@ -41,8 +41,8 @@ struct Block {
     published: AtomicUsize,
     bytes: Box<[UnsafeCell<u8>]>,
     watch: Watch,
-    /// How many of them the flusher has taken. Only the flusher touches it; apart from
-    /// what the writer reads at every line.
+    /// How many of them the flusher has taken. Only the flusher touches it: on a cache line of
+    /// its own, away from what the writer uses at every line.
     flushed: CachePadded<AtomicUsize>,
 }
 
