@@ -60,7 +60,7 @@ const FAULTS: &[Fault] = &[
         "drop_on_full",
         &[(
             "        let pushed = free.push(pen);\n",
-            "        let pushed = Ok::<_, ()>((free, pen));\n",
+            "        let pushed = Ok::<_, ()>((free.len(), pen));\n",
         )],
     ),
     (
