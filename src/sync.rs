@@ -51,7 +51,7 @@ mod real {
         joined
     }
 
-    /// Stands where loom's build watches the bytes of a block for races.
+    /// Stands where loom's build watches the bytes of a block, or the flusher's desk, for races.
     pub(crate) struct Watch;
 
     impl Watch {

@@ -16,8 +16,9 @@ use std::task::{Context, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::{
-    BlackHole, Close, TcpReceiver, UdpReceiver, assert_balanced, emit_numbered, eventually, flush,
-    numbers_by_thread, park_on, promptly, quiet_port, runtime, started, tally, tcp, udp,
+    BlackHole, Close, PATIENCE, TcpReceiver, UdpReceiver, assert_balanced, emit_numbered,
+    eventually, flush, numbers_by_thread, park_on, promptly, quiet_port, runtime, started, tally,
+    tcp, udp,
 };
 use thread_local::ThreadLocal;
 use tokio::runtime::Builder as RuntimeBuilder;
@@ -706,6 +707,28 @@ fn a_ring_is_heard_without_a_tick() {
         }
         eventually("a ring is heard", || statsd.stats().sent.lines > sent);
         sent = statsd.stats().sent.lines;
+    }
+    assert_balanced(&statsd.blocking_stop().stats);
+}
+
+/// Nor does it matter when the ring comes: just before the flusher sleeps, it is kept for it.
+#[test]
+fn a_ring_while_the_flusher_falls_asleep_is_heard() {
+    let receiver = TcpReceiver::start();
+    let settings = tcp(receiver.port()).queue_capacity(4 << 10);
+    let statsd = started(settings.flush_interval(Duration::from_secs(3600)));
+    eventually("connected", || statsd.connected());
+    // More than half a block: each line seals the one before, and rings.
+    let name = "x".repeat(600);
+    for lines in 0..60_000 {
+        statsd.incr(&name);
+        let rung = Instant::now();
+        while statsd.stats().sent.lines < lines {
+            assert!(rung.elapsed() < PATIENCE, "a ring was not heard");
+            thread::yield_now();
+        }
+        // The flusher is about to sleep: the next ring comes a little later each time.
+        (0..lines % 100).for_each(|_| std::hint::spin_loop());
     }
     assert_balanced(&statsd.blocking_stop().stats);
 }

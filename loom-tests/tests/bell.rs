@@ -1,7 +1,7 @@
 //! How the flusher sleeps and is woken.
 
 use freewheel::model::{Bell, Collector, Exchange};
-use freewheel_loom_tests::{emitter, explore, settle};
+use freewheel_loom_tests::{emitter, explore, line, settle};
 use loom::cell::UnsafeCell;
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
@@ -159,5 +159,25 @@ fn wake_and_sleep() {
         flusher.sweep();
         received.extend(flusher.consume());
         assert_eq!(settle(&exchange, &received, 2), 0);
+    });
+}
+
+/// A sleeping flusher is woken when two blocks are sealed, and not for one, however many more are
+/// sealed by the time that anybody counts them: once.
+#[test]
+fn two_blocks_are_worth_a_ring() {
+    explore("two_blocks_are_worth_a_ring", None, 80_000, || {
+        let wakes = Arc::new(AtomicUsize::new(0));
+        let woken = Arc::clone(&wakes);
+        let wake = move || _ = woken.fetch_add(1, Relaxed);
+        // Blocks of one line: the second line of each thread seals its first.
+        let exchange = Exchange::new(2, 3, 2, wake);
+        let flusher = exchange.collector().expect("nobody has it");
+        (0..2).for_each(|index| exchange.emit(&line(1, index)));
+        assert!(flusher.fall_asleep(), "rung for one block");
+        let writer = emitter(&exchange, 0, 2);
+        exchange.emit(&line(1, 2));
+        writer.join().expect("no panic");
+        assert_eq!(wakes.load(Relaxed), 1, "asleep beside three sealed blocks");
     });
 }

@@ -5,7 +5,7 @@ use freewheel_loom_tests::{check, emitter, explore, line, settle};
 use loom::sync::Arc;
 use loom::sync::atomic::AtomicU64;
 use loom::thread;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 fn nobody_sleeps() {}
 
@@ -107,9 +107,10 @@ fn seal_and_sweep_order() {
 }
 
 /// Two threads and fewer blocks than lines: what is not accepted is counted, and what is
-/// accepted arrives, exactly once.
+/// accepted arrives, exactly once. And once all was consumed, there is room again.
 #[test]
 fn drop_on_full() {
+    static REUSED: AtomicBool = AtomicBool::new(false);
     explore("drop_on_full", Some(4), 5_000, || {
         // Blocks of one line. Each thread brings one; one more is shared.
         let exchange = Exchange::new(2, 1, 1, nobody_sleeps);
@@ -123,6 +124,27 @@ fn drop_on_full() {
         received.extend(flusher.consume());
         let dropped = settle(&exchange, &received, 4);
         assert!(dropped <= 2, "a thread's own block and the shared one hold two lines at least");
+        exchange.emit(&line(1, 2));
+        let (accepted, still_dropped) = exchange.accepted_and_dropped();
+        assert_eq!(still_dropped, dropped, "a block was not given back");
+        // Three blocks, of one line each.
+        REUSED.fetch_or(accepted > 3, Relaxed);
+    });
+    assert!(REUSED.load(Relaxed), "no block was ever used again");
+}
+
+/// No more blocks are made than there may be, whoever takes the last: two threads are after it.
+#[test]
+fn the_last_block_is_given_out_once() {
+    explore("the_last_block_is_given_out_once", None, 60_000, || {
+        // Blocks of one line. Beside each thread's own, two are shared; three are wanted.
+        let exchange = Exchange::new(2, 2, 9, nobody_sleeps);
+        // Before the other thread begins: or this one could inherit its block.
+        exchange.emit(&line(1, 0));
+        let writer = emitter(&exchange, 0, 2);
+        (1..3).for_each(|index| exchange.emit(&line(1, index)));
+        writer.join().expect("no panic");
+        assert_eq!(exchange.accepted_and_dropped(), (4, 1));
     });
 }
 
@@ -149,11 +171,30 @@ fn a_place_is_reused() {
     });
 }
 
+/// A thread inherits from one that ended, and nothing else orders the two: neither a join nor a
+/// queue. What the first had to itself is the second's.
+#[test]
+fn an_heir_comes_after_the_dead() {
+    static INHERITED: AtomicBool = AtomicBool::new(false);
+    explore("an_heir_comes_after_the_dead", None, 70, || {
+        // Blocks of one line: the second line of a place seals the first.
+        let exchange = Exchange::new(2, 2, 1, nobody_sleeps);
+        let threads = [emitter(&exchange, 0, 1), emitter(&exchange, 1, 1)];
+        threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
+        INHERITED.fetch_or(exchange.sealed() == 1, Relaxed);
+        let mut flusher = exchange.collector().expect("nobody has it");
+        flusher.sweep();
+        assert_eq!(settle(&exchange, &flusher.consume(), 2), 0);
+    });
+    assert!(INHERITED.load(Relaxed), "no thread ever inherited");
+}
+
 /// A block that one thread filled is written by another as soon as its last byte was consumed,
 /// while the flusher still has glimpses of it: no byte is read while it is written, and nothing
 /// is taken twice or left out.
 #[test]
 fn a_block_is_reused_by_another_thread() {
+    static REUSED: AtomicBool = AtomicBool::new(false);
     explore("a_block_is_reused_by_another_thread", Some(2), 15_000, || {
         // Blocks of one line. Beside each thread's own, one that both are after.
         let exchange = Exchange::new(2, 1, 1, nobody_sleeps);
@@ -167,6 +208,9 @@ fn a_block_is_reused_by_another_thread() {
         writers.into_iter().for_each(|writer| writer.join().expect("no panic"));
         flusher.sweep();
         received.extend(flusher.consume());
-        settle(&exchange, &received, 4);
+        let dropped = settle(&exchange, &received, 4);
+        // Three blocks, of one line each.
+        REUSED.fetch_or(dropped == 0, Relaxed);
     });
+    assert!(REUSED.load(Relaxed), "no block was ever used again");
 }

@@ -64,11 +64,17 @@ mod tests {
 
     #[test]
     fn every_byte_is_seen_and_copied_at_every_place_of_names_of_every_length() {
-        for len in 1..=70 {
+        // Under Miri those at the edges of a chunk, and of what is clean: all take too long.
+        let (lengths, bytes): (Vec<usize>, Vec<u8>) = if cfg!(miri) {
+            (vec![1, 15, 16, 17, 33], b"\0\x1f :A|~\x7f\x80\xff".to_vec())
+        } else {
+            ((1..=70).collect(), (0..=u8::MAX).collect())
+        };
+        for len in lengths {
             let mut name: Vec<u8> = (b'A'..=b'Z').cycle().take(len).collect();
             for place in 0..len {
                 let before = name[place];
-                for byte in 0..=u8::MAX {
+                for &byte in &bytes {
                     name[place] = byte;
                     let mut to = vec![0; len];
                     let clean = matches!(byte, b' '..=b'~') && !matches!(byte, b':' | b'|');

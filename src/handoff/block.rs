@@ -21,7 +21,10 @@
 //!    `Pen` alone. `Pen` is not `Clone`, and appending takes `&mut Pen`.
 //! 3. **Published bytes are frozen.** `published` only grows while a `Pen` exists. It goes
 //!    back to 0 in [`Sealed::recycle`] alone, which takes `&mut Reader`: then no slice
-//!    read through `&Reader` is alive.
+//!    read through `&Reader` is alive. Both check that it is the block's own `Reader`.
+//!
+//! The types keep 2 and 3, and an assertion where they cannot. They do not keep 1: that would
+//! cost every line a reference count, or `unsafe` a place outside of this file.
 
 #![allow(unsafe_code)]
 
@@ -30,6 +33,7 @@ use crossbeam_queue::SegQueue;
 use crossbeam_utils::CachePadded;
 use std::cell::UnsafeCell;
 use std::ptr::NonNull;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 /// How much longer a block is than what it can publish, so that short pieces can be copied in
@@ -37,12 +41,14 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 pub(crate) const MARGIN: usize = 64;
 
 struct Block {
+    /// Whose `Reader` may read it.
+    of: u64,
     /// How many bytes the flusher may read: whole lines.
     published: AtomicUsize,
     bytes: Box<[UnsafeCell<u8>]>,
     watch: Watch,
-    /// How many of them the flusher has taken. Only the flusher touches it; apart from
-    /// what the writer reads at every line.
+    /// How many of them the flusher has taken. Only the flusher touches it: on a cache line of
+    /// its own, away from what the writer uses at every line.
     flushed: CachePadded<AtomicUsize>,
 }
 
@@ -67,6 +73,7 @@ impl std::ops::Deref for Handle {
 
 /// All blocks of one exchange, the one place that makes and frees them.
 pub(crate) struct Blocks {
+    id: u64,
     block_size: usize,
     /// How many more may be made for all threads together.
     allowance: AtomicUsize,
@@ -74,12 +81,17 @@ pub(crate) struct Blocks {
 }
 
 /// The right to read published bytes and to recycle blocks. One for each `Blocks`.
-pub(crate) struct Reader(());
+pub(crate) struct Reader {
+    of: u64,
+}
 
 impl Blocks {
     pub(crate) fn new(block_size: usize, allowance: usize) -> (Self, Reader) {
+        static IDS: AtomicU64 = AtomicU64::new(0);
+        // ORDERING: Relaxed. A read-modify-write gives each number out once.
+        let id = IDS.fetch_add(1, Relaxed);
         let allowance = AtomicUsize::new(allowance);
-        (Self { block_size, allowance, made: SegQueue::new() }, Reader(()))
+        (Self { id, block_size, allowance, made: SegQueue::new() }, Reader { of: id })
     }
 
     pub(crate) fn block_size(&self) -> usize {
@@ -89,6 +101,7 @@ impl Blocks {
     /// A block outside the allowance: the one that a thread brings.
     pub(crate) fn make(&self) -> Pen {
         let block = Box::new(Block {
+            of: self.id,
             published: AtomicUsize::new(0),
             bytes: (0..self.block_size + MARGIN).map(|_| UnsafeCell::new(0)).collect(),
             watch: Watch::new(self.block_size),
@@ -166,7 +179,11 @@ impl Sealed {
     }
 
     /// Empties the block for its next writer.
-    pub(crate) fn recycle(self, _reader: &mut Reader) -> Pen {
+    ///
+    /// # Panics
+    /// If it is not the reader of this block.
+    pub(crate) fn recycle(self, reader: &mut Reader) -> Pen {
+        reader.check(&self.0);
         self.0.watch.writes(0, self.0.bytes.len() - MARGIN);
         // ORDERING: Relaxed, both. The next writer gets the pen through a queue, which
         // orders these before it; a stale glimpse is the flusher's own, this thread's.
@@ -191,8 +208,9 @@ impl Glimpse {
     /// Published bytes, from and to these places.
     ///
     /// # Panics
-    /// If bytes beyond what is published are asked for.
-    pub(crate) fn bytes<'r>(&self, _reader: &'r Reader, from: usize, to: usize) -> &'r [u8] {
+    /// If bytes beyond what is published are asked for, or it is not the reader of this block.
+    pub(crate) fn bytes<'r>(&self, reader: &'r Reader, from: usize, to: usize) -> &'r [u8] {
+        reader.check(&self.0);
         assert!(from <= to && to <= self.published(), "read beyond what is published");
         self.0.watch.reads(from, to);
         let start = UnsafeCell::raw_get(self.0.bytes.as_ptr());
@@ -211,6 +229,12 @@ impl Glimpse {
             self.0.flushed.store(to, Relaxed);
         }
         from.min(to)
+    }
+}
+
+impl Reader {
+    fn check(&self, block: &Block) {
+        assert_eq!(self.of, block.of, "another exchange's reader");
     }
 }
 
@@ -236,5 +260,24 @@ impl Window {
         // Never null, and a block of this exchange: `new` and `show` take it from a `Pen`. So what
         // `Deref` rests on holds here too.
         Glimpse(Handle(NonNull::new(shown).expect("a window shows a block")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "another exchange's reader")]
+    fn a_block_is_not_read_by_another_exchange() {
+        let ((blocks, _), (_others, reader)) = (Blocks::new(8, 0), Blocks::new(8, 0));
+        blocks.make().seal().glimpse().bytes(&reader, 0, 0);
+    }
+
+    #[test]
+    #[should_panic(expected = "another exchange's reader")]
+    fn a_block_is_not_recycled_by_another_exchange() {
+        let ((blocks, _), (_others, mut reader)) = (Blocks::new(8, 0), Blocks::new(8, 0));
+        blocks.make().seal().recycle(&mut reader);
     }
 }

@@ -8,7 +8,7 @@
 use super::block::{Glimpse, Pen, Reader};
 use super::exchange::Exchange;
 use super::taken::Taken;
-use crate::sync::{Arc, ArrayQueue};
+use crate::sync::{Arc, ArrayQueue, Watch};
 use bytes::Buf;
 use std::io::IoSlice;
 
@@ -18,11 +18,13 @@ pub(crate) struct Desk {
     taken: Taken,
     /// Reused by each sweep.
     notes: Vec<(Glimpse, usize)>,
+    /// Of the desk itself: one flusher at a time has it, ordered by its mutex.
+    watch: Watch,
 }
 
 impl Desk {
     pub(super) fn new(reader: Reader) -> Self {
-        Self { reader, taken: Taken::default(), notes: Vec::new() }
+        Self { reader, taken: Taken::default(), notes: Vec::new(), watch: Watch::new(1) }
     }
 }
 
@@ -50,11 +52,15 @@ impl Collector {
     }
 
     fn desk(&self) -> &Desk {
-        self.desk.as_ref().expect("taken only on drop")
+        let desk = self.desk.as_ref().expect("taken only on drop");
+        desk.watch.reads(0, 1);
+        desk
     }
 
     fn parts(&mut self) -> (&Exchange, &mut Desk) {
-        (&self.exchange, self.desk.as_mut().expect("taken only on drop"))
+        let desk = self.desk.as_mut().expect("taken only on drop");
+        desk.watch.writes(0, 1);
+        (&self.exchange, desk)
     }
 
     /// Whether the flusher may sleep until it is woken: not if a thread asked for it since

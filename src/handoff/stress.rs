@@ -18,7 +18,12 @@ use std::time::{Duration, Instant};
 /// Without the environment's word.
 const USUAL_TIME: Duration = Duration::from_millis(250);
 /// A flusher that sleeps this long was forgotten.
-const WATCHDOG: Duration = Duration::from_secs(10);
+const WATCHDOG: Duration = Duration::from_secs(sized(10, 600) as u64);
+
+/// Miri is about a thousand times slower.
+const fn sized(usual: u32, under_miri: u32) -> u32 {
+    if cfg!(miri) { under_miri } else { usual }
+}
 
 /// A line that says whose it is and which, in any of 23 lengths.
 fn text(thread: u32, index: u32) -> String {
@@ -173,7 +178,7 @@ fn churn(exchange: &Arc<Exchange>, mut random: u64, lines: u32) -> Emitted {
 #[test]
 fn lines_are_swept_while_they_are_written() {
     repeat(|round| {
-        let account = churn(&exchange(1024, 256), round, 2_000);
+        let account = churn(&exchange(1024, 256), round, sized(2_000, 100));
         assert_eq!(account.full + account.oversize, Tally::default(), "there was room for all");
     });
 }
@@ -183,7 +188,7 @@ fn lines_are_swept_while_they_are_written() {
 #[test]
 fn blocks_are_recycled_and_lines_dropped_all_the_time() {
     repeat(|round| {
-        let account = churn(&exchange(28, 1 + round as usize % 4), round, 1_000);
+        let account = churn(&exchange(28, 1 + round as usize % 4), round, sized(1_000, 150));
         assert!(account.full.lines > 0 && account.oversize.lines > 0);
     });
 }
@@ -191,12 +196,14 @@ fn blocks_are_recycled_and_lines_dropped_all_the_time() {
 /// A thread that ends leaves its place, with a part-filled block, to the next.
 #[test]
 fn threads_come_and_go_while_they_are_swept() {
+    const THREADS: u32 = sized(40, 8);
+    const LINES: u32 = sized(30, 10);
     repeat(|mut random| {
         let (exchange, alone) = (&exchange(100, 8), &Barrier::new(1));
         thread::scope(|scope| {
-            let one = |thread| scope.spawn(move || emit(exchange, alone, thread, 0..30));
+            let one = |thread| scope.spawn(move || emit(exchange, alone, thread, 0..LINES));
             let in_turn = move |thread| one(thread).join().expect("no panic");
-            let family = scope.spawn(move || sum((0..40).map(in_turn)));
+            let family = scope.spawn(move || sum((0..THREADS).map(in_turn)));
             let (received, emitted) = collect_until_the_end(exchange, &mut random, vec![family]);
             settle(exchange, &received, emitted);
         });
@@ -207,6 +214,7 @@ fn threads_come_and_go_while_they_are_swept() {
 /// put in order by what had been consumed before, so that nothing else need order them.
 #[test]
 fn collectors_pass_from_thread_to_thread() {
+    const LINES: u32 = sized(1_000, 60);
     repeat(|round| {
         let (exchange, over) = (&exchange(64, 8), &AtomicBool::new(false));
         let together = &Barrier::new(2);
@@ -225,7 +233,7 @@ fn collectors_pass_from_thread_to_thread() {
         thread::scope(|scope| {
             let flushers = [1, 2, 3].map(|one| scope.spawn(move || collect_in_turn(round + one)));
             let emitters =
-                [0, 1].map(|one| scope.spawn(move || emit(exchange, together, one, 0..1_000)));
+                [0, 1].map(|one| scope.spawn(move || emit(exchange, together, one, 0..LINES)));
             let emitted = emitters.map(|emitter| emitter.join().expect("no panic"));
             over.store(true, Relaxed);
             let pieces = flushers.map(|flusher| flusher.join().expect("no panic"));
@@ -244,7 +252,7 @@ fn collectors_pass_from_thread_to_thread() {
 /// What a thread emitted before a sweep began is taken by that sweep, wherever it lies.
 #[test]
 fn a_sweep_takes_all_that_was_emitted_before() {
-    const LINES: u32 = 500;
+    const LINES: u32 = sized(500, 40);
     repeat(|_| {
         let (exchange, emitted) = (&exchange(100, 256), &AtomicU32::new(0));
         let together = &Barrier::new(2);
@@ -271,6 +279,7 @@ fn a_sweep_takes_all_that_was_emitted_before() {
 /// once, with lines that nobody collected.
 #[test]
 fn the_last_handle_is_dropped_by_an_emitting_thread() {
+    const LINES: u32 = sized(300, 50);
     repeat(|mut random| {
         let kept = Arc::new(());
         let keeps = Arc::clone(&kept);
@@ -279,7 +288,7 @@ fn the_last_handle_is_dropped_by_an_emitting_thread() {
         let together = Arc::new(Barrier::new(3));
         let emitters = [0, 1, 2].map(|thread| {
             let (exchange, together) = (Arc::clone(&exchange), Arc::clone(&together));
-            thread::spawn(move || _ = emit(&exchange, &together, thread, 0..300))
+            thread::spawn(move || _ = emit(&exchange, &together, thread, 0..LINES))
         });
         let (mut collector, mut received) = (collector(&exchange), Vec::new());
         for _ in 0..random % 8 {
@@ -299,7 +308,7 @@ fn the_last_handle_is_dropped_by_an_emitting_thread() {
 fn no_wake_up_is_lost() {
     /// More lines than a block holds: the first is sealed when the last is emitted.
     const BURST: u32 = 8;
-    const BURSTS: u32 = 10;
+    const BURSTS: u32 = sized(10, 3);
     let emit_in_bursts = |exchange: &Exchange, together: &Barrier, thread, received: &AtomicU32| {
         for first in (0..BURSTS).map(|burst| burst * BURST) {
             emit(exchange, together, thread, first..first + BURST);

@@ -114,17 +114,26 @@ pub(crate) struct ThreadLocal<T> {
 struct Place<T> {
     present: AtomicBool,
     value: OnceLock<T>,
+    /// Used by its thread: what only that thread touches must be ordered before its heir's.
+    used: UnsafeCell<()>,
+}
+
+impl<T> Place<T> {
+    fn new() -> Self {
+        let used = UnsafeCell::new(());
+        Self { present: AtomicBool::new(false), value: OnceLock::new(), used }
+    }
 }
 
 impl<T: Send> ThreadLocal<T> {
     pub(crate) fn new() -> Self {
-        let place = || Place { present: AtomicBool::new(false), value: OnceLock::new() };
-        Self { places: (0..PLACES).map(|_| place()).collect() }
+        Self { places: (0..PLACES).map(|_| Place::new()).collect() }
     }
 
     pub(crate) fn get(&self) -> Option<&T> {
         let number = NUMBER.with(|number| number.get().map(|taken| taken.number))?;
         let place = &self.places[number];
+        place.used.with_mut(|_| ());
         if place.present.load(Acquire) { place.value.get() } else { None }
     }
 
@@ -137,6 +146,7 @@ impl<T: Send> ThreadLocal<T> {
             assert!(fresh, "a place is filled once");
             place.present.store(true, Release);
         }
+        place.used.with_mut(|_| ());
         place.value.get().expect("filled above")
     }
 

@@ -6,6 +6,7 @@ const BELL: &str = "src/handoff/bell.rs";
 const BLOCK: &str = "src/handoff/block.rs";
 const COLLECTOR: &str = "src/handoff/collector.rs";
 const EXCHANGE: &str = "src/handoff/exchange.rs";
+const STAND_INS: &str = "src/sync/modelled.rs";
 
 /// What it is, where, the model, and the pieces of the file that change.
 type Fault = (&'static str, &'static str, &'static str, &'static [(&'static str, &'static str)]);
@@ -45,6 +46,24 @@ const FAULTS: &[Fault] = &[
         &[("return lane.full.count(size(bytes));", "return;")],
     ),
     (
+        "the last block is given out by a load and a store",
+        BLOCK,
+        "the_last_block_is_given_out_once",
+        &[(
+            "        self.allowance.fetch_update(Relaxed, Relaxed, take_one).ok()?;\n",
+            "        self.allowance.store(take_one(self.allowance.load(Relaxed))?, Relaxed);\n",
+        )],
+    ),
+    (
+        "a block that was consumed is not given back",
+        COLLECTOR,
+        "drop_on_full",
+        &[(
+            "        let pushed = free.push(pen);\n",
+            "        let pushed = Ok::<_, ()>((free.len(), pen));\n",
+        )],
+    ),
+    (
         "the queue is drained before the part-filled blocks are noted",
         COLLECTOR,
         "seal_and_sweep_order",
@@ -78,8 +97,8 @@ const FAULTS: &[Fault] = &[
         COLLECTOR,
         "a_block_is_reused_by_another_thread",
         &[(
-            "            desk.chunks.push_back(Chunk { glimpse, from, to, last: Some(sealed) });\n",
-            "            desk.chunks.push_back(Chunk { glimpse, from, to, last: None });\n\
+            "            desk.taken.push(glimpse, from, to, Some(sealed));\n",
+            "            desk.taken.push(glimpse, from, to, None);\n\
              let _ = exchange.free.push(sealed.recycle(&mut desk.reader));\n",
         )],
     ),
@@ -132,14 +151,27 @@ const FAULTS: &[Fault] = &[
         ],
     ),
     (
+        "the bell is rung for one number of sealed blocks, and no other",
+        EXCHANGE,
+        "two_blocks_are_worth_a_ring",
+        &[("self.sealed.len() >= self.ring_at", "self.sealed.len() == self.ring_at")],
+    ),
+    (
+        "the bell is rung for every sealed block",
+        EXCHANGE,
+        "two_blocks_are_worth_a_ring",
+        &[("self.sealed.len() >= self.ring_at", "self.sealed.len() > 0")],
+    ),
+    (
         "the bell is answered after the sweep",
         COLLECTOR,
         "wake_and_sleep",
         &[
             ("        exchange.bell.answer();\n", ""),
             (
-                "        desk.settle(exchange);\n    }\n\n    /// All that was taken",
-                "        desk.settle(exchange);\n        exchange.bell.answer();\n    }\n\n    /// All that was taken",
+                "        desk.taken.let_go(&mut desk.reader, give_back(&exchange.free));\n",
+                "        desk.taken.let_go(&mut desk.reader, give_back(&exchange.free));\n\
+                 exchange.bell.answer();\n",
             ),
         ],
     ),
@@ -189,6 +221,26 @@ const FAULTS: &[Fault] = &[
         &[("        *place = self.desk.take();\n", "        let _ = &mut place;\n")],
     ),
     (
+        "the mutex of the desk orders nothing",
+        EXCHANGE,
+        "stop_and_start",
+        &[
+            ("use std::sync::atomic::Ordering::", MUTEX_WITHOUT_ORDER),
+            ("desk: Mutex<", "desk: without_order::Mutex<"),
+            ("desk: Mutex::new", "desk: without_order::Mutex::new"),
+        ],
+    ),
+    (
+        "the mutex of the threads' numbers orders nothing",
+        STAND_INS,
+        "an_heir_comes_after_the_dead",
+        &[
+            ("use std::sync::atomic::Ordering::", MUTEX_WITHOUT_ORDER),
+            ("Arc<Mutex<", "Arc<without_order::Mutex<"),
+            ("Arc::new(Mutex::new", "Arc::new(without_order::Mutex::new"),
+        ],
+    ),
+    (
         "blocks are not freed",
         BLOCK,
         "the_last_handle_is_dropped",
@@ -214,6 +266,23 @@ const NOTE: &str = "        for lane in exchange.lanes.iter() {
             desk.notes.push((glimpse, glimpse.published()));
         }
 ";
+
+/// Above the last import: a mutex whose turns loom sees, so that it tries them all, and which
+/// orders no memory.
+const MUTEX_WITHOUT_ORDER: &str = "
+mod without_order {
+    pub(crate) struct Mutex<T>(std::sync::Mutex<T>, crate::sync::AtomicUsize);
+    impl<T> Mutex<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Self(std::sync::Mutex::new(value), crate::sync::AtomicUsize::new(0))
+        }
+        pub(crate) fn lock(&self) -> std::sync::LockResult<std::sync::MutexGuard<'_, T>> {
+            self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            self.0.lock()
+        }
+    }
+}
+use std::sync::atomic::Ordering::";
 
 pub fn all() -> impl Iterator<Item = Mutation> {
     FAULTS.iter().map(|&(description, file, model, edits)| Mutation {

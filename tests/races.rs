@@ -1,0 +1,117 @@
+//! What callers may do at the same time, all at the same time.
+
+// In a test, that is an assertion.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use freewheel::{FlushOutcome, StartError};
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant};
+use support::{
+    TcpReceiver, assert_balanced, emit_numbered, flush, numbers_by_thread, started, tcp,
+};
+
+/// Long enough for all sorts of moments.
+const A_WHILE: Duration = Duration::from_secs(1);
+
+/// Nobody who reads the account finds more sent than accepted, whenever it is read.
+#[test]
+fn no_line_is_sent_before_it_is_emitted() {
+    let receiver = TcpReceiver::start();
+    let statsd = &started(tcp(receiver.port()).queue_capacity(64 << 10));
+    let over = &AtomicBool::new(false);
+    thread::scope(|scope| {
+        for thread in 0..3 {
+            scope.spawn(move || {
+                let numbers = (0..).take_while(|_| !over.load(Relaxed));
+                numbers.for_each(|number| _ = emit_numbered(statsd, thread, number));
+            });
+        }
+        let begun = Instant::now();
+        let looks = std::iter::repeat_with(|| statsd.stats());
+        let wrong = looks.take_while(|_| begun.elapsed() < A_WHILE).find(|stats| {
+            let gone = stats.sent + stats.lost() + stats.dropped();
+            gone.lines > stats.emitted.lines || gone.bytes > stats.emitted.bytes
+        });
+        // Before the assertion: a panic would wait for the other threads.
+        over.store(true, Relaxed);
+        assert_eq!(wrong, None);
+    });
+    flush(statsd);
+    assert_balanced(&statsd.stats());
+}
+
+/// Threads start it and stop it, while one emits and flushes. A flush that says that it is done
+/// has had all sent; and in the end all has arrived, once, and in order.
+#[test]
+fn starts_stops_and_flushes_at_once_lose_nothing() {
+    let receiver = TcpReceiver::start();
+    let statsd = &tcp(receiver.port()).build().unwrap();
+    let over = &AtomicBool::new(false);
+    let until_over = || std::iter::repeat(()).take_while(|()| !over.load(Relaxed));
+    let (numbers, flushed) = thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(move || {
+                until_over().for_each(|()| match statsd.start_on_thread() {
+                    Ok(()) | Err(StartError::AlreadyRunning) => thread::yield_now(),
+                    Err(error) => panic!("{error}"),
+                });
+            });
+            scope.spawn(move || {
+                until_over().for_each(|()| {
+                    assert_balanced(&statsd.blocking_stop().stats);
+                    thread::sleep(Duration::from_micros(200));
+                });
+            });
+        }
+        let emitter = scope.spawn(|| {
+            let (begun, mut flushed) = (Instant::now(), 0);
+            let numbers = (0..).take_while(|_| begun.elapsed() < A_WHILE);
+            let last = numbers.inspect(|&number| {
+                emit_numbered(statsd, 0, number);
+                if statsd.blocking_flush() == FlushOutcome::Done {
+                    assert_eq!(statsd.stats().sent.lines, number + 1, "done, and not sent");
+                    flushed += 1;
+                }
+            });
+            (last.count() as u64, flushed)
+        });
+        let result = emitter.join();
+        // Before anything is asserted: a panic would wait for the other threads.
+        over.store(true, Relaxed);
+        result.expect("no panic")
+    });
+    assert!(flushed > 0 && flushed < numbers, "{flushed} of {numbers} flushes were done");
+    let _ = statsd.start_on_thread();
+    flush(statsd);
+    receiver.wait_for_lines(numbers);
+    assert_eq!(numbers_by_thread(&receiver.lines())[&0], Vec::from_iter(0..numbers));
+    assert_balanced(&statsd.stats());
+}
+
+/// The last handle goes with one of several threads that emit until then, whichever that is.
+#[test]
+fn handles_dropped_at_once_lose_nothing() {
+    for _ in 0..50 {
+        let receiver = TcpReceiver::start();
+        let statsd = started(tcp(receiver.port()));
+        let together = &Barrier::new(3);
+        thread::scope(|scope| {
+            for thread in 0..3 {
+                let statsd = statsd.clone();
+                scope.spawn(move || {
+                    together.wait();
+                    (0..100).for_each(|number| _ = emit_numbered(&statsd, thread, number));
+                });
+            }
+            drop(statsd);
+        });
+        receiver.wait_for_lines(300);
+        receiver.wait_for_end();
+        let numbers = numbers_by_thread(&receiver.lines());
+        assert!(numbers.values().all(|numbers| numbers.iter().copied().eq(0..100)));
+    }
+}
