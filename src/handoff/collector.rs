@@ -140,10 +140,11 @@ impl Collector {
     }
 
     /// Gives up the oldest unsent lines, as many as lie together, for newer ones to have their
-    /// block; `count` sees them before. False if there are none.
-    pub(crate) fn displace(&mut self, count: impl FnOnce(&[u8])) -> bool {
+    /// block; but for the first `begun` bytes, which the link is committed to. `count` sees them
+    /// before. False if there are none.
+    pub(crate) fn displace(&mut self, begun: usize, count: impl FnOnce(&[u8])) -> bool {
         let (exchange, Desk { reader, taken, .. }) = self.parts();
-        taken.displace(reader, count, give_back(&exchange.free))
+        taken.displace(begun, reader, count, give_back(&exchange.free))
     }
 
     /// Bytes settled or displaced since the beginning, whoever collected them.

@@ -151,18 +151,24 @@ impl Taken {
         self.let_go(reader, empty);
     }
 
-    /// Gives up the oldest lines that the link has not begun with, as many as lie together.
+    /// Gives up the oldest unsent lines behind the first `begun` bytes, as many as lie together.
     /// `count` sees them first. False if there are none.
     pub(super) fn displace(
         &mut self,
+        begun: usize,
         reader: &mut Reader,
         count: impl FnOnce(&[u8]),
         mut empty: impl FnMut(Pen),
     ) -> bool {
-        let (first, begun) = self.unsent_from;
-        let first = first + usize::from(begun > 0);
-        let live = |place: &usize| self.chunks[*place].is_live();
-        let Some(place) = (first..self.chunks.len()).find(live) else { return false };
+        let (first, given) = self.unsent_from;
+        let mut left = given + begun;
+        let is_next = |place: &usize| {
+            let chunk = &self.chunks[*place];
+            let is_behind = left == 0;
+            left = left.saturating_sub(if chunk.is_live() { chunk.len() } else { 0 });
+            is_behind && chunk.is_live()
+        };
+        let Some(place) = (first..self.chunks.len()).find(is_next) else { return false };
         let chunk = &mut self.chunks[place];
         count(chunk.bytes(reader, 0));
         self.unsent -= chunk.len();
@@ -231,7 +237,7 @@ mod tests {
 
     fn displace_all(collector: &mut Collector) -> String {
         let mut text = Vec::new();
-        while collector.displace(|run| text.extend_from_slice(run)) {}
+        while collector.displace(0, |run| text.extend_from_slice(run)) {}
         String::from_utf8(text).expect("lines are text")
     }
 
@@ -261,8 +267,8 @@ mod tests {
     #[test]
     fn a_gap_counts_in_its_turn() {
         let (exchange, mut collector) = collected(16);
-        assert!(collector.displace(|run| assert_eq!(run, LINES[4..].concat().as_bytes())));
-        assert!(!collector.displace(|_| {}), "the link has begun with the rest");
+        assert!(collector.displace(0, |run| assert_eq!(run, LINES[4..].concat().as_bytes())));
+        assert!(!collector.displace(0, |_| {}), "the link has begun with the rest");
         collector.settle(16);
         assert_eq!((collector.consumed(), collector.remaining()), (16, 16));
         collector.consume(16);

@@ -228,7 +228,11 @@ impl Flusher {
             let lines = memchr_iter(b'\n', run).count() as u64;
             displaced.add(Tally { lines, bytes: run.len() as u64 });
         };
-        while self.lines.blocks() > most && self.lines.displace(count) {}
+        let begun = match &self.route {
+            Route::Up(link) => link.begun(),
+            _ => 0,
+        };
+        while self.lines.blocks() > most && self.lines.displace(begun, count) {}
     }
 
     fn send(&mut self) {

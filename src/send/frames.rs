@@ -48,6 +48,12 @@ impl Frames {
         slices.iter_mut().zip(pieces).map(|(slice, piece)| *slice = IoSlice::new(piece)).count()
     }
 
+    /// What is missing of the newest one's lines.
+    pub(super) fn rest(&self) -> usize {
+        let newest = self.begun.back().filter(|newest| self.written < length(newest));
+        newest.map_or(0, |newest| length(newest) - self.written.max(HEADER))
+    }
+
     fn begin(&mut self, lines: &Collector) -> Option<Tally> {
         let bytes = extent(lines.runs(), self.max_payload);
         if bytes == 0 {

@@ -40,6 +40,14 @@ impl Stream {
         }
     }
 
+    /// How many of the next bytes are promised already: by a frame's length.
+    pub(crate) fn begun(&self) -> usize {
+        match self {
+            Self::Lines => 0,
+            Self::Frames(frames) => frames.rest(),
+        }
+    }
+
     /// The connection took `count` bytes more.
     pub(crate) fn wrote(&mut self, lines: &mut Collector, count: usize) {
         match self {

@@ -145,6 +145,10 @@ impl Connection {
         });
     }
 
+    pub(super) fn begun(&self) -> usize {
+        self.stream.begun()
+    }
+
     /// Leaves what is in flight to the operating system, which goes on delivering it: the lines
     /// that it has whole count as sent. Says which these are.
     pub(super) fn hand_over(&mut self, lines: &mut Collector, account: &Account) -> Tally {

@@ -100,6 +100,14 @@ impl Link {
         }
     }
 
+    /// How many unsent bytes it is committed to send next.
+    pub(super) fn begun(&self) -> usize {
+        match self {
+            Self::Connection(connection) => connection.begun(),
+            Self::Datagrams(_) => 0,
+        }
+    }
+
     /// Accounts for what is in flight on a link that is given up: what arrived is let go of,
     /// and the rest recalled.
     pub(super) fn give_up(&mut self, lines: &mut Collector, account: &Account) {
