@@ -143,8 +143,9 @@ fn frames_are_whole_and_follow_to_the_next_server() {
     let place = Place::new("frames");
     let settings = place.settings(Protocol::UnixStream).framing(Framing::LengthPrefixed);
     let statsd = started(settings);
-    let listener = UnixListener::bind(place.path()).unwrap();
+    // Before there is a server: so that frames can be filled.
     let emitted = emit(&statsd, 0..5_000);
+    let listener = UnixListener::bind(place.path()).unwrap();
     // As much as it takes until it has these bytes; the rest is lost with it.
     let (mut first, _) = listener.accept().unwrap();
     let mut begun = vec![0; 100_000];

@@ -5,7 +5,7 @@
 
 mod support;
 
-use freewheel::{Builder, Connector, FlushOutcome, StartError, Stats, StopReport, Tally};
+use freewheel::{Builder, Connector, Delivery, FlushOutcome, StartError, Stats, StopReport, Tally};
 use std::cell::RefCell;
 use std::future::Future;
 use std::net::Ipv4Addr;
@@ -715,7 +715,8 @@ fn a_ring_is_heard_without_a_tick() {
 #[test]
 fn a_ring_while_the_flusher_falls_asleep_is_heard() {
     let receiver = TcpReceiver::start();
-    let settings = tcp(receiver.port()).queue_capacity(4 << 10);
+    // Written: acknowledgements are looked for a millisecond later, as if there were a tick.
+    let settings = tcp(receiver.port()).queue_capacity(4 << 10).delivery(Delivery::Written);
     let statsd = started(settings.flush_interval(Duration::from_secs(3600)));
     eventually("connected", || statsd.connected());
     // More than half a block: each line seals the one before, and rings.
