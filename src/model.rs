@@ -102,6 +102,28 @@ impl Collector {
         self.consume_some(self.0.remaining())
     }
 
+    /// Gives the link all that is unsent: it is in flight from then on.
+    pub fn give(&mut self) {
+        self.0.advance(self.0.remaining());
+    }
+
+    /// What is in flight.
+    pub fn in_flight(&self) -> Vec<u8> {
+        self.0.runs_in_flight().collect::<Vec<_>>().concat()
+    }
+
+    /// The first `count` bytes in flight have arrived.
+    pub fn settle(&mut self, count: usize) {
+        self.0.settle(count);
+    }
+
+    /// Gives up all that is unsent, oldest first, and returns it.
+    pub fn displace(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while self.0.displace(0, |run| bytes.extend_from_slice(run)) {}
+        bytes
+    }
+
     /// Consumes at most so much of what was taken, and returns it.
     pub fn consume_some(&mut self, most: usize) -> Vec<u8> {
         let mut bytes = Vec::new();

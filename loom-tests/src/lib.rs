@@ -6,15 +6,20 @@
 //! that explores one interleaving has proven nothing.
 //!
 //! ```sh
-//! cd loom-tests && cargo test --release -- --nocapture
-//! LOOM_MAX_PREEMPTIONS=5 cargo test --release place   # a wider bound
-//! FREEWHEEL_UNBOUNDED=1 cargo test --release place    # none: some do not end in a day
+//! cd loom-tests && cargo models                  # all, as a table
+//! LOOM_MAX_PREEMPTIONS=5 cargo models a_place    # those of that name, with a wider bound
+//! FREEWHEEL_UNBOUNDED=1 cargo models a_place     # and with none: some do not end in a day
 //! ```
+
+mod explored;
+
+pub use explored::Explored;
 
 use freewheel::model::Exchange;
 use loom::thread::{self, JoinHandle};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Instant;
 
 /// Explores `model` with at most `preemptions` forced switches of threads, or all
 /// interleavings where that is None; prints their number and fails if there are fewer
@@ -34,15 +39,15 @@ pub fn explore(
     if std::env::var_os("FREEWHEEL_UNBOUNDED").is_some() {
         builder.preemption_bound = None;
     }
-    let bound = builder.preemption_bound;
+    let (bound, begun) = (builder.preemption_bound, Instant::now());
     builder.check(move || {
         counter.fetch_add(1, Relaxed);
         model();
     });
-    let explored = explored.load(Relaxed);
-    let bound = bound.map_or("exhaustive".to_owned(), |most| format!("at most {most} preemptions"));
-    println!("model {name}: {explored} interleavings ({bound})");
-    assert!(explored >= floor, "{name}: {explored} interleavings, expected at least {floor}");
+    let interleavings = explored.load(Relaxed);
+    let seconds = begun.elapsed().as_secs_f64();
+    println!("{}", Explored { name: name.to_owned(), interleavings, floor, bound, seconds });
+    assert!(interleavings >= floor, "{name}: {interleavings} interleavings of at least {floor}");
 }
 
 /// The line that one thread emits as its `index`th: two bytes, different for each.

@@ -61,6 +61,25 @@ fn two_rings() {
     });
 }
 
+/// A flusher that woke by itself, for its tick, is not woken once it has answered: nobody pays for
+/// what it is about to see anyway.
+#[test]
+fn who_woke_by_itself_is_not_woken() {
+    explore("who_woke_by_itself_is_not_woken", None, 2, || {
+        let wakes = Arc::new(AtomicUsize::new(0));
+        let woken = Arc::clone(&wakes);
+        let bell = Arc::new(Bell::new(move || _ = woken.fetch_add(1, Relaxed)));
+        assert!(bell.fall_asleep());
+        bell.answer();
+        let ringer = Arc::clone(&bell);
+        let ringer = thread::spawn(move || ringer.ring());
+        bell.ring();
+        ringer.join().expect("no panic");
+        assert_eq!(wakes.load(Relaxed), 0, "woken while awake");
+        assert!(!bell.fall_asleep(), "asleep beside what was rung for");
+    });
+}
+
 /// Of two that ring, the one that is answered last is answered with both: an answer that wipes
 /// a ring away has seen what it was for.
 #[test]
@@ -128,7 +147,7 @@ impl Bed {
 /// asleep.
 #[test]
 fn wake_and_sleep() {
-    explore("wake_and_sleep", Some(3), 800, || {
+    explore("wake_and_sleep", None, 100_000, || {
         let (woken, changed) = (Mutex::new(false), Condvar::new());
         let bed = Arc::new(Bed { woken, changed, wakes: AtomicUsize::new(0) });
         let waker = Arc::clone(&bed);

@@ -89,7 +89,7 @@ fn sent_is_not_before_emitted() {
 /// and a block is reused while the flusher goes on.
 #[test]
 fn seal_and_sweep_order() {
-    explore("seal_and_sweep_order", Some(3), 30_000, || {
+    explore("seal_and_sweep_order", Some(4), 300_000, || {
         // Blocks of two lines; five lines.
         let exchange = Exchange::new(4, 2, 1, nobody_sleeps);
         let writer = emitter(&exchange, 0, 5);
@@ -111,7 +111,7 @@ fn seal_and_sweep_order() {
 #[test]
 fn drop_on_full() {
     static REUSED: AtomicBool = AtomicBool::new(false);
-    explore("drop_on_full", Some(4), 5_000, || {
+    explore("drop_on_full", Some(7), 75_000, || {
         // Blocks of one line. Each thread brings one; one more is shared.
         let exchange = Exchange::new(2, 1, 1, nobody_sleeps);
         let writer = emitter(&exchange, 0, 2);
@@ -154,7 +154,7 @@ fn the_last_block_is_given_out_once() {
 /// Pairs `Window::show`'s Release with `Window::look`'s Acquire.
 #[test]
 fn a_place_is_reused() {
-    explore("a_place_is_reused", Some(3), 2_000, || {
+    explore("a_place_is_reused", Some(6), 90_000, || {
         let exchange = Exchange::new(4, 2, 1, nobody_sleeps);
         let mut flusher = exchange.collector().expect("nobody has it");
         let emitting = exchange.clone();
@@ -211,6 +211,66 @@ fn a_block_is_reused_by_another_thread() {
         let dropped = settle(&exchange, &received, 4);
         // Three blocks, of one line each.
         REUSED.fetch_or(dropped == 0, Relaxed);
+    });
+    assert!(REUSED.load(Relaxed), "no block was ever used again");
+}
+
+/// What is in flight stays as it is, however long it takes to arrive: its blocks go back to the
+/// threads when their last byte was settled, and not before, though one that is sealed and swept
+/// is wanted. And a flusher that stops leaves it to the next, which has it from the first line that
+/// was not settled.
+#[test]
+fn what_is_in_flight_keeps_its_block() {
+    static REUSED: AtomicBool = AtomicBool::new(false);
+    explore("what_is_in_flight_keeps_its_block", Some(4), 130_000, || {
+        // Blocks of two lines. The fifth line needs the first block again.
+        let exchange = Exchange::new(4, 1, 1, nobody_sleeps);
+        let writer = emitter(&exchange, 0, 5);
+        let mut flusher = exchange.collector().expect("nobody has it");
+        flusher.sweep();
+        flusher.give();
+        let given = flusher.in_flight();
+        let (arrived, under_way) = given.split_at(given.len().min(2));
+        flusher.settle(arrived.len());
+        assert_eq!(flusher.in_flight(), under_way);
+        drop(flusher);
+        let mut received = arrived.to_vec();
+        let mut flusher = exchange.collector().expect("nobody has it any more");
+        flusher.sweep();
+        received.extend(flusher.consume());
+        assert!(received.starts_with(&given), "{received:?} after {given:?}");
+        writer.join().expect("no panic");
+        flusher.sweep();
+        received.extend(flusher.consume());
+        REUSED.fetch_or(settle(&exchange, &received, 5) == 0, Relaxed);
+    });
+    assert!(REUSED.load(Relaxed), "no block was ever used again");
+}
+
+/// The oldest lines make room: the block of what was displaced goes to a thread that wants it,
+/// unless a line of it is in flight, which nobody writes over.
+#[test]
+fn the_oldest_make_room() {
+    static REUSED: AtomicBool = AtomicBool::new(false);
+    explore("the_oldest_make_room", None, 40_000, || {
+        // Blocks of two lines. Two beside each thread's own.
+        let exchange = Exchange::new(4, 2, 1, nobody_sleeps);
+        let mut flusher = exchange.collector().expect("nobody has it");
+        exchange.emit(&line(1, 0));
+        flusher.sweep();
+        flusher.give();
+        // Displaced: the rest of the first block, and the whole of the second.
+        (1..5).for_each(|index| exchange.emit(&line(1, index)));
+        let writer = emitter(&exchange, 0, 3);
+        flusher.sweep();
+        let displaced = flusher.displace();
+        check(&displaced);
+        assert_eq!(flusher.in_flight(), line(1, 0), "written over");
+        flusher.settle(2);
+        writer.join().expect("no panic");
+        flusher.sweep();
+        let received = [line(1, 0).to_vec(), displaced, flusher.consume()].concat();
+        REUSED.fetch_or(settle(&exchange, &received, 8) == 0, Relaxed);
     });
     assert!(REUSED.load(Relaxed), "no block was ever used again");
 }

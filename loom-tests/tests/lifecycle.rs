@@ -14,7 +14,7 @@ fn nobody_sleeps() {}
 /// turns over its block.
 #[test]
 fn a_flush_has_all_that_came_before_it() {
-    explore("a_flush_has_all_that_came_before_it", Some(2), 5_000, || {
+    explore("a_flush_has_all_that_came_before_it", Some(3), 110_000, || {
         // Blocks of one line: the next line seals the one before.
         let exchange = Exchange::new(2, 3, 1, nobody_sleeps);
         let asked = Arc::new(AtomicBool::new(false));
@@ -46,7 +46,7 @@ fn a_flush_has_all_that_came_before_it() {
 /// that one had taken and not consumed.
 #[test]
 fn stop_and_start() {
-    explore("stop_and_start", Some(3), 8_000, || {
+    explore("stop_and_start", Some(4), 60_000, || {
         let exchange = Exchange::new(4, 2, 1, nobody_sleeps);
         let writer = emitter(&exchange, 0, 3);
         let mut first = exchange.collector().expect("nobody has it");

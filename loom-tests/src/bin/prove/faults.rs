@@ -5,6 +5,7 @@ use super::Mutation;
 const BELL: &str = "src/handoff/bell.rs";
 const BLOCK: &str = "src/handoff/block.rs";
 const COLLECTOR: &str = "src/handoff/collector.rs";
+const TAKEN: &str = "src/handoff/taken.rs";
 const EXCHANGE: &str = "src/handoff/exchange.rs";
 const STAND_INS: &str = "src/sync/modelled.rs";
 
@@ -127,6 +128,92 @@ const FAULTS: &[Fault] = &[
         &[(NOTE, "")],
     ),
     (
+        "part-filled blocks are taken before the full ones",
+        COLLECTOR,
+        "seal_and_sweep_order",
+        &[(
+            "        while let Some(sealed) = exchange.sealed.pop() {\n",
+            "        for (glimpse, to) in std::mem::take(&mut desk.notes) {\n\
+             let from = glimpse.take_up_to(&mut desk.reader, to);\n\
+             desk.taken.push(glimpse, from, to, None);\n\
+             }\n\
+             while let Some(sealed) = exchange.sealed.pop() {\n",
+        )],
+    ),
+    (
+        "a part-filled block is taken up to more than was noted",
+        COLLECTOR,
+        "seal_and_sweep_order",
+        &[(
+            "        while let Some((glimpse, to)) = desk.notes.pop() {\n",
+            "        while let Some((glimpse, _)) = desk.notes.pop() {\n\
+             let to = glimpse.published();\n",
+        )],
+    ),
+    (
+        "the next block is never shown",
+        EXCHANGE,
+        "a_block_is_reused_by_another_thread",
+        &[("        thread.lane.window.show(&empty);\n", "")],
+    ),
+    (
+        "what was taken of a block becomes less",
+        BLOCK,
+        "stop_and_start",
+        &[(
+            "        if from < to {\n            self.0.flushed.store(to, Relaxed);\n        }\n",
+            "        self.0.flushed.store(to, Relaxed);\n",
+        )],
+    ),
+    (
+        "a block goes back when its first line has arrived",
+        TAKEN,
+        "what_is_in_flight_keeps_its_block",
+        &[
+            (
+                "            chunk.from += here;\n",
+                "            chunk.from += here;\n\
+             if let Some(last) = chunk.last.take() {\n\
+             empty(last.recycle(reader));\n\
+             }\n",
+            ),
+            (
+                "reader: &mut Reader, empty: impl FnMut(Pen)) {\n        assert!(count <= self.in_flight",
+                "reader: &mut Reader, mut empty: impl FnMut(Pen)) {\n        assert!(count <= self.in_flight",
+            ),
+        ],
+    ),
+    (
+        "a stopped flusher takes what was in flight for arrived",
+        COLLECTOR,
+        "what_is_in_flight_keeps_its_block",
+        &[("        self.recall();\n", "        self.settle(self.in_flight());\n")],
+    ),
+    (
+        "a displaced block goes back though a line of it is in flight",
+        TAKEN,
+        "the_oldest_make_room",
+        &[(
+            "        if !ahead.any(|chunk| chunk.glimpse == block)\n",
+            "        if !ahead.any(|chunk| chunk.glimpse == block && chunk.from > chunk.to)\n",
+        )],
+    ),
+    (
+        "a displaced block does not go back",
+        TAKEN,
+        "the_oldest_make_room",
+        &[(
+            "            empty(last.recycle(reader));\n        }\n        self.merge_gap",
+            "            drop(last);\n        }\n        self.merge_gap",
+        )],
+    ),
+    (
+        "a thread's first lines are written where nobody looks",
+        EXCHANGE,
+        "sweep_a_part_filled_block",
+        &[("Window::new(&pen)", "Window::new(&self.blocks.make())")],
+    ),
+    (
         "the flusher sleeps without looking whether somebody rang",
         BELL,
         "wake_and_sleep",
@@ -193,6 +280,51 @@ const FAULTS: &[Fault] = &[
             "        if self.state.load(Acquire) != QUIET {\n\
              self.state.store(QUIET, Relaxed);\n\
              }\n",
+        )],
+    ),
+    (
+        "a ring is left out where somebody has rung",
+        BELL,
+        "an_answer_wipes_no_ring_unseen",
+        &[(
+            "        if self.state.swap(RUNG, Release) == ASLEEP {\n",
+            "        if self.state.load(Relaxed) == RUNG {\n\
+             return;\n\
+             }\n\
+             if self.state.swap(RUNG, Release) == ASLEEP {\n",
+        )],
+    ),
+    (
+        "to ring is a load and a store",
+        BELL,
+        "two_blocks_are_worth_a_ring",
+        &[(
+            "        if self.state.swap(RUNG, Release) == ASLEEP {\n",
+            "        let before = self.state.load(Relaxed);\n\
+             self.state.store(RUNG, Release);\n\
+             if before == ASLEEP {\n",
+        )],
+    ),
+    (
+        "to fall asleep is a load and a store",
+        BELL,
+        "wake_and_sleep",
+        &[(
+            "        match self.state.compare_exchange(QUIET, ASLEEP, Relaxed, Relaxed) {\n",
+            "        let before = self.state.load(Relaxed);\n\
+             if before == QUIET {\n\
+             self.state.store(ASLEEP, Relaxed);\n\
+             }\n\
+             match if before == QUIET { Ok(before) } else { Err(before) } {\n",
+        )],
+    ),
+    (
+        "who woke by itself stays as if asleep",
+        BELL,
+        "who_woke_by_itself_is_not_woken",
+        &[(
+            "        self.state.swap(QUIET, Acquire);\n",
+            "        let _ = self.state.compare_exchange(RUNG, QUIET, Acquire, Relaxed);\n",
         )],
     ),
     ("the bell wakes nobody", BELL, "wake_and_sleep", &[("            (self.wake)();\n", "")]),
@@ -286,7 +418,7 @@ use std::sync::atomic::Ordering::";
 
 pub fn all() -> impl Iterator<Item = Mutation> {
     FAULTS.iter().map(|&(description, file, model, edits)| Mutation {
-        description: description.to_owned(),
+        row: format!("{description} | `{file}`"),
         file: file.to_owned(),
         edits: edits.iter().map(|&(from, to)| (from.to_owned(), to.to_owned())).collect(),
         model: model.to_owned(),

@@ -3,8 +3,8 @@
 //! `faults.rs` for the fault.
 //!
 //! ```sh
-//! cargo run --release --bin prove               # all; rewrites PROOF.md
-//! cargo run --release --bin prove -- published  # the changes that have this in their description
+//! cargo prove              # all; rewrites PROOF.md
+//! cargo prove published    # the changes that have this in their rows
 //! ```
 //!
 //! Exits with 1 if anything is not caught, or, when all is run, a model fails on the source as it
@@ -16,11 +16,13 @@ mod models;
 mod orderings;
 
 use copy::{Copy, Verdict};
+use models::Sources;
 use std::process::ExitCode;
 
 /// A change to the source that makes it wrong.
 struct Mutation {
-    description: String,
+    /// What it is: the first cells of its row.
+    row: String,
     /// From the top of the repository.
     file: String,
     /// Pieces of the file, each of which is there once, and what they become.
@@ -29,45 +31,75 @@ struct Mutation {
     model: String,
 }
 
+/// Changes of one kind, as they were judged.
+struct Judged {
+    table: String,
+    caught: usize,
+    all: usize,
+}
+
+/// Makes each of the changes that are asked for, and prints what becomes of it.
+fn judge(
+    head: &str,
+    mutations: impl IntoIterator<Item = Mutation>,
+    only: &str,
+    copy: &Copy,
+    sources: &Sources,
+) -> Judged {
+    let mut table = format!("| {head} | caught by | which says |\n");
+    table += &("|---".repeat(head.split('|').count() + 2) + "|\n");
+    print!("{table}");
+    let mut judged = Judged { table, caught: 0, all: 0 };
+    for mutation in mutations.into_iter().filter(|mutation| mutation.row.contains(only)) {
+        let row = match copy.run_with(&mutation, sources) {
+            Verdict::Passed => format!("| {} | **nothing** | |\n", mutation.row),
+            Verdict::Caught(words) => {
+                judged.caught += 1;
+                format!("| {} | `{}` | {words} |\n", mutation.row, mutation.model)
+            }
+        };
+        judged.all += 1;
+        print!("{row}");
+        judged.table += &row;
+    }
+    judged
+}
+
 fn main() -> ExitCode {
     let only = std::env::args().nth(1).unwrap_or_default();
     let copy = Copy::make();
-    let orderings = orderings::all(copy.root());
-    let weakened = orderings.len();
-    let mut mutations: Vec<Mutation> = orderings.into_iter().chain(faults::all()).collect();
-    mutations.retain(|mutation| mutation.description.contains(&only));
-    let all = mutations.len();
-    assert!(all > 0, "no change is described by {only:?}");
-
+    let sources = Sources::read(copy.root());
     let mut models = String::new();
     if only.is_empty() {
-        let Some(table) = models::table(&copy) else {
+        let Some(table) = models::table(&copy, &sources) else {
             println!("the models fail on the source as it is");
             return ExitCode::FAILURE;
         };
         println!("{table}");
         models = table;
     }
-    let mut rows = String::new();
-    let mut caught = 0;
-    for mutation in &mutations {
-        let verdict = copy.run_with(mutation);
-        caught += usize::from(!matches!(verdict, Verdict::Passed));
-        let row = format!("| {} | `{}` | {verdict} |", mutation.description, mutation.model);
-        println!("{row}");
-        rows += &(row + "\n");
-    }
+    let orderings = orderings::all(copy.root());
+    let weakened = judge("place | ordering | weakened to", orderings, &only, &copy, &sources);
+    let planted = judge("fault | planted in", faults::all(), &only, &copy, &sources);
+    let (caught, all) = (weakened.caught + planted.caught, weakened.all + planted.all);
+    assert!(all > 0, "no change has {only:?} in its row");
     println!("{caught} of {all} caught");
     if only.is_empty() {
-        let planted = all - weakened;
         let report = format!(
             "# The proof\n\n\
-             Written by `cargo run --release --bin prove`.\n\n\
+             Written by `cargo prove`. What the columns mean: [README.md](README.md).\n\n\
              ## The models\n\n{models}\n\
              ## What they catch\n\n\
-             Each of these changes was made, alone, to a copy of the source, and the model that is named\n\
-             for it was run: {weakened} weakened orderings and {planted} planted faults, {caught} caught.\n\n\
-             | change | model | what it said |\n|---|---|---|\n{rows}"
+             Each of these changes was made, alone, to a copy of the source, and the one model that is named\n\
+             for it was run.\n\n\
+             ### Orderings, weakened: {} of {} caught\n\n{}\n\
+             ### Faults, planted: {} of {} caught\n\n{}",
+            weakened.caught,
+            weakened.all,
+            weakened.table,
+            planted.caught,
+            planted.all,
+            planted.table
         );
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/PROOF.md");
         std::fs::write(path, report).expect("the report can be written");

@@ -53,7 +53,7 @@ fn in_file(root: &Path, file: &Path) -> Vec<Mutation> {
                 let mut after = lines.clone();
                 after[index] = &changed;
                 mutations.push(Mutation {
-                    description: format!("`{name}`: `{}`: {word} to {weaker}", code.trim()),
+                    row: format!("`{name}`: `{}` | {word} | {weaker}", code.trim()),
                     file: name.clone(),
                     edits: vec![(text.clone(), after.join("\n") + "\n")],
                     model: model(&lines[..index]),
