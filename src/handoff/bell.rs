@@ -3,11 +3,12 @@
 //! ```text
 //!              ring                      ring: wakes
 //!   QUIET ------------> RUNG <------------------------ ASLEEP
-//!     ^                  |                                ^
-//!     |      answer      |                                |
-//!     +------------------+                                |
-//!     +---------------------------------------------------+
-//!                        fall_asleep
+//!   ^ ^ |    answer      |                              |  ^
+//!   | +-|----------------+                              |  |
+//!   |   |    answer, where it woke by itself: a tick    |  |
+//!   +---|-----------------------------------------------+  |
+//!       |    fall_asleep                                   |
+//!       +--------------------------------------------------+
 //! ```
 //!
 //! Both sides only read-modify-write the one state, so that one of them is first: either
