@@ -266,8 +266,8 @@ fn the_oldest_make_room() {
         let displaced = flusher.displace();
         check(&displaced);
         assert_eq!(flusher.in_flight(), line(1, 0), "written over");
-        flusher.settle(2);
         writer.join().expect("no panic");
+        flusher.settle(2);
         flusher.sweep();
         let received = [line(1, 0).to_vec(), displaced, flusher.consume()].concat();
         REUSED.fetch_or(settle(&exchange, &received, 8) == 0, Relaxed);
