@@ -252,7 +252,7 @@ fn what_is_in_flight_keeps_its_block() {
 #[test]
 fn the_oldest_make_room() {
     static REUSED: AtomicBool = AtomicBool::new(false);
-    explore("the_oldest_make_room", None, 40_000, || {
+    explore("the_oldest_make_room", None, 10_000, || {
         // Blocks of two lines. Two beside each thread's own.
         let exchange = Exchange::new(4, 2, 1, nobody_sleeps);
         let mut flusher = exchange.collector().expect("nobody has it");
