@@ -100,6 +100,12 @@ impl Collector {
         self.desk().taken.unsent() == 0 && self.desk().taken.chunks() < MAX_CHUNKS
     }
 
+    /// How many bytes wait to be sent: what was swept, and the full blocks that were not.
+    pub(crate) fn waiting(&self) -> usize {
+        let sealed = self.exchange.sealed.len() * self.exchange.blocks.block_size();
+        self.desk().taken.unsent() + sealed
+    }
+
     /// What is unsent, run by run. Each holds whole lines; but the first, where the link has
     /// taken a part of one.
     pub(crate) fn runs(&self) -> impl Iterator<Item = &[u8]> + Clone {

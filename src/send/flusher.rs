@@ -237,7 +237,8 @@ impl Flusher {
 
     fn send(&mut self) {
         let Route::Up(link) = &mut self.route else { return };
-        match link.send(&mut self.lines, &self.shared.account) {
+        let hurry = self.stop.as_ref().is_some_and(|stop| stop.deadline < Instant::now() + HURRY);
+        match link.send(&mut self.lines, &self.shared.account, hurry) {
             // ORDERING: Relaxed. To look at; it publishes nothing.
             Ok(()) => self.shared.connected.store(link.is_up(), Relaxed),
             Err(error) => self.go_down(&error),
@@ -331,6 +332,9 @@ impl Drop for Flusher {
         self.hand_over();
     }
 }
+
+/// What is left of a stop's time when the pace no longer matters.
+const HURRY: Duration = Duration::from_millis(100);
 
 /// What a link may take to close where no time is left.
 const CLOSING: Duration = Duration::from_millis(10);

@@ -92,11 +92,17 @@ impl Link {
     }
 
     /// Sends lines until none are left, the operating system takes no more, or the turn is
-    /// over. An error means that the link is to be made anew; what it did not send remains.
-    pub(super) fn send(&mut self, lines: &mut Collector, account: &Account) -> io::Result<()> {
+    /// over; or, unless in a hurry, the receiver is to be given time. An error means that the link
+    /// is to be made anew; what it did not send remains.
+    pub(super) fn send(
+        &mut self,
+        lines: &mut Collector,
+        account: &Account,
+        hurry: bool,
+    ) -> io::Result<()> {
         match self {
             Self::Connection(connection) => connection.send(lines, account),
-            Self::Datagrams(datagrams) => datagrams.send(lines, account),
+            Self::Datagrams(datagrams) => datagrams.send(lines, account, hurry),
         }
     }
 
