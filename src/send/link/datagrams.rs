@@ -104,14 +104,14 @@ impl Datagrams {
         self.probing
     }
 
-    pub(super) async fn ready(&mut self, to_send: bool) -> io::Result<()> {
+    pub(super) async fn ready(&mut self, to_send: bool, dormant: bool) -> io::Result<()> {
         loop {
             let pause = self.pause;
             let until = pause.unwrap_or_else(Instant::now);
             tokio::select! {
                 () = sleep_until(until), if pause.is_some() => return Ok(()),
                 ready = self.socket.ready(to_send && pause.is_none()) => return ready,
-                addresses = next_lookup(&mut self.lookups) => self.follow(&addresses),
+                addresses = next_lookup(&mut self.lookups), if !dormant => self.follow(&addresses),
             }
         }
     }
@@ -480,7 +480,7 @@ pub(super) mod tests {
         scene.assert(&[A], 1, 0, 0, 12);
         scene.send().unwrap();
         scene.assert(&[A], 1, 0, 0, 12);
-        scene.datagrams.ready(true).await.unwrap();
+        scene.datagrams.ready(true, false).await.unwrap();
         tokio::time::advance(NO_BUFFERS).await;
         scene.send().unwrap();
         scene.assert(&[A, B, C], 3, 0, 0, 0);

@@ -76,10 +76,12 @@ impl Link {
 
     /// Waits until there is something to do: room to send, if that is wanted, or news from
     /// the other side. Cancel safe.
-    pub(super) async fn ready(&mut self, to_send: bool) -> io::Result<()> {
+    ///
+    /// While `dormant`, what only time tells waits.
+    pub(super) async fn ready(&mut self, to_send: bool, dormant: bool) -> io::Result<()> {
         match self {
             Self::Connection(connection) => connection.ready(to_send).await,
-            Self::Datagrams(datagrams) => datagrams.ready(to_send).await,
+            Self::Datagrams(datagrams) => datagrams.ready(to_send, dormant).await,
         }
     }
 
