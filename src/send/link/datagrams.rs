@@ -204,7 +204,7 @@ impl Datagrams {
     fn try_next(&mut self, lines: &Collector) -> Option<(Attempt, io::Result<usize>)> {
         #[cfg(any(target_os = "linux", test))]
         if self.offload && !self.probing && !self.singly {
-            let most = self.pace.left();
+            let most = self.pace.at_once();
             if let Some(batch) = segments::next(lines.runs(), self.max_payload, most) {
                 let length = batch.pieces.iter().map(|piece| piece.len()).sum();
                 let attempt = Attempt { size: batch.size, length, datagrams: batch.segments };
