@@ -137,6 +137,7 @@ impl Exchange {
 
     /// Ends the flusher's dormancy: the first line after it does.
     #[cold]
+    #[inline(never)]
     fn rouse(&self) {
         if self.dormancy.end() {
             self.bell.wake();

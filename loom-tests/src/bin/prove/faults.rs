@@ -207,7 +207,7 @@ const FAULTS: &[Fault] = &[
         )],
     ),
     (
-        "the flusher passes no barrier before it looks for lines",
+        "a flusher becomes dormant without a barrier",
         DORMANCY,
         "the_first_line_wakes_the_dormant",
         &[("        let begun = self.barrier.heavy();\n", "        let begun = true;\n")],
