@@ -79,7 +79,7 @@ impl Collector {
         // What is published and not seen here is of a caller that sees the dormancy.
         let mut lanes = exchange.lanes.iter();
         let stays =
-            !lanes.any(|lane| lane.window.look().has_untaken()) && exchange.sealed.len() == 0;
+            !lanes.any(|lane| lane.window.look().has_untaken()) && exchange.sealed.is_empty();
         if !stays {
             exchange.dormancy.end();
         }

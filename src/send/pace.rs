@@ -102,6 +102,7 @@ mod tests {
             pace.sent(1 << 30);
             assert!(!pace.is_over() && pace.at_once() == usize::MAX);
             // And it is found again.
+            tokio::time::advance(PERIOD).await;
             pace.renew(1_000, false);
             assert_eq!(pace.at_once(), CALL);
         }

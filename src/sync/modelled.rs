@@ -43,6 +43,9 @@ impl<T> ArrayQueue<T> {
     pub(crate) fn len(&self) -> usize {
         self.enter().len()
     }
+    pub(crate) fn is_empty(&self) -> bool {
+        self.enter().is_empty()
+    }
 }
 
 /// The asymmetric barrier: full fences, only in the models that are about it. In others the callers'
