@@ -242,7 +242,7 @@ const FAULTS: &[Fault] = &[
     (
         "a caller's first line wakes no dormant flusher",
         EXCHANGE,
-        "the_first_line_wakes_the_dormant",
+        "two_lines_wake_the_dormant_once",
         &[(
             "        // Also after a drop, for the flusher to warn of.\n",
             "        if line.lines() > 0 {\n            return;\n        }\n",
