@@ -64,17 +64,18 @@ fn a_stalled_server_that_resets_costs_what_its_kernel_had() {
     }
 }
 
-/// Of a Unix socket both sides' kernel is the same one, and what it had for a server that goes is
-/// lost with it: so much as fits into the client's half of the socket.
+/// Of a Unix socket both sides' kernel is the same one, which says what the server has not read.
+/// Of the buffers that it is in the midst of, it may have read a part: that comes again.
 #[test]
-fn a_stalled_server_at_a_path_costs_what_the_kernel_had() {
+fn a_stalled_server_at_a_path_costs_nothing_that_it_has_not_read() {
     let place = Place::new("stalled");
     let server = Listener::unix(place.path());
     for read in [0, 1, 10_000, 500_000] {
         let settings = place.settings(Protocol::UnixStream);
         let (found, taken) = stalls_and_goes(&server, settings, read, drop);
-        assert!(taken.bytes < read as u64 + (1 << 20), "{taken:?} of {read}");
-        assert_eq!(Findings { lost: 0, ..found }, Findings::default(), "{read}");
+        assert!(taken.bytes <= read as u64, "{taken:?} of {read}");
+        println!("{read}: {taken:?}, {found:?}");
+        assert_eq!(Findings { duplicated: 0, ..found }, Findings::default(), "{read}");
     }
 }
 
