@@ -27,13 +27,13 @@ pub enum Protocol {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Delivery {
-    /// When the other side's operating system has acknowledged them; to a Unix socket, when it has
-    /// taken them, being the same one. Until then they are kept, within the capacity, and where a
+    /// When the other side's operating system has acknowledged them; to a Unix socket, whose
+    /// operating system is ours, when the server has read them. Until then they are kept, within the capacity, and where a
     /// connection breaks the next one begins with the first line that was not wholly acknowledged.
     ///
     /// So a cut cable, a crashed host or a reset costs nothing that the other side did not have in
     /// its hands. The price: a line arrives twice where it was the acknowledgement that got
-    /// lost. Needs Linux; elsewhere it is as [`Written`](Self::Written).
+    /// lost, or where a server at a path dies having read a part of a buffer. Needs Linux; elsewhere it is as [`Written`](Self::Written).
     #[default]
     Acknowledged,
     /// When the operating system has taken them. What is under way when a connection

@@ -120,7 +120,7 @@ impl Link {
     /// and the rest recalled.
     pub(super) fn give_up(&mut self, lines: &mut Collector, account: &Account) {
         if let Self::Connection(connection) = self {
-            connection.settle(lines, account);
+            connection.give_up(lines, account);
         }
         lines.recall();
     }
