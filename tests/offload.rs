@@ -30,7 +30,7 @@ fn datagrams(offload: bool) -> Vec<String> {
     datagrams
 }
 
-fn is_filled_up(datagram: &String) -> bool {
+fn is_filled_up(datagram: impl AsRef<str>) -> bool {
     datagram.ends_with("\n\n")
 }
 
