@@ -1,0 +1,82 @@
+//! Calls as fast as they go, or at a rate, for some time: what arrives is the suite's to count.
+
+use crate::process::{answer, wait};
+use crate::subject::{Call, Caller, Setup, Subject};
+use crate::work::bursts::Repeat;
+use crate::clock;
+use serde::{Deserialize, Serialize};
+use std::time::{Duration, Instant};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Emission {
+    pub threads: usize,
+    /// Calls a second, of all threads together: in a burst each millisecond.
+    pub rate: Option<u64>,
+    pub time: Duration,
+}
+
+/// What the emission has to do with, by itself.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Emitted {
+    pub calls: u64,
+    /// When the first was made, by [`clock::shared`].
+    pub first: u64,
+    /// How long it took; longer than it should if the client did not keep up.
+    pub nanoseconds: u64,
+    /// That the client counted itself, once it was told to end.
+    pub dropped: Option<u64>,
+}
+
+/// Once all has arrived that will.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Spent {
+    /// Nanoseconds on a processor, of all threads, from the first call on.
+    pub processor: u64,
+    pub peak_kib: u64,
+}
+
+const TICK: Duration = Duration::from_millis(1);
+
+impl Emission {
+    pub(super) fn carry_out<S: Subject>(&self, setup: &Setup) {
+        let subject = S::start(setup);
+        let spent_before = clock::process();
+        let first = clock::shared();
+        let calls = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..self.threads)
+                .map(|_| {
+                    let caller = subject.caller();
+                    scope.spawn(move || self.thread(caller))
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().expect("no panic")).sum()
+        });
+        let nanoseconds = clock::shared() - first;
+        let dropped = subject.close();
+        answer(&Emitted { calls, first, nanoseconds, dropped });
+        wait();
+        let processor = clock::process() - spent_before;
+        answer(&Spent { processor, peak_kib: clock::peak_kib() });
+    }
+
+    fn thread(&self, mut caller: impl Caller) -> u64 {
+        let (mut calls, begun) = (0, Instant::now());
+        let Some(rate) = self.rate else {
+            while begun.elapsed() < self.time {
+                Call::Incr.drive(&mut caller, Repeat(1_000));
+                calls += 1_000;
+            }
+            return calls;
+        };
+        let ticks = self.time.as_millis() as u64;
+        for tick in 0..ticks {
+            let due = begun + TICK * tick as u32;
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            // So that the rate is met whatever a millisecond's share of it is.
+            let until = rate * (tick + 1) / (1_000 * self.threads as u64);
+            Call::Incr.drive(&mut caller, Repeat((until - calls) as usize));
+            calls = until;
+        }
+        calls
+    }
+}
