@@ -6,7 +6,7 @@ use crate::lines::Length;
 use crate::process::Process;
 use crate::receiver::{Receiver, SocketBuffer};
 use crate::results::Sample;
-use crate::subject::{Info, Transport};
+use crate::subject::{Call, Info, Transport};
 use crate::work::Work;
 use crate::work::counted::Counted;
 use std::fs;
@@ -20,46 +20,36 @@ pub fn run(_: &Plan) -> Vec<Sample> {
     }
     let mut samples = Vec::new();
     for subject in subjects(callers) {
-        for (call, count) in count(&subject) {
-            let figures = [("instructions", count)];
-            samples.push(Sample::new(subject.id, [("call", call)], 0, figures));
+        for &call in subject.calls {
+            let figures = [("instructions", count(&subject, call))];
+            samples.push(Sample::new(subject.id, [("call", call.id())], 0, figures));
         }
     }
     samples
 }
 
-/// Instructions of each of its calls.
+/// Instructions of a call.
 ///
 /// # Panics
 /// Where valgrind does not do what is asked of it.
 #[must_use]
-pub fn count(subject: &Info) -> Vec<(&'static str, f64)> {
+pub fn count(subject: &Info, call: Call) -> f64 {
     let receiver = Receiver::start(Transport::Udp, SocketBuffer::Large);
-    let work = Work::Counted(Counted { calls: subject.calls.to_vec(), repeat: REPEAT });
+    let work = Work::Counted(Counted { call, repeat: REPEAT });
     let job = job(subject, &receiver, PAYLOAD, Length::Long, work);
-    let folder = std::env::temp_dir().join(format!("freewheel-counts-{}", std::process::id()));
-    fs::create_dir_all(&folder).expect("a folder");
-    let out = format!("--callgrind-out-file={}/out", folder.display());
-    let command = [
-        "valgrind",
-        "--quiet",
-        "--tool=callgrind",
-        "--toggle-collect=*suite_counted_calls*",
-        "--dump-after=*suite_counted_calls*",
-        &out,
-    ];
+    let file = format!("freewheel-counts-{}-{}-{}", std::process::id(), subject.id, call.id());
+    let file = std::env::temp_dir().join(file);
+    let out = format!("--callgrind-out-file={}", file.display());
+    let collect = "--toggle-collect=*suite_counted_calls*";
+    let command = ["valgrind", "--quiet", "--tool=callgrind", collect, &out];
     let mut process = Process::start_under(&command, &job);
     process.hear::<()>();
     process.go_on();
     process.end();
-    // A file for each time that the function was left, numbered from 1.
-    let counts = (1..=subject.calls.len()).map(|number| {
-        let text = fs::read_to_string(folder.join(format!("out.{number}"))).expect("a dump");
-        let totals = text.lines().find_map(|line| line.strip_prefix("totals: "));
-        let totals: f64 = totals.and_then(|text| text.parse().ok()).expect("a total");
-        totals / REPEAT as f64
-    });
-    let counts = subject.calls.iter().map(|call| call.id()).zip(counts).collect();
-    fs::remove_dir_all(&folder).expect("its own folder");
-    counts
+    let text = fs::read_to_string(&file).expect("valgrind wrote it");
+    let totals = text.lines().find_map(|line| line.strip_prefix("summary: "));
+    let totals: f64 = totals.and_then(|text| text.parse().ok()).expect("a total");
+    assert!(totals > 0.0, "valgrind knows the function by its name");
+    fs::remove_file(&file).expect("its own file");
+    totals / REPEAT as f64
 }

@@ -75,8 +75,11 @@ enum Socket {
 pub struct Sender {
     socket: Socket,
     bytes: Arc<[u8]>,
+    /// Bytes of a line, and of a segment.
     line: usize,
-    /// Lines in all of the bytes.
+    segment: usize,
+    /// In a segment, and in all of the bytes.
+    lines_of_segment: usize,
     lines: usize,
     counted: usize,
 }
@@ -109,8 +112,15 @@ impl Sender {
                 Socket::UnixDatagram(socket)
             }
         };
-        let (bytes, lines) = (one.repeat(segments).into(), lines * segments);
-        Self { socket, bytes, line: line.len(), lines, counted: 0 }
+        Self {
+            socket,
+            segment: one.len(),
+            bytes: one.repeat(segments).into(),
+            line: line.len(),
+            lines_of_segment: lines,
+            lines: lines * segments,
+            counted: 0,
+        }
     }
 
     fn send(&mut self, bytes: usize) {
@@ -134,12 +144,15 @@ impl Caller for Sender {
     }
 }
 
-/// The lines that make up no whole write: as prebuilt bytes begin with. Segments are padded
-/// in the middle, so those are sent one by one.
+/// The lines that make up no whole write: whole segments, and then what makes up none.
 impl Drop for Sender {
     fn drop(&mut self) {
-        for _ in 0..std::mem::take(&mut self.counted) {
-            self.send(self.line);
+        let segments = self.counted / self.lines_of_segment;
+        let lines = self.counted % self.lines_of_segment;
+        for bytes in [segments * self.segment, lines * self.line] {
+            if bytes > 0 {
+                self.send(bytes);
+            }
         }
     }
 }

@@ -30,7 +30,8 @@ pub struct Emitted {
 /// Once all has arrived that will.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Spent {
-    /// Nanoseconds on a processor, of all threads, from the first call on.
+    /// Nanoseconds on a processor, of all threads, from the first call on; without what it took
+    /// the emitting threads to sleep and to wake up.
     pub processor: u64,
     pub peak_kib: u64,
 }
@@ -42,41 +43,49 @@ impl Emission {
         let subject = S::start(setup);
         let spent_before = clock::process();
         let first = clock::shared();
-        let calls = std::thread::scope(|scope| {
+        let (mut calls, mut pacing) = (0, 0);
+        std::thread::scope(|scope| {
             let threads: Vec<_> = (0..self.threads)
                 .map(|_| {
                     let caller = subject.caller();
                     scope.spawn(move || self.thread(caller))
                 })
                 .collect();
-            threads.into_iter().map(|thread| thread.join().expect("no panic")).sum()
+            for thread in threads {
+                let (its_calls, its_pacing) = thread.join().expect("no panic");
+                calls += its_calls;
+                pacing += its_pacing;
+            }
         });
         let nanoseconds = clock::shared() - first;
         let dropped = subject.close();
         answer(&Emitted { calls, first, nanoseconds, dropped });
         wait();
-        let processor = clock::process() - spent_before;
+        let processor = (clock::process() - spent_before).saturating_sub(pacing);
         answer(&Spent { processor, peak_kib: clock::peak_kib() });
     }
 
-    fn thread(&self, mut caller: impl Caller) -> u64 {
-        let (mut calls, begun) = (0, Instant::now());
+    /// How many calls it made, and what it spent on their pace.
+    fn thread(&self, mut caller: impl Caller) -> (u64, u64) {
+        let (mut calls, mut pacing, begun) = (0, 0, Instant::now());
         let Some(rate) = self.rate else {
             while begun.elapsed() < self.time {
                 Call::Incr.drive(&mut caller, Repeat(1_000));
                 calls += 1_000;
             }
-            return calls;
+            return (calls, 0);
         };
         let ticks = self.time.as_millis() as u64;
         for tick in 0..ticks {
             let due = begun + TICK * tick as u32;
+            let spent_before = clock::thread();
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            pacing += clock::thread() - spent_before;
             // So that the rate is met whatever a millisecond's share of it is.
             let until = rate * (tick + 1) / (1_000 * self.threads as u64);
             Call::Incr.drive(&mut caller, Repeat((until - calls) as usize));
             calls = until;
         }
-        calls
+        (calls, pacing)
     }
 }
