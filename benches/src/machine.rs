@@ -35,7 +35,8 @@ impl Machine {
 
 /// What a command prints, or nothing.
 pub(crate) fn run(program: &str, arguments: &[&str]) -> String {
-    let command = Command::new(program).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output();
+    let command =
+        Command::new(program).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output();
     let printed = command.map(|output| output.stdout).unwrap_or_default();
     String::from_utf8_lossy(&printed).trim().to_owned()
 }

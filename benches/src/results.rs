@@ -132,9 +132,8 @@ impl Results {
 
 #[test]
 fn medians_are_of_the_case_asked_for() {
-    let samples = [3.0, 1.0, 2.0].map(|cost| {
-        Sample::new("floor", [("call", "incr")], 0, [("cost", cost)])
-    });
+    let samples =
+        [3.0, 1.0, 2.0].map(|cost| Sample::new("floor", [("call", "incr")], 0, [("cost", cost)]));
     let other = Sample::new("floor", [("call", "timing")], 0, [("cost", 9.0)]);
     let samples = samples.into_iter().chain([other]).collect();
     let header = Header { measure: "any".into(), quick: true, machine: Machine::here() };

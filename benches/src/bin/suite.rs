@@ -9,6 +9,7 @@
 use freewheel_benches::machine::Machine;
 use freewheel_benches::measures::{self, Plan};
 use freewheel_benches::process;
+use freewheel_benches::report::Report;
 use freewheel_benches::results::{Header, Results};
 use std::time::Instant;
 
@@ -38,5 +39,5 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let header = Header { measure: measure.id.to_owned(), quick: plan.quick, machine };
         Results { header, samples }.write()?;
     }
-    Ok(())
+    Ok(Report::read(plan.quick)?.show(plan.quick)?)
 }

@@ -40,7 +40,7 @@ pub fn run(plan: &Plan) -> Vec<Sample> {
         });
         for (load, rate) in LOADS {
             for (round, subject) in plan.rounds(3, &wanted) {
-                let time = plan.or(Duration::from_millis(800), Duration::from_millis(100));
+                let time = plan.or(Duration::from_millis(600), Duration::from_millis(100));
                 let work = Emission { threads: 1, rate, time };
                 let outcome = emission(subject, transport, payload, SocketBuffer::Large, &work);
                 let payload = payload.to_string();

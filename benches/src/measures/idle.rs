@@ -81,7 +81,10 @@ impl Client {
         let seconds = (after.at - before.at) as f64 / 1e9;
         let figures = [
             ("wake_ups_per_second", (after.wake_ups - before.wake_ups) as f64 / seconds),
-            ("processor_us_per_second", (after.processor - before.processor) as f64 / 1e3 / seconds),
+            (
+                "processor_us_per_second",
+                (after.processor - before.processor) as f64 / 1e3 / seconds,
+            ),
             ("resident_kib", after.resident_kib as f64),
         ];
         let case = [("threads", threads.to_string())];

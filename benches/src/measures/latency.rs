@@ -13,7 +13,7 @@ use std::time::Duration;
 /// As in results; how long from call to call; calls of a round.
 const PACES: [(&str, Duration, u64); 3] = [
     ("every 10 us", Duration::from_micros(10), 100_000),
-    ("every 100 us", Duration::from_micros(100), 25_000),
+    ("every 100 us", Duration::from_micros(100), 20_000),
     ("back to back", Duration::ZERO, 300_000),
 ];
 

@@ -22,7 +22,7 @@ pub fn run(plan: &Plan) -> Vec<Sample> {
     let wanted = subjects(|info| senders(Transport::Udp)(info) && info.id != "raw_segmented");
     for (load, rate) in RATES {
         for (round, subject) in plan.rounds(3, &wanted) {
-            let time = plan.or(Duration::from_millis(800), Duration::from_millis(100));
+            let time = plan.or(Duration::from_millis(600), Duration::from_millis(100));
             let work = Emission { threads: 1, rate: Some(rate), time };
             let outcome = emission(subject, Transport::Udp, PAYLOAD, SocketBuffer::Default, &work);
             let case = [("transport", "udp"), ("payload", "1432"), ("load", load)];

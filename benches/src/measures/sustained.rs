@@ -25,7 +25,8 @@ pub fn run(plan: &Plan) -> Vec<Sample> {
             let (held, tries) = way.hold(plan, found);
             let payload = payload.to_string();
             let case = [("transport", transport.id()), ("payload", &payload)];
-            let figures = [("lines_per_second", held), ("found", found), ("tries", f64::from(tries))];
+            let figures =
+                [("lines_per_second", held), ("found", found), ("tries", f64::from(tries))];
             samples.push(Sample::new(subject.id, case, round, figures));
         }
     }
@@ -51,7 +52,7 @@ impl Way<'_> {
     }
 
     fn search(&self, plan: &Plan) -> f64 {
-        let time = plan.or(Duration::from_millis(600), Duration::from_millis(100));
+        let time = plan.or(Duration::from_millis(400), Duration::from_millis(100));
         // One lost line of a bad moment should not decide.
         let holds = |rate| self.holds(rate, time) || self.holds(rate, time);
         let (mut good, mut bad) = (50_000.0, f64::INFINITY);

@@ -144,7 +144,11 @@ pub fn number(value: f64) -> String {
 /// KiB or MiB.
 #[must_use]
 pub fn memory(kib: f64) -> String {
-    if kib < 1024.0 { format!("{} KiB", significant(kib)) } else { format!("{} MiB", significant(kib / 1024.0)) }
+    if kib < 1024.0 {
+        format!("{} KiB", significant(kib))
+    } else {
+        format!("{} MiB", significant(kib / 1024.0))
+    }
 }
 
 /// Of a whole.
@@ -161,7 +165,7 @@ pub fn percent(share: f64) -> String {
 /// Two digits, or all before the point.
 fn significant(value: f64) -> String {
     match value {
-        v if v == 0.0 => "0".to_owned(),
+        0.0 => "0".to_owned(),
         v if v >= 9.95 => format!("{v:.0}"),
         v if v >= 0.995 => format!("{v:.1}").trim_end_matches(".0").to_owned(),
         v => {

@@ -23,7 +23,10 @@ pub struct Client {
 }
 
 impl Client {
-    fn new(setup: &Setup, sink: impl MetricSink + Send + Sync + std::panic::RefUnwindSafe + 'static) -> Self {
+    fn new(
+        setup: &Setup,
+        sink: impl MetricSink + Send + Sync + std::panic::RefUnwindSafe + 'static,
+    ) -> Self {
         let statsd = Arc::new(StatsdClient::from_sink(setup.length.prefix(), sink));
         Self { statsd, name: setup.length.name() }
     }

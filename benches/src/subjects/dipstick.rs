@@ -4,7 +4,8 @@
 use crate::lines::{ELAPSED, WHOLE};
 use crate::subject::{Call, Caller, Info, Nature, Setup, Subject, Transport};
 use dipstick::{
-    Buffered as _, Buffering, Counter, Gauge, Input, InputScope, Prefixed, Statsd, StatsdScope, Timer,
+    Buffered as _, Buffering, Counter, Gauge, Input, InputScope, Prefixed, Statsd, StatsdScope,
+    Timer,
 };
 use std::hint::black_box;
 

@@ -42,12 +42,11 @@ impl Subject for Plain {
 
 fn start(setup: &Setup) -> Connector {
     let builder = match &setup.target {
-        Target::Udp(port) => {
-            Connector::builder("127.0.0.1").protocol(Protocol::Udp).port(*port)
-        }
+        Target::Udp(port) => Connector::builder("127.0.0.1").protocol(Protocol::Udp).port(*port),
         Target::Tcp(port) => Connector::builder("127.0.0.1").port(*port),
-        Target::UnixDatagram(path) => Connector::builder(path.to_string_lossy())
-            .protocol(Protocol::UnixDatagram),
+        Target::UnixDatagram(path) => {
+            Connector::builder(path.to_string_lossy()).protocol(Protocol::UnixDatagram)
+        }
     };
     let builder = builder.max_datagram_payload(setup.payload);
     let builder = builder.prefix(setup.length.prefix()).type_prefixes(false);

@@ -1,9 +1,7 @@
 //! libdd-dogstatsd-client 10: cadence behind a queue of 32,768 lines, a datagram for each. It knows no
 //! prefix and no timings; a histogram stands for one.
 
-use crate::lines::{
-    ELAPSED_MILLISECONDS, FULL_PRECISION, TAG_PARTS, TWO_DECIMALS, WHOLE,
-};
+use crate::lines::{ELAPSED_MILLISECONDS, FULL_PRECISION, TAG_PARTS, TWO_DECIMALS, WHOLE};
 use crate::subject::{Call, Caller, Info, Nature, Setup, Subject, Target, Transport};
 use libdd_common::Endpoint;
 use libdd_common::tag::Tag;
@@ -55,7 +53,11 @@ impl Caller for Libdd {
     }
     #[inline]
     fn incr_tagged(&mut self) {
-        self.send(DogStatsDAction::Count(black_box(self.name), black_box(1), black_box(&self.tags)));
+        self.send(DogStatsDAction::Count(
+            black_box(self.name),
+            black_box(1),
+            black_box(&self.tags),
+        ));
     }
     #[inline]
     fn gauge_whole(&mut self) {

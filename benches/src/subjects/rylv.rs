@@ -4,8 +4,8 @@
 use crate::lines::{ELAPSED, WHOLE};
 use crate::subject::{Call, Caller, Info, Nature, Setup, Subject, Transport};
 use rylv_metrics::{
-    MetricCollector, MetricCollectorOptions, MetricCollectorTrait, PreparedMetric, RylvStr, RylvTag,
-    TLSCollector, TLSCollectorOptions,
+    MetricCollector, MetricCollectorOptions, MetricCollectorTrait, PreparedMetric, RylvStr,
+    RylvTag, TLSCollector, TLSCollectorOptions,
 };
 use std::hint::black_box;
 use std::sync::Arc;
@@ -16,13 +16,12 @@ const CALLS: &[Call] = &[Call::Incr, Call::IncrTagged, Call::GaugeWhole, Call::T
 
 fn collector(setup: &Setup) -> Arc<Collector> {
     let prefix = format!("{}.", setup.length.prefix());
-    let inner = TLSCollector::new(TLSCollectorOptions { stats_prefix: prefix, ..Default::default() });
+    let inner =
+        TLSCollector::new(TLSCollectorOptions { stats_prefix: prefix, ..Default::default() });
     let from = "0.0.0.0:0".parse().expect("an address");
     let to = setup.target.address().parse().expect("an address");
-    let options = MetricCollectorOptions {
-        max_udp_packet_size: setup.payload as u16,
-        ..Default::default()
-    };
+    let options =
+        MetricCollectorOptions { max_udp_packet_size: setup.payload as u16, ..Default::default() };
     Arc::new(MetricCollector::new(from, to, options, inner).expect("loopback"))
 }
 

@@ -1,9 +1,9 @@
 //! Calls as fast as they go, or at a rate, for some time: what arrives is the suite's to count.
 
+use crate::clock;
 use crate::process::{answer, wait};
 use crate::subject::{Call, Caller, Setup, Subject};
 use crate::work::bursts::Repeat;
-use crate::clock;
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
