@@ -31,7 +31,7 @@ impl Panel {
     pub fn draw(&self, svg: &mut Svg, x: f64, y: f64, width: f64, height: f64) {
         svg.text(x, y + 18.0, Style::new(15.0, INK).bold(true), &self.title);
         svg.text(x, y + 36.0, Style::new(11.5, FAINT), &self.subtitle);
-        let (left, right) = (x + 52.0, x + width - 208.0);
+        let (left, right) = (x + 52.0, x + width - 226.0);
         let (top, bottom) = (y + HEAD, y + height - FOOT);
         let every = self.lines.iter().flat_map(|line| line.figures.iter().flatten());
         let every = every.map(|&median| Spread { median, min: median, max: median });

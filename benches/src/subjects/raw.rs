@@ -19,7 +19,7 @@ pub struct Segmented(Setup);
 impl Subject for Raw {
     const INFO: Info = Info {
         id: "raw",
-        label: "raw: prebuilt bytes",
+        label: "raw, a system call a datagram",
         nature: Nature::Bound,
         calls: &[Call::Incr],
         transports: &[Transport::Udp, Transport::Tcp, Transport::UnixDatagram],
@@ -43,7 +43,7 @@ impl Subject for Raw {
 impl Subject for Segmented {
     const INFO: Info = Info {
         id: "raw_segmented",
-        label: "raw: prebuilt bytes, segmentation offload",
+        label: "raw, segmentation offload",
         nature: Nature::Bound,
         calls: &[Call::Incr],
         transports: &[Transport::Udp],
