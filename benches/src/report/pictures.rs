@@ -86,17 +86,29 @@ fn bars(results: &Results, case: Case, figure: &str, wanted: impl Fn(&Info) -> b
     let all = subjects::all().into_iter().filter(|info| wanted(info));
     all.filter_map(|info| {
         let spread = results.spread(info.id, case, figure)?;
-        let lost = results.median(info.id, case, "share_lost").filter(|&share| share > 0.0);
         let aggregates = colour(&info) == AGGREGATE;
         Some(Bar {
             label: info.label.to_owned(),
             colour: colour(&info),
             ours: is_ours(&info),
             figure: Some(spread),
-            warning: lost.filter(|_| !aggregates).map(|share| format!("{} lost", percent(share))),
+            warning: (!aggregates).then(|| missing(results, &info, case)).flatten(),
         })
     })
     .collect()
+}
+
+/// What did not arrive: by the client's own count, and without it.
+fn missing(results: &Results, info: &Info, case: Case) -> Option<String> {
+    let figure = |name| results.median(info.id, case, name);
+    let missing = figure("share_lost").filter(|&share| share > 0.0)?;
+    let dropped = figure("dropped_by_its_own_count").unwrap_or(0.0) / figure("emitted")?;
+    let lost = missing - dropped;
+    Some(match (dropped > 0.0, lost > 1e-6) {
+        (true, false) => format!("{} dropped, counted", percent(dropped)),
+        (true, true) => format!("{} dropped, {} lost", percent(dropped), percent(lost)),
+        (false, _) => format!("{} lost", percent(missing)),
+    })
 }
 
 fn panel(title: &str, subtitle: &str, bars: Vec<Bar>, write: fn(f64) -> String) -> bars::Panel {
