@@ -24,7 +24,7 @@ pub(super) fn all(report: &Report) -> impl Iterator<Item = (&'static str, String
     pictures.into_iter().filter_map(|(name, draw)| Some((name, draw(report)?)))
 }
 
-const LABELS: f64 = 226.0;
+const LABELS: f64 = 236.0;
 const PANEL: f64 = 560.0;
 const MARGIN: f64 = 24.0;
 

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Emission {
     pub threads: usize,
-    /// Calls a second, of all threads together: in a burst each millisecond.
+    /// Calls a second, of all threads together: in a burst each millisecond. Given up where the client
+    /// takes a quarter longer than the whole time.
     pub rate: Option<u64>,
     pub time: Duration,
 }
@@ -19,6 +20,8 @@ pub struct Emission {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Emitted {
     pub calls: u64,
+    /// Whether that is as many as there should be.
+    pub complete: bool,
     /// When the first was made, by [`clock::shared`].
     pub first: u64,
     /// How long it took; longer than it should if the client did not keep up.
@@ -59,7 +62,10 @@ impl Emission {
         });
         let nanoseconds = clock::shared() - first;
         let dropped = subject.close();
-        answer(&Emitted { calls, first, nanoseconds, dropped });
+        let wanted =
+            self.rate.map(|rate| self.calls_until(rate, self.ticks()) * self.threads as u64);
+        let complete = wanted.is_none_or(|wanted| calls == wanted);
+        answer(&Emitted { calls, complete, first, nanoseconds, dropped });
         wait();
         let processor = (clock::process() - spent_before).saturating_sub(pacing);
         answer(&Spent { processor, peak_kib: clock::peak_kib() });
@@ -75,17 +81,28 @@ impl Emission {
             }
             return (calls, 0);
         };
-        let ticks = self.time.as_millis() as u64;
-        for tick in 0..ticks {
+        for tick in 0..self.ticks() {
             let due = begun + TICK * tick as u32;
             let spent_before = clock::thread();
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
             pacing += clock::thread() - spent_before;
-            // So that the rate is met whatever a millisecond's share of it is.
-            let until = rate * (tick + 1) / (1_000 * self.threads as u64);
+            let until = self.calls_until(rate, tick + 1);
             Call::Incr.drive(&mut caller, Repeat((until - calls) as usize));
             calls = until;
+            // It will not be made up for.
+            if begun.elapsed() > due.duration_since(begun) + self.time / 4 {
+                break;
+            }
         }
         (calls, pacing)
+    }
+
+    fn ticks(&self) -> u64 {
+        self.time.as_millis() as u64
+    }
+
+    /// Of a thread: so that the rate is met whatever a millisecond's share of it is.
+    fn calls_until(&self, rate: u64, tick: u64) -> u64 {
+        rate * tick / (1_000 * self.threads as u64)
     }
 }
