@@ -44,6 +44,10 @@ impl Panel {
         for power in scale.low..=scale.high {
             let tick = 10_f64.powi(power);
             svg.line((at(tick), top), (at(tick), bottom), GRID, 1.0);
+            // On a long scale the names of all would run into each other.
+            if scale.high - scale.low > 4 && (power - scale.low) % 2 == 1 {
+                continue;
+            }
             let style = Style::new(10.0, FAINT).anchor(Anchor::Middle);
             svg.text(at(tick), top - 3.0, style, &(self.write)(tick));
         }
@@ -117,7 +121,8 @@ pub fn time(nanoseconds: f64) -> String {
     match nanoseconds {
         n if n < 1e3 => format!("{} ns", significant(n)),
         n if n < 1e6 => format!("{} µs", significant(n / 1e3)),
-        n => format!("{} ms", significant(n / 1e6)),
+        n if n < 1e9 => format!("{} ms", significant(n / 1e6)),
+        n => format!("{} s", significant(n / 1e9)),
     }
 }
 
@@ -141,14 +146,10 @@ pub fn number(value: f64) -> String {
     }
 }
 
-/// KiB or MiB.
+/// Megabytes, of KiB.
 #[must_use]
 pub fn memory(kib: f64) -> String {
-    if kib < 1024.0 {
-        format!("{} KiB", significant(kib))
-    } else {
-        format!("{} MiB", significant(kib / 1024.0))
-    }
+    format!("{} MB", significant(kib * 1024.0 / 1e6))
 }
 
 /// Of a whole.
