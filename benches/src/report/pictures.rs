@@ -128,41 +128,45 @@ fn main_ones(info: &Info) -> bool {
     )
 }
 
+/// Of what was measured by now.
 fn overview(report: &Report) -> Option<String> {
-    let cost = report.of("callers_cost")?;
-    let latency = report.of("latency")?;
-    let sustained = report.of("sustained")?;
-    let delivered = report.of("delivered")?;
     let load: Case = &[("transport", "udp"), ("payload", "1432"), ("load", "1,000,000/s")];
-    let panels = [
+    let sends = |info: &Info| main_ones(info) && colour(info) != AGGREGATE;
+    let cost = report.of("callers_cost").map(|results| {
         panel(
             "What a call costs its caller",
             "Nanoseconds of one counter, back to back. Less is better; logarithmic.",
-            bars(cost, &[("call", "incr")], "nanoseconds", main_ones),
+            bars(results, &[("call", "incr")], "nanoseconds", main_ones),
             time,
-        ),
+        )
+    });
+    let latency = report.of("latency").map(|results| {
         panel(
             "The slowest in a thousand calls",
             "p99.9 of a counter every 100 µs. Less is better; logarithmic.",
-            bars(latency, &[("pace", "every 100 us")], "p99.9", main_ones),
+            bars(results, &[("pace", "every 100 us")], "p99.9", main_ones),
             time,
-        ),
+        )
+    });
+    let sustained = report.of("sustained").map(|results| {
         panel(
             "Sustained over UDP with nothing lost",
             "Lines a second for ten seconds, datagrams of 1432 bytes. More is better; logarithmic.",
-            sustained_bars(sustained, "udp", "1432", main_ones),
+            sustained_bars(results, "udp", "1432", main_ones),
             rate,
-        ),
+        )
+    });
+    let delivered = report.of("delivered").map(|results| {
         panel(
             "Processor time of the client for each line",
             "All its threads, a million lines a second over UDP. Less is better; logarithmic.",
-            bars(delivered, load, "processor_per_line", |info| {
-                main_ones(info) && colour(info) != AGGREGATE
-            }),
+            bars(results, load, "processor_per_line", sends),
             time,
-        ),
-    ];
-    Some(bars_picture("freewheel beside the other StatsD clients for Rust", &panels))
+        )
+    });
+    let panels: Vec<_> = [cost, latency, sustained, delivered].into_iter().flatten().collect();
+    let title = "freewheel beside the other StatsD clients for Rust";
+    (!panels.is_empty()).then(|| bars_picture(title, &panels))
 }
 
 fn callers_cost(report: &Report) -> Option<String> {

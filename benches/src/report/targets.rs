@@ -15,8 +15,11 @@ type Case<'a> = &'a [(&'a str, &'a str)];
 pub(super) fn table(report: &Report) -> Option<String> {
     let mut text = String::from("| target | measured | met |\n|---|---|---|\n");
     let mut row = |target: &str, measured: Option<(String, bool)>| {
-        let (measured, met) = measured.unwrap_or_else(|| ("not measured".to_owned(), false));
-        let met = if met { "yes" } else { "**no**" };
+        let (measured, met) = match measured {
+            Some((measured, true)) => (measured, "yes"),
+            Some((measured, false)) => (measured, "**no**"),
+            None => ("not measured".to_owned(), "-"),
+        };
         let _ = writeln!(text, "| {target} | {measured} | {met} |");
     };
     let cost = report.of("callers_cost");
