@@ -31,7 +31,7 @@ fn datagrams(offload: bool) -> Vec<String> {
 }
 
 fn is_filled_up(datagram: impl AsRef<str>) -> bool {
-    datagram.ends_with("\n\n")
+    datagram.as_ref().ends_with("\n\n")
 }
 
 #[test]
