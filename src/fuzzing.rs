@@ -14,7 +14,7 @@ pub struct Collector(handoff::Collector);
 impl Collector {
     /// None if somebody has it, and for a disabled connector.
     pub fn of(connector: &Connector) -> Option<Self> {
-        let inner = connector.inner.as_ref()?;
+        let inner = connector.inner()?;
         Exchange::collector(&inner.exchange).map(Self)
     }
 

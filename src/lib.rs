@@ -14,6 +14,8 @@ pub mod fuzzing;
 mod handoff;
 #[cfg(feature = "tokio")]
 mod lifecycle;
+#[cfg(feature = "tokio")]
+mod metric;
 #[cfg(all(loom, feature = "__loom"))]
 #[doc(hidden)]
 pub mod model;
@@ -34,9 +36,16 @@ pub mod design {}
 #[cfg(feature = "tokio")]
 pub use {
     connector::Connector,
-    emit::Value,
+    emit::{
+        Cardinality, Dialect, DogStatsDVersion, NoTags, SampleRate, SampleRateError, Tagged, Tags,
+        Value,
+    },
     error::{BuildError, StartError},
     handoff::Tally,
+    metric::{
+        Counter, Distribution, Gauge, Histogram, Kind, Meter, Metric, MetricError, Sampled, Set,
+        Timestamped, Timing,
+    },
     settings::{Builder, Delivery, Framing, Protocol, WhenFull},
     stats::{Drops, FlushOutcome, Losses, Stats, StopReport},
     timer::Timer,
