@@ -93,7 +93,7 @@ impl Packer {
     ) -> Option<Datagram<'a>> {
         let datagram = send::next_datagram(runs, max, &mut self.0)?;
         let size = datagram.size();
-        let send::Datagram { payload, taken } = datagram;
+        let send::Datagram { payload, taken, .. } = datagram;
         Some(Datagram { payload, taken, size })
     }
 }

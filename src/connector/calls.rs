@@ -9,7 +9,10 @@ use crate::emit::{
     BelowZero, Injected, Invalid, Line, Number, Scratch, Sign, Type, Value, ZERO, milliseconds,
     seconds_as_milliseconds,
 };
-use crate::metric::{Counter, Distribution, Gauge, Histogram, Meter, Set, Timing};
+use crate::metric::{
+    Amount, Change, Counter, Distribution, Elapsed, Gauge, Histogram, Kind, Less, Level,
+    Measurement, Meter, One, Seconds, Set, Target, Timing,
+};
 use crate::timer::Timer;
 use std::time::{Duration, Instant};
 
@@ -19,7 +22,7 @@ impl Connector {
     pub fn incr(&self, name: &str) {
         match &self.state {
             State::Plain(inner) => inner.incr(name),
-            State::Decorated(_) => self.metric::<Counter>(name).incr(),
+            State::Decorated(_) => self.decorated::<Counter>(name, One),
             State::Disabled => {}
         }
     }
@@ -29,7 +32,7 @@ impl Connector {
     pub fn incr_by(&self, name: &str, amount: impl Value) {
         match &self.state {
             State::Plain(inner) => inner.incr_by(name, amount),
-            State::Decorated(_) => self.metric::<Counter>(name).incr_by(amount),
+            State::Decorated(_) => self.decorated::<Counter>(name, Amount(amount)),
             State::Disabled => {}
         }
     }
@@ -45,7 +48,7 @@ impl Connector {
     pub fn decr_by(&self, name: &str, amount: impl Value) {
         match &self.state {
             State::Plain(inner) => inner.decr_by(name, amount),
-            State::Decorated(_) => self.metric::<Counter>(name).decr_by(amount),
+            State::Decorated(_) => self.decorated::<Counter>(name, Less(amount)),
             State::Disabled => {}
         }
     }
@@ -58,7 +61,7 @@ impl Connector {
     pub fn gauge(&self, name: &str, value: impl Value) {
         match &self.state {
             State::Plain(inner) => inner.gauge(name, value),
-            State::Decorated(_) => self.metric::<Gauge>(name).set(value),
+            State::Decorated(_) => self.decorated::<Gauge>(name, Level(value)),
             State::Disabled => {}
         }
     }
@@ -69,7 +72,7 @@ impl Connector {
     pub fn gauge_delta(&self, name: &str, delta: impl Value) {
         match &self.state {
             State::Plain(inner) => inner.gauge_delta(name, delta),
-            State::Decorated(_) => self.metric::<Gauge>(name).change_by(delta),
+            State::Decorated(_) => self.decorated::<Gauge>(name, Change(delta)),
             State::Disabled => {}
         }
     }
@@ -79,7 +82,7 @@ impl Connector {
     pub fn timing(&self, name: &str, elapsed: Duration) {
         match &self.state {
             State::Plain(inner) => inner.timing(name, elapsed),
-            State::Decorated(_) => self.metric::<Timing>(name).record(elapsed),
+            State::Decorated(_) => self.decorated::<Timing>(name, Elapsed(elapsed)),
             State::Disabled => {}
         }
     }
@@ -90,7 +93,7 @@ impl Connector {
     pub fn timing_seconds(&self, name: &str, seconds: f64) {
         match &self.state {
             State::Plain(inner) => inner.timing_seconds(name, seconds),
-            State::Decorated(_) => self.metric::<Timing>(name).record_seconds(seconds),
+            State::Decorated(_) => self.decorated::<Timing>(name, Seconds(seconds)),
             State::Disabled => {}
         }
     }
@@ -139,6 +142,12 @@ impl Connector {
         if let Some(inner) = self.inner() {
             inner.inject(path, value, type_code);
         }
+    }
+
+    /// A function of its own, so that it weighs nothing where it is not called.
+    #[inline(never)]
+    fn decorated<K: Kind>(&self, name: &str, measurement: impl Measurement) {
+        self.metric::<K>(name).take(measurement);
     }
 }
 

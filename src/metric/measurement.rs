@@ -7,7 +7,7 @@ use crate::emit::{
 use std::time::Duration;
 
 /// Writes lines of one metric.
-pub(super) trait Emit {
+pub(crate) trait Emit {
     fn field(&self, field: impl Field);
 
     /// A gauge below zero, in dialects where a sign would change it.
@@ -31,12 +31,12 @@ pub(super) trait Emit {
 
 pub(super) const ONE: Number<&'static [u8; 1]> = Number { sign: Sign::None, digits: b"1" };
 
-pub(super) trait Measurement: Copy {
+pub(crate) trait Measurement: Copy {
     fn emit(self, by: &impl Emit);
 }
 
 #[derive(Clone, Copy)]
-pub(super) struct One;
+pub(crate) struct One;
 
 impl Measurement for One {
     #[inline(always)]
@@ -47,7 +47,7 @@ impl Measurement for One {
 
 /// A number as it is.
 #[derive(Clone, Copy)]
-pub(super) struct Amount<V>(pub(super) V);
+pub(crate) struct Amount<V>(pub(crate) V);
 
 impl<V: Value> Measurement for Amount<V> {
     #[inline(always)]
@@ -62,7 +62,7 @@ impl<V: Value> Measurement for Amount<V> {
 
 /// The number, subtracted.
 #[derive(Clone, Copy)]
-pub(super) struct Less<V>(pub(super) V);
+pub(crate) struct Less<V>(pub(crate) V);
 
 impl<V: Value> Measurement for Less<V> {
     #[inline(always)]
@@ -77,7 +77,7 @@ impl<V: Value> Measurement for Less<V> {
 
 /// What a gauge is set to.
 #[derive(Clone, Copy)]
-pub(super) struct Level<V>(pub(super) V);
+pub(crate) struct Level<V>(pub(crate) V);
 
 impl<V: Value> Measurement for Level<V> {
     #[inline(always)]
@@ -93,7 +93,7 @@ impl<V: Value> Measurement for Level<V> {
 
 /// What a gauge is changed by.
 #[derive(Clone, Copy)]
-pub(super) struct Change<V>(pub(super) V);
+pub(crate) struct Change<V>(pub(crate) V);
 
 impl<V: Value> Measurement for Change<V> {
     #[inline(always)]
@@ -109,7 +109,7 @@ impl<V: Value> Measurement for Change<V> {
 
 /// A time, in milliseconds on the line.
 #[derive(Clone, Copy)]
-pub(super) struct Elapsed(pub(super) Duration);
+pub(crate) struct Elapsed(pub(crate) Duration);
 
 impl Measurement for Elapsed {
     #[inline(always)]
@@ -120,7 +120,7 @@ impl Measurement for Elapsed {
 }
 
 #[derive(Clone, Copy)]
-pub(super) struct Seconds(pub(super) f64);
+pub(crate) struct Seconds(pub(crate) f64);
 
 impl Measurement for Seconds {
     #[inline(always)]
@@ -135,7 +135,7 @@ impl Measurement for Seconds {
 
 /// Of a set.
 #[derive(Clone, Copy)]
-pub(super) struct Element<'a>(pub(super) &'a str);
+pub(crate) struct Element<'a>(pub(crate) &'a str);
 
 impl Measurement for Element<'_> {
     #[inline(always)]

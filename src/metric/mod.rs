@@ -26,7 +26,8 @@ use crate::emit::{
     Scope, Tagged, Tags, Timestamp, Unsupported, ZERO,
 };
 use handle::Handle;
-use measurement::{Emit, Measurement};
+use measurement::Emit;
+pub(crate) use measurement::{Amount, Change, Elapsed, Less, Level, Measurement, One, Seconds};
 use std::fmt;
 use std::marker::PhantomData;
 use std::time::SystemTime;
@@ -244,7 +245,7 @@ enum Refusal {
 }
 
 /// What the calls that emit are calls of: a metric, or a prepared one.
-trait Target {
+pub(crate) trait Target {
     fn take(&self, measurement: impl Measurement);
 }
 

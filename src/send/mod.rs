@@ -1,12 +1,13 @@
 //! Sending: from the exchange to the operating system.
 //!
-//! [`datagram`], [`stream`] and [`frames`] decide what goes out next and know no socket; [`link`] alone
+//! [`datagram`], [`packed`], [`stream`] and [`frames`] decide what goes out next and know no socket; [`link`] alone
 //! has sockets; [`flusher`] is the task that ties them to the clock and to its owner.
 
 mod datagram;
 mod flusher;
 mod frames;
 mod link;
+mod packed;
 mod stream;
 mod warnings;
 

@@ -10,7 +10,7 @@ use super::datagram_socket::{Socket, is_out_of_buffers, is_too_long};
 use super::lookup::Lookups;
 use crate::endpoint::Endpoint;
 use crate::handoff::{Collector, Tally};
-use crate::send::datagram;
+use crate::send::{datagram, packed};
 use crate::settings::Settings;
 use crate::stats::Account;
 use bytes::{Buf, BytesMut};
@@ -33,6 +33,7 @@ const NO_BUFFERS: Duration = Duration::from_millis(10);
 pub(in crate::send) struct Datagrams {
     socket: Socket,
     max_payload: usize,
+    pack_values: bool,
     hold_when_refused: bool,
     scratch: BytesMut,
     /// In flight: what a refusal would be about.
@@ -52,7 +53,8 @@ impl Datagrams {
         };
         let socket = Socket::udp(address)?;
         let (max_payload, hold) = (settings.max_datagram_payload, settings.hold_when_refused);
-        Ok(Self { probing, lookups, ..Self::new(socket, max_payload, hold) })
+        let pack_values = settings.pack_values;
+        Ok(Self { probing, lookups, pack_values, ..Self::new(socket, max_payload, hold) })
     }
 
     #[cfg(unix)]
@@ -60,13 +62,16 @@ impl Datagrams {
         let socket = UnixDatagram::unbound()?;
         socket.connect(path)?;
         // It refuses the datagram at hand, which is not in flight yet, and is held in any case.
-        Ok(Self::new(Socket::Unix(socket), settings.max_datagram_payload, true))
+        let pack_values = settings.pack_values;
+        let datagrams = Self::new(Socket::Unix(socket), settings.max_datagram_payload, true);
+        Ok(Self { pack_values, ..datagrams })
     }
 
     fn new(socket: Socket, max_payload: usize, hold_when_refused: bool) -> Self {
         Self {
             socket,
             max_payload,
+            pack_values: false,
             hold_when_refused,
             scratch: BytesMut::with_capacity(max_payload),
             newest: Tally::default(),
@@ -122,7 +127,12 @@ impl Datagrams {
 
     fn send_turn(&mut self, lines: &mut Collector, account: &Account) -> io::Result<()> {
         for _ in 0..TURN {
-            let next = datagram::next(lines.runs(), self.max_payload, &mut self.scratch);
+            let (runs, scratch) = (lines.runs(), &mut self.scratch);
+            let next = if self.pack_values {
+                packed::next(runs, self.max_payload, scratch)
+            } else {
+                datagram::next(runs, self.max_payload, scratch)
+            };
             let Some(datagram) = next else { break };
             let (size, taken, length) = (datagram.size(), datagram.taken, datagram.payload.len());
             match self.socket.try_send(datagram.payload) {
