@@ -24,13 +24,13 @@ pub(crate) struct Plan<'a, T> {
     pub(crate) kind: Type,
     pub(crate) name: &'a str,
     pub(crate) tags: T,
+    pub(crate) rate: Option<&'a SampleRate>,
     pub(crate) extras: &'a Extras,
 }
 
 /// What few lines have.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Extras {
-    pub(crate) rate: Option<SampleRate>,
     pub(crate) timestamp: Option<Timestamp>,
     pub(crate) cardinality: Option<Cardinality>,
 }
@@ -80,9 +80,9 @@ impl<T: Tags> Plan<'_, T> {
     /// The size of what comes after it, at most.
     #[inline(always)]
     pub(super) fn size_after(&self) -> usize {
-        let Extras { rate, timestamp, cardinality } = self.extras;
+        let Extras { timestamp, cardinality } = self.extras;
         self.kind.code().len()
-            + rate.as_ref().map_or(0, |rate| "|@".len() + rate.text().len())
+            + self.rate.map_or(0, |rate| "|@".len() + rate.text().len())
             + if self.scope.tags_last { self.tags_size() } else { 0 }
             + timestamp.as_ref().map_or(0, |timestamp| "|T".len() + timestamp.text().len())
             + cardinality.map_or(0, |cardinality| "|card:".len() + cardinality.word().len())
@@ -127,7 +127,7 @@ impl<T: Tags> Plan<'_, T> {
     #[inline(always)]
     fn put_type(&self, text: &mut Text<'_>) {
         text.put_short(self.kind.code());
-        if let Some(rate) = &self.extras.rate {
+        if let Some(rate) = self.rate {
             text.put_constant(b"|@");
             text.put(rate.text());
         }

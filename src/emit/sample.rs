@@ -127,9 +127,9 @@ impl Sampling {
     }
 
     /// The rate of the first pattern that the name matches, which begins with `path`.
-    pub(crate) fn rate(&self, path: &str, name: &str) -> Option<SampleRate> {
+    pub(crate) fn rate(&self, path: &str, name: &str) -> Option<&SampleRate> {
         let (_, rate) = self.0.iter().find(|(pattern, _)| pattern.matches(path, name))?;
-        Some(*rate)
+        Some(rate)
     }
 }
 

@@ -53,7 +53,7 @@ impl Handle {
         refusal: Option<Refusal>,
     ) -> Self {
         let line = Prepared::new(plan);
-        let rate = plan.extras.rate;
+        let rate = plan.rate.copied();
         let is_usual = refusal.is_none() && rate.is_none() && !line.is_altered();
         let body = Body { one: line.whole(ONE), line, rate, refusal, scoped: Arc::clone(scoped) };
         let emitter = Emitter { exchange: Arc::clone(exchange), body: Arc::new(body) };

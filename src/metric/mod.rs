@@ -20,7 +20,7 @@ pub use meter::Meter;
 pub use set::Set;
 pub use timing::Timing;
 
-use crate::connector::{Connector, Inner};
+use crate::connector::{Connector, Inner, Scoped};
 use crate::emit::{
     BelowZero, Cardinality, Decorated, Extras, Field, Invalid, NoTags, Plan, Prepared, SampleRate,
     Scope, Tagged, Tags, Timestamp, Unsupported, ZERO,
@@ -60,6 +60,7 @@ pub struct Metric<'a, K, T = NoTags> {
     connector: &'a Connector,
     name: &'a str,
     tags: T,
+    rate: Option<SampleRate>,
     extras: Extras,
     /// The timestamp is none.
     invalid: bool,
@@ -70,7 +71,8 @@ impl<'a, K: Kind> Metric<'a, K, NoTags> {
     #[inline(always)]
     pub(crate) fn new(connector: &'a Connector, name: &'a str) -> Self {
         let extras = Extras::default();
-        Self { connector, name, tags: NoTags, extras, invalid: false, kind: PhantomData }
+        let (rate, kind) = (None, PhantomData);
+        Self { connector, name, tags: NoTags, rate, extras, invalid: false, kind }
     }
 }
 
@@ -79,9 +81,9 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
     /// by `_`, and the line is counted as altered.
     #[inline(always)]
     pub fn tag(self, key: &'a str, value: &'a str) -> Metric<'a, K, Tagged<'a, T>> {
-        let Self { connector, name, tags, extras, invalid, kind } = self;
+        let Self { connector, name, tags, rate, extras, invalid, kind } = self;
         let tags = Tagged { rest: tags, key, value };
-        Metric { connector, name, tags, extras, invalid, kind }
+        Metric { connector, name, tags, rate, extras, invalid, kind }
     }
 
     /// Emitted at this rate, whatever the [patterns](crate::Builder::sample) of the builder say.
@@ -91,7 +93,7 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
     where
         K: Sampled,
     {
-        self.extras.rate = Some(rate);
+        self.rate = Some(rate);
         self
     }
 
@@ -150,8 +152,7 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
             Err(_) => Some(Refusal::Unsupported),
             Ok(()) => None,
         };
-        let extras = Extras { rate: self.rate(inner), ..self.extras };
-        let plan = self.plan(&scoped.scope, &extras);
+        let plan = self.plan(&scoped.scope, self.rate(inner));
         K::from(Handle::new(exchange, scoped, &plan, refusal))
     }
 
@@ -174,7 +175,7 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
         if let Some(inner) = self.connector.inner() {
             let scope = &inner.scoped.scope;
             self.check(scope)?;
-            if Prepared::new(&self.plan(scope, &self.extras)).is_altered() {
+            if Prepared::new(&self.plan(scope, None)).is_altered() {
                 return Err(MetricError::Unclean);
             }
         }
@@ -210,24 +211,23 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
 
     /// The rate at which it is emitted, unless that is always.
     #[inline(always)]
-    fn rate(&self, inner: &Inner) -> Option<SampleRate> {
+    fn rate<'b>(&'b self, inner: &'b Inner) -> Option<&'b SampleRate> {
+        let Scoped { scope, owner } = &*inner.scoped;
         if !K::SAMPLED || self.extras.timestamp.is_some() {
             return None;
         }
-        let Some(rate) = self.extras.rate else {
-            let sampling = &inner.scoped.owner.sampling;
-            if sampling.is_empty() {
-                return None;
-            }
-            let rate = sampling.rate(inner.scoped.scope.path(), self.name);
-            return rate.filter(|rate| !rate.is_all());
+        let rate = match &self.rate {
+            Some(rate) => Some(rate),
+            None if owner.sampling.is_empty() => None,
+            None => owner.sampling.rate(scope.path(), self.name),
         };
-        Some(rate).filter(|rate| !rate.is_all())
+        rate.filter(|rate| !rate.is_all())
     }
 
     #[inline(always)]
-    fn plan<'b>(&'b self, scope: &'b Scope, extras: &'b Extras) -> Plan<'b, T> {
-        Plan { scope, kind: K::TYPE, name: self.name, tags: self.tags, extras }
+    fn plan<'b>(&'b self, scope: &'b Scope, rate: Option<&'b SampleRate>) -> Plan<'b, T> {
+        let Self { name, tags, extras, .. } = self;
+        Plan { scope, kind: K::TYPE, name, tags: *tags, rate, extras }
     }
 }
 
@@ -274,14 +274,10 @@ impl<K: Kind, T: Tags> OneShot<'_, K, T> {
         if metric.invalid {
             return self.refuse();
         }
-        if let Some(rate) = metric.rate(inner) {
-            if rate.draw() {
-                let extras = Extras { rate: Some(rate), ..metric.extras };
-                measurement.emit(&Shot { plan: metric.plan(&inner.scoped.scope, &extras), inner });
-            }
-        } else {
-            let extras = Extras { rate: None, ..metric.extras };
-            measurement.emit(&Shot { plan: metric.plan(&inner.scoped.scope, &extras), inner });
+        let rate = metric.rate(inner);
+        if rate.is_none_or(SampleRate::draw) {
+            let plan = metric.plan(&inner.scoped.scope, rate);
+            measurement.emit(&Shot { plan, inner });
         }
     }
 
