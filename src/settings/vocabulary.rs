@@ -60,6 +60,7 @@ impl Builder {
     /// says comes before any. The name is that of the call, with the prefixes of
     /// [scopes](crate::Connector::scoped) and without the builder's.
     ///
+    /// Calls by name look for their pattern each time, [prepared](crate::Metric::build) metrics once.
     /// Gauges and sets are not sampled, nor is what has a timestamp: the server could not make up
     /// for it. Refused: an empty pattern.
     ///
