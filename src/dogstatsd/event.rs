@@ -17,8 +17,8 @@ use std::time::SystemTime;
 ///   line breaks, other control characters except tabs become `_`. Nothing can escape a backslash
 ///   that is followed by an `n`: servers read both as a line break.
 /// * In the host name, the aggregation key and the source type, `|` and control characters become `_`.
-/// * In tags, `|`, `,` and control characters become `_`, in their keys `:` too; a tag without a key is
-///   left out.
+/// * Tags are as those of [metrics](crate::dogstatsd#tags).
+/// * Times before the first full second of 1970 are left out.
 ///
 /// Events that this alters are counted as [altered](crate::Stats::altered). One with an empty title is
 /// dropped and counted as [invalid](crate::Drops::invalid), since servers refuse it.
@@ -128,7 +128,7 @@ impl Event {
         self
     }
 
-    /// One more tag, after the connector's own. With an empty value it is the key alone.
+    /// One more tag, after the connector's own.
     pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.tags.push((key.into(), value.into()));
         self

@@ -2,9 +2,15 @@
 //!
 //! They are for a few times a minute, and not for the hot path: emitting one allocates. In dialects
 //! without them they are dropped and counted.
+//!
+//! # Tags
+//!
+//! In a tag of an event or a service check, `|`, `,` and control characters become `_`, in its key `:`
+//! too; so does a key or a value that is empty.
 
 mod event;
 mod line;
+mod origin;
 mod rendered;
 mod service_check;
 

@@ -1,6 +1,6 @@
 //! A line put together piece by piece: nothing that a caller gives can end its field or its line.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What stands on each of a connector's lines, as it is rendered once.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,14 +39,21 @@ impl Rendered {
         self
     }
 
+    /// Whole seconds after 1970 began. Servers have no others: those are left out.
     pub(super) fn put_timestamp(&mut self, timestamp: Option<SystemTime>) -> &mut Self {
-        if let Some(timestamp) = timestamp {
-            self.put("|d:").put(&unix_seconds(timestamp).to_string());
+        let seconds = |time: SystemTime| {
+            let since = time.duration_since(UNIX_EPOCH).ok()?;
+            i64::try_from(since.as_secs()).ok().filter(|seconds| *seconds > 0)
+        };
+        match timestamp.map(seconds) {
+            Some(Some(seconds)) => return self.put("|d:").put(&seconds.to_string()),
+            Some(None) => self.altered = true,
+            None => {}
         }
         self
     }
 
-    /// The connector's tags and then the line's own. A tag without a key is left out.
+    /// The connector's tags and then the line's own.
     pub(super) fn put_tags(&mut self, before: &str, own: &[(String, String)]) -> &mut Self {
         let mut separator = "|#";
         if !before.is_empty() {
@@ -54,15 +61,9 @@ impl Rendered {
             separator = ",";
         }
         for (key, value) in own {
-            if key.is_empty() {
-                self.altered = true;
-                continue;
-            }
             self.put(separator);
-            self.put_without(key, |character| matches!(character, '|' | ',' | ':'));
-            if !value.is_empty() {
-                self.put(":").put_without(value, |character| matches!(character, '|' | ','));
-            }
+            self.put_part(key, |character| matches!(character, '|' | ',' | ':'));
+            self.put(":").put_part(value, |character| matches!(character, '|' | ','));
             separator = ",";
         }
         self
@@ -95,6 +96,15 @@ impl Rendered {
         self
     }
 
+    /// Half of a tag: `_` where it is empty.
+    fn put_part(&mut self, given: &str, is_separator: impl Fn(char) -> bool) -> &mut Self {
+        if given.is_empty() {
+            self.altered = true;
+            return self.put("_");
+        }
+        self.put_without(given, is_separator)
+    }
+
     fn put_without(&mut self, given: &str, is_separator: impl Fn(char) -> bool) -> &mut Self {
         let forbidden = |character: char| is_separator(character) || character.is_control();
         self.altered |= given.contains(forbidden);
@@ -103,21 +113,10 @@ impl Rendered {
     }
 }
 
-/// Whole seconds since 1970, rounded down; negative before.
-fn unix_seconds(time: SystemTime) -> i64 {
-    let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
-    match time.duration_since(UNIX_EPOCH) {
-        Ok(since) => seconds(since),
-        Err(before) => {
-            let before = before.duration();
-            -seconds(before) - i64::from(before.subsec_nanos() > 0)
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn text(given: &str) -> Rendered {
         let mut rendered = Rendered::default();
@@ -153,32 +152,26 @@ mod tests {
         for (before, own, line, altered) in [
             ("", &[][..], "", false),
             ("a:b,c", &[], "|#a:b,c", false),
-            ("", &[("k", "v"), ("only", "")], "|#k:v,only", false),
+            ("", &[("k", "v"), ("l", "w")], "|#k:v,l:w", false),
             ("a:b", &[("url", "http://x:80/#y")], "|#a:b,url:http://x:80/#y", false),
             ("", &[("k", "v,forged:1|#x\n"), ("k:x", "v")], "|#k:v_forged:1_#x_,k_x:v", true),
-            ("", &[("", "lost"), ("k", "v")], "|#k:v", true),
-            ("", &[("", "lost")], "", true),
+            ("", &[("", "v"), ("k", "")], "|#_:v,k:_", true),
         ] {
             assert_eq!(tags(before, own), (line.to_owned(), altered), "{before:?} {own:?}");
         }
     }
 
     #[test]
-    fn seconds_are_whole_and_never_later_than_the_time() {
-        let at = |milliseconds: i64| {
-            let distance = Duration::from_millis(milliseconds.unsigned_abs());
-            let time = if milliseconds < 0 { UNIX_EPOCH - distance } else { UNIX_EPOCH + distance };
-            unix_seconds(time)
+    fn times_are_whole_seconds_and_those_that_servers_do_not_have_are_left_out() {
+        let at = |time: SystemTime| {
+            let mut rendered = Rendered::default();
+            rendered.put_timestamp(Some(time));
+            (rendered.line, rendered.altered)
         };
-        for (milliseconds, seconds) in [
-            (0, 0),
-            (999, 0),
-            (1_656_581_400_500, 1_656_581_400),
-            (-1, -1),
-            (-1_000, -1),
-            (-1_001, -2),
-        ] {
-            assert_eq!(at(milliseconds), seconds, "{milliseconds} ms");
-        }
+        let after = |milliseconds| UNIX_EPOCH + Duration::from_millis(milliseconds);
+        assert_eq!(at(after(1_656_581_400_999)), ("|d:1656581400".to_owned(), false));
+        assert_eq!(at(after(1_000)), ("|d:1".to_owned(), false));
+        assert_eq!(at(after(999)), (String::new(), true));
+        assert_eq!(at(UNIX_EPOCH - Duration::from_secs(1)), (String::new(), true));
     }
 }

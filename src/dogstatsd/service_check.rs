@@ -16,8 +16,8 @@ use std::time::SystemTime;
 /// * In the message, line breaks and `m:` are escaped (`\n` and `m\:` on the wire), as the official clients
 ///   do. `\r` and `\r\n` become line breaks; `|`, and control characters except tabs, become `_`. What looks
 ///   like one of these escapes already is read as what they stand for.
-/// * In tags, `|`, `,` and control characters become `_`, in their keys `:` too; a tag without a key is
-///   left out.
+/// * Tags are as those of [metrics](crate::dogstatsd#tags).
+/// * Times before the first full second of 1970 are left out.
 ///
 /// Service checks that this alters are counted as [altered](crate::Stats::altered). One with an empty
 /// name is dropped and counted as [invalid](crate::Drops::invalid), since servers refuse it.
@@ -84,7 +84,7 @@ impl ServiceCheck {
         self
     }
 
-    /// One more tag, after the connector's own. With an empty value it is the key alone.
+    /// One more tag, after the connector's own.
     pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.tags.push((key.into(), value.into()));
         self
