@@ -8,6 +8,7 @@
 //! In a tag of an event or a service check, `|`, `,` and control characters become `_`, in its key `:`
 //! too; so does a key or a value that is empty.
 
+mod environment;
 mod event;
 mod line;
 mod origin;
