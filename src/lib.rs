@@ -3,6 +3,8 @@
 
 #[cfg(feature = "tokio")]
 mod connector;
+#[cfg(feature = "tokio")]
+pub mod dogstatsd;
 mod emit;
 #[cfg(feature = "tokio")]
 mod endpoint;
