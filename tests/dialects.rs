@@ -633,3 +633,20 @@ fn a_prepared_metric_keeps_the_flusher_and_can_be_sent() {
     hits.incr();
     assert_eq!(receiver.lines(1), ["hits:1|c"]);
 }
+
+#[test]
+fn events_and_service_checks_have_the_connectors_tags_in_dogstatsd_alone() {
+    use freewheel::dogstatsd::{Event, ServiceCheck, Status};
+    let emit = |statsd: &Connector| {
+        let statsd = statsd.scoped("ignored").with_tag("k", "v");
+        statsd.event(&Event::new("title", "text"));
+        statsd.service_check(&ServiceCheck::new("db", Status::Ok));
+    };
+    let configure = |builder: Builder| {
+        builder.dialect(Dialect::DogStatsD).tag("env", "prod").container_id("ci-1")
+    };
+    let expected = ["_e{5,4}:title|text|#env:prod,k:v|c:ci-1", "_sc|db|0|#env:prod,k:v|c:ci-1"];
+    assert_eq!(arrived(configure, emit).0, expected);
+    let (lines, stats) = spoken(Dialect::Influx, emit);
+    assert_eq!((lines.len(), stats.drops.unsupported.lines), (0, 2));
+}

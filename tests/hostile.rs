@@ -5,10 +5,13 @@
 
 #[path = "../fuzz/src/clean.rs"]
 mod clean;
+#[path = "support/parsers/mod.rs"]
+mod parsers;
 mod support;
 
 use clean::{DIALECTS, Place, has_tags};
 use freewheel::{Connector, Dialect, Protocol, Set};
+use parsers::plain::Types;
 use proptest::prelude::*;
 use std::net::UdpSocket;
 use support::{assert_balanced, flush, started};
@@ -43,6 +46,25 @@ fn any_hostile() -> impl Strategy<Value = Hostile> {
         tags: [first, second],
         member,
     })
+}
+
+/// How many metrics a strict reader of the dialect finds.
+fn metrics(dialect: Dialect, datagram: &[u8]) -> Result<usize, String> {
+    let parsed = match dialect {
+        Dialect::StatsD => parsers::plain::parse(datagram, Types::Etsy),
+        Dialect::Extended => parsers::plain::parse(datagram, Types::Extended),
+        Dialect::Graphite => parsers::graphite::parse(datagram),
+        Dialect::Influx => parsers::influx::parse(datagram),
+        Dialect::Librato => parsers::librato::parse(datagram),
+        Dialect::SignalFx => parsers::signalfx::parse(datagram),
+        _ => {
+            let lines =
+                parsers::dogstatsd::parse(datagram, 6).map_err(|error| error.to_string())?;
+            let is_metric = |line: &&_| matches!(line, parsers::dogstatsd::Line::Metric(_));
+            return Ok(lines.iter().filter(is_metric).count());
+        }
+    };
+    parsed.map(|metrics| metrics.len()).map_err(|error| error.to_string())
 }
 
 /// Every way to emit it: how many tags it has, and whether it is a set's member.
@@ -114,6 +136,8 @@ proptest! {
             let (mut space, mut lines) = ([0; 65_536], Vec::new());
             while let Ok(length) = receiver.recv(&mut space) {
                 let datagram = std::str::from_utf8(&space[..length]).unwrap();
+                let count = datagram.matches('\n').count();
+                prop_assert_eq!(metrics(dialect, &space[..length]), Ok(count), "{:?}", dialect);
                 lines.extend(datagram.split_terminator('\n').map(str::to_owned));
             }
             prop_assert_eq!(&lines, &expected, "{:?}", dialect);

@@ -15,6 +15,7 @@
 //! One that is empty is as one that is not there. What is not asked for is not looked at: the port is
 //! not, where there is a URL.
 
+use crate::emit::Cardinality;
 use crate::endpoint::{self, Endpoint};
 use crate::error::BuildError;
 use crate::settings::{Protocol, require};
@@ -32,15 +33,6 @@ pub(crate) struct Environment {
     /// None without origin detection.
     pub(crate) external_data: Option<String>,
     pub(crate) cardinality: Option<Cardinality>,
-}
-
-/// Of which cardinality the tags are that the Datadog Agent adds to a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cardinality {
-    None,
-    Low,
-    Orchestrator,
-    High,
 }
 
 const DEFAULT_PORT: u16 = 8125;

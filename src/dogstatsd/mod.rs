@@ -19,7 +19,7 @@ pub use event::{AlertType, Event, Priority};
 pub use service_check::{ServiceCheck, Status};
 
 use crate::connector::{Connector, Inner};
-use crate::emit::Invalid;
+use crate::emit::{Invalid, Unsupported};
 use rendered::{Rendered, Surroundings};
 
 impl Connector {
@@ -28,8 +28,8 @@ impl Connector {
     /// The connector's prefix has no part in it, its tags do. An event that is longer than a block is
     /// dropped and counted as [oversize](crate::Drops::oversize), as every line is.
     pub fn event(&self, event: &Event) {
-        if let Some(inner) = &self.inner {
-            emit(inner, event.render(surroundings(inner)));
+        if let Some(inner) = self.inner() {
+            emit(inner, |surroundings| event.render(surroundings));
         }
     }
 
@@ -37,19 +37,22 @@ impl Connector {
     ///
     /// The connector's prefix has no part in it, its tags do.
     pub fn service_check(&self, check: &ServiceCheck) {
-        if let Some(inner) = &self.inner {
-            emit(inner, check.render(surroundings(inner)));
+        if let Some(inner) = self.inner() {
+            emit(inner, |surroundings| check.render(surroundings));
         }
     }
 }
 
-fn surroundings(_inner: &Inner) -> Surroundings<'_> {
-    Surroundings::default()
-}
-
-fn emit(inner: &Inner, rendered: Option<Rendered>) {
-    match &rendered {
-        Some(rendered) => inner.exchange.emit(|| rendered),
+fn emit(inner: &Inner, render: impl FnOnce(Surroundings<'_>) -> Option<Rendered>) {
+    let scope = &inner.scoped.scope;
+    let Some((tags, origin)) = scope.dogstatsd_fields() else {
+        return inner.exchange.emit(|| Unsupported);
+    };
+    match render(Surroundings { tags, origin }) {
+        Some(mut rendered) => {
+            rendered.altered |= scope.is_altered();
+            inner.exchange.emit(|| &rendered);
+        }
         None => inner.exchange.emit(|| Invalid),
     }
 }

@@ -151,6 +151,19 @@ impl Scope {
         self.writer.is_some()
     }
 
+    /// What stands on events and service checks too: the tags without what begins them, and the fields
+    /// behind them. None in other dialects.
+    pub(crate) fn dogstatsd_fields(&self) -> Option<(&str, &str)> {
+        let text = |rendered| str::from_utf8(Rendered::bytes(rendered)).ok();
+        let (tags, end) = (text(&self.tags)?, text(&self.end)?);
+        let is_dogstatsd = self.dialect == Dialect::DogStatsD;
+        is_dogstatsd.then(|| (tags.trim_start_matches("|#"), end.trim_end_matches('\n')))
+    }
+
+    pub(crate) fn is_altered(&self) -> bool {
+        self.altered
+    }
+
     /// Whether it was given a tag that cannot be said.
     pub(crate) fn is_impossible(&self) -> bool {
         self.impossible
