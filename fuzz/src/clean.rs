@@ -26,7 +26,7 @@ pub fn has_tags(dialect: Dialect) -> bool {
 }
 
 pub fn is_forbidden(dialect: Dialect, place: Place, character: char) -> bool {
-    let word = character.is_ascii_alphanumeric() || matches!(character, '_' | '-' | '.' | '/');
+    let word = character.is_ascii_alphanumeric() || matches!(character, '_' | '-' | '.');
     let separates = match (dialect, place) {
         (_, Place::Member) => matches!(character, ':' | '|'),
         (Dialect::DogStatsD, Place::Key) => matches!(character, ':' | '|' | ','),

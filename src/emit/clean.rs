@@ -15,7 +15,7 @@ pub(crate) enum Rule {
     /// Nothing that separates anything in the dialects whose tags stand in the name, or that the
     /// databases behind them refuse.
     Word,
-    /// Letters, digits, and `_ - . /` alone: what the reference server lets through.
+    /// Letters, digits, and `_ - .` alone: what the reference server leaves as it is.
     Strict,
 }
 
@@ -28,7 +28,7 @@ impl Rule {
                 Self::Key => matches!(character, ':' | '|' | ','),
                 Self::Value => matches!(character, '|' | ','),
                 Self::Word => " !#,:;=[\\]^|~".contains(character),
-                Self::Strict => !(character.is_ascii_alphanumeric() || "_-./".contains(character)),
+                Self::Strict => !(character.is_ascii_alphanumeric() || "_-.".contains(character)),
             }
     }
 
@@ -39,7 +39,8 @@ impl Rule {
             Self::Field => any_suspect(bytes),
             Self::Key => any_suspect_in_tag(bytes, true),
             Self::Value => any_suspect_in_tag(bytes, false),
-            Self::Word | Self::Strict => any_but_words(bytes),
+            Self::Word => any_but_words(bytes),
+            Self::Strict => any_but_words(bytes) || has_slash(bytes),
         }
     }
 }
@@ -75,6 +76,12 @@ fn any_but_words(bytes: [u8; 16]) -> bool {
     !word.all()
 }
 
+#[inline(always)]
+fn has_slash(bytes: [u8; 16]) -> bool {
+    let bytes = i8x16::new(bytes.map(|byte| byte as i8));
+    bytes.simd_eq(i8x16::splat(b'/' as i8)).any()
+}
+
 /// As signed numbers, all of 0x80..=0xff, 0x00..=0x1f and 0x7f come before b' ' + 1.
 #[inline(always)]
 fn control_or_beyond(bytes: i8x16) -> i8x16 {
@@ -94,7 +101,8 @@ pub(super) fn copy_surely_clean_by(rule: Rule, to: &mut [u8], text: &[u8]) -> bo
         Rule::Field => copy_unless(|bytes| Rule::Field.suspects(bytes), to, text),
         Rule::Key => copy_unless(|bytes| Rule::Key.suspects(bytes), to, text),
         Rule::Value => copy_unless(|bytes| Rule::Value.suspects(bytes), to, text),
-        Rule::Word | Rule::Strict => copy_unless(|bytes| Rule::Word.suspects(bytes), to, text),
+        Rule::Word => copy_unless(|bytes| Rule::Word.suspects(bytes), to, text),
+        Rule::Strict => copy_unless(|bytes| Rule::Strict.suspects(bytes), to, text),
     }
 }
 
@@ -156,7 +164,8 @@ mod tests {
         };
         // What is told to be clean without a closer look.
         let surely = |rule: Rule, byte: u8| match rule {
-            Rule::Word | Rule::Strict => byte.is_ascii_alphanumeric() || b"_-./".contains(&byte),
+            Rule::Word => byte.is_ascii_alphanumeric() || b"_-./".contains(&byte),
+            Rule::Strict => byte.is_ascii() && !rule.forbids(byte.into()),
             _ => byte.is_ascii() && !rule.forbids(byte.into()),
         };
         for rule in [Rule::Field, Rule::Key, Rule::Value, Rule::Word, Rule::Strict] {

@@ -31,7 +31,7 @@ use super::text::Short;
 /// |---|---|---|---|---|
 /// | `StatsD`, `Extended` | `:` `\|` | | | `:` `\|` |
 /// | `DogStatsD` | `:` `\|` | `:` `\|` `,` | `\|` `,` | `:` `\|` |
-/// | `Graphite` | all but ASCII letters, digits, `_` `-` `.` `/` | the same | the same | `:` `\|` |
+/// | `Graphite` | all but ASCII letters, digits, `_` `-` `.` | the same | the same | `:` `\|` |
 /// | `Influx`, `Librato`, `SignalFx` | space `!` `#` `,` `:` `;` `=` `[` `\` `]` `^` `\|` `~` | the same | the same | `:` `\|` |
 ///
 /// In `DogStatsD` a line that would begin with `_sc` or `_e{` loses that `_`, or it would be read
