@@ -3,6 +3,8 @@
 
 #[cfg(feature = "tokio")]
 mod connector;
+#[cfg(feature = "tokio")]
+pub mod dogstatsd;
 mod emit;
 #[cfg(feature = "tokio")]
 mod endpoint;
@@ -14,6 +16,8 @@ pub mod fuzzing;
 mod handoff;
 #[cfg(feature = "tokio")]
 mod lifecycle;
+#[cfg(feature = "tokio")]
+mod metric;
 #[cfg(all(loom, feature = "__loom"))]
 #[doc(hidden)]
 pub mod model;
@@ -38,9 +42,16 @@ pub mod faults {}
 #[cfg(feature = "tokio")]
 pub use {
     connector::Connector,
-    emit::Value,
+    emit::{
+        Cardinality, Dialect, DogStatsDVersion, NoTags, SampleRate, SampleRateError, Tagged, Tags,
+        Value,
+    },
     error::{BuildError, StartError},
     handoff::Tally,
+    metric::{
+        Counter, Distribution, Gauge, Histogram, Kind, Meter, Metric, MetricError, Sampled, Set,
+        Timestamped, Timing,
+    },
     settings::{Builder, Delivery, Framing, Protocol, WhenFull},
     stats::{Drops, FlushOutcome, Losses, Stats, StopReport},
     timer::Timer,
