@@ -1,6 +1,12 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(not(feature = "tokio"), allow(dead_code, unreachable_pub, unused_imports))]
 
+#[cfg(feature = "axum")]
+#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+pub mod axum;
+#[cfg(feature = "tokio")]
+mod configuration;
 #[cfg(feature = "tokio")]
 mod connector;
 mod emit;
@@ -26,6 +32,9 @@ mod stats;
 mod sync;
 #[cfg(feature = "tokio")]
 mod timer;
+#[cfg(feature = "tower")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
+pub mod tower;
 
 #[cfg(doc)]
 #[doc = include_str!("../DESIGN.md")]
@@ -33,6 +42,7 @@ pub mod design {}
 
 #[cfg(feature = "tokio")]
 pub use {
+    configuration::Settings,
     connector::Connector,
     emit::Value,
     error::{BuildError, StartError},
