@@ -34,7 +34,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn run(listener: TcpListener) -> Result<(), ServeError> {
+pub(crate) async fn run(listener: TcpListener) -> Result<(), ServeError> {
     println!("listening on http://{}/", listener.local_addr().map_err(ServeError::Io)?);
     let router = Router::new().route("/", get(handler));
     let report = freewheel::axum::serve(listener, router, Settings::new()).await?;

@@ -1,1 +1,51 @@
-//! x
+//! Web services, timed: what arrives at the server, to the last request.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod application;
+mod bodies;
+mod client;
+mod extractor;
+mod grpc;
+mod layer;
+mod load;
+mod routes;
+mod serving;
+
+use freewheel::Connector;
+use support::TcpReceiver;
+
+/// A connector on this runtime, and where its lines arrive. Paths are `{type}.{name}`, without a prefix.
+async fn connected() -> (TcpReceiver, Connector) {
+    let receiver = TcpReceiver::start();
+    let statsd = support::tcp(receiver.port()).type_prefixes(true).build().unwrap();
+    statsd.start().await.unwrap();
+    (receiver, statsd)
+}
+
+/// All lines that were emitted, sorted, with times as `_`.
+async fn arrived(receiver: &TcpReceiver, statsd: &Connector) -> Vec<String> {
+    let report = statsd.stop().await;
+    assert_eq!(report.kept.lines, 0, "{report:?}");
+    assert_eq!(report.stats.dropped().lines, 0, "{report:?}");
+    receiver.wait_for_lines(report.stats.sent.lines);
+    let mut lines: Vec<String> = receiver.lines().iter().map(|line| without_time(line)).collect();
+    lines.sort();
+    lines
+}
+
+fn without_time(line: &str) -> String {
+    match line.split_once(':') {
+        Some((name, value)) if value.ends_with("|ms") => format!("{name}:_|ms"),
+        _ => line.to_owned(),
+    }
+}
+
+/// The time on a line, in milliseconds.
+fn milliseconds(line: &str) -> f64 {
+    let (_, value) = line.split_once(':').unwrap();
+    value.strip_suffix("|ms").unwrap().parse().unwrap()
+}
