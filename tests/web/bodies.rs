@@ -65,8 +65,7 @@ async fn lines(
     (lines, milliseconds(&body))
 }
 
-const BOTH: [&str; 2] =
-    ["timers.download.GET.200.body:_|ms", "timers.download.GET.200:_|ms"];
+const BOTH: [&str; 2] = ["timers.download.GET.200.body:_|ms", "timers.download.GET.200:_|ms"];
 
 #[tokio::test]
 async fn a_body_is_timed_from_the_head_to_its_end() {
@@ -104,11 +103,11 @@ async fn a_body_whose_client_went_away_is_timed_until_it_is_dropped() {
 #[tokio::test]
 async fn sizes_and_ends_are_passed_on() {
     let (_receiver, statsd) = connected().await;
-    let service = ServiceBuilder::new()
-        .layer(StatsdLayer::new(&statsd, "a").body_time())
-        .service(service_fn(async |_: Request<String>| {
+    let service = ServiceBuilder::new().layer(StatsdLayer::new(&statsd, "a").body_time()).service(
+        service_fn(async |_: Request<String>| {
             Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
-        }));
+        }),
+    );
     let body = service.oneshot(Request::new(String::new())).await.unwrap().into_body();
     assert!(body.is_end_stream());
     assert_eq!(body.size_hint().exact(), Some(0));

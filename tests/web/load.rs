@@ -27,15 +27,21 @@ async fn every_request_arrives_exactly_once() {
     let at_work = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&at_work);
     let router = Router::new()
-        .route("/{n}", get(async |Path(n): Path<u64>, statsd: Statsd| {
-            let _timer = statsd.execution_timer("work");
-            statsd.increase_counter(("seen", n % 2), 1);
-            if n % 4 == 3 { StatusCode::NOT_FOUND } else { StatusCode::OK }
-        }))
-        .route("/wait/for/ever", get(async move || {
-            counted.fetch_add(1, Ordering::Relaxed);
-            std::future::pending::<()>().await;
-        }));
+        .route(
+            "/{n}",
+            get(async |Path(n): Path<u64>, statsd: Statsd| {
+                let _timer = statsd.execution_timer("work");
+                statsd.increase_counter(("seen", n % 2), 1);
+                if n % 4 == 3 { StatusCode::NOT_FOUND } else { StatusCode::OK }
+            }),
+        )
+        .route(
+            "/wait/for/ever",
+            get(async move || {
+                counted.fetch_add(1, Ordering::Relaxed);
+                std::future::pending::<()>().await;
+            }),
+        );
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(axum::serve(listener, instrument(router, &statsd)).into_future());

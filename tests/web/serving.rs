@@ -32,12 +32,13 @@ async fn served(router: Router, settings: Settings) -> (SocketAddr, oneshot::Sen
 async fn requests_under_way_are_answered_and_their_metrics_sent() {
     let receiver = TcpReceiver::start();
     let (release, released) = tokio::sync::watch::channel(false);
-    let router = Router::new()
-        .route("/", get(async || "hello"))
-        .route("/slow", get(async move || {
+    let router = Router::new().route("/", get(async || "hello")).route(
+        "/slow",
+        get(async move || {
             released.clone().wait_for(|&released| released).await.unwrap();
             "hello"
-        }));
+        }),
+    );
     let (address, stop, served) = served(router, settings(receiver.port())).await;
     let client = Keeping::new(address);
     // Its connection stays open, idle, and holds nothing up.
