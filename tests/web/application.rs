@@ -5,6 +5,7 @@
 mod sample;
 
 use crate::client::Keeping;
+use crate::elsewhere;
 use crate::support::{PATIENCE, TcpReceiver};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -18,19 +19,20 @@ use tokio::task::JoinSet;
 const APPLICATION: &str = "FREEWHEEL_TEST_APPLICATION";
 
 /// The application in a process that has these two variables of StatsD and no other.
-struct Application {
+pub(crate) struct Application {
     child: Child,
     output: BufReader<ChildStdout>,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Application {
-    fn start(host: &str, port: Option<u16>) -> Self {
+    pub(crate) fn start(host: &str, port: Option<u16>) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["application::application", "--exact", "--nocapture"]);
         for variable in ["STATSD_ENABLED", "STATSD_PORT", "STATSD_PROTOCOL"] {
             command.env_remove(variable);
         }
+        // Where it is not StatsD's own.
         if let Some(port) = port {
             command.env("STATSD_PORT", port.to_string());
         }
@@ -48,13 +50,13 @@ impl Application {
         Self { child, output, address }
     }
 
-    fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     }
 
     /// All that it has printed since, when it has ended well.
-    fn end(mut self) -> String {
+    pub(crate) fn end(mut self) -> String {
         let start = Instant::now();
         while self.child.try_wait().unwrap().is_none() {
             assert!(start.elapsed() < PATIENCE, "it ends");
@@ -90,7 +92,7 @@ fn application() {
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn terminated_in_the_midst_of_load_it_loses_no_metric_of_a_request_that_was_answered() {
-    let receiver = TcpReceiver::start();
+    let receiver = elsewhere(TcpReceiver::start).await;
     let application = Application::start("127.0.0.1", Some(receiver.port()));
     let client = Keeping::new(application.address);
     let (answered, asked) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));

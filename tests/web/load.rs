@@ -1,6 +1,7 @@
 //! A real client's load on loopback: what arrives is exact.
 
 use crate::client::{Keeping, begin};
+use crate::elsewhere;
 use crate::support::{self, TcpReceiver, eventually};
 use axum::Router;
 use axum::extract::Path;
@@ -21,7 +22,7 @@ const ABORTED: u64 = 500;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_request_arrives_exactly_once() {
-    let receiver = TcpReceiver::start();
+    let receiver = elsewhere(TcpReceiver::start).await;
     let statsd = support::tcp(receiver.port()).type_prefixes(true).build().unwrap();
     statsd.start().await.unwrap();
     let at_work = Arc::new(AtomicU64::new(0));

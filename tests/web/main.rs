@@ -12,15 +12,21 @@ mod extractor;
 mod grpc;
 mod layer;
 mod load;
+mod real;
 mod routes;
 mod serving;
 
 use freewheel::Connector;
 use support::TcpReceiver;
 
+/// Made on another thread: it has a runtime of its own.
+async fn elsewhere<T: Send + 'static>(make: fn() -> T) -> T {
+    tokio::task::spawn_blocking(make).await.unwrap()
+}
+
 /// A connector on this runtime, and where its lines arrive. Paths are `{type}.{name}`, without a prefix.
 async fn connected() -> (TcpReceiver, Connector) {
-    let receiver = TcpReceiver::start();
+    let receiver = elsewhere(TcpReceiver::start).await;
     let statsd = support::tcp(receiver.port()).type_prefixes(true).build().unwrap();
     statsd.start().await.unwrap();
     (receiver, statsd)

@@ -1,6 +1,7 @@
 //! `serve`: started, served and stopped, within its deadlines.
 
 use crate::client::{Keeping, begin};
+use crate::elsewhere;
 use crate::support::{self, BlackHole, TcpReceiver};
 use axum::Router;
 use axum::routing::get;
@@ -30,7 +31,7 @@ async fn served(router: Router, settings: Settings) -> (SocketAddr, oneshot::Sen
 
 #[tokio::test]
 async fn requests_under_way_are_answered_and_their_metrics_sent() {
-    let receiver = TcpReceiver::start();
+    let receiver = elsewhere(TcpReceiver::start).await;
     let (release, released) = tokio::sync::watch::channel(false);
     let router = Router::new().route("/", get(async || "hello")).route(
         "/slow",
@@ -62,7 +63,7 @@ async fn requests_under_way_are_answered_and_their_metrics_sent() {
 
 #[tokio::test]
 async fn requests_without_an_end_hold_up_the_shutdown_no_longer_than_its_timeout() {
-    let receiver = TcpReceiver::start();
+    let receiver = elsewhere(TcpReceiver::start).await;
     let router = Router::new()
         .route("/", get(async || "hello"))
         .route("/never", get(async || std::future::pending::<()>().await));
@@ -88,7 +89,7 @@ async fn requests_without_an_end_hold_up_the_shutdown_no_longer_than_its_timeout
 
 #[tokio::test]
 async fn a_server_that_cannot_be_reached_holds_up_the_stop_no_longer_than_its_timeout() {
-    let nowhere = BlackHole::open();
+    let nowhere = elsewhere(BlackHole::open).await;
     let settings = settings(nowhere.port());
     let settings = settings.tune(|builder| builder.stop_timeout(Duration::from_millis(300)));
     let router = Router::new().route("/", get(async || "hello"));
