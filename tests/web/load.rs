@@ -1,8 +1,8 @@
 //! A real client's load on loopback: what arrives is exact.
 
 use crate::client::{Keeping, begin};
-use crate::elsewhere;
-use crate::support::{self, TcpReceiver, eventually};
+use crate::support::{self, TcpReceiver};
+use crate::{elsewhere, emitted};
 use axum::Router;
 use axum::extract::Path;
 use axum::http::StatusCode;
@@ -75,12 +75,7 @@ async fn every_request_arrives_exactly_once() {
 
     let all = CLIENTS * REQUESTS;
     let lines = 3 * all + ABORTED;
-    tokio::task::spawn_blocking({
-        let statsd = statsd.clone();
-        move || eventually("all are recorded", || statsd.stats().emitted.lines == lines)
-    })
-    .await
-    .unwrap();
+    emitted(&statsd, lines).await;
     let report = statsd.stop().await;
     assert_eq!((report.kept.lines, report.stats.sent.lines), (0, lines), "{}", report.stats);
     receiver.wait_for_lines(lines);

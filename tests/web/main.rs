@@ -32,6 +32,16 @@ async fn connected() -> (TcpReceiver, Connector) {
     (receiver, statsd)
 }
 
+/// Waits until so many lines were emitted.
+async fn emitted(statsd: &Connector, lines: u64) {
+    let patience = tokio::time::timeout(support::PATIENCE, async {
+        while statsd.stats().emitted.lines < lines {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    });
+    assert!(patience.await.is_ok(), "{lines} lines are emitted: {}", statsd.stats());
+}
+
 /// All lines that were emitted, sorted, with times as `_`.
 async fn arrived(receiver: &TcpReceiver, statsd: &Connector) -> Vec<String> {
     let report = statsd.stop().await;
