@@ -1,6 +1,12 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(not(feature = "tokio"), allow(dead_code, unreachable_pub, unused_imports))]
 
+#[cfg(feature = "axum")]
+#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+pub mod axum;
+#[cfg(feature = "tokio")]
+mod configuration;
 #[cfg(feature = "tokio")]
 mod connector;
 #[cfg(feature = "tokio")]
@@ -30,6 +36,9 @@ mod stats;
 mod sync;
 #[cfg(feature = "tokio")]
 mod timer;
+#[cfg(feature = "tower")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
+pub mod tower;
 
 #[cfg(doc)]
 #[doc = include_str!("../DESIGN.md")]
@@ -41,6 +50,7 @@ pub mod faults {}
 
 #[cfg(feature = "tokio")]
 pub use {
+    configuration::Settings,
     connector::Connector,
     emit::{
         Cardinality, Dialect, DogStatsDVersion, NoTags, SampleRate, SampleRateError, Tagged, Tags,

@@ -188,6 +188,11 @@ impl Builder {
         Ok(if let Some(port) = port { builder.port(port) } else { builder })
     }
 
+    pub(crate) fn host(mut self, host: String) -> Self {
+        self.host = host;
+        self
+    }
+
     /// The server's port. Default: 8125. Refused: 0. Unix sockets have none.
     pub fn port(mut self, port: u16) -> Self {
         self.port = port;
@@ -338,7 +343,7 @@ impl Builder {
         Ok(Connector::new(settings, shape))
     }
 
-    fn check(self) -> Result<(Settings, Shape), BuildError> {
+    pub(crate) fn check(self) -> Result<(Settings, Shape), BuildError> {
         let endpoint = Endpoint::new(self.protocol, &self.host, self.port)?;
         let prefix = self.prefix.trim_matches('.').to_owned();
         let clean = self.vocabulary.accepts_prefix(&prefix);
