@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[allow(unreachable_pub)]
 #[path = "../fuzz/src/clean.rs"]
 mod clean;
 #[path = "support/parsers/mod.rs"]

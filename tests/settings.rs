@@ -240,7 +240,9 @@ fn no_prefix_must_be_said_and_wins_over_all() {
 #[test]
 fn a_bad_prefix_is_an_error_that_names_where_it_came_from() {
     let refused = |by: &str, value: &str| {
-        format!("{by}: {value:?} is refused: expected no `:`, `|`, control, or what the dialect forbids")
+        format!(
+            "{by}: {value:?} is refused: expected no `:`, `|`, control, or what the dialect forbids"
+        )
     };
     assert_refused(&complete().prefix("a:b"), &[], &refused("prefix", "a:b"));
     let variable = [HOST, ("STATSD_PREFIX", "a|b")];

@@ -73,7 +73,7 @@ pub struct Settings {
     protocol: Option<Protocol>,
     service: Option<String>,
     environment: Option<String>,
-    #[cfg_attr(not(feature = "axum"), expect(dead_code))]
+    #[cfg_attr(not(feature = "axum"), allow(dead_code))]
     pub(crate) shutdown_timeout: Duration,
     /// All that the environment says nothing about.
     builder: Builder,
@@ -81,7 +81,9 @@ pub struct Settings {
 
 /// What is said about the prefix.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(Default))]
 enum Prefix {
+    #[cfg_attr(feature = "serde", default)]
     Open,
     None,
     Given(String),

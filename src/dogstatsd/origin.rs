@@ -90,14 +90,14 @@ fn identity_within(path: &str) -> Option<(&str, &str)> {
 /// `memory`, and then that of version 2.
 fn cgroup_nodes(cgroup: &str) -> Vec<PathBuf> {
     let node = |wanted| {
-        let paths = cgroup.lines().filter_map(|line| {
+        let mut paths = cgroup.lines().filter_map(|line| {
             let [_, controllers, path] = line.split(':').collect::<Vec<_>>()[..] else {
                 return None;
             };
             (controllers == wanted).then_some(path)
         });
         // Of several, the last.
-        Some(Path::new(wanted).join(paths.last()?.trim_start_matches('/')))
+        Some(Path::new(wanted).join(paths.next_back()?.trim_start_matches('/')))
     };
     [node("memory"), node("")].into_iter().flatten().collect()
 }

@@ -33,6 +33,8 @@ pub(crate) mod sealed {
 
 /// A path as text.
 #[derive(Clone, Debug)]
+// The long one is rare, and the short one is not to allocate.
+#[expect(clippy::large_enum_variant)]
 pub enum PathText {
     Short(ArrayString<256>),
     Long(String),
