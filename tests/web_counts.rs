@@ -14,6 +14,7 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tower::layer::layer_fn;
@@ -94,7 +95,7 @@ fn the_layer_allocates_nothing() {
 fn a_router_allocates_for_the_layer_what_it_does_for_any() {
     let statsd = connector();
     let router = || Router::<()>::new().route("/users/{id}", get(async || StatusCode::NO_CONTENT));
-    /// Passes requests on.
+    /// Passes requests on. It has something to keep, as most have: axum clones that for each.
     #[derive(Clone)]
     struct Pass<S>(S);
     impl<R, S: Service<R>> Service<R> for Pass<S> {
@@ -109,8 +110,13 @@ fn a_router_allocates_for_the_layer_what_it_does_for_any() {
         }
     }
     let path = "/users/17";
+    let kept = Arc::new(());
+    let idle = layer_fn(move |service| {
+        let _ = &kept;
+        Pass(service)
+    });
     let bare = allocations::<Body, _>(router(), path);
-    let idle = allocations::<Body, _>(router().layer(layer_fn(Pass)), path);
+    let idle = allocations::<Body, _>(router().layer(idle), path);
     let timed = allocations::<Body, _>(router().layer(layer(&statsd)), path);
     let instrumented = allocations::<Body, _>(instrument(router(), &statsd), path);
     println!("bare {bare}, idle layer {idle}, timed {timed}, instrumented {instrumented}");
