@@ -97,3 +97,26 @@ impl Packer {
         Some(Datagram { payload, taken, size })
     }
 }
+
+/// See `send::segments::Batch`.
+pub struct Batch {
+    /// What goes out.
+    pub bytes: Vec<u8>,
+    /// The length of each datagram, save the last.
+    pub segment: usize,
+    /// How many these are.
+    pub segments: usize,
+    /// As it is counted.
+    pub size: Tally,
+}
+
+/// The next batch of these runs of whole lines, of at most `most` bytes.
+pub fn next_batch<'a>(
+    runs: impl Iterator<Item = &'a [u8]> + Clone,
+    max: usize,
+    most: usize,
+) -> Option<Batch> {
+    let send::Batch { pieces, segment, segments, size } = send::next_batch(runs, max, most)?;
+    let bytes = pieces.iter().flat_map(|piece| piece.to_vec()).collect();
+    Some(Batch { bytes, segment, segments, size })
+}

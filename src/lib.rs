@@ -31,6 +31,10 @@ mod timer;
 #[doc = include_str!("../DESIGN.md")]
 pub mod design {}
 
+#[cfg(doc)]
+#[doc = include_str!("../FAULTS.md")]
+pub mod faults {}
+
 #[cfg(feature = "tokio")]
 pub use {
     connector::Connector,

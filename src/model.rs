@@ -21,6 +21,11 @@ impl Exchange {
         Self(Arc::new(handoff::Exchange::new(block_size, blocks, ring_at, Box::new(wake))))
     }
 
+    /// The same, whose flusher can be dormant. (For the others callers pass no fence.)
+    pub fn with_dormancy(block_size: usize, wake: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Arc::new(handoff::Exchange::with_barrier(block_size, Box::new(wake))))
+    }
+
     /// Emits lines that belong together.
     pub fn emit(&self, lines: &[u8]) {
         self.0.emit(|| Encoded(lines));
@@ -95,6 +100,11 @@ impl Collector {
     /// Whether the flusher may sleep.
     pub fn fall_asleep(&self) -> bool {
         self.0.fall_asleep()
+    }
+
+    /// Whether the flusher may sleep until a line comes.
+    pub fn lie_down(&self) -> bool {
+        self.0.lie_down()
     }
 
     /// Consumes what was taken, and returns it.

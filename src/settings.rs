@@ -27,13 +27,13 @@ pub enum Protocol {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Delivery {
-    /// When the other side's operating system has acknowledged them; to a Unix socket, when it has
-    /// taken them, being the same one. Until then they are kept, within the capacity, and where a
+    /// When the other side's operating system has acknowledged them; to a Unix socket, whose
+    /// operating system is ours, when the server has read them. Until then they are kept, within the capacity, and where a
     /// connection breaks the next one begins with the first line that was not wholly acknowledged.
     ///
     /// So a cut cable, a crashed host or a reset costs nothing that the other side did not have in
     /// its hands. The price: a line arrives twice where it was the acknowledgement that got
-    /// lost. Needs Linux; elsewhere it is as [`Written`](Self::Written).
+    /// lost, or where a server at a path dies having read a part of a buffer. Needs Linux; elsewhere it is as [`Written`](Self::Written).
     #[default]
     Acknowledged,
     /// When the operating system has taken them. What is under way when a connection
@@ -95,6 +95,7 @@ pub struct Builder {
     queue_capacity: usize,
     max_datagram_payload: Option<usize>,
     hold_when_refused: bool,
+    segmentation_offload: bool,
     delivery: Delivery,
     framing: Framing,
     when_full: WhenFull,
@@ -112,6 +113,9 @@ pub(crate) struct Settings {
     pub(crate) endpoint: Endpoint,
     pub(crate) max_datagram_payload: usize,
     pub(crate) hold_when_refused: bool,
+    pub(crate) segmentation_offload: bool,
+    /// When so many bytes wait, datagrams go without pace.
+    pub(crate) hurry_beyond: usize,
     pub(crate) delivery: Delivery,
     pub(crate) framing: Framing,
     /// When so many full blocks wait, the oldest make room for newer ones.
@@ -158,6 +162,7 @@ impl Builder {
             queue_capacity: 4 << 20,
             max_datagram_payload: None,
             hold_when_refused: true,
+            segmentation_offload: true,
             delivery: Delivery::default(),
             framing: Framing::default(),
             when_full: WhenFull::default(),
@@ -232,10 +237,21 @@ impl Builder {
 
     /// Over UDP: whether lines are held, up to the capacity, while nobody listens at the server's
     /// port, and one datagram at a time asks whether it is back. Default: true. Turned off,
-    /// datagrams are sent on, to be lost one by one and counted as refused: for servers behind
-    /// something that refuses now and then, though it delivers.
+    /// datagrams are sent on, to be lost one by one (at first up to 64 at once, where
+    /// [offload](Self::segmentation_offload) sends so many) and counted as refused: for servers
+    /// behind something that refuses now and then, though it delivers.
     pub fn hold_when_refused(mut self, on: bool) -> Self {
         self.hold_when_refused = on;
+        self
+    }
+
+    /// Over UDP: whether up to 64 datagrams are given to the operating system by one call, which cuts them
+    /// (Linux's `UDP_SEGMENT`, see udp(7)): several times as many lines for the same time. Default:
+    /// true, and no matter where it is not to be had, as on other systems or a route that does
+    /// not support it. On the wire nothing changes but that all datagrams of a call have one length: the
+    /// shorter ones end with more than one newline, at most an eighth of their length.
+    pub fn segmentation_offload(mut self, on: bool) -> Self {
+        self.segmentation_offload = on;
         self
     }
 
@@ -360,6 +376,9 @@ impl Builder {
             endpoint,
             max_datagram_payload: payload,
             hold_when_refused: self.hold_when_refused,
+            segmentation_offload: self.segmentation_offload,
+            // Well before threads drop lines.
+            hurry_beyond: capacity / 4,
             delivery: self.delivery,
             framing: self.framing,
             displace_beyond: (self.when_full == WhenFull::DropOldest)

@@ -13,7 +13,8 @@ mod real {
     pub(crate) use crossbeam_queue::ArrayQueue;
     use std::cell::Cell;
     use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
-    pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize};
+    pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize};
+    use std::sync::atomic::{Ordering::SeqCst, compiler_fence};
     pub(crate) use std::sync::{Arc, Mutex};
     pub(crate) use thread_local::ThreadLocal;
 
@@ -49,6 +50,43 @@ mod real {
         let joined = catch_unwind(AssertUnwindSafe(join)).ok();
         ENDED.set(joined.is_none());
         joined
+    }
+
+    /// A full fence on both sides of a pair of threads, of which the *light* one costs nothing: the
+    /// *heavy* one has the operating system make every thread of the process pass a full fence
+    /// (`membarrier`, private and expedited: see membarrier(2)).
+    pub(crate) struct Barrier;
+
+    impl Barrier {
+        pub(crate) fn new() -> Self {
+            Self
+        }
+
+        #[inline(always)]
+        pub(crate) fn light(&self) {
+            // ORDERING: SeqCst, for the compiler alone; the processor's fence is in `heavy`.
+            // Model: the_first_line_wakes_the_dormant.
+            compiler_fence(SeqCst);
+        }
+
+        /// False where there is none, and nothing was ordered.
+        pub(crate) fn heavy(&self) -> bool {
+            #[cfg(all(target_os = "linux", feature = "tokio", not(miri)))]
+            {
+                use rustix::io::Errno;
+                use rustix::thread::{MembarrierCommand, membarrier};
+                match membarrier(MembarrierCommand::PrivateExpedited) {
+                    // Once in a process's life.
+                    Err(Errno::PERM) => {
+                        membarrier(MembarrierCommand::RegisterPrivateExpedited).is_ok()
+                            && membarrier(MembarrierCommand::PrivateExpedited).is_ok()
+                    }
+                    result => result.is_ok(),
+                }
+            }
+            #[cfg(not(all(target_os = "linux", feature = "tokio", not(miri))))]
+            false
+        }
     }
 
     /// Stands where loom's build watches the bytes of a block, or the flusher's desk, for races.

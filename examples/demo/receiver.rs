@@ -122,14 +122,16 @@ impl Received {
         if end == 0 {
             return 0;
         }
-        for line in String::from_utf8_lossy(&bytes[..end]).split_terminator('\n') {
+        let text = String::from_utf8_lossy(&bytes[..end]);
+        // Datagrams may be filled up by empty lines, which are none.
+        for line in text.split_terminator('\n').filter(|line| !line.is_empty()) {
             self.size.lines += 1;
+            self.size.bytes += line.len() as u64 + 1;
             match parse(line) {
                 Some(amount) => self.counted += amount,
                 None => self.refuse(line),
             }
         }
-        self.size.bytes += end as u64;
         self.last = Some(Instant::now());
         self.lines.store(self.size.lines, Relaxed);
         end

@@ -1,9 +1,10 @@
 //! The packer: any lines in any runs, packed into any payload, come out whole, in order and
-//! once, in datagrams that are full and not too long.
+//! once, in datagrams that are full and not too long; singly or in batches, whose datagrams are the
+//! same but for the newlines that fill them up.
 
 use crate::lossy;
 use arbitrary::Arbitrary;
-use freewheel::fuzzing::{Datagram, Packer};
+use freewheel::fuzzing::{Batch, Datagram, Packer, next_batch};
 use std::collections::VecDeque;
 
 #[derive(Arbitrary, Debug)]
@@ -24,6 +25,8 @@ enum Max {
 struct Delivery<'a> {
     runs: Vec<Vec<Text<'a>>>,
     datagrams: u8,
+    /// Sent in batches of so many bytes at most, where two datagrams go together.
+    batches: Option<u16>,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -128,13 +131,44 @@ pub fn check(input: &Input<'_>) {
             runs.push_back(run);
         }
         for _ in 0..delivery.datagrams {
-            if !send_one(&mut packer, &mut runs, &mut pending, max) {
+            let most = delivery.batches.map_or(0, usize::from);
+            if !send_batch(&mut packer, &mut runs, &mut pending, max, most)
+                && !send_one(&mut packer, &mut runs, &mut pending, max)
+            {
                 break;
             }
         }
     }
     while send_one(&mut packer, &mut runs, &mut pending, max) {}
     assert!(pending.is_empty(), "never sent: {pending:?}");
+}
+
+/// Sends a batch; each of its datagrams is what would have come next.
+fn send_batch(
+    packer: &mut Packer,
+    runs: &mut VecDeque<Vec<u8>>,
+    pending: &mut Pending,
+    max: usize,
+    most: usize,
+) -> bool {
+    let Some(batch) = next_batch(runs.iter().map(|run| &run[..]), max, most) else { return false };
+    let Batch { bytes, segment, segments, size } = batch;
+    assert!(bytes.len() <= most && segment <= max);
+    let datagrams: Vec<_> = bytes.chunks(segment).collect();
+    assert_eq!(datagrams.len(), segments);
+    assert!((2..=64).contains(&segments));
+    let (mut lines, mut taken) = (0, 0);
+    for (index, datagram) in datagrams.iter().enumerate() {
+        let single = packer.next(runs.iter().map(|run| &run[..]), max).expect("it was batched");
+        let padding = datagram.strip_prefix(single.payload).expect("what comes next");
+        assert!(padding.iter().all(|&byte| byte == b'\n') && padding.len() * 8 <= segment);
+        assert!(padding.is_empty() || index + 1 < segments, "the last is filled up");
+        lines += single.size.lines;
+        taken += single.size.bytes;
+        assert!(send_one(packer, runs, pending, max));
+    }
+    assert_eq!((size.lines, size.bytes), (lines, taken));
+    true
 }
 
 fn send_one(

@@ -46,6 +46,11 @@ impl Bell {
         }
     }
 
+    /// Ends the flusher's sleep, whatever was rung.
+    pub(crate) fn wake(&self) {
+        (self.wake)();
+    }
+
     /// Called by the flusher before it looks for what is ready.
     pub(crate) fn answer(&self) {
         // ORDERING: Acquire, pairs with the Release in `ring`. Model: ring_and_answer.

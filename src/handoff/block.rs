@@ -220,6 +220,12 @@ impl Glimpse {
         unsafe { std::slice::from_raw_parts(start.add(from), to - from) }
     }
 
+    /// Whether bytes are published that the flusher did not take.
+    pub(crate) fn has_untaken(&self) -> bool {
+        // ORDERING: Relaxed. The flusher's alone, as in `take_up_to`.
+        self.0.flushed.load(Relaxed) < self.published()
+    }
+
     /// Takes the published bytes up to `to` that were not taken before; says from where.
     pub(crate) fn take_up_to(&self, _reader: &mut Reader, to: usize) -> usize {
         // ORDERING: Relaxed, both. The flusher's alone; the flusher moves between threads

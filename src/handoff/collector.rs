@@ -69,6 +69,23 @@ impl Collector {
         self.exchange.bell.fall_asleep()
     }
 
+    /// Whether the flusher may sleep without a clock: then the first line from now on wakes it. Not if
+    /// there are lines to sweep, or where the callers' side cannot be had for nothing.
+    pub(crate) fn lie_down(&self) -> bool {
+        let exchange = &*self.exchange;
+        if !exchange.dormancy.begin() {
+            return false;
+        }
+        // What is published and not seen here is of a caller that sees the dormancy.
+        let mut lanes = exchange.lanes.iter();
+        let stays =
+            !lanes.any(|lane| lane.window.look().has_untaken()) && exchange.sealed.is_empty();
+        if !stays {
+            exchange.dormancy.end();
+        }
+        stays
+    }
+
     /// Takes all lines published by now. Lines of one thread keep their order: part-filled
     /// blocks are noted before the queue is drained, and sent after what was in it. A thread
     /// that turned to a new block in between has its noted one in the queue; its newer lines
@@ -98,6 +115,12 @@ impl Collector {
     /// Whether a sweep is worth it: all that was swept before is sent.
     pub(crate) fn wants_sweep(&self) -> bool {
         self.desk().taken.unsent() == 0 && self.desk().taken.chunks() < MAX_CHUNKS
+    }
+
+    /// How many bytes wait to be sent: what was swept, and the full blocks that were not.
+    pub(crate) fn waiting(&self) -> usize {
+        let sealed = self.exchange.sealed.len() * self.exchange.blocks.block_size();
+        self.desk().taken.unsent() + sealed
     }
 
     /// What is unsent, run by run. Each holds whole lines; but the first, where the link has
@@ -179,6 +202,7 @@ impl Buf for Collector {
 
 impl Drop for Collector {
     fn drop(&mut self) {
+        self.exchange.dormancy.end();
         // The next one has a link of its own.
         self.recall();
         let mut place = self.exchange.desk.lock().unwrap_or_else(|poison| poison.into_inner());

@@ -3,8 +3,11 @@
 use super::bell::Bell;
 use super::block::{Blocks, Pen, Sealed, Window};
 use super::collector::{Collector, Desk};
+use super::dormancy::Dormancy;
 use super::lane::{Lane, SoleWriterTally, Tally};
-use crate::sync::{Arc, ArrayQueue, AtomicU64, Mutex, ThreadLocal, Wake, unless_thread_is_ending};
+use crate::sync::{
+    Arc, ArrayQueue, AtomicU64, Barrier, Mutex, ThreadLocal, Wake, unless_thread_is_ending,
+};
 use std::cell::Cell;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -46,6 +49,7 @@ pub(crate) struct Exchange {
     /// Full blocks, from the threads to the flusher.
     pub(crate) sealed: ArrayQueue<Sealed>,
     pub(super) bell: Bell,
+    pub(super) dormancy: Dormancy,
     /// How many sealed blocks are worth waking the flusher for; fewer wait for its tick.
     ring_at: usize,
     /// The flusher's side, while no flusher has it.
@@ -87,10 +91,18 @@ impl Exchange {
             free,
             sealed,
             bell: Bell::new(wake),
+            dormancy: Dormancy::new(Barrier::new()),
             ring_at,
             desk: Mutex::new(Some(Desk::new(reader))),
             after_exit: AtomicU64::new(0),
         }
+    }
+
+    /// As above, with four blocks, and a barrier.
+    #[cfg(all(loom, feature = "__loom"))]
+    pub(crate) fn with_barrier(block_size: usize, wake: Wake) -> Self {
+        let dormancy = Dormancy::new(Barrier::modelled());
+        Self { dormancy, ..Self::new(block_size, 4, 4, wake) }
     }
 
     /// Appends the line that `line` makes to this thread's block.
@@ -113,6 +125,9 @@ impl Exchange {
             });
             thread.pen.set(Some(pen));
             if bytes > 0 {
+                if self.dormancy.is_dormant() {
+                    self.rouse();
+                }
                 return;
             }
         }
@@ -120,9 +135,26 @@ impl Exchange {
         self.emit_unusual(&line());
     }
 
+    /// Ends the flusher's dormancy: the first line after it does.
+    #[cold]
+    #[inline(never)]
+    fn rouse(&self) {
+        if self.dormancy.end() {
+            self.bell.wake();
+        }
+    }
+
     /// A thread's first line, one that needs a fresh block, or one that is not clean.
     #[cold]
     fn emit_unusual(&self, line: &dyn WriteLine) {
+        self.emit_or_drop(line);
+        // Also after a drop, for the flusher to warn of.
+        if self.dormancy.is_dormant() {
+            self.rouse();
+        }
+    }
+
+    fn emit_or_drop(&self, line: &dyn WriteLine) {
         let Some(thread) = self.place() else {
             // ORDERING: Relaxed. A count publishes nothing but itself.
             self.after_exit.fetch_add(line.lines(), Relaxed);

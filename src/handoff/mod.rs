@@ -14,6 +14,7 @@
 mod bell;
 mod block;
 mod collector;
+mod dormancy;
 mod exchange;
 mod lane;
 #[cfg(test)]

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::yield_now;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// What the flusher and its owner have in common.
 pub(crate) struct Shared {
@@ -79,6 +79,18 @@ pub(crate) struct Flusher {
     attempts: usize,
     flushes: Vec<Waiting>,
     stop: Option<Stop>,
+    idle: Idle,
+}
+
+/// What is known of there being nothing to do.
+#[derive(Default)]
+struct Idle {
+    /// All that was swept, as of the last tick.
+    taken: u64,
+    /// Nothing came since that tick, and nothing is left.
+    since: Option<Instant>,
+    /// No tick is due: the first line, and whoever ends dormancy, wakes.
+    is_dormant: bool,
 }
 
 /// The end: of all handles, or by their wish.
@@ -104,19 +116,20 @@ impl Flusher {
             attempts: 0,
             flushes: Vec::new(),
             stop: None,
+            idle: Idle::default(),
             shared,
         }
     }
 
     /// Runs until it is stopped, or no handle is left; says first that it is running.
     pub(crate) async fn run(mut self, running: oneshot::Sender<()>) {
-        let mut tick = interval(self.shared.settings.flush_interval);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut next_tick = Instant::now();
         let shared = Arc::clone(&self.shared);
         // Of the last one, if its runtime ended with it. ORDERING: Relaxed, as below.
         shared.connected.store(false, Relaxed);
-        // Panics where the runtime has no I/O driver, as the interval does without a timer:
-        // then nobody hears that it is running.
+        // These panic where the runtime has no timer or I/O driver: then nobody hears that it is
+        // running.
+        sleep_until(next_tick).await;
         Link::try_driver().await;
         let _ = running.send(());
         while !self.is_done() {
@@ -127,18 +140,26 @@ impl Flusher {
             let deadline = stopping.unwrap_or_else(Instant::now);
             // Asleep: the next ring wakes. Otherwise somebody has rung, and wants a sweep.
             let rung = to_hear && !self.lines.fall_asleep();
+            let dormant = self.idle.is_dormant;
             tokio::select! {
                 biased;
                 command = self.commands.recv(), if stopping.is_none() => self.obey(command),
                 () = sleep_until(deadline), if stopping.is_some() => break,
-                news = self.route.news(to_send) => self.hear(news),
+                news = self.route.news(to_send, dormant) => self.hear(news),
                 () = yield_now(), if rung => self.sweep(),
+                () = shared.wake.notified(), if dormant => {
+                    self.idle = Idle::default();
+                    next_tick = Instant::now() + shared.settings.flush_interval;
+                }
                 () = shared.wake.notified(), if to_hear => self.sweep(),
-                _ = tick.tick() => {
+                // No timer is left behind by the last one: it would wake the dormant.
+                () = sleep_until(next_tick), if !dormant => {
                     if to_sweep {
                         self.sweep();
                     }
                     self.warn_of_missing();
+                    next_tick = Instant::now() + shared.settings.flush_interval;
+                    self.lie_down_if_idle();
                 }
             }
         }
@@ -214,6 +235,16 @@ impl Flusher {
         }
     }
 
+    /// Ticks no more once there was nothing to do for long enough: the next line wakes it.
+    fn lie_down_if_idle(&mut self) {
+        let (now, taken) = (Instant::now(), self.lines.taken());
+        let is_waited_for = self.stop.is_some() || !self.flushes.is_empty();
+        let is_idle = taken == self.idle.taken && self.lines.consumed() == taken && !is_waited_for;
+        let since = self.idle.since.filter(|_| is_idle).unwrap_or(now);
+        let is_dormant = is_idle && now >= since + DORMANT_AFTER && self.lines.lie_down();
+        self.idle = Idle { taken, since: Some(since), is_dormant };
+    }
+
     fn sweep(&mut self) {
         self.lines.sweep();
         self.send();
@@ -237,7 +268,8 @@ impl Flusher {
 
     fn send(&mut self) {
         let Route::Up(link) = &mut self.route else { return };
-        match link.send(&mut self.lines, &self.shared.account) {
+        let hurry = self.stop.as_ref().is_some_and(|stop| stop.deadline < Instant::now() + HURRY);
+        match link.send(&mut self.lines, &self.shared.account, hurry) {
             // ORDERING: Relaxed. To look at; it publishes nothing.
             Ok(()) => self.shared.connected.store(link.is_up(), Relaxed),
             Err(error) => self.go_down(&error),
@@ -332,6 +364,12 @@ impl Drop for Flusher {
     }
 }
 
+/// How long nothing comes before the tick ends. Who emits more often pays for no wake-up.
+const DORMANT_AFTER: Duration = Duration::from_secs(1);
+
+/// What is left of a stop's time when the pace no longer matters.
+const HURRY: Duration = Duration::from_millis(100);
+
 /// What a link may take to close where no time is left.
 const CLOSING: Duration = Duration::from_millis(10);
 
@@ -342,9 +380,9 @@ fn jittered(sleep: Duration) -> Duration {
 
 impl Route {
     /// Waits for news. Cancel safe: what was begun goes on at the next call.
-    async fn news(&mut self, to_send: bool) -> News {
+    async fn news(&mut self, to_send: bool, dormant: bool) -> News {
         match self {
-            Self::Up(link) => match link.ready(to_send).await {
+            Self::Up(link) => match link.ready(to_send, dormant).await {
                 Ok(()) => News::Ready,
                 Err(error) => News::Failed(error),
             },

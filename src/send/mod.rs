@@ -1,12 +1,15 @@
 //! Sending: from the exchange to the operating system.
 //!
-//! [`datagram`], [`stream`] and [`frames`] decide what goes out next and know no socket; [`link`] alone
-//! has sockets; [`flusher`] is the task that ties them to the clock and to its owner.
+//! [`datagram`], [`segments`], [`stream`] and [`frames`] decide what goes out next, [`pace`] how much of
+//! it at once, and know no socket; [`link`] alone has sockets; [`flusher`] is the task that ties them to the clock and to its owner.
 
 mod datagram;
 mod flusher;
 mod frames;
 mod link;
+mod pace;
+#[cfg(any(target_os = "linux", test, fuzzing))]
+mod segments;
 mod stream;
 mod warnings;
 
@@ -15,5 +18,6 @@ pub(crate) use warnings::Warnings;
 #[cfg(fuzzing)]
 pub(crate) use {
     datagram::{Datagram, next as next_datagram},
+    segments::{Batch, next as next_batch},
     stream::Stream,
 };

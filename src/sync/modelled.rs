@@ -1,15 +1,15 @@
 //! Stand-ins that loom can see through: same contracts, same orderings.
 
-pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize};
+pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize};
 pub(crate) use loom::sync::{Arc, Mutex};
 
 use concurrent_queue::ConcurrentQueue;
 use loom::alloc::Track;
 use loom::cell::UnsafeCell;
-use loom::sync::atomic::AtomicBool;
+use loom::sync::atomic::fence;
 use std::cell::OnceCell;
 use std::sync::OnceLock;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 
 /// Loom's own are not safe to unwind past.
 pub(crate) type Wake = Box<dyn Fn() + Send + Sync>;
@@ -42,6 +42,35 @@ impl<T> ArrayQueue<T> {
     }
     pub(crate) fn len(&self) -> usize {
         self.enter().len()
+    }
+    pub(crate) fn is_empty(&self) -> bool {
+        self.enter().is_empty()
+    }
+}
+
+/// The asymmetric barrier: full fences, only in the models that are about it. In others the callers'
+/// would order what they are to show is ordered by other means.
+pub(crate) struct Barrier {
+    is_there: bool,
+}
+
+impl Barrier {
+    pub(crate) fn new() -> Self {
+        Self { is_there: false }
+    }
+    pub(crate) fn modelled() -> Self {
+        Self { is_there: true }
+    }
+    pub(crate) fn light(&self) {
+        if self.is_there {
+            fence(SeqCst);
+        }
+    }
+    pub(crate) fn heavy(&self) -> bool {
+        if self.is_there {
+            fence(SeqCst);
+        }
+        self.is_there
     }
 }
 

@@ -132,6 +132,30 @@ impl Host {
         self.run(|| ip("link set cable up"));
     }
 
+    /// From now on each packet is lost that a throw of the dice decides against, at either end: one
+    /// in twenty. Not by netem, which few kernels of test machines have: by a filter that all have
+    /// (see bpf(8) of tc: "load a random number; drop what has one below the twentieth").
+    pub(crate) fn lose_packets(&self) -> io::Result<()> {
+        let below = u32::MAX / 20;
+        let code = format!("4,32 0 0 4294963256,53 0 1 {below},6 0 0 4294967295,6 0 0 2");
+        let lose_at = move |device: &str| {
+            traffic_control(&format!("qdisc add dev {device} clsact"))?;
+            let filter = format!("filter add dev {device} egress bpf direct-action bytecode");
+            traffic_control_with(&filter, &[&code])
+        };
+        lose_at(&format!("host{}", self.number))?;
+        self.run(move || lose_at("cable"))
+    }
+
+    /// The cable takes so many kilobits a second from here, and what waits for it counts as its
+    /// sender's.
+    pub(crate) fn slow_down(&self, rate: u32) -> io::Result<()> {
+        let device = format!("host{}", self.number);
+        traffic_control(&format!(
+            "qdisc add dev {device} root tbf rate {rate}kbit burst 4kb limit 16mb"
+        ))
+    }
+
     /// Pulls the cable out here: the network is unreachable, and that is known.
     pub(crate) fn cut_here(&self) {
         ip(&format!("link set host{} down", self.number));
@@ -163,6 +187,21 @@ pub(crate) fn black_hole(host: &Host) -> Ipv4Addr {
 /// The tool of this name, in the network of the thread that calls.
 pub(crate) fn ip(arguments: &str) {
     run("ip", &arguments.split(' ').collect::<Vec<_>>());
+}
+
+fn traffic_control(arguments: &str) -> io::Result<()> {
+    traffic_control_with(arguments, &[])
+}
+
+/// A kernel may lack what is asked for.
+fn traffic_control_with(arguments: &str, more: &[&str]) -> io::Result<()> {
+    let output = Command::new("tc").args(arguments.split(' ')).args(more).output()?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!("tc {arguments}: {errors}")))
+    }
 }
 
 fn run(program: &str, arguments: &[&str]) {

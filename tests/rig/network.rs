@@ -3,11 +3,13 @@
 use crate::namespace::{
     Host, black_hole, name_server, name_servers_that_hang, name_servers_that_refuse, with_a_network,
 };
+use crate::process::skip;
 use crate::support::{
     Census, Close, Findings, PATIENCE, TcpReceiver, UdpReceiver, assert_balanced, emit_all,
     eventually, flush, promptly, started,
 };
 use freewheel::{Builder, Connector, Protocol, Tally};
+use std::fs;
 use std::thread;
 use std::time::Duration;
 
@@ -68,6 +70,89 @@ fn packets_that_are_lost_cost_no_line_over_tcp() {
         server.wait_for_lines(20_000);
         Census::of(&server.lines()).assert_faultless(&statsd.stats());
         assert_eq!(statsd.stats().connections, 1);
+    });
+}
+
+/// Packets are lost at random, in both directions.
+#[test]
+fn a_network_that_loses_packets_costs_no_line_over_tcp() {
+    with_a_network(|| {
+        let host = Host::plug_in(1);
+        if let Err(error) = host.lose_packets() {
+            return skip("a_network_that_loses_packets_costs_no_line_over_tcp", error);
+        }
+        let server = receiver(&host);
+        let statsd = started(settings(&host.address().to_string()).queue_capacity(16 << 20));
+        for round in 0..50 {
+            emit_all(&statsd, 0, round * 200..(round + 1) * 200);
+            thread::sleep(Duration::from_millis(10));
+        }
+        flush(&statsd);
+        server.wait_for_lines(10_000);
+        Census::of(&server.lines()).assert_faultless(&statsd.stats());
+        assert_eq!(statsd.stats().connections, 1);
+        assert!(retransmitted() > 0, "nothing was lost on the way");
+    });
+}
+
+/// How many segments were sent again in this network.
+fn retransmitted() -> u64 {
+    let text = fs::read_to_string("/proc/self/net/snmp").unwrap();
+    let mut lines = text.lines().filter_map(|line| line.strip_prefix("Tcp: "));
+    let (names, counts) = (lines.next().unwrap(), lines.next().unwrap());
+    let mut fields = names.split(' ').zip(counts.split(' '));
+    fields.find(|(name, _)| *name == "RetransSegs").unwrap().1.parse().unwrap()
+}
+
+/// Over UDP what is lost on the way is lost, and counted as sent: whole datagrams, and nothing
+/// else.
+#[test]
+fn a_network_that_loses_packets_costs_those_over_udp() {
+    with_a_network(|| {
+        let host = Host::plug_in(1);
+        if let Err(error) = host.lose_packets() {
+            return skip("a_network_that_loses_packets_costs_those_over_udp", error);
+        }
+        let address = host.address();
+        let server = host.run(move || UdpReceiver::listen(address, PORT));
+        let statsd = started(settings(&address.to_string()).protocol(Protocol::Udp));
+        let mut census = Census::default();
+        // Of 500 datagrams 25 are lost, and 5 or 60 hardly ever.
+        for number in 0..500 {
+            emit_all(&statsd, 0, number..number + 1);
+            flush(&statsd);
+            census.count_all(&server.lines_so_far());
+        }
+        let stats = statsd.stats();
+        let lost = census.against(&stats).lost;
+        assert!((5..60).contains(&lost), "{lost} of 500");
+        assert_eq!(census.against(&stats), Findings { lost, ..Findings::default() });
+        assert_eq!((stats.sent.lines, stats.connections), (500, 1));
+        assert_balanced(&stats);
+    });
+}
+
+/// A device that is slower than the producer: its queue fills, the operating system takes no more
+/// datagrams for a while (`EAGAIN`), and lines wait.
+#[test]
+fn a_device_that_is_too_slow_costs_nothing_over_udp() {
+    with_a_network(|| {
+        let host = Host::plug_in(1);
+        if let Err(error) = host.slow_down(16_000) {
+            return skip("a_device_that_is_too_slow_costs_nothing_over_udp", error);
+        }
+        let address = host.address();
+        let server = host.run(move || UdpReceiver::listen(address, PORT));
+        let statsd = started(settings(&address.to_string()).protocol(Protocol::Udp));
+        let reading = thread::spawn(move || server.lines(10_000));
+        emit_all(&statsd, 0, 0..10_000);
+        thread::sleep(Duration::from_millis(100));
+        // Two megabytes take a second.
+        assert!(statsd.stats().buffered.lines > 1_000, "{}", statsd.stats());
+        flush(&statsd);
+        let census = Census::of(&reading.join().unwrap());
+        census.assert_faultless(&statsd.stats());
+        assert_eq!((census.tally().lines, statsd.stats().connections), (10_000, 1));
     });
 }
 

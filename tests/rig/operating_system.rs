@@ -153,8 +153,8 @@ fn lines_wait_while_no_socket_can_be_had() {
             let statsd = started(settings);
             let mut peer = server.accept();
             let emitted = emit_all(&statsd, 0, 0..100);
-            flush(&statsd);
             let mut census = Census::of_stream(&peer.read(emitted.bytes as usize));
+            flush(&statsd);
             limit_descriptors(0);
             drop(peer);
             eventually("its end is noticed", || !statsd.connected());

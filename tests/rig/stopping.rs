@@ -10,6 +10,7 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::thread;
 use std::time::{Duration, Instant};
+use tokio::runtime::Builder as RuntimeBuilder;
 
 const STOP_TIMEOUT: Duration = Duration::from_millis(200);
 
@@ -178,6 +179,38 @@ fn a_runtime_after_another_misses_nothing() {
     let threads = numbers_by_thread(&server.lines());
     assert!(threads.values().all(|numbers| numbers.len() == 1_000));
     assert_eq!(stats.sent, stats.emitted);
+}
+
+/// A runtime that ends after its server has gone, and before the flusher has learnt of that: what
+/// was under way goes nowhere, and is kept.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_runtime_that_ends_after_its_server_keeps_what_was_under_way() {
+    let place = Place::new("stop-gone");
+    let at_path = Listener::unix(place.path());
+    let at_port = Listener::tcp(0);
+    let settings =
+        [(&at_port, tcp(at_port.port())), (&at_path, place.settings(Protocol::UnixStream))];
+    for (server, settings) in settings {
+        let statsd = settings.queue_capacity(16 << 20).build().unwrap();
+        // This runtime turns only while it is waited for.
+        let runtime = RuntimeBuilder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(statsd.start()).unwrap();
+        emit_all(&statsd, 0, 0..20_000);
+        runtime.block_on(async { tokio::time::sleep(Duration::from_millis(200)).await });
+        let sent = statsd.stats().sent;
+        server.accept().reset();
+        drop(runtime);
+        assert_eq!(statsd.stats().sent, sent);
+        statsd.start_on_thread().unwrap();
+        let peer = server.accept();
+        let reading = thread::spawn(|| peer.read_to_end());
+        flush(&statsd);
+        let stats = statsd.blocking_stop().stats;
+        let census = Census::of_stream(&reading.join().unwrap());
+        assert_eq!(census.numbers(0), Vec::from_iter(sent.lines..20_000));
+        assert_eq!(stats.sent.lines, 20_000);
+    }
 }
 
 /// Stops and starts by several threads at once, under load: whoever wins, nothing is lost.

@@ -31,7 +31,8 @@ fn a_server_that_half_closes_gets_the_rest_at_its_next_connection() {
     let mut census = Census::default();
     let mut peer = server.accept();
     for round in 0..20 {
-        emit_all(&statsd, 0, round * 100..(round + 1) * 100);
+        // So few that its kernel acknowledges them all before it reads.
+        emit_all(&statsd, 0, round * 40..(round + 1) * 40);
         flush(&statsd);
         peer.half_close();
         let next = server.accept();
@@ -39,7 +40,7 @@ fn a_server_that_half_closes_gets_the_rest_at_its_next_connection() {
         peer = next;
     }
     let stats = statsd.stats();
-    assert_eq!(census.numbers(0), Vec::from_iter(0..2_000));
+    assert_eq!(census.numbers(0), Vec::from_iter(0..800));
     census.assert_faultless(&stats);
     assert_eq!(stats.connections, 21);
 }
@@ -67,10 +68,12 @@ fn a_server_that_refuses_for_a_while_misses_nothing() {
     assert_balanced(&stats);
 }
 
-/// As above, by a server that leaves what was under way unread for longer than it is waited for:
-/// it may get that twice, and loses nothing.
+/// A server that half-closes, acknowledges nothing for longer than it is waited for, and then reads:
+/// the connection was given up by a reset, or its kernel would go on delivering what the next one
+/// has got by now.
 #[test]
-fn a_server_that_half_closes_and_reads_late_misses_nothing() {
+#[cfg(target_os = "linux")]
+fn a_server_that_half_closes_and_reads_late_gets_nothing_twice() {
     let server = Listener::tcp(0);
     let statsd = started(tcp(server.port()).queue_capacity(16 << 20));
     let old = server.accept();
@@ -78,14 +81,15 @@ fn a_server_that_half_closes_and_reads_late_misses_nothing() {
     eventually("much is under way", || statsd.stats().sent.lines > 0);
     old.half_close();
     let new = server.accept();
-    let reading = [old, new].map(|peer| thread::spawn(|| peer.read_to_end()));
+    let late = thread::spawn(|| old.read_to_any_end());
+    let reading = thread::spawn(|| new.read_to_end());
     flush(&statsd);
     let stats = statsd.blocking_stop().stats;
-    let mut census = Census::default();
-    reading.into_iter().for_each(|text| census.count_stream(&text.join().unwrap()));
-    let found = census.against(&stats);
-    assert_eq!(Findings { duplicated: 0, ..found }, Findings::default());
-    assert_eq!((stats.sent.lines, stats.connections), (20_000, 2));
+    let (text, in_order) = late.join().unwrap();
+    let mut census = Census::of_stream(&text);
+    census.count_stream(&reading.join().unwrap());
+    census.assert_faultless(&stats);
+    assert_eq!((stats.sent.lines, stats.connections, in_order), (20_000, 2, false));
 }
 
 /// As a balancer does that has no server behind it. Each time it costs what its kernel took

@@ -1,6 +1,6 @@
 //! A census of what arrived, to be held against the account.
 
-use super::parse_numbered;
+use super::{lines_of, parse_numbered};
 use freewheel::{Stats, Tally};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,7 +54,7 @@ impl Census {
 
     /// Counts the lines of a datagram, which ends with a whole one.
     pub(crate) fn count_datagram(&mut self, bytes: &[u8]) {
-        String::from_utf8_lossy(bytes).lines().for_each(|line| self.count(line));
+        lines_of(&String::from_utf8_lossy(bytes)).for_each(|line| self.count(line));
     }
 
     /// Counts the lines of a stream of frames, each behind its length; says how long each was. An

@@ -13,7 +13,7 @@ pub(crate) use census::{Census, Findings};
 pub(crate) use peer::{Listener, Peer};
 #[cfg(unix)]
 pub(crate) use place::Place;
-pub(crate) use receivers::{BlackHole, Close, TcpReceiver, UdpReceiver};
+pub(crate) use receivers::{BlackHole, Close, TcpReceiver, UdpReceiver, lines_of};
 
 use freewheel::{Builder, Connector, FlushOutcome, Protocol, Stats, Tally};
 use std::collections::{BTreeMap, HashMap};

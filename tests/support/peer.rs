@@ -121,6 +121,13 @@ impl Peer {
         bytes
     }
 
+    /// All until the client's end, in order or by a reset; says whether it was in order.
+    pub(crate) fn read_to_any_end(mut self) -> (Vec<u8>, bool) {
+        let mut bytes = Vec::new();
+        let result = self.0.read_to_end(&mut bytes);
+        (bytes, result.is_ok())
+    }
+
     /// Says that it will send nothing more, as a server that is about to go.
     pub(crate) fn half_close(&self) {
         self.0.shutdown(Shutdown::Write).expect("it is connected");

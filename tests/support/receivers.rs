@@ -226,6 +226,11 @@ fn whole_lines(bytes: &[u8]) -> Vec<String> {
     lines.map(str::to_owned).collect()
 }
 
+/// The lines of a datagram: empty ones, with which some are filled up, are none.
+pub(crate) fn lines_of(datagram: &str) -> impl Iterator<Item = &str> {
+    datagram.lines().filter(|line| !line.is_empty())
+}
+
 /// A UDP server that is read when a test wants to.
 ///
 /// Its socket holds what was sent meanwhile: at least 200 small datagrams, or 90 full ones.
@@ -269,7 +274,7 @@ impl UdpReceiver {
                 Err(error) => panic!("{lines} lines were to come, {here} came: {error}"),
             };
             let datagram = std::str::from_utf8(&buffer[..length]).expect("lines are text");
-            here += datagram.lines().count() as u64;
+            here += lines_of(datagram).count() as u64;
             datagrams.push(datagram.to_owned());
         }
         datagrams
@@ -289,7 +294,7 @@ impl UdpReceiver {
     pub(crate) fn lines(&self, lines: u64) -> Vec<String> {
         self.datagrams(lines)
             .iter()
-            .flat_map(|datagram| datagram.lines())
+            .flat_map(|datagram| lines_of(datagram))
             .map(str::to_owned)
             .collect()
     }

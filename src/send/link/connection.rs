@@ -89,7 +89,7 @@ impl Connection {
             Ok(()) => self.write(lines, account)?,
             Err(end) if end.kind() == ErrorKind::UnexpectedEof => {
                 let before = lines.in_flight();
-                self.settle(lines, account);
+                self.settle(lines, account)?;
                 let now = Instant::now();
                 let until = match self.ended {
                     Some(until) if lines.in_flight() == before => until,
@@ -103,8 +103,7 @@ impl Connection {
             }
             Err(error) => return Err(error),
         }
-        self.settle(lines, account);
-        Ok(())
+        self.settle(lines, account)
     }
 
     fn write(&mut self, lines: &mut Collector, account: &Account) -> io::Result<()> {
@@ -121,19 +120,19 @@ impl Connection {
                 Err(error) => return Err(error),
             }
             // What is acknowledged by now makes room for the threads.
-            self.settle(lines, account);
+            self.settle(lines, account)?;
         }
         Ok(())
     }
 
-    /// Lets go of the lines that the other side has, and counts them as sent. What it has not
-    /// can be asked for once more after a failure.
-    pub(super) fn settle(&mut self, lines: &mut Collector, account: &Account) {
+    /// Lets go of the lines that the other side has, and counts them as sent. An error says that
+    /// it can have no more.
+    fn settle(&mut self, lines: &mut Collector, account: &Account) -> io::Result<()> {
         if lines.in_flight() == 0 {
             self.look = None;
-            return;
+            return Ok(());
         }
-        let unacknowledged = self.unacknowledged();
+        let unacknowledged = self.unacknowledged()?;
         let arrived = self.stream.settle(lines, unacknowledged);
         account.sent.add(arrived);
         self.look = (unacknowledged > 0).then(|| {
@@ -143,6 +142,7 @@ impl Connection {
             };
             (Instant::now() + pause, pause)
         });
+        Ok(())
     }
 
     pub(super) fn begun(&self) -> usize {
@@ -150,23 +150,50 @@ impl Connection {
     }
 
     /// Leaves what is in flight to the operating system, which goes on delivering it: the lines
-    /// that it has whole count as sent. Says which these are.
+    /// that it has whole count as sent. Says which these are. None where the connection is gone,
+    /// and they with it: they stay in flight, to be recalled.
     pub(super) fn hand_over(&mut self, lines: &mut Collector, account: &Account) -> Tally {
-        self.settle(lines, account);
+        let is_gone = |socket: SockRef<'_>| !matches!(socket.take_error(), Ok(None));
+        if self.settle(lines, account).is_err() || is_gone(self.socket.reference()) {
+            return Tally::default();
+        }
         let whole = self.stream.settle(lines, 0);
         account.sent.add(whole);
         whole
     }
 
-    /// What the other side's operating system is not known to have, as far as that matters. Of
-    /// a Unix socket it is ours, and has all.
-    fn unacknowledged(&self) -> usize {
-        match (&self.socket, self.delivery) {
-            #[cfg(target_os = "linux")]
-            (Socket::Tcp(stream), Delivery::Acknowledged) => {
-                unacknowledged(&stream.into()).unwrap_or(0)
+    /// Lets go of what the other side has, and sees to it that it gets no more of the rest,
+    /// which goes to the next connection.
+    pub(super) fn give_up(&mut self, lines: &mut Collector, account: &Account) {
+        // Of a path's server that is gone, nothing more can be learnt: see `unacknowledged`.
+        if let Socket::Tcp(_) = self.socket {
+            let _ = self.settle(lines, account);
+            // Closed in order, it would go on delivering.
+            if self.look.is_some() {
+                let _ = self.socket.reference().set_linger(Some(Duration::ZERO));
             }
-            _ => 0,
+        }
+    }
+
+    /// How many of the last bytes the other side is not known to have, as far as that matters.
+    /// Over TCP it is its operating system that has them; of a path's server, which has ours, the
+    /// server itself.
+    fn unacknowledged(&self) -> io::Result<usize> {
+        match self.delivery {
+            #[cfg(target_os = "linux")]
+            Delivery::Acknowledged => {
+                let socket = self.socket.reference();
+                let unacknowledged = unacknowledged(&socket).unwrap_or(0);
+                // What a path's server leaves unread is gone with it, and would look as if it had
+                // been read. But the error is there before that.
+                if self.socket.is_unix()
+                    && let Some(error) = socket.take_error()?
+                {
+                    return Err(error);
+                }
+                Ok(unacknowledged)
+            }
+            _ => Ok(0),
         }
     }
 
@@ -238,6 +265,11 @@ impl Socket {
             #[cfg(unix)]
             Self::Unix(stream) => stream.try_read(bytes),
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn is_unix(&self) -> bool {
+        matches!(self, Self::Unix(_))
     }
 
     fn reference(&self) -> SockRef<'_> {

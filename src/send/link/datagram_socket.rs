@@ -1,8 +1,14 @@
 //! The sockets that take datagrams, and what their errors mean.
 
+#[cfg(any(target_os = "linux", test))]
+use crate::send::segments::Batch;
+#[cfg(target_os = "linux")]
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use std::future::pending;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+#[cfg(target_os = "linux")]
+use std::os::fd::AsRawFd;
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 #[cfg(unix)]
@@ -57,6 +63,29 @@ impl Socket {
         }
     }
 
+    /// Sends several datagrams by one call: each has the length of a segment, save the last.
+    #[cfg(any(target_os = "linux", test))]
+    pub(super) fn try_send_batch(&self, batch: &Batch<'_>) -> io::Result<usize> {
+        match self {
+            // The length goes with the call. As an option of the socket it would also cut a line that
+            // is longer, and is sent by itself.
+            #[cfg(target_os = "linux")]
+            Self::Udp(socket) => socket.try_io(Interest::WRITABLE, || {
+                let segment = u16::try_from(batch.segment).map_err(|_| ErrorKind::InvalidInput)?;
+                let cut = [ControlMessage::UdpGsoSegments(&segment)];
+                let connected = None::<&()>;
+                let (socket, pieces) = (socket.as_raw_fd(), &batch.pieces);
+                Ok(sendmsg(socket, pieces, &cut, MsgFlags::empty(), connected)?)
+            }),
+            #[cfg(not(target_os = "linux"))]
+            Self::Udp(_) => Err(ErrorKind::Unsupported.into()),
+            #[cfg(unix)]
+            Self::Unix(_) => Err(ErrorKind::Unsupported.into()),
+            #[cfg(test)]
+            Self::Scripted(script) => script.try_send_batch(batch),
+        }
+    }
+
     /// What came back since it was last asked: as far as tokio was told, or `by_now`.
     pub(super) fn take_error(&self, by_now: bool) -> Option<io::Error> {
         match self {
@@ -75,6 +104,14 @@ impl Socket {
             Self::Scripted(script) => script.refusal(),
         }
     }
+}
+
+/// What Linux says where it cannot cut a batch: EIO, 5, without checksum offload on the route;
+/// EINVAL, 22, if it is too old, and it or EMSGSIZE, 90, if a segment is longer than the route's
+/// datagrams.
+#[cfg(any(target_os = "linux", test))]
+pub(super) fn is_not_to_be_cut(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(5 | 22 | 90)) || error.kind() == ErrorKind::Unsupported
 }
 
 /// Linux: EMSGSIZE, 90; the BSDs and macOS: 40; Windows: WSAEMSGSIZE, 10040.

@@ -1,16 +1,22 @@
 //! Datagrams: UDP, and datagrams to Unix sockets.
 //!
-//! The newest datagram over UDP stays in flight until the next call on the socket brought no
-//! refusal: on this machine a refusal is known at once, and the datagram is sent again. From
+//! Over UDP they go in batches where the operating system cuts them (see `send::segments`), and at a
+//! pace (see `send::pace`). The newest, a datagram or a batch, stays in flight until the next call on
+//! the socket brought no refusal: on this machine a refusal is known at once, and it is sent again. From
 //! afar it may come too late for what went out meanwhile; so what follows a refusal is a
 //! *probe*, one datagram that is given time to be refused.
 
 use super::TURN;
+#[cfg(any(target_os = "linux", test))]
+use super::datagram_socket::is_not_to_be_cut;
 use super::datagram_socket::{Socket, is_out_of_buffers, is_too_long};
 use super::lookup::Lookups;
 use crate::endpoint::Endpoint;
 use crate::handoff::{Collector, Tally};
 use crate::send::datagram;
+use crate::send::pace::Pace;
+#[cfg(any(target_os = "linux", test))]
+use crate::send::segments;
 use crate::settings::Settings;
 use crate::stats::Account;
 use bytes::{Buf, BytesMut};
@@ -35,13 +41,26 @@ pub(in crate::send) struct Datagrams {
     max_payload: usize,
     hold_when_refused: bool,
     scratch: BytesMut,
-    /// In flight: what a refusal would be about.
+    /// In flight, a datagram or a batch: what a refusal would be about.
     newest: Tally,
     /// The newest is a probe, or will be.
     probing: bool,
+    /// Batches can be tried.
+    #[cfg_attr(not(any(target_os = "linux", test)), expect(dead_code))]
+    offload: bool,
+    /// Something went wrong: until a datagram was taken, no batch is sent.
+    singly: bool,
+    pace: Pace,
     /// Nothing is sent before.
     pause: Option<Instant>,
     lookups: Option<Lookups>,
+}
+
+/// What was tried to be sent.
+struct Attempt {
+    size: Tally,
+    length: usize,
+    datagrams: usize,
 }
 
 impl Datagrams {
@@ -52,7 +71,9 @@ impl Datagrams {
         };
         let socket = Socket::udp(address)?;
         let (max_payload, hold) = (settings.max_datagram_payload, settings.hold_when_refused);
-        Ok(Self { probing, lookups, ..Self::new(socket, max_payload, hold) })
+        let pace = Pace::new(settings.hurry_beyond);
+        let offload = settings.segmentation_offload;
+        Ok(Self { probing, lookups, pace, offload, ..Self::new(socket, max_payload, hold) })
     }
 
     #[cfg(unix)]
@@ -71,6 +92,9 @@ impl Datagrams {
             scratch: BytesMut::with_capacity(max_payload),
             newest: Tally::default(),
             probing: false,
+            offload: false,
+            singly: false,
+            pace: Pace::none(),
             pause: None,
             lookups: None,
         }
@@ -80,14 +104,14 @@ impl Datagrams {
         self.probing
     }
 
-    pub(super) async fn ready(&mut self, to_send: bool) -> io::Result<()> {
+    pub(super) async fn ready(&mut self, to_send: bool, dormant: bool) -> io::Result<()> {
         loop {
             let pause = self.pause;
             let until = pause.unwrap_or_else(Instant::now);
             tokio::select! {
                 () = sleep_until(until), if pause.is_some() => return Ok(()),
                 ready = self.socket.ready(to_send && pause.is_none()) => return ready,
-                addresses = next_lookup(&mut self.lookups) => self.follow(&addresses),
+                addresses = next_lookup(&mut self.lookups), if !dormant => self.follow(&addresses),
             }
         }
     }
@@ -105,13 +129,20 @@ impl Datagrams {
         }
     }
 
-    pub(super) fn send(&mut self, lines: &mut Collector, account: &Account) -> io::Result<()> {
+    /// `hurry`: at no pace but the fastest.
+    pub(super) fn send(
+        &mut self,
+        lines: &mut Collector,
+        account: &Account,
+        hurry: bool,
+    ) -> io::Result<()> {
         self.hear_refusal(lines, account)?;
         if self.pause.is_some_and(|until| Instant::now() < until) {
             return Ok(());
         }
         self.pause = None;
         self.confirm(lines, account);
+        self.pace.renew(lines.waiting(), hurry);
         self.send_turn(lines, account)?;
         self.hear_refusal(lines, account)?;
         if !self.probing {
@@ -122,19 +153,27 @@ impl Datagrams {
 
     fn send_turn(&mut self, lines: &mut Collector, account: &Account) -> io::Result<()> {
         for _ in 0..TURN {
-            let next = datagram::next(lines.runs(), self.max_payload, &mut self.scratch);
-            let Some(datagram) = next else { break };
-            let (size, taken, length) = (datagram.size(), datagram.taken, datagram.payload.len());
-            match self.socket.try_send(datagram.payload) {
+            if !lines.has_remaining() {
+                break;
+            }
+            if self.pace.is_over() {
+                self.pause = Some(self.pace.renewal());
+                break;
+            }
+            let Some((attempt, result)) = self.try_next(lines) else { break };
+            let Attempt { size, length, datagrams } = attempt;
+            match result {
                 Ok(_) => {
                     self.confirm(lines, account);
-                    lines.advance(taken);
+                    lines.advance(size.bytes as usize);
                     self.newest = size;
+                    self.pace.sent(length);
                     if self.probing {
                         self.pause = Some(Instant::now() + PROBE);
                         break;
                     }
                 }
+                Err(error) if datagrams > 1 && is_not_to_be_cut(&error) => self.offload = false,
                 Err(error) if is_too_long(&error) => {
                     if length <= self.max_payload && size.lines > 1 {
                         self.max_payload = length / 2;
@@ -142,10 +181,11 @@ impl Datagrams {
                     }
                     self.confirm(lines, account);
                     account.too_long.add(size);
-                    lines.consume(taken);
+                    lines.consume(size.bytes as usize);
                 }
                 Err(error) if is_out_of_buffers(&error) => {
                     self.pause = Some(Instant::now() + NO_BUFFERS);
+                    self.singly = true;
                     break;
                 }
                 Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
@@ -159,13 +199,32 @@ impl Datagrams {
         Ok(())
     }
 
-    /// Nothing was heard against the newest datagram.
+    /// Tries to send what comes next: a batch where that is possible, or else a datagram. None if
+    /// there are no lines.
+    fn try_next(&mut self, lines: &Collector) -> Option<(Attempt, io::Result<usize>)> {
+        #[cfg(any(target_os = "linux", test))]
+        if self.offload && !self.probing && !self.singly {
+            let most = self.pace.at_once();
+            if let Some(batch) = segments::next(lines.runs(), self.max_payload, most) {
+                let length = batch.pieces.iter().map(|piece| piece.len()).sum();
+                let attempt = Attempt { size: batch.size, length, datagrams: batch.segments };
+                return Some((attempt, self.socket.try_send_batch(&batch)));
+            }
+        }
+        let datagram = datagram::next(lines.runs(), self.max_payload, &mut self.scratch)?;
+        let (size, length) = (datagram.size(), datagram.payload.len());
+        let attempt = Attempt { size, length, datagrams: 1 };
+        Some((attempt, self.socket.try_send(datagram.payload)))
+    }
+
+    /// Nothing was heard against what was newest.
     fn confirm(&mut self, lines: &mut Collector, account: &Account) {
         let newest = std::mem::take(&mut self.newest);
         if newest.bytes > 0 {
             account.sent.add(newest);
             lines.settle(newest.bytes as usize);
             self.probing = false;
+            self.singly = false;
         }
     }
 
@@ -192,6 +251,8 @@ impl Datagrams {
         let newest = std::mem::take(&mut self.newest);
         account.refused.add(newest);
         lines.settle(newest.bytes as usize);
+        // So that the next refusal is about one datagram.
+        self.singly = true;
         Ok(())
     }
 }
@@ -242,6 +303,26 @@ pub(super) mod tests {
             Ok(payload.len())
         }
 
+        /// One answer for all; they are taken down as they are cut.
+        pub(in crate::send::link) fn try_send_batch(
+            &self,
+            batch: &segments::Batch<'_>,
+        ) -> io::Result<usize> {
+            let bytes = batch.pieces.iter().flat_map(|piece| piece.iter().copied());
+            let bytes = String::from_utf8(bytes.collect()).unwrap();
+            let mut before = self.taken.lock().unwrap().clone();
+            let sent = self.try_send(bytes.as_bytes())?;
+            let mut taken = self.taken.lock().unwrap();
+            if taken.len() > before.len() {
+                let datagrams = bytes.as_bytes().chunks(batch.segment);
+                before.extend(
+                    datagrams.map(|datagram| String::from_utf8_lossy(datagram).into_owned()),
+                );
+                *taken = before;
+            }
+            Ok(sent)
+        }
+
         /// The refusal that came, once.
         pub(in crate::send::link) fn refusal(&self) -> Option<io::Error> {
             take(&mut *self.refused.lock().unwrap()).then(|| ErrorKind::ConnectionRefused.into())
@@ -264,7 +345,7 @@ pub(super) mod tests {
         }
 
         fn send(&mut self) -> io::Result<()> {
-            self.datagrams.send(&mut self.lines, &self.account)
+            self.datagrams.send(&mut self.lines, &self.account, false)
         }
 
         /// What was taken, by the operating system and in the account, and what is left.
@@ -278,6 +359,77 @@ pub(super) mod tests {
             assert_eq!(lines, [sent, refused, too_long]);
             assert_eq!(self.lines.remaining() + self.lines.in_flight(), left);
         }
+    }
+
+    /// The same, with all three in one batch.
+    fn batched(hold: bool, answers: Vec<Answer>) -> Scene {
+        let mut scene = Scene::new(7, hold, answers);
+        scene.datagrams.offload = true;
+        scene
+    }
+
+    #[test]
+    fn a_batch_is_sent_once_nothing_was_heard_against_it() {
+        let mut scene = batched(true, vec![Takes]);
+        scene.send().unwrap();
+        scene.assert(&[A, B, C], 3, 0, 0, 0);
+    }
+
+    #[test]
+    fn a_refused_batch_is_held() {
+        let mut scene = batched(true, vec![TakesForNobody]);
+        assert_eq!(scene.send().unwrap_err().kind(), ErrorKind::ConnectionRefused);
+        scene.lines.recall();
+        scene.assert(&[], 0, 0, 0, 18);
+    }
+
+    /// A batch that is refused where nothing is held is lost; what follows goes singly, until one
+    /// was not refused.
+    #[test]
+    fn a_refused_batch_is_followed_by_single_datagrams() {
+        let mut scene = batched(false, vec![TakesForNobody]);
+        scene.send().unwrap();
+        scene.assert(&[], 0, 3, 0, 0);
+        assert!(scene.datagrams.singly);
+        scene.lines = collected(&[A, B].map(str::to_owned), 9);
+        scene.send().unwrap();
+        scene.assert(&[A, B], 2, 3, 0, 0);
+        assert!(!scene.datagrams.singly);
+    }
+
+    /// No checksum offload, too old, or longer than the route takes: each is tried once.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn what_cannot_be_cut_goes_singly() {
+        for code in [5, 22, 90] {
+            let mut scene = batched(true, vec![os(code)]);
+            scene.send().unwrap();
+            scene.assert(&[A, B, C], 3, 0, 0, 0);
+            assert!(!scene.datagrams.offload);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    #[cfg(target_os = "linux")]
+    async fn a_batch_without_buffers_goes_singly_and_later() {
+        let mut scene = batched(true, vec![os(105), Takes, os(105)]);
+        scene.send().unwrap();
+        scene.assert(&[], 0, 0, 0, 18);
+        tokio::time::advance(NO_BUFFERS).await;
+        scene.send().unwrap();
+        scene.assert(&[A], 1, 0, 0, 12);
+        tokio::time::advance(NO_BUFFERS).await;
+        scene.send().unwrap();
+        scene.assert(&[A, B, C], 3, 0, 0, 0);
+    }
+
+    /// A probe is one datagram, whatever is waiting.
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_is_no_batch() {
+        let mut scene = batched(true, vec![]);
+        scene.datagrams.probing = true;
+        scene.send().unwrap();
+        scene.assert(&[A], 0, 0, 0, 18);
     }
 
     const A: &str = "a:1|c\n";
@@ -328,7 +480,7 @@ pub(super) mod tests {
         scene.assert(&[A], 1, 0, 0, 12);
         scene.send().unwrap();
         scene.assert(&[A], 1, 0, 0, 12);
-        scene.datagrams.ready(true).await.unwrap();
+        scene.datagrams.ready(true, false).await.unwrap();
         tokio::time::advance(NO_BUFFERS).await;
         scene.send().unwrap();
         scene.assert(&[A, B, C], 3, 0, 0, 0);

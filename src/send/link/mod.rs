@@ -76,10 +76,12 @@ impl Link {
 
     /// Waits until there is something to do: room to send, if that is wanted, or news from
     /// the other side. Cancel safe.
-    pub(super) async fn ready(&mut self, to_send: bool) -> io::Result<()> {
+    ///
+    /// While `dormant`, what only time tells waits.
+    pub(super) async fn ready(&mut self, to_send: bool, dormant: bool) -> io::Result<()> {
         match self {
             Self::Connection(connection) => connection.ready(to_send).await,
-            Self::Datagrams(datagrams) => datagrams.ready(to_send).await,
+            Self::Datagrams(datagrams) => datagrams.ready(to_send, dormant).await,
         }
     }
 
@@ -92,11 +94,17 @@ impl Link {
     }
 
     /// Sends lines until none are left, the operating system takes no more, or the turn is
-    /// over. An error means that the link is to be made anew; what it did not send remains.
-    pub(super) fn send(&mut self, lines: &mut Collector, account: &Account) -> io::Result<()> {
+    /// over; or, unless in a hurry, the receiver is to be given time. An error means that the link
+    /// is to be made anew; what it did not send remains.
+    pub(super) fn send(
+        &mut self,
+        lines: &mut Collector,
+        account: &Account,
+        hurry: bool,
+    ) -> io::Result<()> {
         match self {
             Self::Connection(connection) => connection.send(lines, account),
-            Self::Datagrams(datagrams) => datagrams.send(lines, account),
+            Self::Datagrams(datagrams) => datagrams.send(lines, account, hurry),
         }
     }
 
@@ -112,7 +120,7 @@ impl Link {
     /// and the rest recalled.
     pub(super) fn give_up(&mut self, lines: &mut Collector, account: &Account) {
         if let Self::Connection(connection) = self {
-            connection.settle(lines, account);
+            connection.give_up(lines, account);
         }
         lines.recall();
     }

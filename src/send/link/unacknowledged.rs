@@ -7,9 +7,10 @@ use socket2::SockRef;
 use std::os::fd::AsRawFd;
 
 /// How many bytes, the last of those written to a TCP connection, the other side's operating system
-/// has not acknowledged; also of a connection that was reset. None if ours does not say.
+/// has not acknowledged; also of a connection that was reset. Of a Unix stream, as many as it has
+/// not read, or more: its buffers are counted whole, until it is gone. None if ours does not say.
 ///
-/// `SIOCOUTQ`, which Linux also calls `TIOCOUTQ`: see tcp(7).
+/// `SIOCOUTQ`, which Linux also calls `TIOCOUTQ`: see tcp(7), and `unix_outq_len` in its source.
 pub(super) fn unacknowledged(socket: &SockRef<'_>) -> Option<usize> {
     let mut bytes: libc::c_int = 0;
     // SAFETY: the descriptor is open, as `socket` borrows it. The request writes one `c_int`

@@ -5,9 +5,10 @@ use super::Mutation;
 const BELL: &str = "src/handoff/bell.rs";
 const BLOCK: &str = "src/handoff/block.rs";
 const COLLECTOR: &str = "src/handoff/collector.rs";
-const TAKEN: &str = "src/handoff/taken.rs";
+const DORMANCY: &str = "src/handoff/dormancy.rs";
 const EXCHANGE: &str = "src/handoff/exchange.rs";
 const STAND_INS: &str = "src/sync/modelled.rs";
+const TAKEN: &str = "src/handoff/taken.rs";
 
 /// What it is, where, the model, and the pieces of the file that change.
 type Fault = (&'static str, &'static str, &'static str, &'static [(&'static str, &'static str)]);
@@ -335,6 +336,59 @@ const FAULTS: &[Fault] = &[
         &[(
             "if self.state.swap(RUNG, Release) == ASLEEP {",
             "if self.state.swap(RUNG, Release) < 3 {",
+        )],
+    ),
+    (
+        "a flusher becomes dormant without a barrier",
+        DORMANCY,
+        "the_first_line_wakes_the_dormant",
+        &[("        let begun = self.barrier.heavy();\n", "        let begun = true;\n")],
+    ),
+    (
+        "a caller passes no barrier before it looks whether the flusher is dormant",
+        DORMANCY,
+        "the_first_line_wakes_the_dormant",
+        &[("        self.barrier.light();\n", "")],
+    ),
+    (
+        "the flusher is dormant without another look for lines",
+        COLLECTOR,
+        "the_first_line_wakes_the_dormant",
+        &[("        if !stays {\n", "        let stays = stays || true;\n        if !stays {\n")],
+    ),
+    (
+        "a caller looks whether the flusher is dormant before it publishes",
+        EXCHANGE,
+        "the_first_line_wakes_the_dormant",
+        &[
+            (
+                "            let usual = line();\n",
+                "            let usual = line();\n            let was_dormant = self.dormancy.is_dormant();\n",
+            ),
+            (
+                "                if self.dormancy.is_dormant() {\n",
+                "                if was_dormant {\n",
+            ),
+        ],
+    ),
+    (
+        "a caller's first line wakes no dormant flusher",
+        EXCHANGE,
+        "two_lines_wake_the_dormant_once",
+        &[(
+            "        // Also after a drop, for the flusher to warn of.\n",
+            "        if line.lines() > 0 {\n            return;\n        }\n",
+        )],
+    ),
+    (
+        "dormancy is ended by a load and a store",
+        DORMANCY,
+        "two_lines_wake_the_dormant_once",
+        &[(
+            "        self.is_dormant.swap(false, Relaxed)\n",
+            "        let was = self.is_dormant.load(Relaxed);\n\
+             self.is_dormant.store(false, Relaxed);\n\
+             was\n",
         )],
     ),
     (

@@ -1,0 +1,165 @@
+//! A flusher with nothing to do sleeps without a clock; and whatever comes next, it hears of it.
+
+#![allow(clippy::unwrap_used)]
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use freewheel::{Builder, Connector, Protocol, WhenFull};
+use std::collections::BTreeSet;
+use std::fs;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+use support::{TcpReceiver, UdpReceiver, assert_balanced, eventually, flush, promptly, tcp, udp};
+
+/// Tests are told apart by which threads began in them.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// The flushers' threads.
+fn flushers() -> BTreeSet<String> {
+    let threads = fs::read_dir("/proc/self/task").unwrap();
+    let paths = threads.map(|thread| thread.unwrap().path().to_str().unwrap().to_owned());
+    let is_flusher = |path: &String| {
+        fs::read_to_string(format!("{path}/comm")).is_ok_and(|name| name == "freewheel\n")
+    };
+    paths.filter(is_flusher).collect()
+}
+
+/// How often a thread has slept so far.
+fn sleeps(thread: &str) -> u64 {
+    let status = fs::read_to_string(format!("{thread}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    line.unwrap().trim().parse().unwrap()
+}
+
+struct Sleeper {
+    statsd: Connector,
+    thread: String,
+}
+
+impl Sleeper {
+    fn start(settings: Builder) -> Self {
+        let statsd = settings.build().unwrap();
+        let thread = start_again(&statsd);
+        Self { statsd, thread }
+    }
+
+    /// Waits until it has not woken for a second and a half.
+    fn wait_until_dormant(&self) {
+        eventually("it sleeps", || {
+            let before = sleeps(&self.thread);
+            thread::sleep(Duration::from_millis(1_500));
+            sleeps(&self.thread) == before
+        });
+    }
+}
+
+fn start_again(statsd: &Connector) -> String {
+    let before = flushers();
+    statsd.start_on_thread().unwrap();
+    let mut new = BTreeSet::new();
+    eventually("its thread has its name", || {
+        new = &flushers() - &before;
+        !new.is_empty()
+    });
+    new.pop_first().unwrap()
+}
+
+/// No wake-up for three seconds, over any protocol; a name that is looked up again and again
+/// makes no difference. Then the first line comes within a flush interval, and a busy machine's
+/// while; and so does a thread's first, and a later one.
+#[test]
+fn an_idle_flusher_does_not_wake_and_hears_the_first_line() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let (over_tcp, over_udp) = (TcpReceiver::start(), UdpReceiver::start());
+    let by_name = Connector::builder("localhost").port(over_udp.port()).protocol(Protocol::Udp);
+    let by_name = by_name.lookup_interval(Duration::from_millis(50));
+    let sleepers = [
+        Sleeper::start(tcp(over_tcp.port())),
+        Sleeper::start(udp(over_udp.port())),
+        Sleeper::start(by_name.flush_interval(Duration::from_millis(5))),
+    ];
+    for round in 0..2 {
+        sleepers.iter().for_each(|sleeper| {
+            sleeper.statsd.incr("before");
+            flush(&sleeper.statsd);
+        });
+        sleepers.iter().for_each(Sleeper::wait_until_dormant);
+        let before: Vec<_> = sleepers.iter().map(|sleeper| sleeps(&sleeper.thread)).collect();
+        thread::sleep(Duration::from_secs(3));
+        let after: Vec<_> = sleepers.iter().map(|sleeper| sleeps(&sleeper.thread)).collect();
+        assert_eq!(before, after, "woken while nothing was emitted");
+        for sleeper in &sleepers {
+            let sent = sleeper.statsd.stats().sent.lines;
+            let start = Instant::now();
+            if round == 0 {
+                sleeper.statsd.incr("first");
+            } else {
+                // Another thread's first.
+                thread::scope(|scope| _ = scope.spawn(|| sleeper.statsd.incr("first")));
+            }
+            eventually("it is sent", || sleeper.statsd.stats().sent.lines > sent);
+            assert!(start.elapsed() < Duration::from_millis(500), "{:?}", start.elapsed());
+            assert_balanced(&sleeper.statsd.stats());
+        }
+    }
+}
+
+/// A line that is dropped, and that the log should tell of, wakes it too; and it sleeps again.
+#[test]
+fn an_invalid_line_wakes_it_once() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let receiver = UdpReceiver::start();
+    let sleeper = Sleeper::start(udp(receiver.port()));
+    sleeper.wait_until_dormant();
+    let before = sleeps(&sleeper.thread);
+    sleeper.statsd.gauge("depth", f64::NAN);
+    eventually("it wakes", || sleeps(&sleeper.thread) > before);
+    sleeper.wait_until_dormant();
+}
+
+/// Flush, stop, start, the end of all handles: each finds a dormant flusher willing.
+#[test]
+fn a_dormant_flusher_obeys() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let receiver = UdpReceiver::start();
+    let settings = udp(receiver.port()).when_full(WhenFull::DropOldest);
+    let mut sleeper = Sleeper::start(settings);
+    sleeper.wait_until_dormant();
+    let statsd = sleeper.statsd.clone();
+    promptly(move || flush(&statsd));
+    sleeper.statsd.incr("a");
+    flush(&sleeper.statsd);
+    assert_eq!(receiver.lines(1), ["a:1|c"]);
+    sleeper.wait_until_dormant();
+    let statsd = sleeper.statsd.clone();
+    let report = promptly(move || statsd.blocking_stop());
+    assert_eq!(report.stats.sent, report.stats.emitted);
+    // Nobody to wake: kept for the next one.
+    sleeper.statsd.incr("b");
+    sleeper.thread = start_again(&sleeper.statsd);
+    assert_eq!(receiver.lines(1), ["b:1|c"]);
+    sleeper.wait_until_dormant();
+    sleeper.statsd.incr("c");
+    drop(sleeper);
+    assert_eq!(receiver.lines(1), ["c:1|c"]);
+    eventually("it ends", || flushers().is_empty());
+}
+
+/// More than a block while it is dormant, by several threads: each line arrives.
+#[test]
+fn a_burst_wakes_the_dormant() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let receiver = TcpReceiver::start();
+    let sleeper = Sleeper::start(tcp(receiver.port()));
+    for round in 1..=2 {
+        sleeper.wait_until_dormant();
+        thread::scope(|scope| {
+            (0..4).for_each(|_| {
+                _ = scope.spawn(|| (0..5_000).for_each(|_| sleeper.statsd.incr("a")));
+            });
+        });
+        receiver.wait_for_lines(round * 20_000);
+    }
+}

@@ -1,0 +1,49 @@
+//! Segmentation offload: many datagrams by one call, on real sockets.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use support::{UdpReceiver, assert_balanced, flush, lines_of, started, udp};
+
+/// Emits lines of several lengths, a few datagrams full at a time, and returns the datagrams that
+/// arrive. They are those of a payload of 1432 bytes.
+fn datagrams(offload: bool) -> Vec<String> {
+    let receiver = UdpReceiver::start();
+    let statsd = started(udp(receiver.port()).segmentation_offload(offload));
+    let mut datagrams = Vec::new();
+    let mut expected = Vec::new();
+    for round in 0..20 {
+        for number in 0..300 {
+            let name = format!("r{round}.n{number}{}", "x".repeat(number * 7 % 23));
+            statsd.incr(&name);
+            expected.push(format!("{name}:1|c"));
+        }
+        flush(&statsd);
+        datagrams.extend(receiver.datagrams(300));
+    }
+    let lines: Vec<_> = datagrams.iter().flat_map(|datagram| lines_of(datagram)).collect();
+    assert_eq!(lines, expected);
+    let stats = statsd.blocking_stop().stats;
+    assert_eq!(stats.sent, stats.emitted);
+    assert_balanced(&stats);
+    datagrams
+}
+
+fn is_filled_up(datagram: &String) -> bool {
+    datagram.ends_with("\n\n")
+}
+
+#[test]
+fn datagrams_of_a_batch_are_whole_and_no_longer_than_the_payload() {
+    let datagrams = datagrams(true);
+    assert!(datagrams.iter().all(|datagram| datagram.len() <= 1_432));
+    if cfg!(target_os = "linux") {
+        assert!(datagrams.iter().any(is_filled_up), "no batch was sent");
+    }
+}
+
+#[test]
+fn without_offload_no_datagram_is_filled_up() {
+    assert!(!datagrams(false).iter().any(is_filled_up));
+}
