@@ -1,11 +1,11 @@
 //! The hand-off between emitting threads and the flusher.
 
 use freewheel::model::{Exchange, Sent, block};
-use freewheel_loom_tests::{check, emitter, explore, line, settle};
+use freewheel_loom_tests::{Witness, check, emitter, explore, line, settle};
 use loom::sync::Arc;
 use loom::sync::atomic::AtomicU64;
 use loom::thread;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 fn nobody_sleeps() {}
 
@@ -110,8 +110,8 @@ fn seal_and_sweep_order() {
 /// accepted arrives, exactly once. And once all was consumed, there is room again.
 #[test]
 fn drop_on_full() {
-    static REUSED: AtomicBool = AtomicBool::new(false);
-    explore("drop_on_full", Some(7), 75_000, || {
+    static REUSED: Witness = Witness::of("a block was used again");
+    REUSED.explore("drop_on_full", Some(7), 75_000, || {
         // Blocks of one line. Each thread brings one; one more is shared.
         let exchange = Exchange::new(2, 1, 1, nobody_sleeps);
         let writer = emitter(&exchange, 0, 2);
@@ -128,9 +128,8 @@ fn drop_on_full() {
         let (accepted, still_dropped) = exchange.accepted_and_dropped();
         assert_eq!(still_dropped, dropped, "a block was not given back");
         // Three blocks, of one line each.
-        REUSED.fetch_or(accepted > 3, Relaxed);
+        REUSED.look(accepted > 3);
     });
-    assert!(REUSED.load(Relaxed), "no block was ever used again");
 }
 
 /// No more blocks are made than there may be, whoever takes the last: two threads are after it.
@@ -175,18 +174,17 @@ fn a_place_is_reused() {
 /// queue. What the first had to itself is the second's.
 #[test]
 fn an_heir_comes_after_the_dead() {
-    static INHERITED: AtomicBool = AtomicBool::new(false);
-    explore("an_heir_comes_after_the_dead", None, 70, || {
+    static INHERITED: Witness = Witness::of("a thread inherited");
+    INHERITED.explore("an_heir_comes_after_the_dead", None, 70, || {
         // Blocks of one line: the second line of a place seals the first.
         let exchange = Exchange::new(2, 2, 1, nobody_sleeps);
         let threads = [emitter(&exchange, 0, 1), emitter(&exchange, 1, 1)];
         threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
-        INHERITED.fetch_or(exchange.sealed() == 1, Relaxed);
+        INHERITED.look(exchange.sealed() == 1);
         let mut flusher = exchange.collector().expect("nobody has it");
         flusher.sweep();
         assert_eq!(settle(&exchange, &flusher.consume(), 2), 0);
     });
-    assert!(INHERITED.load(Relaxed), "no thread ever inherited");
 }
 
 /// A block that one thread filled is written by another as soon as its last byte was consumed,
@@ -194,8 +192,8 @@ fn an_heir_comes_after_the_dead() {
 /// is taken twice or left out.
 #[test]
 fn a_block_is_reused_by_another_thread() {
-    static REUSED: AtomicBool = AtomicBool::new(false);
-    explore("a_block_is_reused_by_another_thread", Some(2), 15_000, || {
+    static REUSED: Witness = Witness::of("a block was used again");
+    REUSED.explore("a_block_is_reused_by_another_thread", Some(2), 15_000, || {
         // Blocks of one line. Beside each thread's own, one that both are after.
         let exchange = Exchange::new(2, 1, 1, nobody_sleeps);
         let writers = [emitter(&exchange, 0, 2), emitter(&exchange, 1, 2)];
@@ -210,9 +208,8 @@ fn a_block_is_reused_by_another_thread() {
         received.extend(flusher.consume());
         let dropped = settle(&exchange, &received, 4);
         // Three blocks, of one line each.
-        REUSED.fetch_or(dropped == 0, Relaxed);
+        REUSED.look(dropped == 0);
     });
-    assert!(REUSED.load(Relaxed), "no block was ever used again");
 }
 
 /// What is in flight stays as it is, however long it takes to arrive: its blocks go back to the
@@ -221,8 +218,8 @@ fn a_block_is_reused_by_another_thread() {
 /// was not settled.
 #[test]
 fn what_is_in_flight_keeps_its_block() {
-    static REUSED: AtomicBool = AtomicBool::new(false);
-    explore("what_is_in_flight_keeps_its_block", Some(4), 130_000, || {
+    static REUSED: Witness = Witness::of("a block was used again");
+    REUSED.explore("what_is_in_flight_keeps_its_block", Some(4), 130_000, || {
         // Blocks of two lines. The fifth line needs the first block again.
         let exchange = Exchange::new(4, 1, 1, nobody_sleeps);
         let writer = emitter(&exchange, 0, 5);
@@ -242,17 +239,16 @@ fn what_is_in_flight_keeps_its_block() {
         writer.join().expect("no panic");
         flusher.sweep();
         received.extend(flusher.consume());
-        REUSED.fetch_or(settle(&exchange, &received, 5) == 0, Relaxed);
+        REUSED.look(settle(&exchange, &received, 5) == 0);
     });
-    assert!(REUSED.load(Relaxed), "no block was ever used again");
 }
 
 /// The oldest lines make room: the block of what was displaced goes to a thread that wants it,
 /// unless a line of it is in flight, which nobody writes over.
 #[test]
 fn the_oldest_make_room() {
-    static REUSED: AtomicBool = AtomicBool::new(false);
-    explore("the_oldest_make_room", None, 10_000, || {
+    static REUSED: Witness = Witness::of("a block was used again");
+    REUSED.explore("the_oldest_make_room", None, 10_000, || {
         // Blocks of two lines. Two beside each thread's own.
         let exchange = Exchange::new(4, 2, 1, nobody_sleeps);
         let mut flusher = exchange.collector().expect("nobody has it");
@@ -270,7 +266,6 @@ fn the_oldest_make_room() {
         flusher.settle(2);
         flusher.sweep();
         let received = [line(1, 0).to_vec(), displaced, flusher.consume()].concat();
-        REUSED.fetch_or(settle(&exchange, &received, 8) == 0, Relaxed);
+        REUSED.look(settle(&exchange, &received, 8) == 0);
     });
-    assert!(REUSED.load(Relaxed), "no block was ever used again");
 }

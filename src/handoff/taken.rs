@@ -275,6 +275,22 @@ mod tests {
         assert_eq!((collector.consumed(), exchange.free.len()), (48, 1));
     }
 
+    /// All its lines were gone before it was full: nothing is left to settle, and the sweep that
+    /// finds it sealed gives it back.
+    #[test]
+    fn a_block_that_is_sealed_with_nothing_left_goes_back_at_the_sweep() {
+        let (exchange, mut collector) = collected(0);
+        exchange.emit(|| "gg:7|c.\n");
+        exchange.emit(|| "hh:8|c.\n");
+        collector.sweep();
+        collector.consume(collector.remaining());
+        assert_eq!(exchange.free.len(), 1);
+        exchange.emit(|| "ii:9|c.\n");
+        collector.sweep();
+        assert_eq!(exchange.free.len(), 1, "one was taken, and one came");
+        assert_eq!(collector.remaining(), 8);
+    }
+
     /// A link that takes line after line and confirms none does not make the index grow for
     /// ever.
     #[test]

@@ -200,6 +200,15 @@ const FAULTS: &[Fault] = &[
         )],
     ),
     (
+        "a displaced block does not go back",
+        TAKEN,
+        "the_oldest_make_room",
+        &[(
+            "            empty(last.recycle(reader));\n        }\n        self.merge_gap",
+            "            drop(last);\n        }\n        self.merge_gap",
+        )],
+    ),
+    (
         "a thread's first lines are written where nobody looks",
         EXCHANGE,
         "sweep_a_part_filled_block",
