@@ -87,7 +87,8 @@ fn a_reset_costs_what_was_acknowledged_and_no_more() {
 #[test]
 fn a_reset_costs_what_was_written_where_that_is_enough() {
     let Reset { emitted, sent, second, .. } = reset(Delivery::Written);
-    assert!(sent > 5_000, "{sent} of {emitted} lines were written");
+    // A part of what was written: our own operating system takes little beyond what it can send.
+    assert!(sent > 1_000, "{sent} of {emitted} lines were written");
     assert_are(numbers_by_thread(&second)[&0].iter().copied(), sent..emitted);
 }
 

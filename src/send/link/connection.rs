@@ -32,6 +32,11 @@ const LINGER: Duration = Duration::from_secs(1);
 /// a reset does.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// How much the operating system takes beyond what the network does. The rest waits here as well; and
+/// that it takes more tells of what was acknowledged, of which nothing else does.
+#[cfg(target_os = "linux")]
+const NOT_SENT: u32 = 256 << 10;
+
 /// Between looks at what was acknowledged, of which nobody tells: at first, and at most.
 const FIRST_LOOK: Duration = Duration::from_millis(1);
 const LATER_LOOKS: Duration = Duration::from_millis(64);
@@ -58,7 +63,11 @@ impl Connection {
         // Writes are as large as can be; what is small was waited for long enough.
         stream.set_nodelay(true)?;
         #[cfg(target_os = "linux")]
-        SockRef::from(&stream).set_tcp_user_timeout(Some(settings.peer_timeout))?;
+        {
+            let socket = SockRef::from(&stream);
+            socket.set_tcp_user_timeout(Some(settings.peer_timeout))?;
+            socket.set_tcp_notsent_lowat(NOT_SENT)?;
+        }
         Ok(Self::new(Socket::Tcp(stream), settings))
     }
 
@@ -135,12 +144,15 @@ impl Connection {
         let unacknowledged = self.unacknowledged()?;
         let arrived = self.stream.settle(lines, unacknowledged);
         account.sent.add(arrived);
-        self.look = (unacknowledged > 0).then(|| {
-            let pause = match self.look {
-                Some((_, pause)) if arrived.lines == 0 => LATER_LOOKS.min(pause * 2),
-                _ => FIRST_LOOK,
-            };
-            (Instant::now() + pause, pause)
+        let now = Instant::now();
+        self.look = (unacknowledged > 0).then(|| match self.look {
+            // A write looks too, but before the time.
+            Some((at, pause)) if arrived.lines == 0 && now < at => (at, pause),
+            Some((_, pause)) if arrived.lines == 0 => {
+                let pause = LATER_LOOKS.min(pause * 2);
+                (now + pause, pause)
+            }
+            _ => (now + FIRST_LOOK, FIRST_LOOK),
         });
         Ok(())
     }
