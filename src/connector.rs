@@ -339,8 +339,9 @@ impl Connector {
     #[must_use]
     pub fn connected(&self) -> bool {
         self.inner.as_ref().is_some_and(|inner| {
+            // In this order: what is left of a flusher that ended is gone once the next one runs.
             // ORDERING: Relaxed. A flag to look at, which publishes nothing.
-            inner.owner.shared.connected.load(Relaxed) && inner.owner.lifecycle.is_running()
+            inner.owner.lifecycle.is_running() && inner.owner.shared.connected.load(Relaxed)
         })
     }
 }

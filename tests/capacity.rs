@@ -86,6 +86,22 @@ fn what_is_under_way_is_not_displaced() {
     assert_eq!((threads[&0][0], *threads[&3].last().unwrap()), (0, LINES - 1));
 }
 
+/// All blocks are full before there is a link, which takes them and is refused: no thread can ring
+/// for another one, and there is room nevertheless.
+#[test]
+fn what_was_full_before_the_start_makes_room() {
+    let settings = udp(quiet_port()).queue_capacity(64 << 10).when_full(WhenFull::DropOldest);
+    let statsd = settings.build().unwrap();
+    while statsd.stats().drops.full.lines == 0 {
+        statsd.incr("old");
+    }
+    statsd.start_on_thread().unwrap();
+    eventually("room is made", || {
+        statsd.incr("new");
+        statsd.stats().losses.displaced.lines > 0
+    });
+}
+
 /// Displacing goes on for as long as nobody listens, with many threads, and in the smallest of
 /// capacities.
 #[test]
