@@ -17,7 +17,7 @@ use core_affinity::CoreId;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
 use freewheel::Connector;
-use freewheel_benches as floor;
+use freewheel_benches::subjects::floor;
 use std::hint::black_box;
 use std::io::Read;
 use std::net::TcpListener;

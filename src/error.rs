@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// A setting that [`Builder::build`](crate::Builder::build) refuses.
+/// A setting that [`Builder::build`](crate::Builder::build) refuses, or an application's
+/// [`Settings`](crate::Settings).
 ///
 /// It names the setting, the value that was given and what is accepted:
 ///
@@ -19,7 +20,8 @@ pub struct BuildError {
 }
 
 impl BuildError {
-    /// The setting's name: that of its builder method, or `host`.
+    /// The setting's name: that of its builder method, or `host`; or that of the environment variable
+    /// which gave it.
     #[must_use]
     pub fn setting(&self) -> &'static str {
         self.setting

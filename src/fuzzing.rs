@@ -14,7 +14,7 @@ pub struct Collector(handoff::Collector);
 impl Collector {
     /// None if somebody has it, and for a disabled connector.
     pub fn of(connector: &Connector) -> Option<Self> {
-        let inner = connector.inner.as_ref()?;
+        let inner = connector.inner()?;
         Exchange::collector(&inner.exchange).map(Self)
     }
 
@@ -93,7 +93,7 @@ impl Packer {
     ) -> Option<Datagram<'a>> {
         let datagram = send::next_datagram(runs, max, &mut self.0)?;
         let size = datagram.size();
-        let send::Datagram { payload, taken } = datagram;
+        let send::Datagram { payload, taken, .. } = datagram;
         Some(Datagram { payload, taken, size })
     }
 }

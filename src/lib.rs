@@ -1,8 +1,16 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(not(feature = "tokio"), allow(dead_code, unreachable_pub, unused_imports))]
 
+#[cfg(feature = "axum")]
+#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+pub mod axum;
+#[cfg(feature = "tokio")]
+mod configuration;
 #[cfg(feature = "tokio")]
 mod connector;
+#[cfg(feature = "tokio")]
+pub mod dogstatsd;
 mod emit;
 #[cfg(feature = "tokio")]
 mod endpoint;
@@ -14,6 +22,8 @@ pub mod fuzzing;
 mod handoff;
 #[cfg(feature = "tokio")]
 mod lifecycle;
+#[cfg(feature = "tokio")]
+mod metric;
 #[cfg(all(loom, feature = "__loom"))]
 #[doc(hidden)]
 pub mod model;
@@ -26,6 +36,9 @@ mod stats;
 mod sync;
 #[cfg(feature = "tokio")]
 mod timer;
+#[cfg(feature = "tower")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
+pub mod tower;
 
 #[cfg(doc)]
 #[doc = include_str!("../DESIGN.md")]
@@ -37,10 +50,18 @@ pub mod faults {}
 
 #[cfg(feature = "tokio")]
 pub use {
+    configuration::Settings,
     connector::Connector,
-    emit::Value,
+    emit::{
+        Cardinality, Dialect, DogStatsDVersion, NoTags, SampleRate, SampleRateError, Tagged, Tags,
+        Value,
+    },
     error::{BuildError, StartError},
     handoff::Tally,
+    metric::{
+        Counter, Distribution, Gauge, Histogram, Kind, Meter, Metric, MetricError, Sampled, Set,
+        Timestamped, Timing,
+    },
     settings::{Builder, Delivery, Framing, Protocol, WhenFull},
     stats::{Drops, FlushOutcome, Losses, Stats, StopReport},
     timer::Timer,

@@ -1,9 +1,13 @@
 //! Settings: given one by one, refused or accepted together.
 
+mod vocabulary;
+
 use crate::connector::Connector;
+use crate::emit::{Sampling, Scope};
 use crate::endpoint::{self, Endpoint};
 use crate::error::BuildError;
 use std::time::Duration;
+use vocabulary::{Checked, Vocabulary};
 
 /// How lines travel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -91,7 +95,8 @@ pub struct Builder {
     port: u16,
     protocol: Protocol,
     prefix: String,
-    type_prefixes: bool,
+    type_prefixes: Option<bool>,
+    vocabulary: Vocabulary,
     queue_capacity: usize,
     max_datagram_payload: Option<usize>,
     hold_when_refused: bool,
@@ -112,6 +117,7 @@ pub struct Builder {
 pub(crate) struct Settings {
     pub(crate) endpoint: Endpoint,
     pub(crate) max_datagram_payload: usize,
+    pub(crate) pack_values: bool,
     pub(crate) hold_when_refused: bool,
     pub(crate) segmentation_offload: bool,
     /// When so many bytes wait, datagrams go without pace.
@@ -130,10 +136,9 @@ pub(crate) struct Settings {
 }
 
 /// What the emitting side works by.
-#[derive(Debug)]
 pub(crate) struct Shape {
-    pub(crate) prefix: String,
-    pub(crate) type_prefixes: bool,
+    pub(crate) scope: Scope,
+    pub(crate) sampling: Sampling,
     pub(crate) block_size: usize,
     pub(crate) blocks: usize,
     pub(crate) ring_at: usize,
@@ -158,7 +163,8 @@ impl Builder {
             port: 8125,
             protocol: Protocol::Tcp,
             prefix: String::new(),
-            type_prefixes: true,
+            type_prefixes: None,
+            vocabulary: Vocabulary::default(),
             queue_capacity: 4 << 20,
             max_datagram_payload: None,
             hold_when_refused: true,
@@ -182,6 +188,11 @@ impl Builder {
         Ok(if let Some(port) = port { builder.port(port) } else { builder })
     }
 
+    pub(crate) fn host(mut self, host: String) -> Self {
+        self.host = host;
+        self
+    }
+
     /// The server's port. Default: 8125. Refused: 0. Unix sockets have none.
     pub fn port(mut self, port: u16) -> Self {
         self.port = port;
@@ -196,17 +207,18 @@ impl Builder {
 
     /// What every metric path begins with. Default: nothing.
     ///
-    /// Dots at both ends are removed. Refused: `:`, `|`, control characters, and more than
-    /// 256 bytes.
+    /// Dots at both ends are removed. Refused: what the [dialect](crate::Dialect#clean-input)
+    /// forbids in names, and more than 256 bytes.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
     }
 
-    /// Whether `counters.`, `gauges.` or `timers.` stands between the prefix and the path.
-    /// Default: true. Turn it off for servers that add their own.
+    /// Whether `counters.`, `gauges.`, `timers.`, `sets.`, `histograms.`, `distributions.` or
+    /// `meters.` stands between the prefix and the path. Default: true in dialects without tags,
+    /// false in the others. Turn it off for servers that add their own.
     pub fn type_prefixes(mut self, on: bool) -> Self {
-        self.type_prefixes = on;
+        self.type_prefixes = Some(on);
         self
     }
 
@@ -331,12 +343,12 @@ impl Builder {
         Ok(Connector::new(settings, shape))
     }
 
-    fn check(self) -> Result<(Settings, Shape), BuildError> {
+    pub(crate) fn check(self) -> Result<(Settings, Shape), BuildError> {
         let endpoint = Endpoint::new(self.protocol, &self.host, self.port)?;
         let prefix = self.prefix.trim_matches('.').to_owned();
-        let clean = !prefix.chars().any(|c| matches!(c, ':' | '|') || c.is_control());
+        let clean = self.vocabulary.accepts_prefix(&prefix);
         let given = format!("{:?}", self.prefix);
-        require("prefix", &given, clean, "no `:`, `|` or control character")?;
+        require("prefix", &given, clean, "no `:`, `|`, control, or what the dialect forbids")?;
         require("prefix", &given, prefix.len() <= MAX_PREFIX, "at most 256 bytes")?;
         let capacity = self.queue_capacity;
         let in_bounds = (MIN_CAPACITY..=MAX_CAPACITY).contains(&capacity);
@@ -370,11 +382,14 @@ impl Builder {
         // A wake-up costs the caller microseconds: worth it for an eighth of the capacity,
         // and for less the tick comes soon enough.
         let ring_at = blocks.div_ceil(8);
-        let type_prefixes = self.type_prefixes;
-        let shape = Shape { prefix, type_prefixes, block_size, blocks, ring_at };
+        let type_prefixes = self.type_prefixes.unwrap_or(self.vocabulary.has_type_prefixes());
+        let checked = self.vocabulary.check(&prefix, type_prefixes, is_stream)?;
+        let Checked { scope, sampling, pack_values } = checked;
+        let shape = Shape { scope, sampling, block_size, blocks, ring_at };
         let settings = Settings {
             endpoint,
             max_datagram_payload: payload,
+            pack_values,
             hold_when_refused: self.hold_when_refused,
             segmentation_offload: self.segmentation_offload,
             // Well before threads drop lines.

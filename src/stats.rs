@@ -29,7 +29,8 @@ pub struct Stats {
     pub drops: Drops,
     /// Accepted, then given up, by reason.
     pub losses: Losses,
-    /// Accepted lines whose name was altered, because it held `:`, `|` or a control character.
+    /// Accepted lines of which a name, a tag or the member of a set was altered, because it held
+    /// what the [dialect](crate::Dialect#clean-input) forbids there.
     pub altered: u64,
     /// How many times the connection was made.
     pub connections: u64,
@@ -46,6 +47,9 @@ pub struct Drops {
     pub oversize: Tally,
     /// An empty name, a number that is not finite, a negative time. Such lines have no bytes.
     pub invalid: Tally,
+    /// The [dialect](crate::Dialect) has no word for the metric, or no tags. Such lines have no
+    /// bytes.
+    pub unsupported: Tally,
     /// The thread was ending and had given up its place. Their bytes are not counted.
     pub thread_exit: Tally,
 }
@@ -67,8 +71,8 @@ impl Stats {
     /// All that was never accepted.
     #[must_use]
     pub fn dropped(&self) -> Tally {
-        let Drops { full, oversize, invalid, thread_exit } = self.drops;
-        full + oversize + invalid + thread_exit
+        let Drops { full, oversize, invalid, unsupported, thread_exit } = self.drops;
+        full + oversize + invalid + unsupported + thread_exit
     }
 
     /// All that was accepted and then given up.
@@ -113,10 +117,11 @@ impl Account {
         };
         // ORDERING: Relaxed. A count publishes nothing but itself.
         let connections = self.connections.load(Relaxed);
-        let Emitted { accepted, full, oversize, invalid, thread_exit, altered } = emitted();
+        let Emitted { accepted, full, oversize, invalid, unsupported, thread_exit, altered } =
+            emitted();
         let mut stats = Stats {
             sent,
-            drops: Drops { full, oversize, invalid, thread_exit },
+            drops: Drops { full, oversize, invalid, unsupported, thread_exit },
             losses,
             altered,
             connections,

@@ -4,10 +4,12 @@
 
 #![allow(unsafe_code, clippy::unwrap_used)]
 
-use freewheel::Connector;
+use freewheel::{
+    Connector, Counter, Dialect, Distribution, Gauge, Histogram, Meter, SampleRate, Set, Timing,
+};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// Counts the allocations of each thread.
 struct Counting;
@@ -59,55 +61,152 @@ fn every_call(statsd: &Connector) {
         statsd.timing_seconds(name, 0.001_234);
         drop(statsd.timer(name));
         statsd.inject_metric(name, "1", "c");
+        statsd.histogram(name, 1.25);
+        statsd.distribution(name, 1.25);
+        statsd.set(name, "member");
+        statsd.set(name, "a member of more than sixteen bytes, to be: altered");
+        statsd.meter(name, 1);
+        let rate = SampleRate::new(0.5).unwrap();
+        statsd.counter(name).incr();
+        statsd.counter(name).tag("route", "/").tag("code", "200").incr();
+        statsd.counter(name).tag("route", "to be|altered").sample_rate(rate).decr_by(2);
+        statsd.metric::<Gauge>(name).tag("k", "v").timestamp(UNIX_EPOCH + SECOND).set(-1);
+        statsd.metric::<Gauge>(name).tag("k", "v").change_by(-1);
+        statsd.metric::<Timing>(name).tag("k", "v").tag("l", "w").record(SECOND);
+        statsd.metric::<Histogram>(name).tag("k", "v").record(0.1);
+        statsd.metric::<Distribution>(name).tag("k", "v").record(0.1);
+        statsd.metric::<Set>(name).tag("k", "v").insert("member");
+        statsd.metric::<Meter>(name).tag("k", "v").mark(1);
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Prepared metrics of every kind; one sampled, and one altered.
+struct Prepared {
+    counters: [Counter; 3],
+    gauge: Gauge,
+    timing: Timing,
+    histogram: Histogram,
+    distribution: Distribution,
+    set: Set,
+    meter: Meter,
+}
+
+impl Prepared {
+    fn new(statsd: &Connector) -> Self {
+        let counter = || statsd.counter("requests").tag("route", "/").tag("code", "200");
+        Self {
+            counters: [
+                statsd.counter("a.name.of.more.than.sixteen.bytes").build(),
+                counter().sample_rate(SampleRate::new(0.5).unwrap()).build(),
+                counter().tag("to be|", "altered").build(),
+            ],
+            gauge: statsd.metric("depth").tag("k", "v").build(),
+            timing: statsd.metric("time").tag("k", "v").build(),
+            histogram: statsd.metric("size").build(),
+            distribution: statsd.metric("size").build(),
+            set: statsd.metric("visitors").build(),
+            meter: statsd.metric("rate").build(),
+        }
+    }
+
+    fn every_call(&self) {
+        for counter in &self.counters {
+            counter.incr();
+            counter.incr_by(5_u64);
+            counter.decr();
+            counter.decr_by(1.25);
+        }
+        self.gauge.set(17);
+        self.gauge.set(-17.5);
+        self.gauge.change_by(-3);
+        self.timing.record(Duration::from_nanos(1_234_567));
+        self.timing.record_seconds(0.001_234);
+        drop(self.timing.start());
+        self.histogram.record(1.25);
+        self.distribution.record(1.25);
+        self.set.insert("member");
+        self.set.insert("a member of more than sixteen bytes, to be: altered");
+        self.meter.mark(1);
+    }
+}
+
+/// A connector in a dialect, and metrics prepared by it.
+struct Rig {
+    statsd: Connector,
+    prepared: Prepared,
+}
+
+impl Rig {
+    fn new(statsd: Connector) -> Self {
+        Self { prepared: Prepared::new(&statsd), statsd }
+    }
+
+    fn every_call(&self) {
+        every_call(&self.statsd);
+        self.prepared.every_call();
+    }
+}
+
+/// Plain, and with all that costs more.
+const DIALECTS: [Dialect; 3] = [Dialect::StatsD, Dialect::DogStatsD, Dialect::Graphite];
+
+fn builder(dialect: Dialect) -> freewheel::Builder {
+    let builder = Connector::builder("127.0.0.1").queue_capacity(64 << 10).dialect(dialect);
+    match dialect {
+        Dialect::StatsD => builder,
+        _ => builder.tag("env", "prod").sample("sampled.*", SampleRate::new(0.5).unwrap()),
     }
 }
 
 /// A connector whose capacity is used up but for the end of the thread's block, so that calls
 /// take every path, to a fresh block and to a drop.
-fn full() -> Connector {
-    let statsd = Connector::builder("127.0.0.1").queue_capacity(64 << 10).build().unwrap();
-    while statsd.stats().drops.full.lines < 1_000 {
-        every_call(&statsd);
+fn full(dialect: Dialect) -> Rig {
+    let rig = Rig::new(builder(dialect).build().unwrap());
+    while rig.statsd.stats().drops.full.lines < 1_000 {
+        rig.every_call();
     }
-    statsd
+    rig
 }
 
 #[test]
 fn no_call_allocates() {
-    let statsd = full();
-    let before = ALLOCATIONS.get();
-    for _ in 0..1_000 {
-        every_call(&statsd);
-    }
-    assert_eq!(ALLOCATIONS.get() - before, 0, "while nothing can be accepted");
-
-    // With a flusher that gives blocks back: they were all made by now.
-    let (receiver, statsd) = running();
-    let accepted = statsd.stats().sent.bytes;
-    for _ in 0..200 {
+    for dialect in DIALECTS {
+        let rig = full(dialect);
         let before = ALLOCATIONS.get();
-        every_call(&statsd);
-        assert_eq!(ALLOCATIONS.get() - before, 0, "while lines are taken away");
-        statsd.blocking_flush();
+        for _ in 0..1_000 {
+            rig.every_call();
+        }
+        assert_eq!(ALLOCATIONS.get() - before, 0, "while nothing can be accepted, {dialect:?}");
+
+        // With a flusher that gives blocks back: they were all made by now.
+        let (receiver, rig) = running(dialect);
+        let accepted = rig.statsd.stats().sent.bytes;
+        for _ in 0..200 {
+            let before = ALLOCATIONS.get();
+            rig.every_call();
+            assert_eq!(ALLOCATIONS.get() - before, 0, "while lines are taken away, {dialect:?}");
+            rig.statsd.blocking_flush();
+        }
+        let accepted = rig.statsd.stats().sent.bytes - accepted;
+        assert!(accepted > 10 * (16 << 10), "blocks were turned over: {accepted} bytes");
+        drop(receiver);
     }
-    let accepted = statsd.stats().sent.bytes - accepted;
-    assert!(accepted > 10 * (16 << 10), "blocks were turned over: {accepted} bytes");
-    drop(receiver);
 }
 
 /// A started connector that has made all its blocks, and its receiver.
-fn running() -> (std::net::UdpSocket, Connector) {
+fn running(dialect: Dialect) -> (std::net::UdpSocket, Rig) {
     let receiver = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = receiver.local_addr().unwrap().port();
-    let builder = Connector::builder("127.0.0.1").port(port).queue_capacity(64 << 10);
-    let builder = builder.protocol(freewheel::Protocol::Udp);
-    let statsd = builder.flush_interval(Duration::from_millis(5)).build().unwrap();
-    while statsd.stats().drops.full.lines == 0 {
-        every_call(&statsd);
+    let builder = builder(dialect).port(port).protocol(freewheel::Protocol::Udp);
+    let rig = Rig::new(builder.flush_interval(Duration::from_millis(5)).build().unwrap());
+    while rig.statsd.stats().drops.full.lines == 0 {
+        rig.every_call();
     }
-    statsd.start_on_thread().unwrap();
-    statsd.blocking_flush();
-    (receiver, statsd)
+    rig.statsd.start_on_thread().unwrap();
+    rig.statsd.blocking_flush();
+    (receiver, rig)
 }
 
 /// The calls are made under a filter that lets no system call through but `write` and
@@ -130,22 +229,27 @@ fn no_call_calls_the_operating_system() {
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 fn under_filter() -> ! {
-    let full = full();
-    // All its blocks are made and empty, and there is no flusher that could be woken.
-    let (receiver, empty) = running();
-    let report = empty.blocking_stop();
-    assert_eq!(report.kept.lines, 0);
-    // The clock is read without a system call only after its page was mapped.
-    every_call(&empty);
+    let full = DIALECTS.map(full);
+    // All their blocks are made and empty, and there is no flusher that could be woken.
+    let empty = DIALECTS.map(|dialect| {
+        let (receiver, rig) = running(dialect);
+        let report = rig.statsd.blocking_stop();
+        assert_eq!(report.kept.lines, 0);
+        // The clock is read without a system call only after its page was mapped.
+        rig.every_call();
+        (receiver, rig, report.stats.drops.full)
+    });
     let filtered = allow_only(&[libc::SYS_write, libc::SYS_exit_group]);
     assert!(filtered, "no seccomp: {}", std::io::Error::last_os_error());
     for _ in 0..1_000 {
-        every_call(&full);
+        full.iter().for_each(Rig::every_call);
     }
-    while empty.stats().drops.full == report.stats.drops.full {
-        every_call(&empty);
-    }
-    let turned_over = empty.stats().buffered.bytes > 3 * (16 << 10);
+    let turned_over = empty.iter().all(|(_, rig, dropped)| {
+        while rig.statsd.stats().drops.full == *dropped {
+            rig.every_call();
+        }
+        rig.statsd.stats().buffered.bytes > 3 * (16 << 10)
+    });
     let done: &[u8] = if turned_over { b"all calls made\n" } else { b"too few were accepted\n" };
     // SAFETY: the bytes are there; after that a call that the filter refuses, to show that it
     // was in force.
@@ -155,7 +259,7 @@ fn under_filter() -> ! {
         libc::syscall(libc::SYS_write, 1, b"no filter\n".as_ptr(), 10);
         libc::syscall(libc::SYS_exit_group, 0);
     }
-    unreachable!("{receiver:?}")
+    unreachable!()
 }
 
 /// From here on, any other system call of this thread kills the process.

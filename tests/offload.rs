@@ -30,8 +30,8 @@ fn datagrams(offload: bool) -> Vec<String> {
     datagrams
 }
 
-fn is_filled_up(datagram: &String) -> bool {
-    datagram.ends_with("\n\n")
+fn is_filled_up(datagram: impl AsRef<str>) -> bool {
+    datagram.as_ref().ends_with("\n\n")
 }
 
 #[test]

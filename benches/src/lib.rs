@@ -1,74 +1,17 @@
-//! The floor: formatting and nothing else, as one would write it. What the benchmarks compare
-//! with.
+//! What freewheel costs, beside what it could cost at least, and beside the other clients.
 //!
-//! It writes the same bytes as freewheel into a buffer of the calling thread, with the same
-//! crates, and starts over when that is full. It hands nothing to anybody, checks no name, and
-//! counts nothing. It is not the least that can be: pieces are copied by `copy_from_slice`, which calls
-//! `memcpy`, where freewheel copies short ones in chunks.
+//! A *subject* is a client, or a bound. *Work* is done with one, in a process of its own. A *measure*
+//! has work done with several subjects in turn, and writes down what came of it. A *report* draws
+//! from what was written down. `BENCHMARKS.md` says what is measured and how to run it.
 
-use std::cell::RefCell;
-use std::time::Duration;
-
-/// As long as freewheel's blocks.
-const LENGTH: usize = 16 << 10;
-
-struct Buffer {
-    bytes: Box<[u8]>,
-    used: usize,
-}
-
-thread_local! {
-    static BUFFER: RefCell<Buffer> =
-        RefCell::new(Buffer { bytes: vec![0; LENGTH].into_boxed_slice(), used: 0 });
-}
-
-/// Copies the pieces of a line, one after the other.
-#[inline(always)]
-fn put<const N: usize>(pieces: [&[u8]; N]) {
-    BUFFER.with_borrow_mut(|buffer| {
-        let size: usize = pieces.iter().map(|piece| piece.len()).sum();
-        if buffer.used + size > LENGTH {
-            buffer.used = 0;
-        }
-        for piece in pieces {
-            buffer.bytes[buffer.used..][..piece.len()].copy_from_slice(piece);
-            buffer.used += piece.len();
-        }
-    });
-}
-
-/// `{head}{name}:1|c`
-#[inline]
-pub fn incr(head: &[u8], name: &str) {
-    put([head, name.as_bytes(), b":1|c\n"]);
-}
-
-/// `{head}{name}:{amount}|c`
-#[inline]
-pub fn incr_by(head: &[u8], name: &str, amount: u64) {
-    let mut integer = itoa::Buffer::new();
-    put([head, name.as_bytes(), b":", integer.format(amount).as_bytes(), b"|c\n"]);
-}
-
-/// `{head}{name}:{value}|g`
-#[inline]
-pub fn gauge(head: &[u8], name: &str, value: u64) {
-    let mut integer = itoa::Buffer::new();
-    put([head, name.as_bytes(), b":", integer.format(value).as_bytes(), b"|g\n"]);
-}
-
-/// `{head}{name}:{value}|g`, by ryu.
-#[inline]
-pub fn gauge_float(head: &[u8], name: &str, value: f64) {
-    let mut float = ryu::Buffer::new();
-    put([head, name.as_bytes(), b":", float.format(value).as_bytes(), b"|g\n"]);
-}
-
-/// `{head}{name}:{milliseconds}|ms`, six digits after the point.
-#[inline]
-pub fn timing(head: &[u8], name: &str, elapsed: Duration) {
-    let (mut whole, mut fraction) = (itoa::Buffer::new(), itoa::Buffer::new());
-    let whole = whole.format(elapsed.as_millis() as u64);
-    let fraction = &fraction.format(1_000_000 + elapsed.subsec_nanos() % 1_000_000)[1..];
-    put([head, name.as_bytes(), b":", whole.as_bytes(), b".", fraction.as_bytes(), b"|ms\n"]);
-}
+pub mod clock;
+pub mod lines;
+pub mod machine;
+pub mod measures;
+pub mod process;
+pub mod receiver;
+pub mod report;
+pub mod results;
+pub mod subject;
+pub mod subjects;
+pub mod work;

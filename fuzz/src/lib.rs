@@ -3,6 +3,8 @@
 //! Nothing here knows how freewheel does it: what is expected comes from README.md, and from
 //! the standard library.
 
+pub mod clean;
+pub mod dialects;
 pub mod encoder;
 pub mod line;
 pub mod meaning;

@@ -1,8 +1,8 @@
 //! Lines: `{head}{name}:{sign}{digits}{tail}`, whole or not at all.
 
+use super::clean::Rule;
 use super::decimal::Digits;
-use super::head::Head;
-use super::name;
+use super::rendered::Rendered;
 use super::text::Text;
 use super::value::{Number, Sign};
 use crate::handoff::{MARGIN, WriteLine, Written};
@@ -10,7 +10,7 @@ use crate::handoff::{MARGIN, WriteLine, Written};
 /// A metric about to be written. Generic, so that each call is compiled to the copies that it
 /// needs and no more.
 pub(crate) struct Line<'a, D, const TAIL: usize> {
-    head: &'a Head,
+    head: &'a Rendered,
     name: &'a str,
     sign: Sign,
     digits: D,
@@ -21,7 +21,7 @@ pub(crate) struct Line<'a, D, const TAIL: usize> {
 impl<'a, D: Digits, const TAIL: usize> Line<'a, D, TAIL> {
     #[inline(always)]
     pub(crate) fn new(
-        head: &'a Head,
+        head: &'a Rendered,
         name: &'a str,
         number: Number<D>,
         tail: &'static [u8; TAIL],
@@ -72,7 +72,7 @@ impl<D: Digits, const TAIL: usize> WriteLine for Line<'_, D, TAIL> {
             return 0;
         }
         let mut text = Text::new(room);
-        text.put_head(self.head);
+        text.put_rendered(self.head);
         if !text.put_name(self.name) {
             return 0;
         }
@@ -89,48 +89,67 @@ impl<D: Digits, const TAIL: usize> WriteLine for Line<'_, D, TAIL> {
         }
         let room_before = room.len();
         let mut text = Text::new(room);
-        text.put_head(self.head);
+        text.put_rendered(self.head);
         let altered = text.put_cleaned(self.name);
         self.end(&mut text);
         Written::Line { bytes: room_before - text.left(), altered }
     }
 }
 
-/// A gauge that is set to a number below zero: servers take a signed value for a delta, so the
-/// gauge is set to 0 and then lowered, by two lines that stay together.
-pub(crate) struct BelowZero<'a, D>(pub(crate) Line<'a, D, 3>);
-
-impl<D: Digits> BelowZero<'_, D> {
-    fn zero(&self) -> Line<'_, &'static [u8; 1], 3> {
-        let number = Number { sign: Sign::None, digits: b"0" };
-        Line::new(self.0.head, self.0.name, number, self.0.tail)
+impl<D: Digits, const TAIL: usize> OneLine for Line<'_, D, TAIL> {
+    #[inline(always)]
+    fn size(&self) -> usize {
+        Self::size(self)
     }
 }
 
-impl<D: Digits> WriteLine for BelowZero<'_, D> {
+/// A single line, which knows how many bytes it takes at most.
+pub(crate) trait OneLine: WriteLine {
+    fn size(&self) -> usize;
+}
+
+/// The digits of the line before one below zero.
+pub(crate) const ZERO: Number<&'static [u8; 1]> = Number { sign: Sign::None, digits: b"0" };
+
+/// A gauge that is set to a number below zero: servers take a signed value for a delta, so the
+/// gauge is set to 0 and then lowered, by two lines that stay together.
+pub(crate) struct BelowZero<Z, L> {
+    /// Sets it to [`ZERO`].
+    pub(crate) zero: Z,
+    pub(crate) line: L,
+}
+
+impl<Z: OneLine, L: OneLine> WriteLine for BelowZero<Z, L> {
     fn lines(&self) -> u64 {
         2
     }
 
     fn write_usual(&self, room: &mut [u8]) -> usize {
-        if self.zero().size() + self.0.size() + MARGIN > room.len() {
+        if self.zero.size() + self.line.size() + MARGIN > room.len() {
             return 0;
         }
-        match self.zero().write_usual(room) {
+        let first = self.zero.write_usual(room);
+        if first == 0 {
+            return 0;
+        }
+        match self.line.write_usual(&mut room[first..]) {
             0 => 0,
-            first => first + self.0.write_usual(&mut room[first..]),
+            second => first + second,
         }
     }
 
     fn write(&self, room: &mut [u8]) -> Written {
-        let size = self.zero().size() + self.0.size();
-        if size + MARGIN > room.len() && !self.0.name.is_empty() {
+        let size = self.zero.size() + self.line.size();
+        let first = match self.zero.write(room) {
+            Written::Line { bytes, .. } => bytes,
+            Written::NoRoom(_) => return Written::NoRoom(size),
+            other => return other,
+        };
+        // Room is asked for as if nothing were altered.
+        if size + MARGIN > room.len() {
             return Written::NoRoom(size);
         }
-        let Written::Line { bytes: first, .. } = self.zero().write(room) else {
-            return Written::Invalid;
-        };
-        match self.0.write(&mut room[first..]) {
+        match self.line.write(&mut room[first..]) {
             Written::Line { bytes, altered } => Written::Line { bytes: first + bytes, altered },
             other => other,
         }
@@ -152,6 +171,21 @@ impl WriteLine for Invalid {
     }
 }
 
+/// What the dialect has no word for.
+pub(crate) struct Unsupported;
+
+impl WriteLine for Unsupported {
+    fn lines(&self) -> u64 {
+        1
+    }
+    fn write_usual(&self, _room: &mut [u8]) -> usize {
+        0
+    }
+    fn write(&self, _room: &mut [u8]) -> Written {
+        Written::Unsupported
+    }
+}
+
 /// A value and what follows it, as the caller has them.
 #[derive(Clone, Copy)]
 pub(crate) struct Injected<'a> {
@@ -162,7 +196,8 @@ pub(crate) struct Injected<'a> {
 impl<'a> Injected<'a> {
     /// None if one of them would end the line, or the value its field, or is empty.
     pub(crate) fn new(value: &'a str, code: &'a str) -> Option<Self> {
-        let is_value = !value.is_empty() && !value.chars().any(name::is_forbidden);
+        let is_value =
+            !value.is_empty() && !value.chars().any(|character| Rule::Field.forbids(character));
         let is_code = !code.is_empty() && !code.chars().any(char::is_control);
         let (value, code) = (value.as_bytes(), code.as_bytes());
         (is_value && is_code).then_some(Self { value, code })

@@ -1,19 +1,37 @@
 //! Encoding: from a call's arguments to the bytes of a line, in place.
 //!
-//! `Value` is sealed by a trait that nobody outside can name, nor what it is made of.
+//! `Value` and `Tags` are sealed by traits that nobody outside can name, nor what they are made of.
 //!
-//! Nothing here allocates, waits, or knows where the bytes go.
+//! Nothing here allocates while a line is written, waits, or knows where the bytes go.
 #![allow(unnameable_types)]
 
+mod clean;
 mod copy;
 mod decimal;
-mod head;
+mod decorated;
+mod dialect;
+mod field;
 mod line;
-mod name;
+mod prepared;
+mod rendered;
+mod sample;
+mod scope;
+mod tags;
 mod text;
+mod timestamp;
 mod value;
 
-pub(crate) use head::Head;
-pub(crate) use line::{BelowZero, Injected, Invalid, Line};
+pub(crate) use decorated::{Decorated, Extras, Plan};
+pub(crate) use dialect::Type;
+pub use dialect::{Cardinality, Dialect, DogStatsDVersion};
+pub(crate) use field::{Field, Member};
+pub(crate) use line::{BelowZero, Injected, Invalid, Line, Unsupported, ZERO};
+pub(crate) use prepared::{Altered, Prepared, PreparedLine, Whole};
+pub(crate) use rendered::Rendered;
+pub(crate) use sample::{Pattern, Sampling};
+pub use sample::{SampleRate, SampleRateError};
+pub(crate) use scope::{Origin, Scope};
+pub use tags::{NoTags, Tagged, Tags};
+pub(crate) use timestamp::Timestamp;
 pub use value::Value;
 pub(crate) use value::{Number, Scratch, Sign, milliseconds, seconds_as_milliseconds};

@@ -1,8 +1,8 @@
 //! Text put together in a block: short pieces, copied without a call.
 
+use super::clean::{self, Rule};
 use super::copy::copy_short;
-use super::head::Head;
-use super::name;
+use super::rendered::Rendered;
 use super::value::Sign;
 use crate::handoff::MARGIN;
 
@@ -63,26 +63,44 @@ impl<'a> Text<'a> {
     /// The whole name, and whether it is clean for sure.
     #[inline(always)]
     pub(super) fn put_name(&mut self, name: &str) -> bool {
-        name::copy_surely_clean(self.next(name.len()), name.as_bytes())
+        clean::copy_surely_clean(self.next(name.len()), name.as_bytes())
     }
 
     /// The name with what is forbidden replaced; whether anything was.
     pub(super) fn put_cleaned(&mut self, name: &str) -> bool {
-        let (len, altered) = name::clean(self.rest, name);
+        let (len, altered) = clean::clean(Rule::Field, self.rest, name);
+        self.next(len);
+        altered
+    }
+
+    /// A text that is not empty, and whether it is clean for sure.
+    #[inline(always)]
+    pub(super) fn put_text(&mut self, text: &str, rule: Rule) -> bool {
+        let is_clean = clean::copy_surely_clean_by(rule, self.next(text.len()), text.as_bytes());
+        is_clean && !text.is_empty()
+    }
+
+    /// A text with what is forbidden replaced, and `_` for an empty one; whether it is altered.
+    pub(super) fn put_cleaned_text(&mut self, text: &str, rule: Rule) -> bool {
+        if text.is_empty() {
+            self.put_byte(b'_');
+            return true;
+        }
+        let (len, altered) = clean::clean(rule, self.rest, text);
         self.next(len);
         altered
     }
 
     #[inline(always)]
-    pub(super) fn put_head(&mut self, head: &Head) {
-        const { assert!(Head::CHUNK <= MARGIN) };
+    pub(super) fn put_rendered(&mut self, rendered: &Rendered) {
+        const { assert!(Rendered::CHUNK <= MARGIN) };
         let mut to = &mut self.rest[..];
-        for chunk in head.chunks() {
-            let (next, rest) = to.split_at_mut(Head::CHUNK);
+        for chunk in rendered.chunks() {
+            let (next, rest) = to.split_at_mut(Rendered::CHUNK);
             next.copy_from_slice(chunk);
             to = rest;
         }
-        self.next(head.len());
+        self.next(rendered.len());
     }
 
     /// Written in any case, and kept if there is one: no branch to guess.
@@ -90,5 +108,40 @@ impl<'a> Text<'a> {
     pub(super) fn put_sign(&mut self, sign: Sign) {
         self.rest[0] = sign as u8;
         self.next(sign.len());
+    }
+
+    /// Its whole space is written, and as much of it kept as it is long.
+    #[inline(always)]
+    pub(super) fn put_short(&mut self, short: Short) {
+        self.rest[..Short::SPACE].copy_from_slice(&short.bytes);
+        self.next(short.len());
+    }
+}
+
+/// Up to four bytes, copied without a look at how many they are.
+#[derive(Clone, Copy)]
+pub(super) struct Short {
+    bytes: [u8; Self::SPACE],
+    len: u8,
+}
+
+impl Short {
+    const SPACE: usize = 4;
+
+    pub(super) const fn new(text: &str) -> Self {
+        let text = text.as_bytes();
+        assert!(text.len() <= Self::SPACE);
+        let mut bytes = [0; Self::SPACE];
+        let mut at = 0;
+        while at < text.len() {
+            bytes[at] = text[at];
+            at += 1;
+        }
+        Self { bytes, len: text.len() as u8 }
+    }
+
+    #[inline(always)]
+    pub(super) fn len(self) -> usize {
+        self.len.into()
     }
 }

@@ -127,7 +127,7 @@ macro_rules! floats {
         impl Value for $type {}
         impl sealed::Sealed for $type {
             type Digits<'a> = Decimal<'a>;
-            #[inline]
+            #[inline(always)]
             fn format(self, scratch: &mut Scratch) -> Option<Number<Decimal<'_>>> {
                 if !self.is_finite() {
                     return None;
@@ -153,7 +153,7 @@ macro_rules! floats {
 floats!(f32 f64);
 
 /// Exact to the nanosecond, as fixed-point milliseconds.
-#[inline]
+#[inline(always)]
 pub(crate) fn milliseconds(duration: Duration, scratch: &mut Scratch) -> Number<Decimal<'_>> {
     const NANOS: u32 = 1_000_000;
     let nanos = duration.subsec_nanos();

@@ -36,6 +36,8 @@ pub(crate) enum Written {
     NoRoom(usize),
     /// It cannot be a line.
     Invalid,
+    /// It cannot be one in the server's dialect.
+    Unsupported,
 }
 
 pub(crate) struct Exchange {
@@ -71,6 +73,7 @@ pub(crate) struct Emitted {
     pub(crate) full: Tally,
     pub(crate) oversize: Tally,
     pub(crate) invalid: Tally,
+    pub(crate) unsupported: Tally,
     pub(crate) thread_exit: Tally,
     pub(crate) altered: u64,
 }
@@ -177,6 +180,7 @@ impl Exchange {
             Written::Line { bytes, altered: true } => lane.altered.count(size(bytes)),
             Written::Line { .. } => {}
             Written::Invalid => lane.invalid.count(size(0)),
+            Written::Unsupported => lane.unsupported.count(size(0)),
             Written::NoRoom(bytes) => lane.oversize.count(size(bytes)),
         }
     }
@@ -232,6 +236,7 @@ impl Exchange {
             add(&mut sum.full, &lane.full);
             add(&mut sum.oversize, &lane.oversize);
             add(&mut sum.invalid, &lane.invalid);
+            add(&mut sum.unsupported, &lane.unsupported);
             sum.altered += lane.altered.read().lines;
         }
         sum

@@ -74,7 +74,8 @@ pub(super) struct Lane {
     pub(super) full: SoleWriterTally,
     pub(super) oversize: SoleWriterTally,
     pub(super) invalid: SoleWriterTally,
-    /// Lines whose name was altered to be safe; a tally of accepted ones.
+    pub(super) unsupported: SoleWriterTally,
+    /// Lines of which something was altered to be safe; a tally of accepted ones.
     pub(super) altered: SoleWriterTally,
 }
 
@@ -86,6 +87,7 @@ impl Lane {
             full: SoleWriterTally::default(),
             oversize: SoleWriterTally::default(),
             invalid: SoleWriterTally::default(),
+            unsupported: SoleWriterTally::default(),
             altered: SoleWriterTally::default(),
         }
     }

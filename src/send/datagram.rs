@@ -13,13 +13,20 @@ pub(crate) struct Datagram<'a> {
     pub(crate) payload: &'a [u8],
     /// One more than the payload where a line fits without its newline alone.
     pub(crate) taken: usize,
+    /// How many lines these bytes are.
+    pub(crate) lines: u64,
 }
 
-impl Datagram<'_> {
+impl<'a> Datagram<'a> {
+    /// Of lines as they are.
+    fn new(payload: &'a [u8], taken: usize) -> Self {
+        let newlines = memchr_iter(b'\n', payload).count();
+        let bare = taken - payload.len();
+        Self { payload, taken, lines: (newlines + bare) as u64 }
+    }
+
     pub(crate) fn size(&self) -> Tally {
-        let newlines = memchr_iter(b'\n', self.payload).count();
-        let bare = self.taken - self.payload.len();
-        Tally { lines: (newlines + bare) as u64, bytes: self.taken as u64 }
+        Tally { lines: self.lines, bytes: self.taken as u64 }
     }
 }
 
@@ -37,10 +44,10 @@ pub(crate) fn next<'a>(
     let taken = extent(runs.clone(), max);
     if taken == max + 1 {
         // It fits without its newline.
-        return Some(Datagram { payload: &first[..max], taken });
+        return Some(Datagram::new(&first[..max], taken));
     }
     if taken <= first.len() {
-        return Some(Datagram { payload: &first[..taken], taken });
+        return Some(Datagram::new(&first[..taken], taken));
     }
     scratch.clear();
     for run in runs {
@@ -50,7 +57,7 @@ pub(crate) fn next<'a>(
         }
         scratch.extend_from_slice(&run[..here]);
     }
-    Some(Datagram { payload: scratch, taken })
+    Some(Datagram::new(scratch, taken))
 }
 
 /// How many bytes go together: whole lines up to `max`, or the first alone if that is longer.

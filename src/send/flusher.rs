@@ -295,6 +295,7 @@ impl Flusher {
             let endpoint = &settings.endpoint;
             tracing::warn!(%error, %endpoint, retry_in = ?sleep, held_back, "no link to the StatsD server");
         }
+        // Of what was recalled too: where it is all there may be, no thread can seal, and ring.
         self.make_room();
     }
 

@@ -1,13 +1,15 @@
 //! Sending: from the exchange to the operating system.
 //!
-//! [`datagram`], [`segments`], [`stream`] and [`frames`] decide what goes out next, [`pace`] how much of
-//! it at once, and know no socket; [`link`] alone has sockets; [`flusher`] is the task that ties them to the clock and to its owner.
+//! [`datagram`], [`packed`], [`segments`], [`stream`] and [`frames`] decide what goes out next, [`pace`] how
+//! much of it at once, and know no socket; [`link`] alone has sockets; [`flusher`] is the task that ties
+//! them to the clock and to its owner.
 
 mod datagram;
 mod flusher;
 mod frames;
 mod link;
 mod pace;
+mod packed;
 #[cfg(any(target_os = "linux", test, fuzzing))]
 mod segments;
 mod stream;

@@ -1,5 +1,5 @@
-//! Errors that the operating system seldom makes, made at will: this program has a `send` of its
-//! own, which answers for the ports that a test has plans for.
+//! Errors that the operating system seldom makes, made at will: this program has a `send`
+//! and a `sendmsg` of its own, which answer for the ports that a test has plans for.
 
 use crate::process::alone;
 use crate::support::{
@@ -54,6 +54,21 @@ unsafe extern "C" fn send(
     }
     // SAFETY: as the caller promised; the C library's does the same.
     unsafe { libc::sendto(socket, bytes, length, flags, std::ptr::null(), 0) }
+}
+
+/// The same for batches, by the length of all their datagrams.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn sendmsg(socket: c_int, batch: *const libc::msghdr, flags: c_int) -> ssize_t {
+    // SAFETY: as the caller promised.
+    let pieces = unsafe { std::slice::from_raw_parts((*batch).msg_iov, (*batch).msg_iovlen) };
+    let length = pieces.iter().map(|piece| piece.iov_len).sum();
+    if let Some(error) = planned(peer_port(socket), length) {
+        // SAFETY: this thread's own.
+        unsafe { *libc::__errno_location() = error };
+        return -1;
+    }
+    // SAFETY: as the caller promised; the C library's does the same.
+    unsafe { libc::syscall(libc::SYS_sendmsg, socket, batch, flags) as ssize_t }
 }
 
 /// A receiver, and errors on the way to it.

@@ -4,8 +4,8 @@
 // "0" reaches the operating system, which picks free ports. The backend tells which.
 {
   servers: [
-    { server: "./servers/udp", address: "127.0.0.1", port: process.env.STATSD_PORT },
-    { server: "./servers/tcp", address: "127.0.0.1", port: process.env.STATSD_PORT },
+    { server: "./servers/udp", address: process.env.STATSD_ADDRESS || "127.0.0.1", port: process.env.STATSD_PORT },
+    { server: "./servers/tcp", address: process.env.STATSD_ADDRESS || "127.0.0.1", port: process.env.STATSD_PORT },
   ],
   // The management port cannot be turned off.
   mgmt_address: "127.0.0.1",

@@ -13,10 +13,10 @@ use super::datagram_socket::{Socket, is_out_of_buffers, is_too_long};
 use super::lookup::Lookups;
 use crate::endpoint::Endpoint;
 use crate::handoff::{Collector, Tally};
-use crate::send::datagram;
 use crate::send::pace::Pace;
 #[cfg(any(target_os = "linux", test))]
 use crate::send::segments;
+use crate::send::{datagram, packed};
 use crate::settings::Settings;
 use crate::stats::Account;
 use bytes::{Buf, BytesMut};
@@ -39,6 +39,7 @@ const NO_BUFFERS: Duration = Duration::from_millis(10);
 pub(in crate::send) struct Datagrams {
     socket: Socket,
     max_payload: usize,
+    pack_values: bool,
     hold_when_refused: bool,
     scratch: BytesMut,
     /// In flight, a datagram or a batch: what a refusal would be about.
@@ -72,8 +73,11 @@ impl Datagrams {
         let socket = Socket::udp(address)?;
         let (max_payload, hold) = (settings.max_datagram_payload, settings.hold_when_refused);
         let pace = Pace::new(settings.hurry_beyond);
-        let offload = settings.segmentation_offload;
-        Ok(Self { probing, lookups, pace, offload, ..Self::new(socket, max_payload, hold) })
+        let pack_values = settings.pack_values;
+        // What is packed is copied, and no segment of the blocks.
+        let offload = settings.segmentation_offload && !pack_values;
+        let new = Self::new(socket, max_payload, hold);
+        Ok(Self { probing, lookups, pace, offload, pack_values, ..new })
     }
 
     #[cfg(unix)]
@@ -81,13 +85,16 @@ impl Datagrams {
         let socket = UnixDatagram::unbound()?;
         socket.connect(path)?;
         // It refuses the datagram at hand, which is not in flight yet, and is held in any case.
-        Ok(Self::new(Socket::Unix(socket), settings.max_datagram_payload, true))
+        let pack_values = settings.pack_values;
+        let datagrams = Self::new(Socket::Unix(socket), settings.max_datagram_payload, true);
+        Ok(Self { pack_values, ..datagrams })
     }
 
     fn new(socket: Socket, max_payload: usize, hold_when_refused: bool) -> Self {
         Self {
             socket,
             max_payload,
+            pack_values: false,
             hold_when_refused,
             scratch: BytesMut::with_capacity(max_payload),
             newest: Tally::default(),
@@ -211,7 +218,12 @@ impl Datagrams {
                 return Some((attempt, self.socket.try_send_batch(&batch)));
             }
         }
-        let datagram = datagram::next(lines.runs(), self.max_payload, &mut self.scratch)?;
+        let (runs, max, scratch) = (lines.runs(), self.max_payload, &mut self.scratch);
+        let datagram = if self.pack_values {
+            packed::next(runs, max, scratch)
+        } else {
+            datagram::next(runs, max, scratch)
+        }?;
         let (size, length) = (datagram.size(), datagram.payload.len());
         let attempt = Attempt { size, length, datagrams: 1 };
         Some((attempt, self.socket.try_send(datagram.payload)))

@@ -1,20 +1,18 @@
 //! The connector: what an application holds.
 
-use crate::emit::{
-    BelowZero, Head, Injected, Invalid, Line, Number, Scratch, Sign, Value, milliseconds,
-    seconds_as_milliseconds,
-};
+mod calls;
+mod scoped;
+
+use crate::emit::{Sampling, Scope};
 use crate::error::{BuildError, StartError};
 use crate::handoff::Exchange;
 use crate::lifecycle::Lifecycle;
 use crate::send::{Shared, Warnings};
 use crate::settings::{Builder, Settings, Shape};
 use crate::stats::{Account, FlushOutcome, Stats, StopReport};
-use crate::timer::Timer;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 /// Emits metrics to a StatsD server.
@@ -56,41 +54,37 @@ use tokio::sync::Notify;
 /// ```
 #[derive(Clone)]
 pub struct Connector {
-    /// None for a disabled one.
-    pub(crate) inner: Option<Inner>,
+    state: State,
+}
+
+/// What a call has to do.
+#[derive(Clone)]
+enum State {
+    /// Nothing.
+    Disabled,
+    /// To write a head, a name, a value and a type.
+    Plain(Inner),
+    /// More: tags, a decision whether to, or what the dialect wants.
+    Decorated(Inner),
 }
 
 #[derive(Clone)]
 pub(crate) struct Inner {
     pub(crate) exchange: Arc<Exchange>,
-    owner: Arc<Owner>,
+    pub(crate) scoped: Arc<Scoped>,
 }
 
-/// What is owned by the handles, and not by the flusher.
-struct Owner {
-    heads: Heads,
+/// What is owned by a connector and its clones; others made from it have their own.
+pub(crate) struct Scoped {
+    pub(crate) scope: Scope,
+    pub(crate) owner: Arc<Owner>,
+}
+
+/// What is owned by all handles together, and not by the flusher.
+pub(crate) struct Owner {
+    pub(crate) sampling: Sampling,
     lifecycle: Lifecycle,
     shared: Arc<Shared>,
-}
-
-/// One for each kind of line.
-struct Heads {
-    counter: Head,
-    gauge: Head,
-    timer: Head,
-    bare: Head,
-}
-
-impl Heads {
-    fn new(prefix: &str, type_prefixes: bool) -> Self {
-        let head = |kind| Head::new(prefix, if type_prefixes { kind } else { "" });
-        Self {
-            counter: head("counters"),
-            gauge: head("gauges"),
-            timer: head("timers"),
-            bare: head(""),
-        }
-    }
 }
 
 impl Connector {
@@ -125,7 +119,7 @@ impl Connector {
     /// Its numbers stay 0, and it is never connected.
     #[must_use]
     pub const fn disabled() -> Self {
-        Self { inner: None }
+        Self { state: State::Disabled }
     }
 
     pub(crate) fn new(settings: Settings, shape: Shape) -> Self {
@@ -147,96 +141,31 @@ impl Connector {
             warnings: Warnings::default(),
         };
         let owner = Owner {
-            heads: Heads::new(&shape.prefix, shape.type_prefixes),
+            sampling: shape.sampling,
             lifecycle: Lifecycle::default(),
             shared: Arc::new(shared),
         };
-        Self { inner: Some(Inner { exchange, owner: Arc::new(owner) }) }
+        let scoped = Scoped { scope: shape.scope, owner: Arc::new(owner) };
+        Self::with(Inner { exchange, scoped: Arc::new(scoped) })
     }
 
-    /// Counts one.
-    #[inline]
-    pub fn incr(&self, name: &str) {
-        if let Some(inner) = &self.inner {
-            inner.incr(name);
+    fn with(inner: Inner) -> Self {
+        let Scoped { scope, owner } = &*inner.scoped;
+        let is_plain = scope.is_plain() && owner.sampling.is_empty();
+        Self { state: if is_plain { State::Plain(inner) } else { State::Decorated(inner) } }
+    }
+
+    /// None for a disabled one.
+    #[inline(always)]
+    pub(crate) fn inner(&self) -> Option<&Inner> {
+        match &self.state {
+            State::Disabled => None,
+            State::Plain(inner) | State::Decorated(inner) => Some(inner),
         }
     }
 
-    /// Counts `amount`, which may be negative or fractional.
-    #[inline]
-    pub fn incr_by(&self, name: &str, amount: impl Value) {
-        if let Some(inner) = &self.inner {
-            inner.incr_by(name, amount);
-        }
-    }
-
-    /// Counts one down.
-    #[inline]
-    pub fn decr(&self, name: &str) {
-        self.decr_by(name, 1);
-    }
-
-    /// Counts `amount` down: `decr_by(name, 2)` sends `-2`.
-    #[inline]
-    pub fn decr_by(&self, name: &str, amount: impl Value) {
-        if let Some(inner) = &self.inner {
-            inner.decr_by(name, amount);
-        }
-    }
-
-    /// Sets a gauge.
-    ///
-    /// Servers take a signed value for a delta. So a number below zero is sent as two lines,
-    /// `0` and then the number; they always travel in one datagram.
-    #[inline]
-    pub fn gauge(&self, name: &str, value: impl Value) {
-        if let Some(inner) = &self.inner {
-            inner.gauge(name, value);
-        }
-    }
-
-    /// Raises a gauge by `delta`, or lowers it where that is negative. May be fractional.
-    #[inline]
-    pub fn gauge_delta(&self, name: &str, delta: impl Value) {
-        if let Some(inner) = &self.inner {
-            inner.gauge_delta(name, delta);
-        }
-    }
-
-    /// Records how long something took, in milliseconds, exact to the nanosecond.
-    #[inline]
-    pub fn timing(&self, name: &str, elapsed: Duration) {
-        if let Some(inner) = &self.inner {
-            inner.timing(name, elapsed);
-        }
-    }
-
-    /// Records how many seconds something took; sent as milliseconds with the digits that
-    /// `seconds` has. What is negative or not finite is dropped and counted as invalid.
-    #[inline]
-    pub fn timing_seconds(&self, name: &str, seconds: f64) {
-        if let Some(inner) = &self.inner {
-            inner.timing_seconds(name, seconds);
-        }
-    }
-
-    /// Begins a timing that is recorded when the guard is dropped, also by a panic.
-    #[inline]
-    pub fn timer<'a>(&'a self, name: &'a str) -> Timer<'a> {
-        // A disabled one does not even look at the clock.
-        let start = self.inner.is_some().then(Instant::now);
-        Timer::new(self, name, start)
-    }
-
-    /// Sends `{prefix.}{path}:{value}|{type_code}`: for what the other calls do not offer.
-    ///
-    /// The path is made safe like any name. A value with `:`, `|` or a control character is
-    /// dropped and counted as invalid, as is an empty one. The type code may be followed by
-    /// further fields (`c|@0.1`): only control characters are refused there.
-    pub fn inject_metric(&self, path: &str, value: &str, type_code: &str) {
-        if let Some(inner) = &self.inner {
-            inner.inject(path, value, type_code);
-        }
+    fn owner(&self) -> Option<&Owner> {
+        self.inner().map(|inner| &*inner.scoped.owner)
     }
 
     /// Starts the flusher on the current tokio runtime. It returns once the flusher runs, and
@@ -257,8 +186,8 @@ impl Connector {
     /// # Cancel safety
     /// If the future is dropped after it was polled, the flusher runs nevertheless.
     pub async fn start(&self) -> Result<(), StartError> {
-        match &self.inner {
-            Some(inner) => inner.owner.lifecycle.start(&inner.owner.shared).await,
+        match self.owner() {
+            Some(owner) => owner.lifecycle.start(&owner.shared).await,
             None => Ok(()),
         }
     }
@@ -271,8 +200,8 @@ impl Connector {
     /// [`StartError::AlreadyRunning`], and nothing changes; [`StartError::Thread`] if the
     /// operating system refuses the thread.
     pub fn start_on_thread(&self) -> Result<(), StartError> {
-        match &self.inner {
-            Some(inner) => inner.owner.lifecycle.start_on_thread(&inner.owner.shared),
+        match self.owner() {
+            Some(owner) => owner.lifecycle.start_on_thread(&owner.shared),
             None => Ok(()),
         }
     }
@@ -284,8 +213,8 @@ impl Connector {
     /// # Cancel safety
     /// Dropping the future gives up waiting, and nothing else. Any executor will do.
     pub async fn flush(&self) -> FlushOutcome {
-        match &self.inner {
-            Some(inner) => inner.owner.lifecycle.flush(&inner.owner.shared).await,
+        match self.owner() {
+            Some(owner) => owner.lifecycle.flush(&owner.shared).await,
             None => FlushOutcome::Done,
         }
     }
@@ -299,8 +228,8 @@ impl Connector {
     /// # Cancel safety
     /// The flusher stops nevertheless, once the future was polled. Any executor will do.
     pub async fn stop(&self) -> StopReport {
-        match &self.inner {
-            Some(inner) => inner.owner.lifecycle.stop(&inner.owner.shared).await,
+        match self.owner() {
+            Some(owner) => owner.lifecycle.stop(&owner.shared).await,
             None => StopReport::default(),
         }
     }
@@ -310,7 +239,7 @@ impl Connector {
     /// # Panics
     /// Within a tokio runtime, whose thread it would block.
     pub fn blocking_flush(&self) -> FlushOutcome {
-        if self.inner.is_none() {
+        if self.owner().is_none() {
             return FlushOutcome::Done;
         }
         block_on(self.flush())
@@ -321,7 +250,7 @@ impl Connector {
     /// # Panics
     /// Within a tokio runtime, whose thread it would block.
     pub fn blocking_stop(&self) -> StopReport {
-        if self.inner.is_none() {
+        if self.owner().is_none() {
             return StopReport::default();
         }
         block_on(self.stop())
@@ -331,97 +260,27 @@ impl Connector {
     /// the threads do not notice.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.inner.as_ref().map_or_else(Stats::default, |inner| inner.owner.shared.stats())
+        self.owner().map_or_else(Stats::default, |owner| owner.shared.stats())
     }
 
     /// Whether the flusher has a connection; over UDP, whether it has a socket that no
     /// refusal has come back to.
     #[must_use]
     pub fn connected(&self) -> bool {
-        self.inner.as_ref().is_some_and(|inner| {
+        self.owner().is_some_and(|owner| {
             // In this order: what is left of a flusher that ended is gone once the next one runs.
             // ORDERING: Relaxed. A flag to look at, which publishes nothing.
-            inner.owner.lifecycle.is_running() && inner.owner.shared.connected.load(Relaxed)
+            owner.lifecycle.is_running() && owner.shared.connected.load(Relaxed)
         })
-    }
-}
-
-/// The calls, once it is known that there is something to do. Each is a function of its own,
-/// so that what is compiled into the caller's code is one test and one call.
-impl Inner {
-    fn incr(&self, name: &str) {
-        let one = || Number { sign: Sign::None, digits: b"1" };
-        let head = &self.owner.heads.counter;
-        self.exchange.emit(|| Line::new(head, name, one(), b"|c\n"));
-    }
-
-    fn incr_by(&self, name: &str, amount: impl Value) {
-        let mut scratch = Scratch::new();
-        let Some(number) = amount.format(&mut scratch) else { return self.refuse() };
-        let head = &self.owner.heads.counter;
-        self.exchange.emit(|| Line::new(head, name, number, b"|c\n"));
-    }
-
-    fn decr_by(&self, name: &str, amount: impl Value) {
-        let mut scratch = Scratch::new();
-        let Some(number) = amount.format(&mut scratch) else { return self.refuse() };
-        let head = &self.owner.heads.counter;
-        self.exchange.emit(|| Line::new(head, name, number.negated(), b"|c\n"));
-    }
-
-    fn gauge(&self, name: &str, value: impl Value) {
-        let mut scratch = Scratch::new();
-        let Some(number) = value.format(&mut scratch) else { return self.refuse() };
-        let head = &self.owner.heads.gauge;
-        let line = || Line::new(head, name, number, b"|g\n");
-        if number.is_negative() {
-            self.exchange.emit(|| BelowZero(line()));
-        } else {
-            self.exchange.emit(line);
-        }
-    }
-
-    fn gauge_delta(&self, name: &str, delta: impl Value) {
-        let mut scratch = Scratch::new();
-        let Some(number) = delta.format(&mut scratch) else { return self.refuse() };
-        let head = &self.owner.heads.gauge;
-        self.exchange.emit(|| Line::new(head, name, number.signed(), b"|g\n"));
-    }
-
-    fn timing(&self, name: &str, elapsed: Duration) {
-        let mut scratch = Scratch::new();
-        let number = milliseconds(elapsed, &mut scratch);
-        let head = &self.owner.heads.timer;
-        self.exchange.emit(|| Line::new(head, name, number, b"|ms\n"));
-    }
-
-    fn timing_seconds(&self, name: &str, seconds: f64) {
-        let mut scratch = Scratch::new();
-        let number = seconds_as_milliseconds(seconds, &mut scratch);
-        let Some(number) = number else { return self.refuse() };
-        let head = &self.owner.heads.timer;
-        self.exchange.emit(|| Line::new(head, name, number, b"|ms\n"));
-    }
-
-    fn inject(&self, path: &str, value: &str, code: &str) {
-        let Some(digits) = Injected::new(value, code) else { return self.refuse() };
-        let number = Number { sign: Sign::None, digits };
-        let head = &self.owner.heads.bare;
-        self.exchange.emit(|| Line::new(head, path, number, b"\n"));
-    }
-
-    #[cold]
-    fn refuse(&self) {
-        self.exchange.emit(|| Invalid);
     }
 }
 
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = f.debug_struct("Connector");
-        match &self.inner {
-            Some(inner) => {
-                let settings = &inner.owner.shared.settings;
+        match self.owner() {
+            Some(owner) => {
+                let settings = &owner.shared.settings;
                 text.field("endpoint", &format_args!("{}", settings.endpoint));
                 text.field("stats", &self.stats());
             }

@@ -1,0 +1,82 @@
+//! What a call costs its caller, for freewheel and all the others, by criterion: to compare with an
+//! earlier state (`--save-baseline`, `--baseline`) while one works on it.
+//!
+//! ```sh
+//! cargo bench -p freewheel-benches --bench callers_cost -- incr
+//! ```
+//!
+//! Subjects come one after the other and in one process here. The figures of `BENCHMARKS.md` are taken in
+//! turn, and in processes of their own: `cargo suite callers_cost`.
+
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
+use freewheel_benches::lines::Length;
+use freewheel_benches::receiver::{Receiver, SocketBuffer};
+use freewheel_benches::subject::{Call, Nature, Setup, Subject, Transport};
+use freewheel_benches::subjects::{self, Visitor};
+use freewheel_benches::work::bursts::Repeat;
+use std::time::{Duration, Instant};
+
+/// Far fewer lines than any of them holds.
+const BURST: u64 = 1_000;
+
+struct Measured<'a, 'b> {
+    group: &'a mut BenchmarkGroup<'b, WallTime>,
+    call: Call,
+    setup: &'a Setup,
+}
+
+impl Visitor for Measured<'_, '_> {
+    type Output = ();
+    fn visit<S: Subject>(self) {
+        let Self { group, call, setup } = self;
+        let subject = S::start(setup);
+        let mut caller = subject.caller();
+        group.bench_function(S::INFO.label, |bencher| {
+            bencher.iter_custom(|iterations| {
+                let mut elapsed = Duration::ZERO;
+                let mut left = iterations;
+                while left > 0 {
+                    let burst = left.min(BURST);
+                    let start = Instant::now();
+                    call.drive(&mut caller, Repeat(burst as usize));
+                    elapsed += start.elapsed();
+                    left -= burst;
+                    // So that clients keep up: a drop is cheaper than a line.
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                elapsed
+            });
+        });
+        drop(caller);
+        if let Some(dropped @ 1..) = subject.close() {
+            println!("{}: {dropped} lines were dropped", S::INFO.label);
+        }
+    }
+}
+
+fn callers_cost(criterion: &mut Criterion) {
+    let receiver = Receiver::start(Transport::Udp, SocketBuffer::Large);
+    let setup = Setup { target: receiver.target(), payload: 1432, length: Length::Long };
+    for call in Call::ALL {
+        let mut group = criterion.benchmark_group(call.id());
+        for info in subjects::all() {
+            let sends_only = info.id.starts_with("raw") || info.id == "nothing";
+            // One recorder for the process is enough, and those that aggregate are compared there.
+            if !sends_only && info.calls.contains(&call) && info.nature != Nature::Aggregates {
+                subjects::visit(info.id, Measured { group: &mut group, call, setup: &setup });
+            }
+        }
+        group.finish();
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(1))
+        .sample_size(20);
+    targets = callers_cost
+}
+criterion_main!(benches);

@@ -1,0 +1,43 @@
+//! Runs the suite, writes what it measured to `benches/results/`, and redraws the plots and tables.
+//!
+//! ```sh
+//! cargo suite                     # everything: less than half an hour on two cores
+//! cargo suite --quick             # to see that it works, in two minutes
+//! cargo suite latency sustained   # these measures only
+//! ```
+
+use freewheel_benches::machine::Machine;
+use freewheel_benches::measures::{self, Plan};
+use freewheel_benches::process;
+use freewheel_benches::report::Report;
+use freewheel_benches::results::{Header, Results};
+use std::time::Instant;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    process::work_if_client();
+    let mut plan = Plan { quick: false };
+    let mut wanted = Vec::new();
+    for argument in std::env::args().skip(1) {
+        match argument.as_str() {
+            "--quick" => plan.quick = true,
+            id if measures::ALL.iter().any(|measure| measure.id == id) => wanted.push(argument),
+            other => {
+                let ids = measures::ALL.map(|measure| measure.id).join(", ");
+                return Err(format!("{other}: not --quick, nor a measure: {ids}").into());
+            }
+        }
+    }
+    for measure in &measures::ALL {
+        if !wanted.is_empty() && !wanted.iter().any(|id| id == measure.id) {
+            continue;
+        }
+        let begun = Instant::now();
+        eprint!("{} ... ", measure.id);
+        let samples = (measure.run)(&plan);
+        eprintln!("{} samples in {:.0} s", samples.len(), begun.elapsed().as_secs_f64());
+        let machine = Machine::here();
+        let header = Header { measure: measure.id.to_owned(), quick: plan.quick, machine };
+        Results { header, samples }.write()?;
+    }
+    Ok(Report::read(plan.quick)?.show(plan.quick)?)
+}

@@ -1,0 +1,42 @@
+//! Where and with what the figures were measured.
+
+use serde::{Deserialize, Serialize};
+use std::process::Command;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Machine {
+    pub processor: String,
+    pub cores: usize,
+    pub kernel: String,
+    pub rustc: String,
+    /// Of freewheel, with a `+` if there were changes.
+    pub commit: String,
+    pub date: String,
+}
+
+impl Machine {
+    #[must_use]
+    pub fn here() -> Self {
+        let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let model = info.lines().find_map(|line| line.strip_prefix("model name"));
+        let model = model.map_or("unknown", |line| line.trim_start_matches([' ', '\t', ':']));
+        let changed = !run("git", &["status", "--porcelain", "--", "../src", "src"]).is_empty();
+        let commit = run("git", &["rev-parse", "--short", "HEAD"]);
+        Self {
+            processor: model.to_owned(),
+            cores: std::thread::available_parallelism().map_or(0, usize::from),
+            kernel: run("uname", &["-sr"]),
+            rustc: run("rustc", &["--version"]),
+            commit: commit + if changed { "+" } else { "" },
+            date: run("date", &["--utc", "+%Y-%m-%d"]),
+        }
+    }
+}
+
+/// What a command prints, or nothing.
+pub(crate) fn run(program: &str, arguments: &[&str]) -> String {
+    let command =
+        Command::new(program).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output();
+    let printed = command.map(|output| output.stdout).unwrap_or_default();
+    String::from_utf8_lossy(&printed).trim().to_owned()
+}

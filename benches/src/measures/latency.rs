@@ -1,0 +1,43 @@
+//! How long a single call takes, at worst too: at a pace, as a service makes them, and back to back.
+
+use super::{PAYLOAD, Plan, callers, job, subjects};
+use crate::lines::Length;
+use crate::process::Process;
+use crate::receiver::{Receiver, SocketBuffer};
+use crate::results::Sample;
+use crate::subject::{Call, Transport};
+use crate::work::Work;
+use crate::work::paced::{Latency, Paced};
+use std::time::Duration;
+
+/// As in results; how long from call to call; calls of a round.
+const PACES: [(&str, Duration, u64); 3] = [
+    ("every 10 us", Duration::from_micros(10), 100_000),
+    ("every 100 us", Duration::from_micros(100), 20_000),
+    ("back to back", Duration::ZERO, 300_000),
+];
+
+pub fn run(plan: &Plan) -> Vec<Sample> {
+    let receiver = Receiver::start(Transport::Udp, SocketBuffer::Large);
+    let mut samples = Vec::new();
+    let wanted = subjects(|info| callers(info) || info.id == "nothing");
+    for (pace, every, calls) in PACES {
+        for (round, subject) in plan.rounds(3, &wanted) {
+            let calls = plan.or(calls, calls / 20);
+            let work = Work::Paced(Paced { call: Call::Incr, every, calls });
+            let mut process = Process::start(&job(subject, &receiver, PAYLOAD, Length::Long, work));
+            let Latency { p50, p99, p99_9, p99_99, max, dropped } = process.hear();
+            let figures = [
+                ("p50", p50 as f64),
+                ("p99", p99 as f64),
+                ("p99.9", p99_9 as f64),
+                ("p99.99", p99_99 as f64),
+                ("max", max as f64),
+            ];
+            let sample = Sample::new(subject.id, [("pace", pace)], round, figures);
+            let dropped = dropped.map(|lines| lines as f64);
+            samples.push(sample.with("dropped_by_its_own_count", dropped));
+        }
+    }
+    samples
+}

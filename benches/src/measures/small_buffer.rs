@@ -1,0 +1,33 @@
+//! What arrives at a receiver whose socket holds what the operating system gives by default, where
+//! bursts overflow.
+
+use super::{PAYLOAD, Plan, emission, senders, subjects};
+use crate::receiver::SocketBuffer;
+use crate::results::Sample;
+use crate::subject::Transport;
+use crate::work::emission::Emission;
+use std::time::Duration;
+
+/// As in results, and lines a second.
+pub const RATES: [(&str, u64); 5] = [
+    ("100,000/s", 100_000),
+    ("300,000/s", 300_000),
+    ("1,000,000/s", 1_000_000),
+    ("2,000,000/s", 2_000_000),
+    ("4,000,000/s", 4_000_000),
+];
+
+pub fn run(plan: &Plan) -> Vec<Sample> {
+    let mut samples = Vec::new();
+    let wanted = subjects(|info| senders(Transport::Udp)(info) && info.id != "raw_segmented");
+    for (load, rate) in RATES {
+        for (round, subject) in plan.rounds(3, &wanted) {
+            let time = plan.or(Duration::from_millis(600), Duration::from_millis(100));
+            let work = Emission { threads: 1, rate: Some(rate), time };
+            let outcome = emission(subject, Transport::Udp, PAYLOAD, SocketBuffer::Default, &work);
+            let case = [("transport", "udp"), ("payload", "1432"), ("load", load)];
+            samples.push(outcome.sample(subject, case, round));
+        }
+    }
+    samples
+}

@@ -1,0 +1,218 @@
+//! The receiver that all subjects send to: it counts lines, and does nothing else with them.
+
+use crate::clock;
+use crate::subject::{Target, Transport};
+use serde::{Deserialize, Serialize};
+use socket2::{Domain, Socket, Type};
+use std::io::{ErrorKind, Read};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How much its socket holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SocketBuffer {
+    /// 4 MiB, as operators of busy servers set it.
+    Large,
+    /// Whatever the operating system gives.
+    Default,
+}
+
+pub struct Receiver {
+    target: Target,
+    counts: Arc<Counts>,
+    ended: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+    /// Of the file that is its socket.
+    path: Option<PathBuf>,
+}
+
+#[derive(Default)]
+struct Counts {
+    lines: AtomicU64,
+    bytes: AtomicU64,
+    reads: AtomicU64,
+    last: AtomicU64,
+}
+
+/// What it has counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Lines that are not empty.
+    pub lines: u64,
+    pub bytes: u64,
+    /// Datagrams, or reads of a stream.
+    pub reads: u64,
+    /// When the last came, by [`clock::shared`].
+    pub last: u64,
+}
+
+/// How long it waits before it looks whether it is to end.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+impl Receiver {
+    /// # Panics
+    /// Where the operating system refuses what any grants.
+    #[must_use]
+    pub fn start(transport: Transport, buffer: SocketBuffer) -> Self {
+        let counts = Arc::new(Counts::default());
+        let ended = Arc::new(AtomicBool::new(false));
+        let (theirs, end) = (Arc::clone(&counts), Arc::clone(&ended));
+        let mut path = None;
+        let (target, thread) = match transport {
+            Transport::Udp => {
+                let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).expect("a socket");
+                if buffer == SocketBuffer::Large {
+                    socket.set_recv_buffer_size(4 << 20).expect("a socket");
+                }
+                let anywhere: SocketAddr = ([127, 0, 0, 1], 0).into();
+                socket.bind(&anywhere.into()).expect("loopback");
+                let socket = UdpSocket::from(socket);
+                socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
+                let port = socket.local_addr().expect("bound").port();
+                let body = move || theirs.datagrams(&end, |bytes| socket.recv(bytes));
+                (Target::Udp(port), std::thread::spawn(body))
+            }
+            Transport::UnixDatagram => {
+                static NUMBER: AtomicU64 = AtomicU64::new(0);
+                let number = NUMBER.fetch_add(1, Relaxed);
+                let name = format!("freewheel-suite-{}-{number}.sock", std::process::id());
+                let file = std::env::temp_dir().join(name);
+                let socket = UnixDatagram::bind(&file).expect("a free name");
+                socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
+                path = Some(file.clone());
+                let body = move || theirs.datagrams(&end, |bytes| socket.recv(bytes));
+                (Target::UnixDatagram(file), std::thread::spawn(body))
+            }
+            Transport::Tcp => {
+                let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+                let port = listener.local_addr().expect("bound").port();
+                (Target::Tcp(port), std::thread::spawn(move || theirs.accept(&end, &listener)))
+            }
+        };
+        Self { target, counts, ended, thread: Some(thread), path }
+    }
+
+    #[must_use]
+    pub fn target(&self) -> Target {
+        self.target.clone()
+    }
+
+    #[must_use]
+    pub fn counted(&self) -> Counted {
+        Counted {
+            lines: self.counts.lines.load(Relaxed),
+            bytes: self.counts.bytes.load(Relaxed),
+            reads: self.counts.reads.load(Relaxed),
+            last: self.counts.last.load(Relaxed),
+        }
+    }
+
+    /// Waits until nothing came for so long, or so many lines did; at most 20 s.
+    pub fn quiet(&self, quiet: Duration, expected: u64) -> Counted {
+        let given_up = Instant::now() + Duration::from_secs(20);
+        let (mut before, mut since) = (self.counted(), Instant::now());
+        while since.elapsed() < quiet && before.lines < expected && Instant::now() < given_up {
+            std::thread::sleep(Duration::from_millis(5));
+            let now = self.counted();
+            if now != before {
+                (before, since) = (now, Instant::now());
+            }
+        }
+        before
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.ended.store(true, Relaxed);
+        if let Target::Tcp(port) = self.target {
+            // It may be waiting for a connection.
+            let _ = TcpStream::connect(("127.0.0.1", port));
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+        if let Some(path) = &self.path {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+impl Counts {
+    fn add(&self, lines: u64, bytes: usize) {
+        self.last.store(clock::shared(), Relaxed);
+        // It has one thread, or one at a time.
+        self.lines.fetch_add(lines, Relaxed);
+        self.bytes.fetch_add(bytes as u64, Relaxed);
+        self.reads.fetch_add(1, Relaxed);
+    }
+
+    /// One system call for each, as in most servers.
+    fn datagrams(&self, ended: &AtomicBool, receive: impl Fn(&mut [u8]) -> std::io::Result<usize>) {
+        let mut bytes = vec![0; 64 << 10];
+        while !ended.load(Relaxed) {
+            if let Ok(length) = receive(&mut bytes) {
+                self.add(line_ends(b'\n', &bytes[..length], true), length);
+            }
+        }
+    }
+
+    fn accept(self: Arc<Self>, ended: &Arc<AtomicBool>, listener: &TcpListener) {
+        while let Ok((stream, _)) = listener.accept() {
+            if ended.load(Relaxed) {
+                return;
+            }
+            let (this, ended) = (Arc::clone(&self), Arc::clone(ended));
+            std::thread::spawn(move || this.read(&ended, stream));
+        }
+    }
+
+    fn read(&self, ended: &AtomicBool, mut stream: TcpStream) {
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        let (mut bytes, mut last) = (vec![0; 256 << 10], b'\n');
+        while !ended.load(Relaxed) {
+            match stream.read(&mut bytes) {
+                Ok(0) => return,
+                Ok(length) => {
+                    self.add(line_ends(last, &bytes[..length], false), length);
+                    last = bytes[length - 1];
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+/// How many lines that are not empty end in these bytes, which follow that one. The last of a
+/// datagram may end without a newline.
+fn line_ends(before: u8, bytes: &[u8], is_datagram: bool) -> u64 {
+    let Some((&first, &last)) = bytes.first().zip(bytes.last()) else { return 0 };
+    let mut lines = u64::from(first == b'\n' && before != b'\n');
+    // Summed up in bytes, which is done many at a time.
+    let pairs = bytes.len() - 1;
+    for start in (0..pairs).step_by(255) {
+        let end = (start + 255).min(pairs);
+        let ends = bytes[start..end].iter().zip(&bytes[start + 1..=end]);
+        let ends = ends.map(|(&one, &next)| u8::from(next == b'\n' && one != b'\n'));
+        lines += u64::from(ends.fold(0_u8, |sum, end| sum.wrapping_add(end)));
+    }
+    lines + u64::from(is_datagram && last != b'\n')
+}
+
+#[test]
+fn lines_are_counted() {
+    for (bytes, lines) in [("", 0), ("\n", 0), ("a\nb\n", 2), ("a\nb", 2), ("\na\n\n\nb\n\n", 2)] {
+        assert_eq!(line_ends(b'\n', bytes.as_bytes(), true), lines, "{bytes:?}");
+    }
+    let many = "a.name:1|c\n\n".repeat(10_000);
+    assert_eq!(line_ends(b'\n', many.as_bytes(), true), 10_000);
+    assert_eq!(line_ends(b'a', b"\nb", false), 1);
+    assert_eq!(line_ends(b'\n', b"\nb", false), 0);
+}

@@ -1,0 +1,187 @@
+//! Panels of bars: a row for each subject, a logarithmic scale, the spread of the rounds, a note.
+
+use super::svg::{Anchor, FAINT, GRID, INK, LOST, OURS, Style, Svg};
+use crate::results::Spread;
+
+pub struct Panel {
+    pub title: String,
+    /// What the figures are, and which way is better.
+    pub subtitle: String,
+    pub bars: Vec<Bar>,
+    /// How a figure is written.
+    pub write: fn(f64) -> String,
+}
+
+pub struct Bar {
+    pub label: String,
+    pub colour: &'static str,
+    pub ours: bool,
+    /// None: it has no such figure.
+    pub figure: Option<Spread>,
+    /// Behind the figure, in red: what was lost.
+    pub warning: Option<String>,
+}
+
+const ROW: f64 = 21.0;
+const HEAD: f64 = 62.0;
+const FOOT: f64 = 16.0;
+
+impl Panel {
+    #[must_use]
+    pub fn height(&self) -> f64 {
+        HEAD + ROW * self.bars.len() as f64 + FOOT
+    }
+
+    /// Bars begin `labels` right of x; they and their figures take up `width`.
+    pub fn draw(&self, svg: &mut Svg, x: f64, y: f64, labels: f64, width: f64) {
+        svg.text(x, y + 18.0, Style::new(15.0, INK).bold(true), &self.title);
+        svg.text(x, y + 36.0, Style::new(11.5, FAINT), &self.subtitle);
+        // Room for the figure behind the longest bar, and its note.
+        let (left, room) = (x + labels, 118.0);
+        let scale = Scale::around(self.bars.iter().filter_map(|bar| bar.figure));
+        let at = |value: f64| left + scale.share(value) * (width - labels - room);
+        let (top, bottom) = (y + HEAD - 10.0, y + self.height() - FOOT + 2.0);
+        for power in scale.low..=scale.high {
+            let tick = 10_f64.powi(power);
+            svg.line((at(tick), top), (at(tick), bottom), GRID, 1.0);
+            // On a long scale the names of all would run into each other.
+            if scale.high - scale.low > 4 && (power - scale.low) % 2 == 1 {
+                continue;
+            }
+            let style = Style::new(10.0, FAINT).anchor(Anchor::Middle);
+            svg.text(at(tick), top - 3.0, style, &(self.write)(tick));
+        }
+        for (index, bar) in self.bars.iter().enumerate() {
+            let middle = y + HEAD + ROW * (index as f64 + 0.5);
+            let baseline = middle + 4.0;
+            if bar.ours {
+                svg.rectangle(x - 4.0, middle - ROW / 2.0, width + 4.0, ROW, "#fff4e6");
+            }
+            let label = Style::new(12.0, if bar.ours { OURS } else { INK }).bold(bar.ours);
+            svg.text(x, baseline, label, &bar.label);
+            let Some(Spread { median, min, max }) = bar.figure else {
+                let note = bar.warning.as_deref().unwrap_or("-");
+                svg.text(left + 4.0, baseline, Style::new(11.0, FAINT), note);
+                continue;
+            };
+            svg.rectangle(left, middle - 6.0, (at(median) - left).max(1.5), 12.0, bar.colour);
+            if max > min * 1.05 {
+                let (from, to) = (at(min.max(f64::MIN_POSITIVE)), at(max));
+                svg.line((from, middle), (to, middle), INK, 1.0);
+                for end in [from, to] {
+                    svg.line((end, middle - 3.0), (end, middle + 3.0), INK, 1.0);
+                }
+            }
+            let behind = at(median.max(max)) + 6.0;
+            let style = Style::new(11.5, if bar.ours { OURS } else { INK }).bold(bar.ours);
+            let written = (self.write)(median);
+            svg.text(behind, baseline, style, &written);
+            if let Some(warning) = &bar.warning {
+                let behind = behind + 7.0 * written.chars().count() as f64 + 5.0;
+                svg.text(behind, baseline, Style::new(10.5, LOST), warning);
+            }
+        }
+    }
+}
+
+/// From one power of ten to another.
+pub struct Scale {
+    pub low: i32,
+    pub high: i32,
+}
+
+impl Scale {
+    pub fn around(figures: impl Iterator<Item = Spread>) -> Self {
+        let (mut low, mut high) = (f64::INFINITY, f64::MIN_POSITIVE);
+        for Spread { median, max, .. } in figures {
+            if median > 0.0 {
+                low = low.min(median);
+            }
+            high = high.max(max);
+        }
+        if low > high {
+            return Self { low: 0, high: 1 };
+        }
+        // So that the shortest bar is still one.
+        let low = (low * 0.8).log10().floor() as i32;
+        Self { low, high: (high.log10().ceil() as i32).max(low + 1) }
+    }
+
+    /// Of the scale's length.
+    #[must_use]
+    pub fn share(&self, value: f64) -> f64 {
+        let span = f64::from(self.high - self.low);
+        ((value.max(f64::MIN_POSITIVE).log10() - f64::from(self.low)) / span).clamp(0.0, 1.0)
+    }
+}
+
+/// Nanoseconds, or more of them.
+#[must_use]
+pub fn time(nanoseconds: f64) -> String {
+    match nanoseconds {
+        n if n < 1e3 => format!("{} ns", significant(n)),
+        n if n < 1e6 => format!("{} µs", significant(n / 1e3)),
+        n if n < 1e9 => format!("{} ms", significant(n / 1e6)),
+        n => format!("{} s", significant(n / 1e9)),
+    }
+}
+
+/// Lines a second.
+#[must_use]
+pub fn rate(lines: f64) -> String {
+    match lines {
+        n if n < 1e3 => format!("{}/s", significant(n)),
+        n if n < 1e6 => format!("{} k/s", significant(n / 1e3)),
+        n => format!("{} M/s", significant(n / 1e6)),
+    }
+}
+
+/// By itself.
+#[must_use]
+pub fn number(value: f64) -> String {
+    match value {
+        n if n < 1e4 => significant(n),
+        n if n < 1e6 => format!("{} k", significant(n / 1e3)),
+        n => format!("{} M", significant(n / 1e6)),
+    }
+}
+
+/// Megabytes, of KiB.
+#[must_use]
+pub fn memory(kib: f64) -> String {
+    format!("{} MB", significant(kib * 1024.0 / 1e6))
+}
+
+/// Of a whole.
+#[must_use]
+pub fn percent(share: f64) -> String {
+    match share * 100.0 {
+        p if p <= 0.0 => "0".to_owned(),
+        p if p < 0.01 => "<0.01 %".to_owned(),
+        p if p < 10.0 => format!("{} %", significant(p)),
+        p => format!("{p:.0} %"),
+    }
+}
+
+/// Two digits, or all before the point.
+fn significant(value: f64) -> String {
+    match value {
+        0.0 => "0".to_owned(),
+        v if v >= 9.95 => format!("{v:.0}"),
+        v if v >= 0.995 => format!("{v:.1}").trim_end_matches(".0").to_owned(),
+        v => {
+            let text = format!("{v:.2}");
+            text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        }
+    }
+}
+
+#[test]
+fn figures_are_short() {
+    assert_eq!(time(8.64), "8.6 ns");
+    assert_eq!(time(12_345.0), "12 µs");
+    assert_eq!(rate(6_900_000.0), "6.9 M/s");
+    assert_eq!(number(1e4), "10 k");
+    assert_eq!(percent(0.0476), "4.8 %");
+    assert_eq!(percent(0.000_001), "<0.01 %");
+}

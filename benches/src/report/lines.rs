@@ -1,0 +1,90 @@
+//! A panel of lines: one for each subject over steps from left to right, a logarithmic scale, and
+//! names at the ends.
+
+use super::bars::Scale;
+use super::svg::{Anchor, FAINT, GRID, INK, OURS, Style, Svg};
+use crate::results::Spread;
+
+pub struct Panel {
+    pub title: String,
+    pub subtitle: String,
+    /// What stands below each step.
+    pub steps: Vec<String>,
+    pub lines: Vec<Line>,
+    pub write: fn(f64) -> String,
+    /// From 0 to 1 in percent, instead of logarithmic.
+    pub shares: bool,
+}
+
+pub struct Line {
+    pub label: String,
+    pub colour: &'static str,
+    pub ours: bool,
+    /// A figure for each step.
+    pub figures: Vec<Option<f64>>,
+}
+
+const HEAD: f64 = 56.0;
+const FOOT: f64 = 30.0;
+
+impl Panel {
+    pub fn draw(&self, svg: &mut Svg, x: f64, y: f64, width: f64, height: f64) {
+        svg.text(x, y + 18.0, Style::new(15.0, INK).bold(true), &self.title);
+        svg.text(x, y + 36.0, Style::new(11.5, FAINT), &self.subtitle);
+        let (left, right) = (x + 52.0, x + width - 226.0);
+        let (top, bottom) = (y + HEAD, y + height - FOOT);
+        let every = self.lines.iter().flat_map(|line| line.figures.iter().flatten());
+        let every = every.map(|&median| Spread { median, min: median, max: median });
+        let scale = Scale::around(every);
+        let share = |value: f64| if self.shares { value } else { scale.share(value) };
+        let height = |value: f64| bottom - share(value) * (bottom - top);
+        let steps = (self.steps.len() - 1).max(1) as f64;
+        let across = |step: usize| left + (right - left) * step as f64 / steps;
+        let ticks: Vec<f64> = if self.shares {
+            vec![0.0, 0.25, 0.5, 0.75, 1.0]
+        } else {
+            (scale.low..=scale.high).map(|power| 10_f64.powi(power)).collect()
+        };
+        for tick in ticks {
+            svg.line((left, height(tick)), (right, height(tick)), GRID, 1.0);
+            let style = Style::new(10.5, FAINT).anchor(Anchor::End);
+            svg.text(left - 6.0, height(tick) + 3.5, style, &(self.write)(tick));
+        }
+        for (step, name) in self.steps.iter().enumerate() {
+            let style = Style::new(11.0, FAINT).anchor(Anchor::Middle);
+            svg.text(across(step), bottom + 18.0, style, name);
+        }
+        // Ours above the others.
+        let mut ends = Vec::new();
+        for line in self
+            .lines
+            .iter()
+            .filter(|line| !line.ours)
+            .chain(self.lines.iter().filter(|line| line.ours))
+        {
+            let points = line.figures.iter().enumerate();
+            let points =
+                points.filter_map(|(step, figure)| Some((across(step), height((*figure)?))));
+            let points: Vec<_> = points.collect();
+            svg.path(&points, line.colour, if line.ours { 3.0 } else { 1.5 });
+            for &(x, y) in &points {
+                svg.dot(x, y, if line.ours { 4.0 } else { 2.5 }, line.colour);
+            }
+            if let Some(&(_, y)) = points.last() {
+                ends.push((y, line));
+            }
+        }
+        // Names that would overlap move apart.
+        ends.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+        let mut above = f64::NEG_INFINITY;
+        let spare = bottom + 10.0 - 13.0 * ends.len() as f64;
+        for (index, (y, line)) in ends.into_iter().enumerate() {
+            let at = y.max(above + 13.0).min(spare + 13.0 * (index + 1) as f64);
+            above = at;
+            svg.line((right + 3.0, y), (right + 12.0, at), line.colour, 1.0);
+            let colour = if line.ours { OURS } else { INK };
+            let style = Style::new(11.0, colour).bold(line.ours);
+            svg.text(right + 16.0, at + 4.0, style, &line.label);
+        }
+    }
+}

@@ -1,0 +1,395 @@
+//! The pictures: which panels each is made of.
+
+use super::bars::{self, Bar, number, percent, rate, time};
+use super::lines::{self, Line};
+use super::svg::{AGGREGATE, BOUND, FAINT, INK, OURS, PEER, Style, Svg};
+use super::{Named, Report, colour, is_ours};
+use crate::results::Results;
+use crate::subject::Info;
+use crate::subjects;
+
+/// By the names of their files.
+pub(super) fn all(report: &Report) -> impl Iterator<Item = (&'static str, String)> {
+    let pictures: [Named; 9] = [
+        ("overview", overview),
+        ("callers_cost", callers_cost),
+        ("latency", latency),
+        ("scaling", scaling),
+        ("delivered", delivered),
+        ("sustained", sustained),
+        ("small_buffer", small_buffer),
+        ("idle", idle),
+        ("instructions", instructions),
+    ];
+    pictures.into_iter().filter_map(|(name, draw)| Some((name, draw(report)?)))
+}
+
+const LABELS: f64 = 236.0;
+const PANEL: f64 = 560.0;
+const MARGIN: f64 = 24.0;
+
+/// Panels side by side, two in a row.
+fn bars_picture(title: &str, panels: &[bars::Panel]) -> String {
+    let columns = panels.len().min(2);
+    let rows: Vec<_> = panels.chunks(2).collect();
+    let heights: Vec<f64> =
+        rows.iter().map(|row| row.iter().map(bars::Panel::height).fold(0.0, f64::max)).collect();
+    let width = MARGIN + columns as f64 * (PANEL + MARGIN);
+    let gaps = 14.0 * rows.len() as f64;
+    let mut svg = Svg::new(width, 92.0 + heights.iter().sum::<f64>() + gaps);
+    heading(&mut svg, title);
+    let mut y = 74.0;
+    for (row, height) in rows.iter().zip(heights) {
+        for (column, panel) in row.iter().enumerate() {
+            let x = MARGIN + column as f64 * (PANEL + MARGIN);
+            panel.draw(&mut svg, x, y, LABELS, PANEL);
+        }
+        y += height + 14.0;
+    }
+    svg.finish()
+}
+
+fn lines_picture(title: &str, panels: &[lines::Panel], height: f64) -> String {
+    let columns = panels.len().min(2);
+    let rows = panels.len().div_ceil(2);
+    let width = MARGIN + columns as f64 * (PANEL + 60.0 + MARGIN);
+    let mut svg = Svg::new(width, 84.0 + rows as f64 * (height + 10.0));
+    heading(&mut svg, title);
+    for (index, panel) in panels.iter().enumerate() {
+        let x = MARGIN + (index % 2) as f64 * (PANEL + 60.0 + MARGIN);
+        let y = 70.0 + (index / 2) as f64 * (height + 10.0);
+        panel.draw(&mut svg, x, y, PANEL + 60.0, height);
+    }
+    svg.finish()
+}
+
+/// What the picture is about, and what its colours mean.
+fn heading(svg: &mut Svg, title: &str) {
+    svg.text(MARGIN, 34.0, Style::new(19.0, INK).bold(true), title);
+    let mut x = MARGIN;
+    for (colour, meaning, width) in [
+        (OURS, "freewheel", 84.0),
+        (PEER, "clients that send each line", 190.0),
+        (AGGREGATE, "clients that aggregate", 160.0),
+        (BOUND, "bounds: no client", 130.0),
+    ] {
+        svg.rectangle(x, 47.0, 11.0, 11.0, colour);
+        svg.text(x + 16.0, 56.5, Style::new(11.5, FAINT), meaning);
+        x += width;
+    }
+}
+
+type Case<'a> = &'a [(&'a str, &'a str)];
+
+/// A bar for each subject that has this figure.
+fn bars(results: &Results, case: Case, figure: &str, wanted: impl Fn(&Info) -> bool) -> Vec<Bar> {
+    let all = subjects::all().into_iter().filter(|info| wanted(info));
+    all.filter_map(|info| {
+        let spread = results.spread(info.id, case, figure)?;
+        let aggregates = colour(&info) == AGGREGATE;
+        Some(Bar {
+            label: info.label.to_owned(),
+            colour: colour(&info),
+            ours: is_ours(&info),
+            figure: Some(spread),
+            warning: (!aggregates).then(|| missing(results, &info, case)).flatten(),
+        })
+    })
+    .collect()
+}
+
+/// What did not arrive: by the client's own count, and without it.
+fn missing(results: &Results, info: &Info, case: Case) -> Option<String> {
+    let figure = |name| results.median(info.id, case, name);
+    let missing = figure("share_lost").filter(|&share| share > 0.0)?;
+    let dropped = figure("dropped_by_its_own_count").unwrap_or(0.0) / figure("emitted")?;
+    let lost = missing - dropped;
+    Some(match (dropped > 0.0, lost > 1e-6) {
+        (true, false) => format!("{} dropped, counted", percent(dropped)),
+        (true, true) => format!("{} dropped, {} lost", percent(dropped), percent(lost)),
+        (false, _) => format!("{} lost", percent(missing)),
+    })
+}
+
+fn panel(title: &str, subtitle: &str, bars: Vec<Bar>, write: fn(f64) -> String) -> bars::Panel {
+    bars::Panel { title: title.to_owned(), subtitle: subtitle.to_owned(), bars, write }
+}
+
+/// What a reader would choose between.
+fn main_ones(info: &Info) -> bool {
+    !matches!(
+        info.id,
+        "nothing"
+            | "cadence_formats_only"
+            | "one_item_per_line"
+            | "statsd_pipeline"
+            | "mx_dogstatsd_handle"
+            | "rylv_prepared"
+    )
+}
+
+/// Of what was measured by now.
+fn overview(report: &Report) -> Option<String> {
+    let load: Case = &[("transport", "udp"), ("payload", "1432"), ("load", "1,000,000/s")];
+    let sends = |info: &Info| main_ones(info) && colour(info) != AGGREGATE;
+    let cost = report.of("callers_cost").map(|results| {
+        panel(
+            "What a call costs its caller",
+            "Nanoseconds of one counter, back to back. Less is better; logarithmic.",
+            bars(results, &[("call", "incr")], "nanoseconds", main_ones),
+            time,
+        )
+    });
+    let latency = report.of("latency").map(|results| {
+        panel(
+            "The slowest in a thousand calls",
+            "p99.9 of a counter every 100 µs. Less is better; logarithmic.",
+            bars(results, &[("pace", "every 100 us")], "p99.9", main_ones),
+            time,
+        )
+    });
+    let sustained = report.of("sustained").map(|results| {
+        panel(
+            "Sustained over UDP with nothing lost",
+            "Lines a second for ten seconds, datagrams of 1432 bytes. More is better; logarithmic.",
+            sustained_bars(results, "udp", "1432", main_ones),
+            rate,
+        )
+    });
+    let delivered = report.of("delivered").map(|results| {
+        panel(
+            "Processor time of the client for each line",
+            "All its threads, a million lines a second over UDP. Less is better; logarithmic.",
+            bars(results, load, "processor_per_line", sends),
+            time,
+        )
+    });
+    let panels: Vec<_> = [cost, latency, sustained, delivered].into_iter().flatten().collect();
+    let title = "freewheel beside the other StatsD clients for Rust";
+    (!panels.is_empty()).then(|| bars_picture(title, &panels))
+}
+
+fn callers_cost(report: &Report) -> Option<String> {
+    let results = report.of("callers_cost")?;
+    let subtitle = "Nanoseconds a call, back to back, one thread. Less is better; logarithmic.";
+    let panels = [
+        ("Counter", "incr"),
+        ("Counter with two tags", "incr_tagged"),
+        ("Gauge, a whole number", "gauge_whole"),
+        ("Gauge, two decimals", "gauge_two_decimals"),
+        ("Gauge, full precision", "gauge_full_precision"),
+        ("Timing", "timing"),
+    ]
+    .map(|(title, call)| {
+        let bars = bars(results, &[("call", call)], "nanoseconds", |_| true);
+        panel(title, subtitle, bars, time)
+    });
+    Some(bars_picture("What a call costs its caller", &panels))
+}
+
+/// A line for each subject that has figures for these steps.
+fn lines(
+    steps: usize,
+    wanted: impl Fn(&Info) -> bool,
+    figure: impl Fn(&Info, usize) -> Option<f64>,
+) -> Vec<Line> {
+    let all = subjects::all().into_iter().filter(|info| wanted(info));
+    let lines = all.map(|info| Line {
+        label: info.label.to_owned(),
+        colour: colour(&info),
+        ours: is_ours(&info),
+        figures: (0..steps).map(|step| figure(&info, step)).collect(),
+    });
+    lines.filter(|line| line.figures.iter().any(Option::is_some)).collect()
+}
+
+fn latency(report: &Report) -> Option<String> {
+    let results = report.of("latency")?;
+    let steps = ["p50", "p99", "p99.9", "p99.99", "max"];
+    let panels = [
+        ("One call every 100 µs", "every 100 us"),
+        ("One call every 10 µs", "every 10 us"),
+        ("Back to back", "back to back"),
+    ]
+    .map(|(title, pace)| lines::Panel {
+        title: title.to_owned(),
+        subtitle: "How long a counter takes, the clock's two readings included. Logarithmic."
+            .to_owned(),
+        steps: steps.map(str::to_owned).into(),
+        lines: lines(
+            steps.len(),
+            |_| true,
+            |info, step| results.median(info.id, &[("pace", pace)], steps[step]),
+        ),
+        write: time,
+        shares: false,
+    });
+    Some(lines_picture("How long a single call takes", &panels, 400.0))
+}
+
+fn scaling(report: &Report) -> Option<String> {
+    let results = report.of("scaling")?;
+    let threads = ["1", "2", "4", "8", "16"];
+    let panel = |title: &str, subtitle: &str, figure: &'static str| lines::Panel {
+        title: title.to_owned(),
+        subtitle: subtitle.to_owned(),
+        steps: threads.map(|threads| format!("{threads} threads")).into(),
+        lines: lines(
+            threads.len(),
+            |_| true,
+            |info, step| {
+                results.median(info.id, &[("load", "bursts"), ("threads", threads[step])], figure)
+            },
+        ),
+        write: time,
+        shares: false,
+    };
+    let panels = [
+        panel(
+            "Processor time of a call",
+            "By the emitting thread's own clock; two cores. Logarithmic.",
+            "nanoseconds",
+        ),
+        panel(
+            "A call by the clock on the wall",
+            "The median burst: waiting for locks included. Logarithmic.",
+            "nanoseconds_on_the_wall",
+        ),
+    ];
+    Some(lines_picture("Several threads", &panels, 420.0))
+}
+
+const WAYS: [(&str, &str, &str); 4] = [
+    ("UDP, 1432 bytes", "udp", "1432"),
+    ("UDP, 8192 bytes", "udp", "8192"),
+    ("TCP", "tcp", "1432"),
+    ("Unix datagrams, 8192 bytes", "unix_datagram", "8192"),
+];
+
+fn delivered(report: &Report) -> Option<String> {
+    let results = report.of("delivered")?;
+    let lines_only = |info: &Info| colour(info) != AGGREGATE;
+    let mut panels = Vec::new();
+    for (title, transport, payload) in WAYS {
+        let case = |load| [("transport", transport), ("payload", payload), ("load", load)];
+        panels.push(panel(
+            &format!("{title}: unthrottled"),
+            "Lines a second that arrived, and the share that did not, dropped included. Logarithmic.",
+            bars(results, &case("unthrottled"), "lines_per_second", lines_only),
+            rate,
+        ));
+        panels.push(panel(
+            &format!("{title}: a million lines a second"),
+            "Processor time of the client for each line that arrived. Less is better; logarithmic.",
+            bars(results, &case("1,000,000/s"), "processor_per_line", lines_only),
+            time,
+        ));
+    }
+    Some(bars_picture("What arrives, and what it takes", &panels))
+}
+
+fn sustained_bars(
+    results: &Results,
+    transport: &str,
+    payload: &str,
+    wanted: impl Fn(&Info) -> bool,
+) -> Vec<Bar> {
+    let case = [("transport", transport), ("payload", payload)];
+    let mut bars = bars(results, &case, "lines_per_second", wanted);
+    for bar in &mut bars {
+        if bar.figure.is_some_and(|figure| figure.median == 0.0) {
+            bar.figure = None;
+            bar.warning = Some("loses some at any rate that was tried".to_owned());
+        }
+    }
+    bars
+}
+
+fn sustained(report: &Report) -> Option<String> {
+    let results = report.of("sustained")?;
+    let panels = WAYS.map(|(title, transport, payload)| {
+        let bars = sustained_bars(results, transport, payload, |_| true);
+        let subtitle = "Lines a second for ten seconds. More is better; logarithmic.";
+        panel(title, subtitle, bars, rate)
+    });
+    Some(bars_picture("Sustained with nothing lost", &panels))
+}
+
+fn small_buffer(report: &Report) -> Option<String> {
+    use crate::measures::small_buffer::RATES;
+    let results = report.of("small_buffer")?;
+    let panel = lines::Panel {
+        title: "Share of the lines that arrive".to_owned(),
+        subtitle: "UDP, a receiver whose socket holds 208 KiB, by lines emitted a second."
+            .to_owned(),
+        steps: RATES.map(|(rate, _)| rate.to_owned()).into(),
+        lines: lines(
+            RATES.len(),
+            |_| true,
+            |info, step| {
+                let case = [("load", RATES[step].0)];
+                results.median(info.id, &case, "share_lost").map(|lost| 1.0 - lost)
+            },
+        ),
+        write: percent,
+        shares: true,
+    };
+    Some(lines_picture("Bursts at a receiver with the default socket buffer", &[panel], 400.0))
+}
+
+fn idle(report: &Report) -> Option<String> {
+    let results = report.of("idle")?;
+    let one: Case = &[("threads", "1")];
+    let clients = |info: &Info| info.id != "floor";
+    let mut late = bars(results, one, "first_line_ms", clients);
+    for info in subjects::all() {
+        let idle = results.median(info.id, one, "resident_kib").is_some();
+        if idle && clients(&info) && !late.iter().any(|bar| bar.label == info.label) {
+            late.push(Bar {
+                label: info.label.to_owned(),
+                colour: colour(&info),
+                ours: is_ours(&info),
+                figure: None,
+                warning: Some("not within 12 s".to_owned()),
+            });
+        }
+    }
+    let milliseconds = |value: f64| time(value * 1e6);
+    let panels = [
+        panel(
+            "Wake-ups a second while idle",
+            "Of all the client's threads, over 20 s. Less is better; logarithmic.",
+            bars(results, one, "wake_ups_per_second", clients),
+            number,
+        ),
+        panel(
+            "The first line after idleness",
+            "From the call to its arrival. Logarithmic.",
+            late,
+            milliseconds,
+        ),
+        panel(
+            "Memory with 1,000 threads that have emitted",
+            "Resident, of the whole process. The floor keeps 16 KiB a thread too.",
+            bars(results, &[("threads", "1000")], "resident_kib", |_| true),
+            bars::memory,
+        ),
+        panel(
+            "Memory with one",
+            "Resident, of the whole process.",
+            bars(results, one, "resident_kib", |_| true),
+            bars::memory,
+        ),
+    ];
+    Some(bars_picture("Idle", &panels))
+}
+
+fn instructions(report: &Report) -> Option<String> {
+    let results = report.of("instructions")?;
+    let subtitle = "Of the calling thread, counted by valgrind. Logarithmic.";
+    let panels = [("Counter", "incr"), ("Timing", "timing")].map(|(title, call)| {
+        let bars = bars(results, &[("call", call)], "instructions", |_| true);
+        panel(title, subtitle, bars, number)
+    });
+    Some(bars_picture("Instructions of a call", &panels))
+}

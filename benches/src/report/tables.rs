@@ -1,0 +1,301 @@
+//! The tables of `BENCHMARKS.md`: medians, and in small print the lowest and highest round.
+
+use super::bars::{memory, number, percent, rate, time};
+use super::{Named, Report, is_ours, targets};
+use crate::measures::small_buffer;
+use crate::results::{Results, Spread};
+use crate::subject::{Call, Info, Nature};
+use crate::subjects;
+
+/// By the names of their marks.
+pub(super) fn all(report: &Report) -> impl Iterator<Item = (&'static str, String)> {
+    let tables: [Named; 11] = [
+        ("machine", machine),
+        ("targets", targets::table),
+        ("callers_cost", callers_cost),
+        ("latency", latency),
+        ("scaling", scaling),
+        ("account", account),
+        ("delivered", delivered),
+        ("sustained", sustained),
+        ("small_buffer", small_buffer),
+        ("idle", idle),
+        ("instructions", instructions),
+    ];
+    tables.into_iter().filter_map(|(name, table)| Some((name, table(report)?)))
+}
+
+type Case<'a> = &'a [(&'a str, &'a str)];
+
+fn machine(report: &Report) -> Option<String> {
+    let mut text = String::from(
+        "| measured | of commit | on | on the processor | with |\n|---|---|---|---|---|\n",
+    );
+    for results in report.0.values() {
+        let header = &results.header;
+        let machine = &header.machine;
+        text += &format!(
+            "| {} | {} | {} | {}, {} cores; {} | {} |\n",
+            header.measure,
+            machine.commit,
+            machine.date,
+            machine.processor,
+            machine.cores,
+            machine.kernel,
+            machine.rustc
+        );
+    }
+    Some(text)
+}
+
+/// A row for each subject that has any of the cells.
+pub(super) fn table(
+    heads: &[String],
+    wanted: impl Fn(&Info) -> bool,
+    cell: impl Fn(&Info, usize) -> Option<String>,
+) -> String {
+    let mut text = format!("| | {} |\n|---|{}\n", heads.join(" | "), "---:|".repeat(heads.len()));
+    for info in subjects::all().into_iter().filter(wanted) {
+        let cells: Vec<_> = (0..heads.len()).map(|column| cell(&info, column)).collect();
+        if cells.iter().all(Option::is_none) {
+            continue;
+        }
+        let strong = if is_ours(&info) { "**" } else { "" };
+        text += &format!("| {strong}{}{strong} |", info.label);
+        for cell in cells {
+            text += &format!(" {} |", cell.unwrap_or_else(|| "-".to_owned()));
+        }
+        text += "\n";
+    }
+    text
+}
+
+/// The median, and the bounds where they differ from it when written.
+fn written(spread: Spread, write: fn(f64) -> String) -> String {
+    let Spread { median, min, max } = spread;
+    let [median, min, max] = [median, min, max].map(write);
+    if min == max { median } else { format!("{median} <sub>{min} - {max}</sub>") }
+}
+
+fn cell(
+    results: &Results,
+    info: &Info,
+    case: Case,
+    figure: &str,
+    write: fn(f64) -> String,
+) -> Option<String> {
+    Some(written(results.spread(info.id, case, figure)?, write))
+}
+
+fn heads<const N: usize>(heads: [&str; N]) -> [String; N] {
+    heads.map(str::to_owned)
+}
+
+fn callers_cost(report: &Report) -> Option<String> {
+    let results = report.of("callers_cost")?;
+    let names = heads([
+        "counter",
+        "counter, 2 tags",
+        "gauge, whole",
+        "gauge, two decimals",
+        "gauge, full",
+        "timing",
+    ]);
+    Some(table(
+        &names,
+        |_| true,
+        |info, column| {
+            cell(results, info, &[("call", Call::ALL[column].id())], "nanoseconds", time)
+        },
+    ))
+}
+
+fn latency(report: &Report) -> Option<String> {
+    let results = report.of("latency")?;
+    let steps = ["p50", "p99", "p99.9", "p99.99", "max"];
+    let mut text = String::new();
+    for pace in ["every 100 us", "every 10 us", "back to back"] {
+        text += &format!("\n{}\n\n", pace.replace("us", "µs"));
+        text += &table(
+            &heads(steps),
+            |_| true,
+            |info, column| cell(results, info, &[("pace", pace)], steps[column], time),
+        );
+    }
+    Some(text)
+}
+
+fn scaling(report: &Report) -> Option<String> {
+    let results = report.of("scaling")?;
+    let threads = ["1", "2", "4", "8", "16"];
+    Some(table(
+        &threads.map(|threads| format!("{threads} threads")),
+        |_| true,
+        |info, column| {
+            let case = [("load", "bursts"), ("threads", threads[column])];
+            let lost = results.median(info.id, &case, "share_lost").filter(|&share| share > 0.0);
+            let lost = lost.map_or(String::new(), |share| format!(", {} lost", percent(share)));
+            Some(cell(results, info, &case, "nanoseconds", time)? + &lost)
+        },
+    ))
+}
+
+/// Lines a second and the share lost, dropped apart where the client counts them.
+fn account(report: &Report) -> Option<String> {
+    let results = report.of("scaling")?;
+    let threads = ["1", "4", "16"];
+    Some(table(
+        &threads.map(|threads| format!("{threads} threads")),
+        |_| true,
+        |info, column| {
+            let case = [("load", "unthrottled"), ("threads", threads[column])];
+            let figure = |name| results.median(info.id, &case, name);
+            let emitted = figure("emitted")?;
+            let arrived = percent(figure("received")? / emitted);
+            let lost = match figure("dropped_by_its_own_count") {
+                Some(dropped) => {
+                    let elsewhere = emitted - figure("received")? - dropped;
+                    let elsewhere = percent((elsewhere / emitted).max(0.0));
+                    format!("{} dropped and counted, {elsewhere} lost", percent(dropped / emitted))
+                }
+                None => format!("{} lost, nobody knows", percent(figure("share_lost")?)),
+            };
+            let emitted = number(emitted);
+            Some(format!(
+                "{emitted} emitted at {}; {arrived} arrived, {lost}",
+                rate(figure("lines_per_second")?)
+            ))
+        },
+    ))
+}
+
+const WAYS: [(&str, &str, &str); 4] = [
+    ("UDP, datagrams of 1432 bytes", "udp", "1432"),
+    ("UDP, datagrams of 8192 bytes", "udp", "8192"),
+    ("TCP", "tcp", "1432"),
+    ("Unix datagrams of 8192 bytes", "unix_datagram", "8192"),
+];
+
+fn delivered(report: &Report) -> Option<String> {
+    let results = report.of("delivered")?;
+    let names = heads([
+        "unthrottled",
+        "lost",
+        "CPU per line",
+        "peak memory",
+        "CPU per line at 100,000/s",
+        "at 1,000,000/s",
+        "lost",
+        "at 4,000,000/s",
+        "lost",
+    ]);
+    let mut text = String::new();
+    for (title, transport, payload) in WAYS {
+        text += &format!("\n{title}\n\n");
+        text += &table(
+            &names,
+            |_| true,
+            |info, column| {
+                let load = ["unthrottled", "100,000/s", "1,000,000/s", "4,000,000/s"]
+                    [[0, 0, 0, 0, 1, 2, 2, 3, 3][column]];
+                let case = [("transport", transport), ("payload", payload), ("load", load)];
+                // A line for many calls: it is the calls that count.
+                let aggregates = info.nature == Nature::Aggregates;
+                let processor =
+                    if aggregates { "processor_per_call" } else { "processor_per_line" };
+                match column {
+                    0 if aggregates => Some("aggregates".to_owned()),
+                    0 => cell(results, info, &case, "lines_per_second", rate),
+                    1 | 6 | 8 if aggregates => None,
+                    1 | 6 | 8 => cell(results, info, &case, "share_lost", percent),
+                    3 => cell(results, info, &case, "peak_kib", memory),
+                    _ => cell(results, info, &case, processor, time),
+                }
+            },
+        );
+    }
+    Some(text)
+}
+
+fn sustained(report: &Report) -> Option<String> {
+    let results = report.of("sustained")?;
+    let names = WAYS.map(|(title, ..)| title.to_owned());
+    Some(table(
+        &names,
+        |_| true,
+        |info, column| {
+            let (_, transport, payload) = WAYS[column];
+            let case = [("transport", transport), ("payload", payload)];
+            let held = results.spread(info.id, &case, "lines_per_second")?;
+            Some(if held.max == 0.0 { "none".to_owned() } else { written(held, rate) })
+        },
+    ))
+}
+
+fn small_buffer(report: &Report) -> Option<String> {
+    let results = report.of("small_buffer")?;
+    let rates = small_buffer::RATES;
+    Some(table(
+        &rates.map(|(rate, _)| rate.to_owned()),
+        |_| true,
+        |info, column| {
+            let case = [("load", rates[column].0)];
+            let Spread { median, min, max } = results.spread(info.id, &case, "share_lost")?;
+            let arrived = Spread { median: 1.0 - median, min: 1.0 - max, max: 1.0 - min };
+            Some(written(arrived, percent))
+        },
+    ))
+}
+
+fn idle(report: &Report) -> Option<String> {
+    let results = report.of("idle")?;
+    let names = heads([
+        "wake-ups/s",
+        "CPU",
+        "first line after",
+        "memory, 1 thread",
+        "100 threads",
+        "1,000 threads",
+    ]);
+    let microseconds = |value: f64| format!("{}/s", time(value * 1e3));
+    let milliseconds = |value: f64| time(value * 1e6);
+    Some(table(
+        &names,
+        |_| true,
+        |info, column| {
+            let case = [("threads", ["1", "1", "1", "1", "100", "1000"][column])];
+            match column {
+                0 => cell(results, info, &case, "wake_ups_per_second", number),
+                1 => cell(results, info, &case, "processor_us_per_second", microseconds),
+                2 if info.nature == Nature::Bound => None,
+                2 => cell(results, info, &case, "first_line_ms", milliseconds).or_else(|| {
+                    results
+                        .median(info.id, &case, "resident_kib")
+                        .map(|_| "not within 12 s".to_owned())
+                }),
+                _ => cell(results, info, &case, "resident_kib", memory),
+            }
+        },
+    ))
+}
+
+fn instructions(report: &Report) -> Option<String> {
+    let results = report.of("instructions")?;
+    let names = heads([
+        "counter",
+        "counter, 2 tags",
+        "gauge, whole",
+        "gauge, two decimals",
+        "gauge, full",
+        "timing",
+    ]);
+    Some(table(
+        &names,
+        |_| true,
+        |info, column| {
+            cell(results, info, &[("call", Call::ALL[column].id())], "instructions", |n| {
+                format!("{n:.0}")
+            })
+        },
+    ))
+}

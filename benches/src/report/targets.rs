@@ -1,0 +1,174 @@
+//! What freewheel is meant to reach, and what it does: ratios of figures that one run took.
+
+use super::Report;
+use super::bars::{percent, rate, time};
+use crate::measures::small_buffer;
+use crate::results::Results;
+use crate::subject::{Info, Nature};
+use crate::subjects;
+use std::fmt::Write;
+
+const OURS: &str = "freewheel";
+
+type Case<'a> = &'a [(&'a str, &'a str)];
+
+pub(super) fn table(report: &Report) -> Option<String> {
+    let mut text = String::from("| target | measured | met |\n|---|---|---|\n");
+    let mut row = |target: &str, measured: Option<(String, bool)>| {
+        let (measured, met) = match measured {
+            Some((measured, true)) => (measured, "yes"),
+            Some((measured, false)) => (measured, "**no**"),
+            None => ("not measured".to_owned(), "-"),
+        };
+        let _ = writeln!(text, "| {target} | {measured} | {met} |");
+    };
+    let cost = report.of("callers_cost");
+    for (call, name) in [
+        ("incr", "`incr`"),
+        ("timing", "`timing`"),
+        ("gauge_whole", "gauge, whole number,"),
+        ("gauge_two_decimals", "gauge, two decimals,"),
+    ] {
+        let target = format!("{name} at most 1.5 times the floor");
+        row(
+            &target,
+            cost.and_then(|results| at_most(results, &[("call", call)], "nanoseconds", 1.5)),
+        );
+    }
+    row(
+        "no slower with 16 threads (by the threads' clocks; at most 1.5 times one thread's, as the floor is slower too)",
+        report.of("scaling").and_then(|results| {
+            let at = |id, threads| {
+                results.median(id, &[("load", "bursts"), ("threads", threads)], "nanoseconds")
+            };
+            let (one, many) = (at(OURS, "1")?, at(OURS, "16")?);
+            let floor = at("floor", "16")? / at("floor", "1")?;
+            let measured = format!(
+                "{} and {}; the floor becomes {floor:.1} times slower",
+                time(one),
+                time(many)
+            );
+            Some((measured, many <= 1.5 * one || many / one <= 1.1 * floor))
+        }),
+    );
+    let latency = report.of("latency");
+    for pace in ["every 10 us", "every 100 us"] {
+        let target =
+            format!("p99.9 of a call {} within twice the floor's", pace.replace("us", "µs"));
+        row(&target, latency.and_then(|results| at_most(results, &[("pace", pace)], "p99.9", 2.0)));
+    }
+    row("p50 at 100 µs at least 50 times below the queue clients'", latency.and_then(queues));
+    let sustained = report.of("sustained");
+    row(
+        "UDP: sustained at 3 times the best peer's most",
+        sustained.and_then(|results| {
+            let case: Case = &[("transport", "udp"), ("payload", "1432")];
+            let ours = results.median(OURS, case, "lines_per_second")?;
+            // Sustained or not.
+            let most: Case = &[("transport", "udp"), ("payload", "1432"), ("load", "unthrottled")];
+            let delivered = report.of("delivered")?;
+            let (peer, theirs) = best(delivered, most, "lines_per_second", f64::total_cmp)?;
+            Some((
+                format!("{}, {peer} {}: {:.1}", rate(ours), rate(theirs), ours / theirs),
+                ours >= 3.0 * theirs,
+            ))
+        }),
+    );
+    row(
+        "UDP: 0.8 of the raw ceiling with segmentation offload",
+        sustained.and_then(|results| {
+            at_least(results, &[("transport", "udp"), ("payload", "1432")], "raw_segmented", 0.8)
+        }),
+    );
+    row(
+        "TCP: 0.8 of the raw ceiling",
+        sustained.and_then(|results| at_least(results, &[("transport", "tcp")], "raw", 0.8)),
+    );
+    row(
+        "default socket buffer: at least as much arrives as from any peer, at every rate",
+        report.of("small_buffer").and_then(small),
+    );
+    row(
+        "processor time per line: a third of the best peer's",
+        report.of("delivered").and_then(|results| {
+            let case: Case = &[("transport", "udp"), ("payload", "1432"), ("load", "1,000,000/s")];
+            let ours = results.median(OURS, case, "processor_per_line")?;
+            let (peer, theirs) =
+                best(results, case, "processor_per_line", |one, other| other.total_cmp(one))?;
+            Some((
+                format!("{}, {peer} {}: {:.2}", time(ours), time(theirs), ours / theirs),
+                ours * 3.0 <= theirs,
+            ))
+        }),
+    );
+    let idle = report.of("idle");
+    row(
+        "idle: no wake-up at all",
+        idle.and_then(|results| {
+            let ours = results.median(OURS, &[("threads", "1")], "wake_ups_per_second")?;
+            Some((format!("{ours:.1} a second"), ours == 0.0))
+        }),
+    );
+    row(
+        "the first line after idleness leaves within one flush interval (100 ms)",
+        idle.and_then(|results| {
+            let ours = results.median(OURS, &[("threads", "1")], "first_line_ms")?;
+            // The receiver's scheduling included.
+            Some((time(ours * 1e6), ours <= 105.0))
+        }),
+    );
+    Some(text)
+}
+
+/// Beside the floor.
+fn at_most(results: &Results, case: Case, figure: &str, times: f64) -> Option<(String, bool)> {
+    let ours = results.median(OURS, case, figure)?;
+    let floor = results.median("floor", case, figure)?;
+    let ratio = ours / floor;
+    Some((format!("{} and {}: {ratio:.2}", time(ours), time(floor)), ratio <= times))
+}
+
+/// Beside the raw ceiling.
+fn at_least(results: &Results, case: Case, ceiling: &str, share: f64) -> Option<(String, bool)> {
+    let ours = results.median(OURS, case, "lines_per_second")?;
+    let most = results.median(ceiling, case, "lines_per_second")?;
+    let ratio = ours / most;
+    Some((format!("{} of {}: {ratio:.2}", rate(ours), rate(most)), ratio >= share))
+}
+
+/// Other clients that put a line on the wire for each call.
+fn peers() -> impl Iterator<Item = Info> {
+    let ours = |info: &Info| info.id.starts_with(OURS) || info.id == "one_item_per_line";
+    subjects::all().into_iter().filter(move |info| info.nature == Nature::Lines && !ours(info))
+}
+
+fn best(
+    results: &Results,
+    case: Case,
+    figure: &str,
+    order: impl Fn(&f64, &f64) -> std::cmp::Ordering,
+) -> Option<(&'static str, f64)> {
+    let figures =
+        peers().filter_map(|info| Some((info.label, results.median(info.id, case, figure)?)));
+    figures.max_by(|(_, one), (_, other)| order(one, other))
+}
+
+fn queues(results: &Results) -> Option<(String, bool)> {
+    let p50 = |id| results.median(id, &[("pace", "every 100 us")], "p50");
+    let ours = p50(OURS)?;
+    let theirs = ["cadence_queued", "dogstatsd", "libdd"].into_iter().filter_map(p50);
+    let least = theirs.reduce(f64::min)?;
+    Some((format!("{} and {}: {:.0}", time(ours), time(least), least / ours), least >= 50.0 * ours))
+}
+
+fn small(results: &Results) -> Option<(String, bool)> {
+    let (mut measured, mut met) = (Vec::new(), true);
+    for (rate, _) in small_buffer::RATES {
+        let lost = |id| results.median(id, &[("load", rate)], "share_lost");
+        let ours = lost(OURS)?;
+        let theirs = peers().filter_map(|info| lost(info.id)).reduce(f64::min)?;
+        measured.push(format!("{rate}: {} of {}", percent(1.0 - ours), percent(1.0 - theirs)));
+        met &= ours <= theirs;
+    }
+    Some((measured.join("; "), met))
+}

@@ -1,0 +1,66 @@
+//! dipstick 0.9: its StatsD output, buffered; metrics are defined once, as it wants them. Whole
+//! numbers only, no tags; its buffer is 576 bytes.
+
+use crate::lines::{ELAPSED, WHOLE};
+use crate::subject::{Call, Caller, Info, Nature, Setup, Subject, Transport};
+use dipstick::{
+    Buffered as _, Buffering, Counter, Gauge, Input, InputScope, Prefixed, Statsd, StatsdScope,
+    Timer,
+};
+use std::hint::black_box;
+
+pub struct Buffered {
+    scope: StatsdScope,
+    name: &'static str,
+}
+
+impl Subject for Buffered {
+    const INFO: Info = Info {
+        id: "dipstick",
+        label: "dipstick, buffered",
+        nature: Nature::Lines,
+        calls: &[Call::Incr, Call::GaugeWhole, Call::Timing],
+        transports: &[Transport::Udp],
+    };
+    type Caller = Metrics;
+
+    fn start(setup: &Setup) -> Self {
+        let statsd = Statsd::send_to(setup.target.address()).expect("loopback");
+        let statsd = statsd.buffered(Buffering::Unlimited).named(setup.length.prefix());
+        Self { scope: statsd.metrics(), name: setup.length.name() }
+    }
+
+    fn caller(&self) -> Metrics {
+        Metrics {
+            counter: self.scope.counter(self.name),
+            gauge: self.scope.gauge(self.name),
+            timer: self.scope.timer(self.name),
+        }
+    }
+
+    /// Dropped, it flushes.
+    fn close(self) -> Option<u64> {
+        None
+    }
+}
+
+pub struct Metrics {
+    counter: Counter,
+    gauge: Gauge,
+    timer: Timer,
+}
+
+impl Caller for Metrics {
+    #[inline]
+    fn incr(&mut self) {
+        black_box(&self.counter).count(black_box(1));
+    }
+    #[inline]
+    fn gauge_whole(&mut self) {
+        black_box(&self.gauge).value(black_box(WHOLE));
+    }
+    #[inline]
+    fn timing(&mut self) {
+        black_box(&self.timer).interval_us(black_box(ELAPSED.as_micros() as u64));
+    }
+}

@@ -1,0 +1,88 @@
+//! dogstatsd 0.12, batching: datagrams of the payload at hand, or what there is after 100 ms. Gauges
+//! are strings to it, so that formatting them is the caller's.
+
+use crate::lines::{ELAPSED_MILLISECONDS, FULL_PRECISION, TAGS, TWO_DECIMALS, WHOLE};
+use crate::subject::{Call, Caller, Info, Nature, Setup, Subject, Target, Transport};
+use dogstatsd::{BatchingOptions, Client, OptionsBuilder};
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub struct Batching(Shared);
+
+pub struct Shared {
+    client: Arc<Client>,
+    name: &'static str,
+}
+
+impl Subject for Batching {
+    const INFO: Info = Info {
+        id: "dogstatsd",
+        label: "dogstatsd, batching",
+        nature: Nature::Lines,
+        calls: &Call::ALL,
+        transports: &[Transport::Udp, Transport::UnixDatagram],
+    };
+    type Caller = Shared;
+
+    fn start(setup: &Setup) -> Self {
+        let mut options = OptionsBuilder::new();
+        options.namespace(setup.length.prefix().to_owned());
+        match &setup.target {
+            Target::UnixDatagram(path) => {
+                options.socket_path(Some(path.to_string_lossy().into_owned()))
+            }
+            target => options.to_addr(target.address()),
+        };
+        options.batching_options(BatchingOptions {
+            max_buffer_size: setup.payload,
+            max_time: Duration::from_millis(100),
+            max_retry_attempts: 3,
+            initial_retry_delay: 10,
+        });
+        let client = Client::new(options.build()).expect("a receiver");
+        Self(Shared { client: Arc::new(client), name: setup.length.name() })
+    }
+    fn caller(&self) -> Shared {
+        Shared { client: Arc::clone(&self.0.client), name: self.0.name }
+    }
+    /// Dropped, it tells its thread to send what is left.
+    fn close(self) -> Option<u64> {
+        None
+    }
+}
+
+/// How one says that there are no tags.
+const NONE: [&str; 0] = [];
+
+impl Caller for Shared {
+    #[inline]
+    fn incr(&mut self) {
+        let _ = self.client.incr(black_box(self.name), NONE);
+    }
+    #[inline]
+    fn incr_tagged(&mut self) {
+        let _ = self.client.incr(black_box(self.name), black_box(TAGS));
+    }
+    #[inline]
+    fn gauge_whole(&mut self) {
+        let value = itoa::Buffer::new().format(black_box(WHOLE)).to_owned();
+        let _ = self.client.gauge(black_box(self.name), value, NONE);
+    }
+    #[inline]
+    fn gauge_two_decimals(&mut self) {
+        let value = black_box(TWO_DECIMALS).to_string();
+        let _ = self.client.gauge(black_box(self.name), value, NONE);
+    }
+    #[inline]
+    fn gauge_full_precision(&mut self) {
+        let value = black_box(FULL_PRECISION).to_string();
+        let _ = self.client.gauge(black_box(self.name), value, NONE);
+    }
+    /// Whole milliseconds.
+    #[inline]
+    fn timing(&mut self) {
+        let elapsed = black_box(ELAPSED_MILLISECONDS) as i64;
+        let _ = self.client.timing(black_box(self.name), elapsed, NONE);
+    }
+}

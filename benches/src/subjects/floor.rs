@@ -1,0 +1,168 @@
+//! The floor: formatting and nothing else, as one would write it. What the benchmarks compare
+//! with.
+//!
+//! It writes the same bytes as freewheel into a buffer of the calling thread, with the same
+//! crates, and starts over when that is full. It hands nothing to anybody, checks no name, and
+//! counts nothing. It is not the least that can be: pieces are copied by `copy_from_slice`, which calls
+//! `memcpy`, where freewheel copies short ones in chunks.
+
+use crate::lines::{ELAPSED, FULL_PRECISION, Length, TAG_PARTS, TWO_DECIMALS, WHOLE};
+use crate::subject::{Call, Caller, Info, Nature, Setup, Subject};
+use std::cell::RefCell;
+use std::hint::black_box;
+use std::time::Duration;
+
+/// As long as freewheel's blocks.
+const LENGTH: usize = 16 << 10;
+
+struct Buffer {
+    bytes: Box<[u8]>,
+    used: usize,
+}
+
+thread_local! {
+    static BUFFER: RefCell<Buffer> =
+        RefCell::new(Buffer { bytes: vec![0; LENGTH].into_boxed_slice(), used: 0 });
+}
+
+/// Copies the pieces of a line, one after the other.
+#[inline(always)]
+fn put<const N: usize>(pieces: [&[u8]; N]) {
+    BUFFER.with_borrow_mut(|buffer| {
+        let size: usize = pieces.iter().map(|piece| piece.len()).sum();
+        if buffer.used + size > LENGTH {
+            buffer.used = 0;
+        }
+        for piece in pieces {
+            buffer.bytes[buffer.used..][..piece.len()].copy_from_slice(piece);
+            buffer.used += piece.len();
+        }
+    });
+}
+
+/// `{head}{name}:1|c`
+#[inline]
+pub fn incr(head: &[u8], name: &str) {
+    put([head, name.as_bytes(), b":1|c\n"]);
+}
+
+/// `{head}{name}:1|c|#{key}:{value},{key}:{value}`
+#[inline]
+pub fn incr_tagged(head: &[u8], name: &str, tags: [(&str, &str); 2]) {
+    let [first, second] = tags.map(|(key, value)| (key.as_bytes(), value.as_bytes()));
+    put([
+        head,
+        name.as_bytes(),
+        b":1|c|#",
+        first.0,
+        b":",
+        first.1,
+        b",",
+        second.0,
+        b":",
+        second.1,
+        b"\n",
+    ]);
+}
+
+/// `{head}{name}:{amount}|c`
+#[inline]
+pub fn incr_by(head: &[u8], name: &str, amount: u64) {
+    let mut integer = itoa::Buffer::new();
+    put([head, name.as_bytes(), b":", integer.format(amount).as_bytes(), b"|c\n"]);
+}
+
+/// `{head}{name}:{value}|g`
+#[inline]
+pub fn gauge(head: &[u8], name: &str, value: u64) {
+    let mut integer = itoa::Buffer::new();
+    put([head, name.as_bytes(), b":", integer.format(value).as_bytes(), b"|g\n"]);
+}
+
+/// `{head}{name}:{value}|g`, by ryu.
+#[inline]
+pub fn gauge_float(head: &[u8], name: &str, value: f64) {
+    let mut float = ryu::Buffer::new();
+    put([head, name.as_bytes(), b":", float.format(value).as_bytes(), b"|g\n"]);
+}
+
+/// `{head}{name}:{milliseconds}|ms`, six digits after the point.
+#[inline]
+pub fn timing(head: &[u8], name: &str, elapsed: Duration) {
+    let (mut whole, mut fraction) = (itoa::Buffer::new(), itoa::Buffer::new());
+    let whole = whole.format(elapsed.as_millis() as u64);
+    let fraction = &fraction.format(1_000_000 + elapsed.subsec_nanos() % 1_000_000)[1..];
+    put([head, name.as_bytes(), b":", whole.as_bytes(), b".", fraction.as_bytes(), b"|ms\n"]);
+}
+
+pub struct Floor {
+    head: &'static str,
+    name: &'static str,
+}
+
+impl Subject for Floor {
+    const INFO: Info = Info {
+        id: "floor",
+        label: "floor: format only",
+        nature: Nature::Bound,
+        calls: &Call::ALL,
+        transports: &[],
+    };
+    type Caller = Self;
+
+    fn start(setup: &Setup) -> Self {
+        // With the dot behind it, as freewheel keeps it.
+        let head = match setup.length {
+            Length::Short => "my-svc.",
+            Length::Long => "applications.my-service.counters.",
+        };
+        Self { head, name: setup.length.name() }
+    }
+
+    fn caller(&self) -> Self {
+        Self { ..*self }
+    }
+
+    fn close(self) -> Option<u64> {
+        None
+    }
+}
+
+impl Floor {
+    fn parts(&self) -> (&[u8], &str) {
+        (black_box(self.head).as_bytes(), black_box(self.name))
+    }
+}
+
+impl Caller for Floor {
+    #[inline]
+    fn incr(&mut self) {
+        let (head, name) = self.parts();
+        incr(head, name);
+    }
+    #[inline]
+    fn incr_tagged(&mut self) {
+        let (head, name) = self.parts();
+        incr_tagged(head, name, black_box(TAG_PARTS));
+    }
+    #[inline]
+    fn gauge_whole(&mut self) {
+        let (head, name) = self.parts();
+        gauge(head, name, black_box(WHOLE));
+    }
+    #[inline]
+    fn gauge_two_decimals(&mut self) {
+        let (head, name) = self.parts();
+        gauge_float(head, name, black_box(TWO_DECIMALS));
+    }
+    #[inline]
+    fn gauge_full_precision(&mut self) {
+        let (head, name) = self.parts();
+        gauge_float(head, name, black_box(FULL_PRECISION));
+    }
+    #[inline]
+    fn timing(&mut self) {
+        let (head, name) = self.parts();
+        timing(head, name, black_box(ELAPSED));
+    }
+}

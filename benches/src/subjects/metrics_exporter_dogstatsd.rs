@@ -1,0 +1,140 @@
+//! metrics-exporter-dogstatsd 0.9, which aggregates: a line for each metric every three seconds. Called
+//! by the macros of `metrics`, which look a metric up each time, and by handles kept. Its own telemetry,
+//! on by default, is off, since others have none.
+
+use crate::lines::{ELAPSED, FULL_PRECISION, TWO_DECIMALS, WHOLE};
+use crate::subject::{Call, Caller, Info, Nature, Setup, Subject, Transport};
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use metrics_exporter_dogstatsd::DogStatsDBuilder;
+use std::hint::black_box;
+
+/// Literals, as the macros want them: whatever the setup says, since no such line is sent per call.
+macro_rules! name {
+    () => {
+        "requests.accepted.by.the.gateway"
+    };
+}
+
+/// The process's one recorder.
+fn install(setup: &Setup) {
+    let builder = DogStatsDBuilder::default();
+    let builder = builder.with_remote_address(setup.target.address()).expect("an address");
+    let builder = builder.with_maximum_payload_length(setup.payload).expect("a fair length");
+    let builder = builder.set_global_prefix(setup.length.prefix()).with_telemetry(false);
+    // More than one would be refused, where criterion measures all in one process: all the same.
+    let _ = builder.install();
+}
+
+pub struct Macro;
+
+impl Subject for Macro {
+    const INFO: Info = Info {
+        id: "mx_dogstatsd_macro",
+        label: "metrics-exporter-dogstatsd, macro",
+        nature: Nature::Aggregates,
+        calls: &Call::ALL,
+        transports: &[Transport::Udp],
+    };
+    type Caller = Self;
+
+    fn start(setup: &Setup) -> Self {
+        install(setup);
+        Self
+    }
+    fn caller(&self) -> Self {
+        Self
+    }
+    fn close(self) -> Option<u64> {
+        None
+    }
+}
+
+impl Caller for Macro {
+    #[inline]
+    fn incr(&mut self) {
+        counter!(name!()).increment(black_box(1));
+    }
+    #[inline]
+    fn incr_tagged(&mut self) {
+        counter!(name!(), "method" => "GET", "status" => "200").increment(black_box(1));
+    }
+    #[inline]
+    fn gauge_whole(&mut self) {
+        gauge!(name!()).set(black_box(WHOLE as f64));
+    }
+    #[inline]
+    fn gauge_two_decimals(&mut self) {
+        gauge!(name!()).set(black_box(TWO_DECIMALS));
+    }
+    #[inline]
+    fn gauge_full_precision(&mut self) {
+        gauge!(name!()).set(black_box(FULL_PRECISION));
+    }
+    #[inline]
+    fn timing(&mut self) {
+        histogram!(name!()).record(black_box(ELAPSED));
+    }
+}
+
+pub struct Handle;
+
+impl Subject for Handle {
+    const INFO: Info = Info {
+        id: "mx_dogstatsd_handle",
+        label: "metrics-exporter-dogstatsd, handle",
+        nature: Nature::Aggregates,
+        calls: &Call::ALL,
+        transports: &[Transport::Udp],
+    };
+    type Caller = Handles;
+
+    fn start(setup: &Setup) -> Self {
+        install(setup);
+        Self
+    }
+    fn caller(&self) -> Handles {
+        Handles {
+            counter: counter!(name!()),
+            tagged: counter!(name!(), "method" => "GET", "status" => "200"),
+            gauge: gauge!(name!()),
+            histogram: histogram!(name!()),
+        }
+    }
+    fn close(self) -> Option<u64> {
+        None
+    }
+}
+
+pub struct Handles {
+    counter: Counter,
+    tagged: Counter,
+    gauge: Gauge,
+    histogram: Histogram,
+}
+
+impl Caller for Handles {
+    #[inline]
+    fn incr(&mut self) {
+        black_box(&self.counter).increment(black_box(1));
+    }
+    #[inline]
+    fn incr_tagged(&mut self) {
+        black_box(&self.tagged).increment(black_box(1));
+    }
+    #[inline]
+    fn gauge_whole(&mut self) {
+        black_box(&self.gauge).set(black_box(WHOLE as f64));
+    }
+    #[inline]
+    fn gauge_two_decimals(&mut self) {
+        black_box(&self.gauge).set(black_box(TWO_DECIMALS));
+    }
+    #[inline]
+    fn gauge_full_precision(&mut self) {
+        black_box(&self.gauge).set(black_box(FULL_PRECISION));
+    }
+    #[inline]
+    fn timing(&mut self) {
+        black_box(&self.histogram).record(black_box(ELAPSED));
+    }
+}

@@ -1,0 +1,89 @@
+//! The subjects, one a file, and how one is found by its name.
+
+pub mod floor;
+mod freewheel;
+mod nothing;
+mod one_item_per_line;
+mod raw;
+
+#[cfg(feature = "peers")]
+mod cadence;
+#[cfg(feature = "peers")]
+mod dipstick;
+#[cfg(feature = "peers")]
+mod dogstatsd;
+#[cfg(feature = "peers")]
+mod libdd;
+#[cfg(feature = "peers")]
+mod metrics_exporter_dogstatsd;
+#[cfg(feature = "peers")]
+mod rylv;
+#[cfg(feature = "peers")]
+mod statsd;
+
+use crate::subject::{Info, Subject};
+
+/// What is done with a subject, once it is known which.
+pub trait Visitor {
+    type Output;
+    fn visit<S: Subject>(self) -> Self::Output;
+}
+
+macro_rules! subjects {
+    ($($(#[$condition:meta])* $subject:path,)*) => {
+        /// All of them, in the order of tables.
+        #[must_use]
+        pub fn all() -> Vec<Info> {
+            vec![$($(#[$condition])* <$subject>::INFO,)*]
+        }
+
+        /// # Panics
+        /// Where there is none of that name.
+        pub fn visit<V: Visitor>(id: &str, visitor: V) -> V::Output {
+            $($(#[$condition])* if id == <$subject>::INFO.id {
+                return visitor.visit::<$subject>();
+            })*
+            panic!("no such subject: {id}");
+        }
+    };
+}
+
+subjects! {
+    nothing::Nothing,
+    floor::Floor,
+    raw::Raw,
+    raw::Segmented,
+    freewheel::Plain,
+    one_item_per_line::OneItemPerLine,
+    #[cfg(feature = "peers")]
+    cadence::FormatsOnly,
+    #[cfg(feature = "peers")]
+    cadence::Buffered,
+    #[cfg(feature = "peers")]
+    cadence::Queued,
+    #[cfg(feature = "peers")]
+    dipstick::Buffered,
+    #[cfg(feature = "peers")]
+    statsd::Pipelined,
+    #[cfg(feature = "peers")]
+    statsd::SendPerCall,
+    #[cfg(feature = "peers")]
+    dogstatsd::Batching,
+    #[cfg(feature = "peers")]
+    libdd::Libdd,
+    #[cfg(feature = "peers")]
+    metrics_exporter_dogstatsd::Macro,
+    #[cfg(feature = "peers")]
+    metrics_exporter_dogstatsd::Handle,
+    #[cfg(feature = "peers")]
+    rylv::ThreadLocal,
+    #[cfg(feature = "peers")]
+    rylv::Prepared,
+}
+
+/// # Panics
+/// Where there is none of that name.
+#[must_use]
+pub fn info(id: &str) -> Info {
+    all().into_iter().find(|info| info.id == id).unwrap_or_else(|| panic!("no such subject: {id}"))
+}

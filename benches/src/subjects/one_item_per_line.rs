@@ -1,0 +1,117 @@
+//! One item of a lock-free queue for each line: what freewheel would be without blocks, so that
+//! the reason for them stays visible.
+//!
+//! Formats into an array, pushes it; a thread pops, fills datagrams and sends. That thread looks
+//! every millisecond and is never woken, which spares the callers a system call.
+
+use crate::lines::Length;
+use crate::subject::{Call, Caller, Info, Nature, Setup, Subject, Transport};
+use crossbeam_queue::ArrayQueue;
+use std::hint::black_box;
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+const ROOM: usize = 119;
+
+struct Line {
+    length: u8,
+    bytes: [u8; ROOM],
+}
+
+struct Shared {
+    queue: ArrayQueue<Line>,
+    dropped: AtomicU64,
+    ended: AtomicBool,
+}
+
+pub struct OneItemPerLine {
+    shared: Arc<Shared>,
+    sender: JoinHandle<()>,
+    length: Length,
+}
+
+/// 4 MiB of lines, as freewheel keeps.
+const CAPACITY: usize = (4 << 20) / size_of::<Line>();
+
+impl Subject for OneItemPerLine {
+    const INFO: Info = Info {
+        id: "one_item_per_line",
+        label: "one queue item per line",
+        nature: Nature::Lines,
+        calls: &[Call::Incr],
+        transports: &[Transport::Udp],
+    };
+    type Caller = Pusher;
+
+    fn start(setup: &Setup) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback");
+        socket.connect(setup.target.address()).expect("loopback");
+        let shared = Arc::new(Shared {
+            queue: ArrayQueue::new(CAPACITY),
+            dropped: AtomicU64::new(0),
+            ended: AtomicBool::new(false),
+        });
+        let (theirs, payload) = (Arc::clone(&shared), setup.payload);
+        let sender = std::thread::spawn(move || send(&theirs, &socket, payload));
+        Self { shared, sender, length: setup.length }
+    }
+
+    fn caller(&self) -> Pusher {
+        let (prefix, name) = (self.length.prefix(), self.length.name());
+        Pusher { shared: Arc::clone(&self.shared), prefix, name }
+    }
+
+    fn close(self) -> Option<u64> {
+        self.shared.ended.store(true, Relaxed);
+        self.sender.join().expect("no panic");
+        Some(self.shared.dropped.load(Relaxed))
+    }
+}
+
+fn send(shared: &Shared, socket: &UdpSocket, payload: usize) {
+    let mut datagram: Vec<u8> = Vec::with_capacity(payload);
+    loop {
+        let ended = shared.ended.load(Relaxed);
+        while let Some(line) = shared.queue.pop() {
+            let line = &line.bytes[..usize::from(line.length)];
+            if datagram.len() + line.len() > payload {
+                let _ = socket.send(&datagram);
+                datagram.clear();
+            }
+            datagram.extend_from_slice(line);
+        }
+        if !datagram.is_empty() {
+            let _ = socket.send(&datagram);
+            datagram.clear();
+        }
+        if ended {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+pub struct Pusher {
+    shared: Arc<Shared>,
+    prefix: &'static str,
+    name: &'static str,
+}
+
+impl Caller for Pusher {
+    #[inline]
+    fn incr(&mut self) {
+        let mut line = Line { length: 0, bytes: [0; ROOM] };
+        let mut used = 0;
+        for piece in [black_box(self.prefix), ".", black_box(self.name), ":1|c\n"] {
+            line.bytes[used..][..piece.len()].copy_from_slice(piece.as_bytes());
+            used += piece.len();
+        }
+        line.length = used as u8;
+        if self.shared.queue.push(line).is_err() {
+            self.shared.dropped.fetch_add(1, Relaxed);
+        }
+    }
+}

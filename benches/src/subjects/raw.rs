@@ -1,0 +1,158 @@
+//! The raw ceiling: the same bytes, prebuilt, with the same system calls, and nothing else.
+//!
+//! A call counts a line; where a datagram's worth of lines was counted, it is sent.
+
+use crate::subject::{Call, Caller, Info, Nature, Setup, Subject, Target, Transport};
+use nix::sys::socket::{setsockopt, sockopt::UdpGsoSegment};
+use std::io::Write;
+use std::net::{TcpStream, UdpSocket};
+use std::os::unix::net::UnixDatagram;
+use std::sync::Arc;
+
+/// One system call for a datagram, or for 64 KiB of a stream.
+pub struct Raw(Setup);
+
+/// One system call for as many datagrams as 64 KiB hold, which the kernel takes apart: equal ones,
+/// each padded with newlines.
+pub struct Segmented(Setup);
+
+impl Subject for Raw {
+    const INFO: Info = Info {
+        id: "raw",
+        label: "raw, a system call a datagram",
+        nature: Nature::Bound,
+        calls: &[Call::Incr],
+        transports: &[Transport::Udp, Transport::Tcp, Transport::UnixDatagram],
+    };
+    type Caller = Sender;
+
+    fn start(setup: &Setup) -> Self {
+        Self(setup.clone())
+    }
+
+    fn caller(&self) -> Sender {
+        let write = if matches!(self.0.target, Target::Tcp(_)) { MOST } else { self.0.payload };
+        Sender::new(&self.0, write, write)
+    }
+
+    fn close(self) -> Option<u64> {
+        None
+    }
+}
+
+impl Subject for Segmented {
+    const INFO: Info = Info {
+        id: "raw_segmented",
+        label: "raw, segmentation offload",
+        nature: Nature::Bound,
+        calls: &[Call::Incr],
+        transports: &[Transport::Udp],
+    };
+    type Caller = Sender;
+
+    fn start(setup: &Setup) -> Self {
+        Self(setup.clone())
+    }
+
+    fn caller(&self) -> Sender {
+        Sender::new(&self.0, self.0.payload, MOST)
+    }
+
+    fn close(self) -> Option<u64> {
+        None
+    }
+}
+
+/// What a call with segmentation offload takes, at most; and enough for a stream.
+const MOST: usize = 65_507;
+
+enum Socket {
+    Udp(UdpSocket),
+    Tcp(TcpStream),
+    UnixDatagram(UnixDatagram),
+}
+
+pub struct Sender {
+    socket: Socket,
+    bytes: Arc<[u8]>,
+    /// Bytes of a line, and of a segment.
+    line: usize,
+    segment: usize,
+    /// In a segment, and in all of the bytes.
+    lines_of_segment: usize,
+    lines: usize,
+    counted: usize,
+}
+
+impl Sender {
+    /// Writes up to so many bytes at once, of segments of this size.
+    fn new(setup: &Setup, segment: usize, most: usize) -> Self {
+        let line = setup.length.counter();
+        let lines = segment / line.len();
+        let mut one = line.repeat(lines).into_bytes();
+        let segments = if most > segment { (most / segment).min(64) } else { 1 };
+        if segments > 1 {
+            one.resize(segment, b'\n');
+        }
+        let socket = match &setup.target {
+            Target::Udp(_) => {
+                let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback");
+                socket.connect(setup.target.address()).expect("loopback");
+                if segments > 1 {
+                    setsockopt(&socket, UdpGsoSegment, &(segment as i32)).expect("offload");
+                }
+                Socket::Udp(socket)
+            }
+            Target::Tcp(_) => {
+                Socket::Tcp(TcpStream::connect(setup.target.address()).expect("a receiver"))
+            }
+            Target::UnixDatagram(path) => {
+                let socket = UnixDatagram::unbound().expect("a socket");
+                socket.connect(path).expect("a receiver");
+                Socket::UnixDatagram(socket)
+            }
+        };
+        Self {
+            socket,
+            segment: one.len(),
+            bytes: one.repeat(segments).into(),
+            line: line.len(),
+            lines_of_segment: lines,
+            lines: lines * segments,
+            counted: 0,
+        }
+    }
+
+    fn send(&mut self, bytes: usize) {
+        let bytes = &self.bytes[..bytes];
+        match &mut self.socket {
+            Socket::Udp(socket) => drop(socket.send(bytes)),
+            Socket::Tcp(stream) => drop(stream.write_all(bytes)),
+            Socket::UnixDatagram(socket) => drop(socket.send(bytes)),
+        }
+        self.counted = 0;
+    }
+}
+
+impl Caller for Sender {
+    #[inline]
+    fn incr(&mut self) {
+        self.counted += 1;
+        if self.counted == self.lines {
+            self.send(self.bytes.len());
+        }
+    }
+}
+
+/// The lines that make up no whole write: whole segments, and then what makes up none.
+impl Drop for Sender {
+    fn drop(&mut self) {
+        let segments = self.counted / self.lines_of_segment;
+        let lines = self.counted % self.lines_of_segment;
+        for bytes in [segments * self.segment, lines * self.line] {
+            if bytes > 0 {
+                self.send(bytes);
+            }
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Threads that have emitted once and then have nothing to say: what the client does meanwhile is the
+//! suite's to see. Then one more line.
+
+use crate::clock;
+use crate::process::{answer, wait};
+use crate::subject::{Caller, Setup, Subject};
+use serde::{Deserialize, Serialize};
+use std::sync::Barrier;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Idleness {
+    pub threads: usize,
+}
+
+impl Idleness {
+    pub(super) fn carry_out<S: Subject>(&self, setup: &Setup) {
+        let subject = S::start(setup);
+        let (emitted, end) = (Barrier::new(self.threads + 1), Barrier::new(self.threads + 1));
+        std::thread::scope(|scope| {
+            for _ in 0..self.threads {
+                let mut caller = subject.caller();
+                let (emitted, end) = (&emitted, &end);
+                let thread = std::thread::Builder::new().stack_size(64 << 10);
+                let body = move || {
+                    caller.incr();
+                    emitted.wait();
+                    end.wait();
+                };
+                thread.spawn_scoped(scope, body).expect("a thread");
+            }
+            emitted.wait();
+            answer(&());
+            wait();
+            let mut caller = subject.caller();
+            caller.incr();
+            answer(&clock::shared());
+            wait();
+            end.wait();
+        });
+        answer(&());
+    }
+}

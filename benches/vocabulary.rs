@@ -1,0 +1,189 @@
+//! What tags and prepared metrics cost, beside their floor, in one run.
+//!
+//! ```sh
+//! cargo bench -p freewheel-benches --bench vocabulary
+//! ```
+//!
+//! The floor copies the same bytes and formats the same number into a buffer of the calling thread,
+//! and hands them to nobody. There is no flusher: between bursts a new connector is made, so that
+//! no line is dropped, which would be cheaper than to write it.
+
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
+use freewheel::{Connector, Counter, Dialect, Gauge, SampleRate, Timing};
+use std::cell::RefCell;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+const NAME: &str = "requests.accepted.by.the.gateway";
+const HEAD: &str = "applications.my-service.";
+/// As long as freewheel's blocks.
+const LENGTH: usize = 16 << 10;
+/// Less than the capacity holds.
+const BURST: u64 = 20_000;
+
+thread_local! {
+    static BUFFER: RefCell<(Box<[u8]>, usize)> =
+        RefCell::new((vec![0; LENGTH].into_boxed_slice(), 0));
+}
+
+/// Copies the pieces of a line, one after the other.
+#[inline(always)]
+fn put<const N: usize>(pieces: [&[u8]; N]) {
+    BUFFER.with_borrow_mut(|(bytes, used)| {
+        let size: usize = pieces.iter().map(|piece| piece.len()).sum();
+        if *used + size > LENGTH {
+            *used = 0;
+        }
+        for piece in pieces {
+            bytes[*used..][..piece.len()].copy_from_slice(piece);
+            *used += piece.len();
+        }
+    });
+}
+
+fn connector() -> Connector {
+    let builder = Connector::builder("127.0.0.1").dialect(Dialect::DogStatsD);
+    let builder = builder.prefix("applications.my-service").queue_capacity(8 << 20);
+    builder.build().expect("good settings")
+}
+
+/// Times bursts of what `make` makes of a connector; its first line is not timed.
+fn bursts<C: Fn()>(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    name: &str,
+    make: impl Fn(Connector) -> C,
+) {
+    group.bench_function(name, |bencher| {
+        bencher.iter_custom(|iterations| {
+            let mut elapsed = Duration::ZERO;
+            let mut left = iterations;
+            while left > 0 {
+                let statsd = connector();
+                let call = make(statsd.clone());
+                call();
+                let burst = left.min(BURST);
+                let start = Instant::now();
+                (0..burst).for_each(|_| call());
+                elapsed += start.elapsed();
+                left -= burst;
+                assert_eq!(statsd.stats().dropped().lines, 0);
+            }
+            elapsed
+        });
+    });
+}
+
+fn pair<C: Fn()>(
+    criterion: &mut Criterion,
+    name: &str,
+    floor: impl Fn(),
+    make: impl Fn(Connector) -> C,
+) {
+    let mut group = criterion.benchmark_group(name);
+    bursts(&mut group, "floor", |_| &floor);
+    bursts(&mut group, "freewheel", make);
+    group.finish();
+}
+
+fn tagged(statsd: &Connector) -> Counter {
+    statsd.counter(NAME).tag("route", "/").tag("code", "200").build()
+}
+
+fn vocabulary(criterion: &mut Criterion) {
+    let before = format!("{HEAD}{NAME}:");
+    let before = before.as_bytes();
+    let tags = b"|c|#route:/,code:200\n";
+    let elapsed = Duration::from_nanos(1_234_567);
+    pair(
+        criterion,
+        "prepared incr",
+        || put([black_box(before), b"1|c\n"]),
+        |statsd| {
+            let hits = statsd.counter(NAME).build();
+            move || black_box(&hits).incr()
+        },
+    );
+    pair(
+        criterion,
+        "prepared incr, two tags",
+        || put([black_box(before), b"1", black_box(tags)]),
+        |statsd| {
+            let hits = tagged(&statsd);
+            move || black_box(&hits).incr()
+        },
+    );
+    pair(
+        criterion,
+        "prepared incr_by, two tags",
+        || {
+            let mut integer = itoa::Buffer::new();
+            let amount = integer.format(black_box(1234_u64));
+            put([black_box(before), amount.as_bytes(), black_box(tags)]);
+        },
+        |statsd| {
+            let hits = tagged(&statsd);
+            move || black_box(&hits).incr_by(black_box(1234_u64))
+        },
+    );
+    pair(
+        criterion,
+        "prepared gauge, whole",
+        || {
+            let mut integer = itoa::Buffer::new();
+            put([black_box(before), integer.format(black_box(1234_u64)).as_bytes(), b"|g\n"]);
+        },
+        |statsd| {
+            let depth = statsd.metric::<Gauge>(NAME).build();
+            move || black_box(&depth).set(black_box(1234_u64))
+        },
+    );
+    pair(
+        criterion,
+        "prepared timing",
+        || {
+            let elapsed = black_box(elapsed);
+            let (mut whole, mut fraction) = (itoa::Buffer::new(), itoa::Buffer::new());
+            let whole = whole.format(elapsed.as_millis() as u64).as_bytes();
+            let nanoseconds = 1_000_000 + elapsed.subsec_nanos() % 1_000_000;
+            let fraction = &fraction.format(nanoseconds).as_bytes()[1..];
+            put([black_box(before), whole, b".", fraction, b"|ms\n"]);
+        },
+        |statsd| {
+            let time = statsd.metric::<Timing>(NAME).build();
+            move || black_box(&time).record(black_box(elapsed))
+        },
+    );
+    pair(
+        criterion,
+        "incr, two tags",
+        || {
+            let (route, code) = (black_box("/").as_bytes(), black_box("200").as_bytes());
+            let name = black_box(NAME).as_bytes();
+            let head = black_box(HEAD).as_bytes();
+            put([head, name, b":1|c|#route:", route, b",code:", code, b"\n"]);
+        },
+        |statsd| {
+            move || {
+                let (route, code) = (black_box("/"), black_box("200"));
+                statsd.counter(black_box(NAME)).tag("route", route).tag("code", code).incr();
+            }
+        },
+    );
+    let rate = SampleRate::new(0.001).expect("a rate");
+    let mut group = criterion.benchmark_group("prepared incr, one in a thousand");
+    bursts(&mut group, "freewheel", |statsd| {
+        let hits = statsd.counter(NAME).sample_rate(rate).build();
+        move || black_box(&hits).incr()
+    });
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2));
+    targets = vocabulary
+}
+criterion_main!(benches);

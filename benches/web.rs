@@ -1,0 +1,107 @@
+//! What timing costs a request: a router with the layer beside the same router without.
+//!
+//! ```sh
+//! cargo bench -p freewheel-benches --bench web
+//! ```
+//!
+//! Requests are made without a network, and answered at once. `idle layer` is what axum takes for any
+//! layer. The flusher sends over TCP to a receiver that discards; the account is printed, since a drop is
+//! cheaper than a line.
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use axum::routing::get;
+use criterion::{Criterion, criterion_group, criterion_main};
+use freewheel::Connector;
+use freewheel::axum::{instrument, layer};
+use std::hint::black_box;
+use std::io::Read;
+use std::net::TcpListener;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+use tower::Service;
+use tower::layer::layer_fn;
+
+/// Far fewer lines than the capacity holds.
+const BURST: u64 = 2_000;
+
+/// Passes requests on.
+#[derive(Clone)]
+struct Idle<S>(S);
+
+impl<R, S: Service<R>> Service<R> for Idle<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(cx)
+    }
+    fn call(&mut self, request: R) -> S::Future {
+        self.0.call(request)
+    }
+}
+
+fn connector() -> Connector {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let port = listener.local_addr().expect("bound").port();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("the connector connects");
+        let mut discarded = vec![0; 1 << 20];
+        while let Ok(1..) = stream.read(&mut discarded) {}
+    });
+    let statsd = Connector::builder("127.0.0.1").port(port).prefix("applications.my-service");
+    let statsd = statsd.queue_capacity(64 << 20).build().expect("good settings");
+    statsd.start_on_thread().expect("a thread");
+    statsd
+}
+
+fn web(criterion: &mut Criterion) {
+    let statsd = connector();
+    let router = || Router::<()>::new().route("/users/{id}", get(async || StatusCode::NO_CONTENT));
+    let routers = [
+        ("bare", router()),
+        ("idle layer", router().layer(layer_fn(Idle))),
+        ("timed", router().layer(layer(&statsd))),
+        ("instrumented", instrument(router(), &statsd)),
+        ("disabled", instrument(router(), &Connector::disabled())),
+    ];
+    let mut group = criterion.benchmark_group("a request");
+    for (name, mut router) in routers {
+        let mut request = || {
+            let request = Request::get("/users/17").body(Body::empty()).expect("a good request");
+            let mut response = pin!(router.call(black_box(request)));
+            match response.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(Ok(response)) => drop(black_box(response)),
+                Poll::Ready(Err(never)) => match never {},
+                Poll::Pending => unreachable!("nothing waits"),
+            }
+        };
+        group.bench_function(name, |bencher| {
+            bencher.iter_custom(|iterations| {
+                let (mut elapsed, mut left) = (Duration::ZERO, iterations);
+                while left > 0 {
+                    let burst = left.min(BURST);
+                    let start = Instant::now();
+                    (0..burst).for_each(|_| request());
+                    elapsed += start.elapsed();
+                    left -= burst;
+                    statsd.blocking_flush();
+                }
+                elapsed
+            });
+        });
+    }
+    group.finish();
+    println!("the account of all of the above: {}", statsd.stats());
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2));
+    targets = web
+}
+criterion_main!(benches);

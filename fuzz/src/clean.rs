@@ -1,0 +1,92 @@
+//! The table of clean input, as `Dialect` documents it, and the line that comes of it: written
+//! anew, to judge the encoder by. `tests/hostile.rs` uses it too.
+
+use freewheel::Dialect;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    Name,
+    Key,
+    Value,
+    Member,
+}
+
+pub const DIALECTS: [Dialect; 7] = [
+    Dialect::StatsD,
+    Dialect::Extended,
+    Dialect::DogStatsD,
+    Dialect::Graphite,
+    Dialect::Influx,
+    Dialect::Librato,
+    Dialect::SignalFx,
+];
+
+pub fn has_tags(dialect: Dialect) -> bool {
+    !matches!(dialect, Dialect::StatsD | Dialect::Extended)
+}
+
+pub fn is_forbidden(dialect: Dialect, place: Place, character: char) -> bool {
+    let word = character.is_ascii_alphanumeric() || matches!(character, '_' | '-' | '.');
+    let separates = match (dialect, place) {
+        (_, Place::Member) => matches!(character, ':' | '|'),
+        (Dialect::DogStatsD, Place::Key) => matches!(character, ':' | '|' | ','),
+        (Dialect::DogStatsD, Place::Value) => matches!(character, '|' | ','),
+        (Dialect::Graphite, _) => !word,
+        (Dialect::Influx | Dialect::Librato | Dialect::SignalFx, _) => matches!(
+            character,
+            ' ' | '!' | '#' | ',' | ':' | ';' | '=' | '[' | '\\' | ']' | '^' | '|' | '~'
+        ),
+        _ => matches!(character, ':' | '|'),
+    };
+    character.is_control() || separates
+}
+
+/// The text as it stands on the line, and whether it was altered.
+pub fn clean(dialect: Dialect, place: Place, text: &str) -> (String, bool) {
+    if text.is_empty() {
+        return ("_".to_owned(), true);
+    }
+    let replace = |c| if is_forbidden(dialect, place, c) { '_' } else { c };
+    let clean: String = text.chars().map(replace).collect();
+    let altered = clean != text;
+    (clean, altered)
+}
+
+/// The line without its newline, and whether anything was altered. `field` stands as it is.
+pub fn line(
+    dialect: Dialect,
+    prefix: &str,
+    name: &str,
+    tags: &[(&str, &str)],
+    field: &str,
+    code: &str,
+) -> (String, bool) {
+    let (mut path, mut altered) = clean(dialect, Place::Name, name);
+    if !prefix.is_empty() {
+        path = format!("{prefix}.{path}");
+    }
+    let is_misread = path.starts_with("_sc") || path.starts_with("_e{");
+    if dialect == Dialect::DogStatsD && is_misread {
+        path.remove(0);
+        altered = true;
+    }
+    let is = if dialect == Dialect::DogStatsD { ":" } else { "=" };
+    let mut pairs = Vec::new();
+    for (key, value) in tags {
+        let (key, key_altered) = clean(dialect, Place::Key, key);
+        let (value, value_altered) = clean(dialect, Place::Value, value);
+        altered |= key_altered | value_altered;
+        pairs.push(format!("{key}{is}{value}"));
+    }
+    let joined = |separator| pairs.join(separator);
+    let line = match dialect {
+        _ if tags.is_empty() => format!("{path}:{field}|{code}"),
+        Dialect::DogStatsD => format!("{path}:{field}|{code}|#{}", joined(",")),
+        Dialect::Graphite => format!("{path};{}:{field}|{code}", joined(";")),
+        Dialect::Influx => format!("{path},{}:{field}|{code}", joined(",")),
+        Dialect::Librato => format!("{path}#{}:{field}|{code}", joined(",")),
+        Dialect::SignalFx => format!("{path}[{}]:{field}|{code}", joined(",")),
+        _ => unreachable!("no tags in {dialect:?}"),
+    };
+    (line, altered)
+}

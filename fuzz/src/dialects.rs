@@ -1,0 +1,96 @@
+//! Dialects: whatever names, tags and members are, the lines in the exchange are those of the table
+//! at `Dialect`, and the account explains every one.
+
+use crate::clean::{Place, clean, has_tags, line};
+use arbitrary::Arbitrary;
+use freewheel::fuzzing::Collector;
+use freewheel::{Connector, Dialect, Set};
+
+#[derive(Arbitrary, Debug)]
+pub struct Input<'a> {
+    dialect: u8,
+    has_prefix: bool,
+    metrics: Vec<Metric<'a>>,
+}
+
+#[derive(Arbitrary, Debug)]
+struct Metric<'a> {
+    name: &'a str,
+    tags: [(&'a str, &'a str); 2],
+    /// How many of them it has.
+    count: u8,
+    /// A set's, or a counter's 1.
+    member: Option<&'a str>,
+    way: Way,
+}
+
+#[derive(Arbitrary, Clone, Copy, Debug)]
+enum Way {
+    Once,
+    Prepared,
+    Scoped,
+}
+
+/// Emits all of the input and judges what comes out.
+pub fn check(input: &Input<'_>) {
+    let dialect = crate::clean::DIALECTS[usize::from(input.dialect) % 7];
+    let prefix = if input.has_prefix { "app" } else { "" };
+    let builder = Connector::builder("localhost").dialect(dialect).prefix(prefix);
+    let statsd = builder.type_prefixes(false).build().expect("good settings");
+    let mut collector = Collector::of(&statsd).expect("it does not run");
+    let (mut expected, mut altered, mut unsupported, mut invalid) = (Vec::new(), 0, 0, 0);
+    for metric in &input.metrics {
+        let tags = &metric.tags[..usize::from(metric.count) % 3];
+        emit(&statsd, metric, tags);
+        if !tags.is_empty() && !has_tags(dialect) {
+            unsupported += 1;
+        } else if metric.name.is_empty() {
+            invalid += 1;
+        } else {
+            let member = metric.member.map(|member| clean(dialect, Place::Member, member));
+            let (field, field_altered) = member.unwrap_or(("1".to_owned(), false));
+            let code = if metric.member.is_some() { "s" } else { "c" };
+            let (line, line_altered) = line(dialect, prefix, metric.name, tags, &field, code);
+            altered += u64::from(line_altered | field_altered);
+            expected.push(line);
+        }
+    }
+    collector.sweep();
+    let taken = String::from_utf8(collector.consume()).expect("lines are text");
+    let lines: Vec<&str> = taken.split_terminator('\n').collect();
+    assert_eq!(lines, expected, "{dialect:?}");
+    let stats = statsd.stats();
+    assert_eq!(stats.altered, altered);
+    assert_eq!(stats.drops.unsupported.lines, unsupported);
+    assert_eq!(stats.drops.invalid.lines, invalid);
+    let all = lines.len() as u64 + unsupported + invalid;
+    assert_eq!((stats.emitted.lines, stats.dropped().lines), (all, unsupported + invalid));
+    assert!(dialect != Dialect::DogStatsD || !taken.starts_with("_sc"));
+}
+
+fn emit(statsd: &Connector, metric: &Metric<'_>, tags: &[(&str, &str)]) {
+    let Metric { name, member, way, .. } = *metric;
+    // As many tags on the metric as it takes, the others on the connector.
+    let (scope, tags) = match (way, tags) {
+        (Way::Scoped, [(key, value), rest @ ..]) => (statsd.with_tag(key, value), rest),
+        _ => (statsd.clone(), tags),
+    };
+    let is_prepared = matches!(way, Way::Prepared);
+    macro_rules! emit {
+        ($($tag:tt)*) => {
+            match member {
+                Some(member) if is_prepared => {
+                    scope.metric::<Set>(name)$($tag)*.build().insert(member);
+                }
+                Some(member) => scope.metric::<Set>(name)$($tag)*.insert(member),
+                None if is_prepared => scope.counter(name)$($tag)*.build().incr(),
+                None => scope.counter(name)$($tag)*.incr(),
+            }
+        };
+    }
+    match *tags {
+        [] => emit!(),
+        [(k, v)] => emit!(.tag(k, v)),
+        [(k, v), (l, w), ..] => emit!(.tag(k, v).tag(l, w)),
+    }
+}

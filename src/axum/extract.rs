@@ -1,0 +1,25 @@
+//! The extractor.
+
+use super::Statsd;
+use crate::connector::Connector;
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use std::convert::Infallible;
+use std::sync::Once;
+
+/// Takes the [`Connector`] that [`instrument`](super::instrument) has put among the request's extensions.
+/// Without one, as in a handler's own test, metrics go nowhere; the first time, a warning says so.
+impl<S: Sync> FromRequestParts<S> for Statsd {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        static WARNED: Once = Once::new();
+        let connector = parts.extensions.get::<Connector>().cloned().unwrap_or_else(|| {
+            WARNED.call_once(|| {
+                tracing::warn!("a handler's metrics go nowhere: its router is not instrumented");
+            });
+            Connector::disabled()
+        });
+        Ok(Self::new(connector))
+    }
+}

@@ -1,0 +1,56 @@
+//! The operating system's word that a service is to end.
+
+use std::io;
+use tokio::signal;
+
+/// SIGINT or SIGTERM, or Ctrl-C where there are no signals.
+///
+/// From [`install`](Self::install) on these signals no longer end the process by themselves, for as long as
+/// it runs.
+#[derive(Debug)]
+#[must_use = "the signals do nothing unless they are waited for"]
+pub struct ShutdownSignal {
+    #[cfg(unix)]
+    interrupt: signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: signal::unix::Signal,
+}
+
+impl ShutdownSignal {
+    /// Takes over the signals. One that comes before [`received`](Self::received) is called is not
+    /// missed.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime, and in one without its I/O driver.
+    pub fn install() -> io::Result<Self> {
+        #[cfg(unix)]
+        {
+            use signal::unix::{SignalKind, signal};
+            let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
+            Ok(Self { interrupt: signal(interrupt)?, terminate: signal(terminate)? })
+        }
+        #[cfg(not(unix))]
+        Ok(Self {})
+    }
+
+    /// Waits for one of them.
+    #[cfg(unix)]
+    pub async fn received(mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+
+    /// Waits for Ctrl-C.
+    #[cfg(not(unix))]
+    pub async fn received(self) {
+        if signal::ctrl_c().await.is_err() {
+            // It cannot be had: nobody will send it.
+            std::future::pending::<()>().await;
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! What DogStatsD has beside metrics: events and service checks.
+//!
+//! They are for a few times a minute, and not for the hot path: emitting one allocates. In dialects
+//! without them they are dropped and counted.
+//!
+//! # Tags
+//!
+//! In a tag of an event or a service check, `|`, `,` and control characters become `_`, in its key `:`
+//! too; so does a key or a value that is empty.
+
+mod environment;
+mod event;
+mod line;
+mod origin;
+mod rendered;
+mod service_check;
+
+pub use event::{AlertType, Event, Priority};
+pub use service_check::{ServiceCheck, Status};
+
+use crate::connector::{Connector, Inner};
+use crate::emit::{Dialect, Invalid, Unsupported};
+use crate::error::BuildError;
+use crate::settings::{Builder, Framing, Protocol};
+use environment::Environment;
+use origin::Origin;
+use rendered::{Rendered, Surroundings};
+
+impl Connector {
+    /// Begins the settings of a connector that speaks [DogStatsD](Dialect::DogStatsD), as the environment
+    /// of the Datadog Agent's clients has them, and finds out which container this is (on Linux).
+    /// What is set on the builder after that wins.
+    ///
+    /// | variable | what it says |
+    /// |---|---|
+    /// | `DD_DOGSTATSD_URL` | the endpoint: `udp://host[:port]`, `unix:///path`, `unixgram:///path` or `unixstream:///path` |
+    /// | `DD_AGENT_HOST`, `DD_DOGSTATSD_PORT` | without that: host and port, over UDP. 127.0.0.1 and 8125 |
+    /// | `DD_ENV`, `DD_SERVICE`, `DD_VERSION`, `DD_TAGS` | tags of all metrics |
+    /// | `DD_ENTITY_ID` | the tag `dd.internal.entity_id` |
+    /// | `DD_ORIGIN_DETECTION_ENABLED` | whether lines say which container they are from: true |
+    /// | `DD_EXTERNAL_ENV` | what the orchestrator says of that |
+    /// | `DD_CARDINALITY` | of which cardinality the tags are that the Agent adds |
+    ///
+    /// A stream to a Unix socket is [framed](Framing::LengthPrefixed) as the Agent reads it. Agents that
+    /// are too old for a field of the newest [version](Builder::dogstatsd_version) skip it.
+    ///
+    /// ```
+    /// use freewheel::Connector;
+    ///
+    /// let statsd = Connector::from_datadog_env()?.tag("region", "eu").build()?;
+    /// # Ok::<(), freewheel::BuildError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The first bad value, by the name of its variable, with what is accepted.
+    pub fn from_datadog_env() -> Result<Builder, BuildError> {
+        let environment = Environment::read(std::env::var_os)?;
+        Ok(builder(environment, Origin::detect))
+    }
+
+    /// Emits an event. Not for the hot path: it allocates.
+    ///
+    /// The connector's prefix has no part in it, its tags do. An event that is longer than a block is
+    /// dropped and counted as [oversize](crate::Drops::oversize), as every line is.
+    pub fn event(&self, event: &Event) {
+        if let Some(inner) = self.inner() {
+            emit(inner, |surroundings| event.render(surroundings));
+        }
+    }
+
+    /// Emits a service check. Not for the hot path: it allocates.
+    ///
+    /// The connector's prefix has no part in it, its tags do.
+    pub fn service_check(&self, check: &ServiceCheck) {
+        if let Some(inner) = self.inner() {
+            emit(inner, |surroundings| check.render(surroundings));
+        }
+    }
+}
+
+/// `detect` is asked only where the environment does not forbid it.
+fn builder(environment: Environment, detect: impl FnOnce() -> Option<Origin>) -> Builder {
+    let Environment { protocol, host, port, tags, origin_detection, external_data, cardinality } =
+        environment;
+    let mut builder = Connector::builder(host).port(port).protocol(protocol);
+    #[cfg(unix)]
+    if protocol == Protocol::UnixStream {
+        builder = builder.framing(Framing::LengthPrefixed);
+    }
+    builder = builder.dialect(Dialect::DogStatsD);
+    for (key, value) in tags {
+        builder = builder.tag(key, value);
+    }
+    if let Some(origin) = origin_detection.then(detect).flatten() {
+        builder = builder.container_id(origin.to_string());
+    }
+    if let Some(data) = external_data {
+        builder = builder.external_data(data);
+    }
+    if let Some(cardinality) = cardinality {
+        builder = builder.cardinality(cardinality);
+    }
+    builder
+}
+
+fn emit(inner: &Inner, render: impl FnOnce(Surroundings<'_>) -> Option<Rendered>) {
+    let scope = &inner.scoped.scope;
+    let Some((tags, origin)) = scope.dogstatsd_fields() else {
+        return inner.exchange.emit(|| Unsupported);
+    };
+    match render(Surroundings { tags, origin }) {
+        Some(mut rendered) => {
+            rendered.altered |= scope.is_altered();
+            inner.exchange.emit(|| &rendered);
+        }
+        None => inner.exchange.emit(|| Invalid),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the environment makes of the builder, where this is the container `c0ffee`.
+    fn built(variables: &[(&str, &str)]) -> Builder {
+        let value = |name| variables.iter().find(|(variable, _)| *variable == name);
+        let environment = Environment::read(|name| value(name).map(|(_, value)| value.into()));
+        builder(environment.unwrap(), || Some(Origin::Container("c0ffee".to_owned())))
+    }
+
+    #[track_caller]
+    fn assert_same(built: &Builder, expected: &Builder) {
+        assert_eq!(format!("{built:?}"), format!("{expected:?}"));
+    }
+
+    fn local() -> Builder {
+        let local = Connector::builder("127.0.0.1").protocol(Protocol::Udp);
+        local.dialect(Dialect::DogStatsD)
+    }
+
+    #[test]
+    fn nothing_set_is_the_agent_on_this_machine() {
+        assert_same(&built(&[]), &local().container_id("ci-c0ffee"));
+    }
+
+    #[test]
+    fn no_origin_where_it_is_not_wanted() {
+        let variables = [("DD_ORIGIN_DETECTION_ENABLED", "false"), ("DD_EXTERNAL_ENV", "it-x")];
+        assert_same(&built(&variables), &local());
+    }
+
+    #[test]
+    fn all_that_can_be_set_is() {
+        let variables = [
+            ("DD_AGENT_HOST", "agent"),
+            ("DD_DOGSTATSD_PORT", "9125"),
+            ("DD_ENV", "prod"),
+            ("DD_TAGS", "team:a"),
+            ("DD_EXTERNAL_ENV", "it-x"),
+            ("DD_CARDINALITY", "low"),
+        ];
+        let expected = Connector::builder("agent").port(9125).protocol(Protocol::Udp);
+        let expected = expected.dialect(Dialect::DogStatsD).tag("env", "prod").tag("team", "a");
+        let expected = expected.container_id("ci-c0ffee").external_data("it-x");
+        assert_same(&built(&variables), &expected.cardinality(crate::emit::Cardinality::Low));
+        assert!(built(&variables).build().is_ok());
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_unix_stream_is_framed() {
+        let built = built(&[("DD_DOGSTATSD_URL", "unixstream:///run/dsd.sock")]);
+        let expected = Connector::builder("/run/dsd.sock").protocol(Protocol::UnixStream);
+        let expected = expected.framing(Framing::LengthPrefixed).dialect(Dialect::DogStatsD);
+        assert_same(&built, &expected.container_id("ci-c0ffee"));
+    }
+}

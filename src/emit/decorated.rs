@@ -1,0 +1,243 @@
+//! Lines with all that a dialect offers:
+//!
+//! ```text
+//! {head}{name}{tags}:{value}|{type}{|@rate}{|#tags}{|Ttimestamp}{|card:}{end}
+//! ```
+//!
+//! with the tags in one of the two places, by dialect.
+
+use super::dialect::{Cardinality, Type};
+use super::field::Field;
+use super::line::OneLine;
+use super::rendered::Rendered;
+use super::sample::SampleRate;
+use super::scope::Scope;
+use super::tags::Tags;
+use super::text::Text;
+use super::timestamp::Timestamp;
+use crate::handoff::{MARGIN, WriteLine, Written};
+
+/// All that a line holds but for its value.
+#[derive(Clone, Copy)]
+pub(crate) struct Plan<'a, T> {
+    pub(crate) scope: &'a Scope,
+    pub(crate) kind: Type,
+    pub(crate) name: &'a str,
+    pub(crate) tags: T,
+    pub(crate) rate: Option<&'a SampleRate>,
+    pub(crate) extras: &'a Extras,
+}
+
+/// What few lines have.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Extras {
+    pub(crate) timestamp: Option<Timestamp>,
+    pub(crate) cardinality: Option<Cardinality>,
+}
+
+impl<T: Tags> Plan<'_, T> {
+    #[inline(always)]
+    fn head(&self) -> &Rendered {
+        self.scope.head(self.kind)
+    }
+
+    #[inline(always)]
+    fn tags_size(&self) -> usize {
+        let Some(writer) = &self.scope.writer else { return 0 };
+        self.scope.tags.len() + self.tags.size(writer) + writer.syntax.close.len()
+    }
+
+    #[inline(always)]
+    fn put_tags(&self, text: &mut Text<'_>) -> bool {
+        let Some(writer) = &self.scope.writer else { return true };
+        text.put_rendered(&self.scope.tags);
+        let is_clean = self.tags.put(writer, text);
+        if T::ANY || !self.scope.tags.is_empty() {
+            text.put_short(writer.syntax.close);
+        }
+        is_clean
+    }
+
+    fn put_cleaned_tags(&self, text: &mut Text<'_>) -> bool {
+        let Some(writer) = &self.scope.writer else { return false };
+        text.put_rendered(&self.scope.tags);
+        let altered = self.tags.put_cleaned(writer, text);
+        if T::ANY || !self.scope.tags.is_empty() {
+            text.put_short(writer.syntax.close);
+        }
+        altered
+    }
+
+    /// The size of what comes before the value, at most.
+    #[inline(always)]
+    pub(super) fn size_before(&self) -> usize {
+        self.head().len()
+            + self.name.len()
+            + ":".len()
+            + if self.scope.tags_last { 0 } else { self.tags_size() }
+    }
+
+    /// The size of what comes after it, at most.
+    #[inline(always)]
+    pub(super) fn size_after(&self) -> usize {
+        let Extras { timestamp, cardinality } = self.extras;
+        self.kind.code().len()
+            + self.rate.map_or(0, |rate| "|@".len() + rate.text().len())
+            + if self.scope.tags_last { self.tags_size() } else { 0 }
+            + timestamp.as_ref().map_or(0, |timestamp| "|T".len() + timestamp.text().len())
+            + cardinality.map_or(0, |cardinality| "|card:".len() + cardinality.word().len())
+            + self.end().len()
+    }
+
+    #[inline(always)]
+    fn end(&self) -> &Rendered {
+        match self.extras.cardinality {
+            None => &self.scope.end,
+            Some(_) => &self.scope.end_without_cardinality,
+        }
+    }
+
+    /// Puts down what comes before the value; false, and perhaps not all of it, if that is not
+    /// clean for sure.
+    #[inline(always)]
+    fn put_before(&self, text: &mut Text<'_>) -> bool {
+        let head = self.head();
+        text.put_rendered(head);
+        if !text.put_text(self.name, self.scope.rules.name)
+            || (head.is_empty() && self.scope.skipped(self.name) > 0)
+            || !(self.scope.tags_last || self.put_tags(text))
+        {
+            return false;
+        }
+        text.put_byte(b':');
+        true
+    }
+
+    #[inline(always)]
+    fn put_after(&self, text: &mut Text<'_>) -> bool {
+        self.put_type(text);
+        if self.scope.tags_last && !self.put_tags(text) {
+            return false;
+        }
+        self.put_end(text);
+        true
+    }
+
+    /// The type and the rate.
+    #[inline(always)]
+    fn put_type(&self, text: &mut Text<'_>) {
+        text.put_short(self.kind.code());
+        if let Some(rate) = self.rate {
+            text.put_constant(b"|@");
+            text.put(rate.text());
+        }
+    }
+
+    /// All behind the tags.
+    #[inline(always)]
+    fn put_end(&self, text: &mut Text<'_>) {
+        if let Some(timestamp) = &self.extras.timestamp {
+            text.put_constant(b"|T");
+            text.put(timestamp.text());
+        }
+        if let Some(cardinality) = self.extras.cardinality {
+            text.put_constant(b"|card:");
+            text.put(cardinality.word().as_bytes());
+        }
+        text.put_rendered(self.end());
+    }
+
+    /// Puts down what comes before the value, made clean; whether anything was altered.
+    pub(super) fn put_cleaned_before(&self, text: &mut Text<'_>) -> bool {
+        let head = self.head();
+        text.put_rendered(head);
+        let mut altered = self.scope.altered;
+        if head.is_empty() {
+            altered |= self.put_first_name(text);
+        } else {
+            altered |= text.put_cleaned_text(self.name, self.scope.rules.name);
+        }
+        if !self.scope.tags_last {
+            altered |= self.put_cleaned_tags(text);
+        }
+        text.put_byte(b':');
+        altered
+    }
+
+    /// A name that begins the line. That its first character is forbidden and becomes `_` can
+    /// make it one that would be misread, too.
+    fn put_first_name(&self, text: &mut Text<'_>) -> bool {
+        let rule = self.scope.rules.name;
+        let mut characters = self.name.chars();
+        let first = characters.next();
+        let begins_with_underscore = first.is_some_and(|c| c == '_' || rule.forbids(c));
+        let rest = characters.as_str();
+        let misread = begins_with_underscore && (rest.starts_with("sc") || rest.starts_with("e{"));
+        let name = if misread && self.scope.skipped("_sc") > 0 { rest } else { self.name };
+        text.put_cleaned_text(name, rule) | (name.len() < self.name.len())
+    }
+
+    /// Puts down what comes after the value, made clean; whether anything was altered.
+    pub(super) fn put_cleaned_after(&self, text: &mut Text<'_>) -> bool {
+        self.put_type(text);
+        let altered = self.scope.tags_last && self.put_cleaned_tags(text);
+        self.put_end(text);
+        altered
+    }
+}
+
+/// A line of that plan.
+pub(crate) struct Decorated<'a, T, F> {
+    pub(crate) plan: Plan<'a, T>,
+    pub(crate) field: F,
+}
+
+impl<T: Tags, F: Field> Decorated<'_, T, F> {
+    #[inline(always)]
+    fn size(&self) -> usize {
+        self.plan.size_before() + self.field.size() + self.plan.size_after()
+    }
+}
+
+impl<T: Tags, F: Field> OneLine for Decorated<'_, T, F> {
+    #[inline(always)]
+    fn size(&self) -> usize {
+        Self::size(self)
+    }
+}
+
+impl<T: Tags, F: Field> WriteLine for Decorated<'_, T, F> {
+    #[inline(always)]
+    fn lines(&self) -> u64 {
+        1
+    }
+
+    #[inline(always)]
+    fn write_usual(&self, room: &mut [u8]) -> usize {
+        let room_before = room.len();
+        if self.size() + MARGIN > room_before || self.plan.scope.altered {
+            return 0;
+        }
+        let mut text = Text::new(room);
+        let is_clean = self.plan.put_before(&mut text)
+            && self.field.put(&mut text)
+            && self.plan.put_after(&mut text);
+        if is_clean { room_before - text.left() } else { 0 }
+    }
+
+    fn write(&self, room: &mut [u8]) -> Written {
+        if self.plan.name.is_empty() {
+            return Written::Invalid;
+        }
+        if self.size() + MARGIN > room.len() {
+            return Written::NoRoom(self.size());
+        }
+        let room_before = room.len();
+        let mut text = Text::new(room);
+        let altered_before = self.plan.put_cleaned_before(&mut text);
+        let altered_field = self.field.put_cleaned(&mut text);
+        let altered_after = self.plan.put_cleaned_after(&mut text);
+        let altered = altered_before | altered_field | altered_after;
+        Written::Line { bytes: room_before - text.left(), altered }
+    }
+}

@@ -1,0 +1,281 @@
+//! Dialects: how servers want to be spoken to, and what they have no word for.
+
+use super::clean::Rule;
+use super::text::Short;
+
+/// Which of StatsD's dialects the server speaks. Set by
+/// [`Builder::dialect`](crate::Builder::dialect).
+///
+/// | dialect | a line | counter, gauge, timing, set | gauge change | histogram | distribution | meter |
+/// |---|---|---|---|---|---|---|
+/// | `StatsD` | `a:1\|c` | yes | yes | - | - | - |
+/// | `Extended` | `a:1\|c` | yes | yes | `h` | - | `m` |
+/// | `DogStatsD` | `a:1\|c\|@0.5\|#k:v,l:w` | yes | - | `h` | `d` | - |
+/// | `Graphite` | `a;k=v;l=w:1\|c\|@0.5` | yes | yes | - | - | - |
+/// | `Influx` | `a,k=v,l=w:1\|c\|@0.5` | yes | yes | `h` | - | - |
+/// | `Librato` | `a#k=v,l=w:1\|c\|@0.5` | yes | yes | - | - | - |
+/// | `SignalFx` | `a[k=v,l=w]:1\|c\|@0.5` | yes | yes | - | - | - |
+///
+/// What a dialect has no word for is never sent in another's: a metric that needs it is refused by
+/// [`try_build`](crate::Metric::try_build), or its lines are dropped and counted as
+/// [unsupported](crate::Drops::unsupported).
+///
+/// # Clean input
+///
+/// Names, tags and members of sets may hold anything. Each character that the dialect forbids there
+/// becomes `_`, as does an empty key, value or member, and the line is counted as
+/// [altered](crate::Stats::altered). Lines without a name are dropped. Control characters (C0, DEL
+/// and C1) are forbidden everywhere, and beside them:
+///
+/// | dialect | in names | in keys | in values | in members of sets |
+/// |---|---|---|---|---|
+/// | `StatsD`, `Extended` | `:` `\|` | | | `:` `\|` |
+/// | `DogStatsD` | `:` `\|` | `:` `\|` `,` | `\|` `,` | `:` `\|` |
+/// | `Graphite` | all but ASCII letters, digits, `_` `-` `.` | the same | the same | `:` `\|` |
+/// | `Influx`, `Librato`, `SignalFx` | space `!` `#` `,` `:` `;` `=` `[` `\` `]` `^` `\|` `~` | the same | the same | `:` `\|` |
+///
+/// In `DogStatsD` a line that would begin with `_sc` or `_e{` loses that `_`, or it would be read
+/// as a service check or an event.
+///
+/// The tags of a line keep their order, those of the connector first. A key may come twice;
+/// servers differ in what they make of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Dialect {
+    /// What all servers understand: Etsy's StatsD, without tags.
+    ///
+    /// ```
+    /// # use freewheel::{Connector, Dialect};
+    /// let statsd = Connector::builder("127.0.0.1").dialect(Dialect::StatsD).build()?;
+    /// statsd.incr("hits"); // counters.hits:1|c
+    /// # Ok::<(), freewheel::BuildError>(())
+    /// ```
+    #[default]
+    StatsD,
+    /// StatsD with histograms and meters, as netdata reads them. Etsy's server would take both for
+    /// counters.
+    ///
+    /// ```
+    /// # use freewheel::{Connector, Dialect};
+    /// let statsd = Connector::builder("127.0.0.1").dialect(Dialect::Extended).build()?;
+    /// statsd.meter("hits", 1); // meters.hits:1|m
+    /// # Ok::<(), freewheel::BuildError>(())
+    /// ```
+    Extended,
+    /// The Datadog Agent's, of any [version](DogStatsDVersion). A gauge is always set, never
+    /// changed, so there are no gauge changes.
+    ///
+    /// ```
+    /// # use freewheel::{Connector, Dialect};
+    /// let statsd = Connector::builder("127.0.0.1").dialect(Dialect::DogStatsD).build()?;
+    /// statsd.counter("hits").tag("route", "/").incr(); // hits:1|c|#route:/
+    /// # Ok::<(), freewheel::BuildError>(())
+    /// ```
+    DogStatsD,
+    /// Etsy's StatsD in front of Graphite 1.1 or later.
+    ///
+    /// ```
+    /// # use freewheel::{Connector, Dialect};
+    /// let statsd = Connector::builder("127.0.0.1").dialect(Dialect::Graphite).build()?;
+    /// statsd.counter("hits").tag("route", "home").incr(); // hits;route=home:1|c
+    /// # Ok::<(), freewheel::BuildError>(())
+    /// ```
+    Graphite,
+    /// Telegraf, in front of InfluxDB.
+    ///
+    /// ```
+    /// # use freewheel::{Connector, Dialect};
+    /// let statsd = Connector::builder("127.0.0.1").dialect(Dialect::Influx).build()?;
+    /// statsd.counter("hits").tag("route", "home").incr(); // hits,route=home:1|c
+    /// # Ok::<(), freewheel::BuildError>(())
+    /// ```
+    Influx,
+    /// StatsD with Librato's backend.
+    ///
+    /// ```
+    /// # use freewheel::{Connector, Dialect};
+    /// let statsd = Connector::builder("127.0.0.1").dialect(Dialect::Librato).build()?;
+    /// statsd.counter("hits").tag("route", "home").incr(); // hits#route=home:1|c
+    /// # Ok::<(), freewheel::BuildError>(())
+    /// ```
+    Librato,
+    /// SignalFx's agent and gateway.
+    ///
+    /// ```
+    /// # use freewheel::{Connector, Dialect};
+    /// let statsd = Connector::builder("127.0.0.1").dialect(Dialect::SignalFx).build()?;
+    /// statsd.counter("hits").tag("route", "home").incr(); // hits[route=home]:1|c
+    /// # Ok::<(), freewheel::BuildError>(())
+    /// ```
+    SignalFx,
+}
+
+/// The version of the DogStatsD protocol that the server reads: what it adds to the one before.
+///
+/// Nothing is sent that was not asked for, so a server may be older than this says as long as nobody
+/// asks for more than it reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum DogStatsDVersion {
+    /// Tags and sample rates.
+    V1_0,
+    /// [Packed values](crate::Builder::pack_values): Agent 6.25 and 7.25.
+    V1_1,
+    /// The [container's identity](crate::Builder::container_id): Agent 6.35 and 7.35.
+    V1_2,
+    /// [Timestamps](crate::Metric::timestamp) of counters and gauges: Agent 6.40 and 7.40.
+    V1_3,
+    /// `in-` and `ci-` before the container's identity: Agent 7.51.
+    V1_4,
+    /// [External data](crate::Builder::external_data): Agent 7.57.
+    V1_5,
+    /// The [cardinality](crate::Builder::cardinality) of tags: Agent 7.64.
+    #[default]
+    V1_6,
+}
+
+/// Of which cardinality the tags are that the Datadog Agent adds to a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cardinality {
+    /// None at all.
+    None,
+    /// Those with few values.
+    Low,
+    /// Those of an orchestrator too, such as a pod's name.
+    Orchestrator,
+    /// All, such as a container's identity.
+    High,
+}
+
+impl Cardinality {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Low => "low",
+            Self::Orchestrator => "orchestrator",
+            Self::High => "high",
+        }
+    }
+}
+
+/// What a line holds, as its type code says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Type {
+    Counter,
+    Gauge,
+    Timing,
+    Histogram,
+    Distribution,
+    Set,
+    Meter,
+}
+
+impl Type {
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Counter,
+        Self::Gauge,
+        Self::Timing,
+        Self::Histogram,
+        Self::Distribution,
+        Self::Set,
+        Self::Meter,
+    ];
+
+    #[inline(always)]
+    pub(super) const fn code(self) -> Short {
+        Short::new(match self {
+            Self::Counter => "|c",
+            Self::Gauge => "|g",
+            Self::Timing => "|ms",
+            Self::Histogram => "|h",
+            Self::Distribution => "|d",
+            Self::Set => "|s",
+            Self::Meter => "|m",
+        })
+    }
+
+    /// What stands before names, where types are told by prefixes too.
+    pub(crate) const fn prefix(self) -> &'static str {
+        match self {
+            Self::Counter => "counters",
+            Self::Gauge => "gauges",
+            Self::Timing => "timers",
+            Self::Histogram => "histograms",
+            Self::Distribution => "distributions",
+            Self::Set => "sets",
+            Self::Meter => "meters",
+        }
+    }
+}
+
+/// How tags are written.
+#[derive(Clone, Copy)]
+pub(crate) struct TagSyntax {
+    /// Behind the type and the rate, rather than behind the name.
+    pub(super) last: bool,
+    /// Before the first, and before each further one.
+    pub(super) first: Short,
+    pub(super) next: Short,
+    /// Between key and value.
+    pub(super) is: u8,
+    /// After the last.
+    pub(super) close: Short,
+}
+
+impl Dialect {
+    pub(crate) fn has(self, kind: Type) -> bool {
+        match kind {
+            Type::Counter | Type::Gauge | Type::Timing | Type::Set => true,
+            Type::Histogram => matches!(self, Self::Extended | Self::DogStatsD | Self::Influx),
+            Type::Distribution => self == Self::DogStatsD,
+            Type::Meter => self == Self::Extended,
+        }
+    }
+
+    /// Whether a gauge's value with a sign changes it.
+    pub(crate) fn has_changes(self) -> bool {
+        self != Self::DogStatsD
+    }
+
+    /// Whether the type stands before names by default.
+    pub(crate) fn has_type_prefixes(self) -> bool {
+        self.tags().is_none()
+    }
+
+    pub(crate) fn tags(self) -> Option<TagSyntax> {
+        let in_name = |first, next, close| TagSyntax {
+            last: false,
+            first: Short::new(first),
+            next: Short::new(next),
+            is: b'=',
+            close: Short::new(close),
+        };
+        match self {
+            Self::StatsD | Self::Extended => None,
+            Self::DogStatsD => Some(TagSyntax { last: true, is: b':', ..in_name("|#", ",", "") }),
+            Self::Graphite => Some(in_name(";", ";", "")),
+            Self::Influx => Some(in_name(",", ",", "")),
+            Self::Librato => Some(in_name("#", ",", "")),
+            Self::SignalFx => Some(in_name("[", ",", "]")),
+        }
+    }
+
+    pub(crate) fn rules(self) -> Rules {
+        let all = |rule| Rules { name: rule, key: rule, value: rule };
+        match self {
+            Self::StatsD | Self::Extended => all(Rule::Field),
+            Self::DogStatsD => Rules { name: Rule::Field, key: Rule::Key, value: Rule::Value },
+            Self::Graphite => all(Rule::Strict),
+            Self::Influx | Self::Librato | Self::SignalFx => all(Rule::Word),
+        }
+    }
+}
+
+/// What a dialect forbids where.
+#[derive(Clone, Copy)]
+pub(crate) struct Rules {
+    pub(crate) name: Rule,
+    pub(crate) key: Rule,
+    pub(crate) value: Rule,
+}

@@ -1,0 +1,202 @@
+//! Scopes: what the lines of a connector have in common, rendered.
+
+use super::clean::cleaned;
+use super::dialect::{Cardinality, Dialect, DogStatsDVersion, Rules, TagSyntax, Type};
+use super::rendered::Rendered;
+use super::tags::TagWriter;
+use super::text::Text;
+use crate::handoff::MARGIN;
+
+/// What the fields at the end of each line in DogStatsD say of the sender. Checked: they hold
+/// nothing that ends a field.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Origin {
+    pub(crate) container_id: Option<String>,
+    pub(crate) external_data: Option<String>,
+    pub(crate) cardinality: Option<Cardinality>,
+}
+
+/// How the lines of one connector look. Those made from it by adding a tag or a prefix have
+/// their own.
+#[derive(Clone)]
+pub(crate) struct Scope {
+    dialect: Dialect,
+    version: DogStatsDVersion,
+    /// One for each type; for what has none, the last.
+    heads: [Rendered; Type::ALL.len() + 1],
+    /// What the names of its calls begin with, as far as it was not set by the builder.
+    path: String,
+    /// As the type is needed for each line, told by bits.
+    types: u8,
+    pub(super) writer: Option<TagWriter>,
+    pub(super) rules: Rules,
+    pub(super) tags: Rendered,
+    pub(super) tags_last: bool,
+    /// From behind the last field that a call may add, with the newline.
+    pub(super) end: Rendered,
+    /// The same for calls that say a cardinality of their own.
+    pub(super) end_without_cardinality: Rendered,
+    /// Some of it was altered to be safe, which is said of every line.
+    pub(super) altered: bool,
+    /// It has a tag in a dialect without tags: none of its lines can be.
+    impossible: bool,
+}
+
+impl Scope {
+    /// The prefix is checked.
+    pub(crate) fn new(
+        dialect: Dialect,
+        version: DogStatsDVersion,
+        prefix: &str,
+        type_prefixes: bool,
+        origin: &Origin,
+    ) -> Self {
+        let head = |kind| Rendered::head(prefix, if type_prefixes { kind } else { "" });
+        let bit = |kind: Type| u8::from(dialect.has(kind)) << kind as u8;
+        let syntax = dialect.tags();
+        let rules = dialect.rules();
+        let end = |cardinality: Option<Cardinality>| {
+            let mut text = String::new();
+            let fields = [
+                ("|c:", origin.container_id.as_deref()),
+                ("|e:", origin.external_data.as_deref()),
+                ("|card:", cardinality.map(Cardinality::word)),
+            ];
+            for (begin, field) in fields {
+                text.extend(field.into_iter().flat_map(|field| [begin, field]));
+            }
+            text.push('\n');
+            Rendered::new(text.as_bytes())
+        };
+        Self {
+            dialect,
+            version,
+            heads: std::array::from_fn(|at| head(Type::ALL.get(at).map_or("", |t| t.prefix()))),
+            path: String::new(),
+            types: Type::ALL.into_iter().map(bit).sum(),
+            writer: syntax.map(|syntax| TagWriter { syntax, rules }),
+            rules,
+            tags: Rendered::default(),
+            tags_last: syntax.is_some_and(|syntax| syntax.last),
+            end: end(origin.cardinality),
+            end_without_cardinality: end(None),
+            altered: false,
+            impossible: false,
+        }
+    }
+
+    /// With one tag more.
+    pub(crate) fn with_tag(&self, key: &str, value: &str) -> Self {
+        let mut scope = self.clone();
+        let Some(writer) = &mut scope.writer else {
+            scope.impossible = true;
+            return scope;
+        };
+        let mut space = vec![0; key.len() + value.len() + 2 * MARGIN];
+        let room = space.len();
+        let mut text = Text::new(&mut space);
+        scope.altered |= writer.put_cleaned(true, key, value, &mut text);
+        let used = room - text.left();
+        scope.tags = scope.tags.followed_by(&space[..used]);
+        writer.syntax = TagSyntax { first: writer.syntax.next, ..writer.syntax };
+        scope
+    }
+
+    /// With `prefix.` before all names.
+    pub(crate) fn with_prefix(&self, prefix: &str) -> Self {
+        let mut scope = self.clone();
+        let given = prefix.trim_matches('.');
+        if given.is_empty() {
+            return scope;
+        }
+        let prefix = cleaned(self.rules.name, given);
+        scope.altered |= prefix != given;
+        for head in &mut scope.heads {
+            let skipped = if head.is_empty() { self.skipped(&prefix) } else { 0 };
+            scope.altered |= skipped > 0;
+            *head = head.followed_by(format!("{}.", &prefix[skipped..]).as_bytes());
+        }
+        scope.path = format!("{}{prefix}.", self.path);
+        scope
+    }
+
+    /// How much of a line's first text has to be left out, so that DogStatsD does not take the line
+    /// for an event or a service check.
+    pub(crate) fn skipped(&self, text: &str) -> usize {
+        let misread = text.starts_with("_sc") || text.starts_with("_e{");
+        usize::from(self.dialect == Dialect::DogStatsD && misread)
+    }
+
+    #[inline(always)]
+    pub(crate) fn head(&self, kind: Type) -> &Rendered {
+        &self.heads[kind as usize]
+    }
+
+    /// For what has no type.
+    pub(crate) fn bare_head(&self) -> &Rendered {
+        &self.heads[Type::ALL.len()]
+    }
+
+    /// Whether there can be lines of this type.
+    #[inline(always)]
+    pub(crate) fn has(&self, kind: Type) -> bool {
+        self.types >> kind as u8 & 1 == 1 && !self.impossible
+    }
+
+    pub(crate) fn has_type(&self, kind: Type) -> bool {
+        self.dialect.has(kind)
+    }
+
+    pub(crate) fn has_tags(&self) -> bool {
+        self.writer.is_some()
+    }
+
+    /// What stands on events and service checks too: the tags without what begins them, and the fields
+    /// behind them. None in other dialects.
+    pub(crate) fn dogstatsd_fields(&self) -> Option<(&str, &str)> {
+        let text = |rendered| str::from_utf8(Rendered::bytes(rendered)).ok();
+        let (tags, end) = (text(&self.tags)?, text(&self.end)?);
+        let is_dogstatsd = self.dialect == Dialect::DogStatsD;
+        is_dogstatsd.then(|| (tags.trim_start_matches("|#"), end.trim_end_matches('\n')))
+    }
+
+    pub(crate) fn is_altered(&self) -> bool {
+        self.altered
+    }
+
+    /// Whether it was given a tag that cannot be said.
+    pub(crate) fn is_impossible(&self) -> bool {
+        self.impossible
+    }
+
+    /// Whether a gauge's value with a sign changes it.
+    #[inline(always)]
+    pub(crate) fn has_changes(&self) -> bool {
+        self.dialect.has_changes()
+    }
+
+    #[inline(always)]
+    pub(crate) fn has_timestamps(&self) -> bool {
+        self.is_dogstatsd(DogStatsDVersion::V1_3)
+    }
+
+    #[inline(always)]
+    pub(crate) fn has_cardinality(&self) -> bool {
+        self.is_dogstatsd(DogStatsDVersion::V1_6)
+    }
+
+    #[inline(always)]
+    fn is_dogstatsd(&self, version: DogStatsDVersion) -> bool {
+        self.dialect == Dialect::DogStatsD && self.version >= version
+    }
+
+    /// The prefixes that were added since the builder's, each with its dot.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Whether its lines need nothing but a head, a name and a type.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.dialect.tags().is_none() && !self.altered && !self.impossible
+    }
+}

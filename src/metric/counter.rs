@@ -1,0 +1,51 @@
+//! Counters.
+
+use super::Target;
+use super::handle::Handle;
+use super::kind::{calls, kind};
+use super::measurement::{Amount, Less, One};
+use crate::emit::Value;
+
+/// A prepared counter, from [`Metric::build`](crate::Metric::build): the fastest way to count.
+///
+/// ```
+/// use freewheel::{Connector, Dialect};
+///
+/// let statsd = Connector::builder("127.0.0.1").dialect(Dialect::DogStatsD).build()?;
+/// let hits = statsd.counter("http.hits").tag("route", "/").build();
+/// hits.incr(); // http.hits:1|c|#route:/
+/// hits.incr_by(5); // http.hits:5|c|#route:/
+/// # Ok::<(), freewheel::BuildError>(())
+/// ```
+#[derive(Clone)]
+pub struct Counter(Handle);
+
+kind!(Counter, sampled: true);
+impl super::Sampled for Counter {}
+impl super::Timestamped for Counter {}
+
+calls!(Counter {
+    /// Counts one.
+    #[inline]
+    pub fn incr(&self) {
+        self.take(One);
+    }
+
+    /// Counts `amount`, which may be negative or fractional.
+    #[inline]
+    pub fn incr_by(&self, amount: impl Value) {
+        self.take(Amount(amount));
+    }
+
+    /// Counts one down.
+    #[inline]
+    pub fn decr(&self) {
+        self.take(Less(1));
+    }
+
+    /// Counts `amount` down: `decr_by(2)` sends `-2`.
+    #[inline]
+    pub fn decr_by(&self, amount: impl Value) {
+        self.take(Less(amount));
+    }
+});

@@ -1,0 +1,40 @@
+//! Gauges.
+
+use super::Target;
+use super::handle::Handle;
+use super::kind::{calls, kind};
+use super::measurement::{Change, Level};
+use crate::emit::Value;
+
+/// A prepared gauge, from [`Metric::build`](crate::Metric::build).
+///
+/// ```
+/// use freewheel::{Connector, Gauge};
+///
+/// let statsd = Connector::builder("127.0.0.1").build()?;
+/// let depth = statsd.metric::<Gauge>("queue.depth").build();
+/// depth.set(17); // gauges.queue.depth:17|g
+/// depth.change_by(-3); // gauges.queue.depth:-3|g
+/// # Ok::<(), freewheel::BuildError>(())
+/// ```
+#[derive(Clone)]
+pub struct Gauge(Handle);
+
+kind!(Gauge, sampled: false);
+impl super::Timestamped for Gauge {}
+
+calls!(Gauge {
+    /// Sets it. A number below zero is two lines, but in DogStatsD: see
+    /// [`Connector::gauge`](crate::Connector::gauge).
+    #[inline]
+    pub fn set(&self, value: impl Value) {
+        self.take(Level(value));
+    }
+
+    /// Raises it by `delta`, or lowers it where that is negative. DogStatsD has no such thing: there
+    /// the line is dropped and counted as [unsupported](crate::Drops::unsupported).
+    #[inline]
+    pub fn change_by(&self, delta: impl Value) {
+        self.take(Change(delta));
+    }
+});

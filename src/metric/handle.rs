@@ -1,0 +1,189 @@
+//! Handles of prepared metrics.
+
+use super::Refusal;
+use super::Target;
+use super::measurement::{Emit, Measurement, ONE};
+use crate::connector::Scoped;
+use crate::emit::{
+    Altered, BelowZero, Field, Invalid, Plan, Prepared, PreparedLine, Rendered, SampleRate, Tags,
+    Unsupported, Whole, ZERO,
+};
+use crate::handoff::Exchange;
+use std::fmt;
+use std::sync::Arc;
+
+/// What a prepared metric is, whatever its kind.
+#[derive(Clone)]
+pub(crate) enum Handle {
+    /// Does nothing.
+    Disabled,
+    /// Every call is a line, which is clean but perhaps for the member of a set.
+    Usual(Usual),
+    /// All others.
+    Unusual(Unusual),
+}
+
+#[derive(Clone)]
+pub(crate) struct Usual(Emitter);
+
+#[derive(Clone)]
+pub(crate) struct Unusual(Emitter);
+
+#[derive(Clone)]
+struct Emitter {
+    exchange: Arc<Exchange>,
+    body: Arc<Body>,
+}
+
+struct Body {
+    line: Prepared,
+    /// The line whose value is 1.
+    one: Rendered,
+    rate: Option<SampleRate>,
+    refusal: Option<Refusal>,
+    /// Keeps the flusher running.
+    scoped: Arc<Scoped>,
+}
+
+impl Handle {
+    pub(super) fn new(
+        exchange: &Arc<Exchange>,
+        scoped: &Arc<Scoped>,
+        plan: &Plan<'_, impl Tags>,
+        refusal: Option<Refusal>,
+    ) -> Self {
+        let line = Prepared::new(plan);
+        let rate = plan.rate.copied();
+        let is_usual = refusal.is_none() && rate.is_none() && !line.is_altered();
+        let body = Body { one: line.whole(ONE), line, rate, refusal, scoped: Arc::clone(scoped) };
+        let emitter = Emitter { exchange: Arc::clone(exchange), body: Arc::new(body) };
+        if is_usual { Self::Usual(Usual(emitter)) } else { Self::Unusual(Unusual(emitter)) }
+    }
+}
+
+impl Target for Handle {
+    #[inline(always)]
+    fn take(&self, measurement: impl Measurement) {
+        match self {
+            Self::Usual(usual) => usual.take(measurement),
+            Self::Unusual(unusual) => unusual.take(measurement),
+            Self::Disabled => {}
+        }
+    }
+}
+
+impl Usual {
+    /// A function of its own, as for the plain calls.
+    fn take(&self, measurement: impl Measurement) {
+        measurement.emit(self);
+    }
+}
+
+impl Unusual {
+    fn take(&self, measurement: impl Measurement) {
+        let Emitter { exchange, body } = &self.0;
+        match (body.refusal, &body.rate) {
+            (Some(Refusal::Invalid), _) => exchange.emit(|| Invalid),
+            (Some(Refusal::Unsupported), _) => exchange.emit(|| Unsupported),
+            (None, Some(rate)) if !rate.draw() => {}
+            (None, _) => measurement.emit(self),
+        }
+    }
+}
+
+impl Emitter {
+    #[inline(always)]
+    fn line<F: Field>(&self, field: F) -> PreparedLine<'_, F> {
+        PreparedLine { prepared: &self.body.line, field }
+    }
+
+    #[inline(always)]
+    fn pair(
+        &self,
+        field: impl Field,
+    ) -> BelowZero<PreparedLine<'_, impl Field>, PreparedLine<'_, impl Field>> {
+        BelowZero { zero: self.line(ZERO), line: self.line(field) }
+    }
+
+    fn has_changes(&self) -> bool {
+        self.body.scoped.scope.has_changes()
+    }
+
+    #[cold]
+    fn invalid(&self) {
+        self.exchange.emit(|| Invalid);
+    }
+
+    #[cold]
+    fn unsupported(&self) {
+        self.exchange.emit(|| Unsupported);
+    }
+}
+
+impl Emit for Usual {
+    #[inline(always)]
+    fn field(&self, field: impl Field) {
+        self.0.exchange.emit(|| self.0.line(field));
+    }
+    #[inline(always)]
+    fn one(&self) {
+        self.0.exchange.emit(|| Whole(&self.0.body.one));
+    }
+    fn below_zero(&self, field: impl Field) {
+        self.0.exchange.emit(|| self.0.pair(field));
+    }
+    #[inline(always)]
+    fn has_changes(&self) -> bool {
+        self.0.has_changes()
+    }
+    fn invalid(&self) {
+        self.0.invalid();
+    }
+    fn unsupported(&self) {
+        self.0.unsupported();
+    }
+}
+
+impl Emit for Unusual {
+    #[inline(always)]
+    fn field(&self, field: impl Field) {
+        let Emitter { exchange, body } = &self.0;
+        if body.line.is_altered() {
+            exchange.emit(|| Altered(self.0.line(field)));
+        } else {
+            exchange.emit(|| self.0.line(field));
+        }
+    }
+    fn below_zero(&self, field: impl Field) {
+        let Emitter { exchange, body } = &self.0;
+        if body.line.is_altered() {
+            exchange.emit(|| Altered(self.0.pair(field)));
+        } else {
+            exchange.emit(|| self.0.pair(field));
+        }
+    }
+    #[inline(always)]
+    fn has_changes(&self) -> bool {
+        self.0.has_changes()
+    }
+    fn invalid(&self) {
+        self.0.invalid();
+    }
+    fn unsupported(&self) {
+        self.0.unsupported();
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Disabled => f.write_str("disabled"),
+            Self::Usual(Usual(emitter)) | Self::Unusual(Unusual(emitter)) => {
+                let body = &emitter.body;
+                let example = String::from_utf8_lossy(body.one.bytes());
+                write!(f, "{:?}", example.trim_end())?;
+                body.refusal.map_or(Ok(()), |refusal| write!(f, ", refused: {refusal:?}"))
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Histograms, which the server makes of the values of one sender, and distributions, which are
+//! made of all.
+
+use super::Target;
+use super::handle::Handle;
+use super::kind::{calls, kind};
+use super::measurement::Amount;
+use crate::emit::Value;
+
+/// A prepared histogram, from [`Metric::build`](crate::Metric::build). In `Extended`, DogStatsD and
+/// Influx.
+///
+/// ```
+/// use freewheel::{Connector, Dialect, Histogram};
+///
+/// let statsd = Connector::builder("127.0.0.1").dialect(Dialect::Influx).build()?;
+/// let sizes = statsd.metric::<Histogram>("upload.size").tag("kind", "image").build();
+/// sizes.record(48_213); // upload.size,kind=image:48213|h
+/// # Ok::<(), freewheel::BuildError>(())
+/// ```
+#[derive(Clone)]
+pub struct Histogram(Handle);
+
+kind!(Histogram, sampled: true);
+impl super::Sampled for Histogram {}
+
+calls!(Histogram {
+    /// Records a value.
+    #[inline]
+    pub fn record(&self, value: impl Value) {
+        self.take(Amount(value));
+    }
+});
+
+/// A prepared distribution, from [`Metric::build`](crate::Metric::build). In DogStatsD.
+///
+/// ```
+/// use freewheel::{Connector, Dialect, Distribution};
+///
+/// let statsd = Connector::builder("127.0.0.1").dialect(Dialect::DogStatsD).build()?;
+/// let sizes = statsd.metric::<Distribution>("upload.size").build();
+/// sizes.record(48_213); // upload.size:48213|d
+/// # Ok::<(), freewheel::BuildError>(())
+/// ```
+#[derive(Clone)]
+pub struct Distribution(Handle);
+
+kind!(Distribution, sampled: true);
+impl super::Sampled for Distribution {}
+
+calls!(Distribution {
+    /// Records a value.
+    #[inline]
+    pub fn record(&self, value: impl Value) {
+        self.take(Amount(value));
+    }
+});

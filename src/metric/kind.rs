@@ -1,0 +1,68 @@
+//! Kinds: what a metric can be.
+
+/// A kind of metric: [`Counter`](crate::Counter), [`Gauge`](crate::Gauge),
+/// [`Timing`](crate::Timing), [`Histogram`](crate::Histogram),
+/// [`Distribution`](crate::Distribution), [`Set`](crate::Set) or [`Meter`](crate::Meter).
+///
+/// This trait is sealed.
+pub trait Kind: sealed::Sealed {}
+
+/// Kinds of which a part of the lines stands for all: all but gauges and sets.
+///
+/// This trait is sealed.
+pub trait Sampled: Kind {}
+
+/// Kinds that DogStatsD takes with a timestamp: counters and gauges.
+///
+/// This trait is sealed.
+pub trait Timestamped: Kind {}
+
+pub(crate) mod sealed {
+    use crate::emit::Type;
+    use crate::metric::handle::Handle;
+
+    /// Cannot be named outside, which is what seals `Kind`.
+    #[allow(private_interfaces, unnameable_types)]
+    pub trait Sealed: Sized {
+        const TYPE: Type;
+        /// Whether it is [`Sampled`](super::Sampled).
+        const SAMPLED: bool;
+        fn from(handle: Handle) -> Self;
+    }
+}
+
+/// Makes a type the handle of a prepared metric of this kind.
+macro_rules! kind {
+    ($kind:ident, sampled: $sampled:literal) => {
+        impl crate::metric::Kind for $kind {}
+        #[allow(private_interfaces)]
+        impl crate::metric::kind::sealed::Sealed for $kind {
+            const TYPE: crate::emit::Type = crate::emit::Type::$kind;
+            const SAMPLED: bool = $sampled;
+            fn from(handle: crate::metric::handle::Handle) -> Self {
+                Self(handle)
+            }
+        }
+        impl crate::metric::Target for $kind {
+            #[inline(always)]
+            fn take(&self, measurement: impl crate::metric::measurement::Measurement) {
+                self.0.take(measurement);
+            }
+        }
+        impl std::fmt::Debug for $kind {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, concat!(stringify!($kind), "({:?})"), self.0)
+            }
+        }
+    };
+}
+
+/// The same calls for a prepared metric and for one that is emitted at once.
+macro_rules! calls {
+    ($kind:ident { $($calls:tt)* }) => {
+        impl $kind { $($calls)* }
+        impl<T: crate::emit::Tags> crate::metric::Metric<'_, $kind, T> { $($calls)* }
+    };
+}
+
+pub(super) use {calls, kind};

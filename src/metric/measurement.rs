@@ -1,0 +1,145 @@
+//! What the calls of all kinds come to: a value as the caller has it, which is formatted only once
+//! it is known that a line is emitted.
+
+use crate::emit::{
+    Field, Member, Number, Scratch, Sign, Value, milliseconds, seconds_as_milliseconds,
+};
+use std::time::Duration;
+
+/// Writes lines of one metric.
+pub(crate) trait Emit {
+    fn field(&self, field: impl Field);
+
+    /// A gauge below zero, in dialects where a sign would change it.
+    fn below_zero(&self, field: impl Field);
+
+    /// The number 1.
+    #[inline(always)]
+    fn one(&self) {
+        self.field(ONE);
+    }
+
+    /// Whether a gauge's value with a sign changes it.
+    fn has_changes(&self) -> bool;
+
+    /// Counts a line that cannot be.
+    fn invalid(&self);
+
+    /// Counts a line that cannot be in this dialect.
+    fn unsupported(&self);
+}
+
+pub(super) const ONE: Number<&'static [u8; 1]> = Number { sign: Sign::None, digits: b"1" };
+
+pub(crate) trait Measurement: Copy {
+    fn emit(self, by: &impl Emit);
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct One;
+
+impl Measurement for One {
+    #[inline(always)]
+    fn emit(self, by: &impl Emit) {
+        by.one();
+    }
+}
+
+/// A number as it is.
+#[derive(Clone, Copy)]
+pub(crate) struct Amount<V>(pub(crate) V);
+
+impl<V: Value> Measurement for Amount<V> {
+    #[inline(always)]
+    fn emit(self, by: &impl Emit) {
+        let mut scratch = Scratch::new();
+        match self.0.format(&mut scratch) {
+            Some(number) => by.field(number),
+            None => by.invalid(),
+        }
+    }
+}
+
+/// The number, subtracted.
+#[derive(Clone, Copy)]
+pub(crate) struct Less<V>(pub(crate) V);
+
+impl<V: Value> Measurement for Less<V> {
+    #[inline(always)]
+    fn emit(self, by: &impl Emit) {
+        let mut scratch = Scratch::new();
+        match self.0.format(&mut scratch) {
+            Some(number) => by.field(number.negated()),
+            None => by.invalid(),
+        }
+    }
+}
+
+/// What a gauge is set to.
+#[derive(Clone, Copy)]
+pub(crate) struct Level<V>(pub(crate) V);
+
+impl<V: Value> Measurement for Level<V> {
+    #[inline(always)]
+    fn emit(self, by: &impl Emit) {
+        let mut scratch = Scratch::new();
+        match self.0.format(&mut scratch) {
+            Some(number) if number.is_negative() && by.has_changes() => by.below_zero(number),
+            Some(number) => by.field(number),
+            None => by.invalid(),
+        }
+    }
+}
+
+/// What a gauge is changed by.
+#[derive(Clone, Copy)]
+pub(crate) struct Change<V>(pub(crate) V);
+
+impl<V: Value> Measurement for Change<V> {
+    #[inline(always)]
+    fn emit(self, by: &impl Emit) {
+        let mut scratch = Scratch::new();
+        match self.0.format(&mut scratch) {
+            _ if !by.has_changes() => by.unsupported(),
+            Some(number) => by.field(number.signed()),
+            None => by.invalid(),
+        }
+    }
+}
+
+/// A time, in milliseconds on the line.
+#[derive(Clone, Copy)]
+pub(crate) struct Elapsed(pub(crate) Duration);
+
+impl Measurement for Elapsed {
+    #[inline(always)]
+    fn emit(self, by: &impl Emit) {
+        let mut scratch = Scratch::new();
+        by.field(milliseconds(self.0, &mut scratch));
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Seconds(pub(crate) f64);
+
+impl Measurement for Seconds {
+    #[inline(always)]
+    fn emit(self, by: &impl Emit) {
+        let mut scratch = Scratch::new();
+        match seconds_as_milliseconds(self.0, &mut scratch) {
+            Some(number) => by.field(number),
+            None => by.invalid(),
+        }
+    }
+}
+
+/// Of a set.
+#[derive(Clone, Copy)]
+pub(crate) struct Element<'a>(pub(crate) &'a str);
+
+impl Measurement for Element<'_> {
+    #[inline(always)]
+    fn emit(self, by: &impl Emit) {
+        by.field(Member(self.0));
+    }
+}

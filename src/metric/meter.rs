@@ -1,0 +1,31 @@
+//! Meters: counters of which the server tells the rate.
+
+use super::Target;
+use super::handle::Handle;
+use super::kind::{calls, kind};
+use super::measurement::Amount;
+use crate::emit::Value;
+
+/// A prepared meter, from [`Metric::build`](crate::Metric::build). In the dialect `Extended`.
+///
+/// ```
+/// use freewheel::{Connector, Dialect, Meter};
+///
+/// let statsd = Connector::builder("127.0.0.1").dialect(Dialect::Extended).build()?;
+/// let requests = statsd.metric::<Meter>("requests").build();
+/// requests.mark(1); // meters.requests:1|m
+/// # Ok::<(), freewheel::BuildError>(())
+/// ```
+#[derive(Clone)]
+pub struct Meter(Handle);
+
+kind!(Meter, sampled: true);
+impl super::Sampled for Meter {}
+
+calls!(Meter {
+    /// Counts `amount`.
+    #[inline]
+    pub fn mark(&self, amount: impl Value) {
+        self.take(Amount(amount));
+    }
+});

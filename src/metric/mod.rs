@@ -1,0 +1,319 @@
+//! Metrics: a kind, a name, and what else a line can say; emitted at once or prepared.
+
+mod counter;
+mod error;
+mod gauge;
+mod handle;
+mod histogram;
+mod kind;
+mod measurement;
+mod meter;
+mod set;
+mod timing;
+
+pub use counter::Counter;
+pub use error::MetricError;
+pub use gauge::Gauge;
+pub use histogram::{Distribution, Histogram};
+pub use kind::{Kind, Sampled, Timestamped};
+pub use meter::Meter;
+pub use set::Set;
+pub use timing::Timing;
+
+use crate::connector::{Connector, Inner, Scoped};
+use crate::emit::{
+    BelowZero, Cardinality, Decorated, Extras, Field, Invalid, NoTags, Plan, Prepared, SampleRate,
+    Scope, Tagged, Tags, Timestamp, Unsupported, ZERO,
+};
+use handle::Handle;
+use measurement::Emit;
+pub(crate) use measurement::{Amount, Change, Elapsed, Less, Level, Measurement, One, Seconds};
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::SystemTime;
+
+/// A metric about to be emitted once, or prepared to be emitted often; from
+/// [`Connector::metric`].
+///
+/// The calls that emit are those of its kind: [`Counter`], [`Gauge`], [`Timing`], [`Histogram`],
+/// [`Distribution`], [`Set`], [`Meter`]. None of them allocates, waits or fails, however many
+/// tags there are.
+///
+/// ```
+/// use freewheel::{Connector, Dialect, SampleRate, Timing};
+/// use std::time::Duration;
+///
+/// let statsd = Connector::builder("127.0.0.1").dialect(Dialect::DogStatsD).build()?;
+/// // Once: hits:1|c|#route:/,code:200
+/// statsd.counter("hits").tag("route", "/").tag("code", "200").incr();
+/// // Often: all but the value is rendered here.
+/// let rendering = statsd
+///     .metric::<Timing>("rendering")
+///     .tag("route", "/")
+///     .sample_rate(SampleRate::new(0.5)?)
+///     .build();
+/// rendering.record(Duration::from_millis(3)); // rendering:3|ms|@0.5|#route:/
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "nothing is emitted before a value is given"]
+pub struct Metric<'a, K, T = NoTags> {
+    connector: &'a Connector,
+    name: &'a str,
+    tags: T,
+    rate: Option<SampleRate>,
+    extras: Extras,
+    /// The timestamp is none.
+    invalid: bool,
+    kind: PhantomData<fn() -> K>,
+}
+
+impl<'a, K: Kind> Metric<'a, K, NoTags> {
+    #[inline(always)]
+    pub(crate) fn new(connector: &'a Connector, name: &'a str) -> Self {
+        let extras = Extras::default();
+        let (rate, kind) = (None, PhantomData);
+        Self { connector, name, tags: NoTags, rate, extras, invalid: false, kind }
+    }
+}
+
+impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
+    /// With one tag more. What the [dialect](crate::Dialect#clean-input) forbids in tags is replaced
+    /// by `_`, and the line is counted as altered.
+    #[inline(always)]
+    pub fn tag(self, key: &'a str, value: &'a str) -> Metric<'a, K, Tagged<'a, T>> {
+        let Self { connector, name, tags, rate, extras, invalid, kind } = self;
+        let tags = Tagged { rest: tags, key, value };
+        Metric { connector, name, tags, rate, extras, invalid, kind }
+    }
+
+    /// Emitted at this rate, whatever the [patterns](crate::Builder::sample) of the builder say.
+    /// Without effect on what has a timestamp.
+    #[inline(always)]
+    pub fn sample_rate(mut self, rate: SampleRate) -> Self
+    where
+        K: Sampled,
+    {
+        self.rate = Some(rate);
+        self
+    }
+
+    /// As of this time, to the second: the Datadog Agent passes it on without aggregating it. In
+    /// DogStatsD 1.3. Times before 1970-01-01 00:00:01 UTC make the line invalid.
+    ///
+    /// ```
+    /// # use freewheel::{Connector, Dialect, Gauge};
+    /// # use std::time::{Duration, UNIX_EPOCH};
+    /// # let statsd = Connector::builder("127.0.0.1").dialect(Dialect::DogStatsD).build()?;
+    /// let then = UNIX_EPOCH + Duration::from_secs(1_656_581_400);
+    /// statsd.metric::<Gauge>("depth").timestamp(then).set(17); // depth:17|g|T1656581400
+    /// # Ok::<(), freewheel::BuildError>(())
+    /// ```
+    #[inline]
+    pub fn timestamp(mut self, time: SystemTime) -> Self
+    where
+        K: Timestamped,
+    {
+        self.extras.timestamp = Timestamp::new(time);
+        self.invalid = self.extras.timestamp.is_none();
+        self
+    }
+
+    /// Of which cardinality the tags are that the Datadog Agent adds, whatever the
+    /// [builder](crate::Builder::cardinality) says. In DogStatsD 1.6.
+    #[inline(always)]
+    pub fn cardinality(mut self, cardinality: Cardinality) -> Self {
+        self.extras.cardinality = Some(cardinality);
+        self
+    }
+
+    /// Prepares it: all of the line but its value is rendered here, once. The handle is cheap to
+    /// clone, can be sent and shared, borrows nothing, and counts as a handle of the connector.
+    ///
+    /// It always can be built. What is forbidden in the name or a tag is replaced by `_`, and
+    /// each line counted as altered; without a name each line is dropped and counted as invalid, and
+    /// where the dialect has no word for it, as [unsupported](crate::Drops::unsupported). Rather
+    /// know it here? See [`try_build`](Self::try_build).
+    ///
+    /// ```
+    /// use freewheel::{Connector, Counter};
+    /// use std::sync::LazyLock;
+    ///
+    /// static STATSD: LazyLock<Connector> =
+    ///     LazyLock::new(|| Connector::builder("127.0.0.1").build().expect("good settings"));
+    /// static HITS: LazyLock<Counter> = LazyLock::new(|| STATSD.counter("http.hits").build());
+    /// HITS.incr();
+    /// ```
+    #[must_use = "it is prepared to be emitted"]
+    pub fn build(self) -> K {
+        let Some(inner) = self.connector.inner() else { return K::from(Handle::Disabled) };
+        let Inner { exchange, scoped } = inner;
+        let refusal = match self.check(&scoped.scope) {
+            Err(MetricError::EmptyName | MetricError::Timestamp) => Some(Refusal::Invalid),
+            Err(_) => Some(Refusal::Unsupported),
+            Ok(()) => None,
+        };
+        let plan = self.plan(&scoped.scope, self.rate(inner));
+        K::from(Handle::new(exchange, scoped, &plan, refusal))
+    }
+
+    /// As [`build`](Self::build), where nothing would have to be altered and no line would be
+    /// dropped for what it is.
+    ///
+    /// ```
+    /// use freewheel::{Connector, MetricError};
+    ///
+    /// let statsd = Connector::builder("127.0.0.1").build()?;
+    /// let refused = statsd.counter("hits").tag("route", "/").try_build();
+    /// assert!(matches!(refused, Err(MetricError::Tags)), "plain StatsD has none");
+    /// # Ok::<(), freewheel::BuildError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The first thing that the dialect has no word for, or forbids. With a disabled connector,
+    /// never.
+    pub fn try_build(self) -> Result<K, MetricError> {
+        if let Some(inner) = self.connector.inner() {
+            let scope = &inner.scoped.scope;
+            self.check(scope)?;
+            if Prepared::new(&self.plan(scope, None)).is_altered() {
+                return Err(MetricError::Unclean);
+            }
+        }
+        Ok(self.build())
+    }
+
+    fn check(&self, scope: &Scope) -> Result<(), MetricError> {
+        if !scope.has_type(K::TYPE) {
+            Err(MetricError::Kind)
+        } else if scope.is_impossible() || (T::ANY && !scope.has_tags()) {
+            Err(MetricError::Tags)
+        } else if self.extras.cardinality.is_some() && !scope.has_cardinality() {
+            Err(MetricError::Cardinality)
+        } else if self.extras.timestamp.is_some() && !scope.has_timestamps() {
+            Err(MetricError::Timestamps)
+        } else if self.invalid {
+            Err(MetricError::Timestamp)
+        } else if self.name.is_empty() {
+            Err(MetricError::EmptyName)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether the dialect can say it.
+    #[inline(always)]
+    fn is_supported(&self, scope: &Scope) -> bool {
+        scope.has(K::TYPE)
+            && (!T::ANY || scope.has_tags())
+            && (self.extras.cardinality.is_none() || scope.has_cardinality())
+            && (self.extras.timestamp.is_none() || scope.has_timestamps())
+    }
+
+    /// The rate at which it is emitted, unless that is always.
+    #[inline(always)]
+    fn rate<'b>(&'b self, inner: &'b Inner) -> Option<&'b SampleRate> {
+        let Scoped { scope, owner } = &*inner.scoped;
+        if !K::SAMPLED || self.extras.timestamp.is_some() {
+            return None;
+        }
+        let rate = match &self.rate {
+            Some(rate) => Some(rate),
+            None if owner.sampling.is_empty() => None,
+            None => owner.sampling.rate(scope.path(), self.name),
+        };
+        rate.filter(|rate| !rate.is_all())
+    }
+
+    #[inline(always)]
+    fn plan<'b>(&'b self, scope: &'b Scope, rate: Option<&'b SampleRate>) -> Plan<'b, T> {
+        let Self { name, tags, extras, .. } = self;
+        Plan { scope, kind: K::TYPE, name, tags: *tags, rate, extras }
+    }
+}
+
+impl<K: Kind, T: Tags> fmt::Debug for Metric<'_, K, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metric").field("type", &K::TYPE).field("name", &self.name).finish()
+    }
+}
+
+/// Why no line of a metric can be.
+#[derive(Clone, Copy, Debug)]
+enum Refusal {
+    Invalid,
+    Unsupported,
+}
+
+/// What the calls that emit are calls of: a metric, or a prepared one.
+pub(crate) trait Target {
+    fn take(&self, measurement: impl Measurement);
+}
+
+impl<K: Kind, T: Tags> Target for Metric<'_, K, T> {
+    #[inline]
+    fn take(&self, measurement: impl Measurement) {
+        if let Some(inner) = self.connector.inner() {
+            OneShot { metric: self, inner }.take(measurement);
+        }
+    }
+}
+
+/// A metric that is emitted once, by a connector that does something.
+struct OneShot<'a, K, T> {
+    metric: &'a Metric<'a, K, T>,
+    inner: &'a Inner,
+}
+
+impl<K: Kind, T: Tags> OneShot<'_, K, T> {
+    /// A function of its own, as for the plain calls.
+    fn take(&self, measurement: impl Measurement) {
+        let Self { metric, inner } = self;
+        if !metric.is_supported(&inner.scoped.scope) {
+            return self.inner.exchange.emit(|| Unsupported);
+        }
+        if metric.invalid {
+            return self.refuse();
+        }
+        let rate = metric.rate(inner);
+        if rate.is_none_or(SampleRate::draw) {
+            let plan = metric.plan(&inner.scoped.scope, rate);
+            measurement.emit(&Shot { plan, inner });
+        }
+    }
+
+    #[cold]
+    fn refuse(&self) {
+        self.inner.exchange.emit(|| Invalid);
+    }
+}
+
+/// The same, once it is known that it is emitted.
+struct Shot<'a, T> {
+    plan: Plan<'a, T>,
+    inner: &'a Inner,
+}
+
+impl<T: Tags> Emit for Shot<'_, T> {
+    #[inline(always)]
+    fn field(&self, field: impl Field) {
+        self.inner.exchange.emit(|| Decorated { plan: self.plan, field });
+    }
+    fn below_zero(&self, field: impl Field) {
+        self.inner.exchange.emit(|| BelowZero {
+            zero: Decorated { plan: self.plan, field: ZERO },
+            line: Decorated { plan: self.plan, field },
+        });
+    }
+    #[inline(always)]
+    fn has_changes(&self) -> bool {
+        self.plan.scope.has_changes()
+    }
+    #[cold]
+    fn invalid(&self) {
+        self.inner.exchange.emit(|| Invalid);
+    }
+    #[cold]
+    fn unsupported(&self) {
+        self.inner.exchange.emit(|| Unsupported);
+    }
+}

@@ -1,0 +1,30 @@
+//! Sets: of what comes in, the server counts the different ones.
+
+use super::Target;
+use super::handle::Handle;
+use super::kind::{calls, kind};
+use super::measurement::Element;
+
+/// A prepared set, from [`Metric::build`](crate::Metric::build).
+///
+/// ```
+/// use freewheel::{Connector, Set};
+///
+/// let statsd = Connector::builder("127.0.0.1").build()?;
+/// let visitors = statsd.metric::<Set>("visitors").build();
+/// visitors.insert("ann"); // sets.visitors:ann|s
+/// # Ok::<(), freewheel::BuildError>(())
+/// ```
+#[derive(Clone)]
+pub struct Set(Handle);
+
+kind!(Set, sampled: false);
+
+calls!(Set {
+    /// Puts a member into it. It may be any text; what the
+    /// [dialect](crate::Dialect#clean-input) forbids is replaced by `_`.
+    #[inline]
+    pub fn insert(&self, member: &str) {
+        self.take(Element(member));
+    }
+});

@@ -1,0 +1,51 @@
+//! Timings.
+
+use super::Target;
+use super::handle::Handle;
+use super::kind::{calls, kind};
+use super::measurement::{Elapsed, Seconds};
+use crate::timer::Timer;
+use std::time::{Duration, Instant};
+
+/// A prepared timing, from [`Metric::build`](crate::Metric::build).
+///
+/// ```
+/// use freewheel::{Connector, Timing};
+/// use std::time::Duration;
+///
+/// let statsd = Connector::builder("127.0.0.1").build()?;
+/// let query = statsd.metric::<Timing>("db.query").build();
+/// query.record(Duration::from_micros(1500)); // timers.db.query:1.5|ms
+/// let timer = query.start(); // records when dropped
+/// # drop(timer);
+/// # Ok::<(), freewheel::BuildError>(())
+/// ```
+#[derive(Clone)]
+pub struct Timing(Handle);
+
+kind!(Timing, sampled: true);
+impl super::Sampled for Timing {}
+
+calls!(Timing {
+    /// Records how long something took, in milliseconds, exact to the nanosecond.
+    #[inline]
+    pub fn record(&self, elapsed: Duration) {
+        self.take(Elapsed(elapsed));
+    }
+
+    /// Records how many seconds something took; sent as milliseconds with the digits that
+    /// `seconds` has. What is negative or not finite is dropped and counted as invalid.
+    #[inline]
+    pub fn record_seconds(&self, seconds: f64) {
+        self.take(Seconds(seconds));
+    }
+});
+
+impl Timing {
+    /// Begins a timing that is recorded when the guard is dropped, also by a panic.
+    #[inline]
+    pub fn start(&self) -> Timer<'_> {
+        let is_on = !matches!(self.0, Handle::Disabled);
+        Timer::of_prepared(self, is_on.then(Instant::now))
+    }
+}

@@ -1,0 +1,185 @@
+//! The settings of what is said, and in which dialect.
+
+use super::{Builder, require};
+use crate::emit::{
+    Cardinality, Dialect, DogStatsDVersion, Origin, Pattern, SampleRate, Sampling, Scope,
+};
+use crate::error::BuildError;
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Vocabulary {
+    dialect: Dialect,
+    version: DogStatsDVersion,
+    tags: Vec<(String, String)>,
+    sampling: Sampling,
+    origin: Origin,
+    pack_values: bool,
+}
+
+/// What comes of them, checked.
+pub(super) struct Checked {
+    pub(super) scope: Scope,
+    pub(super) sampling: Sampling,
+    pub(super) pack_values: bool,
+}
+
+impl Builder {
+    /// Which dialect the server speaks. Default: [`Dialect::StatsD`], which all understand.
+    pub fn dialect(mut self, dialect: Dialect) -> Self {
+        self.vocabulary.dialect = dialect;
+        self
+    }
+
+    /// How new a DogStatsD protocol the server reads. Default: the newest. Means nothing in other
+    /// dialects.
+    pub fn dogstatsd_version(mut self, version: DogStatsDVersion) -> Self {
+        self.vocabulary.version = version;
+        self
+    }
+
+    /// A tag of all metrics, rendered once. Tags are kept in the order given. Default: none.
+    ///
+    /// Refused: what the [dialect](Dialect#clean-input) forbids in keys and values, empty ones, and
+    /// any tag in a dialect without them.
+    ///
+    /// ```
+    /// use freewheel::{Connector, Dialect};
+    ///
+    /// let statsd = Connector::builder("127.0.0.1").dialect(Dialect::DogStatsD);
+    /// let statsd = statsd.tag("env", "prod").tag("service", "shop").build()?;
+    /// statsd.incr("hits"); // hits:1|c|#env:prod,service:shop
+    /// # Ok::<(), freewheel::BuildError>(())
+    /// ```
+    pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.vocabulary.tags.push((key.into(), value.into()));
+        self
+    }
+
+    /// The rate at which the metrics are sampled whose name matches, in which each `*` stands for any
+    /// characters or none. Of several patterns the first that matches is taken; a rate that a call
+    /// says comes before any. The name is that of the call, with the prefixes of
+    /// [scopes](crate::Connector::scoped) and without the builder's.
+    ///
+    /// Calls by name look for their pattern each time, [prepared](crate::Metric::build) metrics once.
+    /// Gauges and sets are not sampled, nor is what has a timestamp: the server could not make up
+    /// for it. Refused: an empty pattern.
+    ///
+    /// ```
+    /// use freewheel::{Connector, SampleRate};
+    ///
+    /// let statsd = Connector::builder("127.0.0.1");
+    /// let statsd = statsd.sample("http.*", SampleRate::new(0.1)?).build()?;
+    /// statsd.incr("http.hits"); // counters.http.hits:1|c|@0.1, one time in ten
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn sample(mut self, pattern: impl Into<String>, rate: SampleRate) -> Self {
+        self.vocabulary.sampling.0.push((Pattern(pattern.into()), rate));
+        self
+    }
+
+    /// Whether lines that differ in nothing but their value share one, `hits:1:2:3|c`, where they
+    /// follow each other in a datagram. Default: false. Costs the flusher a look at each line,
+    /// and the callers nothing. The account counts the lines as they were emitted.
+    ///
+    /// Sets are not packed, nor what has a timestamp. Refused: outside DogStatsD 1.1, and on
+    /// streams.
+    pub fn pack_values(mut self, on: bool) -> Self {
+        self.vocabulary.pack_values = on;
+        self
+    }
+
+    /// Which container the lines are from, for the Datadog Agent to find its tags: its identity,
+    /// or since version 1.4 of the protocol `ci-` and that, or `in-` and the inode of its cgroup.
+    /// Default: none.
+    ///
+    /// Refused: outside DogStatsD 1.2; `|`, control characters, an empty one, and more than
+    /// 256 bytes.
+    pub fn container_id(mut self, id: impl Into<String>) -> Self {
+        self.vocabulary.origin.container_id = Some(id.into());
+        self
+    }
+
+    /// What the Datadog Agent's admission controller gave the process in `DD_EXTERNAL_ENV`. Default:
+    /// none.
+    ///
+    /// Refused: outside DogStatsD 1.5, and otherwise as the [container](Self::container_id).
+    pub fn external_data(mut self, data: impl Into<String>) -> Self {
+        self.vocabulary.origin.external_data = Some(data.into());
+        self
+    }
+
+    /// Of which cardinality the tags are that the Datadog Agent adds to each line. Default: as the Agent
+    /// is set. Refused: outside DogStatsD 1.6.
+    pub fn cardinality(mut self, cardinality: Cardinality) -> Self {
+        self.vocabulary.origin.cardinality = Some(cardinality);
+        self
+    }
+}
+
+impl Vocabulary {
+    /// Whether the type stands before names unless that is set.
+    pub(super) fn has_type_prefixes(&self) -> bool {
+        self.dialect.has_type_prefixes()
+    }
+
+    /// Whether a prefix can stand there as it is.
+    pub(super) fn accepts_prefix(&self, prefix: &str) -> bool {
+        let rule = self.dialect.rules().name;
+        let misread = self.dialect == Dialect::DogStatsD
+            && (prefix.starts_with("_sc") || prefix.starts_with("_e{"));
+        !prefix.chars().any(|character| rule.forbids(character)) && !misread
+    }
+
+    /// The prefix is checked.
+    pub(super) fn check(
+        self,
+        prefix: &str,
+        type_prefixes: bool,
+        is_stream: bool,
+    ) -> Result<Checked, BuildError> {
+        let Self { dialect, version, tags, sampling, origin, pack_values } = self;
+        let is = |since| dialect == Dialect::DogStatsD && version >= since;
+        for (pattern, _) in &sampling.0 {
+            require("sample", r#""""#, !pattern.0.is_empty(), "a pattern that is not empty")?;
+        }
+        let may_pack = is(DogStatsDVersion::V1_1) && !is_stream;
+        let expected = "DogStatsD 1.1 or later, over datagrams";
+        require("pack_values", "true", !pack_values || may_pack, expected)?;
+        if let Some(id) = &origin.container_id {
+            let is_kind = id.starts_with("ci-") || id.starts_with("in-");
+            let since = if is_kind { DogStatsDVersion::V1_4 } else { DogStatsDVersion::V1_2 };
+            let expected = "DogStatsD 1.2, or 1.4 for ci- and in-";
+            require("container_id", format!("{id:?}"), is(since), expected)?;
+            require("container_id", format!("{id:?}"), is_field(id), FIELD)?;
+        }
+        if let Some(data) = &origin.external_data {
+            let accepted = is(DogStatsDVersion::V1_5);
+            require("external_data", format!("{data:?}"), accepted, "DogStatsD 1.5")?;
+            require("external_data", format!("{data:?}"), is_field(data), FIELD)?;
+        }
+        if let Some(cardinality) = origin.cardinality {
+            let accepted = is(DogStatsDVersion::V1_6);
+            require("cardinality", format!("{cardinality:?}"), accepted, "DogStatsD 1.6")?;
+        }
+        let mut scope = Scope::new(dialect, version, prefix, type_prefixes, &origin);
+        let rules = dialect.rules();
+        for (key, value) in &tags {
+            let given = || format!("{key:?}, {value:?}");
+            require("tag", given(), scope.has_tags(), "a dialect with tags")?;
+            let clean = !key.is_empty()
+                && !value.is_empty()
+                && !key.chars().any(|character| rules.key.forbids(character))
+                && !value.chars().any(|character| rules.value.forbids(character));
+            let expected = "a key and a value without what the dialect forbids, and not empty";
+            require("tag", given(), clean, expected)?;
+            scope = scope.with_tag(key, value);
+        }
+        Ok(Checked { scope, sampling, pack_values })
+    }
+}
+
+const FIELD: &str = "1 to 256 bytes without `|` or a control character";
+
+fn is_field(text: &str) -> bool {
+    (1..=256).contains(&text.len()) && !text.contains(|c: char| c == '|' || c.is_control())
+}

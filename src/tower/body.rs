@@ -1,0 +1,54 @@
+//! The body of a response, timed until its end.
+
+use super::record::BodyRecord;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+pin_project! {
+    /// A response's body after [`body_time`](super::StatsdLayer::body_time): recorded when it ends, in
+    /// order or by an error, or when it is dropped before.
+    pub struct TimedBody<B> {
+        record: Option<BodyRecord>,
+        #[pin]
+        inner: B,
+    }
+}
+
+impl<B> TimedBody<B> {
+    pub(super) fn new(inner: B, record: Option<BodyRecord>) -> Self {
+        Self { record, inner }
+    }
+}
+
+impl<B: Body> Body for TimedBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let this = self.project();
+        let frame = this.inner.poll_frame(cx);
+        if let Poll::Ready(None | Some(Err(_))) = frame {
+            *this.record = None;
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl<B> std::fmt::Debug for TimedBody<B> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TimedBody").field("recorded", &self.record.is_none()).finish()
+    }
+}

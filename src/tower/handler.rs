@@ -1,0 +1,109 @@
+//! Metrics within a handler: paths in parts.
+
+use super::path::{MetricPath, PathText};
+use crate::connector::Connector;
+use crate::emit::Value;
+use std::fmt;
+use std::ops::Deref;
+use std::time::{Duration, Instant};
+
+/// A connector for handlers: it takes [metric paths](MetricPath) in parts. In axum it is an extractor,
+/// see [`freewheel::axum`](crate::axum).
+///
+/// All calls of the [`Connector`] can be made on it too.
+///
+/// ```
+/// # async fn load() {}
+/// # async fn example(statsd: freewheel::tower::Statsd) {
+/// let timer = statsd.execution_timer(("users", "load")); // timers.users.load, when dropped
+/// load().await;
+/// drop(timer);
+/// statsd.increase_counter(("users", 17, "loads"), 1);    // counters.users.17.loads
+/// statsd.gauge("users", 3);                              // as on the connector
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Statsd(Connector);
+
+impl Statsd {
+    /// For handlers that are given it by other means than axum's extractors.
+    #[must_use]
+    pub fn new(connector: Connector) -> Self {
+        Self(connector)
+    }
+
+    /// Begins a timing, which is recorded when the guard is dropped: after an await, by a
+    /// panic, or because the client went away.
+    pub fn execution_timer(&self, path: impl MetricPath) -> ExecutionTimer {
+        // A disabled one neither looks at the path nor at the clock.
+        let running = self.0.inner().is_some().then(|| {
+            let path = PathText::new(&path);
+            Running { connector: self.0.clone(), path, start: Instant::now() }
+        });
+        ExecutionTimer { running }
+    }
+
+    /// Counts `amount`, which may be negative or fractional.
+    pub fn increase_counter(&self, path: impl MetricPath, amount: impl Value) {
+        if self.0.inner().is_some() {
+            self.0.incr_by(PathText::new(&path).as_str(), amount);
+        }
+    }
+
+    /// Records how long something took.
+    pub fn record_timing(&self, elapsed: Duration, path: impl MetricPath) {
+        if self.0.inner().is_some() {
+            self.0.timing(PathText::new(&path).as_str(), elapsed);
+        }
+    }
+}
+
+impl Deref for Statsd {
+    type Target = Connector;
+
+    fn deref(&self) -> &Connector {
+        &self.0
+    }
+}
+
+/// Records the time since [`Statsd::execution_timer`] when it is dropped. It borrows nothing: it can be held
+/// across awaits, and moved to another task.
+#[must_use = "the time ends when the guard is dropped"]
+pub struct ExecutionTimer {
+    /// None if nothing is to be recorded.
+    running: Option<Running>,
+}
+
+struct Running {
+    connector: Connector,
+    path: PathText,
+    start: Instant,
+}
+
+impl ExecutionTimer {
+    /// The time so far; zero with a disabled connector.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.running.as_ref().map_or(Duration::ZERO, |running| running.start.elapsed())
+    }
+
+    /// Ends the timer without recording anything.
+    pub fn discard(mut self) {
+        self.running = None;
+    }
+}
+
+impl Drop for ExecutionTimer {
+    fn drop(&mut self) {
+        if let Some(Running { connector, path, start }) = &self.running {
+            connector.timing(path.as_str(), start.elapsed());
+        }
+    }
+}
+
+impl fmt::Debug for ExecutionTimer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.running.as_ref().map(|running| running.path.as_str());
+        f.debug_struct("ExecutionTimer").field("path", &path).finish_non_exhaustive()
+    }
+}

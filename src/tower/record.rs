@@ -1,0 +1,144 @@
+//! The record of one request, written when it is dropped.
+#![allow(unnameable_types)]
+
+use super::path::{MetricPath, PathText};
+use crate::connector::Connector;
+use http::{Method, StatusCode};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
+
+/// What stands for the status of a request that was not answered, by a failure or a panic.
+const FAILED: u16 = 500;
+/// The same where the future was dropped. nginx has it for a client that closed its request.
+const GONE: u16 = 499;
+
+/// What the requests of a service have in common.
+#[derive(Clone, Debug)]
+pub(super) struct Scope {
+    pub(super) connector: Connector,
+    pub(super) in_flight: Option<Arc<InFlight>>,
+}
+
+/// How many requests are in flight, and the gauge that shows it.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    gauge: String,
+    count: AtomicU64,
+}
+
+impl InFlight {
+    pub(super) fn new(gauge: String) -> Self {
+        Self { gauge, count: AtomicU64::new(0) }
+    }
+
+    fn enter(&self, connector: &Connector) {
+        // ORDERING: Relaxed. A count publishes nothing but itself.
+        let before = self.count.fetch_add(1, Relaxed);
+        connector.gauge(&self.gauge, before + 1);
+    }
+
+    fn leave(&self, connector: &Connector) {
+        // ORDERING: Relaxed. As above.
+        let before = self.count.fetch_sub(1, Relaxed);
+        connector.gauge(&self.gauge, before - 1);
+    }
+}
+
+/// A request under way. Dropped, it is recorded with the status that it has by then.
+pub struct Record {
+    scope: Arc<Scope>,
+    /// Without the status.
+    path: PathText,
+    start: Instant,
+    status: u16,
+}
+
+impl Record {
+    /// Begins at this moment; None where nothing is to be recorded.
+    pub(super) fn begin<P: MetricPath>(
+        scope: &Arc<Scope>,
+        method: &Method,
+        name: impl FnOnce() -> P,
+    ) -> Option<Self> {
+        scope.connector.inner()?;
+        let start = Instant::now();
+        let mut path = PathText::new(&name());
+        if path.as_str().is_empty() {
+            path.push_str("unmatched");
+        }
+        path.push_str(".");
+        path.push_str(known(method));
+        if let Some(in_flight) = &scope.in_flight {
+            in_flight.enter(&scope.connector);
+        }
+        Some(Self { scope: Arc::clone(scope), path, start, status: FAILED })
+    }
+
+    /// The service is at work: if it does not come back, it has panicked.
+    pub(super) fn enter(&mut self) {
+        self.status = FAILED;
+    }
+
+    /// The service has come back without an answer: if it is not called again, nobody waits for it.
+    pub(super) fn leave(&mut self) {
+        self.status = GONE;
+    }
+
+    /// The service has answered.
+    pub(super) fn finish(mut self, status: StatusCode) {
+        self.status = status.as_u16();
+    }
+
+    /// The service has answered, and the body is to be timed too.
+    pub(super) fn finish_head(mut self, status: StatusCode) -> BodyRecord {
+        self.status = status.as_u16();
+        let scope = Arc::clone(&self.scope);
+        let mut path = self.path.clone();
+        path.push_status(self.status);
+        path.push_str(".body");
+        drop(self);
+        BodyRecord { scope, path, start: Instant::now() }
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let elapsed = self.start.elapsed();
+        self.path.push_status(self.status);
+        let connector = &self.scope.connector;
+        connector.timing(self.path.as_str(), elapsed);
+        if let Some(in_flight) = &self.scope.in_flight {
+            in_flight.leave(connector);
+        }
+    }
+}
+
+/// A body under way, recorded when this is dropped.
+pub(super) struct BodyRecord {
+    scope: Arc<Scope>,
+    path: PathText,
+    start: Instant,
+}
+
+impl Drop for BodyRecord {
+    fn drop(&mut self) {
+        self.scope.connector.timing(self.path.as_str(), self.start.elapsed());
+    }
+}
+
+/// The method, if it is one of the standard: others are as many as clients like.
+fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        Method::PATCH => "PATCH",
+        Method::TRACE => "TRACE",
+        Method::CONNECT => "CONNECT",
+        _ => "OTHER",
+    }
+}

@@ -1,0 +1,56 @@
+//! The service: where requests begin.
+
+use super::future::ResponseFuture;
+use super::name::NameRequest;
+use super::record::{Record, Scope};
+use super::recorded::{Head, Recorded};
+use http::{Request, Response};
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tower_service::Service;
+
+/// A service whose requests are timed by [`StatsdLayer`](super::StatsdLayer).
+#[derive(Clone, Debug)]
+pub struct TimedService<S, N, R = Head> {
+    inner: S,
+    name: N,
+    scope: Arc<Scope>,
+    recorded: PhantomData<fn() -> R>,
+}
+
+impl<S, N, R> TimedService<S, N, R> {
+    pub(super) fn new(inner: S, name: N, scope: Arc<Scope>) -> Self {
+        Self { inner, name, scope, recorded: PhantomData }
+    }
+
+    /// The service within.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, N, R, ReqBody, ResBody> Service<Request<ReqBody>> for TimedService<S, N, R>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    N: NameRequest<ReqBody>,
+    R: Recorded<ResBody>,
+{
+    type Response = Response<R::Body>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, R>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        let name = || self.name.name(&request);
+        let mut record = Record::begin(&self.scope, request.method(), name);
+        let inner = self.inner.call(request);
+        if let Some(record) = &mut record {
+            record.leave();
+        }
+        ResponseFuture::new(inner, record)
+    }
+}

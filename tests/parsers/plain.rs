@@ -1,0 +1,77 @@
+use super::parsers::plain::{Types, parse};
+use super::{assert_refused, assert_told};
+
+#[test]
+fn accepted() {
+    for (line, told) in [
+        ("gorets:1|c", "gorets <> 1 c -"),
+        ("gorets:1|c|@0.1", "gorets <> 1 c 0.1"),
+        ("gorets:-1.5|c|@1", "gorets <> -1.5 c 1"),
+        ("glork:320|ms|@0.1", "glork <> 320 ms 0.1"),
+        ("gaugor:333|g", "gaugor <> 333 g -"),
+        ("gaugor:-10|g", "gaugor <> -10 g -"),
+        ("gaugor:+4|g", "gaugor <> +4 g -"),
+        ("gaugor:-0|g", "gaugor <> -0 g -"),
+        ("uniques:765|s", "uniques <> 765 s -"),
+        ("uniques:é @#,|s", "uniques <> é @#, s -"),
+        ("a b/é@#[];,=:0|c", "a b/é@#[];,= <> 0 c -"),
+    ] {
+        assert_told(parse(line.as_bytes(), Types::Etsy), told);
+        assert_told(parse(format!("{line}\n").as_bytes(), Types::Etsy), told);
+    }
+    for line in ["a:1|h", "a:-1.5|m|@0.5"] {
+        assert!(parse(line.as_bytes(), Types::Extended).is_ok(), "{line}");
+        assert_refused(parse(line.as_bytes(), Types::Etsy), line, "an unknown type");
+    }
+    assert_eq!(parse(b"a:1|c\nb:2|g\nc:3|ms", Types::Etsy).unwrap().len(), 3);
+}
+
+#[test]
+fn refused() {
+    for (line, reason) in [
+        ("", "an empty line"),
+        ("a:1|c\n\n", "an empty line"),
+        ("\na:1|c\n", "an empty line"),
+        ("a:1|c\n\nb:1|c\n", "an empty line"),
+        ("a:1|c\r\n", "a control character"),
+        ("a\tb:1|c", "a control character"),
+        ("a\u{85}:1|c", "a control character"),
+        ("a:1", "no type"),
+        ("a|c", "no value"),
+        (":1|c", "an empty name"),
+        ("a:1|", "an unknown type"),
+        ("a:1|C", "an unknown type"),
+        ("a:1|d", "an unknown type"),
+        ("a:|c", "no plain decimal"),
+        ("a:1:2|ms", "no plain decimal"),
+        ("a:+1|c", "no plain decimal"),
+        ("a:-1|ms", "no plain decimal"),
+        ("a:1e3|c", "no plain decimal"),
+        ("a:01|c", "no plain decimal"),
+        ("a:1.|c", "no plain decimal"),
+        ("a:.5|c", "no plain decimal"),
+        ("a:1.50|c", "no plain decimal"),
+        ("a:--1|g", "no plain decimal"),
+        ("a:NaN|g", "no plain decimal"),
+        ("a:inf|g", "no plain decimal"),
+        ("a: 1|c", "no plain decimal"),
+        ("a:-0|c", "a zero below zero"),
+        ("a:|s", "an empty member"),
+        ("a:b:c|s", "a separator in a member"),
+        ("a:1|c|0.1", "a field that is no sample rate"),
+        ("a:1|c|#a:b", "a field that is no sample rate"),
+        ("a:1|c|", "a field that is no sample rate"),
+        ("a:1|c|@0.1|", "a field behind the sample rate"),
+        ("a:1|c|@0.1|#a:b", "a field behind the sample rate"),
+        ("a:1|g|@0.1", "a sample rate for a type that has none"),
+        ("a:1|s|@0.1", "a sample rate for a type that has none"),
+        ("a:1|c|@0", "a sample rate outside (0, 1]"),
+        ("a:1|c|@1.1", "a sample rate outside (0, 1]"),
+        ("a:1|c|@1e-1", "a sample rate that is no plain decimal"),
+        ("a:1|c|@-1", "a sample rate that is no plain decimal"),
+        ("a:1|c|@", "a sample rate that is no plain decimal"),
+    ] {
+        assert_refused(parse(line.as_bytes(), Types::Extended), line, reason);
+    }
+    assert_refused(parse(b"a\xff:1|c", Types::Etsy), "a\u{fffd}:1|c", "it is not UTF-8");
+}

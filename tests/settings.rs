@@ -1,0 +1,363 @@
+//! The rules by which an application's settings and its environment become a connector: each by the name
+//! of its test.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use freewheel::{BuildError, Builder, Connector, Protocol, Settings};
+use std::ffi::OsString;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tracing::span;
+
+/// What these settings come to where the environment holds these variables and no others.
+fn resolve(settings: &Settings, variables: &[(&str, &str)]) -> Result<Option<Builder>, BuildError> {
+    settings.builder_from(|variable| {
+        let set = variables.iter().find(|(name, _)| *name == variable)?;
+        Some(OsString::from(set.1))
+    })
+}
+
+/// That they are accepted, and come to this builder.
+#[track_caller]
+fn assert_is(settings: &Settings, variables: &[(&str, &str)], expected: Builder) {
+    let builder = resolve(settings, variables).unwrap().expect("enabled");
+    assert_eq!(format!("{builder:?}"), format!("{expected:?}"));
+}
+
+/// That they are refused, with this text.
+#[track_caller]
+fn assert_refused(settings: &Settings, variables: &[(&str, &str)], text: &str) {
+    assert_eq!(resolve(settings, variables).unwrap_err().to_string(), text);
+}
+
+/// Settings that lack nothing.
+fn complete() -> Settings {
+    Settings::new().host("statsd.example").prefix("app")
+}
+
+const HOST: (&str, &str) = ("STATSD_HOST", "statsd.example");
+const PREFIX: (&str, &str) = ("STATSD_PREFIX", "app");
+
+fn is_enabled(settings: &Settings, value: &str) -> bool {
+    resolve(settings, &[("STATSD_ENABLED", value)]).unwrap().is_some()
+}
+
+#[test]
+fn host_and_prefix_in_the_environment_are_enough() {
+    let defaults = Connector::builder("statsd.example").prefix("app");
+    assert_is(&Settings::new(), &[HOST, PREFIX], defaults);
+}
+
+#[test]
+fn enabled_if_statsd_enabled_is_not_set() {
+    assert!(resolve(&complete(), &[]).unwrap().is_some());
+}
+
+#[test]
+fn statsd_enabled_integers_other_than_0_are_true() {
+    for value in ["1", "2", "-1", "+1", "007", " 1 ", "99999999999999999999999999"] {
+        assert!(is_enabled(&complete(), value), "{value:?}");
+    }
+}
+
+#[test]
+fn statsd_enabled_on_t_true_and_yes_are_true_in_any_case() {
+    for value in ["on", "On", "ON", "t", "T", "true", "True", "tRuE", "TRUE", "yes", "Yes", "YES"] {
+        assert!(is_enabled(&complete(), value), "{value:?}");
+    }
+}
+
+#[test]
+fn statsd_enabled_all_else_is_false() {
+    for value in [
+        "", " ", "0", "00", "-0", "+0", "off", "f", "false", "no", "n", "y", "yes!", "tru",
+        "enabled", "1.0", "0x1", "1e3", "-", "+", "none", "ja", " true",
+    ] {
+        assert!(!is_enabled(&complete(), value), "{value:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn statsd_enabled_what_is_no_text_is_false() {
+    use std::os::unix::ffi::OsStringExt;
+    let value = |_: &str| Some(OsString::from_vec(vec![0xff]));
+    assert!(complete().builder_from(value).unwrap().is_none());
+}
+
+#[test]
+fn settings_win_over_the_environment() {
+    let environment = [
+        ("STATSD_ENABLED", "no"),
+        ("STATSD_HOST", "other.example"),
+        ("STATSD_PORT", "bad"),
+        ("STATSD_PREFIX", "other"),
+        ("STATSD_PROTOCOL", "bad"),
+    ];
+    let settings = complete().enabled(true).port(9125).protocol(Protocol::Udp);
+    let expected = Connector::builder("statsd.example").port(9125).prefix("app");
+    assert_is(&settings, &environment, expected.protocol(Protocol::Udp));
+    let disabled = complete().enabled(false);
+    assert!(resolve(&disabled, &[("STATSD_ENABLED", "yes")]).unwrap().is_none());
+}
+
+#[test]
+fn the_environment_says_what_settings_leave_open() {
+    let environment = [
+        HOST,
+        PREFIX,
+        ("STATSD_PORT", "9125"),
+        ("STATSD_PROTOCOL", "udp"),
+        ("STATSD_ENABLED", "1"),
+    ];
+    let expected = Connector::builder("statsd.example").port(9125).prefix("app");
+    assert_is(&Settings::new(), &environment, expected.protocol(Protocol::Udp));
+}
+
+#[test]
+fn without_a_host_the_connector_is_disabled() {
+    assert!(resolve(&Settings::new(), &[PREFIX]).unwrap().is_none());
+    assert!(resolve(&Settings::new(), &[PREFIX, ("STATSD_HOST", "")]).unwrap().is_none());
+}
+
+#[test]
+fn without_a_host_one_warning_says_so() {
+    let warnings = Warnings::default();
+    tracing::subscriber::with_default(warnings.clone(), || {
+        resolve(&Settings::new(), &[PREFIX]).unwrap();
+        assert_eq!(warnings.count(), 1);
+        // Who turned it off knows, and who has a host needs no warning.
+        resolve(&Settings::new(), &[("STATSD_ENABLED", "0")]).unwrap();
+        resolve(&Settings::new(), &[HOST, PREFIX]).unwrap();
+        assert_eq!(warnings.count(), 1);
+    });
+}
+
+#[test]
+fn an_empty_host_in_the_settings_is_an_error() {
+    let expected = "host: \"\" is refused: expected an IP address or a host name, without a port";
+    assert_refused(&complete().host(""), &[HOST], expected);
+}
+
+#[test]
+fn a_bad_statsd_host_is_an_error_that_names_it() {
+    let expected =
+        "STATSD_HOST: \"a host\" is refused: expected an IP address or a host name, without a port";
+    assert_refused(&Settings::new(), &[("STATSD_HOST", "a host"), PREFIX], expected);
+}
+
+#[test]
+fn a_bad_statsd_port_is_an_error_that_names_it() {
+    for value in ["", "0", "-1", "65536", "70000", "eighty", "81.25", "0x1f"] {
+        let expected = format!("STATSD_PORT: {value:?} is refused: expected 1 to 65535");
+        assert_refused(&complete(), &[("STATSD_PORT", value)], &expected);
+    }
+}
+
+#[test]
+fn a_bad_port_in_the_settings_is_an_error_that_names_it() {
+    let expected = "port: 0 is refused: expected 1 to 65535";
+    assert_refused(&complete().port(0), &[("STATSD_PORT", "1")], expected);
+}
+
+#[test]
+fn a_bad_statsd_protocol_is_an_error_that_names_it() {
+    for value in ["", "sctp", "TCP", "tcp ", "17"] {
+        let expected = format!(
+            "STATSD_PROTOCOL: {value:?} is refused: expected tcp or udp, \
+             or on Unix unixgram or unixstream"
+        );
+        assert_refused(&complete(), &[("STATSD_PROTOCOL", value)], &expected);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn statsd_protocol_may_be_a_unix_socket_and_the_host_its_path() {
+    for (name, protocol) in
+        [("unixgram", Protocol::UnixDatagram), ("unixstream", Protocol::UnixStream)]
+    {
+        let environment = [("STATSD_HOST", "/run/statsd"), PREFIX, ("STATSD_PROTOCOL", name)];
+        let expected = Connector::builder("/run/statsd").prefix("app").protocol(protocol);
+        assert_is(&Settings::new(), &environment, expected);
+    }
+}
+
+#[test]
+fn the_prefix_is_the_setting_even_when_it_is_empty() {
+    let settings = Settings::new().prefix("").service("shop").environment("production");
+    assert_is(&settings, &[HOST, PREFIX], Connector::builder("statsd.example"));
+}
+
+#[test]
+fn else_the_prefix_is_a_statsd_prefix_that_is_not_empty() {
+    let settings = Settings::new().service("shop").environment("production");
+    let of = |prefix: &str| Connector::builder("statsd.example").prefix(prefix);
+    assert_is(&settings, &[HOST, PREFIX], of("app"));
+    assert_is(&settings, &[HOST, ("STATSD_PREFIX", "")], of("applications.shop.production"));
+}
+
+#[test]
+fn else_the_prefix_is_made_of_service_and_environment() {
+    let settings = Settings::new().service("shop").environment("production");
+    let expected = Connector::builder("statsd.example").prefix("applications.shop.production");
+    assert_is(&settings, &[HOST], expected);
+}
+
+#[test]
+fn else_the_lack_of_a_prefix_is_an_error_that_names_the_ways_out() {
+    let expected = "prefix: nothing is refused: expected a prefix, by STATSD_PREFIX or the setting \
+        `prefix`, or the settings `service` and `environment`; or `prefix` set to none explicitly";
+    for settings in [
+        Settings::new(),
+        Settings::new().service("shop"),
+        Settings::new().environment("production"),
+    ] {
+        assert_refused(&settings, &[HOST], expected);
+        assert_refused(&settings, &[HOST, ("STATSD_PREFIX", "")], expected);
+    }
+}
+
+#[test]
+fn an_empty_service_or_environment_is_an_error() {
+    let settings = Settings::new().service("").environment("production");
+    assert_refused(&settings, &[HOST], "service: \"\" is refused: expected a name");
+    let settings = Settings::new().service("shop").environment("");
+    assert_refused(&settings, &[HOST], "environment: \"\" is refused: expected a name");
+}
+
+#[test]
+fn no_prefix_must_be_said_and_wins_over_all() {
+    let settings = Settings::new().service("shop").environment("production").no_prefix();
+    assert_is(&settings, &[HOST, PREFIX], Connector::builder("statsd.example"));
+    // A variable cannot say so: this is a prefix like any other.
+    let expected = Connector::builder("statsd.example").prefix("none");
+    assert_is(&Settings::new(), &[HOST, ("STATSD_PREFIX", "none")], expected);
+}
+
+#[test]
+fn a_bad_prefix_is_an_error_that_names_where_it_came_from() {
+    let refused = |by: &str, value: &str| {
+        format!(
+            "{by}: {value:?} is refused: expected no `:`, `|`, control, or what the dialect forbids"
+        )
+    };
+    assert_refused(&complete().prefix("a:b"), &[], &refused("prefix", "a:b"));
+    let variable = [HOST, ("STATSD_PREFIX", "a|b")];
+    assert_refused(&Settings::new(), &variable, &refused("STATSD_PREFIX", "a|b"));
+    let settings = Settings::new().service("a\nb").environment("c");
+    let made = refused("service and environment", "applications.a\nb.c");
+    assert_refused(&settings, &[HOST], &made);
+}
+
+#[test]
+fn disabled_never_raises() {
+    let bad = [
+        ("STATSD_ENABLED", "0"),
+        ("STATSD_HOST", "a host"),
+        ("STATSD_PORT", "bad"),
+        ("STATSD_PROTOCOL", "bad"),
+        ("STATSD_PREFIX", "a:b"),
+    ];
+    assert!(resolve(&Settings::new(), &bad).unwrap().is_none());
+    let bad_setting = Settings::new().enabled(false).port(0).wait_timeout(Duration::ZERO);
+    assert!(resolve(&bad_setting, &bad).unwrap().is_none());
+    // Nor where there is no host.
+    assert!(resolve(&Settings::new(), &[("STATSD_PORT", "bad")]).unwrap().is_none());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_no_text_is_an_error_that_names_it() {
+    use std::os::unix::ffi::OsStringExt;
+    for bad in ["STATSD_HOST", "STATSD_PORT", "STATSD_PREFIX", "STATSD_PROTOCOL"] {
+        let environment = |variable: &str| match variable {
+            _ if variable == bad => Some(OsString::from_vec(vec![b'a', 0xff])),
+            "STATSD_HOST" => Some("statsd.example".into()),
+            "STATSD_PREFIX" => Some("app".into()),
+            _ => None,
+        };
+        let refused = Settings::new().builder_from(environment).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            format!(r#"{bad}: "a\xFF" is refused: expected text in UTF-8"#)
+        );
+    }
+}
+
+#[test]
+fn reconnect_and_wait_timeout_are_the_two_times_of_the_builder() {
+    let (sleep, interval) = (Duration::from_millis(70), Duration::from_millis(30));
+    let settings = complete().reconnect_timeout(sleep).wait_timeout(interval);
+    let expected = Connector::builder("statsd.example").prefix("app");
+    assert_is(&settings, &[], expected.reconnect_sleep(sleep).flush_interval(interval));
+
+    let expected = |by| format!("{by}: 0ns is refused: expected more than 0, at most a day");
+    let none = Duration::ZERO;
+    assert_refused(&complete().reconnect_timeout(none), &[], &expected("reconnect_timeout"));
+    assert_refused(&complete().wait_timeout(none), &[], &expected("wait_timeout"));
+}
+
+#[test]
+fn every_other_setting_can_be_tuned() {
+    let tune = |builder: Builder| builder.queue_capacity(1 << 20).type_prefixes(false);
+    let expected = tune(Connector::builder("statsd.example").prefix("app"));
+    // The rules decide about these, whatever is said.
+    let settings = complete().tune(|builder| tune(builder).port(1).prefix("other"));
+    assert_is(&settings, &[], expected);
+    let expected = "queue_capacity: 1 is refused: expected 1024 to 1073741824 bytes";
+    assert_refused(&complete().tune(|builder| builder.queue_capacity(1)), &[], expected);
+}
+
+/// The process's own environment, in a process of its own, since nobody may change this one's while
+/// other tests run.
+#[test]
+fn the_process_environment_is_what_connector_reads() {
+    const CHILD: &str = "FREEWHEEL_TEST_OF_ENVIRONMENT";
+    if let Ok(port) = std::env::var(CHILD) {
+        let statsd = Connector::from_env().unwrap();
+        let endpoint = format!("udp://127.0.0.1:{port}");
+        assert!(format!("{statsd:?}").contains(&endpoint), "{statsd:?}");
+        statsd.start_on_thread().unwrap();
+        statsd.incr("requests");
+        assert_eq!(statsd.blocking_stop().kept.lines, 0);
+        return;
+    }
+    let receiver = support::UdpReceiver::start();
+    let port = receiver.port().to_string();
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "the_process_environment_is_what_connector_reads"]);
+    child.env(CHILD, &port).env("STATSD_HOST", "127.0.0.1").env("STATSD_PORT", &port);
+    child.env("STATSD_PREFIX", "app").env("STATSD_PROTOCOL", "udp").env_remove("STATSD_ENABLED");
+    let output = child.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(receiver.lines(1), ["app.counters.requests:1|c"]);
+}
+
+/// Counts warnings.
+#[derive(Clone, Default)]
+struct Warnings(Arc<Mutex<u64>>);
+
+impl Warnings {
+    fn count(&self) -> u64 {
+        *self.0.lock().unwrap()
+    }
+}
+
+impl tracing::Subscriber for Warnings {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() == tracing::Level::WARN
+    }
+    fn event(&self, _event: &tracing::Event<'_>) {
+        *self.0.lock().unwrap() += 1;
+    }
+    fn new_span(&self, _span: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+    fn record(&self, _span: &span::Id, _values: &span::Record<'_>) {}
+    fn record_follows_from(&self, _span: &span::Id, _follows: &span::Id) {}
+    fn enter(&self, _span: &span::Id) {}
+    fn exit(&self, _span: &span::Id) {}
+}

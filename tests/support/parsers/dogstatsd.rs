@@ -1,0 +1,251 @@
+//! DogStatsD, as "Datagram Format and Shell Usage" has it, of any version from 1.0 to 1.6:
+//!
+//! ```text
+//! metric = name ":" value *( ":" value ) "|" code [ "|@" rate ] [ "|#" tags ] *field
+//! field  = "|c:" container                     ; 1.2; "ci-" or "in-" before it from 1.4 on
+//!        | "|T" seconds                        ; 1.3, counts and gauges alone
+//!        | "|e:" external                      ; 1.5
+//!        | "|card:" cardinality                ; 1.6
+//! event  = "_e{" length "," length "}:" title "|" text
+//!          [ "|d:" seconds ] [ "|h:" host ] [ "|k:" key ] [ "|p:" priority ] [ "|s:" source ]
+//!          [ "|t:" alert ] [ "|#" tags ] *field
+//! check  = "_sc|" name "|" status [ "|d:" seconds ] [ "|h:" host ] [ "|#" tags ] *field [ "|m:" message ]
+//! ```
+//!
+//! Packed values from 1.1 on, and not of sets. A gauge's sign is its own. Lengths are of bytes, as the
+//! texts are on the wire. A field comes once.
+
+use super::{Metric, Origin, Parts, Reason, Refused, Tag, each_line, rate, require, value};
+use std::str::Split;
+
+/// The protocol's version 1.`n`.
+pub(crate) type Minor = u8;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Line {
+    Metric(Metric),
+    Event(Event),
+    ServiceCheck(ServiceCheck),
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Event {
+    /// As meant: line breaks are line breaks.
+    pub(crate) title: String,
+    pub(crate) text: String,
+    pub(crate) timestamp: Option<u64>,
+    pub(crate) hostname: Option<String>,
+    pub(crate) aggregation_key: Option<String>,
+    pub(crate) priority: Option<String>,
+    pub(crate) source_type_name: Option<String>,
+    pub(crate) alert_type: Option<String>,
+    pub(crate) tags: Vec<Tag>,
+    pub(crate) origin: Origin,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ServiceCheck {
+    pub(crate) name: String,
+    pub(crate) status: u8,
+    pub(crate) timestamp: Option<u64>,
+    pub(crate) hostname: Option<String>,
+    pub(crate) tags: Vec<Tag>,
+    pub(crate) origin: Origin,
+    /// As meant.
+    pub(crate) message: Option<String>,
+}
+
+pub(crate) fn parse(datagram: &[u8], minor: Minor) -> Result<Vec<Line>, Refused> {
+    each_line(datagram, |line| {
+        if let Some(rest) = line.strip_prefix("_e{") {
+            event(rest, minor).map(Line::Event)
+        } else if let Some(rest) = line.strip_prefix("_sc") {
+            service_check(rest, minor).map(Line::ServiceCheck)
+        } else {
+            metric(line, minor).map(Line::Metric)
+        }
+    })
+}
+
+fn metric(line: &str, minor: Minor) -> Result<Metric, Reason> {
+    let mut parts = Parts::of(line)?;
+    let code = parts.code;
+    require(matches!(code, "c" | "g" | "ms" | "h" | "s" | "d"), "an unknown type")?;
+    let values = match code {
+        "s" => vec![value(parts.value, code, false)?],
+        _ => parts.value.split(':').map(|one| value(one, code, false)).collect::<Result<_, _>>()?,
+    };
+    require(values.len() == 1 || minor >= 1, "packed values before 1.1")?;
+    let mut metric =
+        Metric { name: parts.name.to_owned(), values, code: code.to_owned(), ..Metric::default() };
+    let mut fields = Fields::new(&mut parts.fields);
+    if let Some(given) = fields.take("@") {
+        metric.rate = Some(rate(code, given, &["c", "ms", "h", "d"])?);
+    }
+    metric.tags = fields.tags()?;
+    let is_dated = matches!(code, "c" | "g") && minor >= 3;
+    (metric.origin, metric.timestamp) = fields.origin(minor, is_dated)?;
+    fields.end()?;
+    Ok(metric)
+}
+
+fn event(rest: &str, minor: Minor) -> Result<Event, Reason> {
+    let (lengths, rest) = rest.split_once("}:").ok_or("lengths that do not end")?;
+    let (title, text) = lengths.split_once(',').ok_or("one length")?;
+    let (title, text) = (length(title)?, length(text)?);
+    require(title > 0, "an empty title")?;
+    let (title, rest) = rest.split_at_checked(title).ok_or("a wrong length")?;
+    let rest = rest.strip_prefix('|').ok_or("a wrong length")?;
+    let (text, rest) = rest.split_at_checked(text).ok_or("a wrong length")?;
+    require(rest.is_empty() || rest.starts_with('|'), "a wrong length")?;
+    let mut event = Event { title: unescaped(title)?, text: unescaped(text)?, ..Event::default() };
+    let mut split = rest.split('|');
+    // What stands before the first bar: nothing.
+    split.next();
+    let mut fields = Fields::new(&mut split);
+    event.timestamp = fields.take("d:").map(seconds).transpose()?;
+    event.hostname = fields.text("h:")?;
+    event.aggregation_key = fields.text("k:")?;
+    event.priority = fields.one_of("p:", &["normal", "low"])?;
+    event.source_type_name = fields.text("s:")?;
+    event.alert_type = fields.one_of("t:", &["error", "warning", "info", "success"])?;
+    event.tags = fields.tags()?;
+    (event.origin, _) = fields.origin(minor, false)?;
+    fields.end()?;
+    Ok(event)
+}
+
+fn service_check(rest: &str, minor: Minor) -> Result<ServiceCheck, Reason> {
+    let rest = rest.strip_prefix('|').ok_or("no service check, and no metric")?;
+    let mut split = rest.split('|');
+    let name = split.next().unwrap_or_default();
+    require(!name.is_empty(), "an empty name")?;
+    require(!name.contains(char::is_control), "a control character")?;
+    let status = match split.next() {
+        Some("0") => 0,
+        Some("1") => 1,
+        Some("2") => 2,
+        Some("3") => 3,
+        _ => return Err("no status from 0 to 3"),
+    };
+    let mut check = ServiceCheck { name: name.to_owned(), status, ..ServiceCheck::default() };
+    let mut fields = Fields::new(&mut split);
+    check.timestamp = fields.take("d:").map(seconds).transpose()?;
+    check.hostname = fields.text("h:")?;
+    check.tags = fields.tags()?;
+    (check.origin, _) = fields.origin(minor, false)?;
+    check.message = fields.take("m:").map(message).transpose()?;
+    fields.end()?;
+    Ok(check)
+}
+
+/// Fields, taken in their order.
+struct Fields<'a, 'f> {
+    next: Option<&'a str>,
+    rest: &'f mut Split<'a, char>,
+}
+
+impl<'a, 'f> Fields<'a, 'f> {
+    fn new(rest: &'f mut Split<'a, char>) -> Self {
+        Self { next: rest.next(), rest }
+    }
+
+    /// What follows this prefix, if it is the next field's.
+    fn take(&mut self, prefix: &str) -> Option<&'a str> {
+        let field = self.next?.strip_prefix(prefix)?;
+        self.next = self.rest.next();
+        Some(field)
+    }
+
+    fn text(&mut self, prefix: &str) -> Result<Option<String>, Reason> {
+        let Some(text) = self.take(prefix) else { return Ok(None) };
+        require(!text.is_empty(), "an empty field")?;
+        require(!text.contains(char::is_control), "a control character")?;
+        Ok(Some(text.to_owned()))
+    }
+
+    fn one_of(&mut self, prefix: &str, known: &[&str]) -> Result<Option<String>, Reason> {
+        let text = self.text(prefix)?;
+        require(text.as_deref().is_none_or(|text| known.contains(&text)), "an unknown word")?;
+        Ok(text)
+    }
+
+    fn tags(&mut self) -> Result<Vec<Tag>, Reason> {
+        let Some(text) = self.take("#") else { return Ok(Vec::new()) };
+        require(!text.contains(char::is_control), "a control character")?;
+        let tags = text.split(',').map(|tag| {
+            let (key, value) = match tag.split_once(':') {
+                Some((key, value)) => (key, Some(value)),
+                None => (tag, None),
+            };
+            require(!key.is_empty(), "an empty key")?;
+            require(value != Some(""), "an empty value")?;
+            Ok((key.to_owned(), value.map(str::to_owned)))
+        });
+        tags.collect()
+    }
+
+    /// The fields that came with later versions, in any order.
+    fn origin(&mut self, minor: Minor, is_dated: bool) -> Result<(Origin, Option<u64>), Reason> {
+        let (mut origin, mut timestamp) = (Origin::default(), None);
+        loop {
+            let (known, place, field) = if let Some(text) = self.text("c:")? {
+                let is_bare = !text.starts_with("ci-") && !text.starts_with("in-");
+                require(is_bare == (minor < 4), "a container not as this version has it")?;
+                let inode = text.strip_prefix("in-");
+                require(inode.is_none_or(is_number), "an inode that is no number")?;
+                require(text != "ci-", "an empty field")?;
+                (minor >= 2, &mut origin.container, text)
+            } else if let Some(text) = self.text("e:")? {
+                (minor >= 5, &mut origin.external_data, text)
+            } else if let Some(text) =
+                self.one_of("card:", &["none", "low", "orchestrator", "high"])?
+            {
+                (minor >= 6, &mut origin.cardinality, text)
+            } else if let Some(text) = self.take("T") {
+                require(is_dated, "a timestamp where there is none")?;
+                require(timestamp.replace(seconds(text)?).is_none(), "a field that came before")?;
+                continue;
+            } else {
+                return Ok((origin, timestamp));
+            };
+            require(known, "a field of a later version")?;
+            require(place.replace(field).is_none(), "a field that came before")?;
+        }
+    }
+
+    fn end(&self) -> Result<(), Reason> {
+        require(self.next.is_none(), "a field that is unknown, or not in its place")
+    }
+}
+
+fn length(text: &str) -> Result<usize, Reason> {
+    require(is_number(text), "a length that is no number")?;
+    text.parse().map_err(|_| "a length that is no number")
+}
+
+/// Unix seconds, after 1970 began.
+fn seconds(text: &str) -> Result<u64, Reason> {
+    require(is_number(text), "a timestamp that is no number")?;
+    let seconds: i64 = text.parse().map_err(|_| "a timestamp that is no number")?;
+    require(seconds > 0, "a timestamp of 0")?;
+    Ok(seconds.unsigned_abs())
+}
+
+fn is_number(text: &str) -> bool {
+    let is_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_digits && (text == "0" || !text.starts_with('0'))
+}
+
+/// The title or text of an event, which tells line breaks by `\n`.
+fn unescaped(text: &str) -> Result<String, Reason> {
+    require(!text.contains(|c: char| c.is_control() && c != '\t'), "a control character")?;
+    Ok(text.replace("\\n", "\n"))
+}
+
+/// The message of a service check, where `m:` is escaped too.
+fn message(text: &str) -> Result<String, Reason> {
+    require(!text.is_empty(), "an empty message")?;
+    require(!text.contains("m:"), "an `m:` in a message")?;
+    unescaped(&text.replace("m\\:", "m:"))
+}

@@ -1,0 +1,95 @@
+//! Metrics in handlers.
+
+use crate::{arrived, connected, milliseconds};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Path;
+use axum::http::{Request, Response, StatusCode};
+use axum::routing::get;
+use freewheel::axum::{ExecutionTimer, Statsd, instrument};
+use std::time::Duration;
+use tower::ServiceExt;
+
+async fn get_it(router: Router, path: &str) -> Response<Body> {
+    router.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_handler_counts_and_times_under_paths_of_parts() {
+    async fn handler(Path(id): Path<u32>, statsd: Statsd) -> StatusCode {
+        statsd.increase_counter(("users", id, "seen"), 1);
+        statsd.increase_counter("credit", -2.5);
+        statsd.increase_counter(["a:b", "c|d"], 1);
+        statsd.record_timing(Duration::from_micros(1500), ("db", "query"));
+        statsd.gauge("depth", 3);
+        let timer = statsd.execution_timer(("users", "load"));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(timer.elapsed() >= Duration::from_millis(20));
+        drop(timer);
+        statsd.execution_timer("never").discard();
+        StatusCode::NO_CONTENT
+    }
+    let (receiver, statsd) = connected().await;
+    let router = instrument(Router::new().route("/users/{id}", get(handler)), &statsd);
+    assert_eq!(get_it(router, "/users/17").await.status(), 204);
+    let expected = [
+        "counters.a_b.c_d:1|c",
+        "counters.credit:-2.5|c",
+        "counters.users.17.seen:1|c",
+        "gauges.depth:3|g",
+        "timers.db.query:_|ms",
+        "timers.users.id.GET.204:_|ms",
+        "timers.users.load:_|ms",
+    ];
+    assert_eq!(arrived(&receiver, &statsd).await, expected);
+    let lines = receiver.lines();
+    let time = |name| milliseconds(lines.iter().find(|line| line.starts_with(name)).unwrap());
+    assert_eq!(time("timers.db.query:"), 1.5);
+    assert!(time("timers.users.load:") >= 20.0);
+    assert!(time("timers.users.id.GET.204:") >= time("timers.users.load:"));
+}
+
+#[tokio::test]
+async fn an_execution_timer_records_a_panic_and_a_client_that_went_away() {
+    async fn panics(statsd: Statsd) -> StatusCode {
+        let _timer = statsd.execution_timer("panics");
+        tokio::task::yield_now().await;
+        panic!("as the test wants it");
+    }
+    async fn waits(statsd: Statsd) -> StatusCode {
+        let _timer = statsd.execution_timer("waits");
+        std::future::pending().await
+    }
+    let (receiver, statsd) = connected().await;
+    let router = Router::new().route("/panics", get(panics)).route("/waits", get(waits));
+    let router = instrument(router, &statsd);
+    tokio::spawn(get_it(router.clone(), "/panics")).await.unwrap_err();
+    let left = tokio::time::timeout(Duration::from_millis(20), get_it(router, "/waits"));
+    left.await.unwrap_err();
+    let expected = [
+        "timers.panics.GET.500:_|ms",
+        "timers.panics:_|ms",
+        "timers.waits.GET.499:_|ms",
+        "timers.waits:_|ms",
+    ];
+    assert_eq!(arrived(&receiver, &statsd).await, expected);
+}
+
+#[tokio::test]
+async fn a_router_without_instruments_answers_all_the_same() {
+    async fn handler(statsd: Statsd) -> StatusCode {
+        statsd.increase_counter("nowhere", 1);
+        let _timer = statsd.execution_timer("nowhere");
+        assert!(!statsd.connected());
+        StatusCode::NO_CONTENT
+    }
+    let router = Router::new().route("/", get(handler));
+    assert_eq!(get_it(router, "/").await.status(), 204);
+}
+
+#[test]
+fn a_timer_can_be_moved_to_another_task() {
+    fn is_free<T: Send + Sync + 'static>() {}
+    is_free::<ExecutionTimer>();
+    is_free::<Statsd>();
+}

@@ -1,0 +1,64 @@
+//! The sample application and statsd 0.9.0, the original.
+
+#[path = "../servers/server.rs"]
+#[allow(dead_code)]
+mod server;
+
+use crate::application::Application;
+use crate::client::Keeping;
+use server::{Reported, Server, Timer};
+use std::path::Path;
+use std::process::Command;
+
+/// statsd at its own port, which an address that no other test has makes possible.
+fn start(address: &str) -> Server {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let program = root.join("target/servers/node_modules/statsd/stats.js");
+    assert!(program.is_file(), "statsd 0.9.0 is not installed: run .ci/servers");
+    let mut command = Command::new("node");
+    command.arg(program).arg(root.join("tests/servers/statsd-config.js"));
+    command.env("STATSD_PORT", "8125").env("STATSD_ADDRESS", address);
+    let server = Server::start(&mut command, read_line);
+    server.wait_until(|reported| reported.ports.len() == 2);
+    server
+}
+
+/// Reads timers, of what statsd-backend.js writes.
+fn read_line(reported: &mut Reported, line: &str) -> Option<()> {
+    let mut words = line.split(' ');
+    let (kind, name) = (words.next()?, words.next().unwrap_or_default());
+    let numbers = words.map(|word| word.parse().ok()).collect::<Option<Vec<f64>>>()?;
+    match (kind, &*numbers) {
+        ("listening", &[port]) => drop(reported.ports.insert(name.to_owned(), port as u16)),
+        ("timer", &[count, lower, upper, sum]) => {
+            reported.metrics.timer(name).merge(&Timer { count, lower, upper, sum });
+        }
+        _ => {}
+    }
+    Some(())
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs statsd 0.9.0: run .ci/servers, then cargo test --features axum --test web -- --ignored"]
+async fn with_two_variables_the_sample_application_shows_its_two_timers_after_one_request() {
+    let address = "127.81.25.1";
+    let server = start(address);
+    let application = Application::start(address, None);
+    let client = Keeping::new(application.address);
+    assert_eq!(client.request("GET", "/").await.unwrap(), 204);
+    let reported = server.wait_until(|reported| reported.metrics.timers.len() >= 2);
+    application.terminate();
+    application.end();
+    let timers = reported.metrics.timers;
+    let names: Vec<_> = timers.keys().collect();
+    let expected = [
+        "applications.my-service.timers.root.GET.204",
+        "applications.my-service.timers.some-operation",
+    ];
+    assert_eq!(names, expected);
+    for (name, Timer { count, lower, .. }) in &timers {
+        assert_eq!(*count, 1.0, "{name}");
+        assert!((1_000.0..10_000.0).contains(lower), "{name}: {lower}");
+    }
+}

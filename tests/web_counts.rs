@@ -1,0 +1,142 @@
+//! What a timed request must not do, shown by counting: allocate.
+
+#![allow(unsafe_code, clippy::unwrap_used)]
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response, StatusCode};
+use axum::routing::get;
+use freewheel::Connector;
+use freewheel::axum::{instrument, layer};
+use freewheel::tower::{Statsd, StatsdLayer};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+use tower::layer::layer_fn;
+use tower::{Layer, Service, service_fn};
+
+/// Counts the allocations of each thread.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+fn count() {
+    // Fails only while the thread ends.
+    let _ = ALLOCATIONS.try_with(|allocations| allocations.set(allocations.get() + 1));
+}
+
+// SAFETY: all is left to `System`.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(block, layout) }
+    }
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promise.
+        unsafe { System.realloc(block, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// A connector that takes lines: this thread has its block already.
+fn connector() -> Connector {
+    let statsd = Connector::builder("127.0.0.1").prefix("app").build().unwrap();
+    statsd.incr("warm");
+    statsd
+}
+
+/// Allocations of a request to this service, made once before, where the request's own are not counted.
+fn allocations<B: Default, S: Service<Request<B>>>(mut service: S, path: &str) -> u64 {
+    let mut counted = 0;
+    for _ in 0..2 {
+        let request = Request::builder().uri(path).body(B::default()).unwrap();
+        let before = ALLOCATIONS.get();
+        {
+            let mut future = pin!(service.call(request));
+            let polled = future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            assert!(matches!(polled, Poll::Ready(Ok(_))));
+        }
+        counted = ALLOCATIONS.get() - before;
+    }
+    counted
+}
+
+fn answer(_: Request<()>) -> Ready<Result<Response<()>, Infallible>> {
+    ready(Ok(Response::new(())))
+}
+
+#[test]
+fn the_layer_allocates_nothing() {
+    let statsd = connector();
+    assert_eq!(allocations(service_fn(answer), "/"), 0, "the service itself");
+    let plain = StatsdLayer::new(&statsd, "gateway");
+    assert_eq!(allocations(plain.clone().layer(service_fn(answer)), "/"), 0);
+    let all = plain.in_flight("requests.in_flight").body_time();
+    assert_eq!(allocations(all.layer(service_fn(answer)), "/"), 0);
+    assert!(statsd.stats().buffered.lines > 8, "they were recorded");
+}
+
+#[test]
+fn a_router_allocates_for_the_layer_what_it_does_for_any() {
+    let statsd = connector();
+    let router = || Router::<()>::new().route("/users/{id}", get(async || StatusCode::NO_CONTENT));
+    /// Passes requests on. It has something to keep, as most have: axum clones that for each.
+    #[derive(Clone)]
+    struct Pass<S>(S);
+    impl<R, S: Service<R>> Service<R> for Pass<S> {
+        type Response = S::Response;
+        type Error = S::Error;
+        type Future = S::Future;
+        fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+            self.0.poll_ready(cx)
+        }
+        fn call(&mut self, request: R) -> S::Future {
+            self.0.call(request)
+        }
+    }
+    let path = "/users/17";
+    let kept = Arc::new(());
+    let idle = layer_fn(move |service| {
+        let _ = &kept;
+        Pass(service)
+    });
+    let bare = allocations::<Body, _>(router(), path);
+    let idle = allocations::<Body, _>(router().layer(idle), path);
+    let timed = allocations::<Body, _>(router().layer(layer(&statsd)), path);
+    let instrumented = allocations::<Body, _>(instrument(router(), &statsd), path);
+    println!("bare {bare}, idle layer {idle}, timed {timed}, instrumented {instrumented}");
+    assert_eq!(timed, idle);
+    // The extension's box.
+    assert!(instrumented <= timed + 1, "{instrumented} beside {timed}");
+}
+
+#[test]
+fn paths_of_parts_allocate_nothing_up_to_256_bytes() {
+    let statsd = Statsd::new(connector());
+    let part = "x".repeat(125);
+    let before = ALLOCATIONS.get();
+    statsd.increase_counter(("users", 17, "seen"), 1);
+    statsd.increase_counter([&*part, &*part], 2.5);
+    statsd.record_timing(Duration::from_millis(3), ("a", 'b', 4.5, true));
+    drop(statsd.execution_timer(("db", "query")));
+    drop(statsd.clone());
+    assert_eq!(ALLOCATIONS.get() - before, 0);
+    // The counter counts.
+    statsd.increase_counter([&*part, &*part, &*part], 1);
+    assert_ne!(ALLOCATIONS.get() - before, 0);
+}
