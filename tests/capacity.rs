@@ -9,8 +9,8 @@ use std::net::Ipv4Addr;
 use std::thread;
 use std::time::Duration;
 use support::{
-    Close, TcpReceiver, assert_balanced, assert_whole_and_in_order, emit_numbered, flush,
-    numbers_by_thread, quiet_port, started, tcp, udp,
+    Close, TcpReceiver, assert_balanced, assert_whole_and_in_order, emit_numbered, eventually,
+    flush, numbers_by_thread, quiet_port, started, tcp, udp,
 };
 
 const LINES: u64 = 20_000;
@@ -84,6 +84,31 @@ fn what_is_under_way_is_not_displaced() {
     assert_whole_and_in_order(&received);
     let threads = numbers_by_thread(&received);
     assert_eq!((threads[&0][0], *threads[&3].last().unwrap()), (0, LINES - 1));
+}
+
+/// All blocks are full before there is a link, which takes them: no thread can ring for another
+/// one, and room is made nevertheless, whether the link is refused or stalls.
+#[test]
+fn what_was_full_before_the_start_makes_room() {
+    let receiver = TcpReceiver::start();
+    receiver.stall();
+    // More than the operating system takes for a server that does not read.
+    let stalled = tcp(receiver.port()).queue_capacity(16 << 20);
+    let refused = udp(quiet_port()).queue_capacity(64 << 10);
+    for settings in [stalled, refused] {
+        let settings = settings.when_full(WhenFull::DropOldest);
+        let statsd = settings.stop_timeout(Duration::from_millis(10)).build().unwrap();
+        let name = "old".repeat(100);
+        while statsd.stats().drops.full.lines == 0 {
+            statsd.incr(&name);
+        }
+        statsd.start_on_thread().unwrap();
+        eventually("room is made", || {
+            statsd.incr("new");
+            statsd.stats().losses.displaced.lines > 0
+        });
+        assert_balanced(&statsd.blocking_stop().stats);
+    }
 }
 
 /// Displacing goes on for as long as nobody listens, with many threads, and in the smallest of

@@ -210,6 +210,15 @@ fn it_is_connected_from_the_connection_to_the_stop() {
 }
 
 #[test]
+fn it_is_not_connected_once_the_server_is_gone() {
+    let receiver = TcpReceiver::start();
+    let statsd = started(tcp(receiver.port()).reconnect_sleep(DAY).stop_timeout(STOP_TIMEOUT));
+    eventually("it is connected", || statsd.connected());
+    drop(receiver);
+    eventually("it is not connected", || !statsd.connected());
+}
+
+#[test]
 fn a_second_stop_finds_nothing_to_do() {
     let receiver = TcpReceiver::start();
     let statsd = started(tcp(receiver.port()));
@@ -383,10 +392,14 @@ fn a_connection_that_ended_with_its_runtime_is_not_taken_for_one_after_the_next_
     eventually("it is connected", || statsd.connected());
     drop(first);
 
-    // This runtime turns only while it is waited for: the flusher has not connected yet.
+    // This runtime turns only while it is waited for: the flusher has not connected yet, and at
+    // first not even begun.
     let second = RuntimeBuilder::new_current_thread().enable_all().build().unwrap();
     second.block_on(async {
-        statsd.start().await.unwrap();
+        let mut start = pin!(statsd.start());
+        let _ = start.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(!statsd.connected());
+        start.await.unwrap();
         assert!(!statsd.connected());
     });
 }
@@ -507,6 +520,15 @@ fn a_flush_in_any_executor_gives_up_in_time() {
     let flushing = statsd.clone();
     assert_eq!(promptly(move || park_on(flushing.flush())), FlushOutcome::TimedOut);
     assert_eq!(statsd.stats().buffered.lines, 1);
+}
+
+#[test]
+fn what_waits_for_a_connection_needs_no_tick() {
+    let receiver = TcpReceiver::start();
+    let statsd = tcp(receiver.port()).flush_interval(DAY).build().unwrap();
+    statsd.incr("a");
+    statsd.start_on_thread().unwrap();
+    receiver.wait_for_lines(1);
 }
 
 #[test]

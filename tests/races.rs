@@ -92,6 +92,34 @@ fn starts_stops_and_flushes_at_once_lose_nothing() {
     assert_balanced(&statsd.stats());
 }
 
+/// Who was told that it has stopped can start it, also where another thread stopped it.
+#[test]
+fn a_start_after_a_stop_is_never_refused() {
+    let receiver = TcpReceiver::start();
+    let statsd = &started(tcp(receiver.port()));
+    let over = &AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            while !over.load(Relaxed) {
+                let _ = statsd.blocking_stop();
+            }
+        });
+        let begun = Instant::now();
+        let rounds = std::iter::repeat_with(|| {
+            statsd.incr("a");
+            let _ = statsd.blocking_stop();
+            statsd.start_on_thread()
+        });
+        let refused = rounds.take_while(|_| begun.elapsed() < A_WHILE).find(Result::is_err);
+        // Before the assertion: a panic would wait for the other thread.
+        over.store(true, Relaxed);
+        assert!(refused.is_none(), "{refused:?}");
+    });
+    let _ = statsd.start_on_thread();
+    flush(statsd);
+    assert_balanced(&statsd.stats());
+}
+
 /// The last handle goes with one of several threads that emit until then, whichever that is.
 #[test]
 fn handles_dropped_at_once_lose_nothing() {

@@ -268,8 +268,9 @@ impl Connector {
     #[must_use]
     pub fn connected(&self) -> bool {
         self.owner().is_some_and(|owner| {
+            // In this order: what is left of a flusher that ended is gone once the next one runs.
             // ORDERING: Relaxed. A flag to look at, which publishes nothing.
-            owner.shared.connected.load(Relaxed) && owner.lifecycle.is_running()
+            owner.lifecycle.is_running() && owner.shared.connected.load(Relaxed)
         })
     }
 }

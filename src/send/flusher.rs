@@ -109,6 +109,9 @@ impl Flusher {
         shared: Arc<Shared>,
         commands: mpsc::UnboundedReceiver<Command>,
     ) -> Self {
+        // Of the last one. ORDERING: Relaxed; `Lifecycle`'s mutex orders it before whoever finds
+        // that this one is running.
+        shared.connected.store(false, Relaxed);
         Self {
             lines,
             commands,
@@ -125,8 +128,6 @@ impl Flusher {
     pub(crate) async fn run(mut self, running: oneshot::Sender<()>) {
         let mut next_tick = Instant::now();
         let shared = Arc::clone(&self.shared);
-        // Of the last one, if its runtime ended with it. ORDERING: Relaxed, as below.
-        shared.connected.store(false, Relaxed);
         // These panic where the runtime has no timer or I/O driver: then nobody hears that it is
         // running.
         sleep_until(next_tick).await;
@@ -175,6 +176,7 @@ impl Flusher {
             let all = flushes.chain(self.stop.iter_mut().map(|stop| &mut stop.until));
             all.for_each(|of_each| *of_each = of_each.or(Some(until)));
             self.send();
+            self.make_room();
         }
         let consumed = self.lines.consumed();
         let is_over = |until: Option<u64>| until.is_some_and(|until| until <= consumed);
@@ -229,6 +231,7 @@ impl Flusher {
                     self.lines.sweep();
                 }
                 self.send();
+                self.make_room();
             }
             News::Ready => self.send(),
             News::Failed(error) => self.go_down(&error),
@@ -251,7 +254,8 @@ impl Flusher {
         self.make_room();
     }
 
-    /// Gives up the oldest lines for newer ones, where that is wanted.
+    /// Gives up the oldest lines for newer ones, where that is wanted. After each sweep, and after
+    /// what was in flight became unsent: a thread that finds no block does not ring for one.
     fn make_room(&mut self) {
         let Some(most) = self.shared.settings.displace_beyond else { return };
         let displaced = &self.shared.account.displaced;
@@ -321,8 +325,6 @@ impl Flusher {
         if let Route::Up(link) = replace(&mut self.route, Route::Down { until: now }) {
             let _ = timeout_at(deadline.max(now + CLOSING), link.close()).await;
         }
-        // ORDERING: Relaxed, as above.
-        shared.connected.store(false, Relaxed);
         let mut commands = replace(&mut self.commands, mpsc::unbounded_channel().1);
         drop(self);
         commands.close();

@@ -34,10 +34,10 @@ const FAULTS: &[Fault] = &[
         &[
             ("                    thread.lane.accepted.count(size);\n", "let _ = size;"),
             (
-                "            if bytes > 0 {\n                return;",
+                "            if bytes > 0 {\n                if self.dormancy",
                 "            if bytes > 0 {\n\
                  thread.lane.accepted.count(Tally { lines: usual.lines(), bytes: bytes as u64 });\n\
-                 return;",
+                 if self.dormancy",
             ),
         ],
     ),
