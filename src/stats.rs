@@ -20,8 +20,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 pub struct Stats {
     /// Handed over by callers, dropped ones included.
     pub emitted: Tally,
-    /// Taken by the operating system, and not known to be refused; over a stream, by the other
-    /// side's, unless the [delivery](crate::Delivery) says otherwise.
+    /// Taken by the operating system, and not known to be refused. On Linux, over TCP,
+    /// acknowledged by the other side's operating system; over a Unix stream, read by the server;
+    /// unless the [delivery](crate::Delivery) says otherwise.
     pub sent: Tally,
     /// Accepted, and neither sent nor lost yet.
     pub buffered: Tally,
@@ -144,8 +145,9 @@ impl Account {
 pub struct StopReport {
     /// What was sent between the call and its end.
     pub sent: Tally,
-    /// The part of it that the other side had not acknowledged when the stop timeout passed. The
-    /// operating system goes on delivering it, as long as it runs and the connection lasts.
+    /// The part of it that the other side had not acknowledged, or over a Unix stream not read, when
+    /// the stop timeout passed. The operating system goes on delivering it, as long as it runs
+    /// and the connection lasts.
     pub unacknowledged: Tally,
     /// What was not sent. It is kept, within the capacity, and delivered after the next
     /// start.
@@ -168,8 +170,7 @@ impl StopReport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FlushOutcome {
-    /// What was emitted before it is with the operating system, over a stream with the other
-    /// side's, or counted as lost.
+    /// What was emitted before it counts as [sent](Stats::sent), or as lost.
     Done,
     /// The stop timeout passed first. The lines are kept, and still being sent.
     TimedOut,

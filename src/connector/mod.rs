@@ -26,9 +26,10 @@ use tokio::sync::Notify;
 /// * Lines wait in memory until the flusher sends them, at most one flush interval while the
 ///   server takes them. What is in memory when the process ends is lost:
 ///   [`stop`](Self::stop) before that.
-/// * Over TCP, what the other side did not acknowledge survives a broken connection, on Linux and unless
-///   the [delivery](crate::Delivery) says otherwise; what it did acknowledge counts as sent. Over
-///   UDP what the operating system took counts as sent, and can be lost on the way.
+/// * On Linux, what the other side did not acknowledge over TCP, or not read from a Unix stream,
+///   survives a broken connection, unless the [delivery](crate::Delivery) says otherwise; what it
+///   did acknowledge or read counts as sent. Over UDP what the operating system took counts as
+///   sent, and can be lost on the way.
 /// * Beyond the capacity the newest lines are dropped, or the
 ///   [oldest](crate::WhenFull::DropOldest), and counted.
 ///
@@ -208,7 +209,8 @@ impl Connector {
 
     /// Waits until what was emitted before it, by this thread or ordered before this call by
     /// other means, is with the operating system, over TCP with the
-    /// [other side's](crate::Delivery); no longer than the stop timeout.
+    /// [other side's](crate::Delivery), over a Unix stream read by the server, or lost and
+    /// counted; no longer than the stop timeout.
     ///
     /// # Cancel safety
     /// Dropping the future gives up waiting, and nothing else. Any executor will do.

@@ -3,12 +3,15 @@
 
 use crate::process::alone;
 use crate::support::{
-    Census, Listener, TcpReceiver, assert_balanced, emit_all, eventually, flush, started, tcp,
+    Census, Listener, TcpReceiver, assert_balanced, emit_all, eventually, flush, numbered,
+    numbered_name, started, tcp,
 };
+use freewheel::Connector;
 use std::fs;
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const CAPACITY: u64 = 4 << 20;
 
@@ -88,6 +91,94 @@ fn a_server_that_is_too_slow_gets_what_there_is_room_for() {
     assert!(dropped.lines > 1_000, "{stats}");
     // None any more.
     assert_eq!((stats.drops.full, census.numbers(1).len()), (dropped, 1_000));
+}
+
+/// Emits 1,000 numbered lines every 10 ms for a while, and asks after each burst how much memory is in
+/// use. Returns the nanoseconds that a call took, in the median of the bursts, and the least and the
+/// most memory.
+fn emit_steadily(statsd: &Connector, next: &mut u64, time: Duration) -> (u128, (u64, u64)) {
+    let (mut costs, mut memory) = (Vec::new(), (u64::MAX, 0));
+    let end = Instant::now() + time;
+    while Instant::now() < end {
+        let names = Vec::from_iter((*next..*next + 1_000).map(|number| numbered_name(0, number)));
+        *next += 1_000;
+        let start = Instant::now();
+        names.iter().for_each(|name| statsd.incr(name));
+        costs.push(start.elapsed().as_nanos() / 1_000);
+        let now = resident();
+        memory = (memory.0.min(now), memory.1.max(now));
+        thread::sleep(Duration::from_millis(10));
+    }
+    costs.sort_unstable();
+    (costs[costs.len() / 2], memory)
+}
+
+/// A server that is slower than the producer for long (`FREEWHEEL_PRESSURE_SECONDS`): memory stays
+/// where it is, a call costs what it did, what finds no room is counted, and nothing more is
+/// dropped as soon as the server is fast again.
+#[test]
+fn a_server_that_is_too_slow_for_long_costs_callers_nothing() {
+    let seconds = std::env::var("FREEWHEEL_PRESSURE_SECONDS").map_or(3, |it| it.parse().unwrap());
+    alone(|| {
+        let server = Listener::tcp(0);
+        let statsd = started(tcp(server.port()));
+        let mut peer = server.accept();
+        let slow = AtomicBool::new(false);
+        thread::scope(|scope| {
+            // Keeps none of what it reads, so that this process's memory is the connector's.
+            let reading = scope.spawn(|| {
+                let (mut rest, mut lines, mut latest) = (Vec::new(), 0, None);
+                loop {
+                    let slow = slow.load(Ordering::Relaxed);
+                    let bytes = peer.read_some(if slow { 1 << 10 } else { 64 << 10 });
+                    if bytes.is_empty() {
+                        assert!(rest.is_empty(), "the last line is torn");
+                        return lines;
+                    }
+                    rest.extend(bytes);
+                    let whole = rest.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+                    for line in std::str::from_utf8(&rest[..whole]).unwrap().lines() {
+                        let number = Some(numbered(line).1);
+                        assert!(number > latest, "{number:?} after {latest:?}");
+                        (lines, latest) = (lines + 1, number);
+                    }
+                    rest.drain(..whole);
+                    if slow {
+                        thread::sleep(Duration::from_millis(5));
+                    }
+                }
+            });
+            let mut next = 0;
+            let (flowing, _) = emit_steadily(&statsd, &mut next, Duration::from_secs(1));
+            assert_eq!(statsd.stats().drops.full.lines, 0);
+
+            slow.store(true, Ordering::Relaxed);
+            eventually("there is no room", || {
+                emit_steadily(&statsd, &mut next, Duration::from_millis(100));
+                statsd.stats().drops.full.lines > 0
+            });
+            let before = resident();
+            let (full, (least, most)) =
+                emit_steadily(&statsd, &mut next, Duration::from_secs(seconds));
+            let stats = statsd.stats();
+            println!("a call: {flowing} ns while lines flow, {full} ns while they find no room");
+            println!("resident for {seconds} s: {least} to {most} bytes; {stats}");
+            assert!(most <= before + (1 << 20), "{before} bytes, then {most}");
+            assert!(full <= 3 * flowing, "{flowing} ns, then {full} ns");
+            // Of 20 MB a second it reads some 200 kB.
+            assert!(stats.drops.full.lines > seconds * 10_000, "{stats}");
+            assert_balanced(&stats);
+
+            slow.store(false, Ordering::Relaxed);
+            flush(&statsd);
+            let dropped = statsd.stats().drops;
+            emit_steadily(&statsd, &mut next, Duration::from_secs(1));
+            flush(&statsd);
+            let stats = statsd.blocking_stop().stats;
+            assert_eq!((stats.drops, stats.emitted.lines), (dropped, next));
+            assert_eq!(reading.join().unwrap(), stats.sent.lines);
+        });
+    });
 }
 
 /// 1,000 threads that have said something once leave a busy one all of the capacity.

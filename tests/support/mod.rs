@@ -191,7 +191,7 @@ pub(crate) fn numbered_line(thread: u64, number: u64) -> String {
     format!("{}:1|c", numbered_name(thread, number))
 }
 
-fn numbered_name(thread: u64, number: u64) -> String {
+pub(crate) fn numbered_name(thread: u64, number: u64) -> String {
     let padding = "x".repeat((number * 97 % 389) as usize);
     format!("t{thread}.{number}.{padding}")
 }
