@@ -36,12 +36,6 @@ pub(super) struct Named {
     stop_timeout: Option<f64>,
 }
 
-impl Default for Prefix {
-    fn default() -> Self {
-        Self::Open
-    }
-}
-
 /// One that is there and null says that there is to be none.
 fn prefix<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Prefix, D::Error> {
     let given = Option::deserialize(deserializer)?;

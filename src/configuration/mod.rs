@@ -80,8 +80,9 @@ pub struct Settings {
 }
 
 /// What is said about the prefix.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 enum Prefix {
+    #[default]
     Open,
     None,
     Given(String),
@@ -94,7 +95,7 @@ impl Settings {
             enabled: None,
             host: None,
             port: None,
-            prefix: Prefix::Open,
+            prefix: Prefix::default(),
             protocol: None,
             service: None,
             environment: None,
