@@ -20,7 +20,8 @@ use tower_layer::Layer;
 /// A [disabled](Connector::disabled) connector makes it pass requests on and do nothing else.
 #[derive(Clone, Debug)]
 pub struct StatsdLayer<N, R = Head> {
-    scope: Scope,
+    /// Shared, since axum can make the service anew for each request.
+    scope: Arc<Scope>,
     name: N,
     recorded: PhantomData<fn() -> R>,
 }
@@ -30,7 +31,7 @@ impl<N> StatsdLayer<N> {
     #[must_use]
     pub fn new(connector: &Connector, name: N) -> Self {
         let scope = Scope { connector: connector.clone(), in_flight: None };
-        Self { scope, name, recorded: PhantomData }
+        Self { scope: Arc::new(scope), name, recorded: PhantomData }
     }
 
     /// Times the bodies of responses too, from the head until the end, or until the body is
@@ -51,9 +52,10 @@ impl<N, R> StatsdLayer<N, R> {
     /// Processes of one prefix need different gauges. The requests of all services under this
     /// layer are counted together, by an atomic counter.
     #[must_use]
-    pub fn in_flight(mut self, gauge: impl Into<String>) -> Self {
-        self.scope.in_flight = Some(Arc::new(InFlight::new(gauge.into())));
-        self
+    pub fn in_flight(self, gauge: impl Into<String>) -> Self {
+        let connector = self.scope.connector.clone();
+        let scope = Scope { connector, in_flight: Some(InFlight::new(gauge.into())) };
+        Self { scope: Arc::new(scope), ..self }
     }
 }
 
@@ -61,6 +63,6 @@ impl<S, N: Clone, R> Layer<S> for StatsdLayer<N, R> {
     type Service = TimedService<S, N, R>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        TimedService::new(inner, self.name.clone(), Arc::new(self.scope.clone()))
+        TimedService::new(inner, self.name.clone(), Arc::clone(&self.scope))
     }
 }
