@@ -68,10 +68,13 @@ fn web(criterion: &mut Criterion) {
         ("disabled", instrument(router(), &Connector::disabled())),
     ];
     let mut group = criterion.benchmark_group("a request");
-    for (name, mut router) in routers {
+    for (name, router) in routers {
+        // As `axum::serve` has it.
+        let mut router = router.with_state(());
         let mut request = || {
             let request = Request::get("/users/17").body(Body::empty()).expect("a good request");
-            let mut response = pin!(router.call(black_box(request)));
+            let mut response =
+                pin!(Service::<Request<Body>>::call(&mut router, black_box(request)));
             match response.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
                 Poll::Ready(Ok(response)) => drop(black_box(response)),
                 Poll::Ready(Err(never)) => match never {},

@@ -80,10 +80,9 @@ pub struct Settings {
 }
 
 /// What is said about the prefix.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "serde", derive(Default))]
+#[derive(Clone, Debug, Default)]
 enum Prefix {
-    #[cfg_attr(feature = "serde", default)]
+    #[default]
     Open,
     None,
     Given(String),
@@ -96,7 +95,7 @@ impl Settings {
             enabled: None,
             host: None,
             port: None,
-            prefix: Prefix::Open,
+            prefix: Prefix::default(),
             protocol: None,
             service: None,
             environment: None,

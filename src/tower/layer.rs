@@ -20,7 +20,7 @@ use tower_layer::Layer;
 /// A [disabled](Connector::disabled) connector makes it pass requests on and do nothing else.
 #[derive(Clone, Debug)]
 pub struct StatsdLayer<N, R = Head> {
-    /// Shared: axum makes the service anew for each request.
+    /// Shared, since axum can make the service anew for each request.
     scope: Arc<Scope>,
     name: N,
     recorded: PhantomData<fn() -> R>,
@@ -52,9 +52,10 @@ impl<N, R> StatsdLayer<N, R> {
     /// Processes of one prefix need different gauges. The requests of all services under this
     /// layer are counted together, by an atomic counter.
     #[must_use]
-    pub fn in_flight(mut self, gauge: impl Into<String>) -> Self {
-        Arc::make_mut(&mut self.scope).in_flight = Some(Arc::new(InFlight::new(gauge.into())));
-        self
+    pub fn in_flight(self, gauge: impl Into<String>) -> Self {
+        let connector = self.scope.connector.clone();
+        let scope = Scope { connector, in_flight: Some(InFlight::new(gauge.into())) };
+        Self { scope: Arc::new(scope), ..self }
     }
 }
 

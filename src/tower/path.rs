@@ -33,8 +33,10 @@ pub(crate) mod sealed {
 
 /// A path as text.
 #[derive(Clone, Debug)]
-// The long one is rare, and the short one is not to allocate.
-#[expect(clippy::large_enum_variant)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large one is the usual one, and is not to be allocated"
+)]
 pub enum PathText {
     Short(ArrayString<256>),
     Long(String),

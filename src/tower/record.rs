@@ -14,10 +14,10 @@ const FAILED: u16 = 500;
 const GONE: u16 = 499;
 
 /// What the requests of a service have in common.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Scope {
     pub(super) connector: Connector,
-    pub(super) in_flight: Option<Arc<InFlight>>,
+    pub(super) in_flight: Option<InFlight>,
 }
 
 /// How many requests are in flight, and the gauge that shows it.
