@@ -18,6 +18,11 @@ fn settings(port: u16) -> Settings {
     settings.protocol(freewheel::Protocol::Tcp).shutdown_timeout(support::PATIENCE)
 }
 
+/// Before anybody loses patience: a service that does not end fails its test, and does not hang it.
+async fn end(served: Served) -> freewheel::StopReport {
+    tokio::time::timeout(support::PATIENCE, served).await.expect("it ends").unwrap().unwrap()
+}
+
 type Served = JoinHandle<Result<freewheel::StopReport, ServeError>>;
 
 /// A service on this runtime: its address, what ends it, and how it ended.
@@ -52,7 +57,7 @@ async fn requests_under_way_are_answered_and_their_metrics_sent() {
     assert!(!served.is_finished());
     release.send(true).unwrap();
     assert_eq!(slow.await.unwrap(), 200);
-    let report = served.await.unwrap().unwrap();
+    let report = end(served).await;
     assert_eq!(report.stats.sent.lines, 2, "{}", report.stats);
     assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
     receiver.wait_for_lines(2);
@@ -79,7 +84,7 @@ async fn requests_without_an_end_hold_up_the_shutdown_no_longer_than_its_timeout
     assert_eq!(Keeping::new(address).request("GET", "/").await.unwrap(), 200);
     let start = Instant::now();
     stop.send(()).unwrap();
-    let report = served.await.unwrap().unwrap();
+    let report = end(served).await;
     assert!(start.elapsed() >= Duration::from_millis(300), "{:?}", start.elapsed());
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     // What was answered is there all the same.
@@ -97,7 +102,7 @@ async fn a_server_that_cannot_be_reached_holds_up_the_stop_no_longer_than_its_ti
     assert_eq!(Keeping::new(address).request("GET", "/").await.unwrap(), 200);
     let start = Instant::now();
     stop.send(()).unwrap();
-    let report = served.await.unwrap().unwrap();
+    let report = end(served).await;
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     assert_eq!((report.stats.sent.lines, report.kept.lines), (0, 1), "{}", report.stats);
 }
@@ -119,5 +124,5 @@ async fn a_disabled_service_is_served_all_the_same() {
     let (address, stop, served) = served(router, Settings::new().enabled(false)).await;
     assert_eq!(Keeping::new(address).request("GET", "/").await.unwrap(), 200);
     stop.send(()).unwrap();
-    assert_eq!(served.await.unwrap().unwrap().stats.emitted.lines, 0);
+    assert_eq!(end(served).await.stats.emitted.lines, 0);
 }
