@@ -73,7 +73,6 @@ pub struct Settings {
     protocol: Option<Protocol>,
     service: Option<String>,
     environment: Option<String>,
-    #[cfg_attr(not(feature = "axum"), allow(dead_code))]
     pub(crate) shutdown_timeout: Duration,
     /// All that the environment says nothing about.
     builder: Builder,
