@@ -76,7 +76,7 @@ fn what_was_acknowledged_before_a_reset_comes_once() {
     emit_all(&statsd, 0, 0..20_000);
     runtime.block_on(async { tokio::time::sleep(Duration::from_millis(200)).await });
     let mut peer = server.accept();
-    let mut census = Census::of_stream(&peer.read(1_000_000));
+    let mut census = Census::of_stream(&peer.read(250_000));
     thread::sleep(Duration::from_millis(100));
     peer.reset();
     let next = thread::spawn(move || server.accept().read_to_end());
