@@ -4,7 +4,7 @@
 //! type, and costs nothing for what it does not do. All else goes the way of a
 //! [`Metric`](crate::Metric).
 
-use super::{Connector, Inner, State};
+use super::{Connector, Inner};
 use crate::emit::{
     BelowZero, Injected, Invalid, Line, Number, Scratch, Sign, Type, Value, ZERO, milliseconds,
     seconds_as_milliseconds,
@@ -20,20 +20,20 @@ impl Connector {
     /// Counts one.
     #[inline]
     pub fn incr(&self, name: &str) {
-        match &self.state {
-            State::Plain(inner) => inner.incr(name),
-            State::Decorated(_) => self.decorated::<Counter>(name, One),
-            State::Disabled => {}
+        if let Some(inner) = &self.plain {
+            inner.incr(name);
+        } else if self.decorated.is_some() {
+            self.decorated::<Counter>(name, One);
         }
     }
 
     /// Counts `amount`, which may be negative or fractional.
     #[inline]
     pub fn incr_by(&self, name: &str, amount: impl Value) {
-        match &self.state {
-            State::Plain(inner) => inner.incr_by(name, amount),
-            State::Decorated(_) => self.decorated::<Counter>(name, Amount(amount)),
-            State::Disabled => {}
+        if let Some(inner) = &self.plain {
+            inner.incr_by(name, amount);
+        } else if self.decorated.is_some() {
+            self.decorated::<Counter>(name, Amount(amount));
         }
     }
 
@@ -46,10 +46,10 @@ impl Connector {
     /// Counts `amount` down: `decr_by(name, 2)` sends `-2`.
     #[inline]
     pub fn decr_by(&self, name: &str, amount: impl Value) {
-        match &self.state {
-            State::Plain(inner) => inner.decr_by(name, amount),
-            State::Decorated(_) => self.decorated::<Counter>(name, Less(amount)),
-            State::Disabled => {}
+        if let Some(inner) = &self.plain {
+            inner.decr_by(name, amount);
+        } else if self.decorated.is_some() {
+            self.decorated::<Counter>(name, Less(amount));
         }
     }
 
@@ -59,10 +59,10 @@ impl Connector {
     /// sent as two lines, `0` and then the number; they always travel in one datagram.
     #[inline]
     pub fn gauge(&self, name: &str, value: impl Value) {
-        match &self.state {
-            State::Plain(inner) => inner.gauge(name, value),
-            State::Decorated(_) => self.decorated::<Gauge>(name, Level(value)),
-            State::Disabled => {}
+        if let Some(inner) = &self.plain {
+            inner.gauge(name, value);
+        } else if self.decorated.is_some() {
+            self.decorated::<Gauge>(name, Level(value));
         }
     }
 
@@ -70,20 +70,20 @@ impl Connector {
     /// that [have it](crate::Dialect).
     #[inline]
     pub fn gauge_delta(&self, name: &str, delta: impl Value) {
-        match &self.state {
-            State::Plain(inner) => inner.gauge_delta(name, delta),
-            State::Decorated(_) => self.decorated::<Gauge>(name, Change(delta)),
-            State::Disabled => {}
+        if let Some(inner) = &self.plain {
+            inner.gauge_delta(name, delta);
+        } else if self.decorated.is_some() {
+            self.decorated::<Gauge>(name, Change(delta));
         }
     }
 
     /// Records how long something took, in milliseconds, exact to the nanosecond.
     #[inline]
     pub fn timing(&self, name: &str, elapsed: Duration) {
-        match &self.state {
-            State::Plain(inner) => inner.timing(name, elapsed),
-            State::Decorated(_) => self.decorated::<Timing>(name, Elapsed(elapsed)),
-            State::Disabled => {}
+        if let Some(inner) = &self.plain {
+            inner.timing(name, elapsed);
+        } else if self.decorated.is_some() {
+            self.decorated::<Timing>(name, Elapsed(elapsed));
         }
     }
 
@@ -91,10 +91,10 @@ impl Connector {
     /// `seconds` has. What is negative or not finite is dropped and counted as invalid.
     #[inline]
     pub fn timing_seconds(&self, name: &str, seconds: f64) {
-        match &self.state {
-            State::Plain(inner) => inner.timing_seconds(name, seconds),
-            State::Decorated(_) => self.decorated::<Timing>(name, Seconds(seconds)),
-            State::Disabled => {}
+        if let Some(inner) = &self.plain {
+            inner.timing_seconds(name, seconds);
+        } else if self.decorated.is_some() {
+            self.decorated::<Timing>(name, Seconds(seconds));
         }
     }
 

@@ -54,18 +54,12 @@ use tokio::sync::Notify;
 /// ```
 #[derive(Clone)]
 pub struct Connector {
-    state: State,
-}
-
-/// What a call has to do.
-#[derive(Clone)]
-enum State {
-    /// Nothing.
-    Disabled,
-    /// To write a head, a name, a value and a type.
-    Plain(Inner),
-    /// More: tags, a decision whether to, or what the dialect wants.
-    Decorated(Inner),
+    /// Set where a call has but to write a head, a name, a value and a type: what such calls test is
+    /// this and nothing else.
+    plain: Option<Inner>,
+    /// Set where a call has to do more: write tags, decide whether to, or what the dialect wants. A
+    /// disabled one has neither.
+    decorated: Option<Inner>,
 }
 
 #[derive(Clone)]
@@ -119,7 +113,7 @@ impl Connector {
     /// Its numbers stay 0, and it is never connected.
     #[must_use]
     pub const fn disabled() -> Self {
-        Self { state: State::Disabled }
+        Self { plain: None, decorated: None }
     }
 
     pub(crate) fn new(settings: Settings, shape: Shape) -> Self {
@@ -152,16 +146,14 @@ impl Connector {
     fn with(inner: Inner) -> Self {
         let Scoped { scope, owner } = &*inner.scoped;
         let is_plain = scope.is_plain() && owner.sampling.is_empty();
-        Self { state: if is_plain { State::Plain(inner) } else { State::Decorated(inner) } }
+        let (plain, decorated) = if is_plain { (Some(inner), None) } else { (None, Some(inner)) };
+        Self { plain, decorated }
     }
 
     /// None for a disabled one.
     #[inline(always)]
     pub(crate) fn inner(&self) -> Option<&Inner> {
-        match &self.state {
-            State::Disabled => None,
-            State::Plain(inner) | State::Decorated(inner) => Some(inner),
-        }
+        self.plain.as_ref().or(self.decorated.as_ref())
     }
 
     fn owner(&self) -> Option<&Owner> {
