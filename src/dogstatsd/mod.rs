@@ -19,7 +19,7 @@ pub use event::{AlertType, Event, Priority};
 pub use service_check::{ServiceCheck, Status};
 
 use crate::connector::{Connector, Inner};
-use crate::emit::{Dialect, Invalid, Unsupported};
+use crate::emit::{self, Dialect, Invalid, Unsupported};
 use crate::error::BuildError;
 use crate::settings::{Builder, Framing, Protocol};
 use environment::Environment;
@@ -41,8 +41,8 @@ impl Connector {
     /// | `DD_EXTERNAL_ENV` | what the orchestrator says of that |
     /// | `DD_CARDINALITY` | of which cardinality the tags are that the Agent adds |
     ///
-    /// A stream to a Unix socket is [framed](Framing::LengthPrefixed) as the Agent reads it. Agents that
-    /// are too old for a field of the newest [version](Builder::dogstatsd_version) skip it.
+    /// A stream to a Unix socket is [framed](Framing::LengthPrefixed) as the Agent reads it. Where lines
+    /// are from is said as far as the [version](Builder::dogstatsd_version) has words for it.
     ///
     /// ```
     /// use freewheel::Connector;
@@ -91,16 +91,9 @@ fn builder(environment: Environment, detect: impl FnOnce() -> Option<Origin>) ->
     for (key, value) in tags {
         builder = builder.tag(key, value);
     }
-    if let Some(origin) = origin_detection.then(detect).flatten() {
-        builder = builder.container_id(origin.to_string());
-    }
-    if let Some(data) = external_data {
-        builder = builder.external_data(data);
-    }
-    if let Some(cardinality) = cardinality {
-        builder = builder.cardinality(cardinality);
-    }
-    builder
+    let container_id =
+        origin_detection.then(detect).flatten().map(|container| container.to_string());
+    builder.detected(emit::Origin { container_id, external_data, cardinality })
 }
 
 fn emit(inner: &Inner, render: impl FnOnce(Surroundings<'_>) -> Option<Rendered>) {
@@ -138,9 +131,14 @@ mod tests {
         local.dialect(Dialect::DogStatsD)
     }
 
+    fn from_here(builder: Builder) -> Builder {
+        let container_id = Some("ci-c0ffee".to_owned());
+        builder.detected(emit::Origin { container_id, ..emit::Origin::default() })
+    }
+
     #[test]
     fn nothing_set_is_the_agent_on_this_machine() {
-        assert_same(&built(&[]), &local().container_id("ci-c0ffee"));
+        assert_same(&built(&[]), &from_here(local()));
     }
 
     #[test]
@@ -161,9 +159,40 @@ mod tests {
         ];
         let expected = Connector::builder("agent").port(9125).protocol(Protocol::Udp);
         let expected = expected.dialect(Dialect::DogStatsD).tag("env", "prod").tag("team", "a");
-        let expected = expected.container_id("ci-c0ffee").external_data("it-x");
-        assert_same(&built(&variables), &expected.cardinality(crate::emit::Cardinality::Low));
-        assert!(built(&variables).build().is_ok());
+        let origin = emit::Origin {
+            container_id: Some("ci-c0ffee".to_owned()),
+            external_data: Some("it-x".to_owned()),
+            cardinality: Some(emit::Cardinality::Low),
+        };
+        assert_same(&built(&variables), &expected.detected(origin));
+    }
+
+    /// What each version makes of a container, and of an inode.
+    #[test]
+    fn where_lines_are_from_is_said_in_words_of_the_version() {
+        use crate::DogStatsDVersion::{V1_0, V1_1, V1_2, V1_3, V1_4, V1_5, V1_6};
+        let variables = [("DD_EXTERNAL_ENV", "it-x"), ("DD_CARDINALITY", "low")];
+        let value = |name| variables.iter().find(|(variable, _)| *variable == name);
+        let read = || Environment::read(|name| value(name).map(|(_, value)| value.into())).unwrap();
+        let container = || Some(Origin::Container("c0ffee".to_owned()));
+        for (version, of_container, of_inode) in [
+            (V1_0, "", ""),
+            (V1_1, "", ""),
+            (V1_2, "|c:c0ffee", ""),
+            (V1_3, "|c:c0ffee", ""),
+            (V1_4, "|c:ci-c0ffee", "|c:in-7"),
+            (V1_5, "|c:ci-c0ffee|e:it-x", "|c:in-7|e:it-x"),
+            (V1_6, "|c:ci-c0ffee|e:it-x|card:low", "|c:in-7|e:it-x|card:low"),
+        ] {
+            let fields = |detect: fn() -> Option<Origin>| {
+                let statsd = builder(read(), detect).dogstatsd_version(version).build().unwrap();
+                let inner = statsd.inner().unwrap();
+                let (_, origin) = inner.scoped.scope.dogstatsd_fields().unwrap();
+                String::from_utf8_lossy(origin.as_ref()).into_owned()
+            };
+            assert_eq!(fields(container).trim_end(), of_container);
+            assert_eq!(fields(|| Some(Origin::Inode(7))).trim_end(), of_inode);
+        }
     }
 
     #[test]
@@ -172,6 +201,6 @@ mod tests {
         let built = built(&[("DD_DOGSTATSD_URL", "unixstream:///run/dsd.sock")]);
         let expected = Connector::builder("/run/dsd.sock").protocol(Protocol::UnixStream);
         let expected = expected.framing(Framing::LengthPrefixed).dialect(Dialect::DogStatsD);
-        assert_same(&built, &expected.container_id("ci-c0ffee"));
+        assert_same(&built, &from_here(expected));
     }
 }

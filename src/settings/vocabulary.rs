@@ -13,6 +13,8 @@ pub(super) struct Vocabulary {
     tags: Vec<(String, String)>,
     sampling: Sampling,
     origin: Origin,
+    /// What was found out: said as far as the version has words for it.
+    detected: Origin,
     pack_values: bool,
 }
 
@@ -116,6 +118,26 @@ impl Builder {
     }
 }
 
+impl Builder {
+    /// Where the lines are from, unless that is set: as far as the dialect can say it.
+    pub(crate) fn detected(mut self, origin: Origin) -> Self {
+        self.vocabulary.detected = origin;
+        self
+    }
+}
+
+/// Of what was found out, what this version can say: container identities bare before 1.4.
+fn sayable(detected: Origin, is: impl Fn(DogStatsDVersion) -> bool) -> Origin {
+    let bare = |id: String| id.strip_prefix("ci-").map(str::to_owned);
+    let container_id = detected.container_id.filter(|_| is(DogStatsDVersion::V1_2));
+    Origin {
+        container_id: container_id
+            .and_then(|id| if is(DogStatsDVersion::V1_4) { Some(id) } else { bare(id) }),
+        external_data: detected.external_data.filter(|_| is(DogStatsDVersion::V1_5)),
+        cardinality: detected.cardinality.filter(|_| is(DogStatsDVersion::V1_6)),
+    }
+}
+
 impl Vocabulary {
     /// Whether the type stands before names unless that is set.
     pub(super) fn has_type_prefixes(&self) -> bool {
@@ -137,8 +159,14 @@ impl Vocabulary {
         type_prefixes: bool,
         is_stream: bool,
     ) -> Result<Checked, BuildError> {
-        let Self { dialect, version, tags, sampling, origin, pack_values } = self;
+        let Self { dialect, version, tags, sampling, origin, detected, pack_values } = self;
         let is = |since| dialect == Dialect::DogStatsD && version >= since;
+        let detected = sayable(detected, is);
+        let origin = Origin {
+            container_id: origin.container_id.or(detected.container_id),
+            external_data: origin.external_data.or(detected.external_data),
+            cardinality: origin.cardinality.or(detected.cardinality),
+        };
         for (pattern, _) in &sampling.0 {
             require("sample", r#""""#, !pattern.0.is_empty(), "a pattern that is not empty")?;
         }
