@@ -165,7 +165,7 @@ fn a_server_that_is_too_slow_for_long_costs_no_memory() {
             println!("resident for {seconds} s: {least} to {most} bytes; {stats}");
             assert!(most <= before + (1 << 20), "{before} bytes, then {most}");
             // Of 20 MB a second it reads some 200 kB.
-            assert!(stats.drops.full.lines > seconds * 1_000, "{stats}");
+            assert!(stats.drops.full.lines > seconds * 10_000, "{stats}");
             assert_balanced(&stats);
 
             slow.store(false, Ordering::Relaxed);
