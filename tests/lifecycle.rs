@@ -26,6 +26,9 @@ use tokio::runtime::Builder as RuntimeBuilder;
 /// What the tests of deadlines stop by; the tests themselves are more patient.
 const STOP_TIMEOUT: Duration = Duration::from_millis(300);
 
+/// When so much time has passed beyond it, the account may have answered in the flusher's place.
+const LATE: Duration = Duration::from_millis(250);
+
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn counters(names: &[&str]) -> Vec<String> {
@@ -346,19 +349,23 @@ fn a_restart_delivers_exactly_what_a_stop_kept() {
     let statsd = started(builder.stop_timeout(STOP_TIMEOUT));
     // More than the operating system takes for a server that does not read.
     let emitted: Vec<_> = (0..40_000).map(|number| emit_numbered(&statsd, 0, number)).collect();
+    let start = Instant::now();
     let report = stop_in_vain(&statsd);
+    let is_late = start.elapsed() >= STOP_TIMEOUT + LATE;
     assert_eq!(report.stats.dropped(), Tally::default());
 
     receiver.read_on();
-    receiver.wait_for_lines(report.stats.sent.lines);
     receiver.wait_for_end();
-    assert_eq!(tally(&receiver.lines()), report.stats.sent);
+    // The flusher closes its connection after it has settled the account, however late that was.
+    let stats = statsd.stats();
+    assert!(is_late || report.stats == stats, "{report:?}, and then {stats:?}");
+    assert_eq!(tally(&receiver.lines()), stats.sent);
 
-    statsd.start_on_thread().unwrap();
+    eventually("it can be started again", || statsd.start_on_thread().is_ok());
     eventually("all is sent", || statsd.blocking_flush() == FlushOutcome::Done);
     receiver.wait_for_lines(emitted.len() as u64);
     let [_, delivered] = &receiver.lines_by_connection()[..] else { panic!("two connections") };
-    assert_eq!(tally(delivered), report.kept);
+    assert_eq!(tally(delivered), stats.buffered);
     assert_eq!(numbers_by_thread(&receiver.lines())[&0], Vec::from_iter(0..40_000));
 }
 

@@ -401,3 +401,19 @@ impl Route {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Clients that lost their server at the same moment come back spread over half of the sleep, and
+    /// none earlier or later than that.
+    #[test]
+    fn attempts_to_reconnect_are_spread() {
+        let sleep = Duration::from_secs(1);
+        let mut sleeps = Vec::from_iter((0..1_000).map(|_| jittered(sleep)));
+        sleeps.sort_unstable();
+        assert!(sleeps[0] >= sleep * 3 / 4 && sleeps[999] <= sleep * 5 / 4, "{sleeps:?}");
+        assert!(sleeps[100] < sleep * 9 / 10 && sleeps[900] > sleep * 11 / 10, "{sleeps:?}");
+    }
+}
