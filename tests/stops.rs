@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use support::{
     BlackHole, Close, TcpReceiver, assert_balanced, emit_numbered, eventually, flush,
-    numbers_by_thread, park_on, promptly, quiet_port, started, tally, tcp,
+    numbers_by_thread, park_on, promptly, quiet_port, runtime, started, tally, tcp,
 };
 use tokio::runtime::Builder as RuntimeBuilder;
 
@@ -214,4 +214,18 @@ fn a_flush_in_any_executor_gives_up_in_time() {
     let flushing = statsd.clone();
     assert_eq!(promptly(move || park_on(flushing.flush())), FlushOutcome::TimedOut);
     assert_eq!(statsd.stats().buffered.lines, 1);
+}
+
+/// A flush that comes while a stop is on its way waits for its end, and hears that nothing runs any
+/// more: not that it is done.
+#[test]
+fn a_flush_during_a_stop_that_gives_up_is_told_so() {
+    let statsd = started(tcp(quiet_port()).stop_timeout(STOP_TIMEOUT));
+    emit_numbered(&statsd, 0, 0);
+    let runtime = runtime();
+    let (report, outcome) = runtime.block_on(async { tokio::join!(statsd.stop(), statsd.flush()) });
+    // Whose clock is first, the flush's own or the stop's, is a matter of moments.
+    assert!(matches!(outcome, FlushOutcome::NotRunning | FlushOutcome::TimedOut), "{outcome:?}");
+    assert_eq!(report.kept.lines, 1);
+    assert_eq!(statsd.blocking_flush(), FlushOutcome::NotRunning);
 }
