@@ -21,8 +21,9 @@ pub(crate) struct Lifecycle {
 }
 
 /// What a deadline of the flusher's is given beyond it before its owner stops waiting: the
-/// flusher's own word is the better one, if its runtime lets it speak.
-const GRACE: Duration = Duration::from_millis(50);
+/// flusher's own word is the better one, if its runtime lets it speak. A machine with more to do
+/// than it can takes this long to let a thread run.
+const GRACE: Duration = Duration::from_millis(250);
 
 impl Lifecycle {
     pub(crate) async fn start(&self, shared: &Arc<Shared>) -> Result<(), StartError> {

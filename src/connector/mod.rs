@@ -217,7 +217,9 @@ impl Connector {
     /// flusher. Says what was sent and what was not: that is kept for the next start.
     ///
     /// A connector that is not running answers at once; stopped twice at a time, it answers
-    /// both.
+    /// both. Where the flusher's runtime does not let it answer, the account answers, a quarter of
+    /// a second after the stop timeout: what the flusher sends after that counts in
+    /// [`stats`](Self::stats), and no longer in the report.
     ///
     /// # Cancel safety
     /// The flusher stops nevertheless, once the future was polled. Any executor will do.

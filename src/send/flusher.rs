@@ -103,6 +103,13 @@ struct Stop {
     replies: Vec<oneshot::Sender<StopReport>>,
 }
 
+impl Stop {
+    /// Whether so little time is left that the pace no longer matters.
+    fn is_urgent(&self, now: Instant) -> bool {
+        self.deadline < now + HURRY
+    }
+}
+
 impl Flusher {
     pub(crate) fn new(
         lines: Collector,
@@ -272,7 +279,7 @@ impl Flusher {
 
     fn send(&mut self) {
         let Route::Up(link) = &mut self.route else { return };
-        let hurry = self.stop.as_ref().is_some_and(|stop| stop.deadline < Instant::now() + HURRY);
+        let hurry = self.stop.as_ref().is_some_and(|stop| stop.is_urgent(Instant::now()));
         match link.send(&mut self.lines, &self.shared.account, hurry) {
             // ORDERING: Relaxed. To look at; it publishes nothing.
             Ok(()) => self.shared.connected.store(link.is_up(), Relaxed),
@@ -399,5 +406,30 @@ impl Route {
                 News::Due
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Clients that lost their server at the same moment come back spread over half of the sleep, and
+    /// none earlier or later than that.
+    #[test]
+    fn attempts_to_reconnect_are_spread() {
+        let sleep = Duration::from_secs(1);
+        let mut sleeps = Vec::from_iter((0..1_000).map(|_| jittered(sleep)));
+        sleeps.sort_unstable();
+        assert!(sleeps[0] >= sleep * 3 / 4 && sleeps[999] <= sleep * 5 / 4, "{sleeps:?}");
+        assert!(sleeps[100] < sleep * 9 / 10 && sleeps[900] > sleep * 11 / 10, "{sleeps:?}");
+    }
+    #[test]
+    fn a_stop_is_urgent_when_little_time_is_left() {
+        let now = Instant::now();
+        let deadline = now + HURRY * 2;
+        let stop = Stop { deadline, sent: Tally::default(), until: None, replies: Vec::new() };
+        assert!(!stop.is_urgent(now) && !stop.is_urgent(now + HURRY));
+        assert!(stop.is_urgent(now + HURRY + Duration::from_nanos(1)));
+        assert!(stop.is_urgent(deadline) && stop.is_urgent(deadline + HURRY));
     }
 }

@@ -1,0 +1,231 @@
+//! Stops: what they send, what they say, and the deadline, which they keep.
+
+// In a test, that is an assertion.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use freewheel::{Connector, FlushOutcome, StopReport, Tally};
+use std::future::Future;
+use std::net::Ipv4Addr;
+use std::pin::pin;
+use std::task::{Context, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
+use support::{
+    BlackHole, Close, TcpReceiver, assert_balanced, emit_numbered, eventually, flush,
+    numbers_by_thread, park_on, promptly, quiet_port, runtime, started, tally, tcp,
+};
+use tokio::runtime::Builder as RuntimeBuilder;
+
+/// What the tests of deadlines stop by; the tests themselves are more patient.
+const STOP_TIMEOUT: Duration = Duration::from_millis(300);
+
+/// When so much time has passed beyond it, the account may have answered in the flusher's place.
+const LATE: Duration = Duration::from_millis(250);
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[test]
+fn what_never_ran_is_flushed_and_stopped_at_once() {
+    let statsd = tcp(quiet_port()).stop_timeout(DAY).build().unwrap();
+    let emitted = emit_numbered(&statsd, 0, 0);
+    let (outcome, report) = promptly(move || (statsd.blocking_flush(), statsd.blocking_stop()));
+    assert_eq!(outcome, FlushOutcome::NotRunning);
+    assert_eq!((report.sent, report.kept), (Tally::default(), emitted));
+}
+
+#[test]
+fn a_stop_says_what_it_sent() {
+    let receiver = TcpReceiver::start();
+    let statsd = tcp(receiver.port()).build().unwrap();
+    // This runtime turns only while it is waited for: nothing is sent before the stop.
+    let runtime = RuntimeBuilder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(statsd.start()).unwrap();
+    let emitted = emit_numbered(&statsd, 0, 0);
+    let report = runtime.block_on(statsd.stop());
+    assert_eq!((report.sent, report.kept), (emitted, Tally::default()));
+    assert_eq!(report.stats, statsd.stats());
+    receiver.wait_for_lines(1);
+}
+
+#[test]
+fn a_stop_reports_what_it_sent() {
+    let receiver = TcpReceiver::start();
+    let statsd = started(tcp(receiver.port()).flush_interval(DAY));
+    emit_numbered(&statsd, 0, 0);
+    flush(&statsd);
+    let emitted = emit_numbered(&statsd, 0, 1) + emit_numbered(&statsd, 0, 2);
+    let report = statsd.blocking_stop();
+    assert_eq!((report.sent, report.kept), (emitted, Tally::default()));
+    receiver.wait_for_lines(3);
+}
+
+#[test]
+fn a_second_stop_finds_nothing_to_do() {
+    let receiver = TcpReceiver::start();
+    let statsd = started(tcp(receiver.port()));
+    emit_numbered(&statsd, 0, 0);
+    let first = statsd.blocking_stop();
+    let second = statsd.blocking_stop();
+    assert_eq!((second.sent, second.kept), (Tally::default(), Tally::default()));
+    assert_eq!(first.stats, second.stats);
+}
+
+#[test]
+fn stops_at_the_same_time_are_all_answered() {
+    let receiver = TcpReceiver::start();
+    let statsd = started(tcp(receiver.port()));
+    let emitted = emit_numbered(&statsd, 0, 0);
+    let stops = [(); 8].map(|()| {
+        let statsd = statsd.clone();
+        thread::spawn(move || promptly(move || statsd.blocking_stop()))
+    });
+    for stop in stops {
+        let report = stop.join().unwrap();
+        assert_eq!((report.kept, report.stats.sent), (Tally::default(), emitted));
+    }
+    statsd.start_on_thread().unwrap();
+}
+
+#[test]
+fn a_stop_that_is_given_up_stops_nevertheless() {
+    let receiver = TcpReceiver::start();
+    let statsd = started(tcp(receiver.port()));
+    emit_numbered(&statsd, 0, 0);
+    {
+        let stop = pin!(statsd.stop());
+        let _ = stop.poll(&mut Context::from_waker(Waker::noop()));
+    }
+    eventually("it can be started again", || statsd.start_on_thread().is_ok());
+    emit_numbered(&statsd, 0, 1);
+    flush(&statsd);
+    receiver.wait_for_lines(2);
+    assert_eq!(receiver.lines_by_connection().len(), 2);
+}
+
+#[test]
+fn a_stop_that_was_answered_leaves_room_for_a_start() {
+    let receiver = TcpReceiver::start();
+    let statsd = started(tcp(receiver.port()));
+    for _ in 0..200 {
+        statsd.incr("a");
+        assert_eq!(statsd.blocking_stop().kept.lines, 0);
+        statsd.start_on_thread().unwrap();
+    }
+    assert_balanced(&statsd.blocking_stop().stats);
+}
+
+/// Stops where the server takes nothing, or nothing more. The deadline must be kept.
+fn stop_in_vain(statsd: &Connector) -> StopReport {
+    let stopping = statsd.clone();
+    let start = Instant::now();
+    let report = promptly(move || stopping.blocking_stop());
+    assert!(start.elapsed() >= STOP_TIMEOUT, "it did not try for as long as it may");
+    assert!(report.kept.lines > 0, "nothing was kept: {report:?}");
+    assert_eq!(report.kept, report.stats.buffered);
+    assert_balanced(&report.stats);
+    report
+}
+
+#[test]
+fn a_stop_keeps_its_deadline_where_nobody_listens() {
+    let port = quiet_port();
+    let statsd = started(tcp(port).stop_timeout(STOP_TIMEOUT));
+    let emitted = emit_numbered(&statsd, 0, 0);
+    assert_eq!(stop_in_vain(&statsd).kept, emitted);
+}
+
+#[test]
+fn a_stop_keeps_its_deadline_between_attempts_to_connect() {
+    let port = quiet_port();
+    let statsd = started(tcp(port).reconnect_sleep(DAY).stop_timeout(STOP_TIMEOUT));
+    let emitted = emit_numbered(&statsd, 0, 0);
+    assert_eq!(stop_in_vain(&statsd).kept, emitted);
+}
+
+#[test]
+fn a_stop_keeps_its_deadline_while_it_connects() {
+    let hole = BlackHole::open();
+    let statsd = started(tcp(hole.port()).connect_timeout(DAY).stop_timeout(STOP_TIMEOUT));
+    let emitted = emit_numbered(&statsd, 0, 0);
+    assert_eq!(stop_in_vain(&statsd).kept, emitted);
+    assert!(!statsd.connected());
+}
+
+#[test]
+fn a_stop_keeps_its_deadline_on_a_runtime_that_does_not_turn() {
+    let receiver = TcpReceiver::start();
+    let statsd = tcp(receiver.port()).stop_timeout(STOP_TIMEOUT).build().unwrap();
+    let runtime = RuntimeBuilder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(statsd.start()).unwrap();
+    let emitted = emit_numbered(&statsd, 0, 0);
+    let flushing = statsd.clone();
+    assert_eq!(promptly(move || flushing.blocking_flush()), FlushOutcome::TimedOut);
+    assert_eq!(stop_in_vain(&statsd).kept, emitted);
+}
+
+#[test]
+fn a_stop_does_not_wait_for_the_next_attempt_to_connect() {
+    let port = quiet_port();
+    let statsd = started(tcp(port).reconnect_sleep(DAY));
+    let emitted = emit_numbered(&statsd, 0, 0);
+    // Long enough for an attempt to have failed; were it not, there would be nothing to see.
+    thread::sleep(Duration::from_millis(100));
+    let receiver = TcpReceiver::listen(Ipv4Addr::LOCALHOST, port, Close::Orderly);
+    assert_eq!(statsd.blocking_stop().sent, emitted);
+    receiver.wait_for_lines(1);
+}
+
+/// The lines that a stalled server has not taken when the deadline comes are exactly those that
+/// arrive after the next start: none is lost, none comes twice.
+#[test]
+fn a_restart_delivers_exactly_what_a_stop_kept() {
+    let receiver = TcpReceiver::start();
+    receiver.stall();
+    let builder = tcp(receiver.port()).queue_capacity(16 << 20);
+    let statsd = started(builder.stop_timeout(STOP_TIMEOUT));
+    // More than the operating system takes for a server that does not read.
+    let emitted: Vec<_> = (0..40_000).map(|number| emit_numbered(&statsd, 0, number)).collect();
+    let start = Instant::now();
+    let report = stop_in_vain(&statsd);
+    let is_late = start.elapsed() >= STOP_TIMEOUT + LATE;
+    assert_eq!(report.stats.dropped(), Tally::default());
+
+    receiver.read_on();
+    receiver.wait_for_end();
+    // The flusher closes its connection after it has settled the account, however late that was.
+    let stats = statsd.stats();
+    assert!(is_late || report.stats == stats, "{report:?}, and then {stats:?}");
+    assert_eq!(tally(&receiver.lines()), stats.sent);
+
+    eventually("it can be started again", || statsd.start_on_thread().is_ok());
+    eventually("all is sent", || statsd.blocking_flush() == FlushOutcome::Done);
+    receiver.wait_for_lines(emitted.len() as u64);
+    let [_, delivered] = &receiver.lines_by_connection()[..] else { panic!("two connections") };
+    assert_eq!(tally(delivered), stats.buffered);
+    assert_eq!(numbers_by_thread(&receiver.lines())[&0], Vec::from_iter(0..40_000));
+}
+
+#[test]
+fn a_flush_in_any_executor_gives_up_in_time() {
+    let statsd = started(tcp(quiet_port()).stop_timeout(STOP_TIMEOUT));
+    statsd.incr("a");
+    let flushing = statsd.clone();
+    assert_eq!(promptly(move || park_on(flushing.flush())), FlushOutcome::TimedOut);
+    assert_eq!(statsd.stats().buffered.lines, 1);
+}
+
+/// A flush that comes while a stop is on its way waits for its end, and hears that nothing runs any
+/// more: not that it is done.
+#[test]
+fn a_flush_during_a_stop_that_gives_up_is_told_so() {
+    let statsd = started(tcp(quiet_port()).stop_timeout(STOP_TIMEOUT));
+    emit_numbered(&statsd, 0, 0);
+    let runtime = runtime();
+    let (report, outcome) = runtime.block_on(async { tokio::join!(statsd.stop(), statsd.flush()) });
+    // Whose clock is first, the flush's own or the stop's, is a matter of moments.
+    assert!(matches!(outcome, FlushOutcome::NotRunning | FlushOutcome::TimedOut), "{outcome:?}");
+    assert_eq!(report.kept.lines, 1);
+    assert_eq!(statsd.blocking_flush(), FlushOutcome::NotRunning);
+}

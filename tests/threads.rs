@@ -1,0 +1,161 @@
+//! Threads that end: in what they emit at the very end, and in what they leave behind.
+
+// In a test, that is an assertion.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use freewheel::{Connector, Stats, Tally};
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+use support::{
+    TcpReceiver, assert_balanced, emit_numbered, flush, numbers_by_thread, quiet_port, runtime,
+    started, tcp,
+};
+use thread_local::ThreadLocal;
+
+#[test]
+fn a_timer_may_end_on_another_thread() {
+    let receiver = TcpReceiver::start();
+    let statsd = started(tcp(receiver.port()));
+    thread::scope(|scope| {
+        let timer = statsd.timer("a");
+        scope.spawn(move || drop(timer));
+    });
+    runtime().block_on(async {
+        let _timer = statsd.timer("b");
+        tokio::task::yield_now().await;
+    });
+    flush(&statsd);
+    receiver.wait_for_lines(2);
+    let lines = receiver.lines();
+    let recorded = |name: &str| lines.iter().filter(|line| line.starts_with(name)).count();
+    assert_eq!((recorded("a:"), recorded("b:")), (1, 1), "{lines:?}");
+}
+
+/// Emits when its thread ends, and says how that went.
+struct Farewell {
+    statsd: Connector,
+    result: Sender<thread::Result<()>>,
+}
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        // A panic here would end the process.
+        let emit = AssertUnwindSafe(|| (0..10).for_each(|_| self.statsd.incr("farewell")));
+        let _ = self.result.send(catch_unwind(emit));
+    }
+}
+
+thread_local! {
+    static FAREWELL: RefCell<Option<Farewell>> = const { RefCell::new(None) };
+}
+
+/// The destructors of a thread's values may emit, whichever side of the connector's own they
+/// come on. What comes too late is counted.
+///
+/// The thread's body is given what it is to keep in `FAREWELL`.
+fn farewells_are_counted(body: fn(&Connector, Farewell), lines: u64) -> Stats {
+    let receiver = TcpReceiver::start();
+    let statsd = started(tcp(receiver.port()));
+    let (sender, result) = mpsc::channel();
+    let farewell = Farewell { statsd: statsd.clone(), result: sender };
+    let emitting = statsd.clone();
+    thread::spawn(move || body(&emitting, farewell)).join().unwrap();
+    result.recv().unwrap().expect("emitting never panics");
+    flush(&statsd);
+    let stats = statsd.stats();
+    assert_eq!(stats.emitted.lines, lines);
+    assert_eq!(stats.sent.lines + stats.drops.thread_exit.lines, lines);
+    assert_balanced(&stats);
+    receiver.wait_for_lines(stats.sent.lines);
+    stats
+}
+
+#[test]
+fn a_destructor_that_runs_after_the_connectors_own_may_emit() {
+    let body = |statsd: &Connector, farewell| {
+        FAREWELL.set(Some(farewell));
+        statsd.incr("a");
+    };
+    let _ = farewells_are_counted(body, 11);
+}
+
+#[test]
+fn a_destructor_that_runs_before_the_connectors_own_may_emit() {
+    let body = |statsd: &Connector, farewell| {
+        statsd.incr("a");
+        FAREWELL.set(Some(farewell));
+    };
+    let _ = farewells_are_counted(body, 11);
+}
+
+#[test]
+fn a_thread_may_emit_only_when_it_ends() {
+    farewells_are_counted(|_, farewell| FAREWELL.set(Some(farewell)), 10);
+}
+
+#[test]
+fn a_thread_that_has_used_another_connector_may_emit_when_it_ends() {
+    let body = |_: &Connector, farewell| {
+        FAREWELL.set(Some(farewell));
+        tcp(1).build().unwrap().incr("a");
+    };
+    farewells_are_counted(body, 10);
+}
+
+/// Other libraries in the process may keep their places in the same crate as the connector.
+#[test]
+fn a_thread_whose_places_are_gone_before_its_first_line_may_emit_when_it_ends() {
+    let body = |_: &Connector, farewell| {
+        FAREWELL.set(Some(farewell));
+        ThreadLocal::new().get_or(|| ());
+    };
+    let stats = farewells_are_counted(body, 10);
+    // All of them: a line that were accepted would be in a place that no thread inherits.
+    assert_eq!(stats.drops.thread_exit.lines, 10);
+}
+
+#[test]
+fn short_lived_threads_lose_nothing() {
+    let receiver = TcpReceiver::start();
+    let statsd = started(tcp(receiver.port()));
+    let mut emitted = Tally::default();
+    for wave in 0..100 {
+        let threads = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map(|thread| {
+            let statsd = statsd.clone();
+            let emit = move |number| emit_numbered(&statsd, wave * 10 + thread, number);
+            thread::spawn(move || (0..10).map(emit).fold(Tally::default(), |a, b| a + b))
+        });
+        emitted = threads.into_iter().fold(emitted, |sum, thread| sum + thread.join().unwrap());
+    }
+    flush(&statsd);
+    let stats = statsd.stats();
+    assert_eq!((stats.emitted, stats.sent), (emitted, emitted));
+    receiver.wait_for_lines(10_000);
+    let threads = numbers_by_thread(&receiver.lines());
+    assert_eq!(threads.len(), 1_000);
+    assert!(threads.values().all(|numbers| numbers.iter().copied().eq(0..10)));
+}
+
+/// A thread takes over the memory of one that ended. If each brought its own, nothing would be
+/// dropped here.
+#[test]
+fn short_lived_threads_share_their_memory() {
+    const BLOCK: u64 = 1 << 10;
+    /// Threads of other tests take some of the places meanwhile.
+    const PLACES: u64 = 200;
+    let statsd = tcp(quiet_port()).queue_capacity(BLOCK as usize).build().unwrap();
+    let mut emitted = Tally::default();
+    for thread in 0..1_000 {
+        let emit = |number| emit_numbered(&statsd, thread, number);
+        let ten_lines = || (0..10).map(emit).fold(Tally::default(), |a, b| a + b);
+        emitted += thread::scope(|scope| scope.spawn(ten_lines).join().unwrap());
+    }
+    let stats = statsd.stats();
+    assert_eq!(stats.emitted, emitted);
+    assert!(stats.buffered.bytes <= (1 + PLACES) * BLOCK, "{stats:?}");
+    assert_balanced(&stats);
+}
