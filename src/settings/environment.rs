@@ -1,9 +1,9 @@
 //! The rules by which settings and environment become a connector.
 
 use super::{Prefix, Settings};
+use crate::builder::{Builder, Protocol, require};
 use crate::connector::Connector;
 use crate::error::BuildError;
-use crate::settings::{Builder, Protocol, require};
 use std::ffi::OsString;
 
 /// A value, and the name under which it was given: what an error is to name.
