@@ -15,6 +15,7 @@ use axum::routing::get;
 use criterion::{Criterion, criterion_group, criterion_main};
 use freewheel::Connector;
 use freewheel::axum::{instrument, layer};
+use freewheel::tower::StatsdLayer;
 use std::hint::black_box;
 use std::io::Read;
 use std::net::TcpListener;
@@ -57,6 +58,10 @@ fn connector() -> Connector {
     statsd
 }
 
+fn name(_request: &Request<Body>) -> &'static str {
+    "users.id"
+}
+
 fn web(criterion: &mut Criterion) {
     let statsd = connector();
     let router = || Router::<()>::new().route("/users/{id}", get(async || StatusCode::NO_CONTENT));
@@ -64,6 +69,7 @@ fn web(criterion: &mut Criterion) {
         ("bare", router()),
         ("idle layer", router().layer(layer_fn(Idle))),
         ("timed", router().layer(layer(&statsd))),
+        ("named by a function", router().layer(StatsdLayer::new(&statsd, name))),
         ("instrumented", instrument(router(), &statsd)),
         ("disabled", instrument(router(), &Connector::disabled())),
     ];

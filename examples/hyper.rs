@@ -47,6 +47,10 @@ fn name(request: &Request<Incoming>) -> &'static str {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
+    run(TcpListener::bind("127.0.0.1:8889").await?).await
+}
+
+pub(crate) async fn run(listener: TcpListener) -> Result<(), Box<dyn Error>> {
     let statsd = Connector::from_env()?;
     statsd.start().await?;
     let handler = Statsd::new(statsd.clone());
@@ -54,7 +58,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .layer(StatsdLayer::new(&statsd, name).in_flight("requests.in_flight"))
         .service(service_fn(move |request| answer(handler.clone(), request)));
 
-    let listener = TcpListener::bind("127.0.0.1:8889").await?;
     println!("listening on http://{}/", listener.local_addr()?);
     let connections = GracefulShutdown::new();
     let mut stop = std::pin::pin!(tokio::signal::ctrl_c());

@@ -1,7 +1,7 @@
 //! Endpoints: where lines go, checked once.
 
+use crate::builder::{Protocol, require};
 use crate::error::BuildError;
-use crate::settings::{Protocol, require};
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;

@@ -6,7 +6,7 @@
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 pub mod axum;
 #[cfg(feature = "tokio")]
-mod configuration;
+mod builder;
 #[cfg(feature = "tokio")]
 mod connector;
 #[cfg(feature = "tokio")]
@@ -50,7 +50,7 @@ pub mod faults {}
 
 #[cfg(feature = "tokio")]
 pub use {
-    configuration::Settings,
+    builder::{Builder, Delivery, Framing, Protocol, WhenFull},
     connector::Connector,
     emit::{
         Cardinality, Dialect, DogStatsDVersion, NoTags, SampleRate, SampleRateError, Tagged, Tags,
@@ -62,7 +62,7 @@ pub use {
         Counter, Distribution, Gauge, Histogram, Kind, Meter, Metric, MetricError, Sampled, Set,
         Timestamped, Timing,
     },
-    settings::{Builder, Delivery, Framing, Protocol, WhenFull},
+    settings::Settings,
     stats::{Drops, FlushOutcome, Losses, Stats, StopReport},
     timer::Timer,
 };

@@ -1,6 +1,7 @@
 //! Routes as metric paths.
+#![allow(unnameable_types)]
 
-use crate::tower::{MetricPath, NameRequest, PathText, sealed};
+use crate::tower::{MetricPath, Name, NameRequest, PathText, sealed};
 use axum::extract::MatchedPath;
 use http::Request;
 use std::fmt;
@@ -24,47 +25,57 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RouteName;
 
-impl<B> NameRequest<B> for RouteName {
-    fn name(&self, request: &Request<B>) -> impl MetricPath {
-        request
-            .extensions()
-            .get::<MatchedPath>()
-            .map_or(Route::Unmatched, |matched| Route::Matched(matched.as_str()))
+impl<B> NameRequest<B> for RouteName {}
+
+impl<B> Name<B> for RouteName {
+    type Kept = Route;
+    fn name(&self, request: &Request<B>) -> Route {
+        Route(request.extensions().get::<MatchedPath>().cloned())
     }
 }
 
-enum Route<'a> {
-    Matched(&'a str),
-    Unmatched,
-}
+/// The route that a request matched, if any.
+pub struct Route(Option<MatchedPath>);
 
-impl MetricPath for Route<'_> {}
+impl MetricPath for Route {}
 
-impl sealed::Sealed for Route<'_> {
+impl sealed::Sealed for Route {
     fn write(&self, path: &mut PathText) -> fmt::Result {
-        let Self::Matched(template) = self else {
-            path.push_str("unmatched");
-            return Ok(());
-        };
-        for segment in template.split('/').filter(|segment| !segment.is_empty()) {
-            if !path.as_str().is_empty() {
-                path.push_str(".");
-            }
-            // As long as nothing is to be changed, as it is.
-            let mut rest = segment;
-            while let Some(at) = rest.find(['{', '}', '*', '.']) {
-                path.push_str(&rest[..at]);
-                if rest[at..].starts_with('.') {
-                    path.push_str("_");
-                }
-                rest = &rest[at + 1..];
-            }
-            path.push_str(rest);
-        }
-        if path.as_str().is_empty() {
-            path.push_str("root");
+        match &self.0 {
+            Some(template) => write(template.as_str(), path),
+            None => path.push_str("unmatched"),
         }
         Ok(())
+    }
+}
+
+/// Writes what a template is called.
+fn write(template: &str, path: &mut PathText) {
+    let mut rest = template;
+    // Whether a segment has ended, and the next is to be set apart from it.
+    let mut is_apart = false;
+    loop {
+        // What is to be changed is ASCII: a boundary of characters, whatever stands around it.
+        let is_special = |byte: &u8| matches!(byte, b'/' | b'{' | b'}' | b'*' | b'.');
+        let plain = rest.bytes().position(|byte| is_special(&byte)).unwrap_or(rest.len());
+        let special = rest.as_bytes().get(plain);
+        if plain > 0 || special == Some(&b'.') {
+            if is_apart && !path.as_str().is_empty() {
+                path.push_str(".");
+            }
+            is_apart = false;
+            path.push_str(&rest[..plain]);
+        }
+        match special {
+            Some(b'/') => is_apart = true,
+            Some(b'.') => path.push_str("_"),
+            Some(_) => {}
+            None => break,
+        }
+        rest = &rest[plain + 1..];
+    }
+    if path.as_str().is_empty() {
+        path.push_str("root");
     }
 }
 
@@ -86,8 +97,10 @@ mod tests {
             ("/größe/{n}", "größe.n"),
             ("//", "root"),
         ] {
-            assert_eq!(PathText::new(&Route::Matched(template)).as_str(), name, "{template}");
+            let mut path = PathText::new("");
+            write(template, &mut path);
+            assert_eq!(path.as_str(), name, "{template}");
         }
-        assert_eq!(PathText::new(&Route::Unmatched).as_str(), "unmatched");
+        assert_eq!(PathText::new(&Route(None)).as_str(), "unmatched");
     }
 }

@@ -1,8 +1,8 @@
 //! A whole service: started, served and stopped.
 
 use super::{ShutdownSignal, instrument};
-use crate::configuration::Settings;
 use crate::error::{BuildError, StartError};
+use crate::settings::Settings;
 use crate::stats::StopReport;
 use axum::Router;
 use axum::serve::Listener;

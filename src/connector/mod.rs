@@ -3,12 +3,12 @@
 mod calls;
 mod scoped;
 
+use crate::builder::{Builder, SendSettings, Shape};
 use crate::emit::{Sampling, Scope};
 use crate::error::{BuildError, StartError};
 use crate::handoff::Exchange;
 use crate::lifecycle::Lifecycle;
 use crate::send::{Shared, Warnings};
-use crate::settings::{Builder, Settings, Shape};
 use crate::stats::{Account, FlushOutcome, Stats, StopReport};
 use std::fmt;
 use std::sync::Arc;
@@ -117,7 +117,7 @@ impl Connector {
         Self { plain: None, decorated: None }
     }
 
-    pub(crate) fn new(settings: Settings, shape: Shape) -> Self {
+    pub(crate) fn new(settings: SendSettings, shape: Shape) -> Self {
         let wake = Arc::new(Notify::new());
         let ring = Arc::clone(&wake);
         let exchange = Arc::new(Exchange::new(

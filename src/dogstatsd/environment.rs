@@ -15,10 +15,10 @@
 //! One that is empty is as one that is not there. What is not asked for is not looked at: the port is
 //! not, where there is a URL.
 
+use crate::builder::{Protocol, require};
 use crate::emit::Cardinality;
 use crate::endpoint::{self, Endpoint};
 use crate::error::BuildError;
-use crate::settings::{Protocol, require};
 use std::ffi::OsString;
 
 /// What the environment says.

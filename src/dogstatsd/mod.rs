@@ -18,10 +18,10 @@ mod service_check;
 pub use event::{AlertType, Event, Priority};
 pub use service_check::{ServiceCheck, Status};
 
+use crate::builder::{Builder, Framing, Protocol};
 use crate::connector::{Connector, Inner};
 use crate::emit::{self, Dialect, Invalid, Unsupported};
 use crate::error::BuildError;
-use crate::settings::{Builder, Framing, Protocol};
 use environment::Environment;
 use origin::Origin;
 use rendered::{Rendered, Surroundings};

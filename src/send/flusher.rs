@@ -6,8 +6,8 @@
 
 use super::link::Link;
 use super::warnings::Warnings;
+use crate::builder::SendSettings;
 use crate::handoff::{Collector, Exchange, Tally};
-use crate::settings::Settings;
 use crate::stats::{Account, FlushOutcome, Stats, StopReport};
 use bytes::Buf;
 use memchr::memchr_iter;
@@ -25,7 +25,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 /// What the flusher and its owner have in common.
 pub(crate) struct Shared {
     pub(crate) exchange: Arc<Exchange>,
-    pub(crate) settings: Settings,
+    pub(crate) settings: SendSettings,
     pub(crate) account: Account,
     pub(crate) connected: AtomicBool,
     /// Dropped and lost lines that were warned of.

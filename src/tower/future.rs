@@ -1,5 +1,6 @@
 //! The future of a response: where requests end.
 
+use super::path::MetricPath;
 use super::record::Record;
 use super::recorded::{Head, Recorded};
 use http::Response;
@@ -13,23 +14,24 @@ pin_project! {
     ///
     /// The request is recorded when this is ready, before anybody else sees the response; or when it is
     /// dropped before.
-    pub struct ResponseFuture<F, R = Head> {
+    pub struct ResponseFuture<F, N: MetricPath, R = Head> {
         // The record first: what a service does when it is dropped is not its client's time.
-        record: Option<Record>,
+        record: Option<Record<N>>,
         #[pin]
         inner: F,
         recorded: PhantomData<fn() -> R>,
     }
 }
 
-impl<F, R> ResponseFuture<F, R> {
-    pub(super) fn new(inner: F, record: Option<Record>) -> Self {
+impl<F, N: MetricPath, R> ResponseFuture<F, N, R> {
+    pub(super) fn new(inner: F, record: Option<Record<N>>) -> Self {
         Self { record, inner, recorded: PhantomData }
     }
 }
 
-impl<F, R, B, E> Future for ResponseFuture<F, R>
+impl<F, N, R, B, E> Future for ResponseFuture<F, N, R>
 where
+    N: MetricPath,
     F: Future<Output = Result<Response<B>, E>>,
     R: Recorded<B>,
 {
@@ -53,7 +55,7 @@ where
     }
 }
 
-impl<F, R> std::fmt::Debug for ResponseFuture<F, R> {
+impl<F, N: MetricPath, R> std::fmt::Debug for ResponseFuture<F, N, R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ResponseFuture").field("recorded", &self.record.is_none()).finish()
     }

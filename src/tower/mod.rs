@@ -64,6 +64,8 @@ pub use future::ResponseFuture;
 pub use handler::{ExecutionTimer, Statsd};
 pub use layer::StatsdLayer;
 pub use name::NameRequest;
+#[cfg(feature = "axum")]
+pub(crate) use name::sealed::Name;
 pub use path::MetricPath;
 #[cfg(feature = "axum")]
 pub(crate) use path::{PathText, sealed};

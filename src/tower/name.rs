@@ -1,12 +1,14 @@
 //! What requests are called.
+#![allow(unnameable_types)]
 
-use super::path::MetricPath;
+use super::path::{MetricPath, PathText};
 use http::Request;
 
 /// Names requests: the `<handler>` of `timers.<handler>.<METHOD>.<status>`.
 ///
 /// Implemented for a fixed text, and for functions of the request. In axum,
-/// [`RouteName`](crate::axum::RouteName) names by the matched route.
+/// [`RouteName`](crate::axum::RouteName) names by the matched route. It is sealed: a function
+/// does for every other name.
 ///
 /// A name should be one of few. The path that a client sent is not: each would make a metric of its own
 /// for every server behind, for as long as that keeps it.
@@ -27,14 +29,27 @@ use http::Request;
 /// # fn is_layer<B, N: freewheel::tower::NameRequest<B>>(_: StatsdLayer<N>) {}
 /// # is_layer::<String, _>(layer);
 /// ```
-pub trait NameRequest<B> {
-    /// The request's name. It is called when the request comes, and the name written down then.
-    fn name(&self, request: &Request<B>) -> impl MetricPath;
+///
+/// The function is called when the request comes, and what it returns is displayed then.
+pub trait NameRequest<B>: sealed::Name<B> {}
+
+pub(crate) mod sealed {
+    use super::{MetricPath, Request};
+
+    pub trait Name<B> {
+        /// The name until the request has ended: small, since it moves with the future, and
+        /// displayed by this library alone, since that is done in a destructor.
+        type Kept: MetricPath;
+        fn name(&self, request: &Request<B>) -> Self::Kept;
+    }
 }
 
-impl<B> NameRequest<B> for &'static str {
-    fn name(&self, _request: &Request<B>) -> impl MetricPath {
-        *self
+impl<B> NameRequest<B> for &'static str {}
+
+impl<B> sealed::Name<B> for &'static str {
+    type Kept = Self;
+    fn name(&self, _request: &Request<B>) -> Self {
+        self
     }
 }
 
@@ -43,7 +58,16 @@ where
     F: Fn(&Request<B>) -> P,
     P: MetricPath,
 {
-    fn name(&self, request: &Request<B>) -> impl MetricPath {
-        self(request)
+}
+
+impl<B, F, P> sealed::Name<B> for F
+where
+    F: Fn(&Request<B>) -> P,
+    P: MetricPath,
+{
+    /// Written down at once: what displays it may be anybody's.
+    type Kept = PathText;
+    fn name(&self, request: &Request<B>) -> PathText {
+        PathText::new(&self(request))
     }
 }

@@ -70,12 +70,6 @@ impl PathText {
         }
     }
 
-    /// A status, as the last part.
-    pub(crate) fn push_status(&mut self, status: u16) {
-        self.push_str(".");
-        self.push_str(itoa::Buffer::new().format(status));
-    }
-
     fn truncate(&mut self, len: usize) {
         match self {
             Self::Short(text) => text.truncate(len),
@@ -125,6 +119,14 @@ macro_rules! texts {
 }
 
 texts!(str String Box<str> std::sync::Arc<str> Cow<'_, str>);
+
+impl MetricPath for PathText {}
+impl sealed::Sealed for PathText {
+    fn write(&self, path: &mut PathText) -> fmt::Result {
+        path.push_str(self.as_str());
+        Ok(())
+    }
+}
 
 macro_rules! displayed {
     ($($type:ty)*) => {$(

@@ -1,4 +1,7 @@
 //! The record of one request, written when it is dropped.
+//!
+//! It moves with the future, which axum puts into a box: so it holds what the path is made of, and the
+//! path is put together at the end.
 #![allow(unnameable_types)]
 
 use super::path::{MetricPath, PathText};
@@ -46,33 +49,38 @@ impl InFlight {
 }
 
 /// A request under way. Dropped, it is recorded with the status that it has by then.
-pub struct Record {
+pub struct Record<N: MetricPath> {
     scope: Arc<Scope>,
-    /// Without the status.
-    path: PathText,
+    name: N,
+    method: &'static str,
     start: Instant,
     status: u16,
 }
 
-impl Record {
+impl<N: MetricPath> Record<N> {
     /// Begins at this moment; None where nothing is to be recorded.
-    pub(super) fn begin<P: MetricPath>(
+    pub(super) fn begin(
         scope: &Arc<Scope>,
         method: &Method,
-        name: impl FnOnce() -> P,
+        name: impl FnOnce() -> N,
     ) -> Option<Self> {
         scope.connector.inner()?;
         let start = Instant::now();
-        let mut path = PathText::new(&name());
-        if path.as_str().is_empty() {
-            path.push_str("unmatched");
-        }
-        path.push_str(".");
-        path.push_str(known(method));
+        let (name, method) = (name(), known(method));
         if let Some(in_flight) = &scope.in_flight {
             in_flight.enter(&scope.connector);
         }
-        Some(Self { scope: Arc::clone(scope), path, start, status: FAILED })
+        Some(Self { scope: Arc::clone(scope), name, method, start, status: FAILED })
+    }
+
+    fn path(&self) -> PathText {
+        let mut path = PathText::new(&self.name);
+        if path.as_str().is_empty() {
+            path.push_str("unmatched");
+        }
+        path.push_str(self.method);
+        path.push_str(itoa::Buffer::new().format(self.status));
+        path
     }
 
     /// The service is at work: if it does not come back, it has panicked.
@@ -94,20 +102,18 @@ impl Record {
     pub(super) fn finish_head(mut self, status: StatusCode) -> BodyRecord {
         self.status = status.as_u16();
         let scope = Arc::clone(&self.scope);
-        let mut path = self.path.clone();
-        path.push_status(self.status);
+        let mut path = self.path();
         path.push_str(".body");
         drop(self);
         BodyRecord { scope, path, start: Instant::now() }
     }
 }
 
-impl Drop for Record {
+impl<N: MetricPath> Drop for Record<N> {
     fn drop(&mut self) {
         let elapsed = self.start.elapsed();
-        self.path.push_status(self.status);
         let connector = &self.scope.connector;
-        connector.timing(self.path.as_str(), elapsed);
+        connector.timing(self.path().as_str(), elapsed);
         if let Some(in_flight) = &self.scope.in_flight {
             in_flight.leave(connector);
         }
@@ -127,18 +133,18 @@ impl Drop for BodyRecord {
     }
 }
 
-/// The method, if it is one of the standard: others are as many as clients like.
+/// The method between its dots, if it is one of the standard: others are as many as clients like.
 fn known(method: &Method) -> &'static str {
     match *method {
-        Method::GET => "GET",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::DELETE => "DELETE",
-        Method::HEAD => "HEAD",
-        Method::OPTIONS => "OPTIONS",
-        Method::PATCH => "PATCH",
-        Method::TRACE => "TRACE",
-        Method::CONNECT => "CONNECT",
-        _ => "OTHER",
+        Method::GET => ".GET.",
+        Method::POST => ".POST.",
+        Method::PUT => ".PUT.",
+        Method::DELETE => ".DELETE.",
+        Method::HEAD => ".HEAD.",
+        Method::OPTIONS => ".OPTIONS.",
+        Method::PATCH => ".PATCH.",
+        Method::TRACE => ".TRACE.",
+        Method::CONNECT => ".CONNECT.",
+        _ => ".OTHER.",
     }
 }

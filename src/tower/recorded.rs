@@ -2,6 +2,7 @@
 #![allow(unnameable_types)]
 
 use super::body::TimedBody;
+use super::path::MetricPath;
 use super::record::Record;
 use http::Response;
 
@@ -20,11 +21,11 @@ pub trait Recorded<B>: sealed::Answer<B, Self::Body> {
 }
 
 pub(super) mod sealed {
-    use super::{Record, Response};
+    use super::{MetricPath, Record, Response};
 
     /// Ends the record of the head.
     pub trait Answer<B, T> {
-        fn answer(response: Response<B>, record: Option<Record>) -> Response<T>;
+        fn answer<N: MetricPath>(response: Response<B>, record: Option<Record<N>>) -> Response<T>;
     }
 }
 
@@ -33,7 +34,7 @@ impl<B> Recorded<B> for Head {
 }
 
 impl<B> sealed::Answer<B, B> for Head {
-    fn answer(response: Response<B>, record: Option<Record>) -> Response<B> {
+    fn answer<N: MetricPath>(response: Response<B>, record: Option<Record<N>>) -> Response<B> {
         if let Some(record) = record {
             record.finish(response.status());
         }
@@ -46,7 +47,10 @@ impl<B> Recorded<B> for HeadAndBody {
 }
 
 impl<B> sealed::Answer<B, TimedBody<B>> for HeadAndBody {
-    fn answer(response: Response<B>, record: Option<Record>) -> Response<TimedBody<B>> {
+    fn answer<N: MetricPath>(
+        response: Response<B>,
+        record: Option<Record<N>>,
+    ) -> Response<TimedBody<B>> {
         let record = record.map(|record| record.finish_head(response.status()));
         response.map(|body| TimedBody::new(body, record))
     }

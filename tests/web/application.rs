@@ -1,12 +1,15 @@
-//! The sample application, `examples/axum.rs`, in a process of its own.
+//! The sample applications, `examples/axum.rs` and `examples/hyper.rs`, each in a process of its own.
 
 #[path = "../../examples/axum.rs"]
 #[allow(dead_code)]
-mod sample;
+mod on_axum;
+#[path = "../../examples/hyper.rs"]
+#[allow(dead_code)]
+mod on_hyper;
 
 use crate::client::Keeping;
-use crate::elsewhere;
 use crate::support::{PATIENCE, TcpReceiver};
+use crate::{elsewhere, without_time};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -15,7 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
-/// Set in the process that is the application.
+/// Says in its process which application it is.
 const APPLICATION: &str = "FREEWHEEL_TEST_APPLICATION";
 
 /// The application in a process that has these two variables of StatsD and no other.
@@ -26,7 +29,8 @@ pub(crate) struct Application {
 }
 
 impl Application {
-    pub(crate) fn start(host: &str, port: Option<u16>) -> Self {
+    /// The one on `axum` or on `hyper`.
+    pub(crate) fn start(which: &str, host: &str, port: Option<u16>) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["application::application", "--exact", "--nocapture"]);
         for variable in ["STATSD_ENABLED", "STATSD_PORT", "STATSD_PROTOCOL"] {
@@ -37,7 +41,7 @@ impl Application {
             command.env("STATSD_PORT", port.to_string());
         }
         command.env("STATSD_HOST", host).env("STATSD_PREFIX", "applications.my-service");
-        command.env(APPLICATION, "1").stdout(Stdio::piped());
+        command.env(APPLICATION, which).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let address = loop {
@@ -50,9 +54,11 @@ impl Application {
         Self { child, output, address }
     }
 
-    pub(crate) fn terminate(&self) {
+    /// Sends it a signal, by its name without the SIG.
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        let mut kill = Command::new("kill");
+        assert!(kill.args([&format!("-{name}"), &id]).status().unwrap().success());
     }
 
     /// All that it has printed since, when it has ended well.
@@ -79,21 +85,69 @@ impl Drop for Application {
 /// Not a test but the application, where another test has started this program as such.
 #[test]
 fn application() {
-    if std::env::var_os(APPLICATION).is_none() {
-        return;
-    }
+    let Ok(which) = std::env::var(APPLICATION) else { return };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        sample::run(listener).await.unwrap();
+        match &*which {
+            "hyper" => on_hyper::run(listener).await.unwrap(),
+            _ => on_axum::run(listener).await.unwrap(),
+        }
     });
+}
+
+/// What arrives for one request to this application, times as `_`.
+#[cfg(unix)]
+async fn lines_of_one_request(which: &str) -> Vec<String> {
+    let receiver = elsewhere(TcpReceiver::start).await;
+    let application = Application::start(which, "127.0.0.1", Some(receiver.port()));
+    let client = Keeping::new(application.address);
+    assert_eq!(client.request("GET", "/").await.unwrap(), 204);
+    application.signal("INT");
+    let printed = tokio::task::spawn_blocking(|| application.end()).await.unwrap();
+    assert!(printed.contains("buffered 0 + dropped 0 + lost 0"), "{printed}");
+    receiver.wait_for_end();
+    receiver.lines().iter().map(|line| without_time(line)).collect()
 }
 
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn terminated_in_the_midst_of_load_it_loses_no_metric_of_a_request_that_was_answered() {
+async fn the_application_on_axum_sends_what_the_readme_shows() {
+    let expected = [
+        "applications.my-service.timers.some-operation:_|ms",
+        "applications.my-service.timers.root.GET.204:_|ms",
+    ];
+    assert_eq!(lines_of_one_request("axum").await, expected);
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_application_on_hyper_sends_what_the_readme_shows() {
+    let expected = [
+        "applications.my-service.gauges.requests.in_flight:1|g",
+        "applications.my-service.timers.some-operation:_|ms",
+        "applications.my-service.timers.root.GET.204:_|ms",
+        "applications.my-service.gauges.requests.in_flight:0|g",
+    ];
+    assert_eq!(lines_of_one_request("hyper").await, expected);
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sigterm_in_the_midst_of_load_loses_no_metric_of_a_request_that_was_answered() {
+    end_in_the_midst_of_load("TERM").await;
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sigint_in_the_midst_of_load_loses_no_metric_of_a_request_that_was_answered() {
+    end_in_the_midst_of_load("INT").await;
+}
+
+#[cfg(unix)]
+async fn end_in_the_midst_of_load(signal: &str) {
     let receiver = elsewhere(TcpReceiver::start).await;
-    let application = Application::start("127.0.0.1", Some(receiver.port()));
+    let application = Application::start("axum", "127.0.0.1", Some(receiver.port()));
     let client = Keeping::new(application.address);
     let (answered, asked) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let mut clients = JoinSet::new();
@@ -114,7 +168,7 @@ async fn terminated_in_the_midst_of_load_it_loses_no_metric_of_a_request_that_wa
         });
     }
     tokio::time::sleep(Duration::from_millis(2_500)).await;
-    application.terminate();
+    application.signal(signal);
     while let Some(client) = clients.join_next().await {
         client.unwrap();
     }

@@ -44,11 +44,11 @@ fn read_line(reported: &mut Reported, line: &str) -> Option<()> {
 async fn with_two_variables_the_sample_application_shows_its_two_timers_after_one_request() {
     let address = "127.81.25.1";
     let server = start(address);
-    let application = Application::start(address, None);
+    let application = Application::start("axum", address, None);
     let client = Keeping::new(application.address);
     assert_eq!(client.request("GET", "/").await.unwrap(), 204);
     let reported = server.wait_until(|reported| reported.metrics.timers.len() >= 2);
-    application.terminate();
+    application.signal("TERM");
     application.end();
     let timers = reported.metrics.timers;
     let names: Vec<_> = timers.keys().collect();

@@ -3,9 +3,9 @@
 use super::TURN;
 #[cfg(target_os = "linux")]
 use super::unacknowledged::unacknowledged;
+use crate::builder::{Delivery, SendSettings};
 use crate::handoff::{Collector, Tally};
 use crate::send::stream::Stream;
-use crate::settings::{Delivery, Settings};
 use crate::stats::Account;
 use socket2::SockRef;
 use std::io::{self, ErrorKind, IoSlice};
@@ -53,7 +53,7 @@ pub(in crate::send) struct Connection {
 }
 
 impl Connection {
-    pub(super) async fn to(address: SocketAddr, settings: &Settings) -> io::Result<Self> {
+    pub(super) async fn to(address: SocketAddr, settings: &SendSettings) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         // On this machine a port that nobody listens at can be given to the caller itself,
         // which is then connected to itself.
@@ -72,12 +72,12 @@ impl Connection {
     }
 
     #[cfg(unix)]
-    pub(super) async fn to_path(path: &Path, settings: &Settings) -> io::Result<Self> {
+    pub(super) async fn to_path(path: &Path, settings: &SendSettings) -> io::Result<Self> {
         let stream = UnixStream::connect(path).await?;
         Ok(Self::new(Socket::Unix(stream), settings))
     }
 
-    fn new(socket: Socket, settings: &Settings) -> Self {
+    fn new(socket: Socket, settings: &SendSettings) -> Self {
         let stream = Stream::new(settings.framing, settings.max_datagram_payload);
         Self { socket, stream, delivery: settings.delivery, look: None, ended: None }
     }

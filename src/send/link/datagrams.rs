@@ -11,13 +11,13 @@ use super::TURN;
 use super::datagram_socket::is_not_to_be_cut;
 use super::datagram_socket::{Socket, is_out_of_buffers, is_too_long};
 use super::lookup::Lookups;
+use crate::builder::SendSettings;
 use crate::endpoint::Endpoint;
 use crate::handoff::{Collector, Tally};
 use crate::send::pace::Pace;
 #[cfg(any(target_os = "linux", test))]
 use crate::send::segments;
 use crate::send::{datagram, packed};
-use crate::settings::Settings;
 use crate::stats::Account;
 use bytes::{Buf, BytesMut};
 use std::future::pending;
@@ -65,7 +65,11 @@ struct Attempt {
 }
 
 impl Datagrams {
-    pub(super) fn to(address: SocketAddr, settings: &Settings, probing: bool) -> io::Result<Self> {
+    pub(super) fn to(
+        address: SocketAddr,
+        settings: &SendSettings,
+        probing: bool,
+    ) -> io::Result<Self> {
         let lookups = match &settings.endpoint {
             Endpoint::Udp(address) => Lookups::new(address, settings.lookup_interval),
             _ => None,
@@ -81,7 +85,7 @@ impl Datagrams {
     }
 
     #[cfg(unix)]
-    pub(super) fn to_path(path: &Path, settings: &Settings) -> io::Result<Self> {
+    pub(super) fn to_path(path: &Path, settings: &SendSettings) -> io::Result<Self> {
         let socket = UnixDatagram::unbound()?;
         socket.connect(path)?;
         // It refuses the datagram at hand, which is not in flight yet, and is held in any case.

@@ -7,9 +7,9 @@ mod lookup;
 #[cfg(target_os = "linux")]
 mod unacknowledged;
 
+use crate::builder::SendSettings;
 use crate::endpoint::Endpoint;
 use crate::handoff::{Collector, Tally};
-use crate::settings::Settings;
 use crate::stats::Account;
 use connection::Connection;
 use datagrams::Datagrams;
@@ -36,7 +36,7 @@ impl Link {
 
     /// Looks the name up and tries each of its addresses, the `attempt`th first: over UDP,
     /// where the first always takes a connection, another one is reached so.
-    pub(super) async fn connect(settings: &Settings, attempt: usize) -> io::Result<Self> {
+    pub(super) async fn connect(settings: &SendSettings, attempt: usize) -> io::Result<Self> {
         let limit = settings.connect_timeout;
         let mut failure = io::Error::new(ErrorKind::NotFound, "the name has no address");
         let (addresses, over_udp) = match &settings.endpoint {

@@ -1,9 +1,9 @@
 //! The rules by which settings and environment become a connector.
 
 use super::{Prefix, Settings};
+use crate::builder::{Builder, Protocol, require};
 use crate::connector::Connector;
 use crate::error::BuildError;
-use crate::settings::{Builder, Protocol, require};
 use std::ffi::OsString;
 
 /// A value, and the name under which it was given: what an error is to name.
@@ -189,7 +189,7 @@ fn refused(
 fn is_truthy(text: &str) -> bool {
     let integer = text.trim();
     let digits = integer.strip_prefix(['+', '-']).unwrap_or(integer);
-    let is_integer = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let is_integer = digits.bytes().all(|byte| byte.is_ascii_digit());
     let is_word = || ["on", "t", "true", "yes"].iter().any(|word| text.eq_ignore_ascii_case(word));
     if is_integer { digits.bytes().any(|byte| byte != b'0') } else { is_word() }
 }

@@ -1,4 +1,4 @@
-//! Settings: given one by one, refused or accepted together.
+//! The builder: settings given one by one, refused or accepted together.
 
 mod vocabulary;
 
@@ -114,7 +114,7 @@ pub struct Builder {
 
 /// What the flusher works by: checked, and never wrong after.
 #[derive(Clone, Debug)]
-pub(crate) struct Settings {
+pub(crate) struct SendSettings {
     pub(crate) endpoint: Endpoint,
     pub(crate) max_datagram_payload: usize,
     pub(crate) pack_values: bool,
@@ -343,7 +343,7 @@ impl Builder {
         Ok(Connector::new(settings, shape))
     }
 
-    pub(crate) fn check(self) -> Result<(Settings, Shape), BuildError> {
+    pub(crate) fn check(self) -> Result<(SendSettings, Shape), BuildError> {
         let endpoint = Endpoint::new(self.protocol, &self.host, self.port)?;
         let prefix = self.prefix.trim_matches('.').to_owned();
         let clean = self.vocabulary.accepts_prefix(&prefix);
@@ -386,7 +386,7 @@ impl Builder {
         let checked = self.vocabulary.check(&prefix, type_prefixes, is_stream)?;
         let Checked { scope, sampling, pack_values } = checked;
         let shape = Shape { scope, sampling, block_size, blocks, ring_at };
-        let settings = Settings {
+        let settings = SendSettings {
             endpoint,
             max_datagram_payload: payload,
             pack_values,

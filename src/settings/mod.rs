@@ -7,8 +7,8 @@
 mod deserialize;
 mod environment;
 
+use crate::builder::{Builder, Protocol};
 use crate::connector::Connector;
-use crate::settings::{Builder, Protocol};
 use std::time::Duration;
 
 /// What an application says about its metrics; what it leaves open, these environment variables

@@ -2,8 +2,8 @@
 
 use super::environment::protocol;
 use super::{Prefix, Settings};
+use crate::builder::{Builder, Delivery, Framing, WhenFull};
 use crate::error::BuildError;
-use crate::settings::{Builder, Delivery, Framing, WhenFull};
 use serde::{Deserialize, Deserializer};
 use std::time::Duration;
 
