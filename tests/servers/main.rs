@@ -13,9 +13,16 @@
 //! How fast the machine is decides nothing: a test waits for a server's own report, up to
 //! [`server::DEADLINE`], and judges only what that says.
 
+#[path = "../rig/process.rs"]
+#[allow(dead_code)]
+mod process;
+
 mod collectd;
+#[cfg(target_os = "linux")]
+mod datadog;
 mod deaths;
 mod netdata;
 mod server;
 mod statsd;
+mod vocabulary;
 mod workload;
