@@ -457,13 +457,28 @@ fn what_is_forbidden_becomes_an_underscore() {
         statsd.scoped("a:b").incr("c");
         statsd.scoped("a:b").counter("c").build().incr();
         statsd.set("s", "a:b|c\nd@#");
+        statsd.metric::<Set>("s").build().insert("@");
+        statsd.scoped("a:b").inject_metric("c", "1", "c");
     });
     let scoped = "a_b.c:1|c";
     assert_eq!(
         lines,
-        ["a_b_c_d@#,;=:1|c", "a_b_c_d@#,;=:1|c", scoped, scoped, scoped, "s:a_b_c_d@#|s"]
+        [
+            "a_b_c_d@#,;=:1|c",
+            "a_b_c_d@#,;=:1|c",
+            scoped,
+            scoped,
+            scoped,
+            "s:a_b_c_d__|s",
+            "s:_|s",
+            scoped
+        ]
     );
-    assert_eq!(stats.altered, 6);
+    assert_eq!(stats.altered, 8);
+    // No tag is on an injected line, so none was altered.
+    let tagged = |statsd: &Connector| statsd.with_tag("a,b", "c").inject_metric("d", "1", "c");
+    let (lines, stats) = spoken(Dialect::DogStatsD, tagged);
+    assert_eq!((lines, stats.altered), (vec!["d:1|c".to_owned()], 0));
 }
 
 /// The Agent takes a line that begins with `_e{` for an event, and with `_sc` for a service
