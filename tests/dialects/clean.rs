@@ -62,3 +62,55 @@ fn what_is_forbidden_becomes_an_underscore() {
     let (lines, stats) = spoken(Dialect::DogStatsD, tagged);
     assert_eq!((lines, stats.altered), (vec!["d:1|c".to_owned()], 0));
 }
+
+/// The table at [`Dialect`], character by character, in a text that nothing else is wrong with.
+#[test]
+fn the_table_of_what_is_forbidden() {
+    let words = " !#,:;=[\\]^|~";
+    let strict: String = (' '..='ÿ').filter(|c| !c.is_ascii_alphanumeric()).collect();
+    let strict = &*strict.replace(['_', '-', '.'], "");
+    for (dialect, [name, key, value, member]) in [
+        (Dialect::StatsD, [":|", "", "", ":|@#"]),
+        (Dialect::Extended, [":|", "", "", ":|@#"]),
+        (Dialect::DogStatsD, [":|", ":|,", "|,", ":|"]),
+        (Dialect::Graphite, [strict, strict, strict, ":|"]),
+        (Dialect::Influx, [words, words, words, ":|"]),
+        (Dialect::Librato, [words, words, words, ":|"]),
+        (Dialect::SignalFx, [words, words, words, ":|"]),
+    ] {
+        let has_tags = !matches!(dialect, Dialect::StatsD | Dialect::Extended);
+        let (mut expected, mut altered) = (Vec::new(), 0);
+        let (lines, stats) = spoken(dialect, |statsd| {
+            for character in '\0'..='ÿ' {
+                let text = &*format!("a{character}b");
+                let mut safe = |forbidden: &str| {
+                    let is_safe = !character.is_control() && !forbidden.contains(character);
+                    altered += u64::from(!is_safe);
+                    if is_safe { text.to_owned() } else { "a_b".to_owned() }
+                };
+                statsd.incr(text);
+                expected.push(format!("{}:1|c", safe(name)));
+                statsd.set("s", text);
+                expected.push(format!("s:{}|s", safe(member)));
+                if has_tags {
+                    statsd.counter("k").tag(text, "v").incr();
+                    expected.push(tagged(dialect, "k", &safe(key), "v"));
+                    statsd.counter("v").tag("k", text).incr();
+                    expected.push(tagged(dialect, "v", "k", &safe(value)));
+                }
+            }
+        });
+        assert_eq!(lines, expected, "{dialect:?}");
+        assert_eq!(stats.altered, altered, "{dialect:?}");
+    }
+}
+
+fn tagged(dialect: Dialect, name: &str, key: &str, value: &str) -> String {
+    match dialect {
+        Dialect::Graphite => format!("{name};{key}={value}:1|c"),
+        Dialect::Influx => format!("{name},{key}={value}:1|c"),
+        Dialect::Librato => format!("{name}#{key}={value}:1|c"),
+        Dialect::SignalFx => format!("{name}[{key}={value}]:1|c"),
+        _ => format!("{name}:1|c|#{key}:{value}"),
+    }
+}

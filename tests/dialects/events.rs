@@ -50,7 +50,7 @@ fn tags(key: &str, value: &str) -> Vec<Tag> {
 
 /// A text with its line breaks as servers have them.
 fn broken(text: &str) -> String {
-    let text = text.replace("\\n", "\n").replace("\r\n", "\n").replace('\r', "\n");
+    let text = text.replace("\r\n", "\n").replace('\r', "\n").replace("\\n", "\n");
     text.replace(|c: char| c.is_control() && c != '\n' && c != '\t', "_")
 }
 
