@@ -179,11 +179,32 @@ fn vocabulary(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// A timing by the handle of the one other client that has handles and sends each value: those of its
+/// histograms. (Its counters and gauges are sums, and one line for all calls of three seconds.)
+#[cfg(feature = "peers")]
+fn peers(criterion: &mut Criterion) {
+    use metrics_exporter_dogstatsd::DogStatsDBuilder;
+    let receiver = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let address = receiver.local_addr().expect("it is bound").to_string();
+    let builder = DogStatsDBuilder::default().with_remote_address(address).expect("an address");
+    builder.with_telemetry(false).install().expect("the first recorder");
+    let handle = metrics::histogram!(NAME);
+    let elapsed = Duration::from_nanos(1_234_567);
+    let mut group = criterion.benchmark_group("prepared timing");
+    group.bench_function("metrics-exporter-dogstatsd", |bencher| {
+        bencher.iter(|| black_box(&handle).record(black_box(elapsed)));
+    });
+    group.finish();
+}
+
+#[cfg(not(feature = "peers"))]
+fn peers(_criterion: &mut Criterion) {}
+
 criterion_group! {
     name = benches;
     config = Criterion::default()
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2));
-    targets = vocabulary
+    targets = vocabulary, peers
 }
 criterion_main!(benches);

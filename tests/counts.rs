@@ -195,6 +195,46 @@ fn no_call_allocates() {
     }
 }
 
+/// Lines that are not drawn cost no more than the draw.
+struct NotDrawn {
+    statsd: Connector,
+    prepared: Counter,
+    rate: SampleRate,
+}
+
+impl NotDrawn {
+    fn new(dialect: Dialect) -> Self {
+        let rate = SampleRate::new(1e-18).unwrap();
+        let statsd = builder(dialect).sample("by.pattern", rate).build().unwrap();
+        let prepared = statsd.counter("requests").sample_rate(rate).build();
+        Self { statsd, prepared, rate }
+    }
+
+    fn every_call(&self) {
+        self.prepared.incr();
+        self.prepared.incr_by(1.25);
+        self.statsd.counter("requests").sample_rate(self.rate).incr();
+        self.statsd.metric::<Timing>("to be: altered").sample_rate(self.rate).record(SECOND);
+        self.statsd.incr("by.pattern");
+    }
+}
+
+#[test]
+fn a_line_that_is_not_drawn_does_nothing() {
+    for dialect in DIALECTS {
+        let not_drawn = NotDrawn::new(dialect);
+        // The thread's generator is made at its first draw.
+        not_drawn.every_call();
+        let before = ALLOCATIONS.get();
+        for _ in 0..1_000 {
+            not_drawn.every_call();
+        }
+        // Not even the block that a thread's first line brings.
+        assert_eq!(ALLOCATIONS.get() - before, 0, "{dialect:?}");
+        assert_eq!(not_drawn.statsd.stats().emitted.lines, 0, "{dialect:?}");
+    }
+}
+
 /// A started connector that has made all its blocks, and its receiver.
 fn running(dialect: Dialect) -> (std::net::UdpSocket, Rig) {
     let receiver = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -239,10 +279,13 @@ fn under_filter() -> ! {
         rig.every_call();
         (receiver, rig, report.stats.drops.full)
     });
+    let not_drawn = DIALECTS.map(NotDrawn::new);
+    not_drawn.iter().for_each(NotDrawn::every_call);
     let filtered = allow_only(&[libc::SYS_write, libc::SYS_exit_group]);
     assert!(filtered, "no seccomp: {}", std::io::Error::last_os_error());
     for _ in 0..1_000 {
         full.iter().for_each(Rig::every_call);
+        not_drawn.iter().for_each(NotDrawn::every_call);
     }
     let turned_over = empty.iter().all(|(_, rig, dropped)| {
         while rig.statsd.stats().drops.full == *dropped {

@@ -28,6 +28,9 @@ pub fn has_tags(dialect: Dialect) -> bool {
 pub fn is_forbidden(dialect: Dialect, place: Place, character: char) -> bool {
     let word = character.is_ascii_alphanumeric() || matches!(character, '_' | '-' | '.');
     let separates = match (dialect, place) {
+        (Dialect::StatsD | Dialect::Extended, Place::Member) => {
+            matches!(character, ':' | '|' | '@' | '#')
+        }
         (_, Place::Member) => matches!(character, ':' | '|'),
         (Dialect::DogStatsD, Place::Key) => matches!(character, ':' | '|' | ','),
         (Dialect::DogStatsD, Place::Value) => matches!(character, '|' | ','),

@@ -6,8 +6,8 @@
 
 use super::{Connector, Inner};
 use crate::emit::{
-    BelowZero, Injected, Invalid, Line, Number, Scratch, Sign, Type, Value, ZERO, milliseconds,
-    seconds_as_milliseconds,
+    Altered, BelowZero, Injected, Invalid, Line, Number, Scratch, Sign, Type, Value, ZERO,
+    milliseconds, seconds_as_milliseconds,
 };
 use crate::metric::{
     Amount, Change, Counter, Distribution, Elapsed, Gauge, Histogram, Kind, Less, Level,
@@ -212,8 +212,13 @@ impl Inner {
     fn inject(&self, path: &str, value: &str, code: &str) {
         let Some(digits) = Injected::new(value, code) else { return self.refuse() };
         let number = Number { sign: Sign::None, digits };
-        let head = self.scoped.scope.bare_head();
-        self.exchange.emit(|| Line::new(head, path, number, b"\n"));
+        let scope = &self.scoped.scope;
+        let line = || Line::new(scope.bare_head(), path, number, b"\n");
+        if scope.is_path_altered() {
+            self.exchange.emit(|| Altered(line()));
+        } else {
+            self.exchange.emit(line);
+        }
     }
 
     #[cold]

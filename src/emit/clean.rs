@@ -6,8 +6,11 @@ use wide::i8x16;
 /// What a text may not hold, beside the control characters, which no text may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
-    /// No `:` and no `|`: names where tags stand behind the type, and members of sets.
+    /// No `:` and no `|`: names where tags stand behind the type, and most members of sets.
     Field,
+    /// No `:`, `|`, `@` or `#`: the member of a set where netdata may read it, for which it ends there
+    /// and the line is a meter.
+    Member,
     /// No `:`, `|` or `,`: the key of a tag in DogStatsD.
     Key,
     /// No `|` and no `,`: its value.
@@ -25,6 +28,7 @@ impl Rule {
         character.is_control()
             || match self {
                 Self::Field => matches!(character, ':' | '|'),
+                Self::Member => matches!(character, ':' | '|' | '@' | '#'),
                 Self::Key => matches!(character, ':' | '|' | ','),
                 Self::Value => matches!(character, '|' | ','),
                 Self::Word => " !#,:;=[\\]^|~".contains(character),
@@ -37,10 +41,11 @@ impl Rule {
     fn suspects(self, bytes: [u8; 16]) -> bool {
         match self {
             Self::Field => any_suspect(bytes),
+            Self::Member => any_suspect(bytes) || has_either(bytes, b'@', b'#'),
             Self::Key => any_suspect_in_tag(bytes, true),
             Self::Value => any_suspect_in_tag(bytes, false),
             Self::Word => any_but_words(bytes),
-            Self::Strict => any_but_words(bytes) || has_slash(bytes),
+            Self::Strict => any_but_words(bytes) || has_either(bytes, b'/', b'/'),
         }
     }
 }
@@ -77,9 +82,10 @@ fn any_but_words(bytes: [u8; 16]) -> bool {
 }
 
 #[inline(always)]
-fn has_slash(bytes: [u8; 16]) -> bool {
+fn has_either(bytes: [u8; 16], one: u8, other: u8) -> bool {
     let bytes = i8x16::new(bytes.map(|byte| byte as i8));
-    bytes.simd_eq(i8x16::splat(b'/' as i8)).any()
+    let is = |byte: u8| bytes.simd_eq(i8x16::splat(byte as i8));
+    (is(one) | is(other)).any()
 }
 
 /// As signed numbers, all of 0x80..=0xff, 0x00..=0x1f and 0x7f come before b' ' + 1.
@@ -99,6 +105,7 @@ pub(super) fn copy_surely_clean(to: &mut [u8], name: &[u8]) -> bool {
 pub(super) fn copy_surely_clean_by(rule: Rule, to: &mut [u8], text: &[u8]) -> bool {
     match rule {
         Rule::Field => copy_unless(|bytes| Rule::Field.suspects(bytes), to, text),
+        Rule::Member => copy_unless(|bytes| Rule::Member.suspects(bytes), to, text),
         Rule::Key => copy_unless(|bytes| Rule::Key.suspects(bytes), to, text),
         Rule::Value => copy_unless(|bytes| Rule::Value.suspects(bytes), to, text),
         Rule::Word => copy_unless(|bytes| Rule::Word.suspects(bytes), to, text),
@@ -154,6 +161,9 @@ pub(crate) fn cleaned(rule: Rule, text: &str) -> String {
 mod tests {
     use super::*;
 
+    const ALL: [Rule; 6] =
+        [Rule::Field, Rule::Member, Rule::Key, Rule::Value, Rule::Word, Rule::Strict];
+
     #[test]
     fn every_byte_is_seen_and_copied_at_every_place_of_texts_of_every_length() {
         // Under Miri those at the edges of a chunk, and of what is clean: all take too long.
@@ -168,7 +178,7 @@ mod tests {
             Rule::Strict => byte.is_ascii() && !rule.forbids(byte.into()),
             _ => byte.is_ascii() && !rule.forbids(byte.into()),
         };
-        for rule in [Rule::Field, Rule::Key, Rule::Value, Rule::Word, Rule::Strict] {
+        for rule in ALL {
             for &len in &lengths {
                 let mut name: Vec<u8> = (b'A'..=b'Z').cycle().take(len).collect();
                 for place in 0..len {
@@ -188,7 +198,7 @@ mod tests {
 
     #[test]
     fn the_quick_look_lets_nothing_forbidden_through() {
-        for rule in [Rule::Field, Rule::Key, Rule::Value, Rule::Word, Rule::Strict] {
+        for rule in ALL {
             for byte in 0..=u8::MAX {
                 let passes = !rule.suspects([byte; 16]);
                 assert!(!passes || !rule.forbids(byte.into()), "{rule:?}: {byte}");

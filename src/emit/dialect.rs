@@ -29,7 +29,7 @@ use super::text::Short;
 ///
 /// | dialect | in names | in keys | in values | in members of sets |
 /// |---|---|---|---|---|
-/// | `StatsD`, `Extended` | `:` `\|` | | | `:` `\|` |
+/// | `StatsD`, `Extended` | `:` `\|` | | | `:` `\|` `@` `#` |
 /// | `DogStatsD` | `:` `\|` | `:` `\|` `,` | `\|` `,` | `:` `\|` |
 /// | `Graphite` | all but ASCII letters, digits, `_` `-` `.` | the same | the same | `:` `\|` |
 /// | `Influx`, `Librato`, `SignalFx` | space `!` `#` `,` `:` `;` `=` `[` `\` `]` `^` `\|` `~` | the same | the same | `:` `\|` |
@@ -262,10 +262,13 @@ impl Dialect {
     }
 
     pub(crate) fn rules(self) -> Rules {
-        let all = |rule| Rules { name: rule, key: rule, value: rule };
+        let member = Rule::Field;
+        let all = |rule| Rules { name: rule, key: rule, value: rule, member };
         match self {
-            Self::StatsD | Self::Extended => all(Rule::Field),
-            Self::DogStatsD => Rules { name: Rule::Field, key: Rule::Key, value: Rule::Value },
+            Self::StatsD | Self::Extended => Rules { member: Rule::Member, ..all(Rule::Field) },
+            Self::DogStatsD => {
+                Rules { name: Rule::Field, key: Rule::Key, value: Rule::Value, member }
+            }
             Self::Graphite => all(Rule::Strict),
             Self::Influx | Self::Librato | Self::SignalFx => all(Rule::Word),
         }
@@ -278,4 +281,6 @@ pub(crate) struct Rules {
     pub(crate) name: Rule,
     pub(crate) key: Rule,
     pub(crate) value: Rule,
+    /// In the members of sets.
+    pub(crate) member: Rule,
 }

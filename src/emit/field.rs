@@ -1,7 +1,7 @@
 //! The field between `:` and `|`: a number, or the member of a set.
 
-use super::clean::Rule;
 use super::decimal::Digits;
+use super::scope::Scope;
 use super::text::Text;
 use super::value::Number;
 
@@ -36,18 +36,21 @@ impl<D: Digits> Field for Number<D> {
 
 /// The member of a set: any text.
 #[derive(Clone, Copy)]
-pub(crate) struct Member<'a>(pub(crate) &'a str);
+pub(crate) struct Member<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) scope: &'a Scope,
+}
 
 impl Field for Member<'_> {
     #[inline(always)]
     fn size(&self) -> usize {
-        self.0.len().max("_".len())
+        self.text.len().max("_".len())
     }
     #[inline(always)]
     fn put(&self, text: &mut Text<'_>) -> bool {
-        text.put_text(self.0, Rule::Field)
+        text.put_text(self.text, self.scope.rules.member)
     }
     fn put_cleaned(&self, text: &mut Text<'_>) -> bool {
-        text.put_cleaned_text(self.0, Rule::Field)
+        text.put_cleaned_text(self.text, self.scope.rules.member)
     }
 }

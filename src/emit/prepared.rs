@@ -91,7 +91,7 @@ impl<F: Field> WriteLine for PreparedLine<'_, F> {
         let room_before = room.len();
         let mut text = Text::new(room);
         text.put_rendered(&self.prepared.before);
-        let altered = self.field.put_cleaned(&mut text) | self.prepared.altered;
+        let altered = self.field.put_cleaned(&mut text);
         text.put_rendered(&self.prepared.after);
         Written::Line { bytes: room_before - text.left(), altered }
     }
@@ -135,6 +135,9 @@ impl<L: WriteLine> WriteLine for Altered<L> {
         0
     }
     fn write(&self, room: &mut [u8]) -> Written {
-        self.0.write(room)
+        match self.0.write(room) {
+            Written::Line { bytes, .. } => Written::Line { bytes, altered: true },
+            other => other,
+        }
     }
 }

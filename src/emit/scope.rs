@@ -38,6 +38,8 @@ pub(crate) struct Scope {
     pub(super) end_without_cardinality: Rendered,
     /// Some of it was altered to be safe, which is said of every line.
     pub(super) altered: bool,
+    /// Among it are the names' prefixes.
+    path_altered: bool,
     /// It has a tag in a dialect without tags: none of its lines can be.
     impossible: bool,
 }
@@ -81,6 +83,7 @@ impl Scope {
             end: end(origin.cardinality),
             end_without_cardinality: end(None),
             altered: false,
+            path_altered: false,
             impossible: false,
         }
     }
@@ -110,12 +113,13 @@ impl Scope {
             return scope;
         }
         let prefix = cleaned(self.rules.name, given);
-        scope.altered |= prefix != given;
+        scope.path_altered |= prefix != given;
         for head in &mut scope.heads {
             let skipped = if head.is_empty() { self.skipped(&prefix) } else { 0 };
-            scope.altered |= skipped > 0;
+            scope.path_altered |= skipped > 0;
             *head = head.followed_by(format!("{}.", &prefix[skipped..]).as_bytes());
         }
+        scope.altered |= scope.path_altered;
         scope.path = format!("{}{prefix}.", self.path);
         scope
     }
@@ -162,6 +166,10 @@ impl Scope {
 
     pub(crate) fn is_altered(&self) -> bool {
         self.altered
+    }
+
+    pub(crate) fn is_path_altered(&self) -> bool {
+        self.path_altered
     }
 
     /// Whether it was given a tag that cannot be said.

@@ -5,8 +5,8 @@ use super::Target;
 use super::measurement::{Emit, Measurement, ONE};
 use crate::connector::Scoped;
 use crate::emit::{
-    Altered, BelowZero, Field, Invalid, Plan, Prepared, PreparedLine, Rendered, SampleRate, Tags,
-    Unsupported, Whole, ZERO,
+    Altered, BelowZero, Field, Invalid, Plan, Prepared, PreparedLine, Rendered, SampleRate, Scope,
+    Tags, Unsupported, Whole, ZERO,
 };
 use crate::handoff::Exchange;
 use std::fmt;
@@ -105,8 +105,8 @@ impl Emitter {
         BelowZero { zero: self.line(ZERO), line: self.line(field) }
     }
 
-    fn has_changes(&self) -> bool {
-        self.body.scoped.scope.has_changes()
+    fn scope(&self) -> &Scope {
+        &self.body.scoped.scope
     }
 
     #[cold]
@@ -133,8 +133,8 @@ impl Emit for Usual {
         self.0.exchange.emit(|| self.0.pair(field));
     }
     #[inline(always)]
-    fn has_changes(&self) -> bool {
-        self.0.has_changes()
+    fn scope(&self) -> &Scope {
+        self.0.scope()
     }
     fn invalid(&self) {
         self.0.invalid();
@@ -163,8 +163,8 @@ impl Emit for Unusual {
         }
     }
     #[inline(always)]
-    fn has_changes(&self) -> bool {
-        self.0.has_changes()
+    fn scope(&self) -> &Scope {
+        self.0.scope()
     }
     fn invalid(&self) {
         self.0.invalid();

@@ -2,7 +2,7 @@
 //! it is known that a line is emitted.
 
 use crate::emit::{
-    Field, Member, Number, Scratch, Sign, Value, milliseconds, seconds_as_milliseconds,
+    Field, Member, Number, Scope, Scratch, Sign, Value, milliseconds, seconds_as_milliseconds,
 };
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ pub(crate) trait Emit {
         self.field(ONE);
     }
 
-    /// Whether a gauge's value with a sign changes it.
-    fn has_changes(&self) -> bool;
+    /// What its lines have in common.
+    fn scope(&self) -> &Scope;
 
     /// Counts a line that cannot be.
     fn invalid(&self);
@@ -84,7 +84,9 @@ impl<V: Value> Measurement for Level<V> {
     fn emit(self, by: &impl Emit) {
         let mut scratch = Scratch::new();
         match self.0.format(&mut scratch) {
-            Some(number) if number.is_negative() && by.has_changes() => by.below_zero(number),
+            Some(number) if number.is_negative() && by.scope().has_changes() => {
+                by.below_zero(number)
+            }
             Some(number) => by.field(number),
             None => by.invalid(),
         }
@@ -100,7 +102,7 @@ impl<V: Value> Measurement for Change<V> {
     fn emit(self, by: &impl Emit) {
         let mut scratch = Scratch::new();
         match self.0.format(&mut scratch) {
-            _ if !by.has_changes() => by.unsupported(),
+            _ if !by.scope().has_changes() => by.unsupported(),
             Some(number) => by.field(number.signed()),
             None => by.invalid(),
         }
@@ -140,6 +142,6 @@ pub(crate) struct Element<'a>(pub(crate) &'a str);
 impl Measurement for Element<'_> {
     #[inline(always)]
     fn emit(self, by: &impl Emit) {
-        by.field(Member(self.0));
+        by.field(Member { text: self.0, scope: by.scope() });
     }
 }

@@ -305,8 +305,8 @@ impl<T: Tags> Emit for Shot<'_, T> {
         });
     }
     #[inline(always)]
-    fn has_changes(&self) -> bool {
-        self.plan.scope.has_changes()
+    fn scope(&self) -> &Scope {
+        self.plan.scope
     }
     #[cold]
     fn invalid(&self) {

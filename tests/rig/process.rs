@@ -23,7 +23,7 @@ pub(crate) fn test_of<F>() -> &'static str {
 /// Runs this test alone by a command that ends with this program.
 #[track_caller]
 pub(crate) fn must_pass(test: &str, command: &mut Command) {
-    let output = command.args([test, "--exact", "--nocapture", "--test-threads=1"]).output();
+    let output = command.args([test, "--exact", "--include-ignored", "--nocapture"]).output();
     let output = output.expect("this program runs");
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);

@@ -9,9 +9,10 @@ use std::process::Command;
 use std::time::Duration;
 use std::{env, fs};
 
-use freewheel::Protocol;
+use freewheel::{Dialect, Protocol};
 
-use crate::server::{DEADLINE, Reported, Server};
+use crate::server::{DEADLINE, Metrics, Reported, Server};
+use crate::vocabulary::{DIFFERENT, connector, count_sampled, insert_until_seen};
 use crate::workload::{Workload, deliver};
 
 /// A counter of the tests' own. It says when collectd listens and, as every report repeats every
@@ -122,6 +123,7 @@ fn read_line(reported: &mut Reported, line: &str) -> Option<()> {
         }
         ("latency", Some((name, "sum"))) => metrics.timer(name).sum += milliseconds,
         ("latency", _) => {}
+        ("objects", _) => reported.set(name, value),
         ("derive", _) if name == PROBE => reported.reports += 1,
         ("derive", _) => drop(metrics.counters.insert(name.to_owned(), value)),
         ("gauge", _) => drop(metrics.gauges.insert(name.to_owned(), value)),
@@ -136,4 +138,24 @@ async fn exact_totals_over_udp() {
     let Collectd { server, port } = Collectd::start();
     deliver(&WORKLOAD, &server, port, Protocol::Udp).await;
     server.assert_reports(&WORKLOAD.metrics());
+}
+
+#[test]
+#[ignore = "needs collectd: run .ci/servers, then cargo test --test servers -- --ignored"]
+fn rates_and_sets() {
+    let Collectd { server, port } = Collectd::start();
+    let statsd = connector(Dialect::StatsD, port, |builder| builder);
+    statsd.start_on_thread().expect("not started yet");
+    let sampled = count_sampled(&statsd);
+    statsd.blocking_flush();
+    let set = "app.visitors";
+    insert_until_seen(&statsd, || {
+        server.wait_for(Duration::ZERO, |_| false).sets.get(set).copied()
+    });
+    let counter = |(name, count)| (format!("app.{name}"), count);
+    let counters = sampled.map(counter).into();
+    let reported = server.assert_reports(&Metrics { counters, ..Metrics::default() });
+    assert_eq!(reported.sets, [(set.to_owned(), DIFFERENT)].into());
+    let stats = statsd.blocking_stop().stats;
+    assert_eq!(stats.sent, stats.emitted, "{stats:?}");
 }

@@ -1,8 +1,10 @@
-//! netdata's statsd server, over TCP.
+//! netdata's statsd server, over UDP and TCP.
 
 use crate::deaths::{cost_what_they_had, free_port};
+use crate::process::skip;
 use crate::server::DEADLINE;
-use freewheel::Protocol;
+use crate::vocabulary::{DIFFERENT, connector, count_sampled, insert_until_seen};
+use freewheel::{Dialect, Gauge, Histogram, Meter, Protocol, Timing};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -49,18 +51,36 @@ impl Netdata {
         answer.starts_with("HTTP/1.1 200").then_some(answer)
     }
 
-    /// `netdata_statsd_NAME_counter_total{...,family="counters",...} COUNT TIME`, where a point
-    /// has become `_`.
+    /// All counters; there are no others.
     fn counted(&self) -> BTreeMap<String, f64> {
-        let answer = self.ask().expect("it answers");
-        let lines = answer.lines().filter_map(|line| line.strip_prefix("netdata_statsd_"));
-        let counted = lines.map(|line| {
-            let (name, rest) = line.split_once("_counter_total{").expect("a counter");
-            let (_, numbers) = rest.split_once("} ").expect("a value");
-            let count = numbers.split(' ').next().and_then(|count| count.parse().ok());
-            (name.replace('_', "."), count.expect("a number"))
+        let known = self.known();
+        let counted = known.into_iter().map(|(name, count)| {
+            let name = name.strip_suffix(" counter_total counter").expect("a counter");
+            (name.to_owned(), count)
         });
         counted.collect()
+    }
+
+    /// `NAME TYPE DIMENSION` of `netdata_statsd_NAME_TYPE{...,dimension="DIMENSION"} NUMBER TIME`, where a
+    /// point has become `_`.
+    fn known(&self) -> BTreeMap<String, f64> {
+        let answer = self.ask().expect("it answers");
+        let lines = answer.lines().filter_map(|line| line.strip_prefix("netdata_statsd_"));
+        let known = lines.map(|line| {
+            let (name, rest) = line.split_once('{').expect("labels begin");
+            let (labels, numbers) = rest.split_once("} ").expect("labels end");
+            let name = match name.strip_suffix("_total") {
+                Some(name) => name.rsplit_once('_').map(|(name, kind)| (name, kind, "_total")),
+                None => name.rsplit_once('_').map(|(name, kind)| (name, kind, "")),
+            };
+            let (name, kind, total) = name.expect("a type");
+            let (_, dimension) = labels.split_once("dimension=\"").expect("a dimension");
+            let name = name.replace('_', ".");
+            let name = format!("{name} {kind}{total} {}", dimension.trim_end_matches('"'));
+            let number = numbers.split(' ').next().and_then(|number| number.parse().ok());
+            (name, number.expect("a number"))
+        });
+        known.collect()
     }
 }
 
@@ -103,7 +123,7 @@ fn configuration(home: &Path, statsd: u16, web: u16) -> String {
     bind to = 127.0.0.1:{web}
     web server threads = 1
 [statsd]
-    bind to = tcp:127.0.0.1:{statsd}
+    bind to = udp:127.0.0.1:{statsd} tcp:127.0.0.1:{statsd}
 [plugins]
 {idle}
 [health]
@@ -126,12 +146,83 @@ fn program() -> Option<PathBuf> {
 #[ignore = "needs netdata: run .ci/servers, then cargo test --test servers -- --ignored"]
 fn deaths_over_tcp() {
     let Some(program) = program() else {
-        // Not by a macro, whose output would be captured.
-        let _ = writeln!(std::io::stderr(), "SKIPPED netdata::deaths_over_tcp: no netdata here");
-        return;
+        return skip("netdata::deaths_over_tcp", "no netdata here");
     };
     let statsd = free_port();
     let web = free_port();
     let start = || Netdata::start(&program, statsd, web);
     cost_what_they_had(Protocol::Tcp, statsd, start, Netdata::counted);
+}
+
+/// Counts and levels are told for good, and what is summed up over a second for that second alone: so
+/// that is sent again until it was seen. Levels, times and sizes are told in thousandths.
+fn the_whole_vocabulary(protocol: Protocol) {
+    let Some(program) = program() else {
+        return skip("netdata::the_whole_vocabulary", "no netdata here");
+    };
+    let (port, web) = (free_port(), free_port());
+    let server = Netdata::start(&program, port, web);
+    let statsd = connector(Dialect::Extended, port, |builder| builder.protocol(protocol));
+    statsd.start_on_thread().expect("not started yet");
+    let sampled = count_sampled(&statsd);
+    let hits = statsd.counter("hits").build();
+    (0..1_000).for_each(|_| hits.incr_by(3));
+    (0..1_000).for_each(|_| statsd.decr("hits"));
+    statsd.counter("a:1|c\nb").incr();
+    statsd.metric::<Gauge>("depth").build().set(17.5);
+    statsd.gauge("balance", 40);
+    statsd.gauge("balance", -5);
+    statsd.metric::<Gauge>("level").set(20);
+    statsd.gauge_delta("level", -5);
+    let marks = statsd.metric::<Meter>("marks").build();
+    (0..1_000).for_each(|_| marks.mark(2));
+    let counters = sampled.into_iter().chain([("hits", 2_000.0), ("a.1.c.b", 1.0)]);
+    let mut expected: BTreeMap<_, _> = counters
+        .map(|(name, count)| (format!("app.{name} counter_total counter"), count))
+        .collect();
+    expected.insert("app.marks meter_total meter".to_owned(), 2_000.0);
+    for (name, level) in [("depth", 17.5), ("balance", -5.0), ("level", 15.0)] {
+        expected.insert(format!("app.{name} gauge gauge"), 1e3 * level);
+    }
+    statsd.blocking_flush();
+    let deadline = Instant::now() + DEADLINE;
+    let mut known = server.known();
+    while known != expected && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(50));
+        known = server.known();
+    }
+    assert_eq!(known, expected);
+
+    let (query, size) =
+        (statsd.metric::<Timing>("query").build(), statsd.metric::<Histogram>("size").build());
+    insert_until_seen(&statsd, || {
+        query.record(Duration::from_micros(1_500));
+        size.record(3);
+        let known = server.known();
+        let size = known.get("app.visitors set unique").copied();
+        if size == Some(DIFFERENT) {
+            for name in ["query timer", "size histogram"] {
+                let value = if name == "query timer" { 1_500.0 } else { 3_000.0 };
+                for dimension in ["min", "max", "average", "median"] {
+                    let told = known.get(&format!("app.{name} {dimension}"));
+                    assert_eq!(told, Some(&value), "{name}, {dimension}");
+                }
+            }
+        }
+        size
+    });
+    let stats = statsd.blocking_stop().stats;
+    assert_eq!(stats.sent, stats.emitted, "{stats:?}");
+}
+
+#[test]
+#[ignore = "needs netdata: run .ci/servers, then cargo test --test servers -- --ignored"]
+fn the_whole_vocabulary_over_udp() {
+    the_whole_vocabulary(Protocol::Udp);
+}
+
+#[test]
+#[ignore = "needs netdata: run .ci/servers, then cargo test --test servers -- --ignored"]
+fn the_whole_vocabulary_over_tcp() {
+    the_whole_vocabulary(Protocol::Tcp);
 }

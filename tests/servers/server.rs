@@ -62,10 +62,19 @@ pub(crate) struct Reported {
     /// Lines received and lines not understood, where the server counts them.
     pub(crate) lines: u64,
     pub(crate) bad_lines: u64,
+    /// The largest number of different members that a set was reported with.
+    pub(crate) sets: BTreeMap<String, f64>,
     /// Ports that the server chose itself, by protocol.
     pub(crate) ports: BTreeMap<String, u16>,
     /// Reports that are complete; they go on when nothing arrives.
     pub(crate) reports: u64,
+}
+
+impl Reported {
+    pub(crate) fn set(&mut self, name: &str, size: f64) {
+        let largest = self.sets.entry(name.to_owned()).or_default();
+        *largest = largest.max(size);
+    }
 }
 
 /// Reads one line of a server's standard output; `None` means that it is no report.

@@ -4,6 +4,7 @@
 //     counter NAME INCREASE                   since the last flush
 //     gauge NAME VALUE
 //     timer NAME COUNT LOWER UPPER SUM        since the last flush
+//     set NAME SIZE                           since the last flush
 //     flush                                   ends each flush
 //
 // Names hold no spaces here: statsd has replaced them.
@@ -23,7 +24,7 @@ function announce(protocol) {
 exports.init = (startupTime, config, events) => {
   announce("udp");
   announce("tcp");
-  events.on("flush", (timestamp, { counters, gauges, timer_data }) => {
+  events.on("flush", (timestamp, { counters, gauges, sets, timer_data }) => {
     const lines = [];
     for (const [name, increase] of Object.entries(counters)) {
       lines.push(`counter ${name} ${increase}`);
@@ -33,6 +34,9 @@ exports.init = (startupTime, config, events) => {
     }
     for (const [name, { count, lower, upper, sum }] of Object.entries(timer_data)) {
       lines.push(`timer ${name} ${count} ${lower} ${upper} ${sum}`);
+    }
+    for (const [name, set] of Object.entries(sets)) {
+      lines.push(`set ${name} ${set.values().length}`);
     }
     say([...lines, "flush"]);
   });

@@ -4,10 +4,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use freewheel::{Connector, Protocol};
+use freewheel::{Connector, Dialect, Protocol, Timing};
 
 use crate::deaths::{cost_what_they_had, free_port};
 use crate::server::{Metrics, Reported, Server, Timer};
+use crate::vocabulary::{DIFFERENT, connector, count_sampled, insert_members};
 use crate::workload::{Workload, deliver};
 
 struct Statsd {
@@ -53,6 +54,7 @@ fn read_line(reported: &mut Reported, line: &str) -> Option<()> {
     let numbers = words.map(|word| word.parse().ok()).collect::<Option<Vec<f64>>>()?;
     let metrics = &mut reported.metrics;
     match (kind, name, &*numbers) {
+        ("set", name, &[size]) => reported.set(name, size),
         ("listening", protocol, &[port]) => {
             reported.ports.insert(protocol.to_owned(), port as u16);
         }
@@ -166,4 +168,34 @@ async fn no_type_prefixes() {
         gauges: [("app.depth".to_owned(), 17.0)].into(),
         timers: [("app.query".to_owned(), Timer::of(1.5))].into(),
     });
+}
+
+/// As Etsy's server passes them on to Graphite: tags are a part of the name, whoever gave them, and what it
+/// would rewrite or leave out is `_` already.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs statsd 0.9.0: run .ci/servers, then cargo test --test servers -- --ignored"]
+async fn graphite_tags_rates_and_sets() {
+    let statsd = Statsd::start();
+    let connector = connector(Dialect::Graphite, statsd.udp, |builder| builder.tag("env", "prod"));
+    connector.start().await.expect("not started yet");
+    let sampled = count_sampled(&connector);
+    insert_members(&connector);
+    connector.counter("hits").tag("route", "/a b;c").incr();
+    connector.with_tag("route", "/a b;c").counter("hits").build().incr_by(0.5);
+    connector.scoped("db").gauge("balance", -5);
+    let query = connector.metric::<Timing>("query").tag("k=l", "v").build();
+    query.record(Duration::from_micros(250));
+    let stats = connector.stop().await.stats;
+    assert_eq!(stats.sent, stats.emitted, "{stats:?}");
+
+    let mut expected = Metrics {
+        counters: [("app.hits;env=prod;route=_a_b_c".to_owned(), 1.5)].into(),
+        gauges: [("app.db.balance;env=prod".to_owned(), -5.0)].into(),
+        timers: [("app.query;env=prod;k_l=v".to_owned(), Timer::of(0.25))].into(),
+    };
+    let counter = |(name, count)| (format!("app.{name};env=prod"), count);
+    expected.counters.extend(sampled.map(counter));
+    let reported = statsd.server.assert_reports(&expected);
+    assert_eq!(reported.sets, [("app.visitors;env=prod".to_owned(), DIFFERENT)].into());
+    assert_eq!((reported.lines, reported.bad_lines), (stats.sent.lines, 0));
 }

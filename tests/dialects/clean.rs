@@ -1,0 +1,116 @@
+//! What a dialect forbids becomes `_`, wherever it stands, and is counted.
+
+use crate::spoken;
+use freewheel::{Connector, Dialect, Set};
+
+#[test]
+fn what_is_forbidden_becomes_an_underscore() {
+    let emit = |statsd: &Connector| {
+        let (name, key, value) = ("n:1|c\nm;x,y", "k:1|l,=", "v|#a:b,c;d=e\u{85}é");
+        statsd.counter(name).tag(key, value).incr();
+        statsd.counter(name).tag(key, value).build().incr();
+        statsd.with_tag(key, value).incr(name);
+        statsd.metric::<Set>("s").insert("a:b|c\nd");
+        statsd.metric::<Set>("s").build().insert("a:b|c\nd");
+        statsd.set("s", "");
+        statsd.counter("n").tag("", "").build().incr();
+        statsd.counter("n").tag("", "").incr();
+    };
+    let all = |line: &str, empty: &str| {
+        let sets = ["s:a_b_c_d|s"; 2].into_iter().chain(["s:_|s"]);
+        let lines = [line; 3].into_iter().chain(sets).chain([empty; 2]);
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    for (dialect, line, empty) in [
+        (Dialect::DogStatsD, "n_1_c_m;x,y:1|c|#k_1_l_=:v_#a:b_c;d=e_é", "n:1|c|#_:_"),
+        (Dialect::Graphite, "n_1_c_m_x_y;k_1_l__=v__a_b_c_d_e__:1|c", "n;_=_:1|c"),
+        (Dialect::Influx, "n_1_c_m_x_y,k_1_l__=v__a_b_c_d_e_é:1|c", "n,_=_:1|c"),
+        (Dialect::Librato, "n_1_c_m_x_y#k_1_l__=v__a_b_c_d_e_é:1|c", "n#_=_:1|c"),
+        (Dialect::SignalFx, "n_1_c_m_x_y[k_1_l__=v__a_b_c_d_e_é]:1|c", "n[_=_]:1|c"),
+    ] {
+        let (lines, stats) = spoken(dialect, emit);
+        assert_eq!(lines, all(line, empty), "{dialect:?}");
+        assert_eq!(stats.altered, lines.len() as u64, "{dialect:?}");
+    }
+    let (lines, stats) = spoken(Dialect::StatsD, |statsd| {
+        statsd.counter("a:b|c\nd@#,;=").incr();
+        statsd.counter("a:b|c\nd@#,;=").build().incr();
+        statsd.scoped("a:b").counter("c").incr();
+        statsd.scoped("a:b").incr("c");
+        statsd.scoped("a:b").counter("c").build().incr();
+        statsd.set("s", "a:b|c\nd@#");
+        statsd.metric::<Set>("s").build().insert("@");
+        statsd.scoped("a:b").inject_metric("c", "1", "c");
+    });
+    let scoped = "a_b.c:1|c";
+    assert_eq!(
+        lines,
+        [
+            "a_b_c_d@#,;=:1|c",
+            "a_b_c_d@#,;=:1|c",
+            scoped,
+            scoped,
+            scoped,
+            "s:a_b_c_d__|s",
+            "s:_|s",
+            scoped
+        ]
+    );
+    assert_eq!(stats.altered, 8);
+    // No tag is on an injected line, so none was altered.
+    let tagged = |statsd: &Connector| statsd.with_tag("a,b", "c").inject_metric("d", "1", "c");
+    let (lines, stats) = spoken(Dialect::DogStatsD, tagged);
+    assert_eq!((lines, stats.altered), (vec!["d:1|c".to_owned()], 0));
+}
+
+/// The table at [`Dialect`], character by character, in a text that nothing else is wrong with.
+#[test]
+fn the_table_of_what_is_forbidden() {
+    let words = " !#,:;=[\\]^|~";
+    let strict: String = (' '..='ÿ').filter(|c| !c.is_ascii_alphanumeric()).collect();
+    let strict = &*strict.replace(['_', '-', '.'], "");
+    for (dialect, [name, key, value, member]) in [
+        (Dialect::StatsD, [":|", "", "", ":|@#"]),
+        (Dialect::Extended, [":|", "", "", ":|@#"]),
+        (Dialect::DogStatsD, [":|", ":|,", "|,", ":|"]),
+        (Dialect::Graphite, [strict, strict, strict, ":|"]),
+        (Dialect::Influx, [words, words, words, ":|"]),
+        (Dialect::Librato, [words, words, words, ":|"]),
+        (Dialect::SignalFx, [words, words, words, ":|"]),
+    ] {
+        let has_tags = !matches!(dialect, Dialect::StatsD | Dialect::Extended);
+        let (mut expected, mut altered) = (Vec::new(), 0);
+        let (lines, stats) = spoken(dialect, |statsd| {
+            for character in '\0'..='ÿ' {
+                let text = &*format!("a{character}b");
+                let mut safe = |forbidden: &str| {
+                    let is_safe = !character.is_control() && !forbidden.contains(character);
+                    altered += u64::from(!is_safe);
+                    if is_safe { text.to_owned() } else { "a_b".to_owned() }
+                };
+                statsd.incr(text);
+                expected.push(format!("{}:1|c", safe(name)));
+                statsd.set("s", text);
+                expected.push(format!("s:{}|s", safe(member)));
+                if has_tags {
+                    statsd.counter("k").tag(text, "v").incr();
+                    expected.push(tagged(dialect, "k", &safe(key), "v"));
+                    statsd.counter("v").tag("k", text).incr();
+                    expected.push(tagged(dialect, "v", "k", &safe(value)));
+                }
+            }
+        });
+        assert_eq!(lines, expected, "{dialect:?}");
+        assert_eq!(stats.altered, altered, "{dialect:?}");
+    }
+}
+
+fn tagged(dialect: Dialect, name: &str, key: &str, value: &str) -> String {
+    match dialect {
+        Dialect::Graphite => format!("{name};{key}={value}:1|c"),
+        Dialect::Influx => format!("{name},{key}={value}:1|c"),
+        Dialect::Librato => format!("{name}#{key}={value}:1|c"),
+        Dialect::SignalFx => format!("{name}[{key}={value}]:1|c"),
+        _ => format!("{name}:1|c|#{key}:{value}"),
+    }
+}

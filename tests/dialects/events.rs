@@ -1,0 +1,180 @@
+//! Events and service checks, as the strict parser of DogStatsD takes them: whole, every field what was
+//! given, whatever it holds; and what is too long is dropped and counted, and tears no neighbour.
+
+use crate::parsers::dogstatsd::{Event as ReadEvent, Line, ServiceCheck as ReadCheck, parse};
+use crate::parsers::{Origin, Tag};
+use crate::{datagrams, second};
+use freewheel::dogstatsd::{AlertType, Event, Priority, ServiceCheck, Status};
+use freewheel::{Builder, Cardinality, Connector, Dialect, Stats};
+use proptest::prelude::*;
+
+/// A connector that says where it is from; and so must all that it sends.
+fn configure(builder: Builder) -> Builder {
+    let builder = builder.dialect(Dialect::DogStatsD).prefix("app").tag("env", "prod");
+    builder.container_id("ci-1").external_data("it-x").cardinality(Cardinality::Low)
+}
+
+fn origin() -> Origin {
+    let text = |text: &str| Some(text.to_owned());
+    Origin { container: text("ci-1"), external_data: text("it-x"), cardinality: text("low") }
+}
+
+/// What the parser reads of all that arrives, in version 1.6.
+fn read(emit: impl FnOnce(&Connector)) -> (Vec<Line>, Stats) {
+    let (datagrams, stats) = datagrams(configure, emit);
+    let lines = datagrams.iter().flat_map(|datagram| {
+        parse(datagram.as_bytes(), 6).unwrap_or_else(|refused| panic!("{refused}"))
+    });
+    (lines.collect(), stats)
+}
+
+/// A text in which each of these characters, and each control character, is `_`.
+fn without(text: &str, forbidden: &[char]) -> String {
+    text.replace(|c: char| forbidden.contains(&c) || c.is_control(), "_")
+}
+
+fn field(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| without(text, &['|']))
+}
+
+/// Half of a tag, which is never empty.
+fn half(text: &str, forbidden: &[char]) -> String {
+    if text.is_empty() { "_".to_owned() } else { without(text, forbidden) }
+}
+
+fn tags(key: &str, value: &str) -> Vec<Tag> {
+    let tag = |key: String, value: String| (key, Some(value));
+    let own = tag(half(key, &['|', ',', ':']), half(value, &['|', ',']));
+    vec![tag("env".to_owned(), "prod".to_owned()), own]
+}
+
+/// A text with its line breaks as servers have them.
+fn broken(text: &str) -> String {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n").replace("\\n", "\n");
+    text.replace(|c: char| c.is_control() && c != '\n' && c != '\t', "_")
+}
+
+/// Of any characters, and often of those that mean something.
+fn any_text() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        "[|,:#@{}\\\\\\r\\n\\tnm_]{0,4}",
+        Just("m:".to_owned()),
+        Just("\n_sc|a|0".to_owned()),
+        Just("|#a:b".to_owned()),
+        Just("}:".to_owned()),
+        "\\PC{0,4}",
+        any::<char>().prop_map(String::from),
+    ];
+    prop::collection::vec(piece, 0..5).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+
+    #[test]
+    fn events_arrive_whole(
+        title in any_text(), text in any_text(), host in any_text(), key in any_text(),
+        source in any_text(), tag in any_text(), value in any_text(),
+    ) {
+        // The way back from `\n` is not unique where a backslash stands before a line break.
+        prop_assume!(!title.contains("\\\n") && !title.contains("\\\r"));
+        prop_assume!(!text.contains("\\\n") && !text.contains("\\\r"));
+        let event = Event::new(&*title, &*text)
+            .timestamp(second())
+            .hostname(&*host)
+            .aggregation_key(&*key)
+            .source_type_name(&*source)
+            .priority(Priority::Low)
+            .alert_type(AlertType::Warning)
+            .tag(&*tag, &*value);
+        let (lines, stats) = read(|statsd| {
+            statsd.event(&event);
+            statsd.incr("neighbour");
+        });
+        if title.is_empty() {
+            prop_assert_eq!((lines.len(), stats.drops.invalid.lines), (1, 1));
+            return Ok(());
+        }
+        let expected = ReadEvent {
+            title: broken(&title),
+            text: broken(&text),
+            timestamp: Some(1_656_581_400),
+            hostname: field(&host),
+            aggregation_key: field(&key),
+            priority: Some("low".to_owned()),
+            source_type_name: field(&source),
+            alert_type: Some("warning".to_owned()),
+            tags: tags(&tag, &value),
+            origin: origin(),
+        };
+        prop_assert_eq!(&lines[0], &Line::Event(expected));
+        prop_assert!(matches!(&lines[1], Line::Metric(metric) if metric.name == "app.neighbour"));
+        prop_assert_eq!(lines.len(), 2);
+        let is_same = title == broken(&title) && text == broken(&text)
+            && [&host, &key, &source].iter().all(|given| **given == without(given, &['|']))
+            && tags(&tag, &value)[1] == (tag.clone(), Some(value.clone()));
+        prop_assert_eq!(stats.altered, u64::from(!is_same));
+    }
+
+    #[test]
+    fn service_checks_arrive_whole(
+        name in any_text(), host in any_text(), tag in any_text(), value in any_text(),
+        message in any_text(),
+    ) {
+        prop_assume!(!message.contains("\\\n") && !message.contains("\\\r"));
+        // What looks like an escape already is read as one.
+        prop_assume!(!message.contains("m\\:"));
+        let check = ServiceCheck::new(&*name, Status::Critical)
+            .timestamp(second())
+            .hostname(&*host)
+            .tag(&*tag, &*value)
+            .message(&*message);
+        let (lines, stats) = read(|statsd| {
+            statsd.service_check(&check);
+            statsd.incr("neighbour");
+        });
+        if name.is_empty() {
+            prop_assert_eq!((lines.len(), stats.drops.invalid.lines), (1, 1));
+            return Ok(());
+        }
+        let expected = ReadCheck {
+            name: without(&name, &['|']),
+            status: 2,
+            timestamp: Some(1_656_581_400),
+            hostname: field(&host),
+            tags: tags(&tag, &value),
+            origin: origin(),
+            message: (!message.is_empty()).then(|| broken(&message.replace('|', "_"))),
+        };
+        prop_assert_eq!(&lines[0], &Line::ServiceCheck(expected));
+        prop_assert!(matches!(&lines[1], Line::Metric(metric) if metric.name == "app.neighbour"));
+        prop_assert_eq!(lines.len(), 2);
+    }
+}
+
+/// Up to the length of a block they arrive whole, if need be in a datagram of their own; beyond it they are
+/// dropped and counted. The neighbours do not notice.
+#[test]
+fn what_is_too_long_is_counted_and_never_torn() {
+    let text = |length| "x".repeat(length);
+    let (lines, stats) = read(|statsd| {
+        statsd.incr("before");
+        statsd.event(&Event::new("long", text(10_000)));
+        statsd.incr("between");
+        statsd.event(&Event::new("too long", text(20_000)));
+        statsd.service_check(&ServiceCheck::new("too long", Status::Ok).message(text(20_000)));
+        statsd.service_check(&ServiceCheck::new("long", Status::Ok).message(text(10_000)));
+        statsd.incr("after");
+    });
+    let told = lines.iter().map(|line| match line {
+        Line::Metric(metric) => metric.name.clone(),
+        Line::Event(event) => format!("{} {}", event.title, event.text.len()),
+        Line::ServiceCheck(check) => {
+            format!("{} {}", check.name, check.message.as_ref().unwrap().len())
+        }
+    });
+    let expected = ["app.before", "long 10000", "app.between", "long 10000", "app.after"];
+    assert_eq!(told.collect::<Vec<_>>(), expected);
+    assert_eq!(stats.drops.oversize.lines, 2);
+    assert_eq!(stats.sent.lines, 5);
+}

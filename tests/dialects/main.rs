@@ -1,0 +1,86 @@
+//! What each dialect makes of all there is to say, as it arrives; and what it has no word for, counted and
+//! not sent.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "../support/parsers/mod.rs"]
+mod parsers;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod clean;
+mod constructs;
+mod dogstatsd;
+mod events;
+mod refused;
+mod sampling;
+
+use freewheel::{Builder, Connector, Dialect, Protocol, SampleRate, Stats};
+use std::net::UdpSocket;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use support::{assert_balanced, flush, started};
+
+/// The datagrams that arrive of what `emit` emits, and the account.
+fn datagrams(
+    configure: impl FnOnce(Builder) -> Builder,
+    emit: impl FnOnce(&Connector),
+) -> (Vec<String>, Stats) {
+    let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = receiver.local_addr().unwrap().port();
+    let builder = Connector::builder("127.0.0.1").port(port).protocol(Protocol::Udp);
+    let statsd = started(configure(builder.flush_interval(Duration::from_secs(60))));
+    emit(&statsd);
+    flush(&statsd);
+    receiver.set_nonblocking(true).unwrap();
+    let mut space = [0; 65_536];
+    let mut datagrams = Vec::new();
+    // Over loopback what is sent is there.
+    while let Ok(length) = receiver.recv(&mut space) {
+        datagrams.push(String::from_utf8(space[..length].to_vec()).unwrap());
+    }
+    let stats = statsd.stats();
+    assert_balanced(&stats);
+    assert_eq!(stats.buffered.lines, 0);
+    (datagrams, stats)
+}
+
+fn arrived(
+    configure: impl FnOnce(Builder) -> Builder,
+    emit: impl FnOnce(&Connector),
+) -> (Vec<String>, Stats) {
+    let (datagrams, stats) = datagrams(configure, emit);
+    let lines: Vec<String> = datagrams
+        .iter()
+        .flat_map(|datagram| datagram.lines())
+        // Empty ones fill a datagram up to the length of its batch.
+        .filter(|line| !line.is_empty())
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(lines.len() as u64, stats.sent.lines);
+    assert_eq!(lines.iter().map(|line| line.len() as u64 + 1).sum::<u64>(), stats.sent.bytes);
+    (lines, stats)
+}
+
+/// What arrives in this dialect, with nothing before the names.
+fn spoken(dialect: Dialect, emit: impl FnOnce(&Connector)) -> (Vec<String>, Stats) {
+    arrived(|builder| builder.dialect(dialect).type_prefixes(false), emit)
+}
+
+const ALL: [Dialect; 7] = [
+    Dialect::StatsD,
+    Dialect::Extended,
+    Dialect::DogStatsD,
+    Dialect::Graphite,
+    Dialect::Influx,
+    Dialect::Librato,
+    Dialect::SignalFx,
+];
+
+fn second() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_656_581_400)
+}
+
+/// Drawn nearly always: what it does to the line is seen, and nothing is missing.
+fn nearly() -> SampleRate {
+    SampleRate::new(0.999_999_999_999_999_9).unwrap()
+}

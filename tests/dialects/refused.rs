@@ -1,0 +1,73 @@
+//! What is refused, dropped and counted: settings, lines, and metrics whose maker asks.
+
+use crate::{nearly, second, spoken};
+use freewheel::{
+    Builder, Cardinality, Connector, Counter, Dialect, Gauge, Meter, MetricError, Timing,
+};
+use std::time::UNIX_EPOCH;
+
+#[test]
+fn settings_that_would_forge_fields_are_refused() {
+    let dogstatsd = || Connector::builder("127.0.0.1").dialect(Dialect::DogStatsD);
+    let setting = |builder: Builder| builder.build().unwrap_err().setting();
+    for text in ["", "a|b", "a\nb"] {
+        assert_eq!(setting(dogstatsd().container_id(text)), "container_id");
+        assert_eq!(setting(dogstatsd().external_data(text)), "external_data");
+        assert_eq!(setting(dogstatsd().tag(text, "v")), "tag");
+        assert_eq!(setting(dogstatsd().tag("k", text)), "tag");
+    }
+    assert_eq!(setting(dogstatsd().tag("k", "a,b")), "tag");
+    assert_eq!(setting(dogstatsd().tag("k:l", "a")), "tag");
+    assert_eq!(setting(dogstatsd().prefix("_sc")), "prefix");
+    assert_eq!(setting(dogstatsd().prefix("_e{1,1}")), "prefix");
+    assert_eq!(setting(dogstatsd().sample("", nearly())), "sample");
+    assert_eq!(setting(dogstatsd().pack_values(true)), "pack_values", "over TCP");
+    assert_eq!(setting(Connector::builder("127.0.0.1").tag("k", "v")), "tag");
+    let graphite = Connector::builder("127.0.0.1").dialect(Dialect::Graphite);
+    assert_eq!(setting(graphite.prefix("a;b=c")), "prefix");
+}
+
+#[test]
+fn what_is_no_line_is_dropped_and_counted() {
+    let (lines, stats) = spoken(Dialect::DogStatsD, |statsd| {
+        let long = "v".repeat(20_000);
+        statsd.counter("").incr();
+        statsd.counter("").build().incr();
+        statsd.counter("a").timestamp(UNIX_EPOCH).incr();
+        statsd.counter("a").timestamp(UNIX_EPOCH).build().incr();
+        statsd.metric::<Gauge>("a").set(f64::NAN);
+        statsd.metric::<Gauge>("a").build().set(f64::NAN);
+        statsd.metric::<Timing>("a").build().record_seconds(-1.0);
+        statsd.set("", "x");
+        statsd.counter("a").tag("k", &long).incr();
+        statsd.counter("a").tag("k", &long).build().incr();
+        statsd.set("a", &long);
+    });
+    assert_eq!(lines, [""; 0]);
+    assert_eq!(stats.drops.invalid.lines, 8);
+    assert_eq!(stats.drops.oversize.lines, 3);
+}
+
+#[test]
+fn who_asks_is_told_what_cannot_be() {
+    let statsd = |dialect| Connector::builder("127.0.0.1").dialect(dialect).build().unwrap();
+    let (plain, dogstatsd) = (&statsd(Dialect::StatsD), &statsd(Dialect::DogStatsD));
+    let refused = |result: Result<Counter, MetricError>| result.unwrap_err();
+    assert_eq!(plain.metric::<Meter>("a").try_build().unwrap_err(), MetricError::Kind);
+    assert_eq!(refused(plain.counter("a").tag("k", "v").try_build()), MetricError::Tags);
+    assert_eq!(refused(plain.with_tag("k", "v").counter("a").try_build()), MetricError::Tags);
+    assert_eq!(
+        refused(plain.counter("a").timestamp(second()).try_build()),
+        MetricError::Timestamps
+    );
+    let cardinality = plain.counter("a").cardinality(Cardinality::Low);
+    assert_eq!(refused(cardinality.try_build()), MetricError::Cardinality);
+    assert_eq!(refused(plain.counter("").try_build()), MetricError::EmptyName);
+    assert_eq!(refused(plain.counter("a:b").try_build()), MetricError::Unclean);
+    assert_eq!(refused(dogstatsd.counter("a").tag("k", "a,b").try_build()), MetricError::Unclean);
+    assert_eq!(refused(dogstatsd.counter("_sc").try_build()), MetricError::Unclean);
+    assert_eq!(refused(dogstatsd.with_tag("", "v").counter("a").try_build()), MetricError::Unclean);
+    let before = dogstatsd.counter("a").timestamp(UNIX_EPOCH);
+    assert_eq!(refused(before.try_build()), MetricError::Timestamp);
+    Connector::disabled().counter("").tag("k", "v").try_build().unwrap().incr();
+}

@@ -1,0 +1,73 @@
+//! Sampling: how many lines are emitted, and of what.
+
+use crate::{arrived, nearly};
+use freewheel::{Builder, Connector, SampleRate, Set};
+use std::time::Duration;
+
+/// Drawn by a known generator: the bounds are six standard deviations away.
+#[test]
+fn lines_are_sampled_at_their_rate() {
+    const CALLS: u64 = 100_000;
+    fastrand::seed(7);
+    let statsd = |builder: Builder| builder.queue_capacity(64 << 20).build().unwrap();
+    let rate = |rate| SampleRate::new(rate).unwrap();
+    for chance in [0.001, 0.1, 0.5, 0.9] {
+        let plain = statsd(Connector::builder("127.0.0.1").sample("http.*", rate(chance)));
+        let hits = plain.counter("hits").sample_rate(rate(chance)).build();
+        let by_pattern = plain.counter("http.hits").build();
+        let scoped = plain.scoped("http");
+        let ways: [&dyn Fn(); 6] = [
+            &|| hits.incr(),
+            &|| by_pattern.incr_by(2),
+            &|| plain.counter("hits").sample_rate(rate(chance)).incr(),
+            &|| plain.incr("http.hits"),
+            &|| plain.timing("http.time", Duration::from_millis(1)),
+            &|| scoped.incr("hits"),
+        ];
+        for (number, way) in ways.iter().enumerate() {
+            let before = plain.stats().emitted.lines;
+            (0..CALLS).for_each(|_| way());
+            let drawn = (plain.stats().emitted.lines - before) as f64;
+            let mean = CALLS as f64 * chance;
+            let deviation = (mean * (1.0 - chance)).sqrt();
+            assert!((drawn - mean).abs() < 6.0 * deviation, "{drawn} of {mean}, way {number}");
+        }
+        assert_eq!(plain.stats().dropped().lines, 0);
+    }
+}
+
+#[test]
+fn patterns_are_of_the_calls_names_and_the_call_has_the_last_word() {
+    let configure = |builder: Builder| {
+        let never = SampleRate::new(1e-18).unwrap();
+        let builder = builder.type_prefixes(false).prefix("app").sample("a.all", nearly());
+        builder.sample("a.*", never).sample("*.z", never)
+    };
+    let (lines, stats) = arrived(configure, |statsd| {
+        statsd.incr("a.b");
+        statsd.incr("a.all");
+        statsd.incr("app.a.b");
+        statsd.scoped("a").incr("b");
+        statsd.counter("a.b").build().incr();
+        statsd.counter("a.b").sample_rate(nearly()).incr();
+        statsd.counter("a.b").sample_rate(nearly()).build().incr();
+        // What is not sampled.
+        statsd.gauge("a.b", -1);
+        statsd.set("x.z", "m");
+        statsd.metric::<Set>("a.b").build().insert("m");
+        statsd.timing("x.z", Duration::ZERO);
+    });
+    let rate = "@0.9999999999999999";
+    let expected = [
+        &*format!("app.a.all:1|c|{rate}"),
+        "app.app.a.b:1|c",
+        &format!("app.a.b:1|c|{rate}"),
+        &format!("app.a.b:1|c|{rate}"),
+        "app.a.b:0|g",
+        "app.a.b:-1|g",
+        "app.x.z:m|s",
+        "app.a.b:m|s",
+    ];
+    assert_eq!(lines, expected);
+    assert_eq!(stats.emitted.lines, 8);
+}

@@ -1,0 +1,230 @@
+//! datadog-serverless-compat, for DogStatsD over UDP: counts, gauges and distributions, which are what it
+//! keeps of the vocabulary.
+//!
+//! It listens at all addresses and would call its maker, so it runs in a network that has a loopback
+//! and nothing else, and so does the test. What it would send is read from its log, once every ten
+//! seconds; to each metric it adds tags of its own.
+
+use crate::process::{must_pass, skip, test_of};
+use crate::server::{Metrics, ReadLine, Reported, Server, Timer};
+use freewheel::{Builder, Connector, Dialect, Distribution, FlushOutcome, Gauge, Protocol};
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, UNIX_EPOCH};
+
+const PORT: u16 = 8125;
+
+/// When what has a timestamp was.
+const THEN: u64 = 1_656_581_400;
+
+/// Set in a process whose network is a loopback alone.
+const WITHIN: &str = "FREEWHEEL_SERVERS_LOOPBACK";
+
+/// What comes before a program's name to give it such a network; see `unshare(1)`.
+const UNSHARE: [&str; 3] = ["--user", "--map-root-user", "--net"];
+
+/// Runs the whole body of a test, which must be all of it, in such a process: this one once more, told
+/// to run this test alone.
+fn on_a_loopback_alone<F: FnOnce()>(body: F) {
+    if std::env::var_os(WITHIN).is_some() {
+        return body();
+    }
+    let test = test_of::<F>();
+    let up = ["ip", "link", "set", "lo", "up"];
+    match Command::new("unshare").args(UNSHARE).args(up).output() {
+        Err(error) => return skip(test, format!("no `unshare`: {error}")),
+        Ok(output) if !output.status.success() => {
+            return skip(test, format!("no networks: {}", String::from_utf8_lossy(&output.stderr)));
+        }
+        Ok(_) => {}
+    }
+    let own = std::env::current_exe().expect("this program");
+    let mut command = Command::new("unshare");
+    command.args(UNSHARE).args(["sh", "-c", r#"ip link set lo up && exec "$0" "$@""#]).arg(own);
+    must_pass(test, command.env(WITHIN, "yes"));
+}
+
+fn start() -> Server {
+    let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/servers/datadog-0.19.0");
+    let program = home.join("datadog-serverless-compat");
+    assert!(program.is_file(), "not installed: run .ci/servers, which makes {}", program.display());
+    // It does not mind whether the tests are there.
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL"]).arg(program).envs([
+        ("DD_API_KEY", "none"),
+        ("DD_SITE", "localhost"),
+        ("DD_LOG_LEVEL", "trace"),
+        ("DD_DOGSTATSD_PORT", &PORT.to_string()),
+        // Without a cloud to be in it ends at once.
+        ("ASCSVCRT_SPRING__APPLICATION__NAME", "freewheel"),
+    ]);
+    let server = Server::start(&mut command, read_line as ReadLine);
+    let ports = server.wait_until(|reported| !reported.ports.is_empty()).ports;
+    assert_eq!(ports.get("udp"), Some(&PORT), "it listens");
+    server
+}
+
+/// Reads its log: what it parsed, what it did not, and what it would send.
+fn read_line(reported: &mut Reported, line: &str) -> Option<()> {
+    let (_, message) = line.split_once(": ")?;
+    if message.starts_with("dogstatsd-udp: starting to listen") {
+        reported.ports.insert("udp".to_owned(), PORT);
+    } else if let Some(rest) = message.strip_prefix("Parsed ") {
+        reported.lines += rest.split(' ').next()?.parse::<u64>().ok()?;
+    } else if message.starts_with("Unsupported metric") || message.starts_with("Failed to parse") {
+        reported.bad_lines += 1;
+        return None;
+    } else if message.starts_with("Flushing dogstatsd metrics") {
+        reported.reports += 1;
+    } else if let Some(series) = message.strip_prefix("Sending body: ") {
+        each_metric(series, |name, metric| series_of(&mut reported.metrics, name, metric));
+    } else if let Some(sketches) = message.strip_prefix("Sending distributions: ") {
+        each_metric(sketches, |name, metric| {
+            let number = |field| number(metric, field).expect("a sketch has it");
+            let [count, lower, upper, sum] = ["cnt: ", "min: ", "max: ", "sum: "].map(number);
+            reported.metrics.timer(&name).merge(&Timer { count, lower, upper, sum });
+        });
+    } else {
+        return None;
+    }
+    Some(())
+}
+
+fn series_of(metrics: &mut Metrics, name: String, metric: &str) {
+    let value = number(metric, " value: ").expect("a point has a value");
+    // No more than one point: values of the same ten seconds are one.
+    assert_eq!(metric.matches("Point {").count(), 1, "{metric}");
+    let at = number(metric, "timestamp: ").expect("a point has a time");
+    let name = if at == THEN as f64 { format!("{name} at {THEN}") } else { name };
+    if metric.contains("kind: Count") {
+        *metrics.counters.entry(name).or_default() += value;
+    } else {
+        assert!(metric.contains("kind: Gauge"), "{metric}");
+        metrics.gauges.insert(name, value);
+    }
+}
+
+/// Metrics as Rust's `Debug` shows them, each with its tags, sorted, behind its name.
+fn each_metric(text: &str, mut read: impl FnMut(String, &str)) {
+    for metric in text.split(r#" { metric: ""#).skip(1) {
+        let (name, rest) = metric.split_once('"').expect("a name ends");
+        let (_, tags) = rest.split_once("tags: [").expect("tags begin");
+        let (tags, _) = tags.split_once(']').expect("tags end");
+        let tags = tags.split(", ").map(|tag| tag.trim_matches('"'));
+        let own = |tag: &&str| tag.starts_with("origin:") || tag.starts_with("dd.origin:");
+        let mut tags: Vec<_> = tags.filter(|tag| !own(tag) && !tag.is_empty()).collect();
+        tags.sort_unstable();
+        read(format!("{name} {}", tags.join(",")).trim_end().to_owned(), rest);
+    }
+}
+
+fn number(text: &str, field: &str) -> Option<f64> {
+    let (_, value) = text.split_once(field)?;
+    value.split([',', ' ', '}']).next()?.parse().ok()
+}
+
+fn connector(configure: impl FnOnce(Builder) -> Builder) -> Connector {
+    let builder = Connector::builder("127.0.0.1").port(PORT).protocol(Protocol::Udp);
+    let builder = configure(builder.dialect(Dialect::DogStatsD).prefix("app").tag("env", "prod"));
+    let statsd = builder.build().expect("valid settings");
+    statsd.start_on_thread().expect("not started yet");
+    statsd
+}
+
+const THREADS: u64 = 4;
+const TURNS: u64 = 500;
+/// So many, and then the server catches up.
+const AT_ONCE: u64 = 20;
+/// Of a thread and a turn.
+const LINES: u64 = 6;
+
+fn take_turn(statsd: &Connector, turn: u64) {
+    // Of the same metric: by name in a scope, with a tag at once, and prepared.
+    statsd.with_tag("route", "/").incr("hits");
+    statsd.counter("hits").tag("route", "/").incr_by(2);
+    statsd.counter("hits").tag("route", "/").build().incr_by(0.5);
+    statsd.scoped("db").with_tag("shard", "7").decr_by("stock", 3);
+    let size = statsd.metric::<Distribution>("size").tag("url", "http://x:80/#y");
+    size.record(turn % 4 + 1);
+    // What would forge another tag or line.
+    statsd.counter("a:1|c\nb").tag("k", "v,forged:yes|c:x\nb:1").incr();
+}
+
+fn take_last_turn(statsd: &Connector) {
+    statsd.gauge("depth", 17);
+    // One line: DogStatsD sets gauges, whatever the sign.
+    statsd.gauge("balance", 40);
+    statsd.gauge("balance", -5.25);
+    statsd.metric::<Gauge>("level").tag("unit", "m/s²").set(1e-3);
+    let then = UNIX_EPOCH + Duration::from_secs(THEN);
+    statsd.counter("deploys").timestamp(then).incr_by(2);
+    statsd.metric::<Gauge>("late").timestamp(then).build().set(-1);
+}
+
+const LAST_LINES: u64 = 6;
+
+fn expected() -> Metrics {
+    let turns = (THREADS * TURNS) as f64;
+    let mut metrics = Metrics::default();
+    for (name, value) in [
+        ("hits env:prod,route:/", 3.5 * turns),
+        ("db.stock env:prod,shard:7", -3.0 * turns),
+        ("a_1_c_b env:prod,k:v_forged:yes_c:x_b:1", turns),
+        ("deploys env:prod at 1656581400", 2.0),
+    ] {
+        metrics.counters.insert(format!("app.{name}"), value);
+    }
+    for (name, value) in [
+        ("depth env:prod", 17.0),
+        ("balance env:prod", -5.25),
+        ("level env:prod,unit:m/s²", 0.001),
+        ("late env:prod at 1656581400", -1.0),
+    ] {
+        metrics.gauges.insert(format!("app.{name}"), value);
+    }
+    let sizes = Timer { count: turns, lower: 1.0, upper: 4.0, sum: 2.5 * turns };
+    metrics.timers.insert("app.size env:prod,url:http://x:80/#y".to_owned(), sizes);
+    metrics
+}
+
+/// Every field that the protocol has is on the lines of the second connector; the server skips what it has
+/// no use for, and still reads the rest.
+#[test]
+#[ignore = "needs datadog-serverless-compat: run .ci/servers, then cargo test --test servers -- --ignored"]
+fn exact_totals_of_tagged_metrics() {
+    on_a_loopback_alone(|| {
+        let server = start();
+        let statsd = connector(|builder| builder);
+        for turns in 0..TURNS / AT_ONCE {
+            thread::scope(|scope| {
+                for _ in 0..THREADS {
+                    scope.spawn(|| (0..AT_ONCE).for_each(|turn| take_turn(&statsd, turn)));
+                }
+            });
+            assert_eq!(statsd.blocking_flush(), FlushOutcome::Done);
+            let sent = (turns + 1) * AT_ONCE * THREADS * LINES;
+            let reported = server.wait_until(|reported| reported.lines == sent);
+            assert_eq!((reported.lines, reported.bad_lines), (sent, 0));
+        }
+        take_last_turn(&statsd);
+        let stats = statsd.blocking_stop().stats;
+        assert_eq!(stats.sent, stats.emitted, "{stats:?}");
+        assert_eq!(stats.emitted.lines, THREADS * TURNS * LINES + LAST_LINES);
+        assert_eq!(stats.altered, THREADS * TURNS);
+
+        let whole = connector(|builder| {
+            let builder = builder.container_id("ci-c0ffee").external_data("it-false,cn-web");
+            builder.cardinality(freewheel::Cardinality::Low)
+        });
+        whole.incr("whole");
+        let report = whole.blocking_stop();
+        assert_eq!(report.stats.sent.lines, 1);
+
+        let mut expected = expected();
+        expected.counters.insert("app.whole env:prod".to_owned(), 1.0);
+        let reported = server.assert_reports(&expected);
+        assert_eq!(reported.lines, stats.sent.lines + 1);
+        assert_eq!(reported.bad_lines, 0);
+    });
+}
