@@ -393,7 +393,7 @@ impl Builder {
             hold_when_refused: self.hold_when_refused,
             segmentation_offload: self.segmentation_offload,
             // Well before threads drop lines.
-            hurry_beyond: capacity / 4,
+            hurry_beyond: capacity / 2,
             delivery: self.delivery,
             framing: self.framing,
             displace_beyond: (self.when_full == WhenFull::DropOldest)

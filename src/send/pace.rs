@@ -3,8 +3,10 @@
 //! A receiver with the default buffer holds some 90 datagrams that it did not read yet. Lines
 //! gather for a flush interval, and would all come at once. So they go in *bursts*, one a millisecond:
 //! small ones while little waits, and larger ones in proportion to what does, so that any rate
-//! finds its own size of burst. Beyond a part of the capacity there is no pace: here lines would be
-//! dropped for certain.
+//! finds its own size of burst. Batches are made faster than any receiver reads: a burst that could
+//! fill its buffer goes by two datagrams, which takes about as long as to read them. The receiver may
+//! have to wait for the very core that sends to it, so after some bytes that is given up for a
+//! moment. Near the capacity there is no pace: here lines would be dropped for certain.
 
 use std::time::Duration;
 use tokio::time::Instant;
@@ -15,6 +17,12 @@ const BURST: usize = 32 << 10;
 /// Of a burst: so that the receiver wakes at its first datagrams, and reads while the others come.
 const CALL: usize = 16 << 10;
 
+/// Of a burst that a receiver has to keep up with: two datagrams of an Ethernet.
+const PAIR: usize = 3_000;
+
+/// No larger burst is made of batches.
+const BATCHED: usize = 3 * BURST;
+
 /// What is waiting is spread over so many bursts.
 const SPREAD: usize = 8;
 
@@ -22,18 +30,32 @@ const SPREAD: usize = 8;
 const PERIOD: Duration = Duration::from_millis(1);
 
 pub(super) struct Pace {
-    /// When more than this waits, it is to go as fast as can be.
+    /// When more than this waits, it is to go as fast as can be; and without rest from the half of
+    /// it.
     hurry_beyond: usize,
     /// How many bytes the burst may still have.
     left: usize,
-    /// It goes as fast as can be.
-    is_off: bool,
+    /// How many bytes went since others had the core.
+    unbroken: usize,
+    speed: Speed,
     renewal: Instant,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Speed {
+    /// Bursts, of small batches.
+    Batches,
+    /// Bursts, of pairs of datagrams.
+    Pairs,
+    /// Pairs, without rest.
+    Restless,
+    /// As fast as can be.
+    Full,
 }
 
 impl Pace {
     pub(super) fn new(hurry_beyond: usize) -> Self {
-        Self { hurry_beyond, left: 0, is_off: false, renewal: Instant::now() }
+        Self { hurry_beyond, left: 0, unbroken: 0, speed: Speed::Batches, renewal: Instant::now() }
     }
 
     pub(super) fn none() -> Self {
@@ -43,7 +65,13 @@ impl Pace {
     /// Begins the next burst, if it is time; or lets go of all pace, in a hurry or beyond what may
     /// wait.
     pub(super) fn renew(&mut self, waiting: usize, hurry: bool) {
-        self.is_off = hurry || waiting > self.hurry_beyond;
+        self.speed = match waiting {
+            _ if hurry => Speed::Full,
+            _ if waiting > self.hurry_beyond => Speed::Full,
+            _ if waiting > self.hurry_beyond / 2 => Speed::Restless,
+            _ if waiting > BATCHED * SPREAD => Speed::Pairs,
+            _ => Speed::Batches,
+        };
         let now = Instant::now();
         if now >= self.renewal {
             self.left = BURST.max(waiting / SPREAD);
@@ -53,16 +81,31 @@ impl Pace {
 
     /// How many bytes may go by one call.
     pub(super) fn at_once(&self) -> usize {
-        if self.is_off { usize::MAX } else { self.left.min(CALL) }
+        match self.speed {
+            Speed::Batches => self.left.min(CALL),
+            Speed::Pairs | Speed::Restless => PAIR,
+            Speed::Full => usize::MAX,
+        }
     }
 
     pub(super) fn is_over(&self) -> bool {
-        !self.is_off && self.left == 0
+        matches!(self.speed, Speed::Batches | Speed::Pairs) && self.left == 0
     }
 
     /// The last datagram may exceed what is left.
     pub(super) fn sent(&mut self, bytes: usize) {
         self.left = self.left.saturating_sub(bytes);
+        self.unbroken += bytes;
+    }
+
+    /// Whether others are to have the core for a moment: after each burst's worth, which no
+    /// buffer overflows from.
+    pub(super) fn gives_way(&mut self) -> bool {
+        let gives_way = self.speed != Speed::Full && self.unbroken >= BURST;
+        if gives_way {
+            self.unbroken = 0;
+        }
+        gives_way
     }
 
     /// When the next burst may begin.
@@ -77,14 +120,18 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn bursts_are_small_while_little_waits_and_grow_with_what_does() {
-        let mut pace = Pace::new(1 << 20);
-        for (waiting, burst) in [(0, BURST), (BURST, BURST), (1 << 20, (1 << 20) / SPREAD)] {
+        let mut pace = Pace::new(2 << 20);
+        for (waiting, burst) in
+            [(0, BURST), (BURST, BURST), (400 << 10, 50 << 10), (1 << 20, (1 << 20) / SPREAD)]
+        {
             pace.renew(waiting, false);
             let mut sent = 0;
             while !pace.is_over() {
-                assert!(pace.at_once() <= CALL);
-                sent += pace.at_once();
-                pace.sent(pace.at_once());
+                // What could fill a receiver's buffer is no batch.
+                assert!(pace.at_once() <= if burst > BATCHED { PAIR } else { CALL });
+                let call = pace.at_once().min(burst - sent);
+                sent += call;
+                pace.sent(call);
             }
             assert_eq!(sent, burst);
             // Not before its time, whatever is waiting.
@@ -92,6 +139,32 @@ mod tests {
             assert!(pace.is_over());
             tokio::time::advance(PERIOD).await;
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_each_bursts_worth_others_have_the_core() {
+        let mut pace = Pace::new(2 << 20);
+        pace.renew(1 << 20, false);
+        let breaks = (0..100).filter(|_| {
+            pace.sent(PAIR);
+            pace.gives_way()
+        });
+        assert_eq!(breaks.count(), 100 * PAIR / BURST);
+        // But in a hurry.
+        pace.renew(1 << 20, true);
+        pace.sent(BURST);
+        assert!(!pace.gives_way());
+    }
+
+    /// Well before lines are dropped, and still not in batches, which few receivers follow.
+    #[tokio::test(start_paused = true)]
+    async fn there_is_no_rest_where_much_waits() {
+        let mut pace = Pace::new(1_000);
+        pace.renew(501, false);
+        pace.sent(1 << 30);
+        assert!(!pace.is_over() && pace.at_once() == PAIR);
+        pace.renew(500, false);
+        assert!(pace.is_over());
     }
 
     #[tokio::test(start_paused = true)]
@@ -103,7 +176,7 @@ mod tests {
             assert!(!pace.is_over() && pace.at_once() == usize::MAX);
             // And it is found again.
             tokio::time::advance(PERIOD).await;
-            pace.renew(1_000, false);
+            pace.renew(500, false);
             assert_eq!(pace.at_once(), CALL);
         }
     }

@@ -1,7 +1,7 @@
 //! What a client does while nothing is emitted: wake-ups and processor time, seen from outside, and
 //! memory; and how long the first line after that takes to arrive.
 
-use super::{PAYLOAD, Plan, callers, job, subjects};
+use super::{PAYLOAD, Plan, clients, job, subjects};
 use crate::clock;
 use crate::lines::Length;
 use crate::process::Process;
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 pub fn run(plan: &Plan) -> Vec<Sample> {
     let mut samples = Vec::new();
-    let all = subjects(|info| callers(info) && info.id != "cadence_formats_only");
+    let all = subjects(|info| clients(info) && info.id != "cadence_formats_only");
     for (threads, at_once) in [(1, 16), (100, 16), (1_000, 4)] {
         // Being idle, they do not disturb each other.
         for together in all.chunks(at_once) {

@@ -1,6 +1,6 @@
 //! How long a single call takes, at worst too: at a pace, as a service makes them, and back to back.
 
-use super::{PAYLOAD, Plan, callers, job, subjects};
+use super::{PAYLOAD, Plan, clients, job, subjects};
 use crate::lines::Length;
 use crate::process::Process;
 use crate::receiver::{Receiver, SocketBuffer};
@@ -20,7 +20,7 @@ const PACES: [(&str, Duration, u64); 3] = [
 pub fn run(plan: &Plan) -> Vec<Sample> {
     let receiver = Receiver::start(Transport::Udp, SocketBuffer::Large);
     let mut samples = Vec::new();
-    let wanted = subjects(|info| callers(info) || info.id == "nothing");
+    let wanted = subjects(|info| clients(info) || info.id == "nothing");
     for (pace, every, calls) in PACES {
         for (round, subject) in plan.rounds(3, &wanted) {
             let calls = plan.or(calls, calls / 20);

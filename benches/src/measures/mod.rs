@@ -68,6 +68,11 @@ fn callers(info: &Info) -> bool {
     !matches!(info.id, "nothing" | "raw" | "raw_segmented")
 }
 
+/// These, but for the other ways to call freewheel, which differ by what a call costs and no more.
+fn clients(info: &Info) -> bool {
+    callers(info) && !matches!(info.id, "freewheel_dogstatsd" | "freewheel_prepared")
+}
+
 /// What puts a line on the wire for each call.
 fn senders(transport: Transport) -> impl Fn(&Info) -> bool {
     move |info| {

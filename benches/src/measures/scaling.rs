@@ -1,7 +1,7 @@
 //! What a call costs where several threads make it, and what becomes of the lines: in bursts with
 //! rests, and as fast as all threads can.
 
-use super::{PAYLOAD, Plan, callers, emission, job, senders, subjects};
+use super::{PAYLOAD, Plan, clients, emission, job, senders, subjects};
 use crate::lines::Length;
 use crate::process::Process;
 use crate::receiver::{Receiver, SocketBuffer};
@@ -15,7 +15,7 @@ use std::time::Duration;
 pub fn run(plan: &Plan) -> Vec<Sample> {
     let mut samples = Vec::new();
     for threads in [1_usize, 2, 4, 8, 16] {
-        for (round, subject) in plan.rounds(3, &subjects(callers)) {
+        for (round, subject) in plan.rounds(3, &subjects(clients)) {
             let receiver = Receiver::start(Transport::Udp, SocketBuffer::Large);
             let work = Work::Bursts(Bursts {
                 calls: vec![Call::Incr],

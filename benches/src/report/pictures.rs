@@ -120,6 +120,8 @@ fn main_ones(info: &Info) -> bool {
     !matches!(
         info.id,
         "nothing"
+            | "freewheel_dogstatsd"
+            | "freewheel_prepared"
             | "cadence_formats_only"
             | "one_item_per_line"
             | "statsd_pipeline"

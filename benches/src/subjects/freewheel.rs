@@ -1,11 +1,11 @@
 //! freewheel, with its default settings but for the endpoint.
 
-use crate::lines::{ELAPSED, FULL_PRECISION, TWO_DECIMALS, WHOLE};
+use crate::lines::{ELAPSED, FULL_PRECISION, TAG_PARTS, TWO_DECIMALS, WHOLE};
 use crate::subject::{Call, Caller, Info, Nature, Setup, Subject, Target, Transport};
-use freewheel::{Connector, Protocol};
+use freewheel::{Builder, Connector, Counter, Dialect, Gauge, Protocol, Timing};
 use std::hint::black_box;
 
-/// The calls that take a name. (Beside it there is room for prepared metrics.)
+/// The calls that take a name.
 pub struct Plain {
     statsd: Connector,
     name: &'static str,
@@ -22,7 +22,7 @@ impl Subject for Plain {
     type Caller = Self;
 
     fn start(setup: &Setup) -> Self {
-        Self { statsd: start(setup), name: setup.length.name() }
+        Self { statsd: start(builder(setup)), name: setup.length.name() }
     }
 
     fn caller(&self) -> Self {
@@ -35,12 +35,88 @@ impl Subject for Plain {
     }
 
     fn close(self) -> Option<u64> {
-        let stats = self.statsd.blocking_stop().stats;
-        Some(stats.dropped().lines + stats.lost().lines)
+        close(&self.statsd)
     }
 }
 
-fn start(setup: &Setup) -> Connector {
+/// The calls that take a name, in the dialect that has tags.
+pub struct Tagged(Plain);
+
+impl Subject for Tagged {
+    const INFO: Info = Info {
+        id: "freewheel_dogstatsd",
+        label: "freewheel, DogStatsD's dialect",
+        calls: &Call::ALL,
+        // It sends as the other does.
+        transports: &[],
+        ..Plain::INFO
+    };
+    type Caller = Self;
+
+    fn start(setup: &Setup) -> Self {
+        let statsd = start(builder(setup).dialect(Dialect::DogStatsD));
+        Self(Plain { statsd, name: setup.length.name() })
+    }
+
+    fn caller(&self) -> Self {
+        Self(self.0.caller())
+    }
+
+    fn settle(&self) {
+        self.0.settle();
+    }
+
+    fn close(self) -> Option<u64> {
+        self.0.close()
+    }
+}
+
+/// Metrics whose lines are rendered beforehand, but for the value.
+pub struct Prepared(Tagged);
+
+pub struct Metrics {
+    counter: Counter,
+    tagged: Counter,
+    gauge: Gauge,
+    timing: Timing,
+}
+
+impl Subject for Prepared {
+    const INFO: Info =
+        Info { id: "freewheel_prepared", label: "freewheel, prepared", ..Tagged::INFO };
+    type Caller = Metrics;
+
+    fn start(setup: &Setup) -> Self {
+        Self(Tagged::start(setup))
+    }
+
+    fn caller(&self) -> Metrics {
+        let Plain { statsd, name } = &self.0.0;
+        let [first, second] = TAG_PARTS;
+        let tagged = statsd.counter(name).tag(first.0, first.1).tag(second.0, second.1);
+        Metrics {
+            counter: statsd.counter(name).build(),
+            tagged: tagged.build(),
+            gauge: statsd.metric::<Gauge>(name).build(),
+            timing: statsd.metric::<Timing>(name).build(),
+        }
+    }
+
+    fn settle(&self) {
+        self.0.settle();
+    }
+
+    fn close(self) -> Option<u64> {
+        self.0.close()
+    }
+}
+
+fn close(statsd: &Connector) -> Option<u64> {
+    let stats = statsd.blocking_stop().stats;
+    Some(stats.dropped().lines + stats.lost().lines)
+}
+
+fn builder(setup: &Setup) -> Builder {
     let builder = match &setup.target {
         Target::Udp(port) => Connector::builder("127.0.0.1").protocol(Protocol::Udp).port(*port),
         Target::Tcp(port) => Connector::builder("127.0.0.1").port(*port),
@@ -49,7 +125,10 @@ fn start(setup: &Setup) -> Connector {
         }
     };
     let builder = builder.max_datagram_payload(setup.payload);
-    let builder = builder.prefix(setup.length.prefix()).type_prefixes(false);
+    builder.prefix(setup.length.prefix()).type_prefixes(false)
+}
+
+fn start(builder: Builder) -> Connector {
     let statsd = builder.build().expect("good settings");
     statsd.start_on_thread().expect("a thread");
     while !statsd.connected() {
@@ -78,5 +157,61 @@ impl Caller for Plain {
     #[inline]
     fn timing(&mut self) {
         self.statsd.timing(black_box(self.name), black_box(ELAPSED));
+    }
+}
+
+impl Caller for Tagged {
+    #[inline]
+    fn incr(&mut self) {
+        self.0.incr();
+    }
+    #[inline]
+    fn incr_tagged(&mut self) {
+        let Plain { statsd, name } = &self.0;
+        let [first, second] = black_box(TAG_PARTS);
+        statsd.counter(black_box(name)).tag(first.0, first.1).tag(second.0, second.1).incr();
+    }
+    #[inline]
+    fn gauge_whole(&mut self) {
+        self.0.gauge_whole();
+    }
+    #[inline]
+    fn gauge_two_decimals(&mut self) {
+        self.0.gauge_two_decimals();
+    }
+    #[inline]
+    fn gauge_full_precision(&mut self) {
+        self.0.gauge_full_precision();
+    }
+    #[inline]
+    fn timing(&mut self) {
+        self.0.timing();
+    }
+}
+
+impl Caller for Metrics {
+    #[inline]
+    fn incr(&mut self) {
+        black_box(&self.counter).incr();
+    }
+    #[inline]
+    fn incr_tagged(&mut self) {
+        black_box(&self.tagged).incr();
+    }
+    #[inline]
+    fn gauge_whole(&mut self) {
+        black_box(&self.gauge).set(black_box(WHOLE));
+    }
+    #[inline]
+    fn gauge_two_decimals(&mut self) {
+        black_box(&self.gauge).set(black_box(TWO_DECIMALS));
+    }
+    #[inline]
+    fn gauge_full_precision(&mut self) {
+        black_box(&self.gauge).set(black_box(FULL_PRECISION));
+    }
+    #[inline]
+    fn timing(&mut self) {
+        black_box(&self.timing).record(black_box(ELAPSED));
     }
 }

@@ -54,6 +54,8 @@ subjects! {
     raw::Raw,
     raw::Segmented,
     freewheel::Plain,
+    freewheel::Tagged,
+    freewheel::Prepared,
     one_item_per_line::OneItemPerLine,
     #[cfg(feature = "peers")]
     cadence::FormatsOnly,
