@@ -4,7 +4,7 @@
 //! gather for a flush interval, and would all come at once. So they go in *bursts*, one a millisecond:
 //! small ones while little waits, and larger ones in proportion to what does, so that any rate
 //! finds its own size of burst. Batches are made faster than any receiver reads: a burst that could
-//! fill its buffer goes by two datagrams, which takes about as long as to read them. The receiver may
+//! fill its buffer goes by a few datagrams, which a receiver can keep up with. The receiver may
 //! have to wait for the very core that sends to it, so after some bytes that is given up for a
 //! moment. Near the capacity there is no pace: here lines would be dropped for certain.
 
@@ -17,8 +17,8 @@ const BURST: usize = 32 << 10;
 /// Of a burst: so that the receiver wakes at its first datagrams, and reads while the others come.
 const CALL: usize = 16 << 10;
 
-/// Of a burst that a receiver has to keep up with: two datagrams of an Ethernet.
-const PAIR: usize = 3_000;
+/// Of a burst that a receiver has to keep up with: five datagrams of an Ethernet.
+const FEW: usize = 7_500;
 
 /// No larger burst is made of batches.
 const BATCHED: usize = 3 * BURST;
@@ -45,9 +45,9 @@ pub(super) struct Pace {
 enum Speed {
     /// Bursts, of small batches.
     Batches,
-    /// Bursts, of pairs of datagrams.
-    Pairs,
-    /// Pairs, without rest.
+    /// Bursts, of a few datagrams a call.
+    Few,
+    /// A few datagrams a call, without rest.
     Restless,
     /// As fast as can be.
     Full,
@@ -69,7 +69,7 @@ impl Pace {
             _ if hurry => Speed::Full,
             _ if waiting > self.hurry_beyond => Speed::Full,
             _ if waiting > self.hurry_beyond / 2 => Speed::Restless,
-            _ if waiting > BATCHED * SPREAD => Speed::Pairs,
+            _ if waiting > BATCHED * SPREAD => Speed::Few,
             _ => Speed::Batches,
         };
         let now = Instant::now();
@@ -83,13 +83,13 @@ impl Pace {
     pub(super) fn at_once(&self) -> usize {
         match self.speed {
             Speed::Batches => self.left.min(CALL),
-            Speed::Pairs | Speed::Restless => PAIR,
+            Speed::Few | Speed::Restless => FEW,
             Speed::Full => usize::MAX,
         }
     }
 
     pub(super) fn is_over(&self) -> bool {
-        matches!(self.speed, Speed::Batches | Speed::Pairs) && self.left == 0
+        matches!(self.speed, Speed::Batches | Speed::Few) && self.left == 0
     }
 
     /// The last datagram may exceed what is left.
@@ -101,7 +101,7 @@ impl Pace {
     /// Whether others are to have the core for a moment: after each burst's worth, which no
     /// buffer overflows from.
     pub(super) fn gives_way(&mut self) -> bool {
-        let gives_way = self.speed != Speed::Full && self.unbroken >= BURST;
+        let gives_way = self.speed != Speed::Full && self.unbroken + FEW > BURST;
         if gives_way {
             self.unbroken = 0;
         }
@@ -128,7 +128,7 @@ mod tests {
             let mut sent = 0;
             while !pace.is_over() {
                 // What could fill a receiver's buffer is no batch.
-                assert!(pace.at_once() <= if burst > BATCHED { PAIR } else { CALL });
+                assert!(pace.at_once() <= if burst > BATCHED { FEW } else { CALL });
                 let call = pace.at_once().min(burst - sent);
                 sent += call;
                 pace.sent(call);
@@ -146,23 +146,23 @@ mod tests {
         let mut pace = Pace::new(2 << 20);
         pace.renew(1 << 20, false);
         let breaks = (0..100).filter(|_| {
-            pace.sent(PAIR);
+            pace.sent(FEW);
             pace.gives_way()
         });
-        assert_eq!(breaks.count(), 100 * PAIR / BURST);
+        assert_eq!(breaks.count(), 100 / (BURST / FEW));
         // But in a hurry.
         pace.renew(1 << 20, true);
         pace.sent(BURST);
         assert!(!pace.gives_way());
     }
 
-    /// Well before lines are dropped, and still not in batches, which few receivers follow.
+    /// Well before lines are dropped, and still not in batches, which hardly any receiver follows.
     #[tokio::test(start_paused = true)]
     async fn there_is_no_rest_where_much_waits() {
         let mut pace = Pace::new(1_000);
         pace.renew(501, false);
         pace.sent(1 << 30);
-        assert!(!pace.is_over() && pace.at_once() == PAIR);
+        assert!(!pace.is_over() && pace.at_once() == FEW);
         pace.renew(500, false);
         assert!(pace.is_over());
     }
