@@ -22,13 +22,27 @@ impl Exchange {
     }
 
     /// The same, whose flusher can be dormant. (For the others callers pass no fence.)
-    pub fn with_dormancy(block_size: usize, wake: impl Fn() + Send + Sync + 'static) -> Self {
-        Self(Arc::new(handoff::Exchange::with_barrier(block_size, Box::new(wake))))
+    pub fn with_dormancy(
+        block_size: usize,
+        ring_at: usize,
+        wake: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(handoff::Exchange::with_barrier(block_size, ring_at, Box::new(wake))))
     }
 
     /// Emits lines that belong together.
     pub fn emit(&self, lines: &[u8]) {
         self.0.emit(|| Encoded(lines));
+    }
+
+    /// Emits what asks for a fresh block, and then is no line.
+    pub fn emit_in_vain(&self) {
+        self.0.emit(|| Vain);
+    }
+
+    /// Whether the next line is to wake the flusher.
+    pub fn is_dormant(&self) -> bool {
+        self.0.is_dormant()
     }
 
     /// Lines accepted, and lines dropped because the capacity was used up.
@@ -68,6 +82,22 @@ impl WriteLine for Encoded<'_> {
             0 => Written::NoRoom(self.0.len()),
             bytes => Written::Line { bytes, altered: false },
         }
+    }
+}
+
+struct Vain;
+
+impl WriteLine for Vain {
+    fn lines(&self) -> u64 {
+        1
+    }
+
+    fn write_usual(&self, _room: &mut [u8]) -> usize {
+        0
+    }
+
+    fn write(&self, room: &mut [u8]) -> Written {
+        if room.len() == handoff::MARGIN { Written::NoRoom(1) } else { Written::Invalid }
     }
 }
 

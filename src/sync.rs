@@ -64,8 +64,9 @@ mod real {
 
         #[inline(always)]
         pub(crate) fn light(&self) {
-            // ORDERING: SeqCst, for the compiler alone; the processor's fence is in `heavy`.
-            // Model: the_first_line_wakes_the_dormant.
+            // ORDERING: SeqCst, for the compiler alone; the processor's fence is in `heavy`. Proven
+            // by no model, as loom's build has another barrier: tried by the stress test
+            // `every_line_wakes_the_dormant`. It makes no instruction.
             compiler_fence(SeqCst);
         }
 
