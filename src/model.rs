@@ -157,10 +157,11 @@ impl Collector {
         self.0.settle(count);
     }
 
-    /// Gives up all that is unsent, oldest first, and returns it.
-    pub fn displace(&mut self) -> Vec<u8> {
+    /// Gives up all that is unsent, oldest first, but for the first `begun` bytes, which the link
+    /// has begun with; and returns it.
+    pub fn displace(&mut self, begun: usize) -> Vec<u8> {
         let mut bytes = Vec::new();
-        while self.0.displace(0, |run| bytes.extend_from_slice(run)) {}
+        while self.0.displace(begun, |run| bytes.extend_from_slice(run)) {}
         bytes
     }
 
