@@ -64,9 +64,9 @@ mod real {
 
         #[inline(always)]
         pub(crate) fn light(&self) {
-            // ORDERING: SeqCst, for the compiler alone; the processor's fence is in `heavy`. Proven
-            // by no model, as loom's build has another barrier: tried by the stress test
-            // `every_line_wakes_the_dormant`. It makes no instruction.
+            // ORDERING: SeqCst, for the compiler alone; the processor's fence is in `heavy`.
+            // No model: loom's build has another barrier. The stress test
+            // `every_line_wakes_the_dormant` tries this one.
             compiler_fence(SeqCst);
         }
 

@@ -66,8 +66,8 @@ fn two_lines_wake_the_dormant_once() {
     DORMANT.explore("two_lines_wake_the_dormant_once", Some(2), 1_900, model);
 }
 
-/// It hears of a line that needed a fresh block, though the full one, sealed meanwhile, is there to
-/// be seen too.
+/// A dormant flusher hears of a line that needed a fresh block, though the full one, sealed
+/// meanwhile, is there to be seen too.
 #[test]
 fn a_line_in_a_fresh_block_wakes_the_dormant() {
     static DORMANT: Witness = Witness::of("it lay dormant");
