@@ -93,7 +93,7 @@ fn sent_is_not_before_emitted() {
 fn seal_and_sweep_order() {
     static SEALED_AND_REUSED: Witness =
         Witness::of("a sweep found a full block and a newer line, and the block was used again");
-    SEALED_AND_REUSED.explore("seal_and_sweep_order", Some(4), 300_000, || {
+    SEALED_AND_REUSED.explore("seal_and_sweep_order", Some(4), 140_000, || {
         // Blocks of two lines, of which the flusher must give one back for the fifth.
         let exchange = Exchange::new(4, 1, 1, nobody_sleeps);
         let writer = emitter(&exchange, 0, 5);
