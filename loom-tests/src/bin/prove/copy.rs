@@ -83,19 +83,22 @@ impl Copy {
             return Verdict::Uncaught("it does not compile");
         };
         // Into a file: a pipe that nobody empties would stop who writes much.
-        let said = self.root.join("said");
+        let path = self.root.join("said");
+        let said = File::create(&path).expect("the copy can be written");
         let mut test = Command::new(program);
         test.args(["--test-threads=1", "--nocapture", "--exact", model]);
         test.env_remove("LOOM_MAX_PREEMPTIONS").env_remove("FREEWHEEL_UNBOUNDED");
-        test.stdout(Stdio::null()).stderr(File::create(&said).expect("the copy can be written"));
+        test.stdout(said.try_clone().expect("a file")).stderr(said);
         let Some(status) = wait(test.spawn().expect("the models can be run")) else {
             return Verdict::Uncaught("it did not end within the time that it was given");
         };
         if status.success() {
             return Verdict::Uncaught("it passed");
         }
-        let said = fs::read(&said).expect("it was written");
-        let Some(words) = first_words(&String::from_utf8_lossy(&said)) else {
+        let said = fs::read(&path).expect("it was written");
+        let said = String::from_utf8_lossy(&said);
+        assert!(said.contains("running 1 test"), "{model} was not run: {said}");
+        let Some(words) = first_words(&said) else {
             return Verdict::Uncaught("it failed without a word");
         };
         if GAVE_UP.iter().any(|unnoticed| words.contains(unnoticed)) {
@@ -109,7 +112,9 @@ impl Copy {
         let mut cargo = self.cargo_test(&["--test", file, "--no-run", "--message-format=json"]);
         let built = cargo.stderr(Stdio::null()).output().expect("cargo");
         let text = String::from_utf8_lossy(&built.stdout);
-        let (_, program) = text.rsplit_once("\"executable\":\"")?;
+        // Beside this crate's own programs, which are built for the models to call.
+        let test = text.lines().find(|line| line.contains("\"kind\":[\"test\"]"))?;
+        let (_, program) = test.split_once("\"executable\":\"")?;
         built.status.success().then(|| program.split('"').next().expect("a piece").into())
     }
 
