@@ -356,8 +356,9 @@ fn no_wake_up_is_lost() {
 /// A flusher that lies down as soon as it finds nothing, and a caller whose every line comes at
 /// about that moment: each must wake it. Without `membarrier` a caller's processor may look whether
 /// the flusher is dormant before others see its line, and one of some fifty thousand lines was
-/// slept through: the usual two seconds found that in every other run, in a debug build on two
-/// busy processors. More: `FREEWHEEL_STRESS_SECONDS=20`.
+/// slept through: the usual two seconds found that in every other run, in a debug build. It takes two
+/// processors that are mostly free: beside work for both, twenty seconds found nothing. For longer:
+/// `FREEWHEEL_STRESS_SECONDS`.
 #[cfg(all(target_os = "linux", feature = "tokio", not(miri)))]
 #[test]
 fn every_line_wakes_the_dormant() {
