@@ -170,6 +170,7 @@ impl Collector {
         let mut bytes = Vec::new();
         while bytes.len() < most && self.0.has_remaining() {
             let run = self.0.chunk();
+            assert!(!run.is_empty(), "bytes remain, and there are none");
             let length = run.len().min(most - bytes.len());
             bytes.extend_from_slice(&run[..length]);
             self.0.consume(length);
