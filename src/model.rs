@@ -22,13 +22,27 @@ impl Exchange {
     }
 
     /// The same, whose flusher can be dormant. (For the others callers pass no fence.)
-    pub fn with_dormancy(block_size: usize, wake: impl Fn() + Send + Sync + 'static) -> Self {
-        Self(Arc::new(handoff::Exchange::with_barrier(block_size, Box::new(wake))))
+    pub fn with_dormancy(
+        block_size: usize,
+        ring_at: usize,
+        wake: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(handoff::Exchange::with_barrier(block_size, ring_at, Box::new(wake))))
     }
 
     /// Emits lines that belong together.
     pub fn emit(&self, lines: &[u8]) {
         self.0.emit(|| Encoded(lines));
+    }
+
+    /// Emits what asks for a fresh block, and then is no line.
+    pub fn emit_in_vain(&self) {
+        self.0.emit(|| Vain);
+    }
+
+    /// Whether the next line is to wake the flusher.
+    pub fn is_dormant(&self) -> bool {
+        self.0.is_dormant()
     }
 
     /// Lines accepted, and lines dropped because the capacity was used up.
@@ -68,6 +82,22 @@ impl WriteLine for Encoded<'_> {
             0 => Written::NoRoom(self.0.len()),
             bytes => Written::Line { bytes, altered: false },
         }
+    }
+}
+
+struct Vain;
+
+impl WriteLine for Vain {
+    fn lines(&self) -> u64 {
+        1
+    }
+
+    fn write_usual(&self, _room: &mut [u8]) -> usize {
+        0
+    }
+
+    fn write(&self, room: &mut [u8]) -> Written {
+        if room.len() == handoff::MARGIN { Written::NoRoom(1) } else { Written::Invalid }
     }
 }
 
@@ -127,10 +157,11 @@ impl Collector {
         self.0.settle(count);
     }
 
-    /// Gives up all that is unsent, oldest first, and returns it.
-    pub fn displace(&mut self) -> Vec<u8> {
+    /// Gives up all that is unsent, oldest first, but for the first `begun` bytes, which the link
+    /// has begun with; and returns it.
+    pub fn displace(&mut self, begun: usize) -> Vec<u8> {
         let mut bytes = Vec::new();
-        while self.0.displace(0, |run| bytes.extend_from_slice(run)) {}
+        while self.0.displace(begun, |run| bytes.extend_from_slice(run)) {}
         bytes
     }
 
@@ -139,6 +170,7 @@ impl Collector {
         let mut bytes = Vec::new();
         while bytes.len() < most && self.0.has_remaining() {
             let run = self.0.chunk();
+            assert!(!run.is_empty(), "bytes remain, and there are none");
             let length = run.len().min(most - bytes.len());
             bytes.extend_from_slice(&run[..length]);
             self.0.consume(length);

@@ -65,7 +65,8 @@ mod real {
         #[inline(always)]
         pub(crate) fn light(&self) {
             // ORDERING: SeqCst, for the compiler alone; the processor's fence is in `heavy`.
-            // Model: the_first_line_wakes_the_dormant.
+            // No model: loom's build has another barrier. The stress test
+            // `every_line_wakes_the_dormant` tries this one.
             compiler_fence(SeqCst);
         }
 

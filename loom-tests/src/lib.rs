@@ -7,12 +7,14 @@
 //!
 //! ```sh
 //! cd loom-tests && cargo models                  # all, as a table
-//! LOOM_MAX_PREEMPTIONS=5 cargo models a_place    # those of that name, with a wider bound
+//! LOOM_MAX_PREEMPTIONS=7 cargo models a_place    # those of that name, with a wider bound
 //! FREEWHEEL_UNBOUNDED=1 cargo models a_place     # and with none: some do not end in a day
 //! ```
 
+mod bed;
 mod explored;
 
+pub use bed::Bed;
 pub use explored::Explored;
 
 use freewheel::model::Exchange;

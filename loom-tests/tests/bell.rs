@@ -1,9 +1,9 @@
 //! How the flusher sleeps and is woken.
 
 use freewheel::model::{Bell, Collector, Exchange};
-use freewheel_loom_tests::{emitter, explore, line, settle};
+use freewheel_loom_tests::{Bed, emitter, explore, line, settle};
 use loom::cell::UnsafeCell;
-use loom::sync::{Arc, Condvar, Mutex};
+use loom::sync::Arc;
 use loom::thread;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -70,6 +70,8 @@ fn who_woke_by_itself_is_not_woken() {
         let woken = Arc::clone(&wakes);
         let bell = Arc::new(Bell::new(move || _ = woken.fetch_add(1, Relaxed)));
         assert!(bell.fall_asleep());
+        // As a flusher does that something else woke, and that goes to sleep again.
+        assert!(bell.fall_asleep(), "nobody rang");
         bell.answer();
         let ringer = Arc::clone(&bell);
         let ringer = thread::spawn(move || ringer.ring());
@@ -112,35 +114,6 @@ fn an_answer_wipes_no_ring_unseen() {
     });
 }
 
-/// Where the flusher sleeps: as tokio's `Notify`, a wake-up that comes first is kept.
-struct Bed {
-    woken: Mutex<bool>,
-    changed: Condvar,
-    /// Outside of loom: to count, not to order.
-    wakes: AtomicUsize,
-}
-
-impl Bed {
-    fn wake(&self) {
-        self.wakes.fetch_add(1, Relaxed);
-        *self.woken.lock().expect("no panic") = true;
-        self.changed.notify_one();
-    }
-
-    /// Whether a wake-up has come that nobody slept for yet.
-    fn take_wake(&self) -> bool {
-        std::mem::take(&mut *self.woken.lock().expect("no panic"))
-    }
-
-    fn sleep(&self) {
-        let mut woken = self.woken.lock().expect("no panic");
-        while !*woken {
-            woken = self.changed.wait(woken).expect("no panic");
-        }
-        *woken = false;
-    }
-}
-
 /// A flusher that sleeps until it is woken, and by nothing else, gets every sealed block: no
 /// wake-up is lost, or loom would report a deadlock; and it does not stay asleep beside one, or
 /// the threads would not get it back. And it is woken at most once for each time that it fell
@@ -148,8 +121,7 @@ impl Bed {
 #[test]
 fn wake_and_sleep() {
     explore("wake_and_sleep", None, 100_000, || {
-        let (woken, changed) = (Mutex::new(false), Condvar::new());
-        let bed = Arc::new(Bed { woken, changed, wakes: AtomicUsize::new(0) });
+        let bed = Arc::new(Bed::default());
         let waker = Arc::clone(&bed);
         // Blocks of one line: the second line seals the first.
         let exchange = Exchange::new(2, 2, 1, move || waker.wake());
@@ -157,7 +129,7 @@ fn wake_and_sleep() {
         let mut flusher = exchange.collector().expect("nobody has it");
         let (mut received, mut slept) = (Vec::new(), 0);
         let mut fall_asleep = |flusher: &Collector| {
-            assert!(bed.wakes.load(Relaxed) <= slept, "woken while awake");
+            assert!(bed.wakes() <= slept, "woken while awake");
             let asleep = flusher.fall_asleep();
             slept += usize::from(asleep);
             asleep

@@ -26,7 +26,8 @@ fn publish_and_read() {
     });
 }
 
-/// A part-filled block is swept while it is written: what arrives are whole lines, in order.
+/// A part-filled block is swept while it is written, and consumed in two parts: what arrives are
+/// whole lines, in order.
 #[test]
 fn sweep_a_part_filled_block() {
     explore("sweep_a_part_filled_block", None, 500, || {
@@ -36,6 +37,7 @@ fn sweep_a_part_filled_block() {
         let mut received = Vec::new();
         for _ in 0..2 {
             flusher.sweep();
+            received.extend(flusher.consume_some(2));
             received.extend(flusher.consume());
             check(&received);
         }
@@ -89,20 +91,25 @@ fn sent_is_not_before_emitted() {
 /// and a block is reused while the flusher goes on.
 #[test]
 fn seal_and_sweep_order() {
-    explore("seal_and_sweep_order", Some(4), 300_000, || {
-        // Blocks of two lines; five lines.
-        let exchange = Exchange::new(4, 2, 1, nobody_sleeps);
+    static SEALED_AND_REUSED: Witness =
+        Witness::of("a sweep found a full block and a newer line, and the block was used again");
+    SEALED_AND_REUSED.explore("seal_and_sweep_order", Some(4), 140_000, || {
+        // Blocks of two lines, of which the flusher must give one back for the fifth.
+        let exchange = Exchange::new(4, 1, 1, nobody_sleeps);
         let writer = emitter(&exchange, 0, 5);
         let mut flusher = exchange.collector().expect("nobody has it");
-        let mut received = Vec::new();
+        let (mut received, mut found_both) = (Vec::new(), false);
         for _ in 0..2 {
             flusher.sweep();
-            received.extend(flusher.consume());
+            let swept = flusher.consume();
+            found_both |= swept.len() > 4;
+            received.extend(swept);
         }
         writer.join().expect("no panic");
         flusher.sweep();
         received.extend(flusher.consume());
-        assert_eq!(settle(&exchange, &received, 5), 0);
+        let dropped = settle(&exchange, &received, 5);
+        SEALED_AND_REUSED.look(found_both && dropped == 0);
     });
 }
 
@@ -153,7 +160,8 @@ fn the_last_block_is_given_out_once() {
 /// Pairs `Window::show`'s Release with `Window::look`'s Acquire.
 #[test]
 fn a_place_is_reused() {
-    explore("a_place_is_reused", Some(6), 90_000, || {
+    static INHERITED: Witness = Witness::of("a thread went on in another's block");
+    INHERITED.explore("a_place_is_reused", Some(6), 90_000, || {
         let exchange = Exchange::new(4, 2, 1, nobody_sleeps);
         let mut flusher = exchange.collector().expect("nobody has it");
         let emitting = exchange.clone();
@@ -164,6 +172,8 @@ fn a_place_is_reused() {
         flusher.sweep();
         let mut received = flusher.consume();
         threads.join().expect("no panic");
+        // Two lines fill a block, and the third was emitted.
+        INHERITED.look(exchange.sealed() == 1);
         flusher.sweep();
         received.extend(flusher.consume());
         assert_eq!(settle(&exchange, &received, 3), 0);
@@ -248,24 +258,41 @@ fn what_is_in_flight_keeps_its_block() {
 #[test]
 fn the_oldest_make_room() {
     static REUSED: Witness = Witness::of("a block was used again");
-    REUSED.explore("the_oldest_make_room", None, 10_000, || {
-        // Blocks of two lines. Two beside each thread's own.
-        let exchange = Exchange::new(4, 2, 1, nobody_sleeps);
-        let mut flusher = exchange.collector().expect("nobody has it");
-        exchange.emit(&line(1, 0));
-        flusher.sweep();
+    REUSED.explore("the_oldest_make_room", None, 10_000, || make_room(true, &REUSED));
+}
+
+/// What the link has begun with, though it was not given yet, is not displaced either.
+#[test]
+fn what_the_link_has_begun_is_not_displaced() {
+    static REUSED: Witness = Witness::of("a block was used again");
+    let model = || make_room(false, &REUSED);
+    REUSED.explore("what_the_link_has_begun_is_not_displaced", None, 10_000, model);
+}
+
+/// Around a first line that is in flight, or that the link has begun with.
+fn make_room(is_given: bool, reused: &Witness) {
+    // Blocks of two lines. Two beside each thread's own.
+    let exchange = Exchange::new(4, 2, 1, nobody_sleeps);
+    let mut flusher = exchange.collector().expect("nobody has it");
+    let first = line(1, 0);
+    exchange.emit(&first);
+    flusher.sweep();
+    if is_given {
         flusher.give();
-        // Displaced: the rest of the first block, and the whole of the second.
-        (1..5).for_each(|index| exchange.emit(&line(1, index)));
-        let writer = emitter(&exchange, 0, 3);
-        flusher.sweep();
-        let displaced = flusher.displace();
-        check(&displaced);
-        assert_eq!(flusher.in_flight(), line(1, 0), "written over");
-        writer.join().expect("no panic");
-        flusher.settle(2);
-        flusher.sweep();
-        let received = [line(1, 0).to_vec(), displaced, flusher.consume()].concat();
-        REUSED.look(settle(&exchange, &received, 8) == 0);
-    });
+    }
+    // Displaced: the rest of the first block, and the whole of the second.
+    (1..5).for_each(|index| exchange.emit(&line(1, index)));
+    let writer = emitter(&exchange, 0, 3);
+    flusher.sweep();
+    let displaced = flusher.displace(if is_given { 0 } else { first.len() });
+    check(&displaced);
+    if !is_given {
+        flusher.give();
+    }
+    assert_eq!(flusher.in_flight(), first, "written over, or displaced");
+    writer.join().expect("no panic");
+    flusher.settle(first.len());
+    flusher.sweep();
+    let received = [first.to_vec(), displaced, flusher.consume()].concat();
+    reused.look(settle(&exchange, &received, 8) == 0);
 }

@@ -227,7 +227,11 @@ impl Glimpse {
     }
 
     /// Takes the published bytes up to `to` that were not taken before; says from where.
-    pub(crate) fn take_up_to(&self, _reader: &mut Reader, to: usize) -> usize {
+    ///
+    /// # Panics
+    /// If it is not the reader of this block.
+    pub(crate) fn take_up_to(&self, reader: &mut Reader, to: usize) -> usize {
+        reader.check(&self.0);
         // ORDERING: Relaxed, both. The flusher's alone; the flusher moves between threads
         // through a mutex.
         let from = self.0.flushed.load(Relaxed);
@@ -285,5 +289,40 @@ mod tests {
     fn a_block_is_not_recycled_by_another_exchange() {
         let ((blocks, _), (_others, mut reader)) = (Blocks::new(8, 0), Blocks::new(8, 0));
         blocks.make().seal().recycle(&mut reader);
+    }
+
+    #[test]
+    #[should_panic(expected = "another exchange's reader")]
+    fn a_block_is_not_taken_by_another_exchange() {
+        let ((blocks, _), (_others, mut reader)) = (Blocks::new(8, 0), Blocks::new(8, 0));
+        blocks.make().seal().glimpse().take_up_to(&mut reader, 0);
+    }
+
+    /// Into the margin: what is there is for nobody to read.
+    #[test]
+    #[should_panic(expected = "more written than there was room for")]
+    fn no_more_is_published_than_there_is_room_for() {
+        let (blocks, _) = Blocks::new(8, 0);
+        let mut pen = blocks.make();
+        pen.append(|_| (8, ()));
+        pen.append(|_| (1, ()));
+    }
+
+    #[test]
+    #[should_panic(expected = "read beyond what is published")]
+    fn nothing_is_read_that_is_not_published() {
+        let (blocks, reader) = Blocks::new(8, 0);
+        let mut pen = blocks.make();
+        pen.append(|_| (2, ()));
+        pen.seal().glimpse().bytes(&reader, 0, 3);
+    }
+
+    #[test]
+    #[should_panic(expected = "read beyond what is published")]
+    fn nothing_is_read_that_ends_before_it_begins() {
+        let (blocks, reader) = Blocks::new(8, 0);
+        let mut pen = blocks.make();
+        pen.append(|_| (2, ()));
+        pen.seal().glimpse().bytes(&reader, 2, 1);
     }
 }

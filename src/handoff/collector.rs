@@ -76,7 +76,8 @@ impl Collector {
         if !exchange.dormancy.begin() {
             return false;
         }
-        // What is published and not seen here is of a caller that sees the dormancy.
+        // What is published and not seen here is of a caller that sees the dormancy. Of a full block
+        // the next line in its thread's window tells, unless that one was refused.
         let mut lanes = exchange.lanes.iter();
         let stays =
             !lanes.any(|lane| lane.window.look().has_untaken()) && exchange.sealed.is_empty();

@@ -82,7 +82,9 @@ impl Exchange {
     /// Blocks of `block_size` bytes: `blocks` of them for all threads together, and one
     /// more for each thread, so that many idle threads cannot starve a busy one.
     ///
-    /// `wake` is called, at most once a cycle, to end the flusher's sleep.
+    /// `wake` is called to end the flusher's sleep: at most once for each time that it falls asleep,
+    /// and once more where it lies dormant, since bell and dormancy know nothing of one another. A
+    /// line that turns over its block may do both.
     pub(crate) fn new(block_size: usize, blocks: usize, ring_at: usize, wake: Wake) -> Self {
         // Every thread always holds one block, so at most `blocks` are in either queue.
         let (free, sealed) = (ArrayQueue::new(blocks), ArrayQueue::new(blocks));
@@ -103,9 +105,14 @@ impl Exchange {
 
     /// As above, with four blocks, and a barrier.
     #[cfg(all(loom, feature = "__loom"))]
-    pub(crate) fn with_barrier(block_size: usize, wake: Wake) -> Self {
+    pub(crate) fn with_barrier(block_size: usize, ring_at: usize, wake: Wake) -> Self {
         let dormancy = Dormancy::new(Barrier::modelled());
-        Self { dormancy, ..Self::new(block_size, 4, 4, wake) }
+        Self { dormancy, ..Self::new(block_size, 4, ring_at, wake) }
+    }
+
+    #[cfg(all(loom, feature = "__loom"))]
+    pub(crate) fn is_dormant(&self) -> bool {
+        self.dormancy.is_dormant()
     }
 
     /// Appends the line that `line` makes to this thread's block.

@@ -51,7 +51,7 @@ impl SoleWriterTally {
     /// For emitting threads, whose lines are published after this.
     #[inline(always)]
     pub(super) fn count(&self, more: Tally) {
-        // ORDERING: Relaxed. Published with the line; and exact for whoever is ordered after
+        // ORDERING: Relaxed, both. Published with the line; and exact for whoever is ordered after
         // the thread by other means (a join, a message, a flush).
         self.lines.store(self.lines.load(Relaxed) + more.lines, Relaxed);
         self.bytes.store(self.bytes.load(Relaxed) + more.bytes, Relaxed);

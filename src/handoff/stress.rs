@@ -133,11 +133,16 @@ fn settle(exchange: &Exchange, received: &[u8], emitted: Tally) -> Emitted {
     account
 }
 
-/// Repeats a scenario with other numbers until its time is over.
-fn repeat(scenario: impl Fn(u64)) {
+/// How long a scenario is repeated.
+fn time() -> Duration {
     let told = std::env::var("FREEWHEEL_STRESS_SECONDS").ok();
     let told = told.map(|seconds| seconds.parse().expect("FREEWHEEL_STRESS_SECONDS: a number"));
-    let (begun, time) = (Instant::now(), told.map_or(USUAL_TIME, Duration::from_secs));
+    told.map_or(USUAL_TIME, Duration::from_secs)
+}
+
+/// Repeats a scenario with other numbers until its time is over.
+fn repeat(scenario: impl Fn(u64)) {
+    let (begun, time) = (Instant::now(), time());
     (0..).take_while(|&round| round == 0 || begun.elapsed() < time).for_each(scenario);
 }
 
@@ -345,5 +350,54 @@ fn no_wake_up_is_lost() {
             }
             emitters.into_iter().for_each(|emitter| emitter.join().expect("no panic"));
         });
+    });
+}
+
+/// A flusher that lies down as soon as it finds nothing, and a caller whose every line comes at
+/// about that moment: each must wake it. Without `membarrier` a caller's processor may look whether
+/// the flusher is dormant before others see its line, and one of some fifty thousand lines was
+/// slept through: the usual two seconds found that in every other run, in a debug build. It takes two
+/// processors that are mostly free: beside work for both, twenty seconds found nothing. For longer:
+/// `FREEWHEEL_STRESS_SECONDS`.
+#[cfg(all(target_os = "linux", feature = "tokio", not(miri)))]
+#[test]
+fn every_line_wakes_the_dormant() {
+    const AT_LEAST: Duration = Duration::from_secs(2);
+    let time = time().max(AT_LEAST);
+    let flusher = thread::current();
+    let exchange = &Arc::new(Exchange::new(1024, 8, 8, Box::new(move || flusher.unpark())));
+    let (received, over) = (&AtomicU32::new(0), &AtomicBool::new(false));
+    let emit_one_by_one = move || {
+        let begun = Instant::now();
+        let mut index = 0;
+        while begun.elapsed() < time {
+            let line = text(0, index);
+            exchange.emit(|| line.as_str());
+            index += 1;
+            let emitted = Instant::now();
+            while received.load(Relaxed) < index {
+                assert!(emitted.elapsed() < WATCHDOG, "line {index} did not wake the flusher");
+                std::hint::spin_loop();
+            }
+            // Until the flusher is about to lie down, more or less.
+            (0..index % 97 * 5).for_each(|step| _ = std::hint::black_box(step));
+        }
+        over.store(true, Relaxed);
+        exchange.emit(|| "0.0.\n");
+    };
+    thread::scope(|scope| {
+        scope.spawn(emit_one_by_one);
+        let (mut collector, mut slept) = (collector(exchange), 0);
+        while !over.load(Relaxed) {
+            let count = lines(&collect(&mut collector, exchange, all)).count();
+            received.fetch_add(count as u32, Relaxed);
+            if count == 0 && collector.lie_down() {
+                slept += 1;
+                let asleep = Instant::now();
+                thread::park_timeout(WATCHDOG);
+                assert!(asleep.elapsed() < WATCHDOG, "a wake-up was lost");
+            }
+        }
+        assert!(slept > 0, "it never lay down: is there no membarrier?");
     });
 }

@@ -2,9 +2,11 @@
 
 use super::Mutation;
 use super::models::Sources;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 pub struct Copy {
     root: PathBuf,
@@ -13,16 +15,24 @@ pub struct Copy {
 
 /// What a model said of a change.
 pub enum Verdict {
-    Passed,
+    /// For this reason.
+    Uncaught(&'static str),
     /// With these words.
     Caught(String),
 }
 
+/// The longest model takes two minutes. A change that makes one go on for ever is not caught.
+const PATIENCE: Duration = Duration::from_secs(20 * 60);
+
+/// To explore less, or more than loom will, is not to notice.
+const GAVE_UP: &[&str] = &["interleavings of at least", "exceeded maximum number of branches"];
+
 impl Copy {
-    /// A fresh one, below this crate's target directory.
-    pub fn make() -> Self {
+    /// A fresh one, below this crate's target directory: whoever works at the same time has another
+    /// number.
+    pub fn make(number: usize) -> Self {
         let original = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let work = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/prove");
+        let work = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("target/prove/{number}"));
         let copy = Self { root: work.join("copy"), target: work.join("target") };
         let _ = fs::remove_dir_all(&copy.root);
         copy_directory(&original, &copy.root);
@@ -68,28 +78,44 @@ impl Copy {
     }
 
     fn run(&self, model: &str, sources: &Sources) -> Verdict {
-        // What does not compile, or names no model, proves nothing.
         let file = sources.file_of(model).unwrap_or_else(|| panic!("no such model: {model}"));
-        let test = ["--test", file];
-        let built = self.cargo_test(&test).arg("--no-run").stderr(Stdio::null()).status();
-        if !built.expect("cargo").success() {
-            println!("it does not compile:");
-            return Verdict::Passed;
+        let Some(program) = self.build(file) else {
+            return Verdict::Uncaught("it does not compile");
+        };
+        // Into a file: a pipe that nobody empties would stop who writes much.
+        let path = self.root.join("said");
+        let said = File::create(&path).expect("the copy can be written");
+        let mut test = Command::new(program);
+        test.args(["--test-threads=1", "--nocapture", "--exact", model]);
+        test.env_remove("LOOM_MAX_PREEMPTIONS").env_remove("FREEWHEEL_UNBOUNDED");
+        test.stdout(said.try_clone().expect("a file")).stderr(said);
+        let Some(status) = wait(test.spawn().expect("the models can be run")) else {
+            return Verdict::Uncaught("it did not end within the time that it was given");
+        };
+        if status.success() {
+            return Verdict::Uncaught("it passed");
         }
-        let mut tests = self.cargo_test(&test);
-        tests.args(["--", "--test-threads=1", "--nocapture", "--exact", model]);
-        let output = tests.output().expect("cargo");
-        if output.status.success() {
-            return Verdict::Passed;
-        }
-        let words = first_words(&String::from_utf8_lossy(&output.stderr));
-        let words = words.unwrap_or_else(|| panic!("{model} failed without a word"));
-        // To explore less, or more than loom will, is not to notice.
-        let gave_up = ["interleavings of at least", "exceeded maximum number of branches"];
-        if gave_up.iter().any(|unnoticed| words.contains(unnoticed)) {
-            return Verdict::Passed;
+        let said = fs::read(&path).expect("it was written");
+        let said = String::from_utf8_lossy(&said);
+        assert!(said.contains("running 1 test"), "{model} was not run: {said}");
+        let Some(words) = first_words(&said) else {
+            return Verdict::Uncaught("it failed without a word");
+        };
+        if GAVE_UP.iter().any(|unnoticed| words.contains(unnoticed)) {
+            return Verdict::Uncaught("it explored less, or more than loom will");
         }
         Verdict::Caught(words)
+    }
+
+    /// The program with the models of this file. None if it does not compile.
+    fn build(&self, file: &str) -> Option<PathBuf> {
+        let mut cargo = self.cargo_test(&["--test", file, "--no-run", "--message-format=json"]);
+        let built = cargo.stderr(Stdio::null()).output().expect("cargo");
+        let text = String::from_utf8_lossy(&built.stdout);
+        // Beside this crate's own programs, which are built for the models to call.
+        let test = text.lines().find(|line| line.contains("\"kind\":[\"test\"]"))?;
+        let (_, program) = test.split_once("\"executable\":\"")?;
+        built.status.success().then(|| program.split('"').next().expect("a piece").into())
     }
 
     fn cargo_test(&self, which: &[&str]) -> Command {
@@ -99,6 +125,19 @@ impl Copy {
         cargo.args(["test", "--release"]).args(which);
         cargo
     }
+}
+
+/// Until it has ended. None, and it is killed, if that takes too long.
+fn wait(mut program: Child) -> Option<ExitStatus> {
+    let begun = Instant::now();
+    while begun.elapsed() < PATIENCE {
+        if let Some(status) = program.try_wait().expect("it was started here") {
+            return Some(status);
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    program.kill().and_then(|()| program.wait()).expect("it was started here");
+    None
 }
 
 fn copy_directory(from: &Path, to: &Path) {

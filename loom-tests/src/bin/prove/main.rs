@@ -5,6 +5,7 @@
 //! ```sh
 //! cargo prove              # all; rewrites PROOF.md
 //! cargo prove published    # the changes that have this in their rows
+//! cargo prove --check      # runs nothing: that PROOF.md has a row for each, and no other
 //! ```
 //!
 //! Exits with 1 if anything is not caught, or, when all is run, a model fails on the source as it
@@ -14,10 +15,17 @@ mod copy;
 mod faults;
 mod models;
 mod orderings;
+mod stale;
 
 use copy::{Copy, Verdict};
 use models::Sources;
+use std::collections::BTreeMap;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::mpsc;
+use std::thread;
+
+const PROOF: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/PROOF.md");
 
 /// A change to the source that makes it wrong.
 struct Mutation {
@@ -38,51 +46,79 @@ struct Judged {
     all: usize,
 }
 
-/// Makes each of the changes that are asked for, and prints what becomes of it.
-fn judge(
-    head: &str,
-    mutations: impl IntoIterator<Item = Mutation>,
-    only: &str,
-    copy: &Copy,
-    sources: &Sources,
-) -> Judged {
+/// Makes each of the changes, one in each copy at a time, and prints in their order what becomes
+/// of them.
+fn judge(head: &str, mutations: &[Mutation], copies: &[Copy], sources: &Sources) -> Judged {
     let mut table = format!("| {head} | caught by | which says |\n");
     table += &("|---".repeat(head.split('|').count() + 2) + "|\n");
     print!("{table}");
     let mut judged = Judged { table, caught: 0, all: 0 };
-    for mutation in mutations.into_iter().filter(|mutation| mutation.row.contains(only)) {
-        let row = match copy.run_with(&mutation, sources) {
-            Verdict::Passed => format!("| {} | **nothing** | |\n", mutation.row),
+    let next = &AtomicUsize::new(0);
+    let (tell, told) = mpsc::channel();
+    thread::scope(|scope| {
+        for copy in copies {
+            let tell = tell.clone();
+            scope.spawn(move || {
+                while let Some(index) = Some(next.fetch_add(1, Relaxed))
+                    && let Some(mutation) = mutations.get(index)
+                {
+                    tell.send((index, copy.run_with(mutation, sources))).expect("it is heard");
+                }
+            });
+        }
+        drop(tell);
+        let mut early = BTreeMap::new();
+        for (index, verdict) in told {
+            early.insert(index, verdict);
+            while let Some(verdict) = early.remove(&judged.all) {
+                judged.add(&mutations[judged.all], verdict);
+            }
+        }
+    });
+    judged
+}
+
+impl Judged {
+    fn add(&mut self, mutation: &Mutation, verdict: Verdict) {
+        let row = match verdict {
+            Verdict::Uncaught(why) => format!("| {} | **nothing** | {why} |\n", mutation.row),
             Verdict::Caught(words) => {
-                judged.caught += 1;
+                self.caught += 1;
                 format!("| {} | `{}` | {words} |\n", mutation.row, mutation.model)
             }
         };
-        judged.all += 1;
+        self.all += 1;
         print!("{row}");
-        judged.table += &row;
+        self.table += &row;
     }
-    judged
 }
 
 fn main() -> ExitCode {
     let only = std::env::args().nth(1).unwrap_or_default();
-    let copy = Copy::make();
-    let sources = Sources::read(copy.root());
+    if only == "--check" {
+        return stale::check();
+    }
+    // As many as a machine has processors that is not large: each model takes one.
+    let copies = [0, 1].map(Copy::make);
+    let root = copies[0].root();
+    let sources = Sources::read(root);
     // Known before the long part: all can be made.
-    let (orderings, faults) = (orderings::all(copy.root()), Vec::from_iter(faults::all()));
-    orderings.iter().chain(&faults).for_each(|mutation| _ = copy.change(mutation));
+    let (mut orderings, mut faults) = (orderings::all(root), Vec::from_iter(faults::all()));
+    orderings.iter().chain(&faults).for_each(|mutation| _ = copies[0].change(mutation));
     let mut models = String::new();
     if only.is_empty() {
-        let Some(table) = models::table(&copy, &sources) else {
+        let Some(table) = models::table(&copies[0], &sources) else {
             println!("the models fail on the source as it is");
             return ExitCode::FAILURE;
         };
         println!("{table}");
         models = table;
     }
-    let weakened = judge("place | ordering | weakened to", orderings, &only, &copy, &sources);
-    let planted = judge("fault | planted in", faults, &only, &copy, &sources);
+    for mutations in [&mut orderings, &mut faults] {
+        mutations.retain(|mutation| mutation.row.contains(&only));
+    }
+    let weakened = judge("place | ordering | weakened to", &orderings, &copies, &sources);
+    let planted = judge("fault | planted in", &faults, &copies, &sources);
     let (caught, all) = (weakened.caught + planted.caught, weakened.all + planted.all);
     assert!(all > 0, "no change has {only:?} in its row");
     println!("{caught} of {all} caught");
@@ -103,8 +139,7 @@ fn main() -> ExitCode {
             planted.all,
             planted.table
         );
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/PROOF.md");
-        std::fs::write(path, report).expect("the report can be written");
+        std::fs::write(PROOF, report).expect("the report can be written");
     }
     if caught == all { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -24,6 +24,14 @@ impl Sources {
         self.0.iter().find(|(_, text)| has(text)).map(|(file, _)| &file[..])
     }
 
+    /// Each model, and what it proves.
+    pub fn models(&self) -> impl Iterator<Item = (&str, String)> {
+        let texts = self.0.iter().flat_map(|(_, text)| text.split("explore(").skip(1));
+        let names =
+            texts.filter_map(|after| after.trim_start().strip_prefix('"')?.split('"').next());
+        names.filter_map(|name| Some((name, self.claim(name)?)))
+    }
+
     /// The first paragraph of the model's documentation. None for what is not a test by itself.
     fn claim(&self, model: &str) -> Option<String> {
         let function = format!("fn {model}()");

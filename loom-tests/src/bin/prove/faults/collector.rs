@@ -1,0 +1,127 @@
+//! Faults of the flusher's side.
+
+use super::File;
+
+pub const FAULTS: File = (
+    "src/handoff/collector.rs",
+    &[
+        (
+            "a block that was consumed is not given back",
+            "drop_on_full",
+            &[(
+                "        let pushed = free.push(pen);\n",
+                "        let pushed = Ok::<_, ()>((free.len(), pen));\n",
+            )],
+        ),
+        (
+            "the queue is drained before the part-filled blocks are noted",
+            "seal_and_sweep_order",
+            &[
+                (NOTE, ""),
+                (
+                    "        while let Some((glimpse, to)) = desk.notes.pop() {\n",
+                    "        for lane in exchange.lanes.iter() {\n\
+                 let glimpse = lane.window.look();\n\
+                 desk.notes.push((glimpse, glimpse.published()));\n\
+                 }\n\
+                 while let Some((glimpse, to)) = desk.notes.pop() {\n",
+                ),
+            ],
+        ),
+        (
+            "a block is recycled when it was taken, before it was consumed",
+            "a_block_is_reused_by_another_thread",
+            &[(
+                "            desk.taken.push(glimpse, from, to, Some(sealed));\n",
+                "            desk.taken.push(glimpse, from, to, None);\n\
+             let _ = exchange.free.push(sealed.recycle(&mut desk.reader));\n",
+            )],
+        ),
+        (
+            "a sweep leaves part-filled blocks for later",
+            "a_flush_has_all_that_came_before_it",
+            &[(NOTE, "")],
+        ),
+        (
+            "part-filled blocks are taken before the full ones",
+            "seal_and_sweep_order",
+            &[(
+                "        while let Some(sealed) = exchange.sealed.pop() {\n",
+                "        for (glimpse, to) in std::mem::take(&mut desk.notes) {\n\
+             let from = glimpse.take_up_to(&mut desk.reader, to);\n\
+             desk.taken.push(glimpse, from, to, None);\n\
+             }\n\
+             while let Some(sealed) = exchange.sealed.pop() {\n",
+            )],
+        ),
+        (
+            "a part-filled block is taken up to more than was noted",
+            "seal_and_sweep_order",
+            &[(
+                "        while let Some((glimpse, to)) = desk.notes.pop() {\n",
+                "        while let Some((glimpse, _)) = desk.notes.pop() {\n\
+             let to = glimpse.published();\n",
+            )],
+        ),
+        (
+            "a stopped flusher takes what was in flight for arrived",
+            "what_is_in_flight_keeps_its_block",
+            &[("        self.recall();\n", "        self.settle(self.in_flight());\n")],
+        ),
+        (
+            "the bell is answered after the sweep",
+            "wake_and_sleep",
+            &[
+                ("        exchange.bell.answer();\n", ""),
+                (
+                    "        desk.taken.let_go(&mut desk.reader, give_back(&exchange.free));\n",
+                    "        desk.taken.let_go(&mut desk.reader, give_back(&exchange.free));\n\
+                 exchange.bell.answer();\n",
+                ),
+            ],
+        ),
+        (
+            "the flusher is dormant without another look for lines",
+            "the_first_line_wakes_the_dormant",
+            &[(
+                "        if !stays {\n",
+                "        let stays = stays || true;\n        if !stays {\n",
+            )],
+        ),
+        (
+            "a stopped flusher takes what it had with it",
+            "stop_and_start",
+            &[(
+                "        *place = self.desk.take();\n",
+                "        *place = self.desk.take().map(|desk| Desk::new(desk.reader));\n",
+            )],
+        ),
+        (
+            "a stopped flusher keeps its place",
+            "stop_and_start",
+            &[("        *place = self.desk.take();\n", "        let _ = &mut place;\n")],
+        ),
+        (
+            "who is refused for a line stays dormant",
+            "only_who_lies_down_is_dormant",
+            &[("        if !stays {\n            exchange.dormancy.end();\n        }\n", "")],
+        ),
+        (
+            "who has stopped stays dormant",
+            "only_who_lies_down_is_dormant",
+            &[("        self.exchange.dormancy.end();\n", "")],
+        ),
+        (
+            "a full block keeps nobody from lying down",
+            "nobody_lies_down_beside_a_full_block",
+            &[(" && exchange.sealed.is_empty();", ";")],
+        ),
+    ],
+);
+
+/// The noting of part-filled blocks, in a sweep.
+const NOTE: &str = "        for lane in exchange.lanes.iter() {
+            let glimpse = lane.window.look();
+            desk.notes.push((glimpse, glimpse.published()));
+        }
+";
