@@ -309,6 +309,9 @@ fn every_other_setting_can_be_tuned() {
     assert_is(&settings, &[], expected);
     let expected = "queue_capacity: 1 is refused: expected 1024 to 1073741824 bytes";
     assert_refused(&complete().tune(|builder| builder.queue_capacity(1)), &[], expected);
+    let expected = "peer_timeout: 999.999µs is refused: expected a millisecond at least";
+    let timeout = Duration::from_nanos(999_999);
+    assert_refused(&complete().tune(|builder| builder.peer_timeout(timeout)), &[], expected);
 }
 
 /// The process's own environment, in a process of its own, since nobody may change this one's while

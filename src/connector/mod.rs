@@ -91,7 +91,8 @@ impl Connector {
 
     /// Begins the settings of a connector to this endpoint: `udp://host[:port]`,
     /// `tcp://host[:port]`, and on Unix `unixgram:///path` (or `unix:///path`) and
-    /// `unixstream:///path`. IPv6 addresses stand in brackets. The port's default is 8125.
+    /// `unixstream:///path`. IPv6 addresses stand in brackets. The port's default is 8125. A path is
+    /// taken as it is: nothing in it is escaped.
     ///
     /// ```
     /// use freewheel::Connector;
