@@ -16,11 +16,17 @@ use support::{
     BlackHole, Close, PATIENCE, TcpReceiver, assert_balanced, emit_numbered, eventually, flush,
     numbers_by_thread, park_on, promptly, quiet_port, started, tally, tcp,
 };
+#[cfg(target_os = "linux")]
+use support::{Census, Listener, emit_all};
 use tokio::runtime::Builder as RuntimeBuilder;
 use tokio::time::timeout;
 
 /// What the tests of deadlines stop by; the tests themselves are more patient.
 const STOP_TIMEOUT: Duration = Duration::from_millis(300);
+
+/// More than a [`Listener`]'s operating system takes unread, and no more than ours takes for it.
+#[cfg(target_os = "linux")]
+const LINES_UNDER_WAY: u64 = 6_000;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -84,6 +90,43 @@ fn stops_at_the_same_time_are_all_answered() {
         assert_eq!((report.kept, report.stats.sent), (Tally::default(), emitted));
     }
     statsd.start_on_thread().unwrap();
+}
+
+/// Nor does the one that begins the stop learn more of what is under way than the others.
+#[test]
+#[cfg(target_os = "linux")]
+fn stops_at_the_same_time_report_the_same() {
+    let server = Listener::tcp(0);
+    let statsd = started(tcp(server.port()).stop_timeout(STOP_TIMEOUT));
+    let _stalled = server.accept();
+    emit_all(&statsd, 0, 0..LINES_UNDER_WAY);
+    let stops = [(); 2].map(|()| {
+        let statsd = statsd.clone();
+        thread::spawn(move || promptly(move || statsd.blocking_stop()))
+    });
+    for report in stops.map(|stop| stop.join().unwrap()) {
+        assert!(report.unfinished || report.unacknowledged.lines > 0, "{report:?}");
+    }
+}
+
+/// That all is written is not yet the end of a stop: while there is time, it waits until the server's
+/// operating system has acknowledged it.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_stop_waits_for_what_is_under_way() {
+    let server = Listener::tcp(0);
+    let statsd = started(tcp(server.port()));
+    let peer = server.accept();
+    emit_all(&statsd, 0, 0..LINES_UNDER_WAY);
+    let reading = thread::spawn(|| {
+        thread::sleep(STOP_TIMEOUT);
+        peer.read_to_end()
+    });
+    let report = statsd.blocking_stop();
+    assert_eq!((report.unacknowledged, report.kept), (Tally::default(), Tally::default()));
+    let census = Census::of_stream(&reading.join().unwrap());
+    census.assert_faultless(&report.stats);
+    assert_eq!(census.tally().lines, LINES_UNDER_WAY);
 }
 
 #[test]
