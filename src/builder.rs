@@ -332,8 +332,8 @@ impl Builder {
         self
     }
 
-    /// How long [`Connector::stop`] may take to send what is left, and how long
-    /// [`Connector::flush`] waits at most. Default: 5 s.
+    /// How long [`Connector::stop`] may take to send what is left (it answers a quarter of a second
+    /// later at the latest), and how long [`Connector::flush`] waits at most. Default: 5 s.
     pub fn stop_timeout(mut self, timeout: Duration) -> Self {
         self.stop_timeout = timeout;
         self
