@@ -150,6 +150,9 @@ impl Settings {
         }
         let given = text(environment, "STATSD_PREFIX")?.filter(|prefix| !prefix.is_empty());
         if let Some(value) = given {
+            // Dots alone would come to none, and by accident.
+            let accepted = !value.trim_matches('.').is_empty();
+            require("STATSD_PREFIX", format!("{value:?}"), accepted, "more than dots")?;
             return Ok(Said { value, by: "STATSD_PREFIX" });
         }
         let (Some(service), Some(environment)) = (&self.service, &self.environment) else {
@@ -160,9 +163,12 @@ impl Settings {
                     or the settings `service` and `environment`; or `prefix` set to none explicitly",
             });
         };
-        for (setting, given) in [("service", service), ("environment", environment)] {
-            require(setting, format!("{given:?}"), !given.is_empty(), "a name")?;
-        }
+        let [service, environment] =
+            [("service", service), ("environment", environment)].map(|(setting, given)| {
+                let name = given.trim_matches('.');
+                require(setting, format!("{given:?}"), !name.is_empty(), "a name").map(|()| name)
+            });
+        let (service, environment) = (service?, environment?);
         let value = format!("applications.{service}.{environment}");
         Ok(Said { value, by: "service and environment" })
     }
