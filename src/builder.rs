@@ -154,7 +154,8 @@ const UDP_PAYLOAD: usize = 1432;
 const UNIX_PAYLOAD: usize = 8192;
 /// What an IPv4 datagram can carry: 65,535 bytes less the IP and UDP headers.
 const MAX_PAYLOAD: usize = 65_507;
-const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const DURATION: &str = "more than 0, at most a day";
 
 impl Builder {
     pub(crate) fn new(host: String) -> Self {
@@ -375,7 +376,7 @@ impl Builder {
             ("stop_timeout", self.stop_timeout),
         ] {
             let in_bounds = !duration.is_zero() && duration <= MAX_DURATION;
-            require(setting, format!("{duration:?}"), in_bounds, "more than 0, at most a day")?;
+            require(setting, format!("{duration:?}"), in_bounds, DURATION)?;
         }
         let block_size = BLOCK_SIZE.min(capacity / 4).max(MIN_CAPACITY);
         let blocks = capacity / block_size;

@@ -1,7 +1,7 @@
 //! The rules by which settings and environment become a connector.
 
 use super::{Prefix, Settings};
-use crate::builder::{Builder, Protocol, require};
+use crate::builder::{Builder, DURATION, MAX_DURATION, Protocol, require};
 use crate::connector::Connector;
 use crate::error::BuildError;
 use std::ffi::OsString;
@@ -72,6 +72,9 @@ impl Settings {
         let port = self.port_from(environment)?;
         let protocol = self.protocol_from(environment)?;
         let prefix = self.prefix_from(environment)?;
+        let timeout = self.shutdown_timeout;
+        let in_bounds = !timeout.is_zero() && timeout <= MAX_DURATION;
+        require("shutdown_timeout", format!("{timeout:?}"), in_bounds, DURATION)?;
         let builder = self.builder.clone().host(host.value).port(port.value);
         let builder = builder.protocol(protocol).prefix(prefix.value);
         match builder.clone().check() {
