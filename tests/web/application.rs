@@ -170,9 +170,12 @@ async fn end_in_the_midst_of_load(signal: &str) {
     }
     tokio::time::sleep(Duration::from_millis(2_500)).await;
     application.signal(signal);
-    while let Some(client) = clients.join_next().await {
-        client.unwrap();
-    }
+    let refused = async {
+        while let Some(client) = clients.join_next().await {
+            client.unwrap();
+        }
+    };
+    tokio::time::timeout(PATIENCE, refused).await.expect("it ends");
     let printed = tokio::task::spawn_blocking(|| application.end()).await.unwrap();
     let (answered, asked) = (answered.load(Ordering::Relaxed), asked.load(Ordering::Relaxed));
     receiver.wait_for_end();
