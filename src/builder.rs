@@ -159,7 +159,8 @@ const UDP_PAYLOAD: usize = 1432;
 const UNIX_PAYLOAD: usize = 8192;
 /// What an IPv4 datagram can carry: 65,535 bytes less the IP and UDP headers.
 const MAX_PAYLOAD: usize = 65_507;
-const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const DURATION: &str = "more than 0, at most a day";
 
 impl Builder {
     pub(crate) fn new(host: String) -> Self {
@@ -380,7 +381,7 @@ impl Builder {
             ("stop_timeout", self.stop_timeout),
         ] {
             let in_bounds = !duration.is_zero() && duration <= MAX_DURATION;
-            require(setting, format!("{duration:?}"), in_bounds, "more than 0, at most a day")?;
+            require(setting, format!("{duration:?}"), in_bounds, DURATION)?;
         }
         // The operating system counts milliseconds, and takes none as its own default.
         let in_bounds = self.peer_timeout >= Duration::from_millis(1);

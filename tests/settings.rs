@@ -229,6 +229,18 @@ fn an_empty_service_or_environment_is_an_error() {
 }
 
 #[test]
+fn dots_alone_are_no_prefix_by_accident() {
+    let variable = [HOST, ("STATSD_PREFIX", "..")];
+    let refused = "STATSD_PREFIX: \"..\" is refused: expected more than dots";
+    assert_refused(&Settings::new(), &variable, refused);
+    let settings = Settings::new().service(".").environment("production");
+    assert_refused(&settings, &[HOST], "service: \".\" is refused: expected a name");
+    let settings = Settings::new().service(".shop.").environment("production.");
+    let expected = Connector::builder("statsd.example").prefix("applications.shop.production");
+    assert_is(&settings, &[HOST], expected);
+}
+
+#[test]
 fn no_prefix_must_be_said_and_wins_over_all() {
     let settings = Settings::new().service("shop").environment("production").no_prefix();
     assert_is(&settings, &[HOST, PREFIX], Connector::builder("statsd.example"));
