@@ -131,6 +131,17 @@ impl Scope {
         usize::from(self.dialect == Dialect::DogStatsD && misread)
     }
 
+    /// As much of a name as can begin a line, which is clean or will be made so. That its first
+    /// character is forbidden and becomes `_` can make it one that would be misread, too.
+    pub(crate) fn first_name<'a>(&self, name: &'a str) -> &'a str {
+        let mut characters = name.chars();
+        let first = characters.next();
+        let is_underscore = first.is_some_and(|c| c == '_' || self.rules.name.forbids(c));
+        let rest = characters.as_str();
+        let misread = is_underscore && (rest.starts_with("sc") || rest.starts_with("e{"));
+        if misread && self.dialect == Dialect::DogStatsD { rest } else { name }
+    }
+
     #[inline(always)]
     pub(crate) fn head(&self, kind: Type) -> &Rendered {
         &self.heads[kind as usize]
