@@ -6,7 +6,7 @@
 //! curl -i http://127.0.0.1:8888/
 //! ```
 //!
-//! Ctrl-C stops it, with the account of all lines. A listener can be had by `nc -lk 8125`.
+//! Ctrl-C or SIGTERM stops it, with the account of all lines. A listener can be had by `nc -lk 8125`.
 
 use axum::Router;
 use axum::http::StatusCode;

@@ -5,6 +5,8 @@
 //!     cargo run --features tower --example hyper
 //! curl -i http://127.0.0.1:8889/
 //! ```
+//!
+//! Ctrl-C or SIGTERM stops it.
 
 use freewheel::Connector;
 use freewheel::tower::{Statsd, StatsdLayer};
@@ -17,8 +19,10 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use std::convert::Infallible;
 use std::error::Error;
+use std::io;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::signal;
 use tower::{ServiceBuilder, service_fn};
 
 async fn answer(
@@ -45,6 +49,20 @@ fn name(request: &Request<Incoming>) -> &'static str {
     }
 }
 
+/// Until Ctrl-C, or SIGTERM, by which services are stopped.
+async fn told_to_stop() -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        let mut terminate = signal::unix::signal(signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            pressed = signal::ctrl_c() => pressed,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    signal::ctrl_c().await
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     run(TcpListener::bind("127.0.0.1:8889").await?).await
@@ -60,11 +78,20 @@ pub(crate) async fn run(listener: TcpListener) -> Result<(), Box<dyn Error>> {
 
     println!("listening on http://{}/", listener.local_addr()?);
     let connections = GracefulShutdown::new();
-    let mut stop = std::pin::pin!(tokio::signal::ctrl_c());
+    let mut stop = std::pin::pin!(told_to_stop());
     loop {
-        let (stream, _) = tokio::select! {
-            accepted = listener.accept() => accepted?,
-            _ = &mut stop => break,
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            told = &mut stop => break told?,
+        };
+        let (stream, _) = match accepted {
+            Ok(accepted) => accepted,
+            // One client has left, or there are too many: no reason to stop for the others.
+            Err(error) => {
+                eprintln!("a connection was not accepted: {error}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
         };
         let service = TowerToHyperService::new(service.clone());
         let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);

@@ -66,9 +66,14 @@ pub enum WhenFull {
     #[default]
     DropNewest,
     /// The oldest lines that are not under way, a block at a time and once three quarters of the
-    /// capacity wait: for who would rather see how things are now. They count as
-    /// [displaced](crate::Losses::displaced). Threads that are faster than the flusher can make
-    /// room still drop the line at hand.
+    /// capacity wait (half of it where that is less than 8 KiB): for who would rather see how things
+    /// are now. They count as [displaced](crate::Losses::displaced). Threads that are faster than
+    /// the flusher can make room still drop the line at hand.
+    ///
+    /// What the operating system took for a server that stalls is under way, and may well arrive: over
+    /// TCP some 300 KiB, or what the server's kernel holds. A
+    /// [capacity](Builder::queue_capacity) that is no larger is all under way then, and the newest are
+    /// dropped: leave a megabyte or more where the newest matter.
     DropOldest,
 }
 
@@ -154,7 +159,8 @@ const UDP_PAYLOAD: usize = 1432;
 const UNIX_PAYLOAD: usize = 8192;
 /// What an IPv4 datagram can carry: 65,535 bytes less the IP and UDP headers.
 const MAX_PAYLOAD: usize = 65_507;
-const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const DURATION: &str = "more than 0, at most a day";
 
 impl Builder {
     pub(crate) fn new(host: String) -> Self {
@@ -309,8 +315,8 @@ impl Builder {
     }
 
     /// How long a server may leave what was sent over TCP unacknowledged before the connection is
-    /// given up for a new one. Default: 60 s. Linux only; elsewhere that takes as long as the
-    /// operating system tries, often a quarter of an hour.
+    /// given up for a new one. Default: 60 s; refused: less than 1 ms. Linux only; elsewhere that
+    /// takes as long as the operating system tries, often a quarter of an hour.
     ///
     /// This is how a dead host is noticed, or a cut cable. A server that is alive and reads nothing
     /// for so long is left too, with nothing lost that it had not acknowledged.
@@ -327,8 +333,8 @@ impl Builder {
         self
     }
 
-    /// How long [`Connector::stop`] may take to send what is left, and how long
-    /// [`Connector::flush`] waits at most. Default: 5 s.
+    /// How long [`Connector::stop`] may take to send what is left (it answers a quarter of a second
+    /// later at the latest), and how long [`Connector::flush`] waits at most. Default: 5 s.
     pub fn stop_timeout(mut self, timeout: Duration) -> Self {
         self.stop_timeout = timeout;
         self
@@ -375,8 +381,12 @@ impl Builder {
             ("stop_timeout", self.stop_timeout),
         ] {
             let in_bounds = !duration.is_zero() && duration <= MAX_DURATION;
-            require(setting, format!("{duration:?}"), in_bounds, "more than 0, at most a day")?;
+            require(setting, format!("{duration:?}"), in_bounds, DURATION)?;
         }
+        // The operating system counts milliseconds, and takes none as its own default.
+        let in_bounds = self.peer_timeout >= Duration::from_millis(1);
+        let given = format!("{:?}", self.peer_timeout);
+        require("peer_timeout", given, in_bounds, "a millisecond at least")?;
         let block_size = BLOCK_SIZE.min(capacity / 4).max(MIN_CAPACITY);
         let blocks = capacity / block_size;
         // A wake-up costs the caller microseconds: worth it for an eighth of the capacity,
@@ -397,7 +407,7 @@ impl Builder {
             delivery: self.delivery,
             framing: self.framing,
             displace_beyond: (self.when_full == WhenFull::DropOldest)
-                .then(|| shape.blocks.saturating_sub(2 * shape.ring_at)),
+                .then(|| displace_beyond(&shape)),
             flush_interval: self.flush_interval,
             reconnect_sleep: self.reconnect_sleep,
             connect_timeout: self.connect_timeout,
@@ -416,4 +426,11 @@ pub(crate) fn require(
     expected: &'static str,
 ) -> Result<(), BuildError> {
     if accepted { Ok(()) } else { Err(BuildError { setting, value: value.to_string(), expected }) }
+}
+
+/// So many full blocks may wait: three quarters of them, and of a few at least the half, but never
+/// all, or no thread could ring.
+fn displace_beyond(shape: &Shape) -> usize {
+    let three_quarters = shape.blocks.saturating_sub(2 * shape.ring_at);
+    three_quarters.max(shape.blocks.div_ceil(2).min(shape.blocks - 1))
 }

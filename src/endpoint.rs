@@ -64,13 +64,14 @@ impl fmt::Display for Address {
     }
 }
 
-const URL: &str = "udp://host[:port], tcp://host[:port], unixgram:///path or unixstream:///path";
+const URL: &str =
+    "udp://host[:port], tcp://host[:port], unixgram:///path (or unix:) or unixstream:///path";
 
 /// Protocol, host or path, and port where one is given.
 pub(crate) fn from_url(url: &str) -> Result<(Protocol, String, Option<u16>), BuildError> {
     let refused = || BuildError { setting: "url", value: format!("{url:?}"), expected: URL };
     let (scheme, rest) = url.split_once("://").ok_or_else(refused)?;
-    let protocol = match scheme {
+    let protocol = match scheme.to_ascii_lowercase().as_str() {
         "tcp" => Protocol::Tcp,
         "udp" => Protocol::Udp,
         // What the agents of the datagram dialects mean by it.
@@ -94,7 +95,7 @@ pub(crate) fn from_url(url: &str) -> Result<(Protocol, String, Option<u16>), Bui
         _ => (rest, None),
     };
     // Where there is more than one colon, only brackets tell what is the port.
-    if host.contains(':') && !host.starts_with('[') {
+    if host.contains(':') && !(host.starts_with('[') && host.ends_with(']')) {
         return Err(refused());
     }
     Ok((protocol, host.to_owned(), port))

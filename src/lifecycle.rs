@@ -95,8 +95,11 @@ impl Lifecycle {
         let answer = self.send(Command::Stop);
         match within(shared.settings.stop_timeout + GRACE, answer).await {
             Some(Ok(report)) => report,
-            // It did not run, or its runtime does not let it.
-            _ => StopReport::new(shared.stats(), before, Tally::default()),
+            answer => StopReport {
+                // Not heard of where its runtime does not let it run; otherwise there is none.
+                unfinished: answer.is_none(),
+                ..StopReport::new(shared.stats(), before, Tally::default())
+            },
         }
     }
 

@@ -154,6 +154,10 @@ pub struct StopReport {
     pub kept: Tally,
     /// The account at the end.
     pub stats: Stats,
+    /// The flusher's runtime did not let it answer in time, so that the account did, as it was by then.
+    /// What the flusher sends after that counts in [`stats`](crate::Connector::stats), and no longer
+    /// here; it ends as soon as its runtime lets it, and until then a start finds it running.
+    pub unfinished: bool,
 }
 
 impl StopReport {
@@ -162,7 +166,7 @@ impl StopReport {
             lines: stats.sent.lines.saturating_sub(sent_before.lines),
             bytes: stats.sent.bytes.saturating_sub(sent_before.bytes),
         };
-        Self { sent, unacknowledged, kept: stats.buffered, stats }
+        Self { sent, unacknowledged, kept: stats.buffered, stats, unfinished: false }
     }
 }
 

@@ -60,6 +60,23 @@ fn the_newest_or_the_oldest_are_dropped() {
     }
 }
 
+/// The smallest capacities are few blocks: the oldest do not go before most of it is used.
+#[test]
+fn little_room_is_used_before_the_oldest_go() {
+    for capacity in [2 << 10, 3 << 10, 4 << 10] {
+        let settings = tcp(quiet_port()).queue_capacity(capacity).when_full(WhenFull::DropOldest);
+        let statsd = started(settings);
+        while statsd.stats().losses.displaced.lines == 0 {
+            emit_numbered(&statsd, 0, 0);
+            // Time for the flusher to see it.
+            thread::sleep(Duration::from_millis(1));
+        }
+        let stats = statsd.stats();
+        assert!(stats.emitted.bytes * 10 > capacity as u64 * 7, "{capacity}: {stats:?}");
+        assert_eq!(stats.drops.full.lines, 0);
+    }
+}
+
 /// A server stalls with lines under way: these are not displaced, which would be to count them
 /// wrongly, but those behind them are, and it gets the newest when it reads on.
 #[test]

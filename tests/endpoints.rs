@@ -202,11 +202,13 @@ fn urls_are_taken_apart() {
     };
     for (url, meant) in [
         ("udp://127.0.0.1", "udp://127.0.0.1:8125"),
+        ("UDP://127.0.0.1", "udp://127.0.0.1:8125"),
         ("udp://statsd.example:9125/", "udp://statsd.example:9125"),
         ("tcp://[::1]:9125", "tcp://[::1]:9125"),
         ("tcp://[::1]", "tcp://[::1]:8125"),
         ("unix:///run/statsd.sock", "unixgram:///run/statsd.sock"),
         ("unixgram:///run/a b:1.sock", "unixgram:///run/a b:1.sock"),
+        ("unix:///run/a%20b.sock", "unixgram:///run/a%20b.sock"),
         ("unixstream:///run/statsd.sock", "unixstream:///run/statsd.sock"),
     ] {
         assert_eq!(endpoint(url).as_deref(), Ok(meant), "{url}");
@@ -214,7 +216,8 @@ fn urls_are_taken_apart() {
     for (url, setting) in [
         ("127.0.0.1:8125", "url"),
         ("http://127.0.0.1", "url"),
-        ("UDP://127.0.0.1", "url"),
+        ("udp://[::1", "url"),
+        ("udp://[::1]x:1", "url"),
         ("udp://127.0.0.1:", "url"),
         ("udp://127.0.0.1:+1", "url"),
         ("udp://127.0.0.1:65536", "url"),

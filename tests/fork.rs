@@ -26,6 +26,8 @@ fn forked(task: impl FnOnce()) -> libc::pid_t {
     // a lock of the allocator's, which fork itself sees to, or one that the task needs.
     match unsafe { libc::fork() } {
         0 => {
+            // SAFETY: as above. A child that hangs ends, as nobody waits for it any more.
+            unsafe { libc::alarm(PATIENCE.as_secs() as libc::c_uint) };
             let result = catch_unwind(AssertUnwindSafe(task));
             // SAFETY: ends the process at once: nothing that it shares is cleared away twice.
             unsafe { libc::_exit(i32::from(result.is_err())) }

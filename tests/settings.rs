@@ -229,6 +229,18 @@ fn an_empty_service_or_environment_is_an_error() {
 }
 
 #[test]
+fn dots_alone_are_no_prefix_by_accident() {
+    let variable = [HOST, ("STATSD_PREFIX", "..")];
+    let refused = "STATSD_PREFIX: \"..\" is refused: expected more than dots";
+    assert_refused(&Settings::new(), &variable, refused);
+    let settings = Settings::new().service(".").environment("production");
+    assert_refused(&settings, &[HOST], "service: \".\" is refused: expected a name");
+    let settings = Settings::new().service(".shop.").environment("production.");
+    let expected = Connector::builder("statsd.example").prefix("applications.shop.production");
+    assert_is(&settings, &[HOST], expected);
+}
+
+#[test]
 fn no_prefix_must_be_said_and_wins_over_all() {
     let settings = Settings::new().service("shop").environment("production").no_prefix();
     assert_is(&settings, &[HOST, PREFIX], Connector::builder("statsd.example"));
@@ -309,6 +321,9 @@ fn every_other_setting_can_be_tuned() {
     assert_is(&settings, &[], expected);
     let expected = "queue_capacity: 1 is refused: expected 1024 to 1073741824 bytes";
     assert_refused(&complete().tune(|builder| builder.queue_capacity(1)), &[], expected);
+    let expected = "peer_timeout: 999.999µs is refused: expected a millisecond at least";
+    let timeout = Duration::from_nanos(999_999);
+    assert_refused(&complete().tune(|builder| builder.peer_timeout(timeout)), &[], expected);
 }
 
 /// The process's own environment, in a process of its own, since nobody may change this one's while

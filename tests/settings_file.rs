@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
-use freewheel::{Builder, Connector, Delivery, Framing, Protocol, Settings, WhenFull};
+use freewheel::{
+    Builder, Cardinality, Connector, Delivery, Dialect, DogStatsDVersion, Framing, Protocol,
+    SampleRate, Settings, WhenFull,
+};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 fn read(text: &str) -> Result<Settings, serde_json::Error> {
@@ -28,7 +32,10 @@ fn every_setting_can_be_read() {
         "shutdown_timeout": 20, "type_prefixes": false, "queue_capacity": 65536,
         "max_datagram_payload": 512, "hold_when_refused": false, "delivery": "written",
         "framing": "length_prefixed", "when_full": "drop_oldest", "connect_timeout": 3,
-        "peer_timeout": 4, "lookup_interval": 5, "stop_timeout": 6.5
+        "peer_timeout": 4, "lookup_interval": 5, "stop_timeout": 6.5, "segmentation_offload": false,
+        "dialect": "dogstatsd", "dogstatsd_version": "1.6", "tags": {"env": "prod", "az": "a"},
+        "sample": [["http.*", 0.5], ["*", 0.25]], "pack_values": false, "container_id": "ci-1",
+        "external_data": "it-false", "cardinality": "low"
     }"#;
     let expected = Connector::builder("statsd.example")
         .port(9125)
@@ -46,9 +53,77 @@ fn every_setting_can_be_read() {
         .connect_timeout(Duration::from_secs(3))
         .peer_timeout(Duration::from_secs(4))
         .lookup_interval(Duration::from_secs(5))
-        .stop_timeout(Duration::from_millis(6500));
+        .stop_timeout(Duration::from_millis(6500))
+        .segmentation_offload(false)
+        .dialect(Dialect::DogStatsD)
+        .dogstatsd_version(DogStatsDVersion::V1_6)
+        .tag("az", "a")
+        .tag("env", "prod")
+        .sample("http.*", SampleRate::new(0.5).unwrap())
+        .sample("*", SampleRate::new(0.25).unwrap())
+        .pack_values(false)
+        .container_id("ci-1")
+        .external_data("it-false")
+        .cardinality(Cardinality::Low);
     assert_is(text, expected);
     assert!(format!("{:?}", read(text).unwrap()).contains("shutdown_timeout: 20s"));
+    // The list that an unknown name is answered with has them all.
+    let refused = read(r#"{"": 1}"#).unwrap_err().to_string();
+    let all: BTreeMap<String, serde_json::Value> = serde_json::from_str(text).unwrap();
+    assert_eq!(refused.matches('`').count(), 2 * (all.len() + 1), "{refused}");
+    for name in all.keys() {
+        assert!(refused.contains(&format!("`{name}`")), "{name}: {refused}");
+    }
+}
+
+#[test]
+fn every_word_can_be_read() {
+    let resolved = |setting: &str, word: &str| {
+        let text = format!(
+            r#"{{"host": "a", "prefix": "", "dialect": "dogstatsd", {setting:?}: {word:?}}}"#
+        );
+        builder(&text).unwrap()
+    };
+    let base = || Connector::builder("a").dialect(Dialect::DogStatsD);
+    for (word, value) in [
+        ("none", Cardinality::None),
+        ("low", Cardinality::Low),
+        ("orchestrator", Cardinality::Orchestrator),
+        ("high", Cardinality::High),
+    ] {
+        let expected = base().cardinality(value);
+        assert_eq!(format!("{:?}", resolved("cardinality", word)), format!("{expected:?}"));
+    }
+    for (minor, value) in [
+        DogStatsDVersion::V1_0,
+        DogStatsDVersion::V1_1,
+        DogStatsDVersion::V1_2,
+        DogStatsDVersion::V1_3,
+        DogStatsDVersion::V1_4,
+        DogStatsDVersion::V1_5,
+        DogStatsDVersion::V1_6,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let read = resolved("dogstatsd_version", &format!("1.{minor}"));
+        assert_eq!(format!("{read:?}"), format!("{:?}", base().dogstatsd_version(value)));
+    }
+    for (word, value) in [
+        ("statsd", Dialect::StatsD),
+        ("extended", Dialect::Extended),
+        ("dogstatsd", Dialect::DogStatsD),
+        ("graphite", Dialect::Graphite),
+        ("influx", Dialect::Influx),
+        ("librato", Dialect::Librato),
+        ("signalfx", Dialect::SignalFx),
+    ] {
+        let text = format!(r#"{{"host": "a", "prefix": "", "dialect": {word:?}}}"#);
+        assert_is(&text, Connector::builder("a").dialect(value));
+    }
+    let text = r#"{"host": "a", "prefix": "", "delivery": "acknowledged", "framing": "newlines",
+        "when_full": "drop_newest"}"#;
+    assert_is(text, Connector::builder("a"));
 }
 
 #[test]
@@ -64,6 +139,54 @@ fn a_prefix_of_null_is_none_said_explicitly() {
     assert_is(r#"{"host": "a", "prefix": null}"#, Connector::builder("a"));
     assert_is(r#"{"host": "a", "prefix": ""}"#, Connector::builder("a"));
     assert!(read(r#"{"host": "a"}"#).unwrap().builder_from(|_| None).is_err());
+}
+
+#[test]
+fn what_is_null_is_left_open() {
+    let expected = Connector::builder("a").prefix("b");
+    let text = r#"{"host": "a", "prefix": "b", "port": null, "wait_timeout": null, "tags": null,
+        "sample": null, "dialect": null, "shutdown_timeout": null, "enabled": null}"#;
+    assert_is(text, expected);
+}
+
+#[test]
+fn a_value_of_another_type_is_an_error_that_names_setting_value_and_what_is_accepted() {
+    for (text, expected) in [
+        (r#"{"port": "x"}"#, r#"port: expected 1 to 65535: invalid type: string "x""#),
+        (r#"{"port": 18446744073709551615}"#, "port: expected 1 to 65535: invalid value: integer"),
+        (r#"{"enabled": "y"}"#, r#"enabled: expected true or false: invalid type: string "y""#),
+        (r#"{"prefix": 5}"#, "prefix: expected a text: invalid type: integer `5`"),
+        (r#"{"wait_timeout": "1s"}"#, "wait_timeout: expected seconds, more than 0, at most a day"),
+        (r#"{"dialect": 1}"#, "dialect: expected one of statsd, extended, dogstatsd, graphite"),
+        (r#"{"dogstatsd_version": 1.6}"#, "dogstatsd_version: expected one of 1.0, 1.1"),
+        (r#"{"tags": ["a"]}"#, "tags: expected texts by their keys: invalid type: sequence"),
+        (r#"{"sample": {"a": 1}}"#, "sample: expected pairs of a pattern and a rate: invalid type"),
+        ("[]", "invalid type: sequence, expected settings by their names"),
+    ] {
+        let refused = read(text).unwrap_err().to_string();
+        assert!(refused.starts_with(expected), "{refused}");
+        // Where in the file, once.
+        assert_eq!(refused.matches(" at line 1 column ").count(), 1, "{refused}");
+    }
+}
+
+#[test]
+fn a_time_out_of_bounds_is_an_error_that_names_it() {
+    for setting in ["shutdown_timeout", "wait_timeout", "stop_timeout"] {
+        for (given, shown) in [("0", "0ns"), ("86401", "86401s")] {
+            let text = format!(r#"{{"host": "a", "prefix": "b", "{setting}": {given}}}"#);
+            let refused = read(&text).unwrap().builder_from(|_| None).unwrap_err().to_string();
+            let expected =
+                format!("{setting}: {shown} is refused: expected more than 0, at most a day");
+            assert_eq!(refused, expected);
+        }
+    }
+}
+
+#[test]
+fn a_setting_given_twice_is_an_error() {
+    let refused = read(r#"{"port": 1, "port": 2}"#).unwrap_err().to_string();
+    assert!(refused.starts_with("duplicate field `port`"), "{refused}");
 }
 
 #[test]
@@ -90,15 +213,20 @@ fn a_bad_value_is_an_error_that_names_setting_value_and_what_is_accepted() {
         ),
         (
             r#"{"delivery": "maybe"}"#,
-            r#"delivery: "maybe" is refused: expected acknowledged or written"#,
+            r#"delivery: "maybe" is refused: expected one of acknowledged, written"#,
         ),
         (
             r#"{"framing": "none"}"#,
-            r#"framing: "none" is refused: expected newlines or length_prefixed"#,
+            r#"framing: "none" is refused: expected one of newlines, length_prefixed"#,
         ),
         (
+            r#"{"cardinality": "all"}"#,
+            r#"cardinality: "all" is refused: expected one of none, low, orchestrator, high"#,
+        ),
+        (r#"{"sample": [["a", 2]]}"#, "sample: "),
+        (
             r#"{"when_full": "wait"}"#,
-            r#"when_full: "wait" is refused: expected drop_newest or drop_oldest"#,
+            r#"when_full: "wait" is refused: expected one of drop_newest, drop_oldest"#,
         ),
     ] {
         let refused = read(text).unwrap_err().to_string();

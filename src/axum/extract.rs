@@ -1,6 +1,7 @@
 //! The extractor.
 
 use super::Statsd;
+use super::instrument::Instruments;
 use crate::connector::Connector;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
@@ -14,12 +15,12 @@ impl<S: Sync> FromRequestParts<S> for Statsd {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
         static WARNED: Once = Once::new();
-        let connector = parts.extensions.get::<Connector>().cloned().unwrap_or_else(|| {
+        let Some(instruments) = parts.extensions.get::<Instruments>() else {
             WARNED.call_once(|| {
                 tracing::warn!("a handler's metrics go nowhere: its router is not instrumented");
             });
-            Connector::disabled()
-        });
-        Ok(Self::new(connector))
+            return Ok(Self::new(Connector::disabled()));
+        };
+        Ok(Self::new(instruments.connector().clone()))
     }
 }

@@ -19,9 +19,10 @@ use std::fmt;
 /// | `/users/{id}` | `users.id` |
 /// | `/files/{*path}` | `files.path` |
 /// | `/v1.2/users/` | `v1_2.users` |
-/// | none: the fallback, or a service outside of the router | `unmatched` |
+/// | none: the fallback, a `nest_service`, or a service outside of the router | `unmatched` |
 ///
-/// A router that is nested counts with the path where it is.
+/// A router that is nested counts with the path where it is. One that is nested as a service has routes that
+/// only it knows: [instrument](super::instrument) it, and not twice, the outer router.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RouteName;
 

@@ -1,6 +1,7 @@
 //! A whole service: started, served and stopped.
 
 use super::{ShutdownSignal, instrument};
+use crate::connector::Connector;
 use crate::error::{BuildError, StartError};
 use crate::settings::Settings;
 use crate::stats::StopReport;
@@ -8,6 +9,7 @@ use axum::Router;
 use axum::serve::Listener;
 use std::fmt;
 use std::io;
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// Serves this router until SIGINT or SIGTERM, with all of its requests timed.
@@ -41,8 +43,10 @@ where
     L: Listener,
     L::Addr: fmt::Debug,
 {
+    let statsd = settings.connector().map_err(ServeError::Settings)?;
+    // Taken over only now: after an error the program ends by them as before.
     let signal = ShutdownSignal::install().map_err(ServeError::Io)?;
-    serve_until(listener, router, settings, signal.received()).await
+    run(listener, router, statsd, settings.shutdown_timeout, signal.received()).await
 }
 
 /// [`serve`] for services that know by other means when to stop: when `signal` is ready.
@@ -60,6 +64,20 @@ where
     L::Addr: fmt::Debug,
 {
     let statsd = settings.connector().map_err(ServeError::Settings)?;
+    run(listener, router, statsd, settings.shutdown_timeout, signal).await
+}
+
+async fn run<L>(
+    listener: L,
+    router: Router,
+    statsd: Connector,
+    shutdown_timeout: Duration,
+    signal: impl Future<Output = ()> + Send + 'static,
+) -> Result<StopReport, ServeError>
+where
+    L: Listener,
+    L::Addr: fmt::Debug,
+{
     statsd.start().await.map_err(ServeError::Start)?;
     let (stopping, is_stopping) = oneshot::channel();
     let serving = axum::serve(listener, instrument(router, &statsd))
@@ -71,12 +89,12 @@ where
     let out_of_time = async {
         // The sender is dropped unsent only where serving has ended.
         let _ = is_stopping.await;
-        tokio::time::sleep(settings.shutdown_timeout).await;
+        tokio::time::sleep(shutdown_timeout).await;
     };
     let served = tokio::select! {
         served = serving => served,
         () = out_of_time => {
-            tracing::warn!(after = ?settings.shutdown_timeout, "requests were left unanswered");
+            tracing::warn!(after = ?shutdown_timeout, "requests were left unanswered");
             Ok(())
         }
     };
@@ -84,7 +102,7 @@ where
     served.map(|()| report).map_err(ServeError::Io)
 }
 
-/// Why a service could not be served.
+/// Why a service could not be served. A refused setting is shown by its name, its value and what is accepted.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ServeError {
@@ -98,18 +116,19 @@ pub enum ServeError {
 
 impl fmt::Display for ServeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Settings(_) => "a setting of the metrics is refused",
-            Self::Start(_) => "the metrics could not be started",
-            Self::Io(_) => "the service could not be served",
-        })
+        match self {
+            Self::Settings(refused) => refused.fmt(f),
+            Self::Start(_) => f.write_str("the metrics could not be started"),
+            Self::Io(_) => f.write_str("the service could not be served"),
+        }
     }
 }
 
 impl std::error::Error for ServeError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Settings(error) => Some(error),
+            // Shown already.
+            Self::Settings(refused) => refused.source(),
             Self::Start(error) => Some(error),
             Self::Io(error) => Some(error),
         }

@@ -134,7 +134,8 @@ impl Connector {
 
     /// Sends `{prefix.}{path}:{value}|{type_code}`: for what the other calls do not offer.
     ///
-    /// The path is made safe like any name. A value with `:`, `|` or a control character is
+    /// `:`, `|` and control characters of the path become `_`, and in DogStatsD it begins neither an event
+    /// nor a service check; all else stays as it is, also what separates tags in the dialect. A value with `:`, `|` or a control character is
     /// dropped and counted as invalid, as is an empty one. The type code may be followed by
     /// further fields (`c|@0.1`): only control characters are refused there. No tags are added to it,
     /// nor anything else, whatever the dialect.
@@ -213,8 +214,11 @@ impl Inner {
         let Some(digits) = Injected::new(value, code) else { return self.refuse() };
         let number = Number { sign: Sign::None, digits };
         let scope = &self.scoped.scope;
-        let line = || Line::new(scope.bare_head(), path, number, b"\n");
-        if scope.is_path_altered() {
+        let head = scope.bare_head();
+        // Or it would be an event, if that is what its path begins like.
+        let first = if head.is_empty() { scope.first_name(path) } else { path };
+        let line = || Line::new(head, first, number, b"\n");
+        if scope.is_path_altered() || first.len() < path.len() {
             self.exchange.emit(|| Altered(line()));
         } else {
             self.exchange.emit(line);

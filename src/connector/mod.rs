@@ -91,7 +91,8 @@ impl Connector {
 
     /// Begins the settings of a connector to this endpoint: `udp://host[:port]`,
     /// `tcp://host[:port]`, and on Unix `unixgram:///path` (or `unix:///path`) and
-    /// `unixstream:///path`. IPv6 addresses stand in brackets. The port's default is 8125.
+    /// `unixstream:///path`. IPv6 addresses stand in brackets. The port's default is 8125. A path is
+    /// taken as it is: nothing in it is escaped.
     ///
     /// ```
     /// use freewheel::Connector;
@@ -217,9 +218,10 @@ impl Connector {
     /// flusher. Says what was sent and what was not: that is kept for the next start.
     ///
     /// A connector that is not running answers at once; stopped twice at a time, it answers
-    /// both. Where the flusher's runtime does not let it answer, the account answers, a quarter of
-    /// a second after the stop timeout: what the flusher sends after that counts in
-    /// [`stats`](Self::stats), and no longer in the report.
+    /// both. The flusher answers when all is sent, or when the stop timeout has passed. Only where its
+    /// runtime does not let it, as on a thread that is blocked, the account answers in its place, a
+    /// quarter of a second after the stop timeout, and the report says that it is
+    /// [unfinished](StopReport::unfinished).
     ///
     /// # Cancel safety
     /// The flusher stops nevertheless, once the future was polled. Any executor will do.

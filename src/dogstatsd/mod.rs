@@ -103,7 +103,7 @@ fn emit(inner: &Inner, render: impl FnOnce(Surroundings<'_>) -> Option<Rendered>
     };
     match render(Surroundings { tags, origin }) {
         Some(mut rendered) => {
-            rendered.altered |= scope.is_altered();
+            rendered.altered |= scope.are_tags_altered();
             inner.exchange.emit(|| &rendered);
         }
         None => inner.exchange.emit(|| Invalid),

@@ -115,18 +115,13 @@ pub(super) type Significant = [u8; 24];
 /// Reads a number as ryu writes it (`12.5`, `0.001`, `1e16`, `1.5e-7`), times ten to the
 /// power of `shift`, exactly.
 #[cold]
-pub(super) fn scaled<'a>(
-    text: &str,
-    shift: i32,
-    space: &'a mut Option<Significant>,
-) -> Decimal<'a> {
+pub(super) fn scaled<'a>(text: &str, shift: i32, digits: &'a mut Significant) -> Decimal<'a> {
     let (mantissa, exponent) = match text.split_once('e') {
         Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().unwrap_or(0)),
         None => (text, 0),
     };
     let whole = mantissa.find('.').unwrap_or(mantissa.len());
     let mut point = whole as i32 + exponent + shift;
-    let digits = space.insert([0; 24]);
     let mut count = 0;
     for &digit in mantissa.as_bytes().iter().filter(|digit| digit.is_ascii_digit()) {
         if count == 0 && digit == b'0' {

@@ -164,17 +164,11 @@ impl<T: Tags> Plan<'_, T> {
         altered
     }
 
-    /// A name that begins the line. That its first character is forbidden and becomes `_` can
-    /// make it one that would be misread, too.
+    /// A name that begins the line.
     fn put_first_name(&self, text: &mut Text<'_>) -> bool {
-        let rule = self.scope.rules.name;
-        let mut characters = self.name.chars();
-        let first = characters.next();
-        let begins_with_underscore = first.is_some_and(|c| c == '_' || rule.forbids(c));
-        let rest = characters.as_str();
-        let misread = begins_with_underscore && (rest.starts_with("sc") || rest.starts_with("e{"));
-        let name = if misread && self.scope.skipped("_sc") > 0 { rest } else { self.name };
-        text.put_cleaned_text(name, rule) | (name.len() < self.name.len())
+        let name = self.scope.first_name(self.name);
+        let is_shorter = name.len() < self.name.len();
+        text.put_cleaned_text(name, self.scope.rules.name) | is_shorter
     }
 
     /// Puts down what comes after the value, made clean; whether anything was altered.

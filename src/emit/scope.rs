@@ -40,6 +40,8 @@ pub(crate) struct Scope {
     pub(super) altered: bool,
     /// Among it are the names' prefixes.
     path_altered: bool,
+    /// Among it are the tags.
+    tags_altered: bool,
     /// It has a tag in a dialect without tags: none of its lines can be.
     impossible: bool,
 }
@@ -84,6 +86,7 @@ impl Scope {
             end_without_cardinality: end(None),
             altered: false,
             path_altered: false,
+            tags_altered: false,
             impossible: false,
         }
     }
@@ -98,7 +101,8 @@ impl Scope {
         let mut space = vec![0; key.len() + value.len() + 2 * MARGIN];
         let room = space.len();
         let mut text = Text::new(&mut space);
-        scope.altered |= writer.put_cleaned(true, key, value, &mut text);
+        scope.tags_altered |= writer.put_cleaned(true, key, value, &mut text);
+        scope.altered |= scope.tags_altered;
         let used = room - text.left();
         scope.tags = scope.tags.followed_by(&space[..used]);
         writer.syntax = TagSyntax { first: writer.syntax.next, ..writer.syntax };
@@ -129,6 +133,17 @@ impl Scope {
     pub(crate) fn skipped(&self, text: &str) -> usize {
         let misread = text.starts_with("_sc") || text.starts_with("_e{");
         usize::from(self.dialect == Dialect::DogStatsD && misread)
+    }
+
+    /// As much of a name as can begin a line, which is clean or will be made so. That its first
+    /// character is forbidden and becomes `_` can make it one that would be misread, too.
+    pub(crate) fn first_name<'a>(&self, name: &'a str) -> &'a str {
+        let mut characters = name.chars();
+        let first = characters.next();
+        let is_underscore = first.is_some_and(|c| c == '_' || self.rules.name.forbids(c));
+        let rest = characters.as_str();
+        let misread = is_underscore && (rest.starts_with("sc") || rest.starts_with("e{"));
+        if misread && self.dialect == Dialect::DogStatsD { rest } else { name }
     }
 
     #[inline(always)]
@@ -164,8 +179,8 @@ impl Scope {
         is_dogstatsd.then(|| (tags.trim_start_matches("|#"), end.trim_end_matches('\n')))
     }
 
-    pub(crate) fn is_altered(&self) -> bool {
-        self.altered
+    pub(crate) fn are_tags_altered(&self) -> bool {
+        self.tags_altered
     }
 
     pub(crate) fn is_path_altered(&self) -> bool {

@@ -17,7 +17,7 @@ pub struct Scratch {
     integer: itoa::Buffer,
     fraction: itoa::Buffer,
     float: ryu::Buffer,
-    significant: Option<Significant>,
+    significant: Significant,
 }
 
 impl Scratch {
@@ -27,7 +27,8 @@ impl Scratch {
             integer: itoa::Buffer::new(),
             fraction: itoa::Buffer::new(),
             float: ryu::Buffer::new(),
-            significant: None,
+            // Not an `Option`: with one, all parts would be zeroed.
+            significant: Significant::default(),
         }
     }
 }

@@ -7,7 +7,7 @@
 
 use super::datagram::Datagram;
 use bytes::BytesMut;
-use memchr::{memchr, memrchr};
+use memchr::memchr;
 
 /// The next datagram of these runs, put together in `scratch`. None if there are no lines.
 ///
@@ -71,8 +71,11 @@ impl<'a> Parts<'a> {
         let is_packable = matches!(fields.next(), Some(b"c" | b"g" | b"ms" | b"h" | b"d"));
         let is_metric = !name.starts_with(b"_e{") && !name.starts_with(b"_sc");
         let has_timestamp = fields.any(|field| field.starts_with(b"T"));
-        let is_one = !value.is_empty() && memrchr(b':', value).is_none();
-        (is_packable && is_metric && is_one && !has_timestamp).then_some(Self { name, value, rest })
+        (is_packable && is_metric && !value.is_empty() && !has_timestamp).then_some(Self {
+            name,
+            value,
+            rest,
+        })
     }
 
     fn is_like(&self, other: &Self) -> bool {

@@ -1,7 +1,7 @@
 //! The rules by which settings and environment become a connector.
 
 use super::{Prefix, Settings};
-use crate::builder::{Builder, Protocol, require};
+use crate::builder::{Builder, DURATION, MAX_DURATION, Protocol, require};
 use crate::connector::Connector;
 use crate::error::BuildError;
 use std::ffi::OsString;
@@ -72,6 +72,9 @@ impl Settings {
         let port = self.port_from(environment)?;
         let protocol = self.protocol_from(environment)?;
         let prefix = self.prefix_from(environment)?;
+        let timeout = self.shutdown_timeout;
+        let in_bounds = !timeout.is_zero() && timeout <= MAX_DURATION;
+        require("shutdown_timeout", format!("{timeout:?}"), in_bounds, DURATION)?;
         let builder = self.builder.clone().host(host.value).port(port.value);
         let builder = builder.protocol(protocol).prefix(prefix.value);
         match builder.clone().check() {
@@ -150,6 +153,9 @@ impl Settings {
         }
         let given = text(environment, "STATSD_PREFIX")?.filter(|prefix| !prefix.is_empty());
         if let Some(value) = given {
+            // Dots alone would come to none, and by accident.
+            let accepted = !value.trim_matches('.').is_empty();
+            require("STATSD_PREFIX", format!("{value:?}"), accepted, "more than dots")?;
             return Ok(Said { value, by: "STATSD_PREFIX" });
         }
         let (Some(service), Some(environment)) = (&self.service, &self.environment) else {
@@ -160,9 +166,12 @@ impl Settings {
                     or the settings `service` and `environment`; or `prefix` set to none explicitly",
             });
         };
-        for (setting, given) in [("service", service), ("environment", environment)] {
-            require(setting, format!("{given:?}"), !given.is_empty(), "a name")?;
-        }
+        let [service, environment] =
+            [("service", service), ("environment", environment)].map(|(setting, given)| {
+                let name = given.trim_matches('.');
+                require(setting, format!("{given:?}"), !name.is_empty(), "a name").map(|()| name)
+            });
+        let (service, environment) = (service?, environment?);
         let value = format!("applications.{service}.{environment}");
         Ok(Said { value, by: "service and environment" })
     }

@@ -37,12 +37,20 @@ use std::time::Duration;
 /// # From a file
 ///
 /// With the feature `serde`, settings are read by these names: `enabled`, `host`, `port`, `prefix`
-/// (a text, or null for none), `protocol`, `reconnect_timeout`, `wait_timeout` (times are seconds,
-/// fractions allowed), `service`, `environment`, `shutdown_timeout`; and those of the
-/// [`Builder`]: `type_prefixes`, `queue_capacity`, `max_datagram_payload`, `hold_when_refused`,
-/// `delivery` (`acknowledged` or `written`), `framing` (`newlines` or `length_prefixed`),
-/// `when_full` (`drop_newest` or `drop_oldest`), `connect_timeout`, `peer_timeout`,
-/// `lookup_interval`, `stop_timeout`. All may be left out. Other names are errors.
+/// (a text; empty, or null where the format has it, for none), `protocol`, `reconnect_timeout`,
+/// `wait_timeout` (times are seconds, fractions allowed), `service`, `environment`,
+/// `shutdown_timeout`; and those of the [`Builder`]:
+///
+/// * `type_prefixes`, `dialect` (`statsd`, `extended`, `dogstatsd`, `graphite`, `influx`, `librato`,
+///   `signalfx`), `dogstatsd_version` (a text, `"1.0"` to `"1.6"`), `tags` (texts by their keys, which are
+///   put in order), `sample` (pairs of a pattern and a rate), `pack_values`, `container_id`,
+///   `external_data`, `cardinality` (`none`, `low`, `orchestrator`, `high`);
+/// * `queue_capacity`, `max_datagram_payload`, `hold_when_refused`, `segmentation_offload`, `delivery`
+///   (`acknowledged` or `written`), `framing` (`newlines` or `length_prefixed`), `when_full`
+///   (`drop_newest` or `drop_oldest`), `connect_timeout`, `peer_timeout`, `lookup_interval`,
+///   `stop_timeout`.
+///
+/// All may be left out. Other names are errors, and so are values of another type: a port is a number.
 ///
 /// ```
 /// # #[cfg(feature = "serde")] {
@@ -63,7 +71,6 @@ use std::time::Duration;
 /// # Ok::<(), freewheel::BuildError>(())
 /// ```
 #[derive(Clone, Debug)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(try_from = "deserialize::Named"))]
 #[must_use = "settings do nothing until a connector is made from them"]
 pub struct Settings {
     enabled: Option<bool>,
@@ -166,7 +173,7 @@ impl Settings {
     }
 
     /// How long requests under way may take to end once the service is told to stop, where it is
-    /// [served](crate::axum::serve) by this library. Default: 10 s.
+    /// [served](crate::axum::serve) by this library. Default: 10 s. Refused: 0, and more than a day.
     #[cfg_attr(not(feature = "axum"), allow(rustdoc::broken_intra_doc_links))]
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.shutdown_timeout = timeout;

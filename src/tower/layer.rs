@@ -48,7 +48,9 @@ impl<N, R> StatsdLayer<N, R> {
     /// Sets this gauge to the number of requests that wait for the head of their response, whenever it
     /// changes: `gauges.<gauge>`.
     ///
-    /// The number itself and not its change, so that a line that is lost does no lasting harm.
+    /// The number itself and not its change, so that a line that is lost does no lasting harm. But the
+    /// lines of two threads can arrive in the other order: a number that is off by a few stays until
+    /// the next request.
     /// Processes of one prefix need different gauges. The requests of all services under this
     /// layer are counted together, by an atomic counter.
     #[must_use]

@@ -79,12 +79,17 @@ fn no_metric_is_taken_for_an_event() {
         }
         statsd.scoped("_sc").incr("a");
         statsd.scoped("a").incr("_sc");
+        for path in ["_e{1,1}", "\n_sc", "|sc", "sc"] {
+            statsd.inject_metric(path, "a", "b");
+        }
+        statsd.scoped("a").inject_metric("_sc", "a", "b");
     });
     let names = ["sc", "scan", "sc_x", "e{5,4}", "e{1,1}", "__sc", "_e", "sc", "a_sc"];
     let twice = names.iter().flat_map(|name| [format!("{name}:1|c"), format!("{name}:1|c|#k:v")]);
     let scoped = ["sc.a:1|c", "a._sc:1|c"].map(str::to_owned);
-    assert_eq!(lines, twice.chain(scoped).collect::<Vec<_>>());
-    assert_eq!(stats.altered, 11);
+    let injected = ["e{1,1}:a|b", "__sc:a|b", "sc:a|b", "sc:a|b", "a._sc:a|b"].map(str::to_owned);
+    assert_eq!(lines, twice.chain(scoped).chain(injected).collect::<Vec<_>>());
+    assert_eq!(stats.altered, 14);
 }
 
 #[test]

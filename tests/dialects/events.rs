@@ -178,3 +178,18 @@ fn what_is_too_long_is_counted_and_never_torn() {
     assert_eq!(stats.drops.oversize.lines, 2);
     assert_eq!(stats.sent.lines, 5);
 }
+
+/// A tag that was made safe is on them, a prefix is not.
+#[test]
+fn what_of_the_connector_was_altered_is_counted_if_it_is_on_them() {
+    let (_, stats) = read(|statsd| {
+        let emit = |statsd: &Connector| {
+            statsd.event(&Event::new("title", "text"));
+            statsd.service_check(&ServiceCheck::new("db", Status::Ok));
+        };
+        emit(&statsd.scoped("a:b"));
+        assert_eq!(statsd.stats().altered, 0);
+        emit(&statsd.with_tag("k", "a,b"));
+    });
+    assert_eq!(stats.altered, 2);
+}

@@ -2,11 +2,11 @@
 
 use crate::support::{
     Census, Findings, Listener, assert_balanced, emit_all, eventually, flush, quiet_port, started,
-    tcp,
+    tcp, udp,
 };
 use freewheel::{Framing, Tally};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[test]
 fn a_server_that_reads_slowly_misses_nothing() {
@@ -115,6 +115,25 @@ fn a_server_that_closes_what_it_accepts_costs_a_buffer_each_time() {
     assert!(stats.sent.bytes - census.tally().bytes <= held, "{found:?}");
     // They are the first ones.
     assert_eq!(census.missing(0, found.lost), found.lost);
+}
+
+/// Whether a server closes what it accepts or nobody is there, attempts to reconnect do not come one on
+/// the heels of the other: each waits for its sleep, three quarters of it at the least.
+#[test]
+fn attempts_to_reconnect_wait_for_their_sleep() {
+    const SLEEP: Duration = Duration::from_millis(40);
+    let server = Listener::tcp(0);
+    for settings in [tcp(server.port()), udp(quiet_port())] {
+        let start = Instant::now();
+        let statsd = started(settings.reconnect_sleep(SLEEP));
+        emit_all(&statsd, 0, 0..1);
+        eventually("ten attempts", || {
+            let _closed_at_once = server.is_called();
+            statsd.stats().connections >= 10
+        });
+        let (took, sleeps) = (start.elapsed(), statsd.stats().connections as u32 - 1);
+        assert!(took >= sleeps * SLEEP * 3 / 4, "{sleeps} sleeps in {took:?}");
+    }
 }
 
 /// A server that reads frames and is reset in the midst of one: the next connection begins with a

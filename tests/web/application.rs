@@ -98,12 +98,12 @@ fn application() {
 
 /// What arrives for one request to this application, times as `_`.
 #[cfg(unix)]
-async fn lines_of_one_request(which: &str) -> Vec<String> {
+async fn lines_of_one_request(which: &str, signal: &str) -> Vec<String> {
     let receiver = elsewhere(TcpReceiver::start).await;
     let application = Application::start(which, "127.0.0.1", Some(receiver.port()));
     let client = Keeping::new(application.address);
     assert_eq!(client.request("GET", "/").await.unwrap(), 204);
-    application.signal("INT");
+    application.signal(signal);
     let printed = tokio::task::spawn_blocking(|| application.end()).await.unwrap();
     assert!(printed.contains("buffered 0 + dropped 0 + lost 0"), "{printed}");
     receiver.wait_for_end();
@@ -117,7 +117,7 @@ async fn the_application_on_axum_sends_what_the_readme_shows() {
         "applications.my-service.timers.some-operation:_|ms",
         "applications.my-service.timers.root.GET.204:_|ms",
     ];
-    assert_eq!(lines_of_one_request("axum").await, expected);
+    assert_eq!(lines_of_one_request("axum", "INT").await, expected);
 }
 
 #[cfg(unix)]
@@ -129,7 +129,8 @@ async fn the_application_on_hyper_sends_what_the_readme_shows() {
         "applications.my-service.timers.root.GET.204:_|ms",
         "applications.my-service.gauges.requests.in_flight:0|g",
     ];
-    assert_eq!(lines_of_one_request("hyper").await, expected);
+    assert_eq!(lines_of_one_request("hyper", "INT").await, expected);
+    assert_eq!(lines_of_one_request("hyper", "TERM").await, expected);
 }
 
 #[cfg(unix)]
@@ -169,9 +170,12 @@ async fn end_in_the_midst_of_load(signal: &str) {
     }
     tokio::time::sleep(Duration::from_millis(2_500)).await;
     application.signal(signal);
-    while let Some(client) = clients.join_next().await {
-        client.unwrap();
-    }
+    let refused = async {
+        while let Some(client) = clients.join_next().await {
+            client.unwrap();
+        }
+    };
+    tokio::time::timeout(PATIENCE, refused).await.expect("it ends");
     let printed = tokio::task::spawn_blocking(|| application.end()).await.unwrap();
     let (answered, asked) = (answered.load(Ordering::Relaxed), asked.load(Ordering::Relaxed));
     receiver.wait_for_end();

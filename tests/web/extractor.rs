@@ -1,11 +1,12 @@
 //! Metrics in handlers.
 
 use crate::{arrived, connected, milliseconds};
-use axum::Router;
 use axum::body::Body;
 use axum::extract::Path;
 use axum::http::{Request, Response, StatusCode};
 use axum::routing::get;
+use axum::{Extension, Router};
+use freewheel::Connector;
 use freewheel::axum::{ExecutionTimer, Statsd, instrument};
 use std::time::Duration;
 use tower::ServiceExt;
@@ -92,4 +93,20 @@ fn a_timer_can_be_moved_to_another_task() {
     fn is_free<T: Send + Sync + 'static>() {}
     is_free::<ExecutionTimer>();
     is_free::<Statsd>();
+}
+
+#[tokio::test]
+async fn a_connector_that_a_service_has_for_its_own_ends_is_another() {
+    async fn handler(statsd: Statsd, Extension(own): Extension<Connector>) -> StatusCode {
+        statsd.increase_counter("instruments", 1);
+        assert_eq!(own.stats().emitted.lines, 0);
+        StatusCode::NO_CONTENT
+    }
+    let (receiver, statsd) = connected().await;
+    let own = Connector::builder("127.0.0.1").build().unwrap();
+    let router = Router::new().route("/", get(handler)).layer(Extension(own.clone()));
+    assert_eq!(get_it(instrument(router, &statsd), "/").await.status(), 204);
+    assert_eq!(own.stats().emitted.lines, 0);
+    let expected = ["counters.instruments:1|c", "timers.root.GET.204:_|ms"];
+    assert_eq!(arrived(&receiver, &statsd).await, expected);
 }

@@ -51,3 +51,52 @@ async fn requests_are_named_by_the_route_they_matched() {
     ];
     assert_eq!(arrived(&receiver, &statsd).await, expected);
 }
+
+#[tokio::test]
+async fn what_no_route_of_the_router_names_is_unmatched() {
+    let (receiver, statsd) = connected().await;
+    let service = || Router::new().route("/raw/{id}", get(async || "service"));
+    let nested = Router::new().fallback(async || StatusCode::GONE);
+    let router = Router::new()
+        .nest_service("/service", service())
+        .nest("/nested", nested)
+        .route_service("/one/{id}", get(async || "one"))
+        .route("/{{braces}}/{id}", get(async || "braces"))
+        .fallback(async |uri: axum::http::Uri| uri.path().to_owned());
+    let router = instrument(router, &statsd);
+    for (method, path, expected) in [
+        ("GET", "/service/raw/1", 200),
+        ("GET", "/service/none/1", 404),
+        ("GET", "/nested/raw/2", 410),
+        ("GET", "/raw/3", 200),
+        ("HEAD", "/one/4", 200),
+        ("OPTIONS", "/one/4", 405),
+        ("BREW", "/raw/5", 200),
+        ("OPTIONS", "*", 200),
+        ("CONNECT", "raw:6", 200),
+        ("GET", "http://raw/raw/7", 200),
+        ("GET", "/%7Bbraces%7D/8", 200),
+        ("GET", "/{braces}/8", 200),
+        ("GET", "/one/%F0%9F%8C%80", 200),
+        ("GET", "//", 200),
+    ] {
+        assert_eq!(status(&router, method, path).await, expected, "{method} {path}");
+    }
+    let expected = [
+        "timers.braces.id.GET.200:_|ms",
+        "timers.one.id.GET.200:_|ms",
+        "timers.one.id.HEAD.200:_|ms",
+        "timers.one.id.OPTIONS.405:_|ms",
+        "timers.unmatched.CONNECT.200:_|ms",
+        "timers.unmatched.GET.200:_|ms",
+        "timers.unmatched.GET.200:_|ms",
+        "timers.unmatched.GET.200:_|ms",
+        "timers.unmatched.GET.200:_|ms",
+        "timers.unmatched.GET.200:_|ms",
+        "timers.unmatched.GET.404:_|ms",
+        "timers.unmatched.GET.410:_|ms",
+        "timers.unmatched.OPTIONS.200:_|ms",
+        "timers.unmatched.OTHER.200:_|ms",
+    ];
+    assert_eq!(arrived(&receiver, &statsd).await, expected);
+}

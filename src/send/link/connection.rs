@@ -52,14 +52,21 @@ pub(in crate::send) struct Connection {
     ended: Option<Instant>,
 }
 
+/// On this machine a port that nobody listens at can be given to the caller itself, which is then
+/// connected to itself. It ends by a reset: what an orderly end leaves behind would keep the server
+/// from its port for a minute.
+fn refuse_self(socket: SockRef<'_>) -> io::Result<()> {
+    if socket.local_addr()? == socket.peer_addr()? {
+        socket.set_linger(Some(Duration::ZERO))?;
+        return Err(ErrorKind::ConnectionRefused.into());
+    }
+    Ok(())
+}
+
 impl Connection {
     pub(super) async fn to(address: SocketAddr, settings: &SendSettings) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
-        // On this machine a port that nobody listens at can be given to the caller itself,
-        // which is then connected to itself.
-        if stream.local_addr()? == stream.peer_addr()? {
-            return Err(ErrorKind::ConnectionRefused.into());
-        }
+        refuse_self(SockRef::from(&stream))?;
         // Writes are as large as can be; what is small was waited for long enough.
         stream.set_nodelay(true)?;
         #[cfg(target_os = "linux")]
@@ -298,5 +305,24 @@ impl Socket {
             #[cfg(unix)]
             Self::Unix(stream) => stream.shutdown().await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use socket2::{Domain, Socket, Type};
+    use std::net::{Ipv4Addr, TcpListener};
+
+    #[test]
+    fn who_was_connected_to_itself_leaves_the_port_to_the_server() {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+        let itself = socket.local_addr().unwrap();
+        socket.connect(&itself).unwrap();
+        let refused = refuse_self(SockRef::from(&socket)).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+        drop(socket);
+        TcpListener::bind(itself.as_socket().unwrap()).unwrap();
     }
 }

@@ -99,7 +99,11 @@ impl Copy {
         let said = String::from_utf8_lossy(&said);
         assert!(said.contains("running 1 test"), "{model} was not run: {said}");
         let Some(words) = first_words(&said) else {
-            return Verdict::Uncaught("it failed without a word");
+            // A crash says nothing and is noticed: so ends, for example, what is freed twice.
+            return match status.code() {
+                None => Verdict::Caught(status.to_string()),
+                Some(_) => Verdict::Uncaught("it failed without a word"),
+            };
         };
         if GAVE_UP.iter().any(|unnoticed| words.contains(unnoticed)) {
             return Verdict::Uncaught("it explored less, or more than loom will");

@@ -4,7 +4,7 @@
 //!
 //! ```sh
 //! cargo prove              # all; rewrites PROOF.md
-//! cargo prove published    # the changes that have this in their rows
+//! cargo prove published    # the changes that have this in their rows; puts these into PROOF.md anew
 //! cargo prove --check      # runs nothing: that PROOF.md has a row for each, and no other
 //! ```
 //!
@@ -15,6 +15,7 @@ mod copy;
 mod faults;
 mod models;
 mod orderings;
+mod report;
 mod stale;
 
 use copy::{Copy, Verdict};
@@ -123,23 +124,9 @@ fn main() -> ExitCode {
     assert!(all > 0, "no change has {only:?} in its row");
     println!("{caught} of {all} caught");
     if only.is_empty() {
-        let report = format!(
-            "# The proof\n\n\
-             Written by `cargo prove`. What the columns mean: [README.md](README.md).\n\n\
-             ## The models\n\n{models}\n\
-             ## What they catch\n\n\
-             Each of these changes was made, alone, to a copy of the source, and the one model that is named\n\
-             for it was run.\n\n\
-             ### Orderings, weakened: {} of {} caught\n\n{}\n\
-             ### Faults, planted: {} of {} caught\n\n{}",
-            weakened.caught,
-            weakened.all,
-            weakened.table,
-            planted.caught,
-            planted.all,
-            planted.table
-        );
-        std::fs::write(PROOF, report).expect("the report can be written");
+        report::write(&models, &weakened, &planted);
+    } else {
+        report::replace(&[weakened, planted]);
     }
     if caught == all { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

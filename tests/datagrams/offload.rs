@@ -1,10 +1,6 @@
 //! Segmentation offload: many datagrams by one call, on real sockets.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
-use support::{UdpReceiver, assert_balanced, flush, lines_of, started, udp};
+use crate::support::{UdpReceiver, assert_balanced, flush, lines_of, started, udp};
 
 /// Emits lines of several lengths, a few datagrams full at a time, and returns the datagrams that
 /// arrive. They are those of a payload of 1432 bytes.

@@ -1,0 +1,57 @@
+//! PROOF.md: written as a whole, or row by row.
+
+use super::{Judged, PROOF};
+use std::fs;
+
+const ORDERINGS: &str = "### Orderings, weakened: ";
+const FAULTS: &str = "### Faults, planted: ";
+
+pub fn write(models: &str, weakened: &Judged, planted: &Judged) {
+    let section = |head: &str, judged: &Judged| {
+        let Judged { table, caught, all } = judged;
+        format!("{head}{caught} of {all} caught\n\n{table}")
+    };
+    let report = format!(
+        "# The proof\n\n\
+         Written by `cargo prove`. What the columns mean: [README.md](README.md).\n\n\
+         ## The models\n\n{models}\n\
+         ## What they catch\n\n\
+         Each of these changes was made, alone, to a copy of the source, and the one model that is named\n\
+         for it was run.\n\n\
+         {}\n{}",
+        section(ORDERINGS, weakened),
+        section(FAULTS, planted)
+    );
+    fs::write(PROOF, report).expect("the report can be written");
+}
+
+/// Puts these rows where those of the same changes are. New ones need all to be run.
+pub fn replace(judged: &[Judged]) {
+    let mut lines: Vec<_> =
+        fs::read_to_string(PROOF).expect("PROOF.md").lines().map(String::from).collect();
+    // The first two lines are the table's head.
+    for row in judged.iter().flat_map(|judged| judged.table.lines().skip(2)) {
+        if let Some(line) = lines.iter_mut().find(|line| change(line) == change(row)) {
+            *line = row.to_owned();
+        }
+    }
+    for head in [ORDERINGS, FAULTS] {
+        count(&mut lines, head);
+    }
+    fs::write(PROOF, lines.join("\n") + "\n").expect("the report can be written");
+}
+
+/// A row without what became of the change.
+fn change(row: &str) -> Option<&str> {
+    let (change, _) = row.strip_suffix(" |")?.rsplit_once(" | ")?;
+    change.rsplit_once(" | ").map(|(change, _)| change)
+}
+
+/// Puts into the head of a table how many of its rows were caught.
+fn count(lines: &mut [String], head: &str) {
+    let Some(at) = lines.iter().position(|line| line.starts_with(head)) else { return };
+    let rows = lines[at + 1..].iter().take_while(|line| !line.starts_with('#'));
+    let rows: Vec<_> = rows.filter(|line| line.starts_with('|')).skip(2).collect();
+    let caught = rows.iter().filter(|row| !row.contains("| **nothing** |")).count();
+    lines[at] = format!("{head}{caught} of {} caught", rows.len());
+}

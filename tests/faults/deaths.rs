@@ -1,0 +1,131 @@
+//! Servers that die or hang up.
+
+use crate::support::{
+    Close, Load, TcpReceiver, assert_balanced, assert_whole_and_in_order, emit_numbered,
+    eventually, flush, numbered_line, numbers_by_thread, quiet_port, started, tcp,
+};
+use freewheel::{Connector, FlushOutcome, Tally};
+use std::io::Read;
+use std::net::{Ipv4Addr, TcpListener};
+use std::thread;
+use std::time::Duration;
+use tokio::runtime::Builder as RuntimeBuilder;
+
+/// What a server took down with it is lost, and nothing else: no line is torn, doubled or out
+/// of order, and once the server is back for good everything arrives.
+#[test]
+fn a_server_that_dies_ten_times_under_load() {
+    let port = quiet_port();
+    let statsd = started(tcp(port).queue_capacity(256 << 10));
+    let load = Load::begin(&statsd, 3);
+    let mut received = Vec::new();
+    for death in 0..10 {
+        let close = if death % 2 == 0 { Close::Abrupt } else { Close::Orderly };
+        let receiver = TcpReceiver::listen(Ipv4Addr::LOCALHOST, port, close);
+        receiver.wait_for_lines(300);
+        if death % 3 == 0 {
+            receiver.stall();
+            thread::sleep(Duration::from_millis(20));
+        }
+        received.append(&mut receiver.kill());
+    }
+    let mut emitted = load.end();
+
+    let receiver = TcpReceiver::listen(Ipv4Addr::LOCALHOST, port, Close::Orderly);
+    flush(&statsd);
+    let sent_before = statsd.stats().sent;
+    emitted = (0..1_000).fold(emitted, |sum, number| sum + emit_numbered(&statsd, 3, number));
+    flush(&statsd);
+    let stats = statsd.stats();
+    assert_eq!((stats.emitted, stats.buffered), (emitted, Tally::default()));
+    assert_eq!(stats.lost(), Tally::default());
+    assert!(stats.connections >= 11, "{stats:?}");
+    assert_balanced(&stats);
+    let _report = statsd.blocking_stop();
+    receiver.wait_for_end();
+    received.append(&mut receiver.kill());
+
+    assert_eq!(stats.sent.lines - sent_before.lines, 1_000);
+    assert_eq!(numbers_by_thread(&received)[&3], Vec::from_iter(0..1_000));
+    assert_whole_and_in_order(&received);
+    assert!(received.len() as u64 <= stats.sent.lines);
+}
+
+/// Emits lines until the server's socket takes no more, so that one is likely to be half
+/// written. Returns the number of the next.
+fn emit_until_stalled(statsd: &Connector, mut number: u64) -> u64 {
+    eventually("the server takes no more", || {
+        let before = statsd.stats().sent;
+        for _ in 0..500 {
+            emit_numbered(statsd, 0, number);
+            number += 1;
+        }
+        thread::sleep(Duration::from_millis(5));
+        let stats = statsd.stats();
+        stats.sent == before && stats.buffered.lines > 1_000
+    });
+    number
+}
+
+/// A server that reads some bytes and breaks off gets the line that it broke off in once more,
+/// from its start, at its next connection. What was sent and not read is lost with the
+/// connection; not a line before or after that is left out or comes twice.
+#[test]
+fn a_connection_that_breaks_within_a_line_is_followed_from_its_start() {
+    let port = quiet_port();
+    let statsd = started(tcp(port).queue_capacity(64 << 20));
+    let mut next = 0;
+    for length in [1, 7, 1_000, 65_536, 100_001] {
+        let first = statsd.stats().sent.lines;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+        let (mut connection, _) = listener.accept().unwrap();
+        drop(listener);
+        next = emit_until_stalled(&statsd, next);
+        let mut text = vec![0; length];
+        connection.read_exact(&mut text).unwrap();
+        drop(connection);
+        eventually("the break is noticed", || !statsd.connected());
+
+        let lines = (first..next).map(|number| numbered_line(0, number) + "\n");
+        let expected = lines.collect::<String>().into_bytes();
+        assert_eq!(text.utf8_chunks().next(), expected[..length].utf8_chunks().next());
+    }
+    let first = statsd.stats().sent.lines;
+    let receiver = TcpReceiver::listen(Ipv4Addr::LOCALHOST, port, Close::Orderly);
+    flush(&statsd);
+    receiver.wait_for_lines(next - first);
+    assert_eq!(numbers_by_thread(&receiver.lines())[&0], Vec::from_iter(first..next));
+    assert_eq!(statsd.stats().dropped(), Tally::default());
+}
+
+/// The end of a connection is looked for before anything is written: a write to a server that
+/// has gone succeeds once, and is lost.
+#[test]
+fn nothing_is_lost_to_a_server_that_hung_up_while_all_was_quiet() {
+    let receiver = TcpReceiver::start();
+    let statsd = started(tcp(receiver.port()));
+    for number in 0..20 {
+        emit_numbered(&statsd, 0, number);
+        flush(&statsd);
+        receiver.wait_for_lines(number + 1);
+        receiver.hang_up();
+    }
+    assert_eq!(numbers_by_thread(&receiver.lines())[&0], Vec::from_iter(0..20));
+}
+
+/// As above, where the runtime was not asked meanwhile what became of its sockets: only the
+/// operating system can say that the server has gone.
+#[test]
+fn nothing_is_lost_to_a_server_that_hung_up_while_the_runtime_rested() {
+    let receiver = TcpReceiver::start();
+    let statsd = tcp(receiver.port()).build().unwrap();
+    let runtime = RuntimeBuilder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(statsd.start()).unwrap();
+    for number in 0..5 {
+        emit_numbered(&statsd, 0, number);
+        assert_eq!(runtime.block_on(statsd.flush()), FlushOutcome::Done);
+        receiver.wait_for_lines(number + 1);
+        receiver.hang_up();
+    }
+    assert_eq!(numbers_by_thread(&receiver.lines())[&0], Vec::from_iter(0..5));
+}

@@ -1,0 +1,81 @@
+//! Datagrams that nobody listens for.
+
+use crate::support::{
+    UdpReceiver, assert_balanced, assert_whole_and_in_order, emit_numbered, eventually, flush,
+    numbered_line, quiet_port, started, tally, udp,
+};
+use freewheel::Tally;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+/// Over UDP a refusal tells of the datagram before it. That one too is held until somebody
+/// listens, on the same machine, where it comes at once.
+#[test]
+fn datagrams_that_nobody_listens_for_are_held() {
+    let port = quiet_port();
+    let statsd = started(udp(port));
+    let emitted =
+        (0..200).fold(Tally::default(), |sum, number| sum + emit_numbered(&statsd, 0, number));
+    eventually("several attempts", || statsd.stats().connections > 3);
+    let stats = statsd.stats();
+    assert_eq!((stats.sent, stats.lost()), (Tally::default(), Tally::default()));
+    assert!(!statsd.connected());
+
+    let receiver = UdpReceiver::listen(Ipv4Addr::LOCALHOST, port);
+    flush(&statsd);
+    let stats = statsd.stats();
+    assert_eq!((stats.emitted, stats.sent), (emitted, emitted));
+    assert_balanced(&stats);
+    let received = receiver.lines(stats.sent.lines);
+    assert_eq!(tally(&received), stats.sent);
+    assert_whole_and_in_order(&received);
+    assert!(statsd.connected());
+}
+
+/// With holding turned off, nothing waits for a server: it all goes, and is counted.
+#[test]
+fn datagrams_that_nobody_listens_for_are_not_held_where_that_is_not_wanted() {
+    let port = quiet_port();
+    // A hold would take longer than the test.
+    let settings = udp(port).hold_when_refused(false).reconnect_sleep(Duration::from_secs(3600));
+    let statsd = started(settings);
+    for number in 0..1_000 {
+        emit_numbered(&statsd, 0, number);
+    }
+    flush(&statsd);
+    let stats = statsd.stats();
+    assert_eq!(stats.buffered, Tally::default());
+    assert!(stats.losses.refused.lines > 500, "{stats}");
+    assert_balanced(&stats);
+
+    let receiver = UdpReceiver::listen(Ipv4Addr::LOCALHOST, port);
+    let before = statsd.stats().sent.lines;
+    eventually("a line arrives", || {
+        statsd.incr("somebody");
+        receiver.has_line()
+    });
+    assert!(statsd.stats().sent.lines > before);
+    assert_balanced(&statsd.blocking_stop().stats);
+}
+
+/// A server that goes away and comes back at its port gets all that is emitted meanwhile.
+#[test]
+fn a_udp_server_that_comes_back_is_found_again() {
+    let port = quiet_port();
+    let statsd = started(udp(port));
+    for round in 0..5 {
+        let receiver = UdpReceiver::listen(Ipv4Addr::LOCALHOST, port);
+        emit_numbered(&statsd, round, 1);
+        flush(&statsd);
+        drop(receiver);
+        emit_numbered(&statsd, round, 2);
+        eventually("nobody is there", || !statsd.connected());
+        emit_numbered(&statsd, round, 3);
+        let receiver = UdpReceiver::listen(Ipv4Addr::LOCALHOST, port);
+        flush(&statsd);
+        assert_eq!(receiver.lines(2), [numbered_line(round, 2), numbered_line(round, 3)]);
+    }
+    let stats = statsd.blocking_stop().stats;
+    assert_eq!(stats.sent, stats.emitted);
+    assert_balanced(&stats);
+}

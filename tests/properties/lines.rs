@@ -1,0 +1,78 @@
+//! What is called arrives as what it means.
+
+use crate::call::{Call, Meant};
+use crate::strategies::{call, name, prefix};
+use crate::support::{Line, UdpReceiver, assert_balanced, flush, tally, udp};
+use crate::{LONGEST_LINE, is_forbidden};
+use freewheel::Tally;
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseResult;
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Names cannot leave their field, numbers read back as the same numbers, and what cannot
+    /// be a line is counted. Nothing touches the lines before and after it.
+    #[test]
+    fn what_arrives_is_what_was_meant(
+        prefix in prefix(),
+        type_prefixes in any::<bool>(),
+        calls in prop::collection::vec((name(), call()), 1..24),
+    ) {
+        arrives(prefix, type_prefixes, &calls)?;
+    }
+}
+
+fn arrives(prefix: String, type_prefixes: bool, calls: &[(String, Call)]) -> TestCaseResult {
+    let receiver = UdpReceiver::start();
+    let builder = udp(receiver.port()).type_prefixes(type_prefixes).prefix(prefix.clone());
+    let prefix = prefix.trim_matches('.');
+    let Ok(statsd) = builder.build() else {
+        prop_assert!(prefix.contains(is_forbidden) || prefix.len() > 256, "{prefix:?} is refused");
+        return Ok(());
+    };
+    prop_assert!(!prefix.contains(is_forbidden) && prefix.len() <= 256, "{prefix:?} is accepted");
+    let path = |kind: &str, name: &str| {
+        let kind = if type_prefixes { kind } else { "" };
+        let parts = [prefix, kind, name].into_iter().filter(|part| !part.is_empty());
+        parts.collect::<Vec<_>>().join(".").replace(is_forbidden, "_")
+    };
+
+    let mut expected = Vec::new();
+    let (mut invalid, mut oversize, mut altered) = (0, 0, 0);
+    for (index, (name, call)) in calls.iter().enumerate() {
+        let neighbour = (path("counters", "neighbour"), "c", Meant::Text(index.to_string()));
+        statsd.incr_by("neighbour", index);
+        (call.emit)(&statsd, name);
+        statsd.incr_by("neighbour", index);
+        expected.push(neighbour.clone());
+        if name.is_empty() || call.values.is_empty() {
+            invalid += call.values.len().max(1) as u64;
+        } else if name.len() >= LONGEST_LINE {
+            oversize += call.values.len() as u64;
+        } else {
+            altered += if name.contains(is_forbidden) { call.values.len() as u64 } else { 0 };
+            let line = |meant: &Meant| (path(call.kind, name), &*call.code, meant.clone());
+            expected.extend(call.values.iter().map(line));
+        }
+        expected.push(neighbour);
+    }
+
+    statsd.start_on_thread().expect("it is not running");
+    flush(&statsd);
+    let received = receiver.lines(expected.len() as u64);
+    for (line, (path, code, value)) in received.iter().zip(&expected) {
+        let is_numeric = !matches!(value, Meant::Text(_));
+        let fields = if is_numeric { Line::parse(line) } else { Line::split(line) };
+        let meant =
+            |read: Line<'_>| read.path == path && read.code == *code && value.is(read.value);
+        prop_assert!(fields.is_some_and(meant), "{line:?} is not {path:?} {value:?} {code:?}");
+    }
+    prop_assert_eq!(received.len(), expected.len());
+    let stats = statsd.stats();
+    prop_assert_eq!(stats.sent, tally(&received));
+    prop_assert_eq!((stats.drops.invalid.lines, stats.drops.oversize.lines), (invalid, oversize));
+    prop_assert_eq!((stats.buffered, stats.altered), (Tally::default(), altered));
+    assert_balanced(&stats);
+    Ok(())
+}

@@ -1,0 +1,28 @@
+//! The order of a thread's lines.
+
+use crate::emitter::Emitter;
+use crate::support::{
+    TcpReceiver, assert_whole_and_in_order, emit_numbered, eventually, flush, started, tcp,
+};
+
+/// A thread that turns to its next block while a sweep looks at the threads one by one: its
+/// newer lines must not overtake those that it has sealed.
+#[test]
+fn lines_of_a_thread_keep_their_order_while_it_turns_from_block_to_block() {
+    const IDLE: u64 = 100;
+    let receiver = TcpReceiver::start();
+    let statsd = started(tcp(receiver.port()).queue_capacity(4 << 10));
+    // A sweep that has many threads to look at takes longer.
+    let idle = Vec::from_iter((1..=IDLE).map(|thread| Emitter::spawn(&statsd, thread)));
+    idle.iter().for_each(|emitter| emitter.go.send(1).expect("it listens"));
+    eventually("all have a place", || statsd.stats().emitted.lines == IDLE);
+    for number in 0..20_000 {
+        emit_numbered(&statsd, 0, number);
+        // Slow enough that there always is a next block to turn to.
+        (0..100).for_each(|_| std::hint::spin_loop());
+    }
+    flush(&statsd);
+    receiver.wait_for_lines(statsd.stats().sent.lines);
+    assert_whole_and_in_order(&receiver.lines());
+    drop(idle);
+}
