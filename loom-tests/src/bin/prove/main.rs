@@ -5,6 +5,7 @@
 //! ```sh
 //! cargo prove              # all; rewrites PROOF.md
 //! cargo prove published    # the changes that have this in their rows; puts these into PROOF.md anew
+//! cargo prove --models     # the models alone; puts their table into PROOF.md anew
 //! cargo prove --check      # runs nothing: that PROOF.md has a row for each, and no other
 //! ```
 //!
@@ -107,13 +108,17 @@ fn main() -> ExitCode {
     let (mut orderings, mut faults) = (orderings::all(root), Vec::from_iter(faults::all()));
     orderings.iter().chain(&faults).for_each(|mutation| _ = copies[0].change(mutation));
     let mut models = String::new();
-    if only.is_empty() {
+    if only.is_empty() || only == "--models" {
         let Some(table) = models::table(&copies[0], &sources) else {
             println!("the models fail on the source as it is");
             return ExitCode::FAILURE;
         };
         println!("{table}");
         models = table;
+    }
+    if only == "--models" {
+        report::replace_models(&models);
+        return ExitCode::SUCCESS;
     }
     for mutations in [&mut orderings, &mut faults] {
         mutations.retain(|mutation| mutation.row.contains(&only));

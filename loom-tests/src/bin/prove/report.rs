@@ -3,6 +3,8 @@
 use super::{Judged, PROOF};
 use std::fs;
 
+const MODELS: &str = "## The models\n\n";
+const CHANGES: &str = "## What they catch\n\n";
 const ORDERINGS: &str = "### Orderings, weakened: ";
 const FAULTS: &str = "### Faults, planted: ";
 
@@ -14,8 +16,8 @@ pub fn write(models: &str, weakened: &Judged, planted: &Judged) {
     let report = format!(
         "# The proof\n\n\
          Written by `cargo prove`. What the columns mean: [README.md](README.md).\n\n\
-         ## The models\n\n{models}\n\
-         ## What they catch\n\n\
+         {MODELS}{models}\n\
+         {CHANGES}\
          Each of these changes was made, alone, to a copy of the source, and the one model that is named\n\
          for it was run.\n\n\
          {}\n{}",
@@ -23,6 +25,15 @@ pub fn write(models: &str, weakened: &Judged, planted: &Judged) {
         section(FAULTS, planted)
     );
     fs::write(PROOF, report).expect("the report can be written");
+}
+
+/// Puts this table where that of the models is.
+pub fn replace_models(models: &str) {
+    let proof = fs::read_to_string(PROOF).expect("PROOF.md");
+    let (before, rest) = proof.split_once(MODELS).expect("the table of the models");
+    let (_, after) = rest.split_once(CHANGES).expect("the tables of the changes");
+    let proof = format!("{before}{MODELS}{models}\n{CHANGES}{after}");
+    fs::write(PROOF, proof).expect("the report can be written");
 }
 
 /// Puts these rows where those of the same changes are. New ones need all to be run.
