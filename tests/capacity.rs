@@ -8,6 +8,8 @@ use freewheel::{Tally, WhenFull};
 use std::net::Ipv4Addr;
 use std::thread;
 use std::time::Duration;
+#[cfg(target_os = "linux")]
+use support::Listener;
 use support::{
     Close, TcpReceiver, assert_balanced, assert_whole_and_in_order, emit_numbered, eventually,
     flush, numbers_by_thread, quiet_port, started, tcp, udp,
@@ -126,6 +128,38 @@ fn what_was_full_before_the_start_makes_room() {
         });
         assert_balanced(&statsd.blocking_stop().stats);
     }
+}
+
+/// All there may be is under way when the server goes, for good: what of it was not acknowledged is
+/// the oldest by then, and makes room before it is tried to connect again.
+#[test]
+#[cfg(target_os = "linux")]
+fn what_was_under_way_makes_room_when_the_server_goes() {
+    let server = Listener::tcp(0);
+    // Less than the operating system takes for a server that does not read.
+    let settings = tcp(server.port()).queue_capacity(128 << 10).when_full(WhenFull::DropOldest);
+    let settings = settings.reconnect_sleep(Duration::from_secs(24 * 60 * 60));
+    let statsd = started(settings.stop_timeout(Duration::from_millis(10)));
+    let peer = server.accept();
+    eventually("all is under way", || {
+        for number in 0..1_000 {
+            emit_numbered(&statsd, 0, number);
+        }
+        let before = statsd.stats();
+        thread::sleep(Duration::from_millis(50));
+        statsd.incr("new");
+        let stats = statsd.stats();
+        let dropped = stats.drops.full.lines == before.drops.full.lines + 1;
+        dropped && (stats.sent, stats.losses) == (before.sent, before.losses)
+    });
+    drop(server);
+    let before = statsd.stats();
+    peer.reset();
+    eventually("room is made", || statsd.stats().losses.displaced != before.losses.displaced);
+    statsd.incr("new");
+    let stats = statsd.blocking_stop().stats;
+    assert_eq!((stats.drops, stats.connections), (before.drops, 1));
+    assert_balanced(&stats);
 }
 
 /// Displacing goes on for as long as nobody listens, with many threads, and in the smallest of

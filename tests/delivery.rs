@@ -102,6 +102,8 @@ fn a_server_that_writes_no_more_gets_no_line_twice() {
     let (first, _) = listener.accept().unwrap();
     let emitted = emit_until_stalled(&statsd);
     first.shutdown(Shutdown::Write).unwrap();
+    // Its end is noticed before anything more is acknowledged.
+    thread::sleep(Duration::from_millis(100));
     let read = |mut stream: TcpStream| {
         thread::spawn(move || {
             let mut text = Vec::new();

@@ -94,6 +94,7 @@ impl Collector {
     pub(crate) fn sweep(&mut self) {
         let (exchange, desk) = self.parts();
         exchange.bell.answer();
+        let before = desk.taken.chunks();
         for lane in exchange.lanes.iter() {
             let glimpse = lane.window.look();
             desk.notes.push((glimpse, glimpse.published()));
@@ -110,6 +111,8 @@ impl Collector {
                 desk.taken.push(glimpse, from, to, None);
             }
         }
+        // Only now: a note may be of a block that was full by then.
+        desk.taken.recycle_spent(before, &mut desk.reader, give_back(&exchange.free));
         desk.taken.let_go(&mut desk.reader, give_back(&exchange.free));
     }
 

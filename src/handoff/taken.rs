@@ -174,15 +174,46 @@ impl Taken {
         self.unsent -= chunk.len();
         chunk.displaced = true;
         let block = chunk.glimpse;
-        let mut ahead = self.chunks.range(..place).filter(|chunk| chunk.is_live());
-        if !ahead.any(|chunk| chunk.glimpse == block)
-            && let Some(last) = self.chunks[place].last.take()
-        {
-            empty(last.recycle(reader));
+        let is_end = |chunk: &Chunk| chunk.glimpse == block && chunk.last.is_some();
+        if let Some(end) = (place..self.chunks.len()).find(|place| is_end(&self.chunks[*place])) {
+            self.recycle_if_spent(end, reader, &mut empty);
         }
         self.merge_gap(place);
         self.let_go(reader, empty);
         true
+    }
+
+    /// Gives back the blocks that a sweep found full, and of which nothing was left by then: their
+    /// chunks are among those from this one on, and may have to wait for others.
+    pub(super) fn recycle_spent(
+        &mut self,
+        from: usize,
+        reader: &mut Reader,
+        mut empty: impl FnMut(Pen),
+    ) {
+        for place in (from..self.chunks.len()).rev() {
+            if self.chunks[place].len() == 0 {
+                self.recycle_if_spent(place, reader, &mut empty);
+            }
+        }
+    }
+
+    /// Gives back the block that ends with this chunk, unless lines of it are left. What remains is a
+    /// gap.
+    fn recycle_if_spent(&mut self, end: usize, reader: &mut Reader, empty: &mut impl FnMut(Pen)) {
+        let block = self.chunks[end].glimpse;
+        let is_left = |chunk: &Chunk| chunk.is_live() && chunk.glimpse == block;
+        if self.chunks.iter().rev().any(is_left) {
+            return;
+        }
+        let chunk = &mut self.chunks[end];
+        if let Some(last) = chunk.last.take() {
+            empty(last.recycle(reader));
+        }
+        chunk.displaced = true;
+        if chunk.len() == 0 {
+            self.merge_gap(end);
+        }
     }
 
     /// Joins a displaced chunk to one before it, so that they stay few while the front waits.
@@ -273,6 +304,41 @@ mod tests {
         assert_eq!((collector.consumed(), collector.remaining()), (16, 16));
         collector.consume(16);
         assert_eq!((collector.consumed(), exchange.free.len()), (48, 1));
+    }
+
+    /// What is in flight waits; lines behind it are displaced before their block is full, which is
+    /// then found full with nothing left of it. It goes back at once: it may be all the room there is.
+    #[test]
+    fn a_block_that_was_displaced_before_it_was_full_goes_back() {
+        let (exchange, mut collector) = collected(8);
+        exchange.emit(|| "gg:7|c.\n");
+        exchange.emit(|| "hh:8|c.\n");
+        collector.sweep();
+        displace_all(&mut collector);
+        assert_eq!(exchange.free.len(), 0);
+        exchange.emit(|| "ii:9|c.\n");
+        collector.sweep();
+        assert_eq!(exchange.free.len(), 1);
+        collector.settle(8);
+        assert_eq!((exchange.free.len(), collector.consumed()), (2, 64));
+        collector.consume(8);
+        assert_eq!((collector.consumed(), collector.remaining()), (72, 0));
+    }
+
+    /// The same, where it was found full first.
+    #[test]
+    fn a_block_that_was_found_full_before_it_is_displaced_goes_back() {
+        let (exchange, mut collector) = collected(8);
+        exchange.emit(|| "gg:7|c.\n");
+        exchange.emit(|| "hh:8|c.\n");
+        collector.sweep();
+        exchange.emit(|| "ii:9|c.\n");
+        collector.sweep();
+        assert_eq!(exchange.free.len(), 0);
+        displace_all(&mut collector);
+        assert_eq!(exchange.free.len(), 1);
+        collector.settle(8);
+        assert_eq!((exchange.free.len(), collector.consumed()), (2, 72));
     }
 
     /// All its lines were gone before it was full: nothing is left to settle, and the sweep that

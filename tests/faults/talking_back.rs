@@ -1,6 +1,6 @@
 //! Servers that say what nobody listens to.
 
-use crate::support::{emit_numbered, flush, numbers_by_thread, started, tcp};
+use crate::support::{PATIENCE, emit_numbered, flush, numbers_by_thread, started, tcp};
 use freewheel::{FlushOutcome, Tally};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
@@ -35,8 +35,10 @@ fn a_server_that_talks_back_loses_nothing() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let statsd = started(tcp(listener.local_addr().unwrap().port()));
     let (mut connection, _) = listener.accept().unwrap();
+    // More than operating systems hold for who does not read.
+    connection.set_write_timeout(Some(PATIENCE)).unwrap();
     for number in 0..100 {
-        connection.write_all(&[b'x'; 2_000]).unwrap();
+        connection.write_all(&[b'x'; 200_000]).unwrap();
         emit_numbered(&statsd, 0, number);
         flush(&statsd);
     }

@@ -108,7 +108,8 @@ impl Emitters {
 
 /// A server of streams that does what the dice say with each connection. What it may cost a break
 /// is what the kernel has for it.
-fn streams(mut dice: Dice, listen: impl Fn() -> Listener, settings: Builder, kernel: u64) {
+fn streams(mut dice: Dice, listen: impl Fn() -> Listener, settings: Builder, at_path: bool) {
+    let kernel = if at_path { 1 << 20 } else { 64 << 10 };
     let (delivery, framing) = (
         [Delivery::Acknowledged, Delivery::Written][dice.below(2) as usize],
         [Framing::Newlines, Framing::LengthPrefixed][dice.below(2) as usize],
@@ -177,15 +178,22 @@ fn streams(mut dice: Dice, listen: impl Fn() -> Listener, settings: Builder, ker
     emitters.assert_accounted(&stats);
     assert_eq!(stats.emitted, stats.sent + stats.drops.full + stats.losses.displaced);
     let found = census.against(&stats);
-    assert_eq!(Findings { lost: 0, duplicated: 0, ..found }, Findings::default());
-    assert!(stats.sent.bytes - census.tally().bytes <= breaks * kernel, "{breaks}: {found:?}");
+    assert_eq!(Findings { lost: 0, duplicated: 0, unaccounted: 0, ..found }, Findings::default());
+    // Whether a path's server has read a buffer in part, nobody knows: what would come twice for
+    // that may be given up for newer lines instead.
+    let given_up = if at_path { stats.losses.displaced.lines } else { 0 };
+    assert!(found.unaccounted <= given_up, "{stats}, {found:?}");
+    assert!(
+        stats.sent.bytes.saturating_sub(census.tally().bytes) <= breaks * kernel,
+        "{breaks}: {found:?}"
+    );
 }
 
 #[test]
 fn tcp_for_a_while() {
     let port = quiet_port();
     let listen = || Listener::tcp(port);
-    streams(Dice::begin("soak::tcp_for_a_while"), listen, tcp(port), 64 << 10);
+    streams(Dice::begin("soak::tcp_for_a_while"), listen, tcp(port), false);
 }
 
 #[test]
@@ -193,7 +201,7 @@ fn a_unix_stream_for_a_while() {
     let place = Place::new("soak-stream");
     let listen = || Listener::unix(place.path());
     let settings = place.settings(Protocol::UnixStream);
-    streams(Dice::begin("soak::a_unix_stream_for_a_while"), listen, settings, 1 << 20);
+    streams(Dice::begin("soak::a_unix_stream_for_a_while"), listen, settings, true);
 }
 
 /// Where datagrams arrive.

@@ -3,6 +3,7 @@
 use crate::support::{Census, Findings, Listener, Place, emit_all, eventually, flush, started};
 use freewheel::{Delivery, Framing, Protocol, WhenFull};
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;
 
 /// Counts the datagrams that hold this many lines.
@@ -12,6 +13,25 @@ fn count(census: &mut Census, receiver: &UnixDatagram, lines: u64) {
     while census.tally().lines < wanted {
         let size = receiver.recv(&mut datagram).unwrap();
         census.count_datagram(&datagram[..size]);
+    }
+}
+
+/// Knows when the receiver that is there by now is gone. A child that another test has at that moment
+/// may hold it a little longer than the test that drops it.
+struct Watch(UnixDatagram);
+
+impl Watch {
+    fn over(place: &Place) -> Self {
+        let socket = UnixDatagram::unbound().unwrap();
+        socket.connect(place.path()).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        Self(socket)
+    }
+
+    fn wait(&self) {
+        eventually("it is gone", || {
+            self.0.send(b"?").is_err_and(|error| error.kind() != ErrorKind::WouldBlock)
+        });
     }
 }
 
@@ -27,6 +47,9 @@ fn a_datagram_receiver_that_vanishes_loses_what_it_has_not_read() {
         count(&mut census, &receiver, 200);
         emit_all(&statsd, 0, round * 300 + 200..(round + 1) * 300);
         flush(&statsd);
+        let watch = Watch::over(&place);
+        drop(receiver);
+        watch.wait();
     }
     let stats = statsd.stats();
     assert_eq!(census.against(&stats), Findings { lost: 10 * 100, ..Findings::default() });
@@ -43,11 +66,13 @@ fn a_datagram_receiver_that_is_replaced_misses_nothing() {
     eventually("it has found it", || statsd.connected());
     let mut census = Census::default();
     for round in 0..10 {
+        let watch = Watch::over(&place);
         let successor = place.bind();
         emit_all(&statsd, 0, round * 200..round * 200 + 100);
         flush(&statsd);
         count(&mut census, &receiver, 100);
         receiver = successor;
+        watch.wait();
         emit_all(&statsd, 0, round * 200 + 100..(round + 1) * 200);
         flush(&statsd);
         count(&mut census, &receiver, 100);

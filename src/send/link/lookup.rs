@@ -32,6 +32,14 @@ impl Lookups {
         is_name.then(|| Self { address: address.clone(), interval, due, running: None })
     }
 
+    /// A look-up that was due, and gets no answer.
+    #[cfg(test)]
+    pub(super) fn in_vain() -> Self {
+        let address = Address { host: "server".into(), port: 8125 };
+        let running: LookUp = Box::pin(std::future::pending());
+        Self { address, interval: Duration::ZERO, due: Instant::now(), running: Some(running) }
+    }
+
     /// The addresses that the name has by now, once that is known again; a look-up that fails
     /// changes nothing. Cancel safe.
     pub(super) async fn next(&mut self) -> Vec<SocketAddr> {

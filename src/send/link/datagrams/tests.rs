@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::send::stream::tests::collected;
+#[cfg(target_os = "linux")]
+use crate::{Connector, Protocol};
 use std::collections::VecDeque;
 use std::mem::take;
 use std::sync::Mutex;
@@ -224,6 +226,47 @@ fn an_unreachable_network_loses_nothing() {
     scene.send().unwrap_err();
     scene.lines.recall();
     scene.assert(&[A], 0, 0, 0, 18);
+}
+
+/// While a look-up gets no answer, there is room as before, and the next burst has its time.
+#[tokio::test(start_paused = true)]
+async fn a_look_up_that_hangs_delays_nothing() {
+    let mut scene = Scene::new(7, true, vec![]);
+    scene.datagrams.lookups = Some(Lookups::in_vain());
+    let limit = PROBE;
+    tokio::time::timeout(limit, scene.datagrams.ready(true, false)).await.unwrap().unwrap();
+    scene.datagrams.pause = Some(Instant::now() + NO_BUFFERS);
+    tokio::time::timeout(limit, scene.datagrams.ready(true, false)).await.unwrap().unwrap();
+}
+
+/// At a path it is the datagram at hand that is refused. The one before it may have gone with its
+/// receiver: both go to the next.
+#[test]
+fn a_refusal_of_the_datagram_at_hand_leads_to_a_new_socket() {
+    let refusal = Fails(ErrorKind::ConnectionRefused.into());
+    let mut scene = Scene::new(7, true, vec![Takes, Takes, refusal]);
+    assert_eq!(scene.send().unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    scene.assert(&[A, B], 1, 0, 0, 12);
+    scene.lines.recall();
+    assert_eq!(scene.lines.chunk(), b"b:2|c\nc:3|c\n");
+}
+
+/// It is told by the refusal itself, not by what follows it: that is no matter of standards.
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn a_refusal_at_a_path_leads_to_a_new_socket() {
+    let name = format!("freewheel-{}-refuses.sock", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    let settings = Connector::builder(path.to_str().unwrap()).protocol(Protocol::UnixDatagram);
+    let (settings, _) = settings.check().unwrap();
+    let receiver = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    let mut scene = Scene::new(7, true, vec![]);
+    scene.datagrams = Datagrams::to_path(&path, &settings).unwrap();
+    drop(receiver);
+    std::fs::remove_file(&path).unwrap();
+    scene.datagrams.ready(true, false).await.unwrap();
+    assert_eq!(scene.send().unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    assert_eq!((scene.lines.remaining(), scene.lines.in_flight()), (18, 0));
 }
 
 /// After a refusal one datagram goes out, and the others wait until it was not refused.
