@@ -51,26 +51,10 @@ impl Copy {
         output.status.success().then_some(text)
     }
 
-    /// What the file is, and what it becomes.
-    ///
-    /// # Panics
-    /// If the file does not have what is to be changed.
-    pub fn change(&self, mutation: &Mutation) -> (String, String) {
-        let path = self.root.join(&mutation.file);
-        let original = fs::read_to_string(&path).expect("the file that is to be changed");
-        let mut changed = original.clone();
-        for (from, to) in &mutation.edits {
-            let times = original.matches(from.as_str()).count();
-            assert_eq!(times, 1, "{}: this is there {times} times: {from}", mutation.row);
-            changed = changed.replace(from, to);
-        }
-        (original, changed)
-    }
-
     /// Makes the change, runs its model, and takes the change back.
     pub fn run_with(&self, mutation: &Mutation, sources: &Sources) -> Verdict {
         let path = self.root.join(&mutation.file);
-        let (original, changed) = self.change(mutation);
+        let (original, changed) = mutation.of_file_in(&self.root);
         fs::write(&path, changed).expect("the copy can be written");
         let verdict = self.run(&mutation.model, sources);
         fs::write(&path, original).expect("the copy can be written");

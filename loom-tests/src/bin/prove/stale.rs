@@ -1,5 +1,5 @@
-//! Whether PROOF.md is of the source as it is, by its rows: what they say is found out only by
-//! running everything.
+//! Whether PROOF.md is of the source as it is, by its rows and by what they change: what they say is
+//! found out only by running everything.
 
 use super::models::Sources;
 use super::{PROOF, faults, orderings};
@@ -10,6 +10,7 @@ use std::process::ExitCode;
 pub fn check() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mutations = orderings::all(&root).into_iter().chain(faults::all());
+    let mutations = mutations.inspect(|mutation| _ = mutation.of_file_in(&root));
     let mutations =
         mutations.map(|mutation| format!("| {} | `{}` |", mutation.row, mutation.model));
     let sources = Sources::read(&root);

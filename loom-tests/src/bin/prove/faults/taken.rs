@@ -26,16 +26,16 @@ pub const FAULTS: File = (
             "a displaced block goes back though a line of it is in flight",
             "the_oldest_make_room",
             &[(
-                "        if !ahead.any(|chunk| chunk.glimpse == block)\n",
-                "        if !ahead.any(|chunk| chunk.glimpse == block && chunk.from > chunk.to)\n",
+                "        if self.chunks.iter().rev().any(is_left) {\n",
+                "        if self.chunks.iter().rev().any(|chunk| is_left(chunk) && chunk.from > chunk.to) {\n",
             )],
         ),
         (
             "a displaced block does not go back",
             "the_oldest_make_room",
             &[(
-                "            empty(last.recycle(reader));\n        }\n        self.merge_gap",
-                "            drop(last);\n        }\n        self.merge_gap",
+                "            empty(last.recycle(reader));\n        }\n        chunk.displaced",
+                "            drop(last);\n        }\n        chunk.displaced",
             )],
         ),
         (
