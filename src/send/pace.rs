@@ -95,7 +95,7 @@ impl Pace {
     /// The last datagram may exceed what is left.
     pub(super) fn sent(&mut self, bytes: usize) {
         self.left = self.left.saturating_sub(bytes);
-        self.unbroken += bytes;
+        self.unbroken = self.unbroken.saturating_add(bytes);
     }
 
     /// Whether others are to have the core for a moment: after each burst's worth, which no

@@ -17,7 +17,7 @@ pub(super) const WAYS: [(Transport, usize); 4] = [
 ];
 
 /// As in results, and lines a second.
-const LOADS: [(&str, Option<u64>); 4] = [
+pub const LOADS: [(&str, Option<u64>); 4] = [
     ("unthrottled", None),
     ("100,000/s", Some(100_000)),
     ("1,000,000/s", Some(1_000_000)),

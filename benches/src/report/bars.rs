@@ -159,6 +159,8 @@ pub fn percent(share: f64) -> String {
         p if p <= 0.0 => "0".to_owned(),
         p if p < 0.01 => "<0.01 %".to_owned(),
         p if p < 10.0 => format!("{} %", significant(p)),
+        // All but some is not all.
+        p if (99.0..100.0).contains(&p) => format!("{:.2} %", (p * 100.0).floor() / 100.0),
         p => format!("{p:.0} %"),
     }
 }
@@ -184,4 +186,5 @@ fn figures_are_short() {
     assert_eq!(number(1e4), "10 k");
     assert_eq!(percent(0.0476), "4.8 %");
     assert_eq!(percent(0.000_001), "<0.01 %");
+    assert_eq!((percent(0.999_999), percent(1.0)), ("99.99 %".to_owned(), "100 %".to_owned()));
 }
