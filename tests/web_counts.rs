@@ -1,7 +1,11 @@
 //! What a timed request must not do, shown by counting: allocate.
 
-#![allow(unsafe_code, clippy::unwrap_used)]
+#![allow(clippy::unwrap_used)]
 
+#[path = "support/allocations.rs"]
+mod allocations;
+
+use allocations::ALLOCATIONS;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
@@ -9,8 +13,6 @@ use axum::routing::get;
 use freewheel::Connector;
 use freewheel::axum::{instrument, layer};
 use freewheel::tower::{Statsd, StatsdLayer};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::pin::pin;
@@ -18,39 +20,6 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tower::layer::layer_fn;
 use tower::{Layer, Service, service_fn};
-
-/// Counts the allocations of each thread.
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-fn count() {
-    // Fails only while the thread ends.
-    let _ = ALLOCATIONS.try_with(|allocations| allocations.set(allocations.get() + 1));
-}
-
-// SAFETY: all is left to `System`.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(block, layout) }
-    }
-    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
-        // SAFETY: the caller's promise.
-        unsafe { System.realloc(block, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// A connector that takes lines: this thread has its block already.
 fn connector() -> Connector {

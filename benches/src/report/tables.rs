@@ -91,18 +91,14 @@ fn heads<const N: usize>(heads: [&str; N]) -> [String; N] {
     heads.map(str::to_owned)
 }
 
+/// The heads of `Call::ALL`.
+const CALLS: [&str; 6] =
+    ["counter", "counter, 2 tags", "gauge, whole", "gauge, two decimals", "gauge, full", "timing"];
+
 fn callers_cost(report: &Report) -> Option<String> {
     let results = report.of("callers_cost")?;
-    let names = heads([
-        "counter",
-        "counter, 2 tags",
-        "gauge, whole",
-        "gauge, two decimals",
-        "gauge, full",
-        "timing",
-    ]);
     Some(table(
-        &names,
+        &heads(CALLS),
         |_| true,
         |info, column| {
             cell(results, info, &[("call", Call::ALL[column].id())], "nanoseconds", time)
@@ -281,16 +277,8 @@ fn idle(report: &Report) -> Option<String> {
 
 fn instructions(report: &Report) -> Option<String> {
     let results = report.of("instructions")?;
-    let names = heads([
-        "counter",
-        "counter, 2 tags",
-        "gauge, whole",
-        "gauge, two decimals",
-        "gauge, full",
-        "timing",
-    ]);
     Some(table(
-        &names,
+        &heads(CALLS),
         |_| true,
         |info, column| {
             cell(results, info, &[("call", Call::ALL[column].id())], "instructions", |n| {
