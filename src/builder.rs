@@ -389,6 +389,8 @@ impl Builder {
         require("peer_timeout", given, in_bounds, "a millisecond at least")?;
         let block_size = BLOCK_SIZE.min(capacity / 4).max(MIN_CAPACITY);
         let blocks = capacity / block_size;
+        // The ordered queue takes a quarter of the capacity.
+        let blocks = blocks - blocks / 4;
         // A wake-up costs the caller microseconds: worth it for an eighth of the capacity,
         // and for less the tick comes soon enough.
         let ring_at = blocks.div_ceil(8);

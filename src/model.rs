@@ -35,6 +35,11 @@ impl Exchange {
         self.0.emit(|| Encoded(lines));
     }
 
+    /// Emits lines whose order is kept across threads.
+    pub fn emit_ordered(&self, lines: &[u8]) {
+        self.0.emit_ordered(|| Encoded(lines));
+    }
+
     /// Emits what asks for a fresh block, and then is no line.
     pub fn emit_in_vain(&self) {
         self.0.emit(|| Vain);
@@ -127,6 +132,17 @@ impl Collector {
         self.0.sweep();
     }
 
+    /// Makes room in the ordered queue, after a ring.
+    pub fn gather(&mut self) {
+        self.0.answer();
+        self.0.gather();
+    }
+
+    /// How many ordered emissions are in blocks, and how many will be.
+    pub fn gathered_and_enqueued(&self) -> (u64, u64) {
+        (self.0.gathered(), self.0.enqueued())
+    }
+
     /// Whether the flusher may sleep.
     pub fn fall_asleep(&self) -> bool {
         self.0.fall_asleep()
@@ -214,7 +230,7 @@ pub struct Glimpse(handoff::Glimpse, handoff::Reader, Arc<handoff::Blocks>);
 pub fn block(size: usize) -> (Pen, Glimpse) {
     let (blocks, reader) = handoff::Blocks::new(size, 0);
     let (pen, blocks) = (blocks.make(), Arc::new(blocks));
-    let glimpse = handoff::Window::new(&pen).look();
+    let glimpse = pen.glimpse();
     (Pen(pen, Arc::clone(&blocks)), Glimpse(glimpse, reader, blocks))
 }
 

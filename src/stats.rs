@@ -53,6 +53,9 @@ pub struct Drops {
     pub unsupported: Tally,
     /// The thread was ending and had given up its place. Their bytes are not counted.
     pub thread_exit: Tally,
+    /// The thread was emitting already: a signal handler, or an allocator that emits, came between.
+    /// Their bytes are not counted.
+    pub reentrant: Tally,
 }
 
 /// Lines that were accepted and then given up.
@@ -72,8 +75,8 @@ impl Stats {
     /// All that was never accepted.
     #[must_use]
     pub fn dropped(&self) -> Tally {
-        let Drops { full, oversize, invalid, unsupported, thread_exit } = self.drops;
-        full + oversize + invalid + unsupported + thread_exit
+        let Drops { full, oversize, invalid, unsupported, thread_exit, reentrant } = self.drops;
+        full + oversize + invalid + unsupported + thread_exit + reentrant
     }
 
     /// All that was accepted and then given up.
@@ -118,11 +121,12 @@ impl Account {
         };
         // ORDERING: Relaxed. A count publishes nothing but itself.
         let connections = self.connections.load(Relaxed);
-        let Emitted { accepted, full, oversize, invalid, unsupported, thread_exit, altered } =
-            emitted();
+        let emitted = emitted();
+        let Emitted { accepted, altered, .. } = emitted;
+        let Emitted { full, oversize, invalid, unsupported, thread_exit, reentrant, .. } = emitted;
         let mut stats = Stats {
             sent,
-            drops: Drops { full, oversize, invalid, unsupported, thread_exit },
+            drops: Drops { full, oversize, invalid, unsupported, thread_exit, reentrant },
             losses,
             altered,
             connections,

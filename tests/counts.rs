@@ -23,7 +23,7 @@ fn every_call(statsd: &Connector) {
         statsd.decr_by(name, i128::MIN);
         statsd.gauge(name, 17);
         statsd.gauge(name, -17.5);
-        statsd.gauge(name, 1e300);
+        statsd.gauge(name, 1e150);
         statsd.gauge(name, f64::NAN);
         statsd.gauge_delta(name, -3);
         statsd.timing(name, Duration::from_nanos(1_234_567));
@@ -162,6 +162,26 @@ fn no_call_allocates() {
         assert!(accepted > 10 * (16 << 10), "blocks were turned over: {accepted} bytes");
         drop(receiver);
     }
+}
+
+/// A gauge travels through a queue, whose slots have room for 246 bytes: a longer line takes a memory of
+/// its own.
+#[test]
+fn a_gauge_that_is_longer_than_its_slot_allocates_once() {
+    let (_receiver, rig) = running(Dialect::StatsD);
+    for (value, allocations) in [(1e200, 0), (1e300, 1)] {
+        for _ in 0..50 {
+            let before = ALLOCATIONS.get();
+            rig.statsd.gauge("a", value);
+            assert_eq!(ALLOCATIONS.get() - before, allocations, "{value}");
+        }
+        rig.statsd.blocking_flush();
+    }
+    // Nor that, where there is no room for it.
+    let rig = full(Dialect::StatsD);
+    let before = ALLOCATIONS.get();
+    (0..50).for_each(|_| rig.statsd.gauge("a", 1e300));
+    assert_eq!(ALLOCATIONS.get() - before, 0);
 }
 
 /// Lines that are not drawn cost no more than the draw.

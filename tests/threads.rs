@@ -106,7 +106,7 @@ fn a_thread_that_has_used_another_connector_may_emit_when_it_ends() {
     farewells_are_counted(body, 10);
 }
 
-/// Other libraries in the process may keep their places in the same crate as the connector.
+/// Other libraries in the process may keep something of each thread too, and have given it up.
 #[test]
 fn a_thread_whose_places_are_gone_before_its_first_line_may_emit_when_it_ends() {
     let body = |_: &Connector, farewell| {
@@ -114,8 +114,7 @@ fn a_thread_whose_places_are_gone_before_its_first_line_may_emit_when_it_ends() 
         ThreadLocal::new().get_or(|| ());
     };
     let stats = farewells_are_counted(body, 10);
-    // All of them: a line that were accepted would be in a place that no thread inherits.
-    assert_eq!(stats.drops.thread_exit.lines, 10);
+    assert_eq!(stats.drops.thread_exit.lines, 0);
 }
 
 #[test]

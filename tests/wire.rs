@@ -44,19 +44,20 @@ fn paths_have_the_prefix_and_the_type() {
         statsd.inject_metric("d", "1", "c");
     };
     let prefixed = arrived(|builder| builder.prefix(".app.service."), emit);
+    // Gauges have an order of their own.
     assert_eq!(
         prefixed,
         [
             "app.service.counters.a:1|c",
-            "app.service.gauges.b:1|g",
             "app.service.timers.c:1|ms",
-            "app.service.d:1|c"
+            "app.service.d:1|c",
+            "app.service.gauges.b:1|g"
         ]
     );
     let plain = arrived(|builder| builder, emit);
-    assert_eq!(plain, ["counters.a:1|c", "gauges.b:1|g", "timers.c:1|ms", "d:1|c"]);
+    assert_eq!(plain, ["counters.a:1|c", "timers.c:1|ms", "d:1|c", "gauges.b:1|g"]);
     let bare = arrived(|builder| builder.prefix("app").type_prefixes(false), emit);
-    assert_eq!(bare, ["app.a:1|c", "app.b:1|g", "app.c:1|ms", "app.d:1|c"]);
+    assert_eq!(bare, ["app.a:1|c", "app.c:1|ms", "app.d:1|c", "app.b:1|g"]);
 }
 
 #[test]

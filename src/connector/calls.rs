@@ -182,9 +182,9 @@ impl Inner {
         let line = || Line::new(head, name, number, b"|g\n");
         if number.is_negative() {
             let zero = || Line::new(head, name, ZERO, b"|g\n");
-            self.exchange.emit(|| BelowZero { zero: zero(), line: line() });
+            self.exchange.emit_ordered(|| BelowZero { zero: zero(), line: line() });
         } else {
-            self.exchange.emit(line);
+            self.exchange.emit_ordered(line);
         }
     }
 
@@ -192,7 +192,7 @@ impl Inner {
         let mut scratch = Scratch::new();
         let Some(number) = delta.format(&mut scratch) else { return self.refuse() };
         let head = self.scoped.scope.head(Type::Gauge);
-        self.exchange.emit(|| Line::new(head, name, number.signed(), b"|g\n"));
+        self.exchange.emit_ordered(|| Line::new(head, name, number.signed(), b"|g\n"));
     }
 
     fn timing(&self, name: &str, elapsed: Duration) {
@@ -218,10 +218,12 @@ impl Inner {
         // Or it would be an event, if that is what its path begins like.
         let first = if head.is_empty() { scope.first_name(path) } else { path };
         let line = || Line::new(head, first, number, b"\n");
-        if scope.is_path_altered() || first.len() < path.len() {
-            self.exchange.emit(|| Altered(line()));
-        } else {
-            self.exchange.emit(line);
+        let is_gauge = code == "g" || code.starts_with("g|");
+        match (scope.is_path_altered() || first.len() < path.len(), is_gauge) {
+            (false, false) => self.exchange.emit(line),
+            (false, true) => self.exchange.emit_ordered(line),
+            (true, false) => self.exchange.emit(|| Altered(line())),
+            (true, true) => self.exchange.emit_ordered(|| Altered(line())),
         }
     }
 

@@ -64,16 +64,29 @@ impl Connector {
     /// dropped and counted as [oversize](crate::Drops::oversize), as every line is.
     pub fn event(&self, event: &Event) {
         if let Some(inner) = self.inner() {
-            emit(inner, |surroundings| event.render(surroundings));
+            emit(
+                inner,
+                |surroundings| event.render(surroundings),
+                |line| {
+                    inner.exchange.emit(|| line);
+                },
+            );
         }
     }
 
     /// Emits a service check. Not for the hot path: it allocates.
     ///
-    /// The connector's prefix has no part in it, its tags do.
+    /// The connector's prefix has no part in it, its tags do. Of two, also of two threads, the one that was
+    /// emitted first is sent first.
     pub fn service_check(&self, check: &ServiceCheck) {
         if let Some(inner) = self.inner() {
-            emit(inner, |surroundings| check.render(surroundings));
+            emit(
+                inner,
+                |surroundings| check.render(surroundings),
+                |line| {
+                    inner.exchange.emit_ordered(|| line);
+                },
+            );
         }
     }
 }
@@ -96,7 +109,11 @@ fn builder(environment: Environment, detect: impl FnOnce() -> Option<Origin>) ->
     builder.detected(emit::Origin { container_id, external_data, cardinality })
 }
 
-fn emit(inner: &Inner, render: impl FnOnce(Surroundings<'_>) -> Option<Rendered>) {
+fn emit(
+    inner: &Inner,
+    render: impl FnOnce(Surroundings<'_>) -> Option<Rendered>,
+    hand_over: impl FnOnce(&Rendered),
+) {
     let scope = &inner.scoped.scope;
     let Some((tags, origin)) = scope.dogstatsd_fields() else {
         return inner.exchange.emit(|| Unsupported);
@@ -104,7 +121,7 @@ fn emit(inner: &Inner, render: impl FnOnce(Surroundings<'_>) -> Option<Rendered>
     match render(Surroundings { tags, origin }) {
         Some(mut rendered) => {
             rendered.altered |= scope.are_tags_altered();
-            inner.exchange.emit(|| &rendered);
+            hand_over(&rendered);
         }
         None => inner.exchange.emit(|| Invalid),
     }

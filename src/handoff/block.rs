@@ -18,20 +18,24 @@
 //!    handle is kept in the `Exchange` that owns the `Blocks`, or in the `Collector`
 //!    that keeps that `Exchange` alive.
 //! 2. **One writer.** Bytes from `published` on are touched by the holder of the block's
-//!    `Pen` alone. `Pen` is not `Clone`, and appending takes `&mut Pen`.
+//!    `Pen` alone. `Pen` is not `Clone`, and appending takes `&mut Pen`. Between two lines it lies in
+//!    the [`Rest`] of its thread's place, which lends it for a [`Turn`] of that thread.
 //! 3. **Published bytes are frozen.** `published` only grows while a `Pen` exists. It goes
 //!    back to 0 in [`Sealed::recycle`] alone, which takes `&mut Reader`: then no slice
 //!    read through `&Reader` is alive. Both check that it is the block's own `Reader`.
 //!
-//! The types keep 2 and 3, and an assertion where they cannot. They do not keep 1: that would
-//! cost every line a reference count, or `unsafe` a place outside of this file.
+//! The types keep 2 and 3, and an assertion where they cannot; but that a thread uses the `Rest` of its
+//! own place is up to `Places`. They do not keep 1: that would cost every line a reference count, or
+//! `unsafe` a place outside of this file.
 
 #![allow(unsafe_code)]
 
-use crate::sync::{AtomicPtr, AtomicUsize, Watch};
+use crate::sync::{AtomicPtr, AtomicUsize, Turn, Watch};
 use crossbeam_queue::SegQueue;
 use crossbeam_utils::CachePadded;
 use std::cell::UnsafeCell;
+use std::ops::{Deref, DerefMut};
+use std::panic::RefUnwindSafe;
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -52,6 +56,9 @@ struct Block {
     flushed: CachePadded<AtomicUsize>,
 }
 
+/// A panic while a line is written publishes nothing of it.
+impl RefUnwindSafe for Block {}
+
 /// A pointer to a block: what all handles are made of.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Handle(NonNull<Block>);
@@ -62,7 +69,7 @@ unsafe impl Send for Handle {}
 // SAFETY: as above.
 unsafe impl Sync for Handle {}
 
-impl std::ops::Deref for Handle {
+impl Deref for Handle {
     type Target = Block;
     #[inline(always)]
     fn deref(&self) -> &Block {
@@ -164,9 +171,80 @@ impl Pen {
         result
     }
 
+    /// How many bytes it can still append.
+    pub(super) fn room(&self) -> usize {
+        self.block.bytes.len() - MARGIN - self.published
+    }
+
+    /// What it has appended, to be read.
+    pub(crate) fn glimpse(&self) -> Glimpse {
+        Glimpse(self.block)
+    }
+
     /// Ends the block: from here on it is the flusher's.
     pub(crate) fn seal(self) -> Sealed {
         Sealed(self.block)
+    }
+}
+
+/// Where a thread's pen lies while it emits nothing.
+///
+/// Its words are the thread's alone, and no atomics of loom's, which would have more to explore.
+#[derive(Default)]
+pub(crate) struct Rest {
+    block: std::sync::atomic::AtomicPtr<Block>,
+    published: std::sync::atomic::AtomicUsize,
+    /// Of the whole of it: one thread at a time has it.
+    watch: Watch,
+}
+
+/// The pen, lent until this is dropped.
+pub(crate) struct Lent<'a> {
+    rest: &'a Rest,
+    pen: Pen,
+}
+
+impl Rest {
+    /// The thread's pen. None before it has one.
+    #[inline(always)]
+    pub(super) fn lend<'a>(&'a self, _turn: &'a mut Turn) -> Option<Lent<'a>> {
+        self.watch.writes(0, 1);
+        // ORDERING: Relaxed, both. This thread's alone; its number orders them before the next
+        // thread's.
+        let block = NonNull::new(self.block.load(Relaxed))?;
+        let published = self.published.load(Relaxed);
+        Some(Lent { rest: self, pen: Pen { block: Handle(block), published } })
+    }
+
+    /// Lays down a pen in the place of the one that lay there, which is returned.
+    pub(super) fn replace(&self, turn: &mut Turn, pen: Pen) -> Option<Pen> {
+        let before = self.lend(turn).map(|lent| Pen { ..lent.pen });
+        // ORDERING: Relaxed, both. As in `lend`.
+        self.block.store(pen.block.0.as_ptr(), Relaxed);
+        self.published.store(pen.published, Relaxed);
+        before
+    }
+}
+
+impl Deref for Lent<'_> {
+    type Target = Pen;
+    fn deref(&self) -> &Pen {
+        &self.pen
+    }
+}
+
+impl DerefMut for Lent<'_> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut Pen {
+        &mut self.pen
+    }
+}
+
+impl Drop for Lent<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // ORDERING: Relaxed. As in `lend`.
+        self.rest.published.store(self.pen.published, Relaxed);
     }
 }
 
@@ -249,27 +327,25 @@ impl Reader {
 }
 
 /// Where a thread shows which block it is appending to.
+#[derive(Default)]
 pub(crate) struct Window(AtomicPtr<Block>);
 
 impl Window {
-    pub(crate) fn new(pen: &Pen) -> Self {
-        Self(AtomicPtr::new(pen.block.0.as_ptr()))
-    }
-
-    pub(crate) fn show(&self, pen: &Pen) {
+    pub(crate) fn show(&self, block: Glimpse) {
         // ORDERING: Release, pairs with the Acquire load in `look`: who sees the next block
         // in the window sees that the one before was pushed to `sealed`, and so cannot
-        // deliver the newer lines first. Model: a_place_is_reused.
-        self.0.store(pen.block.0.as_ptr(), Release);
+        // deliver the newer lines first; and that it was made. Model: a_place_is_reused.
+        self.0.store(block.0.0.as_ptr(), Release);
     }
 
-    pub(crate) fn look(&self) -> Glimpse {
+    /// None before the thread's first line.
+    pub(crate) fn look(&self) -> Option<Glimpse> {
         // ORDERING: Acquire, pairs with the Release store in `show`.
         // Model: a_place_is_reused.
         let shown = self.0.load(Acquire);
-        // Never null, and a block of this exchange: `new` and `show` take it from a `Pen`. So what
-        // `Deref` rests on holds here too.
-        Glimpse(Handle(NonNull::new(shown).expect("a window shows a block")))
+        // A block of this exchange: `show` is given no other. So what `Deref` rests on holds
+        // here too.
+        NonNull::new(shown).map(|block| Glimpse(Handle(block)))
     }
 }
 

@@ -5,8 +5,9 @@
 //! the threads when its last byte was, and not before: nothing is copied, and what could not
 //! be sent, or did not arrive, is still there.
 
-use super::block::{Glimpse, Pen, Reader};
+use super::block::{Glimpse, Pen, Reader, Sealed};
 use super::exchange::Exchange;
+use super::record::Record;
 use super::taken::Taken;
 use crate::sync::{Arc, ArrayQueue, Watch};
 use bytes::Buf;
@@ -18,13 +19,98 @@ pub(crate) struct Desk {
     taken: Taken,
     /// Reused by each sweep.
     notes: Vec<(Glimpse, usize)>,
+    records: Records,
     /// Of the desk itself: one flusher at a time has it, ordered by its mutex.
     watch: Watch,
 }
 
+/// Where what was in the ordered queue goes.
+#[derive(Default)]
+struct Records {
+    /// A block of the flusher's own: beside the capacity, as those that threads bring.
+    pen: Option<Pen>,
+    /// The oldest, which found no room in a block.
+    held: Option<Record>,
+    /// How many were put into blocks, since the beginning.
+    gathered: u64,
+}
+
 impl Desk {
     pub(super) fn new(reader: Reader) -> Self {
-        Self { reader, taken: Taken::default(), notes: Vec::new(), watch: Watch::new(1) }
+        Self {
+            reader,
+            taken: Taken::default(),
+            notes: Vec::new(),
+            records: Records::default(),
+            watch: Watch::new(1),
+        }
+    }
+
+    /// Puts the records that are in the ordered queue by now into blocks, as far as there are any.
+    pub(super) fn gather(&mut self, exchange: &Exchange) {
+        self.watch.writes(0, 1);
+        let before = self.taken.chunks();
+        self.take_records(exchange);
+        self.recycle_spent(exchange, before);
+    }
+
+    fn take_records(&mut self, exchange: &Exchange) {
+        let most = exchange.ordered.len();
+        for _ in 0..most + usize::from(self.records.held.is_some()) {
+            let next = self.records.held.take().or_else(|| exchange.ordered.pop());
+            let Some(record) = next else { break };
+            if let Err(record) = self.write(exchange, record) {
+                self.records.held = Some(record);
+                break;
+            }
+            self.records.gathered += 1;
+        }
+        if let Some(pen) = &self.records.pen {
+            let glimpse = pen.glimpse();
+            self.take(glimpse, glimpse.published(), None);
+        }
+    }
+
+    /// Appends a record to the flusher's block, or to a fresh one. Hands it back if there is none.
+    fn write(&mut self, exchange: &Exchange, record: Record) -> Result<(), Record> {
+        let bytes = record.bytes();
+        let pen = match &mut self.records.pen {
+            Some(pen) if pen.room() >= bytes.len() => pen,
+            place => {
+                let fresh = match place {
+                    Some(_) => exchange.empty_block(),
+                    None => Some(exchange.blocks.make()),
+                };
+                let Some(fresh) = fresh else { return Err(record) };
+                if let Some(full) = place.replace(fresh) {
+                    self.take_sealed(full.seal());
+                }
+                self.records.pen.as_mut().expect("put there above")
+            }
+        };
+        pen.append(|room| {
+            room[..bytes.len()].copy_from_slice(bytes);
+            (bytes.len(), ())
+        });
+        Ok(())
+    }
+
+    fn take_sealed(&mut self, sealed: Sealed) {
+        let glimpse = sealed.glimpse();
+        self.take(glimpse, glimpse.published(), Some(sealed));
+    }
+
+    fn take(&mut self, glimpse: Glimpse, to: usize, last: Option<Sealed>) {
+        let from = glimpse.take_up_to(&mut self.reader, to);
+        if from < to || last.is_some() {
+            self.taken.push(glimpse, from, to, last);
+        }
+    }
+
+    /// Gives back the blocks of which nothing is left, of these chunks and of the first ones.
+    fn recycle_spent(&mut self, exchange: &Exchange, from: usize) {
+        self.taken.recycle_spent(from, &mut self.reader, give_back(&exchange.free));
+        self.taken.let_go(&mut self.reader, give_back(&exchange.free));
     }
 }
 
@@ -69,6 +155,11 @@ impl Collector {
         self.exchange.bell.fall_asleep()
     }
 
+    /// Hears the bell: what it was rung for is to be looked for after that.
+    pub(crate) fn answer(&self) {
+        self.exchange.bell.answer();
+    }
+
     /// Whether the flusher may sleep without a clock: then the first line from now on wakes it. Not if
     /// there are lines to sweep, or where the callers' side cannot be had for nothing.
     pub(crate) fn lie_down(&self) -> bool {
@@ -78,9 +169,11 @@ impl Collector {
         }
         // What is published and not seen here is of a caller that sees the dormancy. Of a full block
         // the next line in its thread's window tells, unless that one was refused.
-        let mut lanes = exchange.lanes.iter();
-        let stays =
-            !lanes.any(|lane| lane.window.look().has_untaken()) && exchange.sealed.is_empty();
+        let mut shown = exchange.lanes.iter().filter_map(|lane| lane.window.look());
+        let stays = !shown.any(|glimpse| glimpse.has_untaken())
+            && exchange.sealed.is_empty()
+            && exchange.ordered.is_empty()
+            && self.desk().records.held.is_none();
         if !stays {
             exchange.dormancy.end();
         }
@@ -96,24 +189,39 @@ impl Collector {
         exchange.bell.answer();
         let before = desk.taken.chunks();
         for lane in exchange.lanes.iter() {
-            let glimpse = lane.window.look();
-            desk.notes.push((glimpse, glimpse.published()));
-        }
-        while let Some(sealed) = exchange.sealed.pop() {
-            let glimpse = sealed.glimpse();
-            let to = glimpse.published();
-            let from = glimpse.take_up_to(&mut desk.reader, to);
-            desk.taken.push(glimpse, from, to, Some(sealed));
-        }
-        while let Some((glimpse, to)) = desk.notes.pop() {
-            let from = glimpse.take_up_to(&mut desk.reader, to);
-            if from < to {
-                desk.taken.push(glimpse, from, to, None);
+            if let Some(glimpse) = lane.window.look() {
+                desk.notes.push((glimpse, glimpse.published()));
             }
         }
+        while let Some(sealed) = exchange.sealed.pop() {
+            desk.take_sealed(sealed);
+        }
+        while let Some((glimpse, to)) = desk.notes.pop() {
+            desk.take(glimpse, to, None);
+        }
+        desk.take_records(exchange);
         // Only now: a note may be of a block that was full by then.
-        desk.taken.recycle_spent(before, &mut desk.reader, give_back(&exchange.free));
-        desk.taken.let_go(&mut desk.reader, give_back(&exchange.free));
+        desk.recycle_spent(exchange, before);
+    }
+
+    /// Makes room in the ordered queue, and leaves all else where it is: for a flusher that cannot
+    /// send now.
+    pub(crate) fn gather(&mut self) {
+        let (exchange, desk) = self.parts();
+        if desk.taken.chunks() < MAX_CHUNKS {
+            desk.gather(exchange);
+        }
+    }
+
+    /// How many records were gathered since the beginning, whoever did it.
+    pub(crate) fn gathered(&self) -> u64 {
+        self.desk().records.gathered
+    }
+
+    /// How many will have been, once all that are in the ordered queue by now are.
+    pub(crate) fn enqueued(&self) -> u64 {
+        let Records { held, gathered, .. } = &self.desk().records;
+        gathered + u64::from(held.is_some()) + self.exchange.ordered.len() as u64
     }
 
     /// Whether a sweep is worth it: all that was swept before is sent.
@@ -121,10 +229,12 @@ impl Collector {
         self.desk().taken.unsent() == 0 && self.desk().taken.chunks() < MAX_CHUNKS
     }
 
-    /// How many bytes wait to be sent: what was swept, and the full blocks that were not.
+    /// How many bytes wait to be sent: what was swept, and the full blocks and records that were
+    /// not.
     pub(crate) fn waiting(&self) -> usize {
         let sealed = self.exchange.sealed.len() * self.exchange.blocks.block_size();
-        self.desk().taken.unsent() + sealed
+        let records = self.exchange.ordered.len() * Record::SLOT;
+        self.desk().taken.unsent() + sealed + records
     }
 
     /// What is unsent, run by run. Each holds whole lines; but the first, where the link has

@@ -1,14 +1,14 @@
 //! The exchange: where emitting threads and the flusher meet.
 
 use super::bell::Bell;
-use super::block::{Blocks, Pen, Sealed, Window};
+use super::block::{Blocks, MARGIN, Pen, Sealed};
 use super::collector::{Collector, Desk};
 use super::dormancy::Dormancy;
 use super::lane::{Lane, SoleWriterTally, Tally};
-use crate::sync::{
-    Arc, ArrayQueue, AtomicU64, Barrier, Mutex, ThreadLocal, Wake, unless_thread_is_ending,
-};
-use std::cell::Cell;
+use super::places::Places;
+use super::record::Record;
+use crate::sync::{Arc, ArrayQueue, AtomicU64, Barrier, Mutex, Refused, Turn, Wake};
+use crossbeam_utils::CachePadded;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// A line, or lines that belong together, yet to be written. No code of the caller's may run
@@ -41,29 +41,35 @@ pub(crate) enum Written {
 }
 
 pub(crate) struct Exchange {
-    /// Where each thread keeps what only it touches.
-    threads: ThreadLocal<Thread>,
-    /// The same places, as others see them.
-    pub(super) lanes: ThreadLocal<Arc<Lane>>,
+    /// What each thread has emitted, and its block.
+    pub(super) lanes: Places<CachePadded<Lane>>,
     pub(super) blocks: Blocks,
     /// Empty blocks, from the flusher back to the threads.
     pub(super) free: ArrayQueue<Pen>,
     /// Full blocks, from the threads to the flusher.
     pub(crate) sealed: ArrayQueue<Sealed>,
+    /// What has to keep its order across threads, from the threads to the flusher.
+    pub(super) ordered: ArrayQueue<Record>,
     pub(super) bell: Bell,
     pub(super) dormancy: Dormancy,
     /// How many sealed blocks are worth waking the flusher for; fewer wait for its tick.
     ring_at: usize,
+    /// The same for records.
+    ring_at_records: usize,
     /// The flusher's side, while no flusher has it.
     pub(super) desk: Mutex<Option<Desk>>,
-    /// Lines of threads too far into their end to have a place.
-    after_exit: AtomicU64,
+    refusals: Refusals,
 }
 
-/// A thread's own half of its place.
-struct Thread {
-    pen: Cell<Option<Pen>>,
-    lane: Arc<Lane>,
+/// Lines of calls that had no turn.
+#[derive(Default)]
+struct Refusals {
+    /// Of threads too far into their end.
+    ending: AtomicU64,
+    /// Of calls within a call.
+    reentrant: AtomicU64,
+    /// Of more threads than there are places.
+    crowded: AtomicU64,
 }
 
 /// What all threads handed over: accepted or dropped, by reason.
@@ -75,31 +81,47 @@ pub(crate) struct Emitted {
     pub(crate) invalid: Tally,
     pub(crate) unsupported: Tally,
     pub(crate) thread_exit: Tally,
+    pub(crate) reentrant: Tally,
     pub(crate) altered: u64,
 }
 
+/// By which way a line travels.
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    /// In its thread's block, in the order of that thread.
+    Block,
+    /// In the ordered queue.
+    Ordered,
+}
+
+/// As long as a line in the ordered queue can be, and the margin behind it.
+const DRAFT: usize = Record::SHORT + MARGIN;
+
 impl Exchange {
     /// Blocks of `block_size` bytes: `blocks` of them for all threads together, and one
-    /// more for each thread, so that many idle threads cannot starve a busy one.
+    /// more for each thread, so that many idle threads cannot starve a busy one. The ordered queue takes a
+    /// third of the memory of those blocks besides.
     ///
     /// `wake` is called to end the flusher's sleep: at most once for each time that it falls asleep,
     /// and once more where it lies dormant, since bell and dormancy know nothing of one another. A
     /// line that turns over its block may do both.
     pub(crate) fn new(block_size: usize, blocks: usize, ring_at: usize, wake: Wake) -> Self {
+        let records = (blocks * block_size / 3 / Record::SLOT).max(FEWEST_RECORDS);
         // Every thread always holds one block, so at most `blocks` are in either queue.
         let (free, sealed) = (ArrayQueue::new(blocks), ArrayQueue::new(blocks));
         let (blocks, reader) = Blocks::new(block_size, blocks);
         Self {
-            threads: ThreadLocal::new(),
-            lanes: ThreadLocal::new(),
+            lanes: Places::new(),
             blocks,
             free,
             sealed,
+            ordered: ArrayQueue::new(records),
             bell: Bell::new(wake),
             dormancy: Dormancy::new(Barrier::new()),
             ring_at,
+            ring_at_records: records.div_ceil(8),
             desk: Mutex::new(Some(Desk::new(reader))),
-            after_exit: AtomicU64::new(0),
+            refusals: Refusals::default(),
         }
     }
 
@@ -118,22 +140,20 @@ impl Exchange {
     /// Appends the line that `line` makes to this thread's block.
     #[inline(always)]
     pub(crate) fn emit<L: WriteLine>(&self, line: impl Fn() -> L) {
-        if let Some(thread) = self.threads.get()
-            && let Some(mut pen) = thread.pen.take()
+        if let Some(mut turn) = Turn::begin()
+            && let Some(lane) = self.lanes.get(&turn)
+            && let Some(mut pen) = lane.rest.lend(&mut turn)
         {
-            // The pen is away meanwhile: a call from within, which nothing makes, would panic,
-            // and not find a second one.
             let usual = line();
             let bytes = pen.append(|room| {
                 let bytes = usual.write_usual(room);
                 if bytes > 0 {
                     // Before it is published: what is sent was counted.
                     let size = Tally { lines: usual.lines(), bytes: bytes as u64 };
-                    thread.lane.accepted.count(size);
+                    lane.accepted.count(size);
                 }
                 (bytes, bytes)
             });
-            thread.pen.set(Some(pen));
             if bytes > 0 {
                 if self.dormancy.is_dormant() {
                     self.rouse();
@@ -142,7 +162,26 @@ impl Exchange {
             }
         }
         // Made again, so that the usual one is never more than some registers.
-        self.emit_unusual(&line());
+        self.emit_unusual(&line(), Way::Block);
+    }
+
+    /// Hands over a line whose order is kept across threads: of two, the one whose call was over
+    /// before the other's began comes first.
+    #[inline(always)]
+    pub(crate) fn emit_ordered<L: WriteLine>(&self, line: impl Fn() -> L) {
+        if let Some(turn) = Turn::begin()
+            && let Some(lane) = self.lanes.get(&turn)
+        {
+            let usual = line();
+            let mut draft = [0; DRAFT];
+            let bytes = usual.write_usual(&mut draft);
+            if bytes > 0 {
+                let size = Tally { lines: usual.lines(), bytes: bytes as u64 };
+                self.enqueue(lane, Record::short(&draft, bytes), size);
+                return;
+            }
+        }
+        self.emit_unusual(&line(), Way::Ordered);
     }
 
     /// Ends the flusher's dormancy: the first line after it does.
@@ -156,73 +195,159 @@ impl Exchange {
 
     /// A thread's first line, one that needs a fresh block, or one that is not clean.
     #[cold]
-    fn emit_unusual(&self, line: &dyn WriteLine) {
-        self.emit_or_drop(line);
-        // Also after a drop, for the flusher to warn of.
-        if self.dormancy.is_dormant() {
-            self.rouse();
-        }
+    fn emit_unusual(&self, line: &dyn WriteLine, way: Way) {
+        let lines = line.lines();
+        let refused = match Turn::begin_or_join() {
+            Ok(turn) => {
+                self.emit_or_drop(turn, line, way);
+                return;
+            }
+            // The call within which this one is may be about to wake the flusher.
+            Err(Refused::Reentrant) => {
+                // ORDERING: Relaxed. A count publishes nothing but itself.
+                self.refusals.reentrant.fetch_add(lines, Relaxed);
+                return;
+            }
+            Err(Refused::Ending) => &self.refusals.ending,
+            Err(Refused::Crowded) => &self.refusals.crowded,
+        };
+        // ORDERING: Relaxed. A count publishes nothing but itself.
+        refused.fetch_add(lines, Relaxed);
+        self.rouse_if_dormant();
     }
 
-    fn emit_or_drop(&self, line: &dyn WriteLine) {
-        let Some(thread) = self.place() else {
-            // ORDERING: Relaxed. A count publishes nothing but itself.
-            self.after_exit.fetch_add(line.lines(), Relaxed);
-            return;
+    fn emit_or_drop(&self, mut turn: Turn, line: &dyn WriteLine, way: Way) {
+        let lane = self.lanes.get_or_make(&turn);
+        let size = |bytes: usize| Tally { lines: line.lines(), bytes: bytes as u64 };
+        let written = match way {
+            Way::Block => self.append(lane, &mut turn, line),
+            Way::Ordered => self.append_in_order(lane, line),
         };
-        let lines = line.lines();
-        let size = |bytes: usize| Tally { lines, bytes: bytes as u64 };
-        let lane = &thread.lane;
-        let mut written = thread.append(line);
-        if let Written::NoRoom(bytes) = written {
-            if bytes > self.blocks.block_size() {
-                return lane.oversize.count(size(bytes));
-            }
-            if !self.turn_over(thread) {
-                return lane.full.count(size(bytes));
-            }
-            written = thread.append(line);
-        }
         match written {
             Written::Line { bytes, altered: true } => lane.altered.count(size(bytes)),
             Written::Line { .. } => {}
             Written::Invalid => lane.invalid.count(size(0)),
             Written::Unsupported => lane.unsupported.count(size(0)),
-            Written::NoRoom(bytes) => lane.oversize.count(size(bytes)),
+            Written::NoRoom(bytes) if bytes > self.blocks.block_size() => {
+                lane.oversize.count(size(bytes));
+            }
+            Written::NoRoom(bytes) => lane.full.count(size(bytes)),
+        }
+        self.rouse_if_dormant();
+    }
+
+    /// Also after a drop, for the flusher to warn of.
+    fn rouse_if_dormant(&self) {
+        if self.dormancy.is_dormant() {
+            self.rouse();
         }
     }
 
-    /// This thread's place; a new one at its first line. None for a thread that is too far
-    /// into its end to have one.
-    fn place(&self) -> Option<&Thread> {
-        if let Some(thread) = self.threads.get() {
-            return Some(thread);
+    /// Appends a line to the thread's block, or to a fresh one. There is no room if it is longer than
+    /// that, or if there is none.
+    fn append(&self, lane: &Lane, turn: &mut Turn, line: &dyn WriteLine) -> Written {
+        if lane.rest.lend(turn).is_none() {
+            let first = self.blocks.make();
+            lane.window.show(first.glimpse());
+            lane.rest.replace(turn, first);
         }
-        unless_thread_is_ending(|| {
-            self.threads.get_or(|| {
-                let pen = self.blocks.make();
-                let lane = self.lanes.get_or(|| Arc::new(Lane::new(Window::new(&pen))));
-                Thread { pen: Cell::new(Some(pen)), lane: Arc::clone(lane) }
+        let append = |turn: &mut Turn| {
+            let mut pen = lane.rest.lend(turn).expect("laid down above");
+            pen.append(|room| match line.write(room) {
+                written @ Written::Line { bytes, .. } => {
+                    lane.accepted.count(Tally { lines: line.lines(), bytes: bytes as u64 });
+                    (bytes, written)
+                }
+                refused => (0, refused),
             })
-        })
+        };
+        match append(turn) {
+            Written::NoRoom(bytes)
+                if bytes <= self.blocks.block_size() && self.turn_over(lane, turn) =>
+            {
+                append(turn)
+            }
+            written => written,
+        }
     }
 
     /// Seals this thread's block and gives it an empty one, if there is one.
-    fn turn_over(&self, thread: &Thread) -> bool {
-        let Some(empty) = self.free.pop().or_else(|| self.blocks.make_allowed()) else {
-            return false;
-        };
+    fn turn_over(&self, lane: &Lane, turn: &mut Turn) -> bool {
+        let Some(empty) = self.empty_block() else { return false };
+        let shown = empty.glimpse();
+        let full = lane.rest.replace(turn, empty).expect("it has a block");
         // Pushed before the window shows the next block: a sweep that sees newer lines
         // there then finds these in the queue, and a flush finds them in one of the two.
-        let full = thread.pen.take().expect("put back after each use");
         let pushed = self.sealed.push(full.seal());
         assert!(pushed.is_ok(), "the queue has a slot for every block");
-        thread.lane.window.show(&empty);
-        thread.pen.set(Some(empty));
+        lane.window.show(shown);
         if self.sealed.len() >= self.ring_at {
             self.bell.ring();
         }
         true
+    }
+
+    /// A block within the capacity.
+    pub(super) fn empty_block(&self) -> Option<Pen> {
+        self.free.pop().or_else(|| self.blocks.make_allowed())
+    }
+
+    /// Puts a line into the ordered queue, by way of a memory of its own if it is long.
+    fn append_in_order(&self, lane: &Lane, line: &dyn WriteLine) -> Written {
+        let mut draft = [0; DRAFT];
+        let size = |bytes| Tally { lines: line.lines(), bytes: bytes as u64 };
+        let mut written = line.write(&mut draft);
+        let accepted = match written {
+            Written::Line { bytes, .. } => {
+                self.enqueue(lane, Record::short(&draft, bytes), size(bytes))
+            }
+            Written::NoRoom(most) if most <= self.blocks.block_size() && self.has_room() => {
+                let mut draft = vec![0; most + MARGIN];
+                written = line.write(&mut draft);
+                let Written::Line { bytes, .. } = written else { return written };
+                draft.truncate(bytes);
+                self.enqueue(lane, Record::Long(draft), size(bytes))
+            }
+            _ => return written,
+        };
+        // What was turned away is counted, and is none that was altered.
+        match written {
+            Written::Line { bytes, .. } if !accepted => Written::Line { bytes, altered: false },
+            written => written,
+        }
+    }
+
+    /// False if the queue is full: the line is dropped, and counted.
+    #[inline]
+    fn enqueue(&self, lane: &Lane, record: Record, size: Tally) -> bool {
+        // Before it is published: what is sent was counted.
+        lane.accepted.count(size);
+        let accepted = match self.ordered.push(record) {
+            Ok(()) => true,
+            Err(record) => self.has_room() && self.ordered.push(record).is_ok(),
+        };
+        if !accepted {
+            lane.turned_away.count(size);
+        } else if self.ordered.len() >= self.ring_at_records {
+            self.bell.ring();
+        }
+        if self.dormancy.is_dormant() {
+            self.rouse();
+        }
+        accepted
+    }
+
+    /// Whether the ordered queue has room. While there is no flusher, its side of the queue is
+    /// anybody's, who makes room by filling blocks.
+    #[cold]
+    fn has_room(&self) -> bool {
+        if self.ordered.is_full()
+            && let Ok(mut desk) = self.desk.try_lock()
+            && let Some(desk) = desk.as_mut()
+        {
+            desk.gather(self);
+        }
+        !self.ordered.is_full()
     }
 
     /// The flusher's side. None while another flusher has it.
@@ -233,13 +358,23 @@ impl Exchange {
 
     /// The account of the callers' side: exact once all threads are quiet.
     pub(crate) fn emitted(&self) -> Emitted {
-        // ORDERING: Relaxed, as all counts.
-        let after_exit = self.after_exit.load(Relaxed);
-        let mut sum =
-            Emitted { thread_exit: Tally { lines: after_exit, bytes: 0 }, ..Emitted::default() };
+        let lines = |count: &AtomicU64| {
+            // ORDERING: Relaxed, as all counts.
+            Tally { lines: count.load(Relaxed), bytes: 0 }
+        };
+        let mut sum = Emitted {
+            thread_exit: lines(&self.refusals.ending),
+            reentrant: lines(&self.refusals.reentrant),
+            full: lines(&self.refusals.crowded),
+            ..Emitted::default()
+        };
         for lane in self.lanes.iter() {
             let add = |to: &mut Tally, from: &SoleWriterTally| *to += from.read();
-            add(&mut sum.accepted, &lane.accepted);
+            // Before `accepted`, which has them too.
+            let turned_away = lane.turned_away.read();
+            let accepted = lane.accepted.read();
+            sum.accepted += accepted.less(turned_away);
+            sum.full += turned_away;
             add(&mut sum.full, &lane.full);
             add(&mut sum.oversize, &lane.oversize);
             add(&mut sum.invalid, &lane.invalid);
@@ -250,18 +385,5 @@ impl Exchange {
     }
 }
 
-impl Thread {
-    fn append(&self, line: &dyn WriteLine) -> Written {
-        let mut pen = self.pen.take().expect("put back after each use");
-        let written = pen.append(|room| match line.write(room) {
-            written @ Written::Line { bytes, .. } => {
-                let size = Tally { lines: line.lines(), bytes: bytes as u64 };
-                self.lane.accepted.count(size);
-                (bytes, written)
-            }
-            refused => (0, refused),
-        });
-        self.pen.set(Some(pen));
-        written
-    }
-}
+/// Below a capacity of a few blocks, the ordered queue takes this much beside it.
+const FEWEST_RECORDS: usize = 4;

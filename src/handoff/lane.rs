@@ -1,6 +1,6 @@
 //! A lane: what one emitting thread shows to the others.
 
-use super::block::Window;
+use super::block::{Rest, Window};
 use crate::sync::AtomicU64;
 use std::ops::AddAssign;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -26,6 +26,14 @@ impl std::ops::Add for Tally {
     fn add(mut self, other: Self) -> Self {
         self += other;
         self
+    }
+}
+
+impl Tally {
+    /// Without those, or nothing where they are more.
+    pub(super) fn less(self, those: Self) -> Self {
+        let lines = self.lines.saturating_sub(those.lines);
+        Self { lines, bytes: self.bytes.saturating_sub(those.bytes) }
     }
 }
 
@@ -68,27 +76,18 @@ impl SoleWriterTally {
 }
 
 /// What one thread, and after its end the next in its place, has emitted.
+#[derive(Default)]
 pub(super) struct Lane {
+    /// The thread's own.
+    pub(super) rest: Rest,
     pub(super) window: Window,
     pub(super) accepted: SoleWriterTally,
     pub(super) full: SoleWriterTally,
     pub(super) oversize: SoleWriterTally,
     pub(super) invalid: SoleWriterTally,
     pub(super) unsupported: SoleWriterTally,
+    /// Lines that are in `accepted` too, and found the ordered queue full after that.
+    pub(super) turned_away: SoleWriterTally,
     /// Lines of which something was altered to be safe; a tally of accepted ones.
     pub(super) altered: SoleWriterTally,
-}
-
-impl Lane {
-    pub(super) fn new(window: Window) -> Self {
-        Self {
-            window,
-            accepted: SoleWriterTally::default(),
-            full: SoleWriterTally::default(),
-            oversize: SoleWriterTally::default(),
-            invalid: SoleWriterTally::default(),
-            unsupported: SoleWriterTally::default(),
-            altered: SoleWriterTally::default(),
-        }
-    }
 }

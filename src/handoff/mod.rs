@@ -17,6 +17,8 @@ mod collector;
 mod dormancy;
 mod exchange;
 mod lane;
+mod places;
+mod record;
 #[cfg(test)]
 mod stress;
 mod taken;
@@ -29,5 +31,5 @@ pub use lane::Tally;
 #[cfg(all(loom, feature = "__loom"))]
 pub(crate) use {
     bell::Bell,
-    block::{Blocks, Glimpse, Pen, Reader, Window},
+    block::{Blocks, Glimpse, Pen, Reader},
 };

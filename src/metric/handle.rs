@@ -129,8 +129,12 @@ impl Emit for Usual {
     fn one(&self) {
         self.0.exchange.emit(|| Whole(&self.0.body.one));
     }
+    #[inline(always)]
+    fn level(&self, field: impl Field) {
+        self.0.exchange.emit_ordered(|| self.0.line(field));
+    }
     fn below_zero(&self, field: impl Field) {
-        self.0.exchange.emit(|| self.0.pair(field));
+        self.0.exchange.emit_ordered(|| self.0.pair(field));
     }
     #[inline(always)]
     fn scope(&self) -> &Scope {
@@ -154,12 +158,20 @@ impl Emit for Unusual {
             exchange.emit(|| self.0.line(field));
         }
     }
+    fn level(&self, field: impl Field) {
+        let Emitter { exchange, body } = &self.0;
+        if body.line.is_altered() {
+            exchange.emit_ordered(|| Altered(self.0.line(field)));
+        } else {
+            exchange.emit_ordered(|| self.0.line(field));
+        }
+    }
     fn below_zero(&self, field: impl Field) {
         let Emitter { exchange, body } = &self.0;
         if body.line.is_altered() {
-            exchange.emit(|| Altered(self.0.pair(field)));
+            exchange.emit_ordered(|| Altered(self.0.pair(field)));
         } else {
-            exchange.emit(|| self.0.pair(field));
+            exchange.emit_ordered(|| self.0.pair(field));
         }
     }
     #[inline(always)]

@@ -10,6 +10,9 @@ use std::time::Duration;
 pub(crate) trait Emit {
     fn field(&self, field: impl Field);
 
+    /// The value of a gauge, whose lines keep their order across threads.
+    fn level(&self, field: impl Field);
+
     /// A gauge below zero, in dialects where a sign would change it.
     fn below_zero(&self, field: impl Field);
 
@@ -87,7 +90,7 @@ impl<V: Value> Measurement for Level<V> {
             Some(number) if number.is_negative() && by.scope().has_changes() => {
                 by.below_zero(number)
             }
-            Some(number) => by.field(number),
+            Some(number) => by.level(number),
             None => by.invalid(),
         }
     }
@@ -103,7 +106,7 @@ impl<V: Value> Measurement for Change<V> {
         let mut scratch = Scratch::new();
         match self.0.format(&mut scratch) {
             _ if !by.scope().has_changes() => by.unsupported(),
-            Some(number) => by.field(number.signed()),
+            Some(number) => by.level(number.signed()),
             None => by.invalid(),
         }
     }

@@ -298,8 +298,12 @@ impl<T: Tags> Emit for Shot<'_, T> {
     fn field(&self, field: impl Field) {
         self.inner.exchange.emit(|| Decorated { plan: self.plan, field });
     }
+    #[inline(always)]
+    fn level(&self, field: impl Field) {
+        self.inner.exchange.emit_ordered(|| Decorated { plan: self.plan, field });
+    }
     fn below_zero(&self, field: impl Field) {
-        self.inner.exchange.emit(|| BelowZero {
+        self.inner.exchange.emit_ordered(|| BelowZero {
             zero: Decorated { plan: self.plan, field: ZERO },
             line: Decorated { plan: self.plan, field },
         });

@@ -48,9 +48,38 @@ pub(crate) enum Command {
 
 /// A flush that is waited for.
 struct Waiting {
-    /// It is over when so much was consumed. None until what it waits for was swept.
-    until: Option<u64>,
+    until: Until,
     reply: oneshot::Sender<FlushOutcome>,
+}
+
+/// What a flush or a stop waits for: what was emitted before it.
+struct Until {
+    /// Swept, once so many records of the ordered queue were gathered.
+    gathered: u64,
+    /// Gone, once so many bytes were consumed. None until it was swept.
+    consumed: Option<u64>,
+}
+
+impl Until {
+    /// What `lines` has by now.
+    fn now(lines: &Collector) -> Self {
+        Self { gathered: lines.enqueued(), consumed: None }
+    }
+
+    /// Called after a sweep.
+    fn note(&mut self, lines: &Collector) {
+        if self.consumed.is_none() && lines.gathered() >= self.gathered {
+            self.consumed = Some(lines.taken());
+        }
+    }
+
+    fn is_swept(&self) -> bool {
+        self.consumed.is_some()
+    }
+
+    fn is_over(&self, lines: &Collector) -> bool {
+        self.consumed.is_some_and(|until| until <= lines.consumed())
+    }
 }
 
 /// Where the lines go, or what is being done about it.
@@ -98,8 +127,7 @@ struct Stop {
     deadline: Instant,
     /// Sent before it began.
     sent: Tally,
-    /// As of a flush.
-    until: Option<u64>,
+    until: Until,
     replies: Vec<oneshot::Sender<StopReport>>,
 }
 
@@ -143,27 +171,28 @@ impl Flusher {
         while !self.is_done() {
             let to_send = self.lines.has_remaining();
             let to_sweep = self.lines.wants_sweep() && matches!(self.route, Route::Up(_));
-            let to_hear = to_sweep || shared.settings.displace_beyond.is_some();
             let stopping = self.stop.as_ref().map(|stop| stop.deadline);
             let deadline = stopping.unwrap_or_else(Instant::now);
             // Asleep: the next ring wakes. Otherwise somebody has rung, and wants a sweep.
-            let rung = to_hear && !self.lines.fall_asleep();
+            let rung = !self.lines.fall_asleep();
             let dormant = self.idle.is_dormant;
             tokio::select! {
                 biased;
                 command = self.commands.recv(), if stopping.is_none() => self.obey(command),
                 () = sleep_until(deadline), if stopping.is_some() => break,
                 news = self.route.news(to_send, dormant) => self.hear(news),
-                () = yield_now(), if rung => self.sweep(),
+                () = yield_now(), if rung => self.answer(to_sweep),
                 () = shared.wake.notified(), if dormant => {
                     self.idle = Idle::default();
                     next_tick = Instant::now() + shared.settings.flush_interval;
                 }
-                () = shared.wake.notified(), if to_hear => self.sweep(),
+                () = shared.wake.notified() => self.answer(to_sweep),
                 // No timer is left behind by the last one: it would wake the dormant.
                 () = sleep_until(next_tick), if !dormant => {
                     if to_sweep {
                         self.sweep();
+                    } else {
+                        self.lines.gather();
                     }
                     self.warn_of_missing();
                     next_tick = Instant::now() + shared.settings.flush_interval;
@@ -178,32 +207,33 @@ impl Flusher {
     fn is_done(&mut self) -> bool {
         if self.lines.remaining() == 0 && self.is_sweep_wanted() {
             self.lines.sweep();
-            let until = self.lines.taken();
             let flushes = self.flushes.iter_mut().map(|flush| &mut flush.until);
             let all = flushes.chain(self.stop.iter_mut().map(|stop| &mut stop.until));
-            all.for_each(|of_each| *of_each = of_each.or(Some(until)));
+            all.for_each(|until| until.note(&self.lines));
             self.send();
             self.make_room();
         }
-        let consumed = self.lines.consumed();
-        let is_over = |until: Option<u64>| until.is_some_and(|until| until <= consumed);
-        for flush in self.flushes.extract_if(.., |flush| is_over(flush.until)) {
+        let lines = &self.lines;
+        for flush in self.flushes.extract_if(.., |flush| flush.until.is_over(lines)) {
             let _ = flush.reply.send(FlushOutcome::Done);
         }
         self.flushes.retain(|flush| !flush.reply.is_closed());
-        self.stop.as_ref().is_some_and(|stop| is_over(stop.until))
+        self.stop.as_ref().is_some_and(|stop| stop.until.is_over(lines))
     }
 
     /// Whether somebody waits for lines that are not swept yet. While others are unsent, they
     /// stay where the capacity bounds them.
     fn is_sweep_wanted(&self) -> bool {
-        let stop_wants = self.stop.as_ref().is_some_and(|stop| stop.until.is_none());
-        stop_wants || self.flushes.iter().any(|flush| flush.until.is_none())
+        let stop_wants = self.stop.as_ref().is_some_and(|stop| !stop.until.is_swept());
+        stop_wants || self.flushes.iter().any(|flush| !flush.until.is_swept())
     }
 
     fn obey(&mut self, command: Option<Command>) {
         match command {
-            Some(Command::Flush(reply)) => self.flushes.push(Waiting { until: None, reply }),
+            Some(Command::Flush(reply)) => {
+                let until = Until::now(&self.lines);
+                self.flushes.push(Waiting { until, reply });
+            }
             Some(Command::Stop(reply)) => self.begin_to_stop(vec![reply]),
             None => self.begin_to_stop(Vec::new()),
         }
@@ -213,7 +243,8 @@ impl Flusher {
         let now = Instant::now();
         let deadline = now + self.shared.settings.stop_timeout;
         let sent = self.shared.account.sent.read();
-        self.stop = Some(Stop { deadline, sent, until: None, replies });
+        let until = Until::now(&self.lines);
+        self.stop = Some(Stop { deadline, sent, until, replies });
         if let Route::Down { until } = &mut self.route {
             *until = now;
         }
@@ -253,6 +284,17 @@ impl Flusher {
         let since = self.idle.since.filter(|_| is_idle).unwrap_or(now);
         let is_dormant = is_idle && now >= since + DORMANT_AFTER && self.lines.lie_down();
         self.idle = Idle { taken, since: Some(since), is_dormant };
+    }
+
+    /// Somebody rang: full blocks wait, or records. While no more can be sent, and the oldest are not to
+    /// make room, only the records must make room for newer ones.
+    fn answer(&mut self, to_sweep: bool) {
+        if to_sweep || self.shared.settings.displace_beyond.is_some() {
+            self.sweep();
+        } else {
+            self.lines.answer();
+            self.lines.gather();
+        }
     }
 
     fn sweep(&mut self) {
@@ -427,7 +469,12 @@ mod tests {
     fn a_stop_is_urgent_when_little_time_is_left() {
         let now = Instant::now();
         let deadline = now + HURRY * 2;
-        let stop = Stop { deadline, sent: Tally::default(), until: None, replies: Vec::new() };
+        let stop = Stop {
+            deadline,
+            sent: Tally::default(),
+            until: Until { gathered: 0, consumed: None },
+            replies: Vec::new(),
+        };
         assert!(!stop.is_urgent(now) && !stop.is_urgent(now + HURRY));
         assert!(stop.is_urgent(now + HURRY + Duration::from_nanos(1)));
         assert!(stop.is_urgent(deadline) && stop.is_urgent(deadline + HURRY));

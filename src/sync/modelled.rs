@@ -3,13 +3,14 @@
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize};
 pub(crate) use loom::sync::{Arc, Mutex};
 
+use super::numbers::Numbers;
+use super::turn::{self, NONE};
 use concurrent_queue::ConcurrentQueue;
 use loom::alloc::Track;
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::fence;
-use std::cell::OnceCell;
-use std::sync::OnceLock;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 /// Loom's own are not safe to unwind past.
 pub(crate) type Wake = Box<dyn Fn() + Send + Sync>;
@@ -46,6 +47,9 @@ impl<T> ArrayQueue<T> {
     pub(crate) fn is_empty(&self) -> bool {
         self.enter().is_empty()
     }
+    pub(crate) fn is_full(&self) -> bool {
+        self.enter().is_full()
+    }
 }
 
 /// The asymmetric barrier: full fences, only in the models that are about it. In others the callers'
@@ -79,6 +83,12 @@ impl Barrier {
 /// while its end is written. A block that is not freed by the end is reported too.
 pub(crate) struct Watch(Track<Box<[UnsafeCell<()>]>>);
 
+impl Default for Watch {
+    fn default() -> Self {
+        Self::new(1)
+    }
+}
+
 impl Watch {
     pub(crate) fn new(len: usize) -> Self {
         Self(Track::new((0..len).map(|_| UnsafeCell::new(())).collect()))
@@ -95,102 +105,51 @@ impl Watch {
     }
 }
 
-/// The places that the stand-in for `ThreadLocal` has: one for each thread that
-/// loom allows.
-const PLACES: usize = loom::MAX_THREADS;
+/// Numbers that no thread has: made anew for each interleaving.
+const WORDS: usize = 1;
 
-/// Numbers that no thread has. As in `thread_local`, they come from behind a mutex, the
-/// smallest first.
-type FreeNumbers = std::sync::Arc<Mutex<Vec<usize>>>;
+impl<const WORDS: usize> Numbers<WORDS> {
+    fn new() -> Self {
+        Self { taken: std::array::from_fn(|_| AtomicU64::new(0)) }
+    }
+}
 
 loom::lazy_static! {
-    static ref FREE_NUMBERS: FreeNumbers =
-        std::sync::Arc::new(Mutex::new((0..PLACES).rev().collect()));
+    static ref NUMBERS: std::sync::Arc<Numbers<WORDS>> = std::sync::Arc::new(Numbers::new());
 }
 
 loom::thread_local! {
-    static NUMBER: OnceCell<Number> = OnceCell::new();
+    static SEAT: Seat = Seat::new();
 }
 
-/// A thread's number, given back when the thread ends: later than loom's statics do.
-struct Number {
-    number: usize,
-    free: FreeNumbers,
+/// The word of a thread, which it alone uses: loom need not see it.
+struct Seat {
+    word: AtomicU32,
+    /// Kept: it is given back when the thread ends, later than loom's statics are.
+    numbers: std::sync::Arc<Numbers<WORDS>>,
 }
 
-impl Number {
-    fn take() -> Self {
-        let free = std::sync::Arc::clone(&FREE_NUMBERS);
-        let number = free.lock().expect("no panic").pop().expect("a place");
-        Self { number, free }
-    }
-}
-
-impl Drop for Number {
-    fn drop(&mut self) {
-        let mut free = self.free.lock().expect("no panic");
-        free.push(self.number);
-        free.sort_unstable_by(|a, b| b.cmp(a));
-    }
-}
-
-/// `thread_local::ThreadLocal`: a place a thread, found by the thread's number,
-/// seen by others once `present`, and inherited by the next thread of that number.
-pub(crate) struct ThreadLocal<T> {
-    places: Box<[Place<T>]>,
-}
-
-struct Place<T> {
-    present: AtomicBool,
-    value: OnceLock<T>,
-    /// Used by its thread: what only that thread touches must be ordered before its heir's.
-    used: UnsafeCell<()>,
-}
-
-impl<T> Place<T> {
+impl Seat {
     fn new() -> Self {
-        let used = UnsafeCell::new(());
-        Self { present: AtomicBool::new(false), value: OnceLock::new(), used }
+        Self { word: AtomicU32::new(NONE), numbers: std::sync::Arc::clone(&NUMBERS) }
     }
 }
 
-impl<T: Send> ThreadLocal<T> {
-    pub(crate) fn new() -> Self {
-        Self { places: (0..PLACES).map(|_| Place::new()).collect() }
+impl Drop for Seat {
+    fn drop(&mut self) {
+        turn::leave(&self.word, |number| self.numbers.give_back(number));
     }
+}
 
-    pub(crate) fn get(&self) -> Option<&T> {
-        let number = NUMBER.with(|number| number.get().map(|taken| taken.number))?;
-        let place = &self.places[number];
-        place.used.with_mut(|_| ());
-        if place.present.load(Acquire) { place.value.get() } else { None }
-    }
+pub(super) fn with_numbers<R>(task: impl FnOnce(&Numbers<WORDS>) -> R) -> R {
+    SEAT.with(|seat| task(&seat.numbers))
+}
 
-    pub(crate) fn get_or(&self, create: impl FnOnce() -> T) -> &T {
-        let number = NUMBER.with(|number| number.get_or_init(Number::take).number);
-        let place = &self.places[number];
-        // Asked of the value: see `Pen` for why a load before the store must not be.
-        if place.value.get().is_none() {
-            let fresh = place.value.set(create()).is_ok();
-            assert!(fresh, "a place is filled once");
-            place.present.store(true, Release);
-        }
-        place.used.with_mut(|_| ());
-        place.value.get().expect("filled above")
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &T>
-    where
-        T: Sync,
-    {
-        self.places
-            .iter()
-            .filter(|place| place.present.load(Acquire))
-            .filter_map(|place| place.value.get())
-    }
+pub(super) fn with_seat<R>(task: impl FnOnce(&AtomicU32) -> R) -> R {
+    SEAT.with(|seat| task(&seat.word))
 }
 
 /// Models end their threads only after the last line.
-pub(crate) fn unless_thread_is_ending<T>(join: impl FnOnce() -> T) -> Option<T> {
-    Some(join())
+pub(super) fn end_with_thread() -> bool {
+    true
 }

@@ -1,0 +1,135 @@
+//! Turns: a thread emits one line at a time.
+//!
+//! A signal handler, or an allocator that emits, can call while its thread is already emitting. One
+//! word of each thread, in storage that needs no initialisation, tells:
+//!
+//! ```text
+//!              first turn                 begin
+//!   NONE ---------------------> number <---------> number | BUSY
+//!     |    (BUSY meanwhile)        |       end
+//!     |                            | the thread ends
+//!     +----------------------------+----------------> ENDED
+//! ```
+//!
+//! The word is only used by its thread. It is atomic for the sake of signal handlers, which see each
+//! store whole; and fences for the compiler keep what a turn does between its begin and its end.
+
+use super::{end_with_thread, with_numbers, with_seat};
+use std::marker::PhantomData;
+use std::num::NonZeroU32;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicU32, compiler_fence};
+
+/// The thread has no number yet.
+pub(super) const NONE: u32 = 0;
+/// The largest number.
+pub(super) const MOST: u32 = 1 << 16;
+/// The destructors of the thread's storage have run.
+const ENDED: u32 = 1 << 30;
+/// The thread is in the midst of a turn.
+const BUSY: u32 = 1 << 31;
+
+/// The right to use what the thread has to itself, until it is dropped.
+pub(crate) struct Turn {
+    number: NonZeroU32,
+    /// It stays on its thread.
+    is_not_send: PhantomData<*const ()>,
+}
+
+/// Why a thread has no turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// It is in the midst of one.
+    Reentrant,
+    /// It is ending.
+    Ending,
+    /// As many threads as there can be have numbers.
+    Crowded,
+}
+
+impl Turn {
+    /// Begins a turn of a thread that has had one before. None for others, and within a turn.
+    #[inline(always)]
+    pub(crate) fn begin() -> Option<Self> {
+        with_seat(|seat| {
+            // ORDERING: Relaxed, both. This thread's alone; a handler that runs between the two has
+            // ended its turn, and left the number as it was.
+            let number = NonZeroU32::new(seat.load(Relaxed)).filter(|it| it.get() <= MOST)?;
+            seat.store(number.get() | BUSY, Relaxed);
+            // ORDERING: SeqCst, for the compiler alone: a handler sees the store before anything that
+            // the turn does. No model: handlers run on the same thread; the tests that single-step
+            // a call try this one.
+            compiler_fence(SeqCst);
+            Some(Self { number, is_not_send: PhantomData })
+        })
+    }
+
+    /// Begins a turn, and gives the thread a number if it has none.
+    #[cold]
+    pub(crate) fn begin_or_join() -> Result<Self, Refused> {
+        loop {
+            if let Some(turn) = Self::begin() {
+                return Ok(turn);
+            }
+            // ORDERING: Relaxed. This thread's alone.
+            match with_seat(|seat| seat.load(Relaxed)) {
+                NONE => {}
+                ENDED => return Err(Refused::Ending),
+                busy if busy & BUSY != 0 => return Err(Refused::Reentrant),
+                // A handler ran meanwhile, and was the first.
+                _ => continue,
+            }
+            // ORDERING: Relaxed, both. This thread's alone: a read-modify-write, so that no handler
+            // comes between.
+            let joins = with_seat(|seat| seat.compare_exchange(NONE, BUSY, Relaxed, Relaxed));
+            if joins.is_ok() {
+                return Self::join();
+            }
+        }
+    }
+
+    /// The thread's first turn: it is busy already.
+    fn join() -> Result<Self, Refused> {
+        let number = if end_with_thread() {
+            with_numbers(|numbers| numbers.take()).ok_or(Refused::Crowded)
+        } else {
+            Err(Refused::Ending)
+        };
+        let seat = match number {
+            Ok(number) => number.get() | BUSY,
+            Err(Refused::Ending) => ENDED,
+            Err(_) => NONE,
+        };
+        // ORDERING: Relaxed. This thread's alone.
+        with_seat(|its| its.store(seat, Relaxed));
+        number.map(|number| Self { number, is_not_send: PhantomData })
+    }
+
+    /// The thread's number: from 1 to [`MOST`].
+    #[inline(always)]
+    pub(crate) fn number(&self) -> NonZeroU32 {
+        self.number
+    }
+}
+
+impl Drop for Turn {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // ORDERING: SeqCst, for the compiler alone: a handler that finds the turn over sees all that
+        // it did. No model: as in `begin`.
+        compiler_fence(SeqCst);
+        // ORDERING: Relaxed. This thread's alone.
+        with_seat(|seat| seat.store(self.number.get(), Relaxed));
+    }
+}
+
+/// The thread ends: its number is given back, and it has no more turns.
+pub(super) fn leave(seat: &AtomicU32, give_back: impl FnOnce(NonZeroU32)) {
+    // ORDERING: Relaxed, both. This thread's alone.
+    let number = seat.load(Relaxed);
+    seat.store(ENDED, Relaxed);
+    // Not from within a turn, as of a handler that ends its thread: what it was about is half done.
+    if let Some(number) = NonZeroU32::new(number).filter(|number| number.get() <= MOST) {
+        give_back(number);
+    }
+}
