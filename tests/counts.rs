@@ -122,7 +122,7 @@ impl Rig {
 const DIALECTS: [Dialect; 3] = [Dialect::StatsD, Dialect::DogStatsD, Dialect::Graphite];
 
 fn builder(dialect: Dialect) -> freewheel::Builder {
-    let builder = Connector::builder("127.0.0.1").queue_capacity(64 << 10).dialect(dialect);
+    let builder = Connector::builder("127.0.0.1").queue_capacity(96 << 10).dialect(dialect);
     match dialect {
         Dialect::StatsD => builder,
         _ => builder.tag("env", "prod").sample("sampled.*", SampleRate::new(0.5).unwrap()),

@@ -140,8 +140,7 @@ impl Exchange {
     /// Appends the line that `line` makes to this thread's block.
     #[inline(always)]
     pub(crate) fn emit<L: WriteLine>(&self, line: impl Fn() -> L) {
-        if let Some(mut turn) = Turn::begin()
-            && let Some(lane) = self.lanes.get(&turn)
+        if let Some((mut turn, lane)) = self.lanes.begin()
             && let Some(mut pen) = lane.rest.lend(&mut turn)
         {
             let usual = line();
@@ -169,9 +168,7 @@ impl Exchange {
     /// before the other's began comes first.
     #[inline(always)]
     pub(crate) fn emit_ordered<L: WriteLine>(&self, line: impl Fn() -> L) {
-        if let Some(turn) = Turn::begin()
-            && let Some(lane) = self.lanes.get(&turn)
-        {
+        if let Some((_turn, lane)) = self.lanes.begin() {
             let usual = line();
             let mut draft = [0; DRAFT];
             let bytes = usual.write_usual(&mut draft);

@@ -1,29 +1,49 @@
 //! Places: one for each thread, found by the thread's number, and left to the number's next owner.
 
 use crate::sync::Turn;
-use std::num::NonZeroU32;
 use std::sync::OnceLock;
 
-/// Buckets of 1, 2, 4, ... places, each made when a thread first needs it: places never move.
+/// How many threads have a place that takes no search.
+const FIRST: usize = 64;
+
 pub(super) struct Places<T> {
+    /// Of the first threads. More than these emit at a time only in few processes.
+    first: Box<[T; FIRST]>,
+    /// Of the others: buckets of 1, 2, 4, ... places, each made when a thread first needs it. Places
+    /// never move.
     buckets: [OnceLock<Box<[T]>>; u32::BITS as usize],
 }
 
 impl<T: Default> Places<T> {
     pub(super) fn new() -> Self {
-        Self { buckets: [const { OnceLock::new() }; u32::BITS as usize] }
+        let first: Box<[T]> = (0..FIRST).map(|_| T::default()).collect();
+        let first = first.try_into().unwrap_or_else(|_| unreachable!("as many as were made"));
+        Self { first, buckets: [const { OnceLock::new() }; u32::BITS as usize] }
     }
 
-    /// The place of the thread whose turn it is, if it was made.
+    /// Begins a turn of a thread that has a place here, and finds that.
     #[inline(always)]
-    pub(super) fn get(&self, turn: &Turn) -> Option<&T> {
-        let (bucket, index) = position(turn.number());
+    pub(super) fn begin(&self) -> Option<(Turn, &T)> {
+        Turn::begin(|number| {
+            let number = number as usize;
+            self.first.get(number).or_else(|| self.search(number))
+        })
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn search(&self, number: usize) -> Option<&T> {
+        let (bucket, index) = position(number);
         self.buckets[bucket].get()?.get(index)
     }
 
     /// The place of the thread whose turn it is.
     pub(super) fn get_or_make(&self, turn: &Turn) -> &T {
-        let (bucket, index) = position(turn.number());
+        let number = turn.number() as usize;
+        if let Some(place) = self.first.get(number) {
+            return place;
+        }
+        let (bucket, index) = position(number);
         let places = self.buckets[bucket].get().unwrap_or_else(|| {
             let places = (0..1 << bucket).map(|_| T::default()).collect();
             // Made before it is set, so that nobody waits for longer than that takes.
@@ -35,15 +55,16 @@ impl<T: Default> Places<T> {
 
     /// All that were made: those of threads that emitted, and others.
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.buckets.iter().filter_map(OnceLock::get).flat_map(|bucket| bucket.iter())
+        let others = self.buckets.iter().filter_map(OnceLock::get).flat_map(|bucket| bucket.iter());
+        self.first.iter().chain(others)
     }
 }
 
-/// A bucket, and where in it.
-#[inline(always)]
-fn position(number: NonZeroU32) -> (usize, usize) {
-    let bucket = number.ilog2();
-    (bucket as usize, (number.get() ^ 1 << bucket) as usize)
+/// The bucket of a number from [`FIRST`] on, and where in it.
+fn position(number: usize) -> (usize, usize) {
+    let place = number - FIRST + 1;
+    let bucket = place.ilog2();
+    (bucket as usize, place ^ 1 << bucket)
 }
 
 #[cfg(test)]
@@ -54,7 +75,7 @@ mod tests {
     #[test]
     fn each_number_has_a_place_of_its_own() {
         let mut positions = HashSet::new();
-        for number in (1..5000).chain([1 << 16]).filter_map(NonZeroU32::new) {
+        for number in (FIRST..5000).chain([(1 << 16) - 1, u32::MAX as usize]) {
             let (bucket, index) = position(number);
             assert!(index < 1 << bucket);
             assert!(positions.insert((bucket, index)), "{number}");

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!              first turn                 begin
-//!   NONE ---------------------> number <---------> number | BUSY
+//!   NONE ---------------------> number <---------> BUSY
 //!     |    (BUSY meanwhile)        |       end
 //!     |                            | the thread ends
 //!     +----------------------------+----------------> ENDED
@@ -16,22 +16,21 @@
 
 use super::{end_with_thread, with_numbers, with_seat};
 use std::marker::PhantomData;
-use std::num::NonZeroU32;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicU32, compiler_fence};
 
-/// The thread has no number yet.
-pub(super) const NONE: u32 = 0;
-/// The largest number.
+/// So many threads can have a number: all numbers are below.
 pub(super) const MOST: u32 = 1 << 16;
-/// The destructors of the thread's storage have run.
-const ENDED: u32 = 1 << 30;
+/// The thread has no number yet.
+pub(super) const NONE: u32 = u32::MAX;
 /// The thread is in the midst of a turn.
-const BUSY: u32 = 1 << 31;
+const BUSY: u32 = NONE - 1;
+/// The destructors of the thread's storage have run.
+const ENDED: u32 = NONE - 2;
 
 /// The right to use what the thread has to itself, until it is dropped.
 pub(crate) struct Turn {
-    number: NonZeroU32,
+    number: u32,
     /// It stays on its thread.
     is_not_send: PhantomData<*const ()>,
 }
@@ -48,19 +47,22 @@ pub(crate) enum Refused {
 }
 
 impl Turn {
-    /// Begins a turn of a thread that has had one before. None for others, and within a turn.
+    /// Begins a turn of a thread for whose number `find` finds something. That finds nothing for what
+    /// is no number: where the thread has none yet, or is in the midst of a turn.
     #[inline(always)]
-    pub(crate) fn begin() -> Option<Self> {
+    pub(crate) fn begin<T>(find: impl FnOnce(u32) -> Option<T>) -> Option<(Self, T)> {
         with_seat(|seat| {
             // ORDERING: Relaxed, both. This thread's alone; a handler that runs between the two has
             // ended its turn, and left the number as it was.
-            let number = NonZeroU32::new(seat.load(Relaxed)).filter(|it| it.get() <= MOST)?;
-            seat.store(number.get() | BUSY, Relaxed);
+            let number = seat.load(Relaxed);
+            let found = find(number)?;
+            // ORDERING: Relaxed. As above.
+            seat.store(BUSY, Relaxed);
             // ORDERING: SeqCst, for the compiler alone: a handler sees the store before anything that
             // the turn does. No model: handlers run on the same thread; the tests that single-step
             // a call try this one.
             compiler_fence(SeqCst);
-            Some(Self { number, is_not_send: PhantomData })
+            Some((Self { number, is_not_send: PhantomData }, found))
         })
     }
 
@@ -68,14 +70,15 @@ impl Turn {
     #[cold]
     pub(crate) fn begin_or_join() -> Result<Self, Refused> {
         loop {
-            if let Some(turn) = Self::begin() {
+            let is_number = |number| (number < MOST).then_some(());
+            if let Some((turn, ())) = Self::begin(is_number) {
                 return Ok(turn);
             }
             // ORDERING: Relaxed. This thread's alone.
             match with_seat(|seat| seat.load(Relaxed)) {
                 NONE => {}
                 ENDED => return Err(Refused::Ending),
-                busy if busy & BUSY != 0 => return Err(Refused::Reentrant),
+                BUSY => return Err(Refused::Reentrant),
                 // A handler ran meanwhile, and was the first.
                 _ => continue,
             }
@@ -96,7 +99,7 @@ impl Turn {
             Err(Refused::Ending)
         };
         let seat = match number {
-            Ok(number) => number.get() | BUSY,
+            Ok(_) => BUSY,
             Err(Refused::Ending) => ENDED,
             Err(_) => NONE,
         };
@@ -105,9 +108,8 @@ impl Turn {
         number.map(|number| Self { number, is_not_send: PhantomData })
     }
 
-    /// The thread's number: from 1 to [`MOST`].
-    #[inline(always)]
-    pub(crate) fn number(&self) -> NonZeroU32 {
+    /// The thread's number, which no other living thread has.
+    pub(crate) fn number(&self) -> u32 {
         self.number
     }
 }
@@ -119,17 +121,17 @@ impl Drop for Turn {
         // it did. No model: as in `begin`.
         compiler_fence(SeqCst);
         // ORDERING: Relaxed. This thread's alone.
-        with_seat(|seat| seat.store(self.number.get(), Relaxed));
+        with_seat(|seat| seat.store(self.number, Relaxed));
     }
 }
 
 /// The thread ends: its number is given back, and it has no more turns.
-pub(super) fn leave(seat: &AtomicU32, give_back: impl FnOnce(NonZeroU32)) {
+pub(super) fn leave(seat: &AtomicU32, give_back: impl FnOnce(u32)) {
     // ORDERING: Relaxed, both. This thread's alone.
     let number = seat.load(Relaxed);
     seat.store(ENDED, Relaxed);
     // Not from within a turn, as of a handler that ends its thread: what it was about is half done.
-    if let Some(number) = NonZeroU32::new(number).filter(|number| number.get() <= MOST) {
+    if number < MOST {
         give_back(number);
     }
 }
