@@ -1,13 +1,13 @@
 //! Places: one for each thread, found by the thread's number, and left to the number's next owner.
 
-use crate::sync::Turn;
+use crate::sync::{FIRST_PLACES, Turn};
 use std::sync::OnceLock;
 
-/// How many threads have a place that takes no search.
-const FIRST: usize = 64;
+/// So many threads have a place that takes no search.
+const FIRST: usize = FIRST_PLACES;
 
 pub(super) struct Places<T> {
-    /// Of the first threads. More than these emit at a time only in few processes.
+    /// Of the first threads.
     first: Box<[T; FIRST]>,
     /// Of the others: buckets of 1, 2, 4, ... places, each made when a thread first needs it. Places
     /// never move.

@@ -11,6 +11,9 @@ pub(crate) use std::sync::{Arc, Mutex};
 /// Wakes the flusher. Safe to unwind past, so that a connector is.
 pub(crate) type Wake = Box<dyn Fn() + Send + Sync + UnwindSafe + RefUnwindSafe>;
 
+/// More threads than these emit at a time only in few processes.
+pub(crate) const FIRST_PLACES: usize = 64;
+
 const WORDS: usize = MOST as usize / 64;
 
 static NUMBERS: Numbers<WORDS> = Numbers::new();

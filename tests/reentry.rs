@@ -1,0 +1,301 @@
+//! Signal handlers that emit on the thread that is emitting.
+
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+// In a test, that is an assertion. Unsafe are only calls of the operating system.
+#![allow(clippy::unwrap_used, unsafe_code)]
+
+mod support;
+
+use freewheel::{Connector, Dialect, Drops, Gauge};
+use std::arch::asm;
+use std::net::Ipv4Addr;
+use std::ptr::{null, null_mut};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+use support::{Close, TcpReceiver, assert_balanced, flush, quiet_port, started, tcp};
+
+/// What the handler emits through, and how often it did.
+static HANDLERS: OnceLock<Connector> = OnceLock::new();
+static HANDLED: AtomicU64 = AtomicU64::new(0);
+const HANDLERS_LINES: [&str; 2] = ["from.handler:1|c", "from.handler:1|g"];
+
+fn emit_in_handler() {
+    if let Some(statsd) = HANDLERS.get() {
+        statsd.incr("from.handler");
+        statsd.gauge("from.handler", 1);
+        HANDLED.fetch_add(1, Relaxed);
+    }
+}
+
+/// Emits, and stops for whoever traces this process.
+extern "C" fn handle_and_stop(_signal: libc::c_int) {
+    emit_in_handler();
+    stop_here();
+}
+
+extern "C" fn handle(_signal: libc::c_int) {
+    emit_in_handler();
+}
+
+/// Inline: the way out of the handler's is not to be one that the interrupted call takes.
+#[inline(always)]
+fn stop_here() {
+    // SAFETY: a breakpoint, which a tracer takes.
+    unsafe { asm!("int3") }
+}
+
+fn set_handler(signal: libc::c_int, handler: extern "C" fn(libc::c_int)) {
+    // SAFETY: an action of zeroes is one; the handler lives as long as the process.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = handler as *const () as usize;
+        assert_eq!(libc::sigaction(signal, &raw const action, null_mut()), 0);
+    }
+}
+
+/// A process that is traced, stopped.
+struct Traced(libc::pid_t);
+
+impl Traced {
+    /// Lets it go on until it stops again, and hands it a signal. Returns what stopped it.
+    fn go_on(&self, request: libc::c_uint, signal: libc::c_int) -> libc::c_int {
+        // SAFETY: the process is stopped, and traced by this thread.
+        assert_eq!(unsafe { libc::ptrace(request, self.0, null_mut::<()>(), signal as usize) }, 0);
+        let mut status = 0;
+        // SAFETY: the status is written to where its argument points.
+        assert_eq!(unsafe { libc::waitpid(self.0, &raw mut status, 0) }, self.0);
+        assert!(libc::WIFSTOPPED(status), "the process ended: status {status:#x}");
+        libc::WSTOPSIG(status)
+    }
+
+    fn instruction(&self) -> u64 {
+        // SAFETY: as above; registers of zeroes are some.
+        unsafe {
+            let mut registers: libc::user_regs_struct = std::mem::zeroed();
+            let request = libc::PTRACE_GETREGS;
+            assert_eq!(libc::ptrace(request, self.0, null_mut::<()>(), &raw mut registers), 0);
+            registers.rip
+        }
+    }
+
+    /// Whether it has come to a breakpoint of its own.
+    fn is_at_breakpoint(&self) -> bool {
+        const SI_KERNEL: libc::c_int = 0x80;
+        // SAFETY: as above.
+        unsafe {
+            let mut information: libc::siginfo_t = std::mem::zeroed();
+            let request = libc::PTRACE_GETSIGINFO;
+            assert_eq!(libc::ptrace(request, self.0, null_mut::<()>(), &raw mut information), 0);
+            information.si_code == SI_KERNEL
+        }
+    }
+
+    /// Runs the handler at this instruction, until it is back here.
+    fn interrupt(&self) {
+        let here = self.instruction();
+        assert_eq!(self.go_on(libc::PTRACE_SINGLESTEP, libc::SIGUSR1), libc::SIGTRAP);
+        assert_ne!(self.instruction(), here, "it is in the handler");
+        assert_eq!(self.go_on(libc::PTRACE_CONT, 0), libc::SIGTRAP);
+        while self.instruction() != here {
+            assert_eq!(self.go_on(libc::PTRACE_SINGLESTEP, 0), libc::SIGTRAP);
+        }
+    }
+}
+
+/// Of the capacity that is set below.
+const BLOCK: u64 = 16 << 10;
+
+/// A call to be interrupted.
+struct Case {
+    dialect: Dialect,
+    /// Whether the thread has emitted before.
+    is_first: bool,
+    /// How many lines of eleven bytes the thread fills its block with before.
+    fill: u64,
+    task: fn(&Connector),
+    expected: &'static [&'static str],
+}
+
+const CASE: Case =
+    Case { dialect: Dialect::StatsD, is_first: false, fill: 0, task: |_| {}, expected: &[] };
+
+impl Case {
+    /// In a process of its own: makes the call step by step, with a signal at each instruction, and
+    /// then checks what came of it. Returns how many instructions these were.
+    fn is_interrupted_everywhere(&self) -> u64 {
+        let port = quiet_port();
+        // SAFETY: the child uses nothing that another thread of this program may have locked.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let result = std::panic::catch_unwind(|| self.run(port));
+            // SAFETY: ends the process at once: nothing that it shares is cleared away twice.
+            unsafe { libc::_exit(i32::from(result.is_err())) }
+        }
+        let mut status = 0;
+        // SAFETY: as for those of `Traced`.
+        unsafe { libc::waitpid(child, &raw mut status, 0) };
+        assert!(libc::WIFSTOPPED(status), "status {status:#x}");
+        let (traced, mut instructions) = (Traced(child), 0);
+        loop {
+            traced.interrupt();
+            instructions += 1;
+            assert_eq!(traced.go_on(libc::PTRACE_SINGLESTEP, 0), libc::SIGTRAP);
+            if traced.is_at_breakpoint() {
+                break;
+            }
+        }
+        // SAFETY: as above.
+        unsafe {
+            libc::ptrace(libc::PTRACE_DETACH, child, null_mut::<()>(), null_mut::<()>());
+            libc::waitpid(child, &raw mut status, 0);
+        }
+        assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "status {status:#x}");
+        instructions
+    }
+
+    fn run(&self, port: u16) {
+        let builder = tcp(port).dialect(self.dialect).queue_capacity(16 << 20);
+        let statsd = HANDLERS.get_or_init(|| builder.build().unwrap());
+        if !self.is_first {
+            statsd.gauge("before", 1);
+        }
+        (0..self.fill).for_each(|_| statsd.incr("before"));
+        let before = statsd.stats().emitted.lines;
+        set_handler(libc::SIGUSR1, handle_and_stop);
+        // SAFETY: asks to be traced; the parent waits for the stop.
+        unsafe { libc::ptrace(libc::PTRACE_TRACEME, 0, null::<()>(), null::<()>()) };
+        stop_here();
+        (self.task)(statsd);
+        stop_here();
+        self.check(statsd, before, port);
+    }
+
+    /// Nothing was torn, lost or doubled, by what a server gets.
+    fn check(&self, statsd: &Connector, before: u64, port: u16) {
+        let handlers = 2 * HANDLED.load(Relaxed);
+        let receiver = TcpReceiver::listen(Ipv4Addr::LOCALHOST, port, Close::Orderly);
+        statsd.start_on_thread().unwrap();
+        flush(statsd);
+        let stats = statsd.blocking_stop().stats;
+        assert_balanced(&stats);
+        let expected = self.expected.len() as u64;
+        assert_eq!(stats.emitted.lines, before + expected + handlers, "{stats:?}");
+        let reentrant = stats.drops.reentrant.lines;
+        assert!(0 < reentrant && reentrant < handlers, "within the call, and around it");
+        assert_eq!(stats.dropped(), stats.drops.reentrant);
+        receiver.wait_for_lines(stats.sent.lines);
+        let mut lines = receiver.kill();
+        let is_handlers = |line: &mut String| HANDLERS_LINES.contains(&&**line);
+        let of_handler = lines.extract_if(.., is_handlers).count() as u64;
+        assert_eq!(of_handler + stats.dropped().lines, handlers);
+        lines.retain(|line| !line.contains("before"));
+        let in_order =
+            |ordered: bool| lines.iter().filter(move |line| line.contains("|g") == ordered);
+        let received: Vec<_> = in_order(false).chain(in_order(true)).collect();
+        assert_eq!(received, self.expected.iter().collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_signal_at_any_instruction_of_a_call_is_a_counted_drop() {
+    let cases = [
+        Case {
+            task: |statsd| {
+                statsd.incr("task");
+                statsd.incr_by("a: name", 2);
+                statsd.gauge("task", -1);
+            },
+            expected: &["task:1|c", "a_ name:2|c", "task:0|g", "task:-1|g"],
+            ..CASE
+        },
+        // The thread's first line.
+        Case {
+            is_first: true,
+            task: |statsd| statsd.incr("task"),
+            expected: &["task:1|c"],
+            ..CASE
+        },
+        Case {
+            is_first: true,
+            task: |statsd| statsd.gauge("task", 1),
+            expected: &["task:1|g"],
+            ..CASE
+        },
+        // One that needs a fresh block.
+        Case {
+            fill: BLOCK / 11,
+            task: |statsd| statsd.incr("task"),
+            expected: &["task:1|c"],
+            ..CASE
+        },
+        Case {
+            dialect: Dialect::DogStatsD,
+            task: |statsd| {
+                statsd.metric::<Gauge>("task").tag("k", "v").set(-5);
+            },
+            expected: &["task:-5|g|#k:v"],
+            ..CASE
+        },
+    ];
+    for case in cases {
+        let instructions = case.is_interrupted_everywhere();
+        println!("{instructions} instructions of {:?}", case.expected);
+        assert!(instructions > 100);
+    }
+}
+
+/// A timer's signal comes to a thread that emits all the time, and its handler emits.
+#[test]
+fn a_handler_that_emits_loses_nothing_uncounted() {
+    let port = quiet_port();
+    // SAFETY: as above.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let result = std::panic::catch_unwind(|| {
+            let receiver = TcpReceiver::listen(Ipv4Addr::LOCALHOST, port, Close::Orderly);
+            let statsd = HANDLERS.get_or_init(|| started(tcp(port)));
+            statsd.gauge("before", 1);
+            emit_among_signals(statsd);
+            flush(statsd);
+            let stats = statsd.blocking_stop().stats;
+            assert_balanced(&stats);
+            receiver.wait_for_lines(stats.sent.lines);
+            let mut lines = receiver.kill();
+            let is_handlers = |line: &mut String| HANDLERS_LINES.contains(&&**line);
+            let of_handler = lines.extract_if(.., is_handlers).count() as u64;
+            let handlers = 2 * HANDLED.load(Relaxed);
+            assert!(handlers > 100 && of_handler > 0);
+            let Drops { full, reentrant, .. } = stats.drops;
+            assert_eq!(stats.dropped(), full + reentrant);
+            assert_eq!(stats.emitted.lines, stats.sent.lines + stats.dropped().lines);
+            assert!(of_handler + reentrant.lines <= handlers);
+            assert!(lines.iter().all(|line| {
+                ["before:1|g", "in.loop:123456.78|g", "in.loop:1|c"].contains(&&**line)
+            }));
+        });
+        // SAFETY: as above.
+        unsafe { libc::_exit(i32::from(result.is_err())) }
+    }
+    let mut status = 0;
+    // SAFETY: as above.
+    unsafe { libc::waitpid(child, &raw mut status, 0) };
+    assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "status {status:#x}");
+}
+
+fn emit_among_signals(statsd: &Connector) {
+    set_handler(libc::SIGALRM, handle);
+    let timer = |microseconds| {
+        let every = libc::timeval { tv_sec: 0, tv_usec: microseconds };
+        let times = libc::itimerval { it_interval: every, it_value: every };
+        // SAFETY: the times are there during the call, which copies them.
+        assert_eq!(unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const times, null_mut()) }, 0);
+    };
+    timer(200);
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_millis(500) {
+        statsd.gauge("in.loop", 123_456.78);
+        statsd.incr("in.loop");
+    }
+    timer(0);
+}
