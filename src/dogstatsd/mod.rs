@@ -182,7 +182,7 @@ mod tests {
         let statsd = statsd.build().unwrap();
         statsd.start_on_thread().unwrap();
         statsd.incr("hits");
-        statsd.blocking_stop();
+        assert_eq!(statsd.blocking_stop().kept.lines, 0);
         let mut datagram = [0; 1000];
         let len = server.recv(&mut datagram).unwrap();
         String::from_utf8(datagram[..len].to_vec()).unwrap()
