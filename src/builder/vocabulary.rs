@@ -54,10 +54,18 @@ impl Builder {
     /// ```
     /// use freewheel::{Connector, Dialect};
     ///
-    /// let statsd = Connector::builder("127.0.0.1").dialect(Dialect::DogStatsD);
-    /// let statsd = statsd.tag("env", "prod").tag("service", "shop").build()?;
+    /// # mod documented { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/documented.rs")); }
+    /// # let server = documented::Server::start();
+    /// let statsd = Connector::builder("127.0.0.1")
+    /// #     .port(server.port())
+    ///     .dialect(Dialect::DogStatsD)
+    ///     .tag("env", "prod")
+    ///     .tag("service", "shop")
+    ///     .build()?;
+    /// statsd.start_on_thread()?;
     /// statsd.incr("hits"); // hits:1|c|#env:prod,service:shop
-    /// # Ok::<(), freewheel::BuildError>(())
+    /// # server.assert(&statsd, &["hits:1|c|#env:prod,service:shop"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.vocabulary.tags.push(Tag { key: key.into(), value: Some(value.into()) });
@@ -76,9 +84,16 @@ impl Builder {
     /// ```
     /// use freewheel::{Connector, SampleRate};
     ///
-    /// let statsd = Connector::builder("127.0.0.1");
-    /// let statsd = statsd.sample("http.*", SampleRate::new(0.1)?).build()?;
+    /// # mod documented { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/documented.rs")); }
+    /// # let server = documented::Server::start();
+    /// let statsd = Connector::builder("127.0.0.1")
+    /// #     .port(server.port()).protocol(freewheel::Protocol::Udp)
+    ///     .sample("http.*", SampleRate::new(0.1)?)
+    ///     .build()?;
+    /// statsd.start_on_thread()?;
     /// statsd.incr("http.hits"); // counters.http.hits:1|c|@0.1, one time in ten
+    /// # (0..1000).for_each(|_| statsd.incr("http.hits"));
+    /// # server.assert(&statsd, &["counters.http.hits:1|c|@0.1"]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn sample(mut self, pattern: impl Into<String>, rate: SampleRate) -> Self {
