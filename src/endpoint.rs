@@ -50,11 +50,18 @@ impl fmt::Display for Endpoint {
             Self::Tcp(address) => write!(f, "tcp://{address}"),
             Self::Udp(address) => write!(f, "udp://{address}"),
             #[cfg(unix)]
-            Self::UnixDatagram(path) => write!(f, "unixgram://{}", path.display()),
+            Self::UnixDatagram(path) => write!(f, "unixgram://{}", shown(path)),
             #[cfg(unix)]
-            Self::UnixStream(path) => write!(f, "unixstream://{}", path.display()),
+            Self::UnixStream(path) => write!(f, "unixstream://{}", shown(path)),
         }
     }
+}
+
+/// A path may hold anything, and stands in logs.
+#[cfg(unix)]
+fn shown(path: &std::path::Path) -> String {
+    let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
+    path.to_string_lossy().chars().map(escaped).collect()
 }
 
 impl fmt::Display for Address {
@@ -140,4 +147,15 @@ fn host(given: &str) -> Result<String, BuildError> {
     let accepted = is_name || given.parse::<Ipv4Addr>().is_ok();
     require("host", quoted(given), accepted, expected)?;
     Ok(given.to_owned())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_shown_without_control_characters() {
+        let endpoint = Endpoint::new(Protocol::UnixStream, "/run/a\n\u{1b}b é", 1).expect("a path");
+        assert_eq!(endpoint.to_string(), r"unixstream:///run/a\n\u{1b}b é");
+    }
 }

@@ -134,14 +134,14 @@ impl<F: Fn(&'static str) -> Option<OsString>> Variables<F> {
             Some(url) if is_foreign(&url) => {
                 self.warn(URL, &url, format_args!("is ignored: expected {URLS}"));
             }
-            Some(url) => return self.from_url(URL, &url),
+            Some(url) => return self.read_url(URL, &url),
             None => {}
         }
         let Some(given) = self.get("DD_AGENT_HOST")? else {
             return Ok((Protocol::Udp, "127.0.0.1".to_owned(), self.port()?));
         };
         if given.contains("://") {
-            return self.from_url("DD_AGENT_HOST", &given);
+            return self.read_url("DD_AGENT_HOST", &given);
         }
         let is_host = |host: &str| Endpoint::new(Protocol::Udp, host, DEFAULT_PORT).is_ok();
         if is_host(&given) {
@@ -154,7 +154,7 @@ impl<F: Fn(&'static str) -> Option<OsString>> Variables<F> {
         }
     }
 
-    fn from_url(
+    fn read_url(
         &self,
         variable: &'static str,
         url: &str,
