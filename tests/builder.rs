@@ -138,3 +138,35 @@ fn the_protocol_is_settled_when_a_connector_is_built() {
     let framed = dogstatsd().framing(freewheel::Framing::LengthPrefixed);
     assert_eq!(framed.build().unwrap_err().setting(), "framing");
 }
+
+/// Builds a connector from an environment that is to be warned of, whenever it is told anything.
+struct Building(std::sync::atomic::AtomicU64);
+
+impl tracing::Subscriber for Building {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target().starts_with("freewheel")
+    }
+    fn event(&self, _event: &tracing::Event<'_>) {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        assert!(freewheel::Settings::new().builder_from(|_| None).unwrap().is_none());
+    }
+    fn new_span(&self, _span: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _span: &tracing::span::Id, _values: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _span: &tracing::span::Id, _follows: &tracing::span::Id) {}
+    fn enter(&self, _span: &tracing::span::Id) {}
+    fn exit(&self, _span: &tracing::span::Id) {}
+}
+
+/// Each time one warning, and no warning of a warning. A subscriber for the whole process, since `tracing`
+/// itself keeps one of a scope from being told by itself.
+#[test]
+fn who_is_warned_may_build_too() {
+    let building = std::sync::Arc::new(Building(std::sync::atomic::AtomicU64::new(0)));
+    tracing::subscriber::set_global_default(std::sync::Arc::clone(&building)).unwrap();
+    for warnings in 1..3 {
+        assert!(freewheel::Settings::new().builder_from(|_| None).unwrap().is_none());
+        assert_eq!(building.0.load(std::sync::atomic::Ordering::Relaxed), warnings);
+    }
+}

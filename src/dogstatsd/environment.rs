@@ -36,6 +36,7 @@ use crate::builder::Protocol;
 use crate::emit::Cardinality;
 use crate::endpoint::{self, Endpoint};
 use crate::error::{BuildError, quoted};
+use crate::settings::warn;
 use std::cell::RefCell;
 use std::ffi::OsString;
 
@@ -78,9 +79,7 @@ impl Environment {
     ) -> Result<Self, BuildError> {
         let (environment, warnings) = Self::read_warily(lookup);
         // Not before: who is warned may read the environment too.
-        for warning in warnings {
-            tracing::warn!("{warning}");
-        }
+        warnings.iter().for_each(warn);
         environment
     }
 

@@ -1,6 +1,6 @@
 //! The rules by which settings and environment become a connector.
 
-use super::{Prefix, Settings};
+use super::{Prefix, Settings, warn};
 use crate::builder::{Builder, DURATION, MAX_DURATION, Protocol, require};
 use crate::connector::Connector;
 use crate::error::{BuildError, quoted};
@@ -65,9 +65,7 @@ impl Settings {
             return Ok(None);
         }
         let Some(host) = self.host_from(environment)? else {
-            tracing::warn!(
-                "metrics are disabled: neither the setting `host` nor STATSD_HOST is given"
-            );
+            warn("metrics are disabled: neither the setting `host` nor STATSD_HOST is given");
             return Ok(None);
         };
         let port = self.port_from(environment)?;

@@ -6,6 +6,9 @@
 #[cfg(feature = "serde")]
 mod deserialize;
 mod environment;
+mod warnings;
+
+pub(crate) use warnings::warn;
 
 use crate::builder::{Builder, Protocol};
 use crate::connector::Connector;
