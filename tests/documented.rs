@@ -169,6 +169,122 @@ mod prepared {
     }
 }
 
+#[cfg(all(unix, feature = "axum"))]
+#[rustfmt::skip]
+mod web {
+    use super::{README, Server, blocks, copy_of};
+    use std::collections::BTreeSet;
+    use std::io::{Read, Write};
+    use std::net::SocketAddr;
+    use std::process::Command;
+
+    async fn do_something() {}
+
+    async fn served(listener: tokio::net::TcpListener) -> Result<(), Box<dyn std::error::Error>> {
+        // README: Web services
+        use axum::{Router, http::StatusCode, routing::get};
+        use freewheel::{Settings, axum::Statsd};
+
+        async fn handler(statsd: Statsd) -> StatusCode {
+            let timer = statsd.execution_timer("some-operation");
+            do_something().await;                           // a second, say
+            drop(timer);                                    // or at the end, by a panic, by a client that left
+            StatusCode::NO_CONTENT
+        }
+
+        let router = Router::new().route("/", get(handler));
+        let report = freewheel::axum::serve(listener, router, Settings::new()).await?;
+        // README ends
+        assert_eq!(report.kept.lines, 0);
+        Ok(())
+    }
+
+    async fn layered() -> Result<(), Box<dyn std::error::Error>> {
+        use axum::http::{Request, Response, StatusCode};
+        use freewheel::{Connector, tower::StatsdLayer};
+        use tower::{ServiceBuilder, ServiceExt, service_fn};
+
+        let service = service_fn(async |_: Request<()>| {
+            let mut response = Response::new(());
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            Ok::<_, std::convert::Infallible>(response)
+        });
+        // README: On tower
+        let statsd = Connector::from_env()?;                // a connector, not a builder
+        statsd.start().await?;
+        let service = ServiceBuilder::new()
+            .layer(StatsdLayer::new(&statsd, "gateway").in_flight("requests.in_flight"))
+            .service(service);                              // timers.gateway.GET.204:1.5|ms
+        // README ends
+        assert_eq!(service.oneshot(Request::new(())).await?.status(), 204);
+        assert_eq!(statsd.stop().await.kept.lines, 0);
+        Ok(())
+    }
+
+    /// Asks once, and ends this process as an orchestrator does.
+    fn ask_and_end(address: SocketAddr) {
+        let mut connection = std::net::TcpStream::connect(address).unwrap();
+        connection.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
+        assert!(Command::new("kill").arg(std::process::id().to_string()).status().unwrap().success());
+    }
+
+    const CHILD: &str = "FREEWHEEL_TEST_OF_DOCUMENTATION";
+
+    /// Either, in a process that has the environment of which README speaks.
+    #[test]
+    fn a_child() {
+        let runtime = || tokio::runtime::Runtime::new().unwrap();
+        match std::env::var(CHILD).as_deref() {
+            Ok("served") => runtime().block_on(async {
+                let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+                let address = listener.local_addr().unwrap();
+                let asking = std::thread::spawn(move || ask_and_end(address));
+                served(listener).await.unwrap();
+                asking.join().unwrap();
+            }),
+            Ok("layered") => runtime().block_on(layered()).unwrap(),
+            _ => {}
+        }
+    }
+
+    /// What it sent, as names and kinds.
+    fn sent_by(child: &str, lines: u64) -> BTreeSet<String> {
+        let server = Server::start();
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "web::a_child"]).env(CHILD, child).env_remove("STATSD_ENABLED");
+        command.env("STATSD_HOST", "127.0.0.1").env("STATSD_PORT", server.port().to_string());
+        command.env("STATSD_PROTOCOL", "udp").env("STATSD_PREFIX", "applications.my-service");
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        server.lines(lines).iter().map(|line| without_value(line)).collect()
+    }
+
+    fn without_value(line: &str) -> String {
+        let (name, rest) = line.split_once(':').unwrap();
+        format!("{name}|{}", rest.split_once('|').unwrap().1)
+    }
+
+    #[test]
+    fn a_service_sends_what_is_shown() {
+        assert_eq!(copy_of("Web services"), blocks()[2]);
+        let (_, shown) = README.split_once("each GET sends\n\n```text\n").unwrap();
+        let (shown, _) = shown.split_once("```").unwrap();
+        assert_eq!(sent_by("served", 2), shown.lines().map(without_value).collect());
+    }
+
+    #[test]
+    fn a_layer_sends_what_its_comment_says() {
+        assert_eq!(copy_of("On tower"), blocks()[3]);
+        let said = blocks()[3].lines().find_map(super::claim).map(without_value).unwrap();
+        let expected = [said, "gauges.requests.in_flight|g".to_owned()];
+        let expected = expected.map(|name| format!("applications.my-service.{name}"));
+        assert_eq!(sent_by("layered", 3), expected.into_iter().collect());
+    }
+}
+
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in folder.read_dir().unwrap() {
         let path = entry.unwrap().path();

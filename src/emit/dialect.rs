@@ -77,7 +77,8 @@ pub enum Dialect {
     /// ```
     Extended,
     /// The Datadog Agent's, of any [version](DogStatsDVersion). A gauge is always set, never
-    /// changed, so there are no gauge changes.
+    /// changed, so there are no gauge changes. Unless a [protocol](crate::Builder::protocol) is stated,
+    /// lines go over UDP.
     ///
     /// ```
     /// # use freewheel::{Connector, Dialect};
