@@ -153,7 +153,7 @@ mod prepared {
 
         // A static is never dropped, and what it still holds is lost with the process.
         let report = STATSD.blocking_stop();
-        assert_eq!(report.kept.lines, 0);
+        println!("{} lines are left", report.kept.lines); // none, where a server listens
     }
     // README ends
 

@@ -141,8 +141,9 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
         self
     }
 
-    /// Prepares it: all of the line but its value is rendered here, once, with up to ten allocations. The handle is cheap to
-    /// clone, can be sent and shared, borrows nothing, and counts as a handle of the connector.
+    /// Prepares it: all of the line but its value is rendered here, once, with up to ten
+    /// allocations. The handle is cheap to clone, can be sent and shared, borrows nothing, and
+    /// counts as a handle of the connector.
     ///
     /// It always can be built. What is forbidden in the name or a tag is replaced by `_`, and
     /// each line counted as altered; without a name each line is dropped and counted as invalid, and
