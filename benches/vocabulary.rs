@@ -12,7 +12,8 @@
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
 use freewheel::{
-    Builder, Connector, Counter, Delivery, Dialect, FlushOutcome, Gauge, SampleRate, Timing,
+    Builder, Connector, Counter, Delivery, Dialect, FlushOutcome, Gauge, Protocol, SampleRate,
+    Timing,
 };
 use std::cell::RefCell;
 use std::hint::black_box;
@@ -48,7 +49,8 @@ fn put<const N: usize>(pieces: [&[u8]; N]) {
 }
 
 fn builder() -> Builder {
-    let builder = Connector::builder("127.0.0.1").dialect(Dialect::DogStatsD);
+    let builder = Connector::builder("127.0.0.1").protocol(Protocol::Tcp);
+    let builder = builder.dialect(Dialect::DogStatsD);
     builder.prefix("applications.my-service").queue_capacity(32 << 20)
 }
 

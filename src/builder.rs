@@ -5,16 +5,16 @@ mod vocabulary;
 use crate::connector::Connector;
 use crate::emit::{Sampling, Scope};
 use crate::endpoint::{self, Endpoint};
-use crate::error::BuildError;
+use crate::error::{BuildError, quoted};
 use std::time::Duration;
 use vocabulary::{Checked, Vocabulary};
 
 /// How lines travel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Protocol {
-    /// A stream: large writes, reconnection, and nothing lost that was not yet written.
-    #[default]
+    /// A stream: large writes, and reconnection. What a connection that breaks may cost, its
+    /// [`Delivery`] says.
     Tcp,
     /// Datagrams, filled to the maximum payload.
     Udp,
@@ -98,7 +98,8 @@ pub enum WhenFull {
 pub struct Builder {
     host: String,
     port: u16,
-    protocol: Protocol,
+    /// As stated, by itself or in a URL; otherwise the dialect says.
+    protocol: Option<Protocol>,
     prefix: String,
     type_prefixes: Option<bool>,
     vocabulary: Vocabulary,
@@ -167,7 +168,7 @@ impl Builder {
         Self {
             host,
             port: 8125,
-            protocol: Protocol::Tcp,
+            protocol: None,
             prefix: String::new(),
             type_prefixes: None,
             vocabulary: Vocabulary::default(),
@@ -205,10 +206,23 @@ impl Builder {
         self
     }
 
-    /// How lines travel. Default: [`Protocol::Tcp`].
+    /// How lines travel. Default: as the [URL](Connector::from_url) says, if there is one; otherwise
+    /// [`Protocol::Udp`] in [`Dialect::DogStatsD`](crate::Dialect::DogStatsD), whose servers do not
+    /// listen to TCP, and [`Protocol::Tcp`] in all others. That is settled when the connector is
+    /// built, in whatever order the settings come.
     pub fn protocol(mut self, protocol: Protocol) -> Self {
-        self.protocol = protocol;
+        self.protocol = Some(protocol);
         self
+    }
+
+    /// Unless it was stated.
+    pub(crate) fn protocol_by_default(mut self, protocol: Option<Protocol>) -> Self {
+        self.protocol = self.protocol.or(protocol);
+        self
+    }
+
+    pub(crate) fn states_protocol(&self) -> bool {
+        self.protocol.is_some()
     }
 
     /// What every metric path begins with. Default: nothing.
@@ -350,10 +364,11 @@ impl Builder {
     }
 
     pub(crate) fn check(self) -> Result<(SendSettings, Shape), BuildError> {
-        let endpoint = Endpoint::new(self.protocol, &self.host, self.port)?;
+        let protocol = self.protocol.unwrap_or(self.vocabulary.protocol());
+        let endpoint = Endpoint::new(protocol, &self.host, self.port)?;
         let prefix = self.prefix.trim_matches('.').to_owned();
         let clean = self.vocabulary.accepts_prefix(&prefix);
-        let given = format!("{:?}", self.prefix);
+        let given = quoted(&self.prefix);
         require("prefix", &given, clean, "no `:`, `|`, control, or what the dialect forbids")?;
         require("prefix", &given, prefix.len() <= MAX_PREFIX, "at most 256 bytes")?;
         let capacity = self.queue_capacity;
@@ -364,9 +379,9 @@ impl Builder {
             Endpoint::UnixDatagram(_) | Endpoint::UnixStream(_) => UNIX_PAYLOAD,
             _ => UDP_PAYLOAD,
         };
-        let is_stream = !matches!(self.protocol, Protocol::Udp);
+        let is_stream = !matches!(protocol, Protocol::Udp);
         #[cfg(unix)]
-        let is_stream = is_stream && !matches!(self.protocol, Protocol::UnixDatagram);
+        let is_stream = is_stream && !matches!(protocol, Protocol::UnixDatagram);
         let accepted = is_stream || self.framing == Framing::Newlines;
         require("framing", format!("{:?}", self.framing), accepted, "Newlines for datagrams")?;
         let payload = self.max_datagram_payload.unwrap_or(default);

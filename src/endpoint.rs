@@ -1,7 +1,7 @@
 //! Endpoints: where lines go, checked once.
 
 use crate::builder::{Protocol, require};
-use crate::error::BuildError;
+use crate::error::{BuildError, quoted};
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -50,11 +50,18 @@ impl fmt::Display for Endpoint {
             Self::Tcp(address) => write!(f, "tcp://{address}"),
             Self::Udp(address) => write!(f, "udp://{address}"),
             #[cfg(unix)]
-            Self::UnixDatagram(path) => write!(f, "unixgram://{}", path.display()),
+            Self::UnixDatagram(path) => write!(f, "unixgram://{}", shown(path)),
             #[cfg(unix)]
-            Self::UnixStream(path) => write!(f, "unixstream://{}", path.display()),
+            Self::UnixStream(path) => write!(f, "unixstream://{}", shown(path)),
         }
     }
+}
+
+/// A path may hold anything, and stands in logs.
+#[cfg(unix)]
+fn shown(path: &std::path::Path) -> String {
+    let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
+    path.to_string_lossy().chars().map(escaped).collect()
 }
 
 impl fmt::Display for Address {
@@ -69,7 +76,7 @@ const URL: &str =
 
 /// Protocol, host or path, and port where one is given.
 pub(crate) fn from_url(url: &str) -> Result<(Protocol, String, Option<u16>), BuildError> {
-    let refused = || BuildError { setting: "url", value: format!("{url:?}"), expected: URL };
+    let refused = || BuildError { setting: "url", value: quoted(url), expected: URL };
     let (scheme, rest) = url.split_once("://").ok_or_else(refused)?;
     let protocol = match scheme.to_ascii_lowercase().as_str() {
         "tcp" => Protocol::Tcp,
@@ -109,7 +116,7 @@ const MAX_PATH: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 fn path(given: &str) -> Result<PathBuf, BuildError> {
     let accepted = (1..=MAX_PATH).contains(&given.len()) && !given.contains('\0');
     let expected = "the path of a Unix socket: 1 to 107 bytes (103 but for Linux), no NUL";
-    require("host", format!("{given:?}"), accepted, expected)?;
+    require("host", quoted(given), accepted, expected)?;
     Ok(given.into())
 }
 
@@ -118,13 +125,13 @@ fn host(given: &str) -> Result<String, BuildError> {
     let expected = "an IP address or a host name, without a port";
     let bare = given.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     if let Some(inner) = bare {
-        require("host", format!("{given:?}"), inner.parse::<Ipv6Addr>().is_ok(), expected)?;
+        require("host", quoted(given), inner.parse::<Ipv6Addr>().is_ok(), expected)?;
         return Ok(inner.to_owned());
     }
     // An IPv6 address can have a zone, which only this parser knows.
     if given.contains(':') {
         let is_address = format!("[{given}]:1").parse::<SocketAddr>().is_ok();
-        require("host", format!("{given:?}"), is_address, expected)?;
+        require("host", quoted(given), is_address, expected)?;
         return Ok(given.to_owned());
     }
     let name = given.strip_suffix('.').unwrap_or(given);
@@ -138,6 +145,17 @@ fn host(given: &str) -> Result<String, BuildError> {
     let is_number = last.bytes().all(|byte| byte.is_ascii_digit());
     let is_name = name.len() <= 253 && name.split('.').all(is_label) && !is_number;
     let accepted = is_name || given.parse::<Ipv4Addr>().is_ok();
-    require("host", format!("{given:?}"), accepted, expected)?;
+    require("host", quoted(given), accepted, expected)?;
     Ok(given.to_owned())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_shown_without_control_characters() {
+        let endpoint = Endpoint::new(Protocol::UnixStream, "/run/a\n\u{1b}b é", 1).expect("a path");
+        assert_eq!(endpoint.to_string(), r"unixstream:///run/a\n\u{1b}b é");
+    }
 }

@@ -27,7 +27,8 @@ impl BuildError {
         self.setting
     }
 
-    /// The value that was given, as text.
+    /// The value that was given, as text: what cannot be printed is escaped, and a text is cut after
+    /// 64 bytes.
     #[must_use]
     pub fn value(&self) -> &str {
         &self.value
@@ -48,6 +49,31 @@ impl fmt::Display for BuildError {
 }
 
 impl std::error::Error for BuildError {}
+
+/// How much of a value is shown, in bytes between its quotes.
+const MAX_SHOWN: usize = 64;
+
+/// A text for a message: escaped, in quotes, and cut after 64 bytes, which an ellipsis shows.
+pub(crate) fn quoted(text: &(impl fmt::Debug + ?Sized)) -> String {
+    let debug = format!("{text:?}");
+    let inner = debug.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    let Some(inner) = inner.filter(|inner| inner.len() > MAX_SHOWN) else { return debug };
+    let mut shown = 0;
+    loop {
+        // No escape is cut: `\u{..}`, `\x..`, or a backslash and one more.
+        let rest = &inner[shown..];
+        let next = match rest.as_bytes() {
+            [b'\\', b'u', ..] => rest.find('}').map_or(rest.len(), |at| at + 1),
+            [b'\\', b'x', ..] => 4,
+            [b'\\', ..] => 2,
+            _ => rest.chars().next().map_or(0, char::len_utf8),
+        };
+        if shown + next > MAX_SHOWN {
+            return format!("\"{}\"…", &inner[..shown]);
+        }
+        shown += next;
+    }
+}
 
 /// Why a connector could not be started. Nothing was changed by the attempt.
 #[derive(Debug)]
@@ -86,5 +112,36 @@ impl std::error::Error for StartError {
             Self::Thread(error) => Some(error),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn what_is_quoted_is_escaped_and_cut_between_characters() {
+        let a = |n: usize| "a".repeat(n);
+        for (given, shown) in [
+            (a(64), format!("\"{}\"", a(64))),
+            (a(65), format!("\"{}\"…", a(64))),
+            (a(63) + "é", format!("\"{}\"…", a(63))),
+            (a(62) + "é", format!("\"{}é\"", a(62))),
+            (a(63) + "\n", format!("\"{}\"…", a(63))),
+            (a(58) + "\u{85}b", format!("\"{}\\u{{85}}\"…", a(58))),
+            (a(59) + "\u{85}b", format!("\"{}\"…", a(59))),
+            ("\n\"\\".to_owned(), r#""\n\"\\""#.to_owned()),
+            ("\0".repeat(100), format!("\"{}\"…", r"\0".repeat(32))),
+        ] {
+            assert_eq!(quoted(&given), shown);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_text_is_quoted_too() {
+        use std::os::unix::ffi::OsStringExt;
+        let given = std::ffi::OsString::from_vec(vec![0xff; 17]);
+        assert_eq!(quoted(&given), format!("\"{}\"…", r"\xFF".repeat(16)));
     }
 }

@@ -54,7 +54,10 @@ fn bad_settings_are_refused_by_name_and_value() {
     for (builder, setting, value) in refused {
         let error = builder.build().expect_err(value);
         assert_eq!(error.setting(), setting);
+        // As much of it as is shown.
+        let value = &value[..value.len().min(64)];
         assert!(error.value().contains(value), "{error}");
+        assert!(error.value().len() <= 64 + "\"\"…".len(), "{error}");
         assert!(error.to_string().starts_with(&format!("{setting}: ")), "{error}");
         assert!(error.to_string().contains(value), "{error}");
     }
@@ -89,5 +92,81 @@ fn settings_at_their_bounds_are_accepted() {
     for builder in accepted {
         let text = format!("{builder:?}");
         assert!(builder.build().is_ok(), "{text}");
+    }
+}
+
+/// The protocol that a connector has in the end, as its endpoint's URL begins.
+fn scheme(builder: Builder) -> String {
+    let connector = format!("{:?}", builder.build().unwrap());
+    let (before, _) = connector.split_once("://").unwrap();
+    before.rsplit(' ').next().unwrap().to_owned()
+}
+
+/// Stated, then by the URL, then by the dialect; whatever comes first.
+#[test]
+fn the_protocol_is_settled_when_a_connector_is_built() {
+    use freewheel::{Dialect, Protocol};
+    let dialects = [
+        (Dialect::StatsD, "tcp"),
+        (Dialect::Extended, "tcp"),
+        (Dialect::DogStatsD, "udp"),
+        (Dialect::Graphite, "tcp"),
+        (Dialect::Influx, "tcp"),
+        (Dialect::Librato, "tcp"),
+        (Dialect::SignalFx, "tcp"),
+    ];
+    let given = || Connector::builder("127.0.0.1");
+    let by_url = |scheme: &str| Connector::from_url(&format!("{scheme}://127.0.0.1")).unwrap();
+    assert_eq!(scheme(given()), "tcp");
+    for (dialect, default) in dialects {
+        assert_eq!(scheme(given().dialect(dialect)), default);
+        for (protocol, stated, other) in
+            [(Protocol::Tcp, "tcp", "udp"), (Protocol::Udp, "udp", "tcp")]
+        {
+            assert_eq!(scheme(given().dialect(dialect).protocol(protocol)), stated);
+            assert_eq!(scheme(given().protocol(protocol).dialect(dialect)), stated);
+            assert_eq!(scheme(by_url(stated).dialect(dialect)), stated);
+            assert_eq!(scheme(by_url(other).protocol(protocol).dialect(dialect)), stated);
+            assert_eq!(scheme(by_url(other).dialect(dialect).protocol(protocol)), stated);
+        }
+    }
+    // A dialect that is taken back leaves nothing.
+    assert_eq!(scheme(given().dialect(Dialect::DogStatsD).dialect(Dialect::StatsD)), "tcp");
+    // What datagrams can do and streams cannot, and the other way round.
+    let dogstatsd = || given().dialect(Dialect::DogStatsD);
+    assert_eq!(scheme(dogstatsd().pack_values(true)), "udp");
+    let framed = dogstatsd().framing(freewheel::Framing::LengthPrefixed);
+    assert_eq!(framed.build().unwrap_err().setting(), "framing");
+}
+
+/// Builds a connector from an environment that is to be warned of, whenever it is told anything.
+struct Building(std::sync::atomic::AtomicU64);
+
+impl tracing::Subscriber for Building {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target().starts_with("freewheel")
+    }
+    fn event(&self, _event: &tracing::Event<'_>) {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        assert!(freewheel::Settings::new().builder_from(|_| None).unwrap().is_none());
+    }
+    fn new_span(&self, _span: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _span: &tracing::span::Id, _values: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _span: &tracing::span::Id, _follows: &tracing::span::Id) {}
+    fn enter(&self, _span: &tracing::span::Id) {}
+    fn exit(&self, _span: &tracing::span::Id) {}
+}
+
+/// Each time one warning, and no warning of a warning. A subscriber for the whole process, since `tracing`
+/// itself keeps one of a scope from being told by itself.
+#[test]
+fn who_is_warned_may_build_too() {
+    let building = std::sync::Arc::new(Building(std::sync::atomic::AtomicU64::new(0)));
+    tracing::subscriber::set_global_default(std::sync::Arc::clone(&building)).unwrap();
+    for warnings in 1..3 {
+        assert!(freewheel::Settings::new().builder_from(|_| None).unwrap().is_none());
+        assert_eq!(building.0.load(std::sync::atomic::Ordering::Relaxed), warnings);
     }
 }

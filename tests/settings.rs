@@ -57,7 +57,7 @@ fn enabled_if_statsd_enabled_is_not_set() {
 
 #[test]
 fn statsd_enabled_integers_other_than_0_are_true() {
-    for value in ["1", "2", "-1", "+1", "007", " 1 ", "99999999999999999999999999"] {
+    for value in ["1", "2", "-1", "+1", "007", " 1 ", "1\n", "99999999999999999999999999"] {
         assert!(is_enabled(&complete(), value), "{value:?}");
     }
 }
@@ -66,6 +66,7 @@ fn statsd_enabled_integers_other_than_0_are_true() {
 fn statsd_enabled_on_t_true_and_yes_are_true_in_any_case() {
     for value in ["on", "On", "ON", "t", "T", "true", "True", "tRuE", "TRUE", "yes", "Yes", "YES"] {
         assert!(is_enabled(&complete(), value), "{value:?}");
+        assert!(is_enabled(&complete(), &format!(" {value}\n")), "{value:?}");
     }
 }
 
@@ -73,7 +74,7 @@ fn statsd_enabled_on_t_true_and_yes_are_true_in_any_case() {
 fn statsd_enabled_all_else_is_false() {
     for value in [
         "", " ", "0", "00", "-0", "+0", "off", "f", "false", "no", "n", "y", "yes!", "tru",
-        "enabled", "1.0", "0x1", "1e3", "-", "+", "none", "ja", " true",
+        "enabled", "1.0", "0x1", "1e3", "-", "+", "none", "ja", "true !", "\n",
     ] {
         assert!(!is_enabled(&complete(), value), "{value:?}");
     }
@@ -150,7 +151,11 @@ fn a_bad_statsd_host_is_an_error_that_names_it() {
 
 #[test]
 fn a_bad_statsd_port_is_an_error_that_names_it() {
-    for value in ["", "0", "-1", "65536", "70000", "eighty", "81.25", "0x1f"] {
+    for value in ["0", "-1", "65536", "70000", "eighty", "81.25", "0x1f", "http://10.0.0.11:8125"]
+        .into_iter()
+        .chain(["udp://10.0.0.11", "udp://10.0.0.11:", "udp://10.0.0.11:0", "udp://:8125"])
+        .chain(["tcp://10.0.0.11:70000", "tcp://10.0.0.11:+1", "sctp://10.0.0.11:1", "10.0.0.11:1"])
+    {
         let expected = format!("STATSD_PORT: {value:?} is refused: expected 1 to 65535");
         assert_refused(&complete(), &[("STATSD_PORT", value)], &expected);
     }
@@ -164,7 +169,7 @@ fn a_bad_port_in_the_settings_is_an_error_that_names_it() {
 
 #[test]
 fn a_bad_statsd_protocol_is_an_error_that_names_it() {
-    for value in ["", "sctp", "TCP", "tcp ", "17"] {
+    for value in ["sctp", "upd", "tcp udp", "17"] {
         let expected = format!(
             "STATSD_PROTOCOL: {value:?} is refused: expected tcp or udp, \
              or on Unix unixgram or unixstream"

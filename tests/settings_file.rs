@@ -198,6 +198,8 @@ fn a_bad_value_is_an_error_that_names_setting_value_and_what_is_accepted() {
             r#"{"protocol": "sctp"}"#,
             r#"protocol: "sctp" is refused: expected tcp or udp, or on Unix unixgram or unixstream"#,
         ),
+        // A file has one form of it.
+        (r#"{"protocol": "TCP"}"#, r#"protocol: "TCP" is refused"#),
         (
             r#"{"wait_timeout": -0.1}"#,
             "wait_timeout: -0.1 is refused: expected seconds, more than 0, at most a day",
@@ -238,4 +240,18 @@ fn a_bad_value_is_an_error_that_names_setting_value_and_what_is_accepted() {
 fn an_unknown_setting_is_an_error() {
     let refused = read(r#"{"hots": "a"}"#).unwrap_err().to_string();
     assert!(refused.starts_with("unknown field `hots`, expected one of `enabled`"), "{refused}");
+}
+
+#[test]
+fn dogstatsd_without_a_protocol_is_udp() {
+    for (given, expected) in [
+        (r#""dialect": "dogstatsd""#, "udp://"),
+        (r#""dialect": "dogstatsd", "protocol": null"#, "udp://"),
+        (r#""dialect": "dogstatsd", "protocol": "tcp""#, "tcp://"),
+        (r#""protocol": "udp", "dialect": "graphite""#, "udp://"),
+        (r#""dialect": "graphite""#, "tcp://"),
+    ] {
+        let builder = builder(&format!(r#"{{"host": "a", "prefix": "", {given}}}"#)).unwrap();
+        assert!(format!("{:?}", builder.build().unwrap()).contains(expected), "{given}");
+    }
 }

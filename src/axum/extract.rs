@@ -6,7 +6,7 @@ use crate::connector::Connector;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use std::convert::Infallible;
-use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// Takes the [`Connector`] that [`instrument`](super::instrument) has put among the request's extensions.
 /// Without one, as in a handler's own test, metrics go nowhere; the first time, a warning says so.
@@ -14,13 +14,68 @@ impl<S: Sync> FromRequestParts<S> for Statsd {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
-        static WARNED: Once = Once::new();
+        static WARNED: AtomicBool = AtomicBool::new(false);
         let Some(instruments) = parts.extensions.get::<Instruments>() else {
-            WARNED.call_once(|| {
+            // Nothing is held while it is given: who is told may be in need of a handler.
+            // ORDERING: Relaxed. Who comes first is all that matters.
+            if !WARNED.load(Relaxed) && !WARNED.swap(true, Relaxed) {
                 tracing::warn!("a handler's metrics go nowhere: its router is not instrumented");
-            });
+            }
             return Ok(Self::new(Connector::disabled()));
         };
         Ok(Self::new(instruments.connector().clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::pin::pin;
+    use std::sync::mpsc;
+    use std::task::{Context, Poll, Waker};
+    use std::time::Duration;
+    use tracing::span;
+
+    fn extract() {
+        let (mut parts, ()) = http::Request::new(()).into_parts();
+        let extracted = pin!(Statsd::from_request_parts(&mut parts, &()));
+        assert!(matches!(
+            extracted.poll(&mut Context::from_waker(Waker::noop())),
+            Poll::Ready(Ok(_))
+        ));
+    }
+
+    /// Extracts when it is warned.
+    struct Extracting(mpsc::Sender<()>);
+
+    impl tracing::Subscriber for Extracting {
+        fn enabled(&self, _metadata: &tracing::Metadata<'_>) -> bool {
+            true
+        }
+        fn event(&self, _event: &tracing::Event<'_>) {
+            extract();
+            let _ = self.0.send(());
+        }
+        fn new_span(&self, _span: &span::Attributes<'_>) -> span::Id {
+            span::Id::from_u64(1)
+        }
+        fn record(&self, _span: &span::Id, _values: &span::Record<'_>) {}
+        fn record_follows_from(&self, _span: &span::Id, _follows: &span::Id) {}
+        fn enter(&self, _span: &span::Id) {}
+        fn exit(&self, _span: &span::Id) {}
+    }
+
+    /// On a thread of its own, since a lock that is held would hang it.
+    #[test]
+    fn who_is_warned_may_extract_too() {
+        let (warned, warnings) = mpsc::channel();
+        std::thread::spawn(|| {
+            tracing::subscriber::with_default(Extracting(warned), || {
+                extract();
+                extract();
+            });
+        });
+        assert!(warnings.recv_timeout(Duration::from_secs(30)).is_ok(), "no warning, or no end");
+        assert!(warnings.recv_timeout(Duration::from_secs(30)).is_err(), "one is enough");
     }
 }

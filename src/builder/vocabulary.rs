@@ -1,21 +1,28 @@
 //! The settings of what is said, and in which dialect.
 
-use super::{Builder, require};
+use super::{Builder, Protocol, require};
 use crate::emit::{
     Cardinality, Dialect, DogStatsDVersion, Origin, Pattern, SampleRate, Sampling, Scope,
 };
-use crate::error::BuildError;
+use crate::error::{BuildError, quoted};
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Vocabulary {
     dialect: Dialect,
     version: DogStatsDVersion,
-    tags: Vec<(String, String)>,
+    tags: Vec<Tag>,
     sampling: Sampling,
     origin: Origin,
     /// What was found out: said as far as the version has words for it.
     detected: Origin,
     pack_values: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Tag {
+    key: String,
+    /// None where the key is all there is.
+    value: Option<String>,
 }
 
 /// What comes of them, checked.
@@ -47,13 +54,21 @@ impl Builder {
     /// ```
     /// use freewheel::{Connector, Dialect};
     ///
-    /// let statsd = Connector::builder("127.0.0.1").dialect(Dialect::DogStatsD);
-    /// let statsd = statsd.tag("env", "prod").tag("service", "shop").build()?;
+    /// # mod documented { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/documented.rs")); }
+    /// # let server = documented::Server::start();
+    /// let statsd = Connector::builder("127.0.0.1")
+    /// #     .port(server.port())
+    ///     .dialect(Dialect::DogStatsD)
+    ///     .tag("env", "prod")
+    ///     .tag("service", "shop")
+    ///     .build()?;
+    /// statsd.start_on_thread()?;
     /// statsd.incr("hits"); // hits:1|c|#env:prod,service:shop
-    /// # Ok::<(), freewheel::BuildError>(())
+    /// # server.assert(&statsd, &["hits:1|c|#env:prod,service:shop"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.vocabulary.tags.push((key.into(), value.into()));
+        self.vocabulary.tags.push(Tag { key: key.into(), value: Some(value.into()) });
         self
     }
 
@@ -69,9 +84,16 @@ impl Builder {
     /// ```
     /// use freewheel::{Connector, SampleRate};
     ///
-    /// let statsd = Connector::builder("127.0.0.1");
-    /// let statsd = statsd.sample("http.*", SampleRate::new(0.1)?).build()?;
+    /// # mod documented { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/documented.rs")); }
+    /// # let server = documented::Server::start();
+    /// let statsd = Connector::builder("127.0.0.1")
+    /// #     .port(server.port()).protocol(freewheel::Protocol::Udp)
+    ///     .sample("http.*", SampleRate::new(0.1)?)
+    ///     .build()?;
+    /// statsd.start_on_thread()?;
     /// statsd.incr("http.hits"); // counters.http.hits:1|c|@0.1, one time in ten
+    /// # (0..1000).for_each(|_| statsd.incr("http.hits"));
+    /// # server.assert(&statsd, &["counters.http.hits:1|c|@0.1"]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn sample(mut self, pattern: impl Into<String>, rate: SampleRate) -> Self {
@@ -119,6 +141,12 @@ impl Builder {
 }
 
 impl Builder {
+    /// A tag of all metrics that is not a key and a value, as it is.
+    pub(crate) fn bare_tag(mut self, text: String) -> Self {
+        self.vocabulary.tags.push(Tag { key: text, value: None });
+        self
+    }
+
     /// Where the lines are from, unless that is set: as far as the dialect can say it.
     pub(crate) fn detected(mut self, origin: Origin) -> Self {
         self.vocabulary.detected = origin;
@@ -142,6 +170,11 @@ impl Vocabulary {
     /// Whether the type stands before names unless that is set.
     pub(super) fn has_type_prefixes(&self) -> bool {
         self.dialect.has_type_prefixes()
+    }
+
+    /// How lines travel unless that is stated. The Datadog Agent does not listen to TCP.
+    pub(super) fn protocol(&self) -> Protocol {
+        if self.dialect == Dialect::DogStatsD { Protocol::Udp } else { Protocol::Tcp }
     }
 
     /// Whether a prefix can stand there as it is.
@@ -177,32 +210,46 @@ impl Vocabulary {
             let is_kind = id.starts_with("ci-") || id.starts_with("in-");
             let since = if is_kind { DogStatsDVersion::V1_4 } else { DogStatsDVersion::V1_2 };
             let expected = "DogStatsD 1.2, or 1.4 for ci- and in-";
-            require("container_id", format!("{id:?}"), is(since), expected)?;
-            require("container_id", format!("{id:?}"), is_field(id), FIELD)?;
+            require("container_id", quoted(id), is(since), expected)?;
+            require("container_id", quoted(id), is_field(id), FIELD)?;
         }
         if let Some(data) = &origin.external_data {
             let accepted = is(DogStatsDVersion::V1_5);
-            require("external_data", format!("{data:?}"), accepted, "DogStatsD 1.5")?;
-            require("external_data", format!("{data:?}"), is_field(data), FIELD)?;
+            require("external_data", quoted(data), accepted, "DogStatsD 1.5")?;
+            require("external_data", quoted(data), is_field(data), FIELD)?;
         }
         if let Some(cardinality) = origin.cardinality {
             let accepted = is(DogStatsDVersion::V1_6);
             require("cardinality", format!("{cardinality:?}"), accepted, "DogStatsD 1.6")?;
         }
         let mut scope = Scope::new(dialect, version, prefix, type_prefixes, &origin);
-        let rules = dialect.rules();
-        for (key, value) in &tags {
-            let given = || format!("{key:?}, {value:?}");
-            require("tag", given(), scope.has_tags(), "a dialect with tags")?;
-            let clean = !key.is_empty()
-                && !value.is_empty()
-                && !key.chars().any(|character| rules.key.forbids(character))
-                && !value.chars().any(|character| rules.value.forbids(character));
-            let expected = "a key and a value without what the dialect forbids, and not empty";
-            require("tag", given(), clean, expected)?;
-            scope = scope.with_tag(key, value);
+        for tag in &tags {
+            scope = tag.add_to(&scope, dialect)?;
         }
         Ok(Checked { scope, sampling, pack_values })
+    }
+}
+
+impl Tag {
+    fn add_to(&self, scope: &Scope, dialect: Dialect) -> Result<Scope, BuildError> {
+        let Self { key, value } = self;
+        let given = || {
+            let value = value.iter().map(|value| format!(", {}", quoted(value)));
+            value.fold(quoted(key), |given, value| given + &value)
+        };
+        require("tag", given(), scope.has_tags(), "a dialect with tags")?;
+        let rules = dialect.rules();
+        let is_key = !key.is_empty() && !key.chars().any(|c| rules.key.forbids(c));
+        let is_value =
+            |text: &str| !text.is_empty() && !text.chars().any(|c| rules.value.forbids(c));
+        let Some(value) = value else {
+            let accepted = dialect == Dialect::DogStatsD && is_value(key);
+            require("tag", given(), accepted, "a key and a value")?;
+            return Ok(scope.with_bare_tag(key));
+        };
+        let expected = "a key and a value without what the dialect forbids, and not empty";
+        require("tag", given(), is_key && is_value(value), expected)?;
+        Ok(scope.with_tag(key, value))
     }
 }
 

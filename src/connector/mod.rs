@@ -38,20 +38,29 @@ use tokio::sync::Notify;
 /// Lines emitted before [`start`](Self::start), and between [`stop`](Self::stop) and the next
 /// start, are kept up to the capacity and sent after it. Dropping a handle never stops the
 /// others. When the last is dropped without a stop, the flusher sends what it can within the
-/// stop timeout, if its runtime lives that long, and ends.
+/// stop timeout, if its runtime lives that long, and ends. A program that ends right after that has
+/// sent nothing: [`stop`](Self::stop) is what waits.
 ///
 /// # Example
 ///
 /// ```
-/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// use freewheel::{Connector, Protocol};
 ///
-/// let statsd = Connector::builder("127.0.0.1").protocol(Protocol::Udp).build()?;
+/// # mod documented { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/documented.rs")); }
+/// # let server = documented::Server::start();
+/// # let lines = tokio::runtime::Runtime::new()?.block_on(async {
+/// let statsd = Connector::builder("127.0.0.1")
+/// #     .port(server.port())
+///     .protocol(Protocol::Udp)
+///     .build()?;
 /// statsd.start().await?;
-/// statsd.incr("requests");
+/// statsd.incr("requests"); // counters.requests:1|c
 /// let report = statsd.stop().await;
 /// assert_eq!(report.kept.lines, 0);
-/// # Ok(()) }
+/// # Ok::<_, Box<dyn std::error::Error>>(server.lines(report.stats.sent.lines))
+/// # })?;
+/// # assert_eq!(lines, ["counters.requests:1|c"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
 pub struct Connector {
@@ -92,7 +101,8 @@ impl Connector {
     /// Begins the settings of a connector to this endpoint: `udp://host[:port]`,
     /// `tcp://host[:port]`, and on Unix `unixgram:///path` (or `unix:///path`) and
     /// `unixstream:///path`. IPv6 addresses stand in brackets. The port's default is 8125. A path is
-    /// taken as it is: nothing in it is escaped.
+    /// taken as it is: nothing in it is escaped. `unix://` is a datagram socket, where some other
+    /// clients take it for a stream.
     ///
     /// ```
     /// use freewheel::Connector;

@@ -20,7 +20,20 @@ fn endpoint(variables: &[(&'static str, &str)]) -> String {
 
 fn tags(variables: &[(&'static str, &str)]) -> Vec<String> {
     let tags = accepted(variables).tags;
-    tags.into_iter().map(|(key, value)| format!("{key}:{value}")).collect()
+    let text = |(key, value): (String, Option<String>)| match value {
+        Some(value) => format!("{key}:{value}"),
+        None => key,
+    };
+    tags.into_iter().map(text).collect()
+}
+
+/// What is warned of where this is set, and accepted.
+fn warnings(variables: &[(&'static str, &str)]) -> Vec<String> {
+    let value = |name| variables.iter().find(|(variable, _)| *variable == name);
+    let (read, warnings) =
+        Environment::read_warily(|name| value(name).map(|(_, value)| value.into()));
+    read.expect("accepted");
+    warnings
 }
 
 /// The error names the variable, the value, and something that is accepted.
@@ -68,10 +81,7 @@ fn dd_dogstatsd_url() {
     ] {
         assert_eq!(endpoint(&[("DD_DOGSTATSD_URL", url)]), expected);
     }
-    for url in
-        ["agent", "agent:8125", "tcp://agent", "http://agent", "udp://", "udp://a b", "udp://a:0"]
-            .into_iter()
-            .chain(["udp://a:x", "unix://", r"\\.\pipe\dsd"])
+    for url in ["udp://a b", "udp://a:0", "unix://", "unix:/dsd.socket", "udp:agent", "udp://a:b:1"]
     {
         assert_refused(&[("DD_DOGSTATSD_URL", url)], "DD_DOGSTATSD_URL", "udp://host[:port]");
     }
@@ -119,7 +129,7 @@ fn dd_dogstatsd_port() {
     // One that came with the host comes first.
     let both = [("DD_AGENT_HOST", "agent:1"), ("DD_DOGSTATSD_PORT", "2")];
     assert_eq!(endpoint(&both), "udp://agent:1");
-    for port in ["0", "65536", "-1", "+1", "x", " 1"] {
+    for port in ["0", "65536", "-1", "+1"] {
         let variables = [host, ("DD_DOGSTATSD_PORT", port)];
         assert_refused(&variables, "DD_DOGSTATSD_PORT", "1 to 65535");
     }
@@ -134,9 +144,10 @@ fn dd_entity_id_dd_env_dd_service_dd_version() {
         ("DD_VERSION", "version"),
     ] {
         assert_eq!(tags(&[(variable, "a:b c")]), [format!("{key}:a:b c")]);
-        for value in ["a|b", "a,b", "a\nb"] {
-            assert_refused(&[(variable, value)], variable, "no `|`");
+        for value in ["a|b", "a,b", "a\nb", "\tab\n"] {
+            assert_eq!(tags(&[(variable, value)]), [format!("{key}:ab")]);
         }
+        assert_eq!(tags(&[(variable, "|")]), [""; 0]);
     }
     let all = [("DD_VERSION", "4"), ("DD_SERVICE", "3"), ("DD_ENV", "2"), ("DD_ENTITY_ID", "1")];
     assert_eq!(tags(&all), ["dd.internal.entity_id:1", "env:2", "service:3", "version:4"]);
@@ -153,9 +164,22 @@ fn dd_tags() {
     // A variable of its own comes first.
     assert_eq!(tags(&[("DD_TAGS", "env:a,env:b,k:v"), ("DD_ENV", "c")]), ["env:c", "k:v"]);
     assert_eq!(tags(&[("DD_TAGS", "env:a,env:b")]), ["env:b"]);
-    for value in ["urgent", "k:v,urgent", ":v", "k:", "k:v|#x", "k:v\n"] {
-        let value = if value == "k:v\n" { "k:v\nx" } else { value };
-        assert_refused(&[("DD_TAGS", value)], "DD_TAGS", "key:value");
+    // White space of any kind.
+    assert_eq!(tags(&[("DD_TAGS", "team:storage\nk:v\r\n")]), ["team:storage", "k:v"]);
+    // What is no key and value is sent as it is.
+    for (given, expected) in [
+        ("urgent", &["urgent"][..]),
+        ("ghi,team:qa", &["ghi", "team:qa"]),
+        ("country:china,age:45,blue", &["country:china", "age:45", "blue"]),
+        ("a b", &["a", "b"]),
+        (":v", &[":v"]),
+        ("k:", &["k:"]),
+        ("k,k:v,k", &["k", "k:v"]),
+        ("env,k:v", &["env", "k:v"]),
+        ("k:v|#x", &["k:v#x"]),
+        ("|,k:v\nx", &["k:vx"]),
+    ] {
+        assert_eq!(tags(&[("DD_TAGS", given)]), expected);
     }
 }
 
@@ -168,8 +192,7 @@ fn dd_origin_detection_enabled() {
     for value in ["false", "False", "f", "0", "no", "off"] {
         assert!(!enabled(value), "{value}");
     }
-    let variable = "DD_ORIGIN_DETECTION_ENABLED";
-    assert_refused(&[(variable, "maybe")], variable, "true or false");
+    assert!(enabled("maybe"));
 }
 
 #[test]
@@ -179,8 +202,17 @@ fn dd_external_env() {
     // It is a part of origin detection.
     let off = ("DD_ORIGIN_DETECTION_ENABLED", "false");
     assert_eq!(accepted(&[external, off]).external_data, None);
-    for value in ["a|b", "a\nb"] {
-        assert_refused(&[("DD_EXTERNAL_ENV", value)], "DD_EXTERNAL_ENV", "no `|`");
+    for (given, expected) in [
+        ("it-false,cn-x\n", Some("it-false,cn-x")),
+        ("prod\nstaging\tdev\r", Some("prodstagingdev")),
+        ("it-|false", Some("it-false")),
+        ("a b\"é\u{301}\\", Some("a b\"é\u{301}\\")),
+        ("a\u{85}\u{200b}\u{a0}\u{7f}b", Some("ab")),
+        ("|\n", None),
+        (&"a".repeat(256), Some(&*"a".repeat(256))),
+        (&"a".repeat(257), None),
+    ] {
+        assert_eq!(accepted(&[("DD_EXTERNAL_ENV", given)]).external_data.as_deref(), expected);
     }
 }
 
@@ -194,11 +226,150 @@ fn dd_cardinality() {
     ] {
         for variable in ["DD_CARDINALITY", "DATADOG_CARDINALITY"] {
             assert_eq!(accepted(&[(variable, value)]).cardinality, Some(cardinality));
-            assert_refused(&[(variable, "medium")], variable, "low");
+            assert_eq!(accepted(&[(variable, "medium")]).cardinality, None);
         }
     }
     let both = [("DATADOG_CARDINALITY", "high"), ("DD_CARDINALITY", "low")];
     assert_eq!(accepted(&both).cardinality, Some(Cardinality::Low));
+    let both = [("DATADOG_CARDINALITY", "high"), ("DD_CARDINALITY", "invalid")];
+    assert_eq!(accepted(&both).cardinality, Some(Cardinality::High));
+}
+
+/// Each variable, where there is white space around its value.
+#[test]
+fn white_space_around_a_value_is_no_part_of_it() {
+    let padded = [
+        ("DD_DOGSTATSD_PORT", " 9125\n"),
+        ("DD_AGENT_HOST", "\tagent\r\n"),
+        ("DD_TAGS", " team:a "),
+        ("DD_ENV", " prod "),
+        ("DD_EXTERNAL_ENV", " it-x\n"),
+        ("DD_CARDINALITY", " Low "),
+        ("DD_ORIGIN_DETECTION_ENABLED", " True "),
+    ];
+    let bare = padded.map(|(variable, value)| (variable, value.trim()));
+    assert_eq!(accepted(&padded), accepted(&bare));
+    assert_eq!(warnings(&padded), [""; 0]);
+    assert_eq!(endpoint(&[("DD_DOGSTATSD_URL", " UDP://agent:1\n")]), "udp://agent:1");
+    let blank = padded.map(|(variable, _)| (variable, " \n"));
+    assert_eq!(accepted(&blank), accepted(&[]));
+}
+
+/// What Datadog's clients ignore of an endpoint, and what is warned of.
+#[test]
+fn an_endpoint_that_others_wrote_stops_nobody() {
+    let foreign = "is ignored: expected udp://host[:port]";
+    let port = "has no port from 1 to 65535: taken as 8125";
+    let host = "has no host: taken as 127.0.0.1";
+    for (url, expected, warning) in [
+        ("http://myenvvarhost:4321", "udp://second:2", Some(foreign)),
+        ("tcp://agent:8125", "udp://second:2", Some(foreign)),
+        ("agent", "udp://second:2", Some(foreign)),
+        ("agent:8125", "udp://second:2", Some(foreign)),
+        ("10.0.0.1:8125", "udp://second:2", Some(foreign)),
+        (r"\\.\pipe\dsd", "udp://second:2", Some(foreign)),
+        ("udp://agent:x", "udp://agent:8125", Some(port)),
+        ("udp://agent:", "udp://agent:8125", Some(port)),
+        ("udp://agent:65536", "udp://agent:8125", Some(port)),
+        ("udp://agent:-1", "udp://agent:8125", Some(port)),
+        ("udp://:9125", "udp://127.0.0.1:9125", Some(host)),
+        ("udp://", "udp://127.0.0.1:8125", Some(host)),
+        ("udp://agent:9125/", "udp://agent:9125", None),
+        ("udp://agent:9125/path?query#fragment", "udp://agent:9125", None),
+        ("udp://agent?query", "udp://agent:8125", None),
+        ("udp://user:word@agent:9125", "udp://agent:9125", None),
+        ("udp://user@[::1]/", "udp://[::1]:8125", None),
+    ] {
+        let variables =
+            [("DD_DOGSTATSD_URL", url), ("DD_AGENT_HOST", "second"), ("DD_DOGSTATSD_PORT", "2")];
+        assert_eq!(endpoint(&variables), expected, "{url}");
+        let warnings = warnings(&variables);
+        assert_eq!(warnings.len(), usize::from(warning.is_some()), "{warnings:?}");
+        for (given, expected) in warnings.iter().zip(warning) {
+            assert!(given.starts_with(&format!("DD_DOGSTATSD_URL: {url:?} {expected}")), "{given}");
+        }
+    }
+    for port in ["x", "tcp://10.0.0.11:8125", "80.5", "+"] {
+        let variables = [("DD_AGENT_HOST", "agent"), ("DD_DOGSTATSD_PORT", port)];
+        assert_eq!(endpoint(&variables), "udp://agent:8125");
+        let warning = format!("DD_DOGSTATSD_PORT: {port:?} is ignored: expected 1 to 65535");
+        assert_eq!(warnings(&variables), [warning]);
+    }
+}
+
+#[test]
+fn what_is_stripped_or_ignored_is_warned_of_escaped_and_cut() {
+    let long = format!("{}\u{85}", "x".repeat(100));
+    let shown = format!("\"{}\"…", "x".repeat(64));
+    for (variable, value, warning) in [
+        (
+            "DD_CARDINALITY",
+            "a\nb",
+            r#""a\nb" is ignored: expected none, low, orchestrator or high"#,
+        ),
+        (
+            "DD_CARDINALITY",
+            &long,
+            &format!("{shown} is ignored: expected none, low, orchestrator or high"),
+        ),
+        (
+            "DATADOG_CARDINALITY",
+            "all",
+            r#""all" is ignored: expected none, low, orchestrator or high"#,
+        ),
+        ("DD_ENV", "a\u{1b}b", r#""a\u{1b}b" is taken as "ab""#),
+        ("DD_SERVICE", "a,b", r#""a,b" is taken as "ab""#),
+        ("DD_VERSION", "1|2", r#""1|2" is taken as "12""#),
+        ("DD_ENTITY_ID", "1\r2", r#""1\r2" is taken as "12""#),
+        ("DD_TAGS", "k:v,a|b", r#""a|b" is taken as "ab""#),
+        ("DD_EXTERNAL_ENV", "it|x", r#""it|x" is taken as "itx""#),
+        (
+            "DD_ORIGIN_DETECTION_ENABLED",
+            "maybe",
+            r#""maybe" is taken as true: expected true or false"#,
+        ),
+    ] {
+        assert_eq!(warnings(&[(variable, value)]), [format!("{variable}: {warning}")]);
+    }
+    let long = "x".repeat(300);
+    let warning = format!("DD_EXTERNAL_ENV: {shown} is ignored: expected at most 256 bytes");
+    assert_eq!(warnings(&[("DD_EXTERNAL_ENV", &long)]), [warning]);
+    assert_eq!(warnings(&[("DD_TAGS", "ghi,team:qa"), ("DD_CARDINALITY", "")]), [""; 0]);
+}
+
+/// An environment may be read by who is warned, since nothing is under way then.
+#[test]
+fn warnings_are_given_when_all_is_read() {
+    use std::cell::Cell;
+    use tracing::span;
+
+    thread_local!(static READ: Cell<u32> = const { Cell::new(0) });
+    struct Reader;
+    impl tracing::Subscriber for Reader {
+        fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+            *metadata.level() == tracing::Level::WARN
+        }
+        fn event(&self, _event: &tracing::Event<'_>) {
+            READ.set(READ.get() + 1);
+            accepted(&[("DD_TAGS", "a:b")]);
+        }
+        fn new_span(&self, _span: &span::Attributes<'_>) -> span::Id {
+            span::Id::from_u64(1)
+        }
+        fn record(&self, _span: &span::Id, _values: &span::Record<'_>) {}
+        fn record_follows_from(&self, _span: &span::Id, _follows: &span::Id) {}
+        fn enter(&self, _span: &span::Id) {}
+        fn exit(&self, _span: &span::Id) {}
+    }
+    let asked = Cell::new(0);
+    let lookup = |name| {
+        asked.set(asked.get() + 1);
+        assert_eq!(READ.get(), 0, "warned before {name} was asked for");
+        (name == "DD_CARDINALITY" || name == "DD_ORIGIN_DETECTION_ENABLED").then(|| "?".into())
+    };
+    tracing::subscriber::with_default(Reader, || Environment::read(lookup)).expect("accepted");
+    assert_eq!(READ.get(), 2);
+    assert!(asked.get() > 8);
 }
 
 #[cfg(unix)]
@@ -208,4 +379,17 @@ fn what_is_no_text_is_refused_and_not_overlooked() {
     let no_text = || OsString::from_vec(b"a\xff".to_vec());
     let refused = Environment::read(|name| (name == "DD_SERVICE").then(no_text)).expect_err("");
     assert_eq!(refused.to_string(), r#"DD_SERVICE: "a\xFF" is refused: expected UTF-8"#);
+    // Where what is wrong is ignored, that is too.
+    for variable in [
+        "DD_DOGSTATSD_URL",
+        "DD_DOGSTATSD_PORT",
+        "DD_CARDINALITY",
+        "DATADOG_CARDINALITY",
+        "DD_ORIGIN_DETECTION_ENABLED",
+    ] {
+        let read = Environment::read(|name| (name == variable).then(no_text));
+        assert_eq!(read.expect(variable), accepted(&[]));
+    }
+    let read = Environment::read(|name| (name == "DD_EXTERNAL_ENV").then(no_text));
+    assert_eq!(read.expect("read").external_data.as_deref(), Some("a\u{fffd}"));
 }

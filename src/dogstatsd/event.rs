@@ -33,8 +33,14 @@ use std::time::SystemTime;
 ///     .priority(Priority::Low)
 ///     .alert_type(AlertType::Success)
 ///     .tag("team", "storage");
-/// # let statsd = freewheel::Connector::disabled();
+/// # mod documented { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/documented.rs")); }
+/// # let server = documented::Server::start();
+/// # let builder = freewheel::Connector::builder("127.0.0.1").port(server.port());
+/// # let statsd = builder.dialect(freewheel::Dialect::DogStatsD).build()?;
+/// # statsd.start_on_thread()?;
 /// statsd.event(&event);
+/// # server.assert(&statsd, &[r"_e{8,22}:Deployed|Version 1.2.3\nby hand|p:low|t:success|#team:storage"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "an event does nothing until a connector emits it"]

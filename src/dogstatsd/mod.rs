@@ -29,20 +29,22 @@ use rendered::{Rendered, Surroundings};
 impl Connector {
     /// Begins the settings of a connector that speaks [DogStatsD](Dialect::DogStatsD), as the environment
     /// of the Datadog Agent's clients has them, and finds out which container this is (on Linux).
-    /// What is set on the builder after that wins.
+    /// What is set on the builder after that wins. What others wrote there does not stop a service:
+    /// what Datadog's own clients strip or ignore is stripped or ignored here too, with a warning.
     ///
     /// | variable | what it says |
     /// |---|---|
     /// | `DD_DOGSTATSD_URL` | the endpoint: `udp://host[:port]`, `unix:///path`, `unixgram:///path` or `unixstream:///path` |
     /// | `DD_AGENT_HOST`, `DD_DOGSTATSD_PORT` | without that: host and port, over UDP. 127.0.0.1 and 8125 |
-    /// | `DD_ENV`, `DD_SERVICE`, `DD_VERSION`, `DD_TAGS` | tags of all metrics |
+    /// | `DD_ENV`, `DD_SERVICE`, `DD_VERSION`, `DD_TAGS` | tags of all metrics; those of `DD_TAGS` may lack a value |
     /// | `DD_ENTITY_ID` | the tag `dd.internal.entity_id` |
     /// | `DD_ORIGIN_DETECTION_ENABLED` | whether lines say which container they are from: true |
     /// | `DD_EXTERNAL_ENV` | what the orchestrator says of that |
     /// | `DD_CARDINALITY` | of which cardinality the tags are that the Agent adds |
     ///
     /// A stream to a Unix socket is [framed](Framing::LengthPrefixed) as the Agent reads it. Where lines
-    /// are from is said as far as the [version](Builder::dogstatsd_version) has words for it.
+    /// are from is said as far as the [version](Builder::dogstatsd_version) has words for it. `unix://` is
+    /// a datagram socket: where the server listens to a stream, say `unixstream://`.
     ///
     /// ```
     /// use freewheel::Connector;
@@ -102,7 +104,10 @@ fn builder(environment: Environment, detect: impl FnOnce() -> Option<Origin>) ->
     }
     builder = builder.dialect(Dialect::DogStatsD);
     for (key, value) in tags {
-        builder = builder.tag(key, value);
+        builder = match value {
+            Some(value) => builder.tag(key, value),
+            None => builder.bare_tag(key),
+        };
     }
     let container_id =
         origin_detection.then(detect).flatten().map(|container| container.to_string());
@@ -182,6 +187,46 @@ mod tests {
             cardinality: Some(emit::Cardinality::Low),
         };
         assert_same(&built(&variables), &expected.detected(origin));
+    }
+
+    /// What a counter is on the wire where these are the tags of the environment.
+    fn sent(tags: &str) -> String {
+        let server = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        server.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
+        let url = format!("udp://{}", server.local_addr().unwrap());
+        let variables = [("DD_DOGSTATSD_URL", &*url), ("DD_TAGS", tags)];
+        let statsd = built(&variables).dogstatsd_version(crate::DogStatsDVersion::V1_0);
+        let statsd = statsd.build().unwrap();
+        statsd.start_on_thread().unwrap();
+        statsd.incr("hits");
+        assert_eq!(statsd.blocking_stop().kept.lines, 0);
+        let mut datagram = [0; 1000];
+        let len = server.recv(&mut datagram).unwrap();
+        String::from_utf8(datagram[..len].to_vec()).unwrap()
+    }
+
+    /// As tests of Datadog's clients for Ruby and Python have them.
+    #[test]
+    fn tags_without_a_value_are_sent_as_they_are() {
+        for (given, expected) in [
+            ("ghi,team:qa", "ghi,team:qa"),
+            ("country:china,age:45,blue", "country:china,age:45,blue"),
+            ("team:qa,k:,:v", "team:qa,k:,:v"),
+        ] {
+            let statsd = built(&[("DD_TAGS", given)]).build().unwrap();
+            let scope = &statsd.inner().unwrap().scoped.scope;
+            assert_eq!(scope.dogstatsd_fields().unwrap().0, expected);
+            assert!(!scope.are_tags_altered());
+            assert_eq!(sent(given), format!("hits:1|c|#{expected}\n"));
+            assert_eq!(
+                scope.with_tag("a", "b").dogstatsd_fields().unwrap().0,
+                format!("{expected},a:b")
+            );
+        }
+        // No other dialect has them.
+        let refused = built(&[("DD_TAGS", "ghi"), ("DD_ORIGIN_DETECTION_ENABLED", "no")]);
+        let refused = refused.dialect(Dialect::Graphite).build().unwrap_err();
+        assert_eq!(refused.to_string(), r#"tag: "ghi" is refused: expected a key and a value"#);
     }
 
     /// What each version makes of a container, and of an inode.

@@ -31,8 +31,14 @@ use std::time::SystemTime;
 /// let check = ServiceCheck::new("redis.can_connect", Status::Critical)
 ///     .tag("env", "dev")
 ///     .message("connection timed out after 10 s");
-/// # let statsd = freewheel::Connector::disabled();
+/// # mod documented { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/documented.rs")); }
+/// # let server = documented::Server::start();
+/// # let builder = freewheel::Connector::builder("127.0.0.1").port(server.port());
+/// # let statsd = builder.dialect(freewheel::Dialect::DogStatsD).build()?;
+/// # statsd.start_on_thread()?;
 /// statsd.service_check(&check);
+/// # server.assert(&statsd, &["_sc|redis.can_connect|2|#env:dev|m:connection timed out after 10 s"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "a service check does nothing until a connector emits it"]

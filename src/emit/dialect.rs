@@ -46,9 +46,16 @@ pub enum Dialect {
     ///
     /// ```
     /// # use freewheel::{Connector, Dialect};
-    /// let statsd = Connector::builder("127.0.0.1").dialect(Dialect::StatsD).build()?;
+    /// # mod documented { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/documented.rs")); }
+    /// # let server = documented::Server::start();
+    /// let statsd = Connector::builder("127.0.0.1")
+    /// #     .port(server.port()).protocol(freewheel::Protocol::Udp)
+    ///     .dialect(Dialect::StatsD)
+    ///     .build()?;
+    /// statsd.start_on_thread()?;
     /// statsd.incr("hits"); // counters.hits:1|c
-    /// # Ok::<(), freewheel::BuildError>(())
+    /// # server.assert(&statsd, &["counters.hits:1|c"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[default]
     StatsD,
@@ -57,55 +64,98 @@ pub enum Dialect {
     ///
     /// ```
     /// # use freewheel::{Connector, Dialect};
-    /// let statsd = Connector::builder("127.0.0.1").dialect(Dialect::Extended).build()?;
+    /// # mod documented { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/documented.rs")); }
+    /// # let server = documented::Server::start();
+    /// let statsd = Connector::builder("127.0.0.1")
+    /// #     .port(server.port()).protocol(freewheel::Protocol::Udp)
+    ///     .dialect(Dialect::Extended)
+    ///     .build()?;
+    /// statsd.start_on_thread()?;
     /// statsd.meter("hits", 1); // meters.hits:1|m
-    /// # Ok::<(), freewheel::BuildError>(())
+    /// # server.assert(&statsd, &["meters.hits:1|m"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     Extended,
     /// The Datadog Agent's, of any [version](DogStatsDVersion). A gauge is always set, never
-    /// changed, so there are no gauge changes.
+    /// changed, so there are no gauge changes. Unless a [protocol](crate::Builder::protocol) is stated,
+    /// lines go over UDP.
     ///
     /// ```
     /// # use freewheel::{Connector, Dialect};
-    /// let statsd = Connector::builder("127.0.0.1").dialect(Dialect::DogStatsD).build()?;
+    /// # mod documented { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/documented.rs")); }
+    /// # let server = documented::Server::start();
+    /// let statsd = Connector::builder("127.0.0.1")
+    /// #     .port(server.port())
+    ///     .dialect(Dialect::DogStatsD)
+    ///     .build()?;
+    /// statsd.start_on_thread()?;
     /// statsd.counter("hits").tag("route", "/").incr(); // hits:1|c|#route:/
-    /// # Ok::<(), freewheel::BuildError>(())
+    /// # server.assert(&statsd, &["hits:1|c|#route:/"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     DogStatsD,
     /// Etsy's StatsD in front of Graphite 1.1 or later.
     ///
     /// ```
     /// # use freewheel::{Connector, Dialect};
-    /// let statsd = Connector::builder("127.0.0.1").dialect(Dialect::Graphite).build()?;
+    /// # mod documented { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/documented.rs")); }
+    /// # let server = documented::Server::start();
+    /// let statsd = Connector::builder("127.0.0.1")
+    /// #     .port(server.port()).protocol(freewheel::Protocol::Udp)
+    ///     .dialect(Dialect::Graphite)
+    ///     .build()?;
+    /// statsd.start_on_thread()?;
     /// statsd.counter("hits").tag("route", "home").incr(); // hits;route=home:1|c
-    /// # Ok::<(), freewheel::BuildError>(())
+    /// # server.assert(&statsd, &["hits;route=home:1|c"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     Graphite,
     /// Telegraf, in front of InfluxDB.
     ///
     /// ```
     /// # use freewheel::{Connector, Dialect};
-    /// let statsd = Connector::builder("127.0.0.1").dialect(Dialect::Influx).build()?;
+    /// # mod documented { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/documented.rs")); }
+    /// # let server = documented::Server::start();
+    /// let statsd = Connector::builder("127.0.0.1")
+    /// #     .port(server.port()).protocol(freewheel::Protocol::Udp)
+    ///     .dialect(Dialect::Influx)
+    ///     .build()?;
+    /// statsd.start_on_thread()?;
     /// statsd.counter("hits").tag("route", "home").incr(); // hits,route=home:1|c
-    /// # Ok::<(), freewheel::BuildError>(())
+    /// # server.assert(&statsd, &["hits,route=home:1|c"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     Influx,
     /// StatsD with Librato's backend.
     ///
     /// ```
     /// # use freewheel::{Connector, Dialect};
-    /// let statsd = Connector::builder("127.0.0.1").dialect(Dialect::Librato).build()?;
+    /// # mod documented { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/documented.rs")); }
+    /// # let server = documented::Server::start();
+    /// let statsd = Connector::builder("127.0.0.1")
+    /// #     .port(server.port()).protocol(freewheel::Protocol::Udp)
+    ///     .dialect(Dialect::Librato)
+    ///     .build()?;
+    /// statsd.start_on_thread()?;
     /// statsd.counter("hits").tag("route", "home").incr(); // hits#route=home:1|c
-    /// # Ok::<(), freewheel::BuildError>(())
+    /// # server.assert(&statsd, &["hits#route=home:1|c"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     Librato,
     /// SignalFx's agent and gateway.
     ///
     /// ```
     /// # use freewheel::{Connector, Dialect};
-    /// let statsd = Connector::builder("127.0.0.1").dialect(Dialect::SignalFx).build()?;
+    /// # mod documented { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/documented.rs")); }
+    /// # let server = documented::Server::start();
+    /// let statsd = Connector::builder("127.0.0.1")
+    /// #     .port(server.port()).protocol(freewheel::Protocol::Udp)
+    ///     .dialect(Dialect::SignalFx)
+    ///     .build()?;
+    /// statsd.start_on_thread()?;
     /// statsd.counter("hits").tag("route", "home").incr(); // hits[route=home]:1|c
-    /// # Ok::<(), freewheel::BuildError>(())
+    /// # server.assert(&statsd, &["hits[route=home]:1|c"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     SignalFx,
 }

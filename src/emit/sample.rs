@@ -14,12 +14,19 @@ use std::fmt;
 /// ```
 /// use freewheel::{Connector, SampleRate};
 ///
-/// let statsd = Connector::builder("127.0.0.1").build()?;
+/// # mod documented { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/documented.rs")); }
+/// # let server = documented::Server::start();
+/// let statsd = Connector::builder("127.0.0.1")
+/// #     .port(server.port()).protocol(freewheel::Protocol::Udp)
+///     .build()?;
+/// statsd.start_on_thread()?;
 /// let tenth = SampleRate::new(0.1)?;
 /// statsd.counter("hits").sample_rate(tenth).incr(); // counters.hits:1|c|@0.1, one time in ten
+/// # (0..1000).for_each(|_| statsd.counter("hits").sample_rate(tenth).incr());
 ///
 /// assert!(SampleRate::new(0.0).is_err());
 /// assert!(SampleRate::new(1.5).is_err());
+/// # server.assert(&statsd, &["counters.hits:1|c|@0.1"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, PartialEq)]

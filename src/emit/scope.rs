@@ -93,15 +93,31 @@ impl Scope {
 
     /// With one tag more.
     pub(crate) fn with_tag(&self, key: &str, value: &str) -> Self {
+        self.with_more_tags(key.len() + value.len(), |writer, text| {
+            writer.put_cleaned(true, key, value, text)
+        })
+    }
+
+    /// With one tag more that is no key and value, as it is.
+    pub(crate) fn with_bare_tag(&self, tag: &str) -> Self {
+        self.with_more_tags(tag.len(), |writer, text| writer.put_cleaned_bare(true, tag, text))
+    }
+
+    /// `put` says whether it altered anything.
+    fn with_more_tags(
+        &self,
+        len: usize,
+        put: impl FnOnce(&TagWriter, &mut Text<'_>) -> bool,
+    ) -> Self {
         let mut scope = self.clone();
         let Some(writer) = &mut scope.writer else {
             scope.impossible = true;
             return scope;
         };
-        let mut space = vec![0; key.len() + value.len() + 2 * MARGIN];
+        let mut space = vec![0; len + 2 * MARGIN];
         let room = space.len();
         let mut text = Text::new(&mut space);
-        scope.tags_altered |= writer.put_cleaned(true, key, value, &mut text);
+        scope.tags_altered |= put(writer, &mut text);
         scope.altered |= scope.tags_altered;
         let used = room - text.left();
         scope.tags = scope.tags.followed_by(&space[..used]);

@@ -86,6 +86,14 @@ impl TagWriter {
     }
 }
 
+impl TagWriter {
+    /// One that is no key and value, made clean; whether it is altered.
+    pub(super) fn put_cleaned_bare(&self, is_first: bool, tag: &str, text: &mut Text<'_>) -> bool {
+        self.begin(is_first, text);
+        text.put_cleaned_text(tag, self.rules.value)
+    }
+}
+
 impl sealed::Sealed for NoTags {
     const ANY: bool = false;
 

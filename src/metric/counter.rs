@@ -11,11 +11,18 @@ use crate::emit::Value;
 /// ```
 /// use freewheel::{Connector, Dialect};
 ///
-/// let statsd = Connector::builder("127.0.0.1").dialect(Dialect::DogStatsD).build()?;
+/// # mod documented { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/documented.rs")); }
+/// # let server = documented::Server::start();
+/// let statsd = Connector::builder("127.0.0.1")
+/// #     .port(server.port())
+///     .dialect(Dialect::DogStatsD)
+///     .build()?;
+/// statsd.start_on_thread()?;
 /// let hits = statsd.counter("http.hits").tag("route", "/").build();
 /// hits.incr(); // http.hits:1|c|#route:/
 /// hits.incr_by(5); // http.hits:5|c|#route:/
-/// # Ok::<(), freewheel::BuildError>(())
+/// # server.assert(&statsd, &["http.hits:1|c|#route:/", "http.hits:5|c|#route:/"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
 pub struct Counter(Handle);

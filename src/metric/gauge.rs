@@ -11,11 +11,17 @@ use crate::emit::Value;
 /// ```
 /// use freewheel::{Connector, Gauge};
 ///
-/// let statsd = Connector::builder("127.0.0.1").build()?;
+/// # mod documented { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/documented.rs")); }
+/// # let server = documented::Server::start();
+/// let statsd = Connector::builder("127.0.0.1")
+/// #     .port(server.port()).protocol(freewheel::Protocol::Udp)
+///     .build()?;
+/// statsd.start_on_thread()?;
 /// let depth = statsd.metric::<Gauge>("queue.depth").build();
 /// depth.set(17); // gauges.queue.depth:17|g
 /// depth.change_by(-3); // gauges.queue.depth:-3|g
-/// # Ok::<(), freewheel::BuildError>(())
+/// # server.assert(&statsd, &["gauges.queue.depth:17|g", "gauges.queue.depth:-3|g"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
 pub struct Gauge(Handle);

@@ -13,10 +13,17 @@ use crate::emit::Value;
 /// ```
 /// use freewheel::{Connector, Dialect, Histogram};
 ///
-/// let statsd = Connector::builder("127.0.0.1").dialect(Dialect::Influx).build()?;
+/// # mod documented { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/documented.rs")); }
+/// # let server = documented::Server::start();
+/// let statsd = Connector::builder("127.0.0.1")
+/// #     .port(server.port()).protocol(freewheel::Protocol::Udp)
+///     .dialect(Dialect::Influx)
+///     .build()?;
+/// statsd.start_on_thread()?;
 /// let sizes = statsd.metric::<Histogram>("upload.size").tag("kind", "image").build();
 /// sizes.record(48_213); // upload.size,kind=image:48213|h
-/// # Ok::<(), freewheel::BuildError>(())
+/// # server.assert(&statsd, &["upload.size,kind=image:48213|h"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
 pub struct Histogram(Handle);
@@ -37,10 +44,17 @@ calls!(Histogram {
 /// ```
 /// use freewheel::{Connector, Dialect, Distribution};
 ///
-/// let statsd = Connector::builder("127.0.0.1").dialect(Dialect::DogStatsD).build()?;
+/// # mod documented { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/documented.rs")); }
+/// # let server = documented::Server::start();
+/// let statsd = Connector::builder("127.0.0.1")
+/// #     .port(server.port())
+///     .dialect(Dialect::DogStatsD)
+///     .build()?;
+/// statsd.start_on_thread()?;
 /// let sizes = statsd.metric::<Distribution>("upload.size").build();
 /// sizes.record(48_213); // upload.size:48213|d
-/// # Ok::<(), freewheel::BuildError>(())
+/// # server.assert(&statsd, &["upload.size:48213|d"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
 pub struct Distribution(Handle);

@@ -11,10 +11,17 @@ use crate::emit::Value;
 /// ```
 /// use freewheel::{Connector, Dialect, Meter};
 ///
-/// let statsd = Connector::builder("127.0.0.1").dialect(Dialect::Extended).build()?;
+/// # mod documented { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/documented.rs")); }
+/// # let server = documented::Server::start();
+/// let statsd = Connector::builder("127.0.0.1")
+/// #     .port(server.port()).protocol(freewheel::Protocol::Udp)
+///     .dialect(Dialect::Extended)
+///     .build()?;
+/// statsd.start_on_thread()?;
 /// let requests = statsd.metric::<Meter>("requests").build();
 /// requests.mark(1); // meters.requests:1|m
-/// # Ok::<(), freewheel::BuildError>(())
+/// # server.assert(&statsd, &["meters.requests:1|m"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
 pub struct Meter(Handle);

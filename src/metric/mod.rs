@@ -43,7 +43,13 @@ use std::time::SystemTime;
 /// use freewheel::{Connector, Dialect, SampleRate, Timing};
 /// use std::time::Duration;
 ///
-/// let statsd = Connector::builder("127.0.0.1").dialect(Dialect::DogStatsD).build()?;
+/// # mod documented { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/documented.rs")); }
+/// # let server = documented::Server::start();
+/// let statsd = Connector::builder("127.0.0.1")
+/// #     .port(server.port())
+///     .dialect(Dialect::DogStatsD)
+///     .build()?;
+/// statsd.start_on_thread()?;
 /// // Once: hits:1|c|#route:/,code:200
 /// statsd.counter("hits").tag("route", "/").tag("code", "200").incr();
 /// // Often: all but the value is rendered here.
@@ -52,7 +58,9 @@ use std::time::SystemTime;
 ///     .tag("route", "/")
 ///     .sample_rate(SampleRate::new(0.5)?)
 ///     .build();
-/// rendering.record(Duration::from_millis(3)); // rendering:3|ms|@0.5|#route:/
+/// rendering.record(Duration::from_millis(3)); // rendering:3|ms|@0.5|#route:/, one time in two
+/// # (0..1000).for_each(|_| rendering.record(Duration::from_millis(3)));
+/// # server.assert(&statsd, &["hits:1|c|#route:/,code:200", "rendering:3|ms|@0.5|#route:/"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use = "nothing is emitted before a value is given"]
@@ -103,10 +111,17 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
     /// ```
     /// # use freewheel::{Connector, Dialect, Gauge};
     /// # use std::time::{Duration, UNIX_EPOCH};
-    /// # let statsd = Connector::builder("127.0.0.1").dialect(Dialect::DogStatsD).build()?;
+    /// # mod documented { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/documented.rs")); }
+    /// # let server = documented::Server::start();
+    /// let statsd = Connector::builder("127.0.0.1")
+    /// #     .port(server.port())
+    ///     .dialect(Dialect::DogStatsD)
+    ///     .build()?;
+    /// statsd.start_on_thread()?;
     /// let then = UNIX_EPOCH + Duration::from_secs(1_656_581_400);
     /// statsd.metric::<Gauge>("depth").timestamp(then).set(17); // depth:17|g|T1656581400
-    /// # Ok::<(), freewheel::BuildError>(())
+    /// # server.assert(&statsd, &["depth:17|g|T1656581400"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[inline]
     pub fn timestamp(mut self, time: SystemTime) -> Self
@@ -126,8 +141,9 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
         self
     }
 
-    /// Prepares it: all of the line but its value is rendered here, once. The handle is cheap to
-    /// clone, can be sent and shared, borrows nothing, and counts as a handle of the connector.
+    /// Prepares it: all of the line but its value is rendered here, once, with up to ten
+    /// allocations. The handle is cheap to clone, can be sent and shared, borrows nothing, and
+    /// counts as a handle of the connector.
     ///
     /// It always can be built. What is forbidden in the name or a tag is replaced by `_`, and
     /// each line counted as altered; without a name each line is dropped and counted as invalid, and
@@ -138,10 +154,19 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
     /// use freewheel::{Connector, Counter};
     /// use std::sync::LazyLock;
     ///
-    /// static STATSD: LazyLock<Connector> =
-    ///     LazyLock::new(|| Connector::builder("127.0.0.1").build().expect("good settings"));
+    /// # mod documented { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/documented.rs")); }
+    /// # static SERVER: LazyLock<documented::Server> = LazyLock::new(documented::Server::start);
+    /// static STATSD: LazyLock<Connector> = LazyLock::new(|| {
+    ///     let statsd = Connector::builder("127.0.0.1")
+    /// #         .port(SERVER.port()).protocol(freewheel::Protocol::Udp)
+    ///         .build()
+    ///         .expect("good settings");
+    ///     statsd.start_on_thread().expect("a thread");
+    ///     statsd
+    /// });
     /// static HITS: LazyLock<Counter> = LazyLock::new(|| STATSD.counter("http.hits").build());
-    /// HITS.incr();
+    /// HITS.incr(); // counters.http.hits:1|c
+    /// # SERVER.assert(&STATSD, &["counters.http.hits:1|c"]);
     /// ```
     #[must_use = "it is prepared to be emitted"]
     pub fn build(self) -> K {

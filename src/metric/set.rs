@@ -10,10 +10,16 @@ use super::measurement::Element;
 /// ```
 /// use freewheel::{Connector, Set};
 ///
-/// let statsd = Connector::builder("127.0.0.1").build()?;
+/// # mod documented { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/documented.rs")); }
+/// # let server = documented::Server::start();
+/// let statsd = Connector::builder("127.0.0.1")
+/// #     .port(server.port()).protocol(freewheel::Protocol::Udp)
+///     .build()?;
+/// statsd.start_on_thread()?;
 /// let visitors = statsd.metric::<Set>("visitors").build();
 /// visitors.insert("ann"); // sets.visitors:ann|s
-/// # Ok::<(), freewheel::BuildError>(())
+/// # server.assert(&statsd, &["sets.visitors:ann|s"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
 pub struct Set(Handle);

@@ -13,12 +13,18 @@ use std::time::{Duration, Instant};
 /// use freewheel::{Connector, Timing};
 /// use std::time::Duration;
 ///
-/// let statsd = Connector::builder("127.0.0.1").build()?;
+/// # mod documented { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/documented.rs")); }
+/// # let server = documented::Server::start();
+/// let statsd = Connector::builder("127.0.0.1")
+/// #     .port(server.port()).protocol(freewheel::Protocol::Udp)
+///     .build()?;
+/// statsd.start_on_thread()?;
 /// let query = statsd.metric::<Timing>("db.query").build();
 /// query.record(Duration::from_micros(1500)); // timers.db.query:1.5|ms
+/// # server.assert(&statsd, &["timers.db.query:1.5|ms"]);
 /// let timer = query.start(); // records when dropped
 /// # drop(timer);
-/// # Ok::<(), freewheel::BuildError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
 pub struct Timing(Handle);

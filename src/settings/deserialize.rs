@@ -1,9 +1,10 @@
 //! Settings in a file: each by its name, which errors give back.
 
-use super::environment::protocol;
+use super::environment::protocol_setting;
 use super::{Prefix, Settings};
 use crate::builder::{Builder, Delivery, Framing, WhenFull};
 use crate::emit::{Cardinality, Dialect, DogStatsDVersion, SampleRate};
+use crate::error::quoted;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
@@ -86,10 +87,12 @@ impl<'de, M: MapAccess<'de>> Given<'_, M> {
             "prefix" => {
                 Settings { prefix: self.text()?.map_or(Prefix::None, Prefix::Given), ..settings }
             }
-            "protocol" => {
-                let protocol = self.text()?.map(|given| protocol("protocol", &given));
-                Settings { protocol: protocol.transpose().map_err(M::Error::custom)?, ..settings }
-            }
+            "protocol" => match self.text()? {
+                Some(given) => {
+                    settings.protocol(protocol_setting(&given).map_err(M::Error::custom)?)
+                }
+                None => settings,
+            },
             "service" => Settings { service: self.text()?, ..settings },
             "environment" => Settings { environment: self.text()?, ..settings },
             "shutdown_timeout" => match self.seconds()? {
@@ -182,9 +185,7 @@ impl<'de, M: MapAccess<'de>> Given<'_, M> {
         let expected = format!("one of {expected}");
         let read = |given: String| {
             let known = words.iter().find(|(word, _)| *word == given);
-            known
-                .map(|&(_, value)| value)
-                .ok_or_else(|| refused(name, format_args!("{given:?}"), &expected))
+            known.map(|&(_, value)| value).ok_or_else(|| refused(name, quoted(&given), &expected))
         };
         self.read(&expected)?.map(read).transpose()
     }

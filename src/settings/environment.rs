@@ -1,9 +1,9 @@
 //! The rules by which settings and environment become a connector.
 
-use super::{Prefix, Settings};
+use super::{Prefix, Settings, warn};
 use crate::builder::{Builder, DURATION, MAX_DURATION, Protocol, require};
 use crate::connector::Connector;
-use crate::error::BuildError;
+use crate::error::{BuildError, quoted};
 use std::ffi::OsString;
 
 /// A value, and the name under which it was given: what an error is to name.
@@ -13,6 +13,7 @@ struct Said<T> {
 }
 
 const PORTS: &str = "1 to 65535";
+const PROTOCOLS: &str = "tcp or udp, or on Unix unixgram or unixstream";
 
 impl Settings {
     /// The connector of these settings and of this process's environment, ready to be started;
@@ -64,9 +65,7 @@ impl Settings {
             return Ok(None);
         }
         let Some(host) = self.host_from(environment)? else {
-            tracing::warn!(
-                "metrics are disabled: neither the setting `host` nor STATSD_HOST is given"
-            );
+            warn("metrics are disabled: neither the setting `host` nor STATSD_HOST is given");
             return Ok(None);
         };
         let port = self.port_from(environment)?;
@@ -76,7 +75,7 @@ impl Settings {
         let in_bounds = !timeout.is_zero() && timeout <= MAX_DURATION;
         require("shutdown_timeout", format!("{timeout:?}"), in_bounds, DURATION)?;
         let builder = self.builder.clone().host(host.value).port(port.value);
-        let builder = builder.protocol(protocol).prefix(prefix.value);
+        let builder = builder.protocol_by_default(protocol).prefix(prefix.value);
         match builder.clone().check() {
             Ok(_) => Ok(Some(builder)),
             Err(refused) => {
@@ -96,7 +95,8 @@ impl Settings {
     fn is_enabled(&self, environment: impl Fn(&str) -> Option<OsString>) -> bool {
         self.enabled.unwrap_or_else(|| {
             // What is no text is not one of the texts that mean yes.
-            environment("STATSD_ENABLED").is_none_or(|value| value.to_str().is_some_and(is_truthy))
+            let given = environment("STATSD_ENABLED");
+            given.is_none_or(|value| value.to_str().is_some_and(|text| is_truthy(text.trim())))
         })
     }
 
@@ -107,7 +107,7 @@ impl Settings {
         if let Some(host) = &self.host {
             return Ok(Some(Said { value: host.clone(), by: "host" }));
         }
-        let given = text(environment, "STATSD_HOST")?.filter(|host| !host.is_empty());
+        let given = text(environment, "STATSD_HOST")?;
         Ok(given.map(|value| Said { value, by: "STATSD_HOST" }))
     }
 
@@ -120,7 +120,7 @@ impl Settings {
         }
         let by = "STATSD_PORT";
         let value = match text(environment, by)? {
-            Some(given) => match given.trim().parse() {
+            Some(given) => match linked_port(&given).unwrap_or(&given).parse() {
                 Ok(port @ 1..) => port,
                 _ => return Err(refused(by, &given, PORTS)),
             },
@@ -129,17 +129,18 @@ impl Settings {
         Ok(Said { value, by })
     }
 
+    /// None where it is stated already, or by nobody.
     fn protocol_from(
         &self,
         environment: impl Fn(&str) -> Option<OsString>,
-    ) -> Result<Protocol, BuildError> {
-        if let Some(protocol) = self.protocol {
-            return Ok(protocol);
+    ) -> Result<Option<Protocol>, BuildError> {
+        if self.builder.states_protocol() {
+            return Ok(None);
         }
-        match text(environment, "STATSD_PROTOCOL")? {
-            Some(given) => protocol("STATSD_PROTOCOL", &given),
-            None => Ok(Protocol::default()),
-        }
+        let by = "STATSD_PROTOCOL";
+        let Some(given) = text(environment, by)? else { return Ok(None) };
+        let known = protocol(&given.to_ascii_lowercase());
+        known.map(Some).ok_or_else(|| refused(by, &given, PROTOCOLS))
     }
 
     fn prefix_from(
@@ -151,11 +152,10 @@ impl Settings {
             Prefix::None => return Ok(Said { value: String::new(), by: "prefix" }),
             Prefix::Open => {}
         }
-        let given = text(environment, "STATSD_PREFIX")?.filter(|prefix| !prefix.is_empty());
-        if let Some(value) = given {
+        if let Some(value) = text(environment, "STATSD_PREFIX")? {
             // Dots alone would come to none, and by accident.
             let accepted = !value.trim_matches('.').is_empty();
-            require("STATSD_PREFIX", format!("{value:?}"), accepted, "more than dots")?;
+            require("STATSD_PREFIX", quoted(&value), accepted, "more than dots")?;
             return Ok(Said { value, by: "STATSD_PREFIX" });
         }
         let (Some(service), Some(environment)) = (&self.service, &self.environment) else {
@@ -169,7 +169,7 @@ impl Settings {
         let [service, environment] =
             [("service", service), ("environment", environment)].map(|(setting, given)| {
                 let name = given.trim_matches('.');
-                require(setting, format!("{given:?}"), !name.is_empty(), "a name").map(|()| name)
+                require(setting, quoted(given), !name.is_empty(), "a name").map(|()| name)
             });
         let (service, environment) = (service?, environment?);
         let value = format!("applications.{service}.{environment}");
@@ -177,13 +177,14 @@ impl Settings {
     }
 }
 
-/// A variable's text, if it is set.
+/// A variable's text without the white space around it; None where nothing is left.
 fn text(
     environment: impl Fn(&str) -> Option<OsString>,
     variable: &'static str,
 ) -> Result<Option<String>, BuildError> {
     let text = environment(variable).map(OsString::into_string).transpose();
-    text.map_err(|given| refused(variable, &given, "text in UTF-8"))
+    let text = text.map_err(|given| refused(variable, &given, "text in UTF-8"))?;
+    Ok(text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
 }
 
 fn refused(
@@ -191,27 +192,42 @@ fn refused(
     given: &(impl std::fmt::Debug + ?Sized),
     expected: &'static str,
 ) -> BuildError {
-    BuildError { setting, value: format!("{given:?}"), expected }
+    BuildError { setting, value: quoted(given), expected }
+}
+
+/// The port in `tcp://host:port` or `udp://host:port`: what Kubernetes puts into `<NAME>_PORT` for a
+/// Service of that name, and Docker for a link. Its host and transport have no say.
+pub(crate) fn linked_port(text: &str) -> Option<&str> {
+    let (scheme, rest) = text.split_once("://")?;
+    let is_link = scheme.eq_ignore_ascii_case("tcp") || scheme.eq_ignore_ascii_case("udp");
+    let (host, port) = rest.rsplit_once(':')?;
+    let is_port = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    (is_link && !host.is_empty() && is_port).then_some(port)
 }
 
 /// Whether a text means yes: an integer other than 0, or one of four words in any case.
 fn is_truthy(text: &str) -> bool {
-    let integer = text.trim();
-    let digits = integer.strip_prefix(['+', '-']).unwrap_or(integer);
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     let is_integer = digits.bytes().all(|byte| byte.is_ascii_digit());
     let is_word = || ["on", "t", "true", "yes"].iter().any(|word| text.eq_ignore_ascii_case(word));
     if is_integer { digits.bytes().any(|byte| byte != b'0') } else { is_word() }
 }
 
 /// A protocol by its name, which is that of URLs.
-pub(super) fn protocol(setting: &'static str, name: &str) -> Result<Protocol, BuildError> {
+fn protocol(name: &str) -> Option<Protocol> {
     match name {
-        "tcp" => Ok(Protocol::Tcp),
-        "udp" => Ok(Protocol::Udp),
+        "tcp" => Some(Protocol::Tcp),
+        "udp" => Some(Protocol::Udp),
         #[cfg(unix)]
-        "unixgram" => Ok(Protocol::UnixDatagram),
+        "unixgram" => Some(Protocol::UnixDatagram),
         #[cfg(unix)]
-        "unixstream" => Ok(Protocol::UnixStream),
-        _ => Err(refused(setting, name, "tcp or udp, or on Unix unixgram or unixstream")),
+        "unixstream" => Some(Protocol::UnixStream),
+        _ => None,
     }
+}
+
+/// The same in a file, where it has one form.
+#[cfg(feature = "serde")]
+pub(super) fn protocol_setting(name: &str) -> Result<Protocol, BuildError> {
+    protocol(name).ok_or_else(|| refused("protocol", name, PROTOCOLS))
 }

@@ -6,6 +6,9 @@
 #[cfg(feature = "serde")]
 mod deserialize;
 mod environment;
+mod warnings;
+
+pub(crate) use warnings::warn;
 
 use crate::builder::{Builder, Protocol};
 use crate::connector::Connector;
@@ -20,18 +23,24 @@ use std::time::Duration;
 /// | [`host`](Self::host) | `STATSD_HOST` | the connector is disabled, and a warning says so |
 /// | [`port`](Self::port) | `STATSD_PORT` | 8125 |
 /// | [`prefix`](Self::prefix) | `STATSD_PREFIX` | `applications.<service>.<environment>` |
-/// | [`protocol`](Self::protocol) | `STATSD_PROTOCOL` | `tcp` |
+/// | [`protocol`](Self::protocol) | `STATSD_PROTOCOL` | `udp` in DogStatsD, `tcp` in other dialects |
 ///
 /// # Rules
 ///
 /// * What is said here wins over the environment.
+/// * White space around a variable's text is no part of it. A variable that is empty is as one that
+///   is not set, but for `STATSD_ENABLED`.
 /// * `STATSD_ENABLED` is true for an integer other than 0, and for `on`, `t`, `true` and `yes` in
 ///   any case. All else is false, the empty text too.
-/// * An empty `STATSD_HOST` or `STATSD_PREFIX` is none.
+/// * `STATSD_PORT` may be `tcp://host:port` or `udp://host:port`, which Kubernetes sets for a Service
+///   that is named `statsd`. Its port alone is taken: host and transport are what `STATSD_HOST` and
+///   `STATSD_PROTOCOL` say.
 /// * There is no running without a prefix by accident: where neither `prefix` nor `STATSD_PREFIX` is
 ///   given, nor both `service` and `environment`, that is an error. [`no_prefix`](Self::no_prefix)
 ///   says that it is meant.
-/// * `STATSD_PROTOCOL` is `tcp` or `udp`; or `unixgram` or `unixstream`, and then the host is a path.
+/// * `STATSD_PROTOCOL` is `tcp` or `udp`; or `unixgram` or `unixstream`, and then the host is a path; in
+///   any case.
+/// * All else is an error that names the variable, and its value, cut after 64 bytes.
 /// * Where the connector is disabled, nothing else is looked at, and nothing is an error.
 ///
 /// # From a file
@@ -77,7 +86,6 @@ pub struct Settings {
     host: Option<String>,
     port: Option<u16>,
     prefix: Prefix,
-    protocol: Option<Protocol>,
     service: Option<String>,
     environment: Option<String>,
     pub(crate) shutdown_timeout: Duration,
@@ -102,7 +110,6 @@ impl Settings {
             host: None,
             port: None,
             prefix: Prefix::default(),
-            protocol: None,
             service: None,
             environment: None,
             shutdown_timeout: Duration::from_secs(10),
@@ -143,9 +150,8 @@ impl Settings {
     }
 
     /// How lines travel.
-    pub fn protocol(mut self, protocol: Protocol) -> Self {
-        self.protocol = Some(protocol);
-        self
+    pub fn protocol(self, protocol: Protocol) -> Self {
+        self.tune(|builder| builder.protocol(protocol))
     }
 
     /// How long to wait before connecting again: the builder's
@@ -180,8 +186,9 @@ impl Settings {
         self
     }
 
-    /// Any other setting of the [`Builder`]. The host, port, protocol and prefix are decided by the rules
-    /// above, whatever is said about them here.
+    /// Any other setting of the [`Builder`]. The host, port and prefix are decided by the rules
+    /// above, whatever is said about them here. A protocol that is stated here is
+    /// [stated](Self::protocol).
     ///
     /// ```
     /// use freewheel::{Settings, WhenFull};

@@ -13,14 +13,28 @@ use std::time::{Duration, Instant};
 /// All calls of the [`Connector`] can be made on it too.
 ///
 /// ```
+/// # mod documented { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/documented.rs")); }
+/// # let server = documented::Server::start();
+/// # let builder = freewheel::Connector::builder("127.0.0.1").port(server.port());
+/// # let connector = builder.protocol(freewheel::Protocol::Udp).build()?;
+/// # connector.start_on_thread()?;
+/// # let statsd = freewheel::tower::Statsd::new(connector.clone());
 /// # async fn load() {}
-/// # async fn example(statsd: freewheel::tower::Statsd) {
+/// # tokio::runtime::Runtime::new()?.block_on(async {
 /// let timer = statsd.execution_timer(("users", "load")); // timers.users.load, when dropped
 /// load().await;
 /// drop(timer);
-/// statsd.increase_counter(("users", 17, "loads"), 1);    // counters.users.17.loads
-/// statsd.gauge("users", 3);                              // as on the connector
-/// # }
+/// statsd.increase_counter(("users", 17, "loads"), 1); // counters.users.17.loads:1|c
+/// statsd.gauge("users", 3); // gauges.users:3|g
+/// # });
+/// # let report = connector.blocking_stop();
+/// # let (timers, lines): (Vec<_>, Vec<_>) = server
+/// #     .lines(report.stats.sent.lines)
+/// #     .into_iter()
+/// #     .partition(|line| line.starts_with("timers.users.load:") && line.ends_with("|ms"));
+/// # assert_eq!(timers.len(), 1);
+/// # assert_eq!(lines, ["counters.users.17.loads:1|c", "gauges.users:3|g"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Statsd(Connector);

@@ -1,6 +1,7 @@
 //! The layer: what is to be recorded.
 
-use super::record::{InFlight, Scope};
+use super::in_flight::InFlight;
+use super::record::Scope;
 use super::recorded::{Head, HeadAndBody};
 use super::service::TimedService;
 use crate::connector::Connector;
@@ -48,9 +49,9 @@ impl<N, R> StatsdLayer<N, R> {
     /// Sets this gauge to the number of requests that wait for the head of their response, whenever it
     /// changes: `gauges.<gauge>`.
     ///
-    /// The number itself and not its change, so that a line that is lost does no lasting harm. But the
-    /// lines of two threads can arrive in the other order: a number that is off by a few stays until
-    /// the next request.
+    /// The number itself and not its change, so that a line that is lost does no lasting harm. What is
+    /// sent last is the number as it is: 0, once all requests have their response. Where requests begin
+    /// and end at the same time, one change can be more than one line.
     /// Processes of one prefix need different gauges. The requests of all services under this
     /// layer are counted together, by an atomic counter.
     #[must_use]

@@ -52,6 +52,7 @@
 mod body;
 mod future;
 mod handler;
+mod in_flight;
 mod layer;
 mod name;
 mod path;

@@ -4,11 +4,11 @@
 //! path is put together at the end.
 #![allow(unnameable_types)]
 
+use super::in_flight::InFlight;
 use super::path::{MetricPath, PathText};
 use crate::connector::Connector;
 use http::{Method, StatusCode};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
 /// What stands for the status of a request that was not answered, by a failure or a panic.
@@ -21,31 +21,6 @@ const GONE: u16 = 499;
 pub(super) struct Scope {
     pub(super) connector: Connector,
     pub(super) in_flight: Option<InFlight>,
-}
-
-/// How many requests are in flight, and the gauge that shows it.
-#[derive(Debug)]
-pub(super) struct InFlight {
-    gauge: String,
-    count: AtomicU64,
-}
-
-impl InFlight {
-    pub(super) fn new(gauge: String) -> Self {
-        Self { gauge, count: AtomicU64::new(0) }
-    }
-
-    fn enter(&self, connector: &Connector) {
-        // ORDERING: Relaxed. A count publishes nothing but itself.
-        let before = self.count.fetch_add(1, Relaxed);
-        connector.gauge(&self.gauge, before + 1);
-    }
-
-    fn leave(&self, connector: &Connector) {
-        // ORDERING: Relaxed. As above.
-        let before = self.count.fetch_sub(1, Relaxed);
-        connector.gauge(&self.gauge, before - 1);
-    }
 }
 
 /// A request under way. Dropped, it is recorded with the status that it has by then.

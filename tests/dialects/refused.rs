@@ -2,7 +2,7 @@
 
 use crate::{nearly, second, spoken};
 use freewheel::{
-    Builder, Cardinality, Connector, Counter, Dialect, Gauge, Meter, MetricError, Timing,
+    Builder, Cardinality, Connector, Counter, Dialect, Gauge, Meter, MetricError, Protocol, Timing,
 };
 use std::time::UNIX_EPOCH;
 
@@ -21,7 +21,8 @@ fn settings_that_would_forge_fields_are_refused() {
     assert_eq!(setting(dogstatsd().prefix("_sc")), "prefix");
     assert_eq!(setting(dogstatsd().prefix("_e{1,1}")), "prefix");
     assert_eq!(setting(dogstatsd().sample("", nearly())), "sample");
-    assert_eq!(setting(dogstatsd().pack_values(true)), "pack_values", "over TCP");
+    let over_tcp = dogstatsd().protocol(Protocol::Tcp);
+    assert_eq!(setting(over_tcp.pack_values(true)), "pack_values");
     assert_eq!(setting(Connector::builder("127.0.0.1").tag("k", "v")), "tag");
     let graphite = Connector::builder("127.0.0.1").dialect(Dialect::Graphite);
     assert_eq!(setting(graphite.prefix("a;b=c")), "prefix");

@@ -119,7 +119,7 @@ fn close(statsd: &Connector) -> Option<u64> {
 fn builder(setup: &Setup) -> Builder {
     let builder = match &setup.target {
         Target::Udp(port) => Connector::builder("127.0.0.1").protocol(Protocol::Udp).port(*port),
-        Target::Tcp(port) => Connector::builder("127.0.0.1").port(*port),
+        Target::Tcp(port) => Connector::builder("127.0.0.1").protocol(Protocol::Tcp).port(*port),
         Target::UnixDatagram(path) => {
             Connector::builder(path.to_string_lossy()).protocol(Protocol::UnixDatagram)
         }

@@ -1,0 +1,360 @@
+//! That the documentation says what happens: README's examples are run, as they stand there, against a
+//! server, and what their comments say of lines is what arrives. Those of the API's documentation
+//! are run as its tests; here is looked that all of them are held to what they say.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/allocations.rs"]
+mod allocations;
+// The API's examples use all of it.
+#[allow(dead_code)]
+#[path = "support/documented.rs"]
+mod documented;
+
+use documented::Server;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+const README: &str = include_str!("../README.md");
+
+/// The code of README's blocks that are Rust.
+fn blocks() -> Vec<String> {
+    let mut blocks = Vec::new();
+    let mut lines = README.lines();
+    while let Some(line) = lines.next() {
+        if line.starts_with("```rust") {
+            let code = lines.by_ref().take_while(|line| !line.starts_with("```"));
+            blocks.push(code.map(|line| format!("{line}\n")).collect());
+        }
+    }
+    blocks
+}
+
+/// README's block, as this file has it: without the lines that are for the test.
+fn copy_of(name: &str) -> String {
+    let begin = format!("// README: {name}\n");
+    let (_, rest) = include_str!("documented.rs").split_once(&*begin).unwrap();
+    let (code, _) = rest.split_once("// README ends").unwrap();
+    let indent = code.len() - code.trim_start_matches(' ').len();
+    let lines = code.lines().filter(|line| !line.ends_with("// test"));
+    let dedented = lines.map(|line| format!("{}\n", line.get(indent..).unwrap_or_default()));
+    dedented.collect::<String>().trim_end_matches([' ', '\n']).to_owned() + "\n"
+}
+
+/// What a comment says is sent, if it says so.
+fn claim(line: &str) -> Option<&str> {
+    let (_, comment) = line.rsplit_once("// ")?;
+    let said = comment.split([' ', '\n']).next()?;
+    let said = said.strip_suffix(',').unwrap_or(said);
+    let (_, after) = said.split_once(':')?;
+    let (_, code) = after.split_once('|')?;
+    let code = code.split('|').next()?;
+    ["c", "g", "ms", "h", "d", "s", "m"].contains(&code).then_some(said)
+}
+
+/// The lines that the comments of a block name, in which `...` stands for this prefix.
+fn claims(code: &str, prefix: &str) -> BTreeSet<String> {
+    let written = |said: &str| match said.strip_prefix("...") {
+        Some(rest) => format!("{prefix}.{rest}"),
+        None => said.to_owned(),
+    };
+    code.lines().filter_map(claim).map(written).collect()
+}
+
+#[rustfmt::skip]
+mod first {
+    use super::{Server, blocks, claims, copy_of};
+
+    static SERVER: std::sync::LazyLock<Server> = std::sync::LazyLock::new(Server::start);
+
+    // README: Use
+    use freewheel::{Connector, Protocol};
+    use std::time::Duration;
+
+    #[tokio::main]
+    async fn main() -> Result<(), Box<dyn std::error::Error>> {
+        let statsd = Connector::builder("127.0.0.1")    // an address or a name
+            .port(8125)
+            .port(SERVER.port()) // test
+            .protocol(Protocol::Udp)                    // TCP by default, UDP in DogStatsD
+            .prefix("applications.my-service")
+            .build()?;                                  // bad settings are refused here
+        statsd.start().await?;                          // on this tokio runtime
+
+        // Prepared once, emitted often: the fastest way.
+        let requests = statsd.counter("requests").build();
+        requests.incr();                                // ...counters.requests:1|c
+        requests.incr_by(5);                            // ...counters.requests:5|c
+
+        // By name.
+        statsd.incr("requests");                        // ...counters.requests:1|c
+        statsd.gauge("queue.depth", 17);                // ...gauges.queue.depth:17|g
+        statsd.gauge_delta("queue.depth", -3);          // ...gauges.queue.depth:-3|g
+        statsd.timing("db.query", Duration::from_micros(1500)); // ...timers.db.query:1.5|ms
+        let timer = statsd.timer("render");             // records when dropped
+        drop(timer);
+
+        let report = statsd.stop().await;               // sends what is left, within a deadline
+        println!("{}", report.stats);                   // emitted 7 = sent 7 + buffered 0 + ...
+        let said = report.stats.to_string(); // test
+        assert!(said.starts_with("emitted 7 = sent 7 + buffered 0 + "), "{said}"); // test
+        Ok(())
+    }
+    // README ends
+
+    #[test]
+    fn use_does_what_its_comments_say() {
+        assert_eq!(copy_of("Use"), blocks()[0]);
+        main().unwrap();
+        let mut lines = SERVER.lines(7);
+        let timer = "applications.my-service.timers.render:";
+        let at = lines.iter().position(|line| line.starts_with(timer)).expect("the timer's");
+        lines.remove(at);
+        assert_eq!(lines.into_iter().collect::<std::collections::BTreeSet<_>>(),
+            claims(&blocks()[0], "applications.my-service"));
+    }
+}
+
+#[rustfmt::skip]
+mod prepared {
+    use super::{Server, blocks, claims, copy_of};
+
+    static SERVER: std::sync::LazyLock<Server> = std::sync::LazyLock::new(Server::start);
+
+    // README: Prepared metrics
+    use freewheel::{Connector, Counter, Dialect, SampleRate, Timing};
+    use std::{sync::LazyLock, time::Duration};
+
+    static STATSD: LazyLock<Connector> = LazyLock::new(|| {
+        let builder = Connector::builder("127.0.0.1").dialect(Dialect::DogStatsD); // over UDP
+        let builder = builder.port(SERVER.port()); // test
+        let statsd = builder.tag("env", "prod").build().expect("good settings");
+        statsd.start_on_thread().expect("a thread");    // without this, nothing is sent
+        statsd
+    });
+    static HITS: LazyLock<Counter> =
+        LazyLock::new(|| STATSD.counter("http.hits").tag("route", "/").build());
+
+    fn main() {
+        HITS.incr();                                    // http.hits:1|c|#env:prod,route:/
+
+        // Not worth a handle: the same at once, without an allocation.
+        STATSD.counter("http.hits").tag("route", "/admin").incr();
+
+        let tenth = SampleRate::new(0.1).expect("a rate"); // drawn before anything is formatted
+        let render = STATSD.metric::<Timing>("render").sample_rate(tenth).build();
+        render.record(Duration::from_millis(3));        // render:3|ms|@0.1|#env:prod, one time in ten
+        (0..1000).for_each(|_| render.record(Duration::from_millis(3))); // test
+
+        // A part of the service: one more handle of the same connector.
+        let db = STATSD.scoped("db").with_tag("shard", "7");
+        db.incr("queries");                             // db.queries:1|c|#env:prod,shard:7
+
+        // A static is never dropped, and what it still holds is lost with the process.
+        let report = STATSD.blocking_stop();
+        println!("{} lines are left", report.kept.lines); // none, where a server listens
+    }
+    // README ends
+
+    #[test]
+    fn prepared_metrics_do_what_their_comments_say() {
+        let readme = &blocks()[1];
+        assert_eq!(copy_of("Prepared metrics"), *readme);
+        main();
+        let arrived = SERVER.lines(STATSD.stats().sent.lines);
+        let mut arrived: std::collections::BTreeSet<_> = arrived.into_iter().collect();
+        assert!(arrived.remove("http.hits:1|c|#env:prod,route:/admin"));
+        assert_eq!(arrived, claims(readme, ""));
+    }
+}
+
+#[cfg(all(unix, feature = "axum"))]
+#[rustfmt::skip]
+mod web {
+    use super::{README, Server, blocks, copy_of};
+    use std::collections::BTreeSet;
+    use std::io::{Read, Write};
+    use std::net::SocketAddr;
+    use std::process::Command;
+
+    async fn do_something() {}
+
+    async fn served(listener: tokio::net::TcpListener) -> Result<(), Box<dyn std::error::Error>> {
+        // README: Web services
+        use axum::{Router, http::StatusCode, routing::get};
+        use freewheel::{Settings, axum::Statsd};
+
+        async fn handler(statsd: Statsd) -> StatusCode {
+            let timer = statsd.execution_timer("some-operation");
+            do_something().await;                           // a second, say
+            drop(timer);                                    // or at the end, by a panic, by a client that left
+            StatusCode::NO_CONTENT
+        }
+
+        let router = Router::new().route("/", get(handler));
+        let report = freewheel::axum::serve(listener, router, Settings::new()).await?;
+        // README ends
+        assert_eq!(report.kept.lines, 0);
+        Ok(())
+    }
+
+    async fn layered() -> Result<(), Box<dyn std::error::Error>> {
+        use axum::http::{Request, Response, StatusCode};
+        use freewheel::{Connector, tower::StatsdLayer};
+        use tower::{ServiceBuilder, ServiceExt, service_fn};
+
+        let service = service_fn(async |_: Request<()>| {
+            let mut response = Response::new(());
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            Ok::<_, std::convert::Infallible>(response)
+        });
+        // README: On tower
+        let statsd = Connector::from_env()?;                // a connector, not a builder
+        statsd.start().await?;
+        let service = ServiceBuilder::new()
+            .layer(StatsdLayer::new(&statsd, "gateway").in_flight("requests.in_flight"))
+            .service(service);                              // timers.gateway.GET.204:1.5|ms
+        // README ends
+        assert_eq!(service.oneshot(Request::new(())).await?.status(), 204);
+        assert_eq!(statsd.stop().await.kept.lines, 0);
+        Ok(())
+    }
+
+    /// Asks once, and ends this process as an orchestrator does.
+    fn ask_and_end(address: SocketAddr) {
+        let mut connection = std::net::TcpStream::connect(address).unwrap();
+        connection.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
+        assert!(Command::new("kill").arg(std::process::id().to_string()).status().unwrap().success());
+    }
+
+    const CHILD: &str = "FREEWHEEL_TEST_OF_DOCUMENTATION";
+
+    /// Either, in a process that has the environment of which README speaks.
+    #[test]
+    fn a_child() {
+        let runtime = || tokio::runtime::Runtime::new().unwrap();
+        match std::env::var(CHILD).as_deref() {
+            Ok("served") => runtime().block_on(async {
+                let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+                let address = listener.local_addr().unwrap();
+                let asking = std::thread::spawn(move || ask_and_end(address));
+                served(listener).await.unwrap();
+                asking.join().unwrap();
+            }),
+            Ok("layered") => runtime().block_on(layered()).unwrap(),
+            _ => {}
+        }
+    }
+
+    /// What it sent, as names and kinds.
+    fn sent_by(child: &str, lines: u64) -> BTreeSet<String> {
+        let server = Server::start();
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "web::a_child"]).env(CHILD, child).env_remove("STATSD_ENABLED");
+        command.env("STATSD_HOST", "127.0.0.1").env("STATSD_PORT", server.port().to_string());
+        command.env("STATSD_PROTOCOL", "udp").env("STATSD_PREFIX", "applications.my-service");
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        server.lines(lines).iter().map(|line| without_value(line)).collect()
+    }
+
+    fn without_value(line: &str) -> String {
+        let (name, rest) = line.split_once(':').unwrap();
+        format!("{name}|{}", rest.split_once('|').unwrap().1)
+    }
+
+    #[test]
+    fn a_service_sends_what_is_shown() {
+        assert_eq!(copy_of("Web services"), blocks()[2]);
+        let (_, shown) = README.split_once("each GET sends\n\n```text\n").unwrap();
+        let (shown, _) = shown.split_once("```").unwrap();
+        assert_eq!(sent_by("served", 2), shown.lines().map(without_value).collect());
+    }
+
+    #[test]
+    fn a_layer_sends_what_its_comment_says() {
+        assert_eq!(copy_of("On tower"), blocks()[3]);
+        let said = blocks()[3].lines().find_map(super::claim).map(without_value).unwrap();
+        let expected = [said, "gauges.requests.in_flight|g".to_owned()];
+        let expected = expected.map(|name| format!("applications.my-service.{name}"));
+        assert_eq!(sent_by("layered", 3), expected.into_iter().collect());
+    }
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in folder.read_dir().unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The examples of a file's documentation, with what of them is hidden.
+fn examples(source: &str) -> Vec<String> {
+    let (mut examples, mut example) = (Vec::new(), None::<String>);
+    for line in source.lines().map(str::trim_start) {
+        let text = line.strip_prefix("///").or(line.strip_prefix("//!"));
+        match (text.map(str::trim_start), &mut example) {
+            (Some(text), _) if text.starts_with("```") => match example.take() {
+                Some(ended) => examples.push(ended),
+                None => example = Some(String::new()),
+            },
+            (Some(text), Some(example)) => *example += &format!("{text}\n"),
+            (Some(_), None) => {}
+            (None, _) => example = None,
+        }
+    }
+    examples
+}
+
+/// An example that says which line a call sends asserts that it arrives.
+#[test]
+fn what_examples_say_of_lines_is_asserted() {
+    let mut files = Vec::new();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
+    let mut claimed = 0;
+    for file in files {
+        for example in examples(&std::fs::read_to_string(&file).unwrap()) {
+            for said in example.lines().filter(|line| !line.starts_with("# ")).filter_map(claim) {
+                let asserted = example.lines().any(|line| {
+                    line.starts_with("# ")
+                        && line.contains("assert")
+                        && line.contains(&format!("\"{said}\""))
+                });
+                assert!(asserted, "{}: {said}", file.display());
+                claimed += 1;
+            }
+        }
+    }
+    assert!(claimed >= 26, "{claimed}");
+}
+
+/// How many allocations it takes, once, to make a connector from another, or a handle: as
+/// `Connector::with_tag` and `Metric::build` say.
+#[test]
+fn what_a_scope_costs_is_as_documented() {
+    use freewheel::{Connector, Dialect};
+    static BUILT: LazyLock<Connector> = LazyLock::new(|| {
+        let builder = Connector::builder("127.0.0.1").dialect(Dialect::DogStatsD);
+        builder.prefix("app").tag("env", "prod").build().unwrap()
+    });
+    let allocations = |make: fn()| {
+        make();
+        let before = allocations::ALLOCATIONS.get();
+        make();
+        allocations::ALLOCATIONS.get() - before
+    };
+    let with_tag = allocations(|| drop(BUILT.with_tag("part", "checkout")));
+    let scoped = allocations(|| drop(BUILT.scoped("db")));
+    let prepared = allocations(|| drop(BUILT.counter("hits").tag("route", "/").build()));
+    assert!((10..=15).contains(&with_tag), "with_tag: {with_tag}");
+    assert!((20..=40).contains(&scoped), "scoped: {scoped}");
+    assert!((5..=10).contains(&prepared), "build: {prepared}");
+}

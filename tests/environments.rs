@@ -1,0 +1,139 @@
+//! Environments that others wrote: what they come to, and which protocol is taken of all that say one.
+
+#![allow(clippy::unwrap_used)]
+
+use freewheel::{BuildError, Builder, Connector, Protocol, Settings};
+use std::ffi::OsString;
+
+/// What these settings come to where the environment holds these variables and no others.
+fn resolve(settings: &Settings, variables: &[(&str, &str)]) -> Result<Option<Builder>, BuildError> {
+    settings.builder_from(|variable| {
+        let set = variables.iter().find(|(name, _)| *name == variable)?;
+        Some(OsString::from(set.1))
+    })
+}
+
+/// Settings that lack nothing.
+fn complete() -> Settings {
+    Settings::new().host("statsd.example").prefix("app")
+}
+
+const HOST: (&str, &str) = ("STATSD_HOST", "statsd.example");
+const PREFIX: (&str, &str) = ("STATSD_PREFIX", "app");
+
+/// Each as its author meant it, and none an error. None is a disabled connector.
+#[test]
+fn an_environment_that_others_wrote_stops_nobody() {
+    let host = ("STATSD_HOST", "10.0.0.11");
+    for (variables, expected) in [
+        // What Kubernetes sets for a Service that is named `statsd`: the port is taken, and no more.
+        (&[host, ("STATSD_PORT", "tcp://10.0.0.99:8126")][..], Some("tcp://10.0.0.11:8126")),
+        (&[host, ("STATSD_PORT", "udp://10.0.0.99:8126")], Some("tcp://10.0.0.11:8126")),
+        (&[host, ("STATSD_PORT", "UDP://10.0.0.99:8126")], Some("tcp://10.0.0.11:8126")),
+        (&[host, ("STATSD_PORT", "udp://[fd00::99]:8126")], Some("tcp://10.0.0.11:8126")),
+        (&[host, ("STATSD_PORT", " udp://10.0.0.99:8126\n")], Some("tcp://10.0.0.11:8126")),
+        (
+            &[host, ("STATSD_PORT", "tcp://10.0.0.99:8126"), ("STATSD_PROTOCOL", "udp")],
+            Some("udp://10.0.0.11:8126"),
+        ),
+        (&[("STATSD_PORT", "udp://10.0.0.11:8125")], None),
+        (
+            &[
+                host,
+                ("STATSD_SERVICE_HOST", "10.0.0.99"),
+                ("STATSD_SERVICE_PORT", "99"),
+                ("STATSD_PORT_8125_UDP", "udp://10.0.0.99:99"),
+                ("STATSD_PORT_8125_UDP_ADDR", "10.0.0.99"),
+                ("STATSD_PORT_8125_UDP_PORT", "99"),
+                ("STATSD_PORT_8125_UDP_PROTO", "udp"),
+            ],
+            Some("tcp://10.0.0.11:8125"),
+        ),
+        // What compose passes on where nothing is set.
+        (&[host, ("STATSD_PORT", "")], Some("tcp://10.0.0.11:8125")),
+        (&[host, ("STATSD_PORT", " ")], Some("tcp://10.0.0.11:8125")),
+        (&[host, ("STATSD_PROTOCOL", "")], Some("tcp://10.0.0.11:8125")),
+        (&[host, ("STATSD_PROTOCOL", "\t")], Some("tcp://10.0.0.11:8125")),
+        (&[("STATSD_HOST", "")], None),
+        (&[("STATSD_HOST", " ")], None),
+        (&[host, ("STATSD_PREFIX", " ")], Some("tcp://10.0.0.11:8125")),
+        (&[host, ("STATSD_ENABLED", "")], None),
+        (&[host, ("STATSD_ENABLED", " ")], None),
+        // What comes out of files and shells.
+        (&[("STATSD_HOST", " 10.0.0.11\r\n")], Some("tcp://10.0.0.11:8125")),
+        (&[host, ("STATSD_PORT", "8126\n")], Some("tcp://10.0.0.11:8126")),
+        (&[host, ("STATSD_PORT", " 8126 ")], Some("tcp://10.0.0.11:8126")),
+        (&[host, ("STATSD_PROTOCOL", "udp\n")], Some("udp://10.0.0.11:8125")),
+        (&[host, ("STATSD_ENABLED", "true\n")], Some("tcp://10.0.0.11:8125")),
+        (&[host, ("STATSD_ENABLED", "False")], None),
+        // In any case.
+        (&[host, ("STATSD_PROTOCOL", "UDP")], Some("udp://10.0.0.11:8125")),
+        (&[host, ("STATSD_PROTOCOL", "Tcp")], Some("tcp://10.0.0.11:8125")),
+        #[cfg(unix)]
+        (
+            &[("STATSD_HOST", " /run/statsd\n"), ("STATSD_PROTOCOL", "UnixGram")],
+            Some("unixgram:///run/statsd"),
+        ),
+    ] {
+        let settings = Settings::new().service("shop").environment("production");
+        let builder =
+            resolve(&settings, variables).unwrap_or_else(|bad| panic!("{variables:?}: {bad}"));
+        let connector = builder.map(|builder| format!("{:?}", builder.build().unwrap()));
+        assert_eq!(connector.is_some(), expected.is_some(), "{variables:?}");
+        for (connector, expected) in connector.iter().zip(expected) {
+            assert!(
+                connector.contains(&format!("endpoint: {expected},")),
+                "{variables:?}: {connector}"
+            );
+        }
+    }
+    // The prefix too.
+    let variables = [HOST, ("STATSD_PREFIX", " app\n")];
+    let builder = resolve(&Settings::new(), &variables).unwrap().unwrap();
+    let expected = Connector::builder("statsd.example").prefix("app");
+    assert_eq!(format!("{builder:?}"), format!("{expected:?}"));
+}
+
+/// Stated, then STATSD_PROTOCOL, then the dialect.
+#[test]
+fn the_protocol_is_the_setting_then_the_variable_then_the_dialects() {
+    use freewheel::Dialect;
+    let scheme = |settings: &Settings, variables: &[(&str, &str)]| {
+        let builder = resolve(settings, variables).unwrap().unwrap();
+        let connector = format!("{:?}", builder.build().unwrap());
+        connector.split_once("://").unwrap().0.rsplit(' ').next().unwrap().to_owned()
+    };
+    let (tcp, udp) = (("STATSD_PROTOCOL", "tcp"), ("STATSD_PROTOCOL", "udp"));
+    let dogstatsd = || complete().tune(|builder| builder.dialect(Dialect::DogStatsD));
+    assert_eq!(scheme(&complete(), &[]), "tcp");
+    assert_eq!(scheme(&complete(), &[udp]), "udp");
+    assert_eq!(scheme(&dogstatsd(), &[]), "udp");
+    assert_eq!(scheme(&dogstatsd(), &[("STATSD_PROTOCOL", "")]), "udp");
+    assert_eq!(scheme(&dogstatsd(), &[tcp]), "tcp");
+    assert_eq!(scheme(&dogstatsd().protocol(Protocol::Tcp), &[udp]), "tcp");
+    assert_eq!(scheme(&complete().protocol(Protocol::Udp), &[tcp]), "udp");
+    // Wherever it is stated.
+    let stated = dogstatsd().tune(|builder| builder.protocol(Protocol::Tcp));
+    assert_eq!(scheme(&stated, &[udp]), "tcp");
+    let by_url = complete().tune(|_| Connector::from_url("udp://127.0.0.1").unwrap());
+    assert_eq!(scheme(&by_url, &[tcp]), "udp");
+    assert_eq!(scheme(&by_url.protocol(Protocol::Tcp), &[udp]), "tcp");
+    // The dialect may come after.
+    let builder = resolve(&complete(), &[]).unwrap().unwrap();
+    assert!(
+        format!("{:?}", builder.dialect(Dialect::DogStatsD).build().unwrap()).contains("udp://")
+    );
+}
+
+#[test]
+fn an_error_shows_a_value_escaped_and_cut_after_64_bytes() {
+    let long = format!("\u{1b}[31m{}", "x".repeat(1000));
+    let shown = format!(r#""\u{{1b}}[31m{}"…"#, "x".repeat(64 - 10));
+    for variable in ["STATSD_HOST", "STATSD_PORT", "STATSD_PROTOCOL"] {
+        let variables = [(variable, &*long), HOST, PREFIX];
+        let refused = resolve(&Settings::new(), &variables).unwrap_err();
+        assert_eq!((refused.setting(), refused.value()), (variable, &*shown));
+    }
+    let prefix = [HOST, ("STATSD_PREFIX", &*long)];
+    assert_eq!(resolve(&Settings::new(), &prefix).unwrap_err().value(), shown);
+}
