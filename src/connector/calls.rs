@@ -212,12 +212,11 @@ impl Inner {
 
     fn inject(&self, path: &str, value: &str, code: &str) {
         let Some(digits) = Injected::new(value, code) else { return self.refuse() };
-        let number = Number { sign: Sign::None, digits };
         let scope = &self.scoped.scope;
         let head = scope.bare_head();
         // Or it would be an event, if that is what its path begins like.
-        let first = if head.is_empty() { scope.first_name(path) } else { path };
-        let line = || Line::new(head, first, number, b"\n");
+        let first = if head.is_empty() { scope.first_path(path) } else { path };
+        let line = || Line::injected(head, first, digits);
         if scope.is_path_altered() || first.len() < path.len() {
             self.exchange.emit(|| Altered(line()));
         } else {

@@ -209,6 +209,15 @@ impl Type {
     }
 }
 
+/// Which numbers servers read as they are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Numbers {
+    All,
+    /// Whole ones of 64 bits, with a sign or without.
+    Whole,
+    NotNegative,
+}
+
 /// How tags are written.
 #[derive(Clone, Copy)]
 pub(crate) struct TagSyntax {
@@ -230,6 +239,28 @@ impl Dialect {
             Type::Histogram => matches!(self, Self::Extended | Self::DogStatsD | Self::Influx),
             Type::Distribution => self == Self::DogStatsD,
             Type::Meter => self == Self::Extended,
+        }
+    }
+
+    /// Whether its servers weigh a sampled line of this type by a whole number of lines, or its value by a
+    /// whole number. The table at [`SampleRate`](crate::SampleRate#what-is-sent) has the reasons.
+    pub(crate) fn weighs_whole(self, kind: Type) -> bool {
+        match self {
+            Self::Extended | Self::Influx => true,
+            Self::Graphite => false,
+            Self::StatsD | Self::DogStatsD | Self::Librato | Self::SignalFx => {
+                kind != Type::Counter
+            }
+        }
+    }
+
+    /// Telegraf cuts a counter to a whole number of 64 bits, and refuses all that begin with a sign but for
+    /// counters and gauges.
+    pub(crate) fn numbers(self, kind: Type) -> Numbers {
+        match (self, kind) {
+            (Self::Influx, Type::Counter) => Numbers::Whole,
+            (Self::Influx, Type::Histogram) => Numbers::NotNegative,
+            _ => Numbers::All,
         }
     }
 
@@ -262,15 +293,26 @@ impl Dialect {
     }
 
     pub(crate) fn rules(self) -> Rules {
-        let member = Rule::Field;
-        let all = |rule| Rules { name: rule, key: rule, value: rule, member };
+        let all = |rule| Rules {
+            name: rule,
+            key: rule,
+            value: rule,
+            member: Rule::Field,
+            is_signed: true,
+        };
         match self {
-            Self::StatsD | Self::Extended => Rules { member: Rule::Member, ..all(Rule::Field) },
-            Self::DogStatsD => {
-                Rules { name: Rule::Field, key: Rule::Key, value: Rule::Value, member }
-            }
+            Self::StatsD => Rules { member: Rule::Member, is_signed: false, ..all(Rule::Name) },
+            Self::Extended => Rules { member: Rule::Member, ..all(Rule::Name) },
+            Self::DogStatsD => Rules {
+                name: Rule::Name,
+                key: Rule::Key,
+                value: Rule::Value,
+                member: Rule::Bar,
+                is_signed: true,
+            },
             Self::Graphite => all(Rule::Strict),
-            Self::Influx | Self::Librato | Self::SignalFx => all(Rule::Word),
+            Self::Influx => Rules { is_signed: false, ..all(Rule::Word) },
+            Self::Librato | Self::SignalFx => all(Rule::Word),
         }
     }
 }
@@ -283,4 +325,6 @@ pub(crate) struct Rules {
     pub(crate) value: Rule,
     /// In the members of sets.
     pub(crate) member: Rule,
+    /// Whether these may begin with a sign.
+    pub(crate) is_signed: bool,
 }
