@@ -18,7 +18,9 @@ use super::text::Short;
 ///
 /// What a dialect has no word for is never sent in another's: a metric that needs it is refused by
 /// [`try_build`](crate::Metric::try_build), or its lines are dropped and counted as
-/// [unsupported](crate::Drops::unsupported).
+/// [unsupported](crate::Drops::unsupported). So are numbers that its servers do not read as they are meant: in
+/// `Influx` counters that are not whole numbers of 64 bits, which Telegraf cuts, and histograms below zero,
+/// which it drops. [Sample rates](crate::SampleRate#what-is-sent) have a table of their own.
 ///
 /// # Clean input
 ///
@@ -29,10 +31,26 @@ use super::text::Short;
 ///
 /// | dialect | in names | in keys | in values | in members of sets |
 /// |---|---|---|---|---|
-/// | `StatsD`, `Extended` | `:` `\|` | | | `:` `\|` `@` `#` |
-/// | `DogStatsD` | `:` `\|` | `:` `\|` `,` | `\|` `,` | `:` `\|` |
+/// | `StatsD` | `#` `,` `:` `;` `=` `@` `[` `]` `\|` | | | `:` `\|` `@` `#`, and a sign at the beginning |
+/// | `Extended` | the same | | | `:` `\|` `@` `#` |
+/// | `DogStatsD` | the same | `:` `\|` `,` | `\|` `,` | `\|` |
 /// | `Graphite` | all but ASCII letters, digits, `_` `-` `.` | the same | the same | `:` `\|` |
-/// | `Influx`, `Librato`, `SignalFx` | space `!` `#` `,` `:` `;` `=` `[` `\` `]` `^` `\|` `~` | the same | the same | `:` `\|` |
+/// | `Influx` | space `!` `#` `,` `:` `;` `=` `[` `\` `]` `^` `\|` `~` | the same | the same | `:` `\|`, and a sign at the beginning |
+/// | `Librato`, `SignalFx` | the same | the same | the same | `:` `\|` |
+///
+/// So no name is more than a name at any of these servers, whatever the dialect:
+///
+/// | server | ends a name, or begins a tag in it |
+/// |---|---|
+/// | statsd | `:`; before Graphite `;` and `=` |
+/// | Telegraf | `:` `,` |
+/// | statsd_exporter | `:` `,` `#` `[` `]` |
+/// | netdata | `:` `=` `\|` |
+/// | collectd, Vector, the Datadog Agent | `:` `\|` |
+///
+/// (`@` is forbidden by the protocol's older text; Graphite's server leaves it out.) Of tags and
+/// members this is said of the dialect's own servers alone. What a dialect becomes at other servers:
+/// [At other servers](crate::design#at-other-servers).
 ///
 /// In `DogStatsD` a line that would begin with `_sc` or `_e{` loses that `_`, or it would be read
 /// as a service check or an event.
@@ -63,7 +81,8 @@ pub enum Dialect {
     /// ```
     Extended,
     /// The Datadog Agent's, of any [version](DogStatsDVersion). A gauge is always set, never
-    /// changed, so there are no gauge changes.
+    /// changed, so there are no gauge changes. Other servers read some of it
+    /// [otherwise](crate::design#at-other-servers), or drop it.
     ///
     /// ```
     /// # use freewheel::{Connector, Dialect};
@@ -81,7 +100,7 @@ pub enum Dialect {
     /// # Ok::<(), freewheel::BuildError>(())
     /// ```
     Graphite,
-    /// Telegraf, in front of InfluxDB.
+    /// Telegraf, in front of InfluxDB. Counters are whole numbers, and histograms not below zero.
     ///
     /// ```
     /// # use freewheel::{Connector, Dialect};

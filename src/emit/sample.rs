@@ -28,7 +28,7 @@ use std::num::NonZeroU64;
 ///
 /// A rate that is 1/n for a whole n, or within a millionth of its value, is sent as 1/n, and every server
 /// weighs such a line n times, for n up to a million. (Where servers would read n - 1 from the text that is
-/// nearest to 1/n, the next number below is sent: `@0.010752688172043008` for one in 93.)
+/// nearest to 1/n, the next number below is sent: `@0.01075268817204301` for one in 93.)
 ///
 /// Most servers weigh a line by a whole number of lines, so other rates are not read as they are
 /// meant: of `@0.7` the Agent makes 1, and a third of the timings are missing. Where that is so, one in n is
