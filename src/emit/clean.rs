@@ -61,7 +61,7 @@ impl Rule {
     }
 }
 
-/// Those bytes are whose highest bit is set; the others mean nothing.
+/// All bits of a suspect byte are set, and none of the others'.
 type Suspects = i8x16;
 
 /// The three ranges between letters, digits, and `_ - . /`: what [`Rule::Name`] forbids is in them, and what

@@ -79,7 +79,6 @@ impl<D: Digits> Number<D> {
     }
 
     /// Whether it is a whole number of 64 bits, with a sign or without.
-    #[cold]
     fn is_i64(&self) -> bool {
         const LONGEST: usize = "9223372036854775808".len();
         let len = self.digits.len();
