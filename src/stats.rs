@@ -48,8 +48,8 @@ pub struct Drops {
     pub oversize: Tally,
     /// An empty name, a number that is not finite, a negative time. Such lines have no bytes.
     pub invalid: Tally,
-    /// The [dialect](crate::Dialect) has no word for the metric, or no tags. Such lines have no
-    /// bytes.
+    /// The [dialect](crate::Dialect) has no word for the metric, or no tags, or its servers would not read
+    /// the number as it is meant. Such lines have no bytes.
     pub unsupported: Tally,
     /// The thread was ending and had given up its place. Their bytes are not counted.
     pub thread_exit: Tally,

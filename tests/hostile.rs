@@ -21,7 +21,7 @@ use support::{assert_balanced, flush, started};
 fn hostile() -> impl Strategy<Value = String> {
     let character = prop_oneof![
         3 => prop::sample::select(
-            ":|,;=#[]@!^~\\ \n\r\0\t\u{7f}\u{80}\u{85}\u{9f}\u{a0}\u{2028}é_sce{".chars().collect::<Vec<_>>()
+            ":|,;=#[]@!^~+-\\ \n\r\0\t\u{7f}\u{80}\u{85}\u{9f}\u{a0}\u{2028}é_sce{".chars().collect::<Vec<_>>()
         ),
         3 => prop::char::range('a', 'z'),
         1 => any::<char>(),

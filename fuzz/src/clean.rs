@@ -28,6 +28,10 @@ pub fn has_tags(dialect: Dialect) -> bool {
 pub fn is_forbidden(dialect: Dialect, place: Place, character: char) -> bool {
     let word = character.is_ascii_alphanumeric() || matches!(character, '_' | '-' | '.');
     let separates = match (dialect, place) {
+        (Dialect::StatsD | Dialect::Extended | Dialect::DogStatsD, Place::Name) => {
+            matches!(character, '#' | ',' | ':' | ';' | '=' | '@' | '[' | ']' | '|')
+        }
+        (Dialect::DogStatsD, Place::Member) => character == '|',
         (Dialect::StatsD | Dialect::Extended, Place::Member) => {
             matches!(character, ':' | '|' | '@' | '#')
         }
@@ -49,8 +53,14 @@ pub fn clean(dialect: Dialect, place: Place, text: &str) -> (String, bool) {
     if text.is_empty() {
         return ("_".to_owned(), true);
     }
+    let has_sign = text.starts_with(['+', '-'])
+        && place == Place::Member
+        && matches!(dialect, Dialect::StatsD | Dialect::Influx);
     let replace = |c| if is_forbidden(dialect, place, c) { '_' } else { c };
-    let clean: String = text.chars().map(replace).collect();
+    let mut clean: String = text.chars().map(replace).collect();
+    if has_sign {
+        clean.replace_range(..1, "_");
+    }
     let altered = clean != text;
     (clean, altered)
 }

@@ -36,7 +36,8 @@ enum Name<'a> {
 
 const SUSPECTS: &[char] = &[
     ':', '|', '\n', '\r', '\0', '\t', '\x1f', ' ', '~', '\x7f', '\u{80}', '\u{85}', '\u{9f}',
-    '\u{a0}', 'é', '\u{2028}', '\u{feff}', '😀', '9', ';', '{', '}', '.', '_',
+    '\u{a0}', 'é', '\u{2028}', '\u{feff}', '😀', '9', ';', '{', '}', '.', '_', '=', ',', '#', '@',
+    '[', ']',
 ];
 
 impl Name<'_> {
@@ -71,6 +72,8 @@ enum Call<'a> {
 
 /// The lines that a call means.
 struct Meant {
+    /// What its name must not hold.
+    forbidden: fn(char) -> bool,
     kind: &'static str,
     code: String,
     /// One for each line.
@@ -79,7 +82,7 @@ struct Meant {
 
 impl Meant {
     fn new(kind: &'static str, code: &str, value: Value) -> Self {
-        Self { kind, code: code.to_owned(), values: vec![value] }
+        Self { forbidden: is_forbidden, kind, code: code.to_owned(), values: vec![value] }
     }
 }
 
@@ -123,18 +126,24 @@ impl Call<'_> {
             Self::ShortTiming { nanoseconds } => time(milliseconds(nanoseconds.into())),
             Self::TimingSeconds(seconds) => time(seconds_as_milliseconds(seconds.double())?),
             Self::Inject { value, code } => {
-                let ends_value = value.is_empty() || value.contains(is_forbidden);
+                let ends_value = value.is_empty() || value.contains(ends_field);
                 let ends_line = code.is_empty() || code.contains(char::is_control);
                 if ends_value || ends_line {
                     return None;
                 }
-                Meant::new("", code, Value::exactly(value))
+                Meant { forbidden: ends_field, ..Meant::new("", code, Value::exactly(value)) }
             }
         })
     }
 }
 
+/// In names.
 fn is_forbidden(character: char) -> bool {
+    ends_field(character) || "#,;=@[]".contains(character)
+}
+
+/// In what is injected.
+fn ends_field(character: char) -> bool {
     matches!(character, ':' | '|') || character.is_control()
 }
 
@@ -234,7 +243,8 @@ impl<'a> Model<'a> {
             self.full_blocks += 1;
             self.used = 0;
         }
-        let clean: String = path.chars().map(|c| if is_forbidden(c) { '_' } else { c }).collect();
+        let clean: String =
+            path.chars().map(|c| if (meant.forbidden)(c) { '_' } else { c }).collect();
         let written = asked - (path.len() - clean.len()) * count;
         self.used += written;
         self.stats.emitted += size(written);

@@ -116,7 +116,7 @@ fn records_that_find_no_room_are_counted() {
         let exchange = exchange();
         let mut flusher = exchange.collector().expect("nobody has it");
         // Three of its four slots are taken.
-        (0..3).for_each(|index| exchange.emit_ordered(&line(0, index)));
+        ordered_emitter(&exchange, 0, 3).join().expect("no panic");
         let writers = [1, 2].map(|thread| ordered_emitter(&exchange, thread, 1));
         flusher.sweep();
         let mut received = flusher.consume();
@@ -133,7 +133,7 @@ fn records_that_find_no_room_are_counted() {
 fn who_finds_no_flusher_makes_room() {
     explore("who_finds_no_flusher_makes_room", Some(2), 1, || {
         let exchange = exchange();
-        (0..3).for_each(|index| exchange.emit_ordered(&line(0, index)));
+        ordered_emitter(&exchange, 0, 3).join().expect("no panic");
         let writers = [1, 2].map(|thread| ordered_emitter(&exchange, thread, 2));
         writers.into_iter().for_each(|writer| writer.join().expect("no panic"));
         let mut flusher = exchange.collector().expect("nobody has it");

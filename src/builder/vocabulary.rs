@@ -79,7 +79,8 @@ impl Builder {
     ///
     /// Calls by name look for their pattern each time, [prepared](crate::Metric::build) metrics once.
     /// Gauges and sets are not sampled, nor is what has a timestamp: the server could not make up
-    /// for it. Refused: an empty pattern.
+    /// for it. What is sent of a rate depends on [kind and dialect](SampleRate#what-is-sent). Refused: an
+    /// empty pattern.
     ///
     /// ```
     /// use freewheel::{Connector, SampleRate};

@@ -27,7 +27,8 @@ impl Connector {
         }
     }
 
-    /// Counts `amount`, which may be negative or fractional.
+    /// Counts `amount`, which may be negative or fractional (in `Influx`
+    /// [whole](crate::Dialect#variant.Influx) alone).
     #[inline]
     pub fn incr_by(&self, name: &str, amount: impl Value) {
         if let Some(inner) = &self.plain {
@@ -135,7 +136,8 @@ impl Connector {
     /// Sends `{prefix.}{path}:{value}|{type_code}`: for what the other calls do not offer.
     ///
     /// `:`, `|` and control characters of the path become `_`, and in DogStatsD it begins neither an event
-    /// nor a service check; all else stays as it is, also what separates tags in the dialect. A value with `:`, `|` or a control character is
+    /// nor a service check; all else stays as it is, also what separates tags, and the `=` that ends a name at
+    /// netdata: it is not for names that come from outside. A value with `:`, `|` or a control character is
     /// dropped and counted as invalid, as is an empty one. The type code may be followed by
     /// further fields (`c|@0.1`): only control characters are refused there. No tags are added to it,
     /// nor anything else, whatever the dialect.
@@ -212,12 +214,11 @@ impl Inner {
 
     fn inject(&self, path: &str, value: &str, code: &str) {
         let Some(digits) = Injected::new(value, code) else { return self.refuse() };
-        let number = Number { sign: Sign::None, digits };
         let scope = &self.scoped.scope;
         let head = scope.bare_head();
         // Or it would be an event, if that is what its path begins like.
-        let first = if head.is_empty() { scope.first_name(path) } else { path };
-        let line = || Line::new(head, first, number, b"\n");
+        let first = if head.is_empty() { scope.first_path(path) } else { path };
+        let line = || Line::injected(head, first, digits);
         let is_gauge = code == "g" || code.starts_with("g|");
         match (scope.is_path_altered() || first.len() < path.len(), is_gauge) {
             (false, false) => self.exchange.emit(line),

@@ -38,7 +38,7 @@ pub(super) fn copy_first<const N: usize>(to: &mut [u8], chunk: [u8; N]) {
 }
 
 #[inline(always)]
-fn copy_last<const N: usize>(to: &mut [u8], chunk: [u8; N]) {
+pub(super) fn copy_last<const N: usize>(to: &mut [u8], chunk: [u8; N]) {
     if let Some(to) = to.last_chunk_mut() {
         *to = chunk;
     }

@@ -10,7 +10,7 @@ use super::dialect::{Cardinality, Type};
 use super::field::Field;
 use super::line::OneLine;
 use super::rendered::Rendered;
-use super::sample::SampleRate;
+use super::sample::Chance;
 use super::scope::Scope;
 use super::tags::Tags;
 use super::text::Text;
@@ -24,7 +24,7 @@ pub(crate) struct Plan<'a, T> {
     pub(crate) kind: Type,
     pub(crate) name: &'a str,
     pub(crate) tags: T,
-    pub(crate) rate: Option<&'a SampleRate>,
+    pub(crate) rate: Option<&'a Chance>,
     pub(crate) extras: &'a Extras,
 }
 

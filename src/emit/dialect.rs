@@ -18,7 +18,9 @@ use super::text::Short;
 ///
 /// What a dialect has no word for is never sent in another's: a metric that needs it is refused by
 /// [`try_build`](crate::Metric::try_build), or its lines are dropped and counted as
-/// [unsupported](crate::Drops::unsupported).
+/// [unsupported](crate::Drops::unsupported). So are numbers that its servers do not read as they are meant: in
+/// `Influx` counters that are not whole numbers of 64 bits, which Telegraf cuts, and histograms below zero,
+/// which it drops. [Sample rates](crate::SampleRate#what-is-sent) have a table of their own.
 ///
 /// # Clean input
 ///
@@ -29,10 +31,26 @@ use super::text::Short;
 ///
 /// | dialect | in names | in keys | in values | in members of sets |
 /// |---|---|---|---|---|
-/// | `StatsD`, `Extended` | `:` `\|` | | | `:` `\|` `@` `#` |
-/// | `DogStatsD` | `:` `\|` | `:` `\|` `,` | `\|` `,` | `:` `\|` |
+/// | `StatsD` | `#` `,` `:` `;` `=` `@` `[` `]` `\|` | | | `:` `\|` `@` `#`, and a sign at the beginning |
+/// | `Extended` | the same | | | `:` `\|` `@` `#` |
+/// | `DogStatsD` | the same | `:` `\|` `,` | `\|` `,` | `\|` |
 /// | `Graphite` | all but ASCII letters, digits, `_` `-` `.` | the same | the same | `:` `\|` |
-/// | `Influx`, `Librato`, `SignalFx` | space `!` `#` `,` `:` `;` `=` `[` `\` `]` `^` `\|` `~` | the same | the same | `:` `\|` |
+/// | `Influx` | space `!` `#` `,` `:` `;` `=` `[` `\` `]` `^` `\|` `~` | the same | the same | `:` `\|`, and a sign at the beginning |
+/// | `Librato`, `SignalFx` | the same | the same | the same | `:` `\|` |
+///
+/// So no name is more than a name at any of these servers, whatever the dialect:
+///
+/// | server | ends a name, or begins a tag in it |
+/// |---|---|
+/// | statsd | `:`; before Graphite `;` and `=` |
+/// | Telegraf | `:` `,` |
+/// | statsd_exporter | `:` `,` `#` `[` `]` |
+/// | netdata | `:` `=` `\|` |
+/// | collectd, Vector, the Datadog Agent | `:` `\|` |
+///
+/// (`@` is forbidden by the protocol's older text; Graphite's server leaves it out.) Of tags and
+/// members this is said of the dialect's own servers alone. What a dialect becomes at other servers:
+/// [At other servers](crate::design#at-other-servers).
 ///
 /// In `DogStatsD` a line that would begin with `_sc` or `_e{` loses that `_`, or it would be read
 /// as a service check or an event.
@@ -78,7 +96,8 @@ pub enum Dialect {
     Extended,
     /// The Datadog Agent's, of any [version](DogStatsDVersion). A gauge is always set, never
     /// changed, so there are no gauge changes. Unless a [protocol](crate::Builder::protocol) is stated,
-    /// lines go over UDP.
+    /// lines go over UDP. Other servers read some of it
+    /// [otherwise](crate::design#at-other-servers), or drop it.
     ///
     /// ```
     /// # use freewheel::{Connector, Dialect};
@@ -110,7 +129,7 @@ pub enum Dialect {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     Graphite,
-    /// Telegraf, in front of InfluxDB.
+    /// Telegraf, in front of InfluxDB. Counters are whole numbers, and histograms not below zero.
     ///
     /// ```
     /// # use freewheel::{Connector, Dialect};
@@ -259,6 +278,15 @@ impl Type {
     }
 }
 
+/// Which numbers servers read as they are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Numbers {
+    All,
+    /// Whole ones of 64 bits, with a sign or without.
+    Whole,
+    NotNegative,
+}
+
 /// How tags are written.
 #[derive(Clone, Copy)]
 pub(crate) struct TagSyntax {
@@ -280,6 +308,28 @@ impl Dialect {
             Type::Histogram => matches!(self, Self::Extended | Self::DogStatsD | Self::Influx),
             Type::Distribution => self == Self::DogStatsD,
             Type::Meter => self == Self::Extended,
+        }
+    }
+
+    /// Whether its servers weigh a sampled line of this type by a whole number of lines, or its value by a
+    /// whole number. The table at [`SampleRate`](crate::SampleRate#what-is-sent) has the reasons.
+    pub(crate) fn weighs_whole(self, kind: Type) -> bool {
+        match self {
+            Self::Extended | Self::Influx => true,
+            Self::Graphite => false,
+            Self::StatsD | Self::DogStatsD | Self::Librato | Self::SignalFx => {
+                kind != Type::Counter
+            }
+        }
+    }
+
+    /// Telegraf cuts a counter to a whole number of 64 bits, and refuses all that begin with a sign but for
+    /// counters and gauges.
+    pub(crate) fn numbers(self, kind: Type) -> Numbers {
+        match (self, kind) {
+            (Self::Influx, Type::Counter) => Numbers::Whole,
+            (Self::Influx, Type::Histogram) => Numbers::NotNegative,
+            _ => Numbers::All,
         }
     }
 
@@ -312,15 +362,26 @@ impl Dialect {
     }
 
     pub(crate) fn rules(self) -> Rules {
-        let member = Rule::Field;
-        let all = |rule| Rules { name: rule, key: rule, value: rule, member };
+        let all = |rule| Rules {
+            name: rule,
+            key: rule,
+            value: rule,
+            member: Rule::Field,
+            is_signed: true,
+        };
         match self {
-            Self::StatsD | Self::Extended => Rules { member: Rule::Member, ..all(Rule::Field) },
-            Self::DogStatsD => {
-                Rules { name: Rule::Field, key: Rule::Key, value: Rule::Value, member }
-            }
+            Self::StatsD => Rules { member: Rule::Member, is_signed: false, ..all(Rule::Name) },
+            Self::Extended => Rules { member: Rule::Member, ..all(Rule::Name) },
+            Self::DogStatsD => Rules {
+                name: Rule::Name,
+                key: Rule::Key,
+                value: Rule::Value,
+                member: Rule::Bar,
+                is_signed: true,
+            },
             Self::Graphite => all(Rule::Strict),
-            Self::Influx | Self::Librato | Self::SignalFx => all(Rule::Word),
+            Self::Influx => Rules { is_signed: false, ..all(Rule::Word) },
+            Self::Librato | Self::SignalFx => all(Rule::Word),
         }
     }
 }
@@ -333,4 +394,6 @@ pub(crate) struct Rules {
     pub(crate) value: Rule,
     /// In the members of sets.
     pub(crate) member: Rule,
+    /// Whether these may begin with a sign.
+    pub(crate) is_signed: bool,
 }

@@ -41,6 +41,16 @@ pub(crate) struct Member<'a> {
     pub(crate) scope: &'a Scope,
 }
 
+impl<'a> Member<'a> {
+    /// What is put in place of a sign that must not be the first character, and the rest.
+    fn parts(&self) -> (&'static str, &'a str) {
+        match self.text.strip_prefix(['+', '-']) {
+            Some(rest) if !self.scope.rules.is_signed => ("_", rest),
+            _ => ("", self.text),
+        }
+    }
+}
+
 impl Field for Member<'_> {
     #[inline(always)]
     fn size(&self) -> usize {
@@ -48,9 +58,15 @@ impl Field for Member<'_> {
     }
     #[inline(always)]
     fn put(&self, text: &mut Text<'_>) -> bool {
-        text.put_text(self.text, self.scope.rules.member)
+        let (sign, rest) = self.parts();
+        sign.is_empty() && text.put_text(rest, self.scope.rules.member)
     }
     fn put_cleaned(&self, text: &mut Text<'_>) -> bool {
-        text.put_cleaned_text(self.text, self.scope.rules.member)
+        let (sign, rest) = self.parts();
+        text.put(sign.as_bytes());
+        if !sign.is_empty() && rest.is_empty() {
+            return true;
+        }
+        text.put_cleaned_text(rest, self.scope.rules.member) | !sign.is_empty()
     }
 }

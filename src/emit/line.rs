@@ -9,7 +9,7 @@ use crate::handoff::{MARGIN, WriteLine, Written};
 
 /// A metric about to be written. Generic, so that each call is compiled to the copies that it
 /// needs and no more.
-pub(crate) struct Line<'a, D, const TAIL: usize> {
+pub(crate) struct Line<'a, D, const TAIL: usize, const INJECTED: bool = false> {
     head: &'a Rendered,
     name: &'a str,
     sign: Sign,
@@ -29,6 +29,18 @@ impl<'a, D: Digits, const TAIL: usize> Line<'a, D, TAIL> {
         let Number { sign, digits } = number;
         Self { head, name, sign, digits, tail }
     }
+}
+
+impl<'a> Line<'a, Injected<'a>, 1, true> {
+    /// Any path, value, type and further fields.
+    pub(crate) fn injected(head: &'a Rendered, path: &'a str, digits: Injected<'a>) -> Self {
+        Self { head, name: path, sign: Sign::None, digits, tail: b"\n" }
+    }
+}
+
+impl<D: Digits, const TAIL: usize, const INJECTED: bool> Line<'_, D, TAIL, INJECTED> {
+    /// An injected path may hold tags.
+    const NAME: Rule = if INJECTED { Rule::Field } else { Rule::Name };
 
     /// The size that it has on the wire; a name that must be altered can make it smaller.
     #[inline(always)]
@@ -60,7 +72,7 @@ impl<'a, D: Digits, const TAIL: usize> Line<'a, D, TAIL> {
     }
 }
 
-impl<D: Digits, const TAIL: usize> WriteLine for Line<'_, D, TAIL> {
+impl<D: Digits, const TAIL: usize, const INJECTED: bool> WriteLine for Line<'_, D, TAIL, INJECTED> {
     #[inline(always)]
     fn lines(&self) -> u64 {
         1
@@ -73,7 +85,7 @@ impl<D: Digits, const TAIL: usize> WriteLine for Line<'_, D, TAIL> {
         }
         let mut text = Text::new(room);
         text.put_rendered(self.head);
-        if !text.put_name(self.name) {
+        if !text.put_name(self.name, Self::NAME) {
             return 0;
         }
         self.end(&mut text);
@@ -90,13 +102,13 @@ impl<D: Digits, const TAIL: usize> WriteLine for Line<'_, D, TAIL> {
         let room_before = room.len();
         let mut text = Text::new(room);
         text.put_rendered(self.head);
-        let altered = text.put_cleaned(self.name);
+        let altered = text.put_cleaned(self.name, Self::NAME);
         self.end(&mut text);
         Written::Line { bytes: room_before - text.left(), altered }
     }
 }
 
-impl<D: Digits, const TAIL: usize> OneLine for Line<'_, D, TAIL> {
+impl<D: Digits, const TAIL: usize, const INJECTED: bool> OneLine for Line<'_, D, TAIL, INJECTED> {
     #[inline(always)]
     fn size(&self) -> usize {
         Self::size(self)

@@ -1,7 +1,7 @@
 //! Scopes: what the lines of a connector have in common, rendered.
 
-use super::clean::cleaned;
-use super::dialect::{Cardinality, Dialect, DogStatsDVersion, Rules, TagSyntax, Type};
+use super::clean::{Rule, cleaned};
+use super::dialect::{Cardinality, Dialect, DogStatsDVersion, Numbers, Rules, TagSyntax, Type};
 use super::rendered::Rendered;
 use super::tags::TagWriter;
 use super::text::Text;
@@ -28,6 +28,8 @@ pub(crate) struct Scope {
     path: String,
     /// As the type is needed for each line, told by bits.
     types: u8,
+    /// Of which types sampled lines are one in a whole number, told by bits.
+    whole: u8,
     pub(super) writer: Option<TagWriter>,
     pub(super) rules: Rules,
     pub(super) tags: Rendered,
@@ -56,7 +58,9 @@ impl Scope {
         origin: &Origin,
     ) -> Self {
         let head = |kind| Rendered::head(prefix, if type_prefixes { kind } else { "" });
-        let bit = |kind: Type| u8::from(dialect.has(kind)) << kind as u8;
+        let bits = |is: &dyn Fn(Type) -> bool| {
+            Type::ALL.into_iter().map(|kind| u8::from(is(kind)) << kind as u8).sum()
+        };
         let syntax = dialect.tags();
         let rules = dialect.rules();
         let end = |cardinality: Option<Cardinality>| {
@@ -77,7 +81,8 @@ impl Scope {
             version,
             heads: std::array::from_fn(|at| head(Type::ALL.get(at).map_or("", |t| t.prefix()))),
             path: String::new(),
-            types: Type::ALL.into_iter().map(bit).sum(),
+            types: bits(&|kind| dialect.has(kind)),
+            whole: bits(&|kind| dialect.weighs_whole(kind)),
             writer: syntax.map(|syntax| TagWriter { syntax, rules }),
             rules,
             tags: Rendered::default(),
@@ -154,9 +159,18 @@ impl Scope {
     /// As much of a name as can begin a line, which is clean or will be made so. That its first
     /// character is forbidden and becomes `_` can make it one that would be misread, too.
     pub(crate) fn first_name<'a>(&self, name: &'a str) -> &'a str {
+        self.first_text(name, self.rules.name)
+    }
+
+    /// The same of a path that is injected.
+    pub(crate) fn first_path<'a>(&self, path: &'a str) -> &'a str {
+        self.first_text(path, Rule::Field)
+    }
+
+    fn first_text<'a>(&self, name: &'a str, rule: Rule) -> &'a str {
         let mut characters = name.chars();
         let first = characters.next();
-        let is_underscore = first.is_some_and(|c| c == '_' || self.rules.name.forbids(c));
+        let is_underscore = first.is_some_and(|c| c == '_' || rule.forbids(c));
         let rest = characters.as_str();
         let misread = is_underscore && (rest.starts_with("sc") || rest.starts_with("e{"));
         if misread && self.dialect == Dialect::DogStatsD { rest } else { name }
@@ -176,6 +190,18 @@ impl Scope {
     #[inline(always)]
     pub(crate) fn has(&self, kind: Type) -> bool {
         self.types >> kind as u8 & 1 == 1 && !self.impossible
+    }
+
+    /// Whether sampled lines of this type are one in a whole number of lines.
+    #[inline(always)]
+    pub(crate) fn weighs_whole(&self, kind: Type) -> bool {
+        self.whole >> kind as u8 & 1 == 1
+    }
+
+    /// Which numbers of this type there can be.
+    #[inline(always)]
+    pub(crate) fn numbers(&self, kind: Type) -> Numbers {
+        self.dialect.numbers(kind)
     }
 
     pub(crate) fn has_type(&self, kind: Type) -> bool {

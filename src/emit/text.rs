@@ -60,15 +60,15 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// The whole name, and whether it is clean for sure.
+    /// The whole name, and whether it is clean for sure, by a rule that is known when this is compiled.
     #[inline(always)]
-    pub(super) fn put_name(&mut self, name: &str) -> bool {
-        clean::copy_surely_clean(self.next(name.len()), name.as_bytes())
+    pub(super) fn put_name(&mut self, name: &str, rule: Rule) -> bool {
+        clean::copy_surely_clean(rule, self.next(name.len()), name.as_bytes())
     }
 
     /// The name with what is forbidden replaced; whether anything was.
-    pub(super) fn put_cleaned(&mut self, name: &str) -> bool {
-        let (len, altered) = clean::clean(Rule::Field, self.rest, name);
+    pub(super) fn put_cleaned(&mut self, name: &str, rule: Rule) -> bool {
+        let (len, altered) = clean::clean(rule, self.rest, name);
         self.next(len);
         altered
     }

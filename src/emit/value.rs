@@ -1,6 +1,8 @@
 //! Values: every number type, formatted without allocation.
 
 use super::decimal::{Decimal, Digits, Significant, scaled};
+use super::dialect::Numbers;
+use super::text::Text;
 use std::time::Duration;
 
 /// A number that can be emitted: every integer type, `f32` and `f64`.
@@ -65,6 +67,29 @@ impl<D: Digits> Number<D> {
     #[inline(always)]
     pub(crate) fn is_negative(&self) -> bool {
         self.sign == Sign::Minus
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_among(&self, numbers: Numbers) -> bool {
+        match numbers {
+            Numbers::All => true,
+            Numbers::Whole => self.is_i64(),
+            Numbers::NotNegative => !self.is_negative(),
+        }
+    }
+
+    /// Whether it is a whole number of 64 bits, with a sign or without.
+    fn is_i64(&self) -> bool {
+        const LONGEST: usize = "9223372036854775808".len();
+        let len = self.digits.len();
+        if len > LONGEST {
+            return false;
+        }
+        let mut space = [0; LONGEST];
+        self.digits.write(&mut Text::new(&mut space));
+        let most = i64::MAX.unsigned_abs() + u64::from(self.is_negative());
+        let magnitude = str::from_utf8(&space[..len]).ok().and_then(|text| text.parse().ok());
+        magnitude.is_some_and(|magnitude: u64| magnitude <= most)
     }
 
     /// For counting down.

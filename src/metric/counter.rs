@@ -38,7 +38,8 @@ calls!(Counter {
         self.take(One);
     }
 
-    /// Counts `amount`, which may be negative or fractional.
+    /// Counts `amount`, which may be negative or fractional (in `Influx`
+    /// [whole](crate::Dialect#variant.Influx) alone).
     #[inline]
     pub fn incr_by(&self, amount: impl Value) {
         self.take(Amount(amount));

@@ -5,8 +5,8 @@ use super::Target;
 use super::measurement::{Emit, Measurement, ONE};
 use crate::connector::Scoped;
 use crate::emit::{
-    Altered, BelowZero, Field, Invalid, Plan, Prepared, PreparedLine, Rendered, SampleRate, Scope,
-    Tags, Unsupported, Whole, ZERO,
+    Altered, BelowZero, Chance, Digits, Field, Invalid, Number, Numbers, Plan, Prepared,
+    PreparedLine, Rendered, Scope, Tags, Unsupported, Whole, ZERO,
 };
 use crate::handoff::Exchange;
 use std::fmt;
@@ -39,7 +39,8 @@ struct Body {
     line: Prepared,
     /// The line whose value is 1.
     one: Rendered,
-    rate: Option<SampleRate>,
+    rate: Option<Chance>,
+    numbers: Numbers,
     refusal: Option<Refusal>,
     /// Keeps the flusher running.
     scoped: Arc<Scoped>,
@@ -55,7 +56,9 @@ impl Handle {
         let line = Prepared::new(plan);
         let rate = plan.rate.copied();
         let is_usual = refusal.is_none() && rate.is_none() && !line.is_altered();
-        let body = Body { one: line.whole(ONE), line, rate, refusal, scoped: Arc::clone(scoped) };
+        let numbers = plan.scope.numbers(plan.kind);
+        let (one, scoped) = (line.whole(ONE), Arc::clone(scoped));
+        let body = Body { one, line, rate, numbers, refusal, scoped };
         let emitter = Emitter { exchange: Arc::clone(exchange), body: Arc::new(body) };
         if is_usual { Self::Usual(Usual(emitter)) } else { Self::Unusual(Unusual(emitter)) }
     }
@@ -140,6 +143,10 @@ impl Emit for Usual {
     fn scope(&self) -> &Scope {
         self.0.scope()
     }
+    #[inline(always)]
+    fn accepts(&self, number: &Number<impl Digits>) -> bool {
+        number.is_among(self.0.body.numbers)
+    }
     fn invalid(&self) {
         self.0.invalid();
     }
@@ -177,6 +184,10 @@ impl Emit for Unusual {
     #[inline(always)]
     fn scope(&self) -> &Scope {
         self.0.scope()
+    }
+    #[inline(always)]
+    fn accepts(&self, number: &Number<impl Digits>) -> bool {
+        number.is_among(self.0.body.numbers)
     }
     fn invalid(&self) {
         self.0.invalid();

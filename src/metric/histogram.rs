@@ -32,7 +32,8 @@ kind!(Histogram, sampled: true);
 impl super::Sampled for Histogram {}
 
 calls!(Histogram {
-    /// Records a value.
+    /// Records a value. In `Influx` one below zero is dropped and counted as
+    /// [unsupported](crate::Drops::unsupported).
     #[inline]
     pub fn record(&self, value: impl Value) {
         self.take(Amount(value));

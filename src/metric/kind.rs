@@ -1,5 +1,7 @@
 //! Kinds: what a metric can be.
 
+use crate::emit::{Dialect, SampleRate};
+
 /// A kind of metric: [`Counter`](crate::Counter), [`Gauge`](crate::Gauge),
 /// [`Timing`](crate::Timing), [`Histogram`](crate::Histogram),
 /// [`Distribution`](crate::Distribution), [`Set`](crate::Set) or [`Meter`](crate::Meter).
@@ -16,6 +18,25 @@ pub trait Sampled: Kind {}
 ///
 /// This trait is sealed.
 pub trait Timestamped: Kind {}
+
+impl SampleRate {
+    /// The rate at which the lines of this kind are drawn in this dialect, as they say it: see
+    /// [What is sent](Self#what-is-sent).
+    ///
+    /// ```
+    /// use freewheel::{Counter, Dialect, SampleRate, Timing};
+    ///
+    /// let rate = SampleRate::new(0.7)?;
+    /// assert_eq!(rate.effective_rate::<Counter>(Dialect::DogStatsD), 0.7);
+    /// assert_eq!(rate.effective_rate::<Timing>(Dialect::DogStatsD), 0.5);
+    /// assert_eq!(rate.rate(), 0.7);
+    /// # Ok::<(), freewheel::SampleRateError>(())
+    /// ```
+    #[must_use]
+    pub fn effective_rate<K: Sampled>(self, dialect: Dialect) -> f64 {
+        self.chance(dialect.weighs_whole(K::TYPE)).rate()
+    }
+}
 
 pub(crate) mod sealed {
     use crate::emit::Type;

@@ -2,7 +2,8 @@
 //! it is known that a line is emitted.
 
 use crate::emit::{
-    Field, Member, Number, Scope, Scratch, Sign, Value, milliseconds, seconds_as_milliseconds,
+    Digits, Field, Member, Number, Scope, Scratch, Sign, Value, milliseconds,
+    seconds_as_milliseconds,
 };
 use std::time::Duration;
 
@@ -24,6 +25,9 @@ pub(crate) trait Emit {
 
     /// What its lines have in common.
     fn scope(&self) -> &Scope;
+
+    /// Whether servers read this number as it is meant.
+    fn accepts(&self, number: &Number<impl Digits>) -> bool;
 
     /// Counts a line that cannot be.
     fn invalid(&self);
@@ -57,6 +61,7 @@ impl<V: Value> Measurement for Amount<V> {
     fn emit(self, by: &impl Emit) {
         let mut scratch = Scratch::new();
         match self.0.format(&mut scratch) {
+            Some(number) if !by.accepts(&number) => by.unsupported(),
             Some(number) => by.field(number),
             None => by.invalid(),
         }
@@ -71,8 +76,9 @@ impl<V: Value> Measurement for Less<V> {
     #[inline(always)]
     fn emit(self, by: &impl Emit) {
         let mut scratch = Scratch::new();
-        match self.0.format(&mut scratch) {
-            Some(number) => by.field(number.negated()),
+        match self.0.format(&mut scratch).map(Number::negated) {
+            Some(number) if !by.accepts(&number) => by.unsupported(),
+            Some(number) => by.field(number),
             None => by.invalid(),
         }
     }

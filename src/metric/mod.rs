@@ -22,8 +22,8 @@ pub use timing::Timing;
 
 use crate::connector::{Connector, Inner, Scoped};
 use crate::emit::{
-    BelowZero, Cardinality, Decorated, Extras, Field, Invalid, NoTags, Plan, Prepared, SampleRate,
-    Scope, Tagged, Tags, Timestamp, Unsupported, ZERO,
+    BelowZero, Cardinality, Chance, Decorated, Digits, Extras, Field, Invalid, NoTags, Number,
+    Plan, Prepared, SampleRate, Scope, Tagged, Tags, Timestamp, Unsupported, ZERO,
 };
 use handle::Handle;
 use measurement::Emit;
@@ -68,7 +68,7 @@ pub struct Metric<'a, K, T = NoTags> {
     connector: &'a Connector,
     name: &'a str,
     tags: T,
-    rate: Option<SampleRate>,
+    rate: Option<Chance>,
     extras: Extras,
     /// The timestamp is none.
     invalid: bool,
@@ -94,14 +94,17 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
         Metric { connector, name, tags, rate, extras, invalid, kind }
     }
 
-    /// Emitted at this rate, whatever the [patterns](crate::Builder::sample) of the builder say.
-    /// Without effect on what has a timestamp.
+    /// Emitted at this rate, whatever the [patterns](crate::Builder::sample) of the builder say;
+    /// or at the nearest lower one that the dialect's servers read
+    /// [as it is meant](SampleRate#what-is-sent). Without effect on what has a timestamp.
     #[inline(always)]
     pub fn sample_rate(mut self, rate: SampleRate) -> Self
     where
         K: Sampled,
     {
-        self.rate = Some(rate);
+        let is_whole =
+            self.connector.inner().is_some_and(|inner| inner.scoped.scope.weighs_whole(K::TYPE));
+        self.rate = Some(*rate.chance(is_whole));
         self
     }
 
@@ -236,7 +239,7 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
 
     /// The rate at which it is emitted, unless that is always.
     #[inline(always)]
-    fn rate<'b>(&'b self, inner: &'b Inner) -> Option<&'b SampleRate> {
+    fn rate<'b>(&'b self, inner: &'b Inner) -> Option<&'b Chance> {
         let Scoped { scope, owner } = &*inner.scoped;
         if !K::SAMPLED || self.extras.timestamp.is_some() {
             return None;
@@ -244,13 +247,16 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
         let rate = match &self.rate {
             Some(rate) => Some(rate),
             None if owner.sampling.is_empty() => None,
-            None => owner.sampling.rate(scope.path(), self.name),
+            None => {
+                let rate = owner.sampling.rate(scope.path(), self.name);
+                rate.map(|rate| rate.chance(scope.weighs_whole(K::TYPE)))
+            }
         };
         rate.filter(|rate| !rate.is_all())
     }
 
     #[inline(always)]
-    fn plan<'b>(&'b self, scope: &'b Scope, rate: Option<&'b SampleRate>) -> Plan<'b, T> {
+    fn plan<'b>(&'b self, scope: &'b Scope, rate: Option<&'b Chance>) -> Plan<'b, T> {
         let Self { name, tags, extras, .. } = self;
         Plan { scope, kind: K::TYPE, name, tags: *tags, rate, extras }
     }
@@ -300,7 +306,7 @@ impl<K: Kind, T: Tags> OneShot<'_, K, T> {
             return self.refuse();
         }
         let rate = metric.rate(inner);
-        if rate.is_none_or(SampleRate::draw) {
+        if rate.is_none_or(Chance::draw) {
             let plan = metric.plan(&inner.scoped.scope, rate);
             measurement.emit(&Shot { plan, inner });
         }
@@ -336,6 +342,10 @@ impl<T: Tags> Emit for Shot<'_, T> {
     #[inline(always)]
     fn scope(&self) -> &Scope {
         self.plan.scope
+    }
+    #[inline(always)]
+    fn accepts(&self, number: &Number<impl Digits>) -> bool {
+        number.is_among(self.plan.scope.numbers(self.plan.kind))
     }
     #[cold]
     fn invalid(&self) {

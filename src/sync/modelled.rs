@@ -106,7 +106,7 @@ impl Watch {
 }
 
 /// Models have few threads, and loom has each place to explore.
-pub(crate) const FIRST_PLACES: usize = 1;
+pub(crate) const FIRST_PLACES: usize = 2;
 
 /// Numbers that no thread has: made anew for each interleaving.
 const WORDS: usize = 1;

@@ -10,19 +10,19 @@ fn what_is_forbidden_becomes_an_underscore() {
         statsd.counter(name).tag(key, value).incr();
         statsd.counter(name).tag(key, value).build().incr();
         statsd.with_tag(key, value).incr(name);
-        statsd.metric::<Set>("s").insert("a:b|c\nd");
-        statsd.metric::<Set>("s").build().insert("a:b|c\nd");
+        statsd.metric::<Set>("s").insert("ab|c\nd");
+        statsd.metric::<Set>("s").build().insert("ab|c\nd");
         statsd.set("s", "");
         statsd.counter("n").tag("", "").build().incr();
         statsd.counter("n").tag("", "").incr();
     };
     let all = |line: &str, empty: &str| {
-        let sets = ["s:a_b_c_d|s"; 2].into_iter().chain(["s:_|s"]);
+        let sets = ["s:ab_c_d|s"; 2].into_iter().chain(["s:_|s"]);
         let lines = [line; 3].into_iter().chain(sets).chain([empty; 2]);
         lines.map(str::to_owned).collect::<Vec<_>>()
     };
     for (dialect, line, empty) in [
-        (Dialect::DogStatsD, "n_1_c_m;x,y:1|c|#k_1_l_=:v_#a:b_c;d=e_é", "n:1|c|#_:_"),
+        (Dialect::DogStatsD, "n_1_c_m_x_y:1|c|#k_1_l_=:v_#a:b_c;d=e_é", "n:1|c|#_:_"),
         (Dialect::Graphite, "n_1_c_m_x_y;k_1_l__=v__a_b_c_d_e__:1|c", "n;_=_:1|c"),
         (Dialect::Influx, "n_1_c_m_x_y,k_1_l__=v__a_b_c_d_e_é:1|c", "n,_=_:1|c"),
         (Dialect::Librato, "n_1_c_m_x_y#k_1_l__=v__a_b_c_d_e_é:1|c", "n#_=_:1|c"),
@@ -46,8 +46,8 @@ fn what_is_forbidden_becomes_an_underscore() {
     assert_eq!(
         lines,
         [
-            "a_b_c_d@#,;=:1|c",
-            "a_b_c_d@#,;=:1|c",
+            "a_b_c_d_____:1|c",
+            "a_b_c_d_____:1|c",
             scoped,
             scoped,
             scoped,
@@ -69,10 +69,11 @@ fn the_table_of_what_is_forbidden() {
     let words = " !#,:;=[\\]^|~";
     let strict: String = (' '..='ÿ').filter(|c| !c.is_ascii_alphanumeric()).collect();
     let strict = &*strict.replace(['_', '-', '.'], "");
+    let names = "#,:;=@[]|";
     for (dialect, [name, key, value, member]) in [
-        (Dialect::StatsD, [":|", "", "", ":|@#"]),
-        (Dialect::Extended, [":|", "", "", ":|@#"]),
-        (Dialect::DogStatsD, [":|", ":|,", "|,", ":|"]),
+        (Dialect::StatsD, [names, "", "", ":|@#"]),
+        (Dialect::Extended, [names, "", "", ":|@#"]),
+        (Dialect::DogStatsD, [names, ":|,", "|,", "|"]),
         (Dialect::Graphite, [strict, strict, strict, ":|"]),
         (Dialect::Influx, [words, words, words, ":|"]),
         (Dialect::Librato, [words, words, words, ":|"]),
@@ -102,6 +103,61 @@ fn the_table_of_what_is_forbidden() {
         });
         assert_eq!(lines, expected, "{dialect:?}");
         assert_eq!(stats.altered, altered, "{dialect:?}");
+    }
+}
+
+/// Telegraf drops members that begin with a sign, and reads `StatsD` and `Influx`.
+#[test]
+fn no_member_begins_with_a_sign_where_that_is_not_read() {
+    for dialect in crate::ALL {
+        let members = ["-1", "+b", "-", "+-", "a-b", "-:"];
+        let (lines, stats) = spoken(dialect, |statsd| {
+            for member in members {
+                statsd.set("s", member);
+                statsd.metric::<Set>("s").build().insert(member);
+            }
+        });
+        let (expected, altered) = match dialect {
+            Dialect::StatsD | Dialect::Influx => (["_1", "_b", "_", "_-", "a-b", "__"], 10),
+            Dialect::DogStatsD => (members, 0),
+            _ => (["-1", "+b", "-", "+-", "a-b", "-_"], 2),
+        };
+        let expected = expected.iter().flat_map(|member| vec![format!("s:{member}|s"); 2]);
+        assert_eq!(lines, expected.collect::<Vec<_>>(), "{dialect:?}");
+        assert_eq!(stats.altered, altered, "{dialect:?}");
+    }
+}
+
+/// What a server takes for a value or a tag if it stands in a name, and what it would be told.
+#[test]
+fn no_name_is_a_value_or_a_tag() {
+    for name in [
+        "g.a=7",   // netdata: the gauge `g.a` is 7
+        "a,k=v",   // Telegraf, statsd_exporter: a tag
+        "a;k=v",   // statsd, for Graphite: a tag
+        "a#k=v",   // statsd_exporter: a tag
+        "a[k=v]b", // statsd_exporter: a tag
+        "a@0.1",   // forbidden by the protocol's older text
+    ] {
+        for dialect in crate::ALL {
+            let (lines, stats) = spoken(dialect, |statsd| {
+                statsd.incr(name);
+                statsd.counter(name).build().incr();
+                statsd.scoped(name).timing_seconds(name, 1.0);
+            });
+            let mut expected = name.replace(['=', ',', ';', '#', '[', ']', '@'], "_");
+            if name.contains('@') && crate::tags_stand_in_names(dialect) {
+                // Of those, Graphite's server alone minds it.
+                let is_graphite = dialect == Dialect::Graphite;
+                expected = name.replace('@', if is_graphite { "_" } else { "@" });
+            }
+            let lines: Vec<&str> =
+                lines.iter().map(|line| line.split_once(':').unwrap().0).collect();
+            let both = format!("{expected}.{expected}");
+            assert_eq!(lines, [&*expected, &*expected, &*both], "{dialect:?}");
+            let altered = if expected == name { 0 } else { 3 };
+            assert_eq!(stats.altered, altered, "{dialect:?}");
+        }
     }
 }
 

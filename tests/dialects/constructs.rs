@@ -1,6 +1,6 @@
 //! Every construct in every dialect, byte for byte as it arrives.
 
-use crate::{ALL, arrived, nearly, second, spoken};
+use crate::{ALL, arrived, half, second, spoken};
 use freewheel::{
     Cardinality, Connector, Dialect, Distribution, Gauge, Histogram, Meter, SampleRate, Set, Timing,
 };
@@ -148,10 +148,10 @@ fn constructs() -> Vec<Construct> {
         },
         Construct {
             name: "a rate",
-            ways: vec![|s| s.counter("a").sample_rate(nearly()).incr(), |s| {
-                s.counter("a").sample_rate(nearly()).build().incr()
+            ways: vec![|s| s.counter("a").sample_rate(half()).incr(), |s| {
+                s.counter("a").sample_rate(half()).build().incr()
             }],
-            lines: everywhere(&["a:1|c|@0.9999999999999999"]),
+            lines: everywhere(&["a:1|c|@0.5"]),
         },
         Construct {
             name: "the rate of all",
@@ -161,20 +161,20 @@ fn constructs() -> Vec<Construct> {
         Construct {
             name: "a rate and a tag",
             ways: vec![
-                |s| s.metric::<Timing>("a").tag("k", "v").sample_rate(nearly()).record_seconds(0.5),
+                |s| s.metric::<Timing>("a").tag("k", "v").sample_rate(half()).record_seconds(0.5),
                 |s| {
-                    let timing = s.metric::<Timing>("a").sample_rate(nearly()).tag("k", "v");
+                    let timing = s.metric::<Timing>("a").sample_rate(half()).tag("k", "v");
                     timing.build().record(Duration::from_millis(500));
                 },
             ],
             lines: [
                 NONE,
                 NONE,
-                &["a:500|ms|@0.9999999999999999|#k:v"],
-                &["a;k=v:500|ms|@0.9999999999999999"],
-                &["a,k=v:500|ms|@0.9999999999999999"],
-                &["a#k=v:500|ms|@0.9999999999999999"],
-                &["a[k=v]:500|ms|@0.9999999999999999"],
+                &["a:500|ms|@0.5|#k:v"],
+                &["a;k=v:500|ms|@0.5"],
+                &["a,k=v:500|ms|@0.5"],
+                &["a#k=v:500|ms|@0.5"],
+                &["a[k=v]:500|ms|@0.5"],
             ],
         },
         Construct {
@@ -199,7 +199,7 @@ fn constructs() -> Vec<Construct> {
             ways: vec![
                 |s| s.counter("a").tag("k", "v").timestamp(second()).incr(),
                 |s| s.counter("a").tag("k", "v").timestamp(second()).build().incr(),
-                |s| s.counter("a").tag("k", "v").timestamp(second()).sample_rate(nearly()).incr(),
+                |s| s.counter("a").tag("k", "v").timestamp(second()).sample_rate(half()).incr(),
             ],
             lines: [NONE, NONE, &["a:1|c|#k:v|T1656581400"], NONE, NONE, NONE, NONE],
         },

@@ -12,6 +12,8 @@ mod clean;
 mod constructs;
 mod dogstatsd;
 mod events;
+mod numbers;
+mod rates;
 mod refused;
 mod sampling;
 
@@ -76,11 +78,22 @@ const ALL: [Dialect; 7] = [
     Dialect::SignalFx,
 ];
 
+fn tags_stand_in_names(dialect: Dialect) -> bool {
+    !matches!(dialect, Dialect::StatsD | Dialect::Extended | Dialect::DogStatsD)
+}
+
 fn second() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_656_581_400)
 }
 
-/// Drawn nearly always: what it does to the line is seen, and nothing is missing.
-fn nearly() -> SampleRate {
-    SampleRate::new(0.999_999_999_999_999_9).unwrap()
+/// One in two, of which this thread's next draws are all taken: what it does to the line is seen, and nothing is
+/// missing.
+fn half() -> SampleRate {
+    let is_taken = |seed: &u64| {
+        fastrand::seed(*seed);
+        (0..12).all(|_| fastrand::u64(..) < 1 << 63)
+    };
+    let seed = (0..u64::MAX).find(is_taken).unwrap();
+    fastrand::seed(seed);
+    SampleRate::new(0.5).unwrap()
 }

@@ -1,6 +1,6 @@
 //! What is refused, dropped and counted: settings, lines, and metrics whose maker asks.
 
-use crate::{nearly, second, spoken};
+use crate::{half, second, spoken};
 use freewheel::{
     Builder, Cardinality, Connector, Counter, Dialect, Gauge, Meter, MetricError, Protocol, Timing,
 };
@@ -20,7 +20,7 @@ fn settings_that_would_forge_fields_are_refused() {
     assert_eq!(setting(dogstatsd().tag("k:l", "a")), "tag");
     assert_eq!(setting(dogstatsd().prefix("_sc")), "prefix");
     assert_eq!(setting(dogstatsd().prefix("_e{1,1}")), "prefix");
-    assert_eq!(setting(dogstatsd().sample("", nearly())), "sample");
+    assert_eq!(setting(dogstatsd().sample("", half())), "sample");
     let over_tcp = dogstatsd().protocol(Protocol::Tcp);
     assert_eq!(setting(over_tcp.pack_values(true)), "pack_values");
     assert_eq!(setting(Connector::builder("127.0.0.1").tag("k", "v")), "tag");

@@ -13,12 +13,17 @@ fn accepted() {
         ("gaugor:+4|g", "gaugor <> +4 g -"),
         ("gaugor:-0|g", "gaugor <> -0 g -"),
         ("uniques:765|s", "uniques <> 765 s -"),
-        ("uniques:é @#,|s", "uniques <> é @#, s -"),
-        ("a b/é@#[];,=:0|c", "a b/é@#[];,= <> 0 c -"),
+        ("uniques:é ,;=-|s", "uniques <> é ,;=- s -"),
+        ("a b/é!~^{}:0|c", "a b/é!~^{} <> 0 c -"),
+        ("a:1|c|@0.7", "a <> 1 c 0.7"),
     ] {
         assert_told(parse(line.as_bytes(), Types::Etsy), told);
         assert_told(parse(format!("{line}\n").as_bytes(), Types::Etsy), told);
     }
+    // netdata does not mind the sign, but makes a whole number of what a sampled counter counts.
+    assert_told(parse(b"a:-1|s", Types::Extended), "a <> -1 s -");
+    assert_refused(parse(b"a:-1|s", Types::Etsy), "a:-1|s", "a sign that is not read");
+    assert_refused(parse(b"a:1|c|@0.7", Types::Extended), "", "a sample rate that is cut");
     for line in ["a:1|h", "a:-1.5|m|@0.5"] {
         assert!(parse(line.as_bytes(), Types::Extended).is_ok(), "{line}");
         assert_refused(parse(line.as_bytes(), Types::Etsy), line, "an unknown type");
@@ -58,6 +63,18 @@ fn refused() {
         ("a:-0|c", "a zero below zero"),
         ("a:|s", "an empty member"),
         ("a:b:c|s", "a separator in a member"),
+        ("a:b@c|s", "a separator in a member"),
+        ("a:b#c|s", "a separator in a member"),
+        ("a=7:1|g", "a separator in the name"),
+        ("a,k=v:1|c", "a separator in the name"),
+        ("a,k:1|c", "a separator in the name"),
+        ("a;k:1|c", "a separator in the name"),
+        ("a#k:1|c", "a separator in the name"),
+        ("a[k:1|c", "a separator in the name"),
+        ("a]:1|c", "a separator in the name"),
+        ("a@b:1|c", "a separator in the name"),
+        ("a:1|ms|@0.7", "a sample rate that is cut"),
+        ("a:1|ms|@0.010752688172043012", "a sample rate that is cut"),
         ("a:1|c|0.1", "a field that is no sample rate"),
         ("a:1|c|#a:b", "a field that is no sample rate"),
         ("a:1|c|", "a field that is no sample rate"),

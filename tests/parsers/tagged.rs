@@ -45,7 +45,7 @@ fn accepted_by_each() {
     for (parse, tagged) in DIALECTS {
         for (rest, told) in [
             (":1|c", "1 c -"),
-            (":-1.5|c|@0.5", "-1.5 c 0.5"),
+            (":-2|c|@0.5", "-2 c 0.5"),
             (":+1|g", "+1 g -"),
             (":1.25|ms|@1", "1.25 ms 1"),
             (":a b|s", "a b s -"),
@@ -102,6 +102,23 @@ fn refused_by_each() {
 }
 
 #[test]
+fn accepted_by_some() {
+    for (parse, tagged) in DIALECTS {
+        let is_telegraf = tagged.starts_with("a,");
+        for (rest, is_accepted) in [
+            (":-1.5|c|@0.5", !is_telegraf),
+            (":1|c|@0.3", !is_telegraf),
+            (":-b|s", !is_telegraf),
+            (":9223372036854775807|c", true),
+            (":1.5|ms|@0.3", tagged.starts_with("a;")),
+        ] {
+            let line = format!("{tagged}{rest}");
+            assert_eq!(parse(line.as_bytes()).is_ok(), is_accepted, "{line}");
+        }
+    }
+}
+
+#[test]
 fn refused_by_one() {
     for (parse, line, reason) in [
         (graphite::parse as Parse, "a;k=v;:1|c", "a tag without a value"),
@@ -112,6 +129,15 @@ fn refused_by_one() {
         (graphite::parse, "a;k=~v:1|c", "a value that begins with `~`"),
         (graphite::parse, "a:1|h", "an unknown type"),
         (influx::parse, "a,k=v\\:1|c", "a backslash"),
+        (influx::parse, "a:0.5|c", "a counter that is cut"),
+        (influx::parse, "a:9223372036854775808|c", "a counter that is cut"),
+        (influx::parse, "a:-1|h", "a sign that is not read"),
+        (influx::parse, "a:+1|s", "a sign that is not read"),
+        (influx::parse, "a:-b|s", "a sign that is not read"),
+        (influx::parse, "a:1|c|@0.3", "a sample rate that is cut"),
+        (influx::parse, "a:1|h|@0.3", "a sample rate that is cut"),
+        (librato::parse, "a:1|ms|@0.3", "a sample rate that is cut"),
+        (signalfx::parse, "a:1|ms|@0.3", "a sample rate that is cut"),
         (influx::parse, "a\\,k=v:1|c", "a backslash"),
         (librato::parse, "a#k=v#l=w:1|c", "a separator in a tag"),
         (librato::parse, "a:1|h", "an unknown type"),

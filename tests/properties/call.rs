@@ -1,6 +1,6 @@
 //! Calls that emit, and what they mean.
 
-use crate::is_forbidden;
+use crate::{ends_field, is_forbidden};
 use freewheel::{Connector, Value};
 use std::fmt;
 use std::sync::Arc;
@@ -14,6 +14,8 @@ type Emit = dyn Fn(&Connector, &str);
 pub(crate) struct Call {
     text: String,
     pub(crate) emit: Arc<Emit>,
+    /// What its name cannot hold.
+    pub(crate) forbidden: fn(char) -> bool,
     pub(crate) kind: &'static str,
     pub(crate) code: String,
     /// One for each line; none if the call cannot mean a line.
@@ -116,7 +118,8 @@ impl Call {
         values: Vec<Meant>,
         emit: impl Fn(&Connector, &str) + 'static,
     ) -> Self {
-        Self { text, emit: Arc::new(emit), kind, code: code.to_owned(), values }
+        let forbidden = is_forbidden;
+        Self { text, emit: Arc::new(emit), forbidden, kind, code: code.to_owned(), values }
     }
 
     pub(crate) fn count<N: Number + 'static>(number: N) -> Self {
@@ -165,14 +168,14 @@ impl Call {
 
     pub(crate) fn inject(value: String, code: String) -> Self {
         let is_line = !value.is_empty()
-            && !value.contains(is_forbidden)
+            && !value.contains(ends_field)
             && !code.is_empty()
             && !code.contains(char::is_control);
         let values = is_line.then(|| Meant::Text(value.clone())).into_iter().collect();
         let text = format!("inject_metric({value:?}, {code:?})");
         let fields = ("", code.clone());
         let emit = move |statsd: &Connector, name: &str| statsd.inject_metric(name, &value, &code);
-        Self::new(text, (fields.0, &fields.1), values, emit)
+        Self { forbidden: ends_field, ..Self::new(text, (fields.0, &fields.1), values, emit) }
     }
 }
 

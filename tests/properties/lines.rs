@@ -32,16 +32,17 @@ fn arrives(prefix: String, type_prefixes: bool, calls: &[(String, Call)]) -> Tes
         return Ok(());
     };
     prop_assert!(!prefix.contains(is_forbidden) && prefix.len() <= 256, "{prefix:?} is accepted");
-    let path = |kind: &str, name: &str| {
+    let path = |forbidden: fn(char) -> bool, kind: &str, name: &str| {
         let kind = if type_prefixes { kind } else { "" };
         let parts = [prefix, kind, name].into_iter().filter(|part| !part.is_empty());
-        parts.collect::<Vec<_>>().join(".").replace(is_forbidden, "_")
+        parts.collect::<Vec<_>>().join(".").replace(forbidden, "_")
     };
 
     let mut expected = Vec::new();
     let (mut invalid, mut oversize, mut altered) = (0, 0, 0);
     for (index, (name, call)) in calls.iter().enumerate() {
-        let neighbour = (path("counters", "neighbour"), "c", Meant::Text(index.to_string()));
+        let neighbour =
+            (path(is_forbidden, "counters", "neighbour"), "c", Meant::Text(index.to_string()));
         statsd.incr_by("neighbour", index);
         (call.emit)(&statsd, name);
         statsd.incr_by("neighbour", index);
@@ -51,8 +52,9 @@ fn arrives(prefix: String, type_prefixes: bool, calls: &[(String, Call)]) -> Tes
         } else if name.len() >= LONGEST_LINE {
             oversize += call.values.len() as u64;
         } else {
-            altered += if name.contains(is_forbidden) { call.values.len() as u64 } else { 0 };
-            let line = |meant: &Meant| (path(call.kind, name), &*call.code, meant.clone());
+            altered += if name.contains(call.forbidden) { call.values.len() as u64 } else { 0 };
+            let line =
+                |meant: &Meant| (path(call.forbidden, call.kind, name), &*call.code, meant.clone());
             expected.extend(call.values.iter().map(line));
         }
         expected.push(neighbour);

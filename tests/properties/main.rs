@@ -16,5 +16,10 @@ const LONGEST_LINE: usize = 16 << 10;
 
 /// What a name cannot hold.
 fn is_forbidden(character: char) -> bool {
+    ends_field(character) || "#,;=@[]".contains(character)
+}
+
+/// What a path that is injected cannot hold, and no value.
+fn ends_field(character: char) -> bool {
     matches!(character, ':' | '|') || character.is_control()
 }

@@ -12,11 +12,24 @@
 //! check  = "_sc|" name "|" status [ "|d:" seconds ] [ "|h:" host ] [ "|#" tags ] *field [ "|m:" message ]
 //! ```
 //!
+//! A name holds none of the separators that other readers of this protocol take tags in names by, nor `@`, which its
+//! older text forbids; a set's member holds no `|`. The Agent cuts `1 / rate` but for counters.
+//!
 //! Packed values from 1.1 on, and not of sets. A gauge's sign is its own. Lengths are of bytes, as the
 //! texts are on the wire. A field comes once.
 
-use super::{Metric, Origin, Parts, Reason, Refused, Tag, each_line, rate, require, value};
+use super::{Metric, Origin, Parts, Reader, Reason, Refused, Tag, each_line, require};
 use std::str::Split;
+
+const READER: Reader = Reader {
+    in_names: &['=', ',', ';', '#', '[', ']', '@'],
+    in_members: &['|'],
+    has_changes: false,
+    refuses_signs: false,
+    cuts_counters: false,
+    sampled: &["c", "ms", "h", "d"],
+    cut: &["ms", "h", "d"],
+};
 
 /// The protocol's version 1.`n`.
 pub(crate) type Minor = u8;
@@ -72,15 +85,19 @@ fn metric(line: &str, minor: Minor) -> Result<Metric, Reason> {
     let code = parts.code;
     require(matches!(code, "c" | "g" | "ms" | "h" | "s" | "d"), "an unknown type")?;
     let values = match code {
-        "s" => vec![value(parts.value, code, false)?],
-        _ => parts.value.split(':').map(|one| value(one, code, false)).collect::<Result<_, _>>()?,
+        "s" => vec![READER.value(parts.value, code)?],
+        _ => parts.value.split(':').map(|one| READER.value(one, code)).collect::<Result<_, _>>()?,
     };
     require(values.len() == 1 || minor >= 1, "packed values before 1.1")?;
-    let mut metric =
-        Metric { name: parts.name.to_owned(), values, code: code.to_owned(), ..Metric::default() };
+    let mut metric = Metric {
+        name: READER.name(parts.name)?,
+        values,
+        code: code.to_owned(),
+        ..Metric::default()
+    };
     let mut fields = Fields::new(&mut parts.fields);
     if let Some(given) = fields.take("@") {
-        metric.rate = Some(rate(code, given, &["c", "ms", "h", "d"])?);
+        metric.rate = Some(READER.rate(code, given)?);
     }
     metric.tags = fields.tags()?;
     let is_dated = matches!(code, "c" | "g") && minor >= 3;

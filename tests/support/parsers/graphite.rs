@@ -4,11 +4,12 @@
 //! A key or value is of ASCII; a key holds none of `;!^=`, a value no `;`, and begins not with `~`. What
 //! Etsy's server rewrites (it keeps letters, digits, `_-./;=` and takes a `/` for a `-`) is refused too.
 
-use super::tagged::{Syntax, metric};
+use super::tagged::{READER, Syntax, metric};
 use super::{Metric, Refused, each_line, require};
 
 pub(crate) fn parse(datagram: &[u8]) -> Result<Vec<Metric>, Refused> {
     let syntax = Syntax {
+        reader: READER,
         open: ';',
         next: ';',
         close: None,

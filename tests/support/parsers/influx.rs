@@ -3,12 +3,21 @@
 //! Its types are counters, gauges, timings, histograms and sets. (Distributions are the business of
 //! its DogStatsD option.) A backslash escapes in InfluxDB's line protocol, which nothing here should
 //! have to know.
+//!
+//! It cuts counters to whole numbers, before and after the rate, and timings' and histograms' `1 / rate`; it
+//! drops all that begin with a sign but for counters and gauges (`parseStatsdLine`).
 
-use super::tagged::{Syntax, metric};
-use super::{Metric, Refused, each_line, require};
+use super::tagged::{READER, Syntax, metric};
+use super::{Metric, Reader, Refused, each_line, require};
 
 pub(crate) fn parse(datagram: &[u8]) -> Result<Vec<Metric>, Refused> {
     let syntax = Syntax {
+        reader: Reader {
+            refuses_signs: true,
+            cuts_counters: true,
+            cut: &["c", "ms", "h"],
+            ..READER
+        },
         open: ',',
         next: ',',
         close: None,

@@ -1,11 +1,13 @@
-//! Librato's tags, as its backend for Etsy's server and statsd_exporter have them:
+//! Librato's tags, as its backend for Etsy's server and statsd_exporter have them, which
+//! cuts timings' `1 / rate`:
 //! `name#key=value,key=value:1|c|@0.5`.
 
-use super::tagged::{Syntax, metric};
-use super::{Metric, Refused, each_line};
+use super::tagged::{READER, Syntax, metric};
+use super::{Metric, Reader, Refused, each_line};
 
 pub(crate) fn parse(datagram: &[u8]) -> Result<Vec<Metric>, Refused> {
     let syntax = Syntax {
+        reader: Reader { cut: &["ms"], ..READER },
         open: '#',
         next: ',',
         close: None,

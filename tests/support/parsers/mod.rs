@@ -90,40 +90,73 @@ impl<'a> Parts<'a> {
     }
 
     /// What is left must be a sample rate, or nothing.
-    fn rate_alone(mut self, codes: &[&str]) -> Result<Option<String>, Reason> {
+    fn rate_alone(mut self, reader: &Reader) -> Result<Option<String>, Reason> {
         let Some(field) = self.fields.next() else { return Ok(None) };
         let given = field.strip_prefix('@').ok_or("a field that is no sample rate")?;
-        let read = rate(self.code, given, codes)?;
+        let read = reader.rate(self.code, given)?;
         require(self.fields.next().is_none(), "a field behind the sample rate")?;
         Ok(Some(read))
     }
 }
 
-/// One value, by its type; signs change gauges where there are such changes.
-fn value(text: &str, code: &str, has_changes: bool) -> Result<String, Reason> {
-    let magnitude = match code {
-        "s" => {
-            require(!text.is_empty(), "an empty member")?;
-            require(!text.contains([':', '|']), "a separator in a member")?;
-            return Ok(text.to_owned());
-        }
-        "c" | "h" | "d" | "m" => text.strip_prefix('-').unwrap_or(text),
-        "g" if has_changes => text.strip_prefix(['-', '+']).unwrap_or(text),
-        "g" => text.strip_prefix('-').unwrap_or(text),
-        _ => text,
-    };
-    require(is_plain_decimal(magnitude), "no plain decimal")?;
-    require(code == "g" || text != "-0", "a zero below zero")?;
-    Ok(text.to_owned())
+/// What a dialect's servers make of names, values and rates: the strictest of them.
+struct Reader {
+    /// What ends a name at one of them, or begins tags in it.
+    in_names: &'static [char],
+    /// What ends a member, or is no longer the same member.
+    in_members: &'static [char],
+    /// Whether a gauge's value with a sign changes it.
+    has_changes: bool,
+    /// Whether a sign is read before numbers of gauges and counters alone, and before no member.
+    refuses_signs: bool,
+    /// Whether counters are cut to whole numbers of 64 bits.
+    cuts_counters: bool,
+    sampled: &'static [&'static str],
+    /// For which types they make a whole number of lines of `1 / rate`, or of `value / rate`: they cut it.
+    cut: &'static [&'static str],
 }
 
-/// More than 0, at most 1, and of a type that is sampled.
-fn rate(code: &str, text: &str, codes: &[&str]) -> Result<String, Reason> {
-    require(codes.contains(&code), "a sample rate for a type that has none")?;
-    require(is_plain_decimal(text), "a sample rate that is no plain decimal")?;
-    let rate: f64 = text.parse().map_err(|_| "no number")?;
-    require(rate > 0.0 && rate <= 1.0, "a sample rate outside (0, 1]")?;
-    Ok(text.to_owned())
+impl Reader {
+    fn name(&self, name: &str) -> Result<String, Reason> {
+        require(!name.contains(self.in_names), "a separator in the name")?;
+        Ok(name.to_owned())
+    }
+
+    /// One value, by its type.
+    fn value(&self, text: &str, code: &str) -> Result<String, Reason> {
+        let has_sign = text.starts_with(['-', '+']);
+        require(
+            !self.refuses_signs || !has_sign || matches!(code, "g" | "c"),
+            "a sign that is not read",
+        )?;
+        let magnitude = match code {
+            "s" => {
+                require(!text.is_empty(), "an empty member")?;
+                require(!text.contains(self.in_members), "a separator in a member")?;
+                return Ok(text.to_owned());
+            }
+            "c" | "h" | "d" | "m" => text.strip_prefix('-').unwrap_or(text),
+            "g" if self.has_changes => text.strip_prefix(['-', '+']).unwrap_or(text),
+            "g" => text.strip_prefix('-').unwrap_or(text),
+            _ => text,
+        };
+        require(is_plain_decimal(magnitude), "no plain decimal")?;
+        require(code == "g" || text != "-0", "a zero below zero")?;
+        let is_cut = code == "c" && self.cuts_counters;
+        require(!is_cut || text.parse::<i64>().is_ok(), "a counter that is cut")?;
+        Ok(text.to_owned())
+    }
+
+    /// More than 0, at most 1, of a type that is sampled, and weighed as it is meant.
+    fn rate(&self, code: &str, text: &str) -> Result<String, Reason> {
+        require(self.sampled.contains(&code), "a sample rate for a type that has none")?;
+        require(is_plain_decimal(text), "a sample rate that is no plain decimal")?;
+        let rate: f64 = text.parse().map_err(|_| "no number")?;
+        require(rate > 0.0 && rate <= 1.0, "a sample rate outside (0, 1]")?;
+        let is_whole = 1.0 / rate - (1.0 / rate).trunc() < 1e-9 / rate;
+        require(is_whole || !self.cut.contains(&code), "a sample rate that is cut")?;
+        Ok(text.to_owned())
+    }
 }
 
 /// Digits, and perhaps a point and more digits. No exponent, and no zeros that say nothing.

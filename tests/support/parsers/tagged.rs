@@ -3,10 +3,23 @@
 //! Servers that read several of them, as statsd_exporter does, refuse lines that mix them: what
 //! separates in one of them separates nothing in the others, and is in no name, key or value.
 
-use super::{Metric, Parts, Reason, Tag, require, value};
+use super::{Metric, Parts, Reader, Reason, Tag, require};
+
+/// Etsy's server weighs by any rate.
+pub(super) const READER: Reader = Reader {
+    // Looked at apart from the tags.
+    in_names: &[],
+    in_members: &[':', '|'],
+    has_changes: true,
+    refuses_signs: false,
+    cuts_counters: false,
+    sampled: &["c", "ms", "h"],
+    cut: &[],
+};
 
 /// How a dialect writes its tags.
 pub(super) struct Syntax {
+    pub(super) reader: Reader,
     pub(super) open: char,
     pub(super) next: char,
     pub(super) close: Option<char>,
@@ -19,7 +32,7 @@ pub(super) fn metric(line: &str, syntax: &Syntax) -> Result<Metric, Reason> {
     let parts = Parts::of(line)?;
     let code = parts.code.to_owned();
     require(syntax.codes.contains(&parts.code), "an unknown type")?;
-    let values = vec![value(parts.value, &code, true)?];
+    let values = vec![syntax.reader.value(parts.value, &code)?];
     let (name, tags) = match parts.name.split_once(syntax.open) {
         Some((name, tags)) => (name, read_tags(tags, syntax)?),
         None => (parts.name, Vec::new()),
@@ -27,7 +40,7 @@ pub(super) fn metric(line: &str, syntax: &Syntax) -> Result<Metric, Reason> {
     require(!name.is_empty(), "an empty name")?;
     require(is_clean(name), "a separator in the name")?;
     let name = name.to_owned();
-    let rate = parts.rate_alone(&["c", "ms", "h"])?;
+    let rate = parts.rate_alone(&syntax.reader)?;
     Ok(Metric { name, tags, values, code, rate, ..Metric::default() })
 }
 

@@ -1,0 +1,69 @@
+//! Numbers that a dialect's servers would not read as they are meant.
+
+use crate::{ALL, spoken};
+use freewheel::{Connector, Dialect, Histogram};
+
+/// Telegraf cuts counters to whole numbers of 64 bits, so no others are sent to it.
+#[test]
+fn counters_that_telegraf_would_cut_are_not_sent() {
+    let kept: [fn(&Connector); 6] = [
+        |s| s.incr_by("a", i64::MAX),
+        |s| s.incr_by("a", i64::MIN),
+        |s| s.counter("a").incr_by(2.0),
+        |s| s.counter("a").build().decr_by(3),
+        |s| s.counter("a").build().incr(),
+        |s| s.decr_by("a", 0.0),
+    ];
+    let cut: [fn(&Connector); 10] = [
+        |s| s.incr_by("a", 0.5),
+        |s| s.incr_by("a", -1.25_f32),
+        |s| s.decr_by("a", 1e-300),
+        |s| s.incr_by("a", u64::MAX),
+        |s| s.incr_by("a", i64::MAX.unsigned_abs() + 1),
+        |s| s.decr_by("a", i128::MAX),
+        |s| s.counter("a").incr_by(1e300),
+        |s| s.counter("a").decr_by(0.5),
+        |s| s.counter("a").build().incr_by(0.5),
+        |s| s.counter("a").tag("k", "v").build().decr_by(u128::MAX),
+    ];
+    for dialect in [Dialect::Influx, Dialect::DogStatsD] {
+        let is_cut = dialect == Dialect::Influx;
+        let (lines, stats) = spoken(dialect, |statsd| {
+            kept.iter().for_each(|emit| emit(statsd));
+            cut.iter().for_each(|emit| emit(statsd));
+        });
+        let unsupported = if is_cut { cut.len() } else { 0 };
+        assert_eq!(lines.len(), kept.len() + cut.len() - unsupported, "{lines:?}");
+        assert_eq!(stats.drops.unsupported.lines, unsupported as u64, "{dialect:?}");
+        let values =
+            ["9223372036854775807", "-9223372036854775808", "2", "-3", "1", "0"].into_iter();
+        let expected: Vec<String> = values.map(|value| format!("a:{value}|c")).collect();
+        assert_eq!(lines[..kept.len()], expected);
+    }
+}
+
+/// Telegraf takes a sign before counters and gauges alone.
+#[test]
+fn histograms_below_zero_are_not_sent_to_telegraf() {
+    for dialect in ALL {
+        let (lines, stats) = spoken(dialect, |statsd| {
+            statsd.histogram("a", -1);
+            statsd.metric::<Histogram>("a").record(-0.5);
+            statsd.metric::<Histogram>("a").build().record(-1e300);
+            statsd.metric::<Histogram>("a").build().record(-0.0);
+            statsd.histogram("a", 0.5);
+        });
+        let (sent, unsupported) = match dialect {
+            Dialect::Influx => (2, 3),
+            Dialect::Extended | Dialect::DogStatsD => (5, 0),
+            _ => (0, 5),
+        };
+        assert_eq!(
+            (lines.len(), stats.drops.unsupported.lines),
+            (sent, unsupported),
+            "{dialect:?}"
+        );
+    }
+    let (lines, _) = spoken(Dialect::Influx, |statsd| statsd.gauge_delta("a", -0.5));
+    assert_eq!(lines, ["a:-0.5|g"]);
+}

@@ -1,0 +1,159 @@
+//! Sample rates: each dialect's servers' own arithmetic, on the text that is sent, comes to what was meant.
+
+use crate::{ALL, half, spoken};
+use freewheel::{Connector, Counter, Dialect, Distribution, Histogram, Meter, SampleRate, Timing};
+use std::num::NonZeroU64;
+
+fn one_in(n: u64) -> SampleRate {
+    SampleRate::one_in(NonZeroU64::new(n).unwrap())
+}
+
+/// As how many lines each server counts a timing that says this rate. (Casts cut, in Go and in Rust.)
+fn weights(rate: f64) -> [(&'static str, f64); 5] {
+    [
+        ("the Agent, pkg/metrics/histogram.go: int64(1/rate)", (1.0 / rate) as i64 as f64),
+        ("the Agent, pkg/util/quantile/agent.go: uint(1/rate)", (1.0 / rate) as u64 as f64),
+        ("statsd_exporter, Telegraf: int(1/rate)", (1.0 / rate) as i64 as f64),
+        ("Vector: (1.0 / rate) as u32", f64::from((1.0 / rate) as u32)),
+        ("netdata: llrint(1.0 / rate)", (1.0 / rate).round_ties_even()),
+    ]
+}
+
+/// What each server that makes a whole number of it counts of a counter. (The least rate of netdata is left out.)
+fn counts(value: i64, rate: f64) -> [(&'static str, f64); 2] {
+    let value = value as f64;
+    [
+        ("Telegraf: int64(float64(v) / rate)", (value / rate) as i64 as f64),
+        ("netdata: llrint(v / rate)", (value / rate).round_ties_even()),
+    ]
+}
+
+#[test]
+fn all_servers_weigh_one_in_n_as_n() {
+    for n in 1..=1_000_000_u64 {
+        let rate: f64 = one_in(n).to_string().parse().unwrap();
+        for (server, weight) in weights(rate) {
+            assert_eq!(weight, n as f64, "{server}: {n} from {rate}");
+        }
+        // Values of which the product is next to a power of two, which is where rounding is the finest.
+        let below = (1_i64 << 40) / n as i64;
+        for value in [1, 3, -1, 1_000_003, below, below + 1] {
+            let meant = value as f64 * n as f64;
+            for (server, counted) in counts(value, rate) {
+                assert_eq!(counted, meant, "{server}: {value} at {rate}");
+            }
+            let exact = value as f64 * (1.0 / rate);
+            assert!((exact / meant - 1.0).abs() < 1e-15, "{value} at {rate}: {exact}");
+        }
+    }
+}
+
+/// So does the text of each rate that is 1/n but for rounding.
+#[test]
+fn computed_rates_are_taken_for_one_in_n() {
+    for (computed, n) in [
+        (0.1 * 0.1, 100),
+        (f64::from(0.1_f32), 10),
+        (f64::from(0.2_f32), 5),
+        (f64::from(0.05_f32), 20),
+        (f64::from(0.01_f32), 100),
+        (1.0 / 93.0, 93),
+        (1.0 / 99.0, 99),
+        (0.3333333, 3),
+        (0.00001, 100_000),
+        (1.0 - 1e-9, 1),
+    ] {
+        let rate = SampleRate::new(computed).unwrap();
+        assert_eq!(rate.rate(), computed);
+        assert_eq!(rate.to_string(), one_in(n).to_string(), "{computed}");
+        for dialect in ALL {
+            let effective = rate.effective_rate::<Counter>(dialect);
+            assert_eq!(effective, one_in(n).rate_as_sent(), "{computed} in {dialect:?}");
+        }
+    }
+    for n in 1..=100_000_u64 {
+        let single = f64::from(1.0 / n as f32);
+        for computed in [1.0 / n as f64, single, 1.0 / n as f64 * (1.0 - 9e-7)] {
+            let rate = SampleRate::new(computed).unwrap();
+            assert_eq!(rate.to_string(), one_in(n).to_string(), "{computed}");
+        }
+    }
+    assert_eq!(one_in(10).to_string(), "0.1");
+    assert_eq!(one_in(93).to_string(), "0.01075268817204301");
+}
+
+trait Sent {
+    fn rate_as_sent(&self) -> f64;
+}
+
+impl Sent for SampleRate {
+    fn rate_as_sent(&self) -> f64 {
+        self.to_string().parse().unwrap()
+    }
+}
+
+/// The table at `SampleRate`: of which kinds a rate is sent as asked, and of which as one in n.
+#[test]
+fn the_table_of_what_is_sent() {
+    for (asked, n) in [(0.9, 2), (0.7, 2), (0.51, 2), (0.4, 3), (0.3, 4), (0.03, 34), (0.015, 67)] {
+        let rate = SampleRate::new(asked).unwrap();
+        let whole = one_in(n).rate_as_sent();
+        assert!(whole < asked, "more lines than asked");
+        for dialect in ALL {
+            let is_cut = |kind: &str| match dialect {
+                Dialect::Extended | Dialect::Influx => true,
+                Dialect::Graphite => false,
+                _ => kind != "counter",
+            };
+            let expected = |kind| if is_cut(kind) { whole } else { asked };
+            let context = format!("{asked} in {dialect:?}");
+            assert_eq!(rate.effective_rate::<Counter>(dialect), expected("counter"), "{context}");
+            assert_eq!(rate.effective_rate::<Timing>(dialect), expected("timing"), "{context}");
+            assert_eq!(
+                rate.effective_rate::<Histogram>(dialect),
+                expected("histogram"),
+                "{context}"
+            );
+            let distribution = rate.effective_rate::<Distribution>(dialect);
+            assert_eq!(distribution, expected("distribution"), "{context}");
+            assert_eq!(rate.effective_rate::<Meter>(dialect), expected("meter"), "{context}");
+        }
+    }
+}
+
+/// What is sent is what [`SampleRate::effective_rate`] says, by each way to emit.
+#[test]
+fn lines_say_the_effective_rate() {
+    // Asked for as it is, taken nearly always; and as one in two.
+    let rate = || {
+        half();
+        SampleRate::new(0.7).unwrap()
+    };
+    for dialect in ALL {
+        let (lines, _) = spoken(dialect, |statsd: &Connector| {
+            statsd.counter("a").sample_rate(rate()).incr();
+            statsd.counter("a").sample_rate(rate()).build().incr();
+            statsd.metric::<Timing>("a").sample_rate(rate()).record_seconds(0.001);
+            statsd.metric::<Timing>("a").sample_rate(rate()).build().record_seconds(0.001);
+            if dialect == Dialect::Extended {
+                statsd.metric::<Meter>("a").sample_rate(rate()).mark(1);
+            }
+            if dialect == Dialect::DogStatsD {
+                statsd.metric::<Distribution>("a").sample_rate(rate()).record(1);
+            }
+        });
+        for line in &lines {
+            let (_, code) = line.split_once('|').unwrap();
+            let (code, sent) = code.split_once("|@").unwrap();
+            let effective = match code {
+                "c" => rate().effective_rate::<Counter>(dialect),
+                "ms" => rate().effective_rate::<Timing>(dialect),
+                "m" => rate().effective_rate::<Meter>(dialect),
+                _ => rate().effective_rate::<Distribution>(dialect),
+            };
+            assert_eq!(sent.parse(), Ok(effective), "{line} in {dialect:?}");
+        }
+        let more = u8::from(matches!(dialect, Dialect::Extended | Dialect::DogStatsD));
+        assert_eq!(lines.len(), 4 + usize::from(more), "{dialect:?}");
+    }
+}
