@@ -86,7 +86,8 @@ fn is_to_ask_aside() -> bool {
 
 /// The answer, or None when the alarm rings.
 async fn answer_or<F: Future>(alarm: impl Future, answer: F) -> Option<F::Output> {
-    let (mut alarm, mut answer) = (pin!(alarm), pin!(answer));
+    // A task's budget is not renewed while another executor blocks it.
+    let (mut alarm, mut answer) = (pin!(unconstrained(alarm)), pin!(unconstrained(answer)));
     poll_fn(|cx| match answer.as_mut().poll(cx) {
         Poll::Ready(answer) => Poll::Ready(Some(answer)),
         Poll::Pending => alarm.as_mut().poll(cx).map(|_| None),
@@ -96,7 +97,7 @@ async fn answer_or<F: Future>(alarm: impl Future, answer: F) -> Option<F::Output
 
 /// Where no thread can be had: asks to be polled again, and again.
 async fn impatiently<F: Future>(deadline: Instant, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
+    let mut future = pin!(unconstrained(future));
     poll_fn(|cx| match future.as_mut().poll(cx) {
         Poll::Ready(output) => Poll::Ready(Some(output)),
         Poll::Pending if Instant::now() >= deadline => Poll::Ready(None),
