@@ -234,3 +234,26 @@ fn what_does_not_run_at_the_fork_runs_in_both_processes() {
         assert_eq!(parents.lines(40).len(), 40);
     }
 }
+
+/// Daemons close what they inherit: the number of what wakes the parent's flusher is that of any other file
+/// then.
+#[test]
+fn a_child_that_closed_its_parents_descriptors_writes_into_none() {
+    let _alone = alone();
+    let receiver = TcpReceiver::start();
+    let statsd = started(tcp(receiver.port()));
+    flush(&statsd);
+    // The flusher sleeps by now, most likely, and is to be woken.
+    thread::sleep(Duration::from_millis(100));
+    assert_succeeds(forked(|| {
+        // SAFETY: what is closed here is not used any more.
+        unsafe { (3..1_000).for_each(|descriptor| _ = libc::close(descriptor)) };
+        let path = std::env::temp_dir().join(format!("freewheel-{}", std::process::id()));
+        let file = std::fs::File::create_new(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let copies = Vec::from_iter((0..100).map(|_| file.try_clone().unwrap()));
+        emit_all(&statsd, 0, 0..10_000);
+        assert_eq!(statsd.blocking_flush(), FlushOutcome::NotRunning);
+        assert_eq!((copies.len(), file.metadata().unwrap().len()), (100, 0));
+    }));
+}
