@@ -38,16 +38,17 @@ impl Limiter {
         let first = *self.first.get_or_init(|| now);
         let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let now = now.saturating_duration_since(first);
-        // ORDERING: Relaxed, all of them. Numbers that publish nothing but themselves.
-        let until = self.silent_until.load(Relaxed);
         let next = nanoseconds(now + SILENCE);
-        // Of two that come at once, one is let through.
-        if nanoseconds(now) < until
-            || self.silent_until.compare_exchange(until, next, Relaxed, Relaxed).is_err()
-        {
+        // ORDERING: Relaxed, here and below. Numbers that publish nothing but themselves.
+        let until = self.silent_until.load(Relaxed);
+        let is_silent = nanoseconds(now) < until;
+        // Of two that come at once, one is let through. ORDERING: Relaxed, as above.
+        if is_silent || self.silent_until.compare_exchange(until, next, Relaxed, Relaxed).is_err() {
+            // ORDERING: Relaxed, as above.
             self.held_back.fetch_add(1, Relaxed);
             return None;
         }
+        // ORDERING: Relaxed, as above.
         Some(self.held_back.swap(0, Relaxed))
     }
 }
