@@ -81,6 +81,9 @@ pub(crate) fn quoted(text: &(impl fmt::Debug + ?Sized)) -> String {
 pub enum StartError {
     /// It is running, or its flusher is still ending.
     AlreadyRunning,
+    /// It was running when this process was forked: its flusher stayed with the parent. The child
+    /// builds a connector of its own.
+    Forked,
     /// [`start`](crate::Connector::start) was called outside a tokio runtime;
     /// [`start_on_thread`](crate::Connector::start_on_thread) needs none.
     NoRuntime,
@@ -89,12 +92,17 @@ pub enum StartError {
     RuntimeUnfit,
     /// The operating system refused the thread, or the runtime that was to live on it.
     Thread(std::io::Error),
+    /// The operating system refused the descriptor by which the flusher is woken.
+    Descriptor(std::io::Error),
 }
 
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AlreadyRunning => f.write_str("the connector is already running"),
+            Self::Forked => f.write_str(
+                "the connector's flusher stayed with the process that this one was forked from",
+            ),
             Self::NoRuntime => f.write_str(
                 "no tokio runtime here: start within one, or use start_on_thread",
             ),
@@ -102,6 +110,7 @@ impl fmt::Display for StartError {
                 "the flusher could not run: the runtime is shutting down or lacks its time or I/O driver",
             ),
             Self::Thread(_) => f.write_str("the flusher's thread could not be had"),
+            Self::Descriptor(_) => f.write_str("no descriptor could be had to wake the flusher by"),
         }
     }
 }
@@ -109,7 +118,7 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Thread(error) => Some(error),
+            Self::Thread(error) | Self::Descriptor(error) => Some(error),
             _ => None,
         }
     }

@@ -39,6 +39,8 @@ mod timer;
 #[cfg(feature = "tower")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
 pub mod tower;
+#[cfg(feature = "tokio")]
+mod waiting;
 
 #[cfg(doc)]
 #[doc = include_str!("../DESIGN.md")]

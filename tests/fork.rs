@@ -1,7 +1,7 @@
 //! Processes that fork while a connector runs.
 //!
-//! A program of its own, with this one test: the child of a fork has its thread alone, and the
-//! locks that others held stay locked in it.
+//! A program of its own, whose tests run one at a time: the child of a fork has its thread alone, and
+//! the locks that others held stay locked in it.
 
 #![cfg(target_os = "linux")]
 // In a test, that is an assertion. Unsafe are only calls of the operating system.
@@ -9,16 +9,22 @@
 
 mod support;
 
-use freewheel::{Connector, FlushOutcome, Tally};
+use freewheel::{Connector, FlushOutcome, StartError, Tally};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::{
-    Census, Listener, PATIENCE, emit_all, emit_numbered, eventually, flush, started, tcp,
+    Census, Listener, Load, PATIENCE, TcpReceiver, UdpReceiver, emit_all, emit_numbered,
+    eventually, flush, park_on, quiet_port, runtime, started, tcp, udp,
 };
 
-/// What the parent's connector may take to stop, in a child where it cannot.
-const STOP_TIMEOUT: Duration = Duration::from_millis(300);
+/// One test at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Forks; the child does this and ends. Returns its process.
 fn forked(task: impl FnOnce()) -> libc::pid_t {
@@ -49,25 +55,34 @@ fn assert_succeeds(child: libc::pid_t) {
     assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "status {status:#x}");
 }
 
-/// What the parent's connector does in a child: it accepts lines as far as there is room, and
-/// stops in time; nothing of it is sent, since its flusher is the parent's.
+/// What the parent's connector does in a child: it accepts lines as far as there is room, and says at
+/// once that nothing runs, since its flusher is the parent's.
 fn is_of_no_use(statsd: &Connector) {
     let before = statsd.stats();
     let emitted = emit_all(statsd, 0, 100_000..100_100);
     let start = Instant::now();
-    assert_eq!(statsd.blocking_flush(), FlushOutcome::TimedOut);
-    let report = statsd.blocking_stop();
+    assert_eq!(statsd.blocking_flush(), FlushOutcome::NotRunning);
+    assert_eq!(park_on(statsd.flush()), FlushOutcome::NotRunning);
+    for report in [statsd.blocking_stop(), park_on(statsd.stop())] {
+        assert_eq!(report.sent, Tally::default());
+        assert_eq!(report.stats.buffered + report.stats.dropped(), {
+            before.buffered + before.dropped() + emitted
+        });
+        assert!(!report.unfinished);
+    }
+    assert!(matches!(statsd.start_on_thread(), Err(StartError::Forked)));
+    assert!(!statsd.connected());
+    let _ = format!("{statsd:?}");
     assert!(start.elapsed() < PATIENCE / 2, "it takes its time");
-    assert_eq!(report.sent, Tally::default());
-    assert_eq!(report.kept, before.buffered + emitted);
 }
 
 /// A child builds its own connector, which works. Meanwhile the parent's goes on: the child has a
 /// copy of what it had buffered, and sends nothing of it.
 #[test]
 fn a_child_builds_its_own_connector_and_takes_nothing_from_its_parents() {
+    let _alone = alone();
     let server = Listener::tcp(0);
-    let settings = tcp(server.port()).stop_timeout(STOP_TIMEOUT);
+    let settings = tcp(server.port());
     let statsd = started(settings.flush_interval(Duration::from_secs(60)));
     let parents = server.accept();
     let childrens_server = Listener::tcp(0);
@@ -100,4 +115,145 @@ fn a_child_builds_its_own_connector_and_takes_nothing_from_its_parents() {
     census.assert_faultless(&stats);
     assert_eq!(census.numbers(0), Vec::from_iter(0..500));
     assert_eq!(stats.connections, 1);
+}
+
+/// The parent has flushed, as a service that then forks its workers: whatever that set going is not there
+/// in the child, whose waits end by themselves.
+#[test]
+fn a_child_of_a_parent_that_has_flushed_keeps_its_deadlines() {
+    let _alone = alone();
+    let receiver = TcpReceiver::start();
+    let statsd = started(tcp(receiver.port()));
+    statsd.incr("a");
+    flush(&statsd);
+    assert_eq!(park_on(statsd.flush()), FlushOutcome::Done);
+    assert_succeeds(forked(|| {
+        let own = started(tcp(quiet_port()).stop_timeout(Duration::from_millis(100)));
+        own.incr("a");
+        assert_eq!(own.blocking_flush(), FlushOutcome::TimedOut);
+        assert_eq!(park_on(own.flush()), FlushOutcome::TimedOut);
+        assert_eq!(own.blocking_stop().kept.lines, 1);
+        is_of_no_use(&statsd);
+    }));
+    statsd.incr("b");
+    flush(&statsd);
+    receiver.wait_for_lines(2);
+}
+
+/// Whatever the flusher and the emitting threads were at when the process forked: no call hangs in a child,
+/// on its own connector or on its parent's, and none disturbs the parent.
+#[test]
+fn children_forked_under_load_do_not_hang() {
+    let _alone = alone();
+    let receiver = TcpReceiver::start();
+    let childrens = UdpReceiver::start();
+    let statsd = started(tcp(receiver.port()).queue_capacity(64 << 10));
+    let load = Load::begin(&statsd, 3);
+    eventually("all emit", || statsd.stats().sent.lines > 1_000);
+    for _ in 0..100 {
+        assert_succeeds(forked(|| {
+            let own = started(udp(childrens.port()));
+            own.incr("a");
+            flush(&own);
+            assert_eq!(own.blocking_stop().stats.sent.lines, 1);
+            own.start_on_thread().unwrap();
+            assert_eq!(park_on(own.stop()).kept.lines, 0);
+            is_of_no_use(&statsd);
+        }));
+    }
+    let emitted = load.end();
+    flush(&statsd);
+    let stats = statsd.blocking_stop().stats;
+    assert_eq!((stats.emitted, stats.connections), (emitted, 1));
+    receiver.wait_for_lines(stats.sent.lines);
+}
+
+/// The end of the last handle wakes the flusher, but not that of the parent: what it would take to wake that
+/// may be locked for ever.
+#[test]
+fn a_child_that_drops_its_parents_last_handle_does_not_hang() {
+    let _alone = alone();
+    let receiver = TcpReceiver::start();
+    let statsd = tcp(receiver.port()).build().unwrap();
+    let runtime = runtime();
+    runtime.block_on(statsd.start()).unwrap();
+    let over = &AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !over.load(Relaxed) {
+                    runtime.spawn(async {});
+                }
+            });
+        }
+        for _ in 0..100 {
+            assert_succeeds(forked(|| {
+                // SAFETY: this process does not use the other copy any more.
+                drop(unsafe { std::ptr::read(&raw const statsd) });
+            }));
+        }
+        over.store(true, Relaxed);
+    });
+    statsd.incr("a");
+    flush(&statsd);
+    receiver.wait_for_lines(1);
+}
+
+/// One that is not running can be started in the child, and in the parent, and each hears its own lines.
+#[test]
+fn what_does_not_run_at_the_fork_runs_in_both_processes() {
+    let _alone = alone();
+    let (parents, childrens) = (UdpReceiver::start(), UdpReceiver::start());
+    for has_run in [false, true] {
+        let in_child = udp(childrens.port()).build().unwrap();
+        let in_both = udp(parents.port()).build().unwrap();
+        if has_run {
+            for statsd in [&in_child, &in_both] {
+                statsd.start_on_thread().unwrap();
+                let _ = statsd.blocking_stop();
+            }
+        }
+        in_child.incr("before");
+        let child = forked(|| {
+            in_child.start_on_thread().unwrap();
+            flush(&in_child);
+            in_both.start_on_thread().unwrap();
+            for number in 0..20 {
+                emit_numbered(&in_both, 1, number);
+                flush(&in_both);
+            }
+            assert_eq!(in_both.blocking_stop().kept.lines, 0);
+        });
+        in_both.start_on_thread().unwrap();
+        for number in 0..20 {
+            emit_numbered(&in_both, 0, number);
+            flush(&in_both);
+        }
+        assert_succeeds(child);
+        assert_eq!(childrens.lines(1), ["before:1|c"]);
+        assert_eq!(parents.lines(40).len(), 40);
+    }
+}
+
+/// Daemons close what they inherit: the number of what wakes the parent's flusher is that of any other file
+/// then.
+#[test]
+fn a_child_that_closed_its_parents_descriptors_writes_into_none() {
+    let _alone = alone();
+    let receiver = TcpReceiver::start();
+    let statsd = started(tcp(receiver.port()));
+    flush(&statsd);
+    // The flusher sleeps by now, most likely, and is to be woken.
+    thread::sleep(Duration::from_millis(100));
+    assert_succeeds(forked(|| {
+        // SAFETY: what is closed here is not used any more.
+        unsafe { (3..1_000).for_each(|descriptor| _ = libc::close(descriptor)) };
+        let path = std::env::temp_dir().join(format!("freewheel-{}", std::process::id()));
+        let file = std::fs::File::create_new(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let copies = Vec::from_iter((0..100).map(|_| file.try_clone().unwrap()));
+        emit_all(&statsd, 0, 0..10_000);
+        assert_eq!(statsd.blocking_flush(), FlushOutcome::NotRunning);
+        assert_eq!((copies.len(), file.metadata().unwrap().len()), (100, 0));
+    }));
 }

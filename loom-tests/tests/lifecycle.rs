@@ -90,7 +90,7 @@ fn two_starts() {
 /// reports what is left.
 #[test]
 fn the_last_handle_is_dropped() {
-    explore("the_last_handle_is_dropped", Some(5), 200_000, || {
+    explore("the_last_handle_is_dropped", None, 200_000, || {
         let exchange = Exchange::new(2, 2, 1, nobody_sleeps);
         let writer = emitter(&exchange, 0, 2);
         let mut flusher = exchange.collector().expect("nobody has it");

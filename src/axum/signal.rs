@@ -21,11 +21,12 @@ impl ShutdownSignal {
     /// missed.
     ///
     /// # Errors
-    /// What the operating system says.
+    /// What the operating system says; and outside of a tokio runtime.
     ///
     /// # Panics
-    /// Outside of a tokio runtime, and in one without its I/O driver.
+    /// In a tokio runtime without its I/O driver.
     pub fn install() -> io::Result<Self> {
+        tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
         #[cfg(unix)]
         {
             use signal::unix::{SignalKind, signal};

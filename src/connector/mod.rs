@@ -8,12 +8,11 @@ use crate::emit::{Sampling, Scope};
 use crate::error::{BuildError, StartError};
 use crate::handoff::Exchange;
 use crate::lifecycle::Lifecycle;
-use crate::send::{Shared, Warnings};
+use crate::send::{Shared, Wake, Warnings};
 use crate::stats::{Account, FlushOutcome, Stats, StopReport};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use tokio::sync::Notify;
 
 /// Emits metrics to a StatsD server.
 ///
@@ -39,7 +38,21 @@ use tokio::sync::Notify;
 /// start, are kept up to the capacity and sent after it. Dropping a handle never stops the
 /// others. When the last is dropped without a stop, the flusher sends what it can within the
 /// stop timeout, if its runtime lives that long, and ends. A program that ends right after that has
-/// sent nothing: [`stop`](Self::stop) is what waits.
+/// sent nothing: [`stop`](Self::stop) is what waits. A runtime that ends without a stop takes
+/// the flusher with it: a warning says so, and what is emitted waits for the next start.
+///
+/// A connector that nobody ever starts gathers lines up to the capacity, and sends none.
+///
+/// # Fork
+///
+/// A process that forks builds its connectors after the fork. One that was running before it is of no use to
+/// the child, since its flusher stayed with the parent, and does no harm there. It accepts lines up to the
+/// capacity and sends none; [`flush`](Self::flush) and [`stop`](Self::stop) answer at once that nothing
+/// runs; [`start`](Self::start) is refused; it is not [`connected`](Self::connected). One that was not running
+/// can be started in either process, and in both: what it held at the fork is sent by both then.
+///
+/// No call on either waits for a lock that another thread held at the fork, as long as none of the parent's
+/// threads was within a call to this crate then.
 ///
 /// # Example
 ///
@@ -129,13 +142,13 @@ impl Connector {
     }
 
     pub(crate) fn new(settings: SendSettings, shape: Shape) -> Self {
-        let wake = Arc::new(Notify::new());
+        let wake = Arc::new(Wake::default());
         let ring = Arc::clone(&wake);
         let exchange = Arc::new(Exchange::new(
             shape.block_size,
             shape.blocks,
             shape.ring_at,
-            Box::new(move || ring.notify_one()),
+            Box::new(move || ring.call()),
         ));
         let shared = Shared {
             exchange: Arc::clone(&exchange),
@@ -178,14 +191,16 @@ impl Connector {
     /// A disabled connector starts at once.
     ///
     /// # Errors
-    /// [`StartError::AlreadyRunning`], and nothing changes; [`StartError::NoRuntime`] outside a
-    /// tokio runtime; [`StartError::RuntimeUnfit`] if the flusher cannot run there.
+    /// [`StartError::AlreadyRunning`], and nothing changes; [`StartError::Forked`] if it was running when this
+    /// process was forked; [`StartError::NoRuntime`] outside a tokio runtime; [`StartError::RuntimeUnfit`] if
+    /// the flusher cannot run there; [`StartError::Descriptor`] if no descriptor is left.
     ///
     /// # Panics
     /// Not here. But tokio tells the flusher by a panic in its task that the runtime has no time
     /// or I/O driver: that is caught, unless panics abort the process.
     ///
-    /// It waits for as long as nobody drives that runtime.
+    /// Where nobody drives that runtime, it returns after the stop timeout, and the flusher runs once somebody
+    /// does.
     ///
     /// # Cancel safety
     /// If the future is dropped after it was polled, the flusher runs nevertheless.
@@ -201,8 +216,9 @@ impl Connector {
     /// their runtime with it.
     ///
     /// # Errors
-    /// [`StartError::AlreadyRunning`], and nothing changes; [`StartError::Thread`] if the
-    /// operating system refuses the thread.
+    /// [`StartError::AlreadyRunning`], and nothing changes; [`StartError::Forked`] if it was running when this
+    /// process was forked; [`StartError::Thread`] if the operating system refuses the thread;
+    /// [`StartError::Descriptor`] if no descriptor is left.
     pub fn start_on_thread(&self) -> Result<(), StartError> {
         match self.owner() {
             Some(owner) => owner.lifecycle.start_on_thread(&owner.shared),
@@ -216,7 +232,8 @@ impl Connector {
     /// counted; no longer than the stop timeout.
     ///
     /// # Cancel safety
-    /// Dropping the future gives up waiting, and nothing else. Any executor will do.
+    /// Dropping the future gives up waiting, and nothing else. Any executor will do: the deadline is kept by a
+    /// thread that lives for as long as this waits.
     pub async fn flush(&self) -> FlushOutcome {
         match self.owner() {
             Some(owner) => owner.lifecycle.flush(&owner.shared).await,
@@ -242,26 +259,26 @@ impl Connector {
         }
     }
 
-    /// [`flush`](Self::flush) for programs without an executor.
+    /// [`flush`](Self::flush) that blocks the thread: for programs without an executor, and wherever else
+    /// there is none, as in a destructor, a panic hook, or at the process's exit.
     ///
-    /// # Panics
-    /// Within a tokio runtime, whose thread it would block.
+    /// It does so on any thread, and needs nothing of it. On one of a tokio runtime that thread does
+    /// nothing else meanwhile; where the flusher lives on that very thread, it cannot answer, and the
+    /// outcome is [`TimedOut`](FlushOutcome::TimedOut) once the stop timeout has passed.
     pub fn blocking_flush(&self) -> FlushOutcome {
-        if self.owner().is_none() {
-            return FlushOutcome::Done;
+        match self.owner() {
+            Some(owner) => owner.lifecycle.blocking_flush(&owner.shared),
+            None => FlushOutcome::Done,
         }
-        block_on(self.flush())
     }
 
-    /// [`stop`](Self::stop) for programs without an executor.
-    ///
-    /// # Panics
-    /// Within a tokio runtime, whose thread it would block.
+    /// [`stop`](Self::stop) that blocks the thread: as [`blocking_flush`](Self::blocking_flush), and
+    /// where the flusher cannot answer, the report says that it is [unfinished](StopReport::unfinished).
     pub fn blocking_stop(&self) -> StopReport {
-        if self.owner().is_none() {
-            return StopReport::default();
+        match self.owner() {
+            Some(owner) => owner.lifecycle.blocking_stop(&owner.shared),
+            None => StopReport::default(),
         }
-        block_on(self.stop())
     }
 
     /// The account: where every line is by now. Reads one place for each thread that emits;
@@ -298,9 +315,4 @@ impl fmt::Debug for Connector {
         }
         text.finish()
     }
-}
-
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().build();
-    runtime.expect("a runtime without drivers needs nothing").block_on(future)
 }

@@ -5,20 +5,22 @@
 //! sent stays in the threads' blocks, where the capacity bounds it.
 
 use super::link::Link;
-use super::warnings::Warnings;
+use super::wake::Wake;
+use super::warnings::{End, Farewell, NoLink, Warnings};
 use crate::builder::SendSettings;
+use crate::error::StartError;
 use crate::handoff::{Collector, Exchange, Tally};
 use crate::stats::{Account, FlushOutcome, Stats, StopReport};
 use bytes::Buf;
 use memchr::memchr_iter;
 use std::future::Future;
 use std::io;
-use std::mem::replace;
+use std::mem::{replace, take};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -31,7 +33,7 @@ pub(crate) struct Shared {
     /// Dropped and lost lines that were warned of.
     pub(crate) warned_of: AtomicU64,
     /// Ends the flusher's sleep.
-    pub(crate) wake: Arc<Notify>,
+    pub(crate) wake: Arc<Wake>,
     pub(crate) warnings: Warnings,
 }
 
@@ -43,7 +45,8 @@ impl Shared {
 
 pub(crate) enum Command {
     Flush(oneshot::Sender<FlushOutcome>),
-    Stop(oneshot::Sender<StopReport>),
+    /// With what was sent before it.
+    Stop(Tally, oneshot::Sender<StopReport>),
 }
 
 /// A flush that is waited for.
@@ -109,6 +112,13 @@ pub(crate) struct Flusher {
     flushes: Vec<Waiting>,
     stop: Option<Stop>,
     idle: Idle,
+    /// To be told when nothing is half done.
+    no_link: Option<NoLink>,
+    is_account_due: bool,
+    /// Its owner was told that it runs.
+    is_running: bool,
+    /// The last field: all else is given back when it is dropped.
+    farewell: Farewell,
 }
 
 /// What is known of there being nothing to do.
@@ -155,20 +165,38 @@ impl Flusher {
             flushes: Vec::new(),
             stop: None,
             idle: Idle::default(),
+            no_link: None,
+            is_account_due: false,
+            is_running: false,
+            farewell: Farewell::new(&shared),
             shared,
         }
     }
 
     /// Runs until it is stopped, or no handle is left; says first that it is running.
-    pub(crate) async fn run(mut self, running: oneshot::Sender<()>) {
+    pub(crate) async fn run(mut self, running: oneshot::Sender<Result<(), StartError>>) {
         let mut next_tick = Instant::now();
         let shared = Arc::clone(&self.shared);
         // These panic where the runtime has no timer or I/O driver: then nobody hears that it is
         // running.
         sleep_until(next_tick).await;
         Link::try_driver().await;
-        let _ = running.send(());
-        while !self.is_done() {
+        let ear = match shared.wake.listen() {
+            Ok(ear) => ear,
+            Err(error) => {
+                drop(self);
+                let _ = running.send(Err(StartError::Descriptor(error)));
+                return;
+            }
+        };
+        self.is_running = true;
+        let _ = running.send(Ok(()));
+        loop {
+            let is_done = self.is_done();
+            self.warn();
+            if is_done {
+                break;
+            }
             let to_send = self.lines.has_remaining();
             let to_sweep = self.lines.wants_sweep() && matches!(self.route, Route::Up(_));
             let stopping = self.stop.as_ref().map(|stop| stop.deadline);
@@ -182,11 +210,11 @@ impl Flusher {
                 () = sleep_until(deadline), if stopping.is_some() => break,
                 news = self.route.news(to_send, dormant) => self.hear(news),
                 () = yield_now(), if rung => self.answer(to_sweep),
-                () = shared.wake.notified(), if dormant => {
+                () = ear.called(), if dormant => {
                     self.idle = Idle::default();
                     next_tick = Instant::now() + shared.settings.flush_interval;
                 }
-                () = shared.wake.notified() => self.answer(to_sweep),
+                () = ear.called() => self.answer(to_sweep),
                 // No timer is left behind by the last one: it would wake the dormant.
                 () = sleep_until(next_tick), if !dormant => {
                     if to_sweep {
@@ -194,7 +222,7 @@ impl Flusher {
                     } else {
                         self.lines.gather();
                     }
-                    self.warn_of_missing();
+                    self.is_account_due = true;
                     next_tick = Instant::now() + shared.settings.flush_interval;
                     self.lie_down_if_idle();
                 }
@@ -234,15 +262,14 @@ impl Flusher {
                 let until = Until::now(&self.lines);
                 self.flushes.push(Waiting { until, reply });
             }
-            Some(Command::Stop(reply)) => self.begin_to_stop(vec![reply]),
-            None => self.begin_to_stop(Vec::new()),
+            Some(Command::Stop(sent, reply)) => self.begin_to_stop(sent, vec![reply]),
+            None => self.begin_to_stop(self.shared.account.sent.read(), Vec::new()),
         }
     }
 
-    fn begin_to_stop(&mut self, replies: Vec<oneshot::Sender<StopReport>>) {
+    fn begin_to_stop(&mut self, sent: Tally, replies: Vec<oneshot::Sender<StopReport>>) {
         let now = Instant::now();
         let deadline = now + self.shared.settings.stop_timeout;
-        let sent = self.shared.account.sent.read();
         let until = Until::now(&self.lines);
         self.stop = Some(Stop { deadline, sent, until, replies });
         if let Route::Down { until } = &mut self.route {
@@ -272,7 +299,18 @@ impl Flusher {
                 self.make_room();
             }
             News::Ready => self.send(),
-            News::Failed(error) => self.go_down(&error),
+            News::Failed(error) => self.go_down(error),
+        }
+    }
+
+    /// Tells of what went wrong. Nothing is held meanwhile, and nothing half done: who listens may use
+    /// this connector, or any other.
+    fn warn(&mut self) {
+        if let Some(no_link) = self.no_link.take() {
+            no_link.tell(&self.shared);
+        }
+        if take(&mut self.is_account_due) {
+            super::warnings::tell_of_missing(&self.shared);
         }
     }
 
@@ -325,40 +363,24 @@ impl Flusher {
         match link.send(&mut self.lines, &self.shared.account, hurry) {
             // ORDERING: Relaxed. To look at; it publishes nothing.
             Ok(()) => self.shared.connected.store(link.is_up(), Relaxed),
-            Err(error) => self.go_down(&error),
+            Err(error) => self.go_down(error),
         }
     }
 
-    fn go_down(&mut self, error: &io::Error) {
+    fn go_down(&mut self, error: io::Error) {
         if let Route::Up(link) = &mut self.route {
             link.give_up(&mut self.lines, &self.shared.account);
         }
         // ORDERING: Relaxed, as above.
         self.shared.connected.store(false, Relaxed);
-        let shared = &self.shared;
-        let settings = &shared.settings;
-        let sleep = jittered(settings.reconnect_sleep);
+        let sleep = jittered(self.shared.settings.reconnect_sleep);
         let now = Instant::now();
         self.route = Route::Down { until: now + sleep };
-        if let Some(held_back) = shared.warnings.link.admit(now) {
-            let endpoint = &settings.endpoint;
-            tracing::warn!(%error, %endpoint, retry_in = ?sleep, held_back, "no link to the StatsD server");
+        if let Some(held_back) = self.shared.warnings.link.admit(now) {
+            self.no_link = Some(NoLink { error, retry_in: sleep, held_back });
         }
         // Of what was recalled too: where it is all there may be, no thread can seal, and ring.
         self.make_room();
-    }
-
-    fn warn_of_missing(&mut self) {
-        let stats = self.shared.stats();
-        let missing = stats.dropped().lines + stats.lost().lines;
-        // ORDERING: Relaxed, both. This flusher's alone, and the next one's.
-        let warned_of = self.shared.warned_of.load(Relaxed);
-        if missing > warned_of && self.shared.warnings.missing.admit(Instant::now()).is_some() {
-            self.shared.warned_of.store(missing, Relaxed);
-            let lines = missing - warned_of;
-            let (drops, losses) = (stats.drops, stats.losses);
-            tracing::warn!(lines, ?drops, ?losses, "metrics were dropped or lost");
-        }
     }
 
     /// Ends in order: the link, the flusher's place at the exchange, then the replies, so
@@ -366,8 +388,8 @@ impl Flusher {
     async fn end(mut self) {
         let now = Instant::now();
         let shared = Arc::clone(&self.shared);
-        let (deadline, before, mut replies) = match self.stop.take() {
-            Some(stop) => (stop.deadline, stop.sent, stop.replies),
+        let (deadline, before, mut replies) = match &mut self.stop {
+            Some(stop) => (stop.deadline, stop.sent, take(&mut stop.replies)),
             None => (now, shared.account.sent.read(), Vec::new()),
         };
         let unacknowledged = self.hand_over();
@@ -375,26 +397,18 @@ impl Flusher {
             let _ = timeout_at(deadline.max(now + CLOSING), link.close()).await;
         }
         let mut commands = replace(&mut self.commands, mpsc::unbounded_channel().1);
+        self.is_running = false;
         drop(self);
         commands.close();
         while let Ok(command) = commands.try_recv() {
-            if let Command::Stop(reply) = command {
+            if let Command::Stop(_, reply) = command {
                 replies.push(reply);
             }
         }
         let report = StopReport::new(shared.stats(), before, unacknowledged);
-        if report.kept.lines > 0 && shared.warnings.kept.admit(now).is_some() {
-            let Tally { lines, bytes } = report.kept;
-            if replies.is_empty() {
-                tracing::warn!(lines, bytes, "the last connector was dropped with metrics unsent");
-            } else {
-                tracing::warn!(
-                    lines,
-                    bytes,
-                    "stopped with metrics unsent: kept for the next start"
-                );
-            }
-        }
+        // Before the replies: who has one may end the process.
+        let end = if replies.is_empty() { End::Abandoned } else { End::Stopped };
+        end.tell(&shared, report.kept);
         for reply in replies {
             let _ = reply.send(report);
         }
@@ -414,6 +428,13 @@ impl Flusher {
 impl Drop for Flusher {
     fn drop(&mut self) {
         self.hand_over();
+        if self.is_running {
+            self.farewell.end = Some(match (self.commands.is_closed(), &self.stop) {
+                (true, _) => End::Abandoned,
+                (false, Some(_)) => End::Stopped,
+                (false, None) => End::Unasked,
+            });
+        }
     }
 }
 

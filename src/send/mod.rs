@@ -2,7 +2,7 @@
 //!
 //! [`datagram`], [`packed`], [`segments`], [`stream`] and [`frames`] decide what goes out next, [`pace`] how
 //! much of it at once, and know no socket; [`link`] alone has sockets; [`flusher`] is the task that ties
-//! them to the clock and to its owner.
+//! them to the clock and to its owner, and [`wake`] is how its sleep is ended.
 
 mod datagram;
 mod flusher;
@@ -13,9 +13,11 @@ mod packed;
 #[cfg(any(target_os = "linux", test, fuzzing))]
 mod segments;
 mod stream;
+mod wake;
 mod warnings;
 
 pub(crate) use flusher::{Command, Flusher, Shared};
+pub(crate) use wake::Wake;
 pub(crate) use warnings::Warnings;
 #[cfg(fuzzing)]
 pub(crate) use {
