@@ -39,6 +39,27 @@ fn peer_port(socket: c_int) -> u16 {
     .to_be()
 }
 
+/// By the port at the other end: the flags that calls were made with.
+static FLAGS: Mutex<BTreeMap<u16, Vec<c_int>>> = Mutex::new(BTreeMap::new());
+
+fn seen(port: u16, flags: c_int) {
+    let mut seen = FLAGS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(seen) = seen.get_mut(&port) {
+        seen.push(flags);
+    }
+}
+
+/// The flags of each call from now on that is to send something to this port.
+pub(crate) fn watch_flags_to(port: u16) {
+    FLAGS.lock().unwrap_or_else(PoisonError::into_inner).insert(port, Vec::new());
+}
+
+/// What was seen since.
+pub(crate) fn flags_to(port: u16) -> Vec<c_int> {
+    let mut seen = FLAGS.lock().unwrap_or_else(PoisonError::into_inner);
+    seen.remove(&port).unwrap_or_default()
+}
+
 /// Stands in the place of the C library's.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn send(
@@ -47,7 +68,9 @@ unsafe extern "C" fn send(
     length: size_t,
     flags: c_int,
 ) -> ssize_t {
-    if let Some(error) = planned(peer_port(socket), length) {
+    let port = peer_port(socket);
+    seen(port, flags);
+    if let Some(error) = planned(port, length) {
         // SAFETY: this thread's own.
         unsafe { *libc::__errno_location() = error };
         return -1;
@@ -62,7 +85,9 @@ unsafe extern "C" fn sendmsg(socket: c_int, batch: *const libc::msghdr, flags: c
     // SAFETY: as the caller promised.
     let pieces = unsafe { std::slice::from_raw_parts((*batch).msg_iov, (*batch).msg_iovlen) };
     let length = pieces.iter().map(|piece| piece.iov_len).sum();
-    if let Some(error) = planned(peer_port(socket), length) {
+    let port = peer_port(socket);
+    seen(port, flags);
+    if let Some(error) = planned(port, length) {
         // SAFETY: this thread's own.
         unsafe { *libc::__errno_location() = error };
         return -1;

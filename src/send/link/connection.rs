@@ -1,8 +1,8 @@
 //! Connections: TCP, and streams to Unix sockets.
 
-use super::TURN;
 #[cfg(target_os = "linux")]
 use super::unacknowledged::unacknowledged;
+use super::{NO_SIGNAL, TURN};
 use crate::builder::{Delivery, SendSettings};
 use crate::handoff::{Collector, Tally};
 use crate::send::stream::Stream;
@@ -271,10 +271,11 @@ impl Socket {
     }
 
     fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let write = || self.reference().send_vectored_with_flags(slices, NO_SIGNAL);
         match self {
-            Self::Tcp(stream) => stream.try_write_vectored(slices),
+            Self::Tcp(stream) => stream.try_io(Interest::WRITABLE, write),
             #[cfg(unix)]
-            Self::Unix(stream) => stream.try_write_vectored(slices),
+            Self::Unix(stream) => stream.try_io(Interest::WRITABLE, write),
         }
     }
 

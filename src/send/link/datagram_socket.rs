@@ -1,9 +1,11 @@
 //! The sockets that take datagrams, and what their errors mean.
 
+use super::NO_SIGNAL;
 #[cfg(any(target_os = "linux", test))]
 use crate::send::segments::Batch;
 #[cfg(target_os = "linux")]
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+use socket2::SockRef;
 use std::future::pending;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -54,10 +56,11 @@ impl Socket {
     }
 
     pub(super) fn try_send(&self, payload: &[u8]) -> io::Result<usize> {
+        let send = |socket: SockRef<'_>| socket.send_with_flags(payload, NO_SIGNAL);
         match self {
-            Self::Udp(socket) => socket.try_send(payload),
+            Self::Udp(socket) => socket.try_io(Interest::WRITABLE, || send(socket.into())),
             #[cfg(unix)]
-            Self::Unix(socket) => socket.try_send(payload),
+            Self::Unix(socket) => socket.try_io(Interest::WRITABLE, || send(socket.into())),
             #[cfg(test)]
             Self::Scripted(script) => script.try_send(payload),
         }
@@ -75,7 +78,7 @@ impl Socket {
                 let cut = [ControlMessage::UdpGsoSegments(&segment)];
                 let connected = None::<&()>;
                 let (socket, pieces) = (socket.as_raw_fd(), &batch.pieces);
-                Ok(sendmsg(socket, pieces, &cut, MsgFlags::empty(), connected)?)
+                Ok(sendmsg(socket, pieces, &cut, MsgFlags::MSG_NOSIGNAL, connected)?)
             }),
             #[cfg(not(target_os = "linux"))]
             Self::Udp(_) => Err(ErrorKind::Unsupported.into()),

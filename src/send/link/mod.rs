@@ -22,6 +22,14 @@ use tokio::time::timeout;
 /// Sends before the flusher looks at its other duties.
 const TURN: usize = 64;
 
+/// For each call that sends: a peer that is gone is an error of the call, and no SIGPIPE, which ends a
+/// process that has not said otherwise. Apple's systems have no such flag; there the standard library and
+/// mio say so of each socket.
+#[cfg(all(unix, not(target_vendor = "apple")))]
+const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
+#[cfg(not(all(unix, not(target_vendor = "apple"))))]
+const NO_SIGNAL: i32 = 0;
+
 pub(super) enum Link {
     Connection(Connection),
     Datagrams(Datagrams),
