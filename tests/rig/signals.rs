@@ -3,7 +3,9 @@
 
 use crate::operating_system::{flags_to, watch_flags_to};
 use crate::process::alone;
-use crate::support::{Listener, Place, UdpReceiver, emit_all, eventually, flush, started, tcp, udp};
+use crate::support::{
+    Listener, Place, UdpReceiver, emit_all, eventually, flush, started, tcp, udp,
+};
 use freewheel::{Builder, Framing, Protocol};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::net::Shutdown;

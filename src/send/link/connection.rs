@@ -1,5 +1,8 @@
 //! Connections: TCP, and streams to Unix sockets.
 
+#[cfg(unix)]
+use super::place::Place;
+use super::stall::Stall;
 #[cfg(target_os = "linux")]
 use super::unacknowledged::unacknowledged;
 use super::{NO_SIGNAL, TURN};
@@ -7,6 +10,7 @@ use crate::builder::{Delivery, SendSettings};
 use crate::handoff::{Collector, Tally};
 use crate::send::stream::Stream;
 use crate::stats::Account;
+use bytes::Buf;
 use socket2::SockRef;
 use std::io::{self, ErrorKind, IoSlice};
 use std::mem::MaybeUninit;
@@ -48,6 +52,10 @@ pub(in crate::send) struct Connection {
     /// While something is unacknowledged: when to look again, and how long that is from the
     /// look before.
     look: Option<(Instant, Duration)>,
+    stall: Stall,
+    /// At a path: where it led when this was connected.
+    #[cfg(unix)]
+    place: Option<Place>,
     /// The server has ended its side: until when to wait for its last acknowledgements.
     ended: Option<Instant>,
 }
@@ -80,13 +88,29 @@ impl Connection {
 
     #[cfg(unix)]
     pub(super) async fn to_path(path: &Path, settings: &SendSettings) -> io::Result<Self> {
+        // Before: whoever takes the path meanwhile is another one.
+        let place = Place::of(path);
         let stream = UnixStream::connect(path).await?;
-        Ok(Self::new(Socket::Unix(stream), settings))
+        Ok(Self { place, ..Self::new(Socket::Unix(stream), settings) })
     }
 
     fn new(socket: Socket, settings: &SendSettings) -> Self {
         let stream = Stream::new(settings.framing, settings.max_datagram_payload);
-        Self { socket, stream, delivery: settings.delivery, look: None, ended: None }
+        Self {
+            socket,
+            stream,
+            delivery: settings.delivery,
+            look: None,
+            stall: Stall::new(settings),
+            #[cfg(unix)]
+            place: None,
+            ended: None,
+        }
+    }
+
+    /// Whether it is known to lead somewhere, as far as can be told.
+    pub(super) fn is_up(&self) -> bool {
+        !self.stall.is_long()
     }
 
     pub(super) async fn ready(&self, to_send: bool) -> io::Result<()> {
@@ -96,10 +120,26 @@ impl Connection {
         tokio::select! {
             ready = self.socket.ready(interest), if self.ended.is_none() => ready,
             () = sleep_until(look), if self.look.is_some() => Ok(()),
+            () = self.stall.wait() => Ok(()),
         }
     }
 
     pub(super) fn send(&mut self, lines: &mut Collector, account: &Account) -> io::Result<()> {
+        let before = lines.consumed();
+        self.exchange(lines, account)?;
+        let is_left = lines.in_flight() > 0 || lines.has_remaining();
+        self.stall.note(lines.consumed() > before, is_left);
+        #[cfg(unix)]
+        if self.stall.is_due()
+            && self.stall.is_long()
+            && self.place.as_ref().is_some_and(Place::is_anothers)
+        {
+            return Err(io::Error::new(ErrorKind::TimedOut, "another server has taken the path"));
+        }
+        Ok(())
+    }
+
+    fn exchange(&mut self, lines: &mut Collector, account: &Account) -> io::Result<()> {
         // A write to a closed peer succeeds once and is lost: look first.
         match self.look_for_end() {
             Ok(()) => self.write(lines, account)?,

@@ -11,6 +11,8 @@ use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 #[cfg(target_os = "linux")]
 use std::os::fd::AsRawFd;
+#[cfg(unix)]
+use std::path::Path;
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 #[cfg(unix)]
@@ -36,6 +38,17 @@ impl Socket {
         socket.connect(address)?;
         socket.set_nonblocking(true)?;
         UdpSocket::from_std(socket).map(Self::Udp)
+    }
+
+    /// Where it leads, over UDP.
+    pub(super) fn peer(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Udp(socket) => socket.peer_addr().ok(),
+            #[cfg(unix)]
+            Self::Unix(_) => None,
+            #[cfg(test)]
+            Self::Scripted(_) => None,
+        }
     }
 
     /// Waits for room, if there is something to send; for a refusal in any case. Cancel safe.
@@ -109,10 +122,25 @@ impl Socket {
     }
 }
 
+/// A socket to who receives at this path by now.
+#[cfg(unix)]
+pub(super) fn to_path(path: &Path) -> io::Result<Socket> {
+    let socket = UnixDatagram::unbound()?;
+    socket.connect(path)?;
+    Ok(Socket::Unix(socket))
+}
+
+/// Whether the same lines may go by single datagrams where a batch was answered so: always, but for
+/// what is no answer, and what single ones have answers of their own for.
+pub(super) fn is_about_a_batch(error: &io::Error) -> bool {
+    use ErrorKind::{ConnectionRefused, Interrupted, WouldBlock};
+    !matches!(error.kind(), ConnectionRefused | Interrupted | WouldBlock)
+        && !is_out_of_buffers(error)
+}
+
 /// What Linux says where it cannot cut a batch: EIO, 5, without checksum offload on the route;
 /// EINVAL, 22, if it is too old, and it or EMSGSIZE, 90, if a segment is longer than the route's
 /// datagrams.
-#[cfg(any(target_os = "linux", test))]
 pub(super) fn is_not_to_be_cut(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(5 | 22 | 90)) || error.kind() == ErrorKind::Unsupported
 }
