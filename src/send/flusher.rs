@@ -5,6 +5,7 @@
 //! sent stays in the threads' blocks, where the capacity bounds it.
 
 use super::link::Link;
+use super::suspicion::Suspicion;
 use super::warnings::Warnings;
 use crate::builder::SendSettings;
 use crate::handoff::{Collector, Exchange, Tally};
@@ -81,6 +82,7 @@ pub(crate) struct Flusher {
     turn: usize,
     /// When the link was made.
     since: Instant,
+    suspicion: Suspicion,
     flushes: Vec<Waiting>,
     stop: Option<Stop>,
     idle: Idle,
@@ -130,6 +132,7 @@ impl Flusher {
             attempts: 0,
             turn: 0,
             since: Instant::now(),
+            suspicion: Suspicion::default(),
             flushes: Vec::new(),
             stop: None,
             idle: Idle::default(),
@@ -236,7 +239,8 @@ impl Flusher {
                 };
                 self.route = Route::Connecting(Box::pin(attempt));
             }
-            News::Connected(link) => {
+            News::Connected(mut link) => {
+                link.go_singly(self.suspicion.begin(&mut self.lines), &self.lines);
                 self.route = Route::Up(link);
                 self.since = Instant::now();
                 // ORDERING: Relaxed. To look at; it publishes nothing.
@@ -297,7 +301,7 @@ impl Flusher {
 
     fn go_down(&mut self, error: &io::Error) {
         if let Route::Up(link) = &mut self.route {
-            link.give_up(&mut self.lines, &self.shared.account);
+            link.give_up(&mut self.lines, &self.shared.account, &mut self.suspicion);
             // Of a name's addresses one that ends its connections at once, or that swallows
             // everything, is not the next one's first.
             let is_short = self.since.elapsed() < self.shared.settings.connect_timeout;
@@ -328,6 +332,11 @@ impl Flusher {
             let lines = missing - warned_of;
             let (drops, losses) = (stats.drops, stats.losses);
             tracing::warn!(lines, ?drops, ?losses, "metrics were dropped or lost");
+        }
+        if let Some(line) = self.shared.account.take_rejected_line()
+            && let Some(held_back) = self.shared.warnings.rejected.admit(Instant::now())
+        {
+            tracing::warn!(line, held_back, "the server goes away on a metric, which is given up");
         }
     }
 

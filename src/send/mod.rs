@@ -1,7 +1,7 @@
 //! Sending: from the exchange to the operating system.
 //!
 //! [`datagram`], [`packed`], [`segments`], [`stream`] and [`frames`] decide what goes out next, [`pace`] how
-//! much of it at once, and know no socket; [`link`] alone has sockets; [`flusher`] is the task that ties
+//! much of it at once, and [`suspicion`] whether it is a line that a server goes away on; they know no socket; [`link`] alone has sockets; [`flusher`] is the task that ties
 //! them to the clock and to its owner.
 
 mod datagram;
@@ -13,6 +13,7 @@ mod packed;
 #[cfg(any(target_os = "linux", test, fuzzing))]
 mod segments;
 mod stream;
+mod suspicion;
 mod warnings;
 
 pub(crate) use flusher::{Command, Flusher, Shared};

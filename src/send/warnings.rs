@@ -12,6 +12,7 @@ pub(crate) struct Warnings {
     pub(super) link: Limiter,
     pub(super) missing: Limiter,
     pub(super) kept: Limiter,
+    pub(super) rejected: Limiter,
 }
 
 /// Lets one in [`SILENCE`] through.

@@ -1,5 +1,7 @@
 //! Connections: TCP, and streams to Unix sockets.
 
+mod singly;
+
 #[cfg(unix)]
 use super::place::Place;
 use super::stall::Stall;
@@ -11,6 +13,7 @@ use crate::handoff::{Collector, Tally};
 use crate::send::stream::Stream;
 use crate::stats::Account;
 use bytes::Buf;
+use singly::Singly;
 use socket2::SockRef;
 use std::io::{self, ErrorKind, IoSlice};
 use std::mem::MaybeUninit;
@@ -53,6 +56,8 @@ pub(in crate::send) struct Connection {
     /// look before.
     look: Option<(Instant, Duration)>,
     stall: Stall,
+    /// Lines go one by one.
+    singly: Option<Singly>,
     /// At a path: where it led when this was connected.
     #[cfg(unix)]
     place: Option<Place>,
@@ -102,6 +107,7 @@ impl Connection {
             delivery: settings.delivery,
             look: None,
             stall: Stall::new(settings),
+            singly: None,
             #[cfg(unix)]
             place: None,
             ended: None,
@@ -115,7 +121,8 @@ impl Connection {
 
     pub(super) async fn ready(&self, to_send: bool) -> io::Result<()> {
         let news = Interest::READABLE;
-        let interest = if to_send { news | Interest::WRITABLE } else { news };
+        let is_held = self.singly.as_ref().is_some_and(Singly::is_held);
+        let interest = if to_send && !is_held { news | Interest::WRITABLE } else { news };
         let look = self.look.map_or_else(Instant::now, |(at, _)| at);
         tokio::select! {
             ready = self.socket.ready(interest), if self.ended.is_none() => ready,
@@ -144,6 +151,7 @@ impl Connection {
         match self.look_for_end() {
             Ok(()) => self.write(lines, account)?,
             Err(end) if end.kind() == ErrorKind::UnexpectedEof => {
+                self.singly = None;
                 let before = lines.in_flight();
                 self.settle(lines, account)?;
                 let now = Instant::now();
@@ -163,6 +171,9 @@ impl Connection {
     }
 
     fn write(&mut self, lines: &mut Collector, account: &Account) -> io::Result<()> {
+        if self.singly.is_some() {
+            return self.write_singly(lines, account);
+        }
         for _ in 0..TURN {
             let mut slices = [IoSlice::new(&[]); SLICES];
             let filled = self.stream.next(lines, &mut slices);
@@ -185,12 +196,22 @@ impl Connection {
     /// it can have no more.
     fn settle(&mut self, lines: &mut Collector, account: &Account) -> io::Result<()> {
         if lines.in_flight() == 0 {
-            self.look = None;
+            let look = self.singly.as_ref().and_then(Singly::look);
+            self.look = look.map(|at| (at, FIRST_LOOK));
             return Ok(());
         }
         let unacknowledged = self.unacknowledged()?;
-        let arrived = self.stream.settle(lines, unacknowledged);
+        let arrived = self.stream.arrived(lines, unacknowledged);
+        if arrived.lines > 0 {
+            self.reject_what_lies_aside(lines, account);
+        }
+        lines.settle(arrived.bytes as usize);
         account.sent.add(arrived);
+        if lines.in_flight() == 0
+            && let Some(singly) = &mut self.singly
+        {
+            singly.go_on();
+        }
         let now = Instant::now();
         self.look = (unacknowledged > 0).then(|| match self.look {
             // A write looks too, but before the time.
@@ -204,6 +225,20 @@ impl Connection {
         Ok(())
     }
 
+    /// The server took the next line: what it went away on before is given up.
+    fn reject_what_lies_aside(&mut self, lines: &mut Collector, account: &Account) {
+        if lines.aside() == 0 {
+            return;
+        }
+        lines.give_up_aside(|runs| {
+            let bytes = || runs.iter().flat_map(|run| run.iter().copied());
+            let newlines = bytes().filter(|byte| *byte == b'\n').count() as u64;
+            let size = runs.iter().map(|run| run.len() as u64).sum();
+            let first = bytes().take_while(|byte| *byte != b'\n');
+            account.reject(Tally { lines: newlines, bytes: size }, first);
+        });
+    }
+
     pub(super) fn begun(&self) -> usize {
         self.stream.begun()
     }
@@ -214,6 +249,10 @@ impl Connection {
     pub(super) fn hand_over(&mut self, lines: &mut Collector, account: &Account) -> Tally {
         let is_gone = |socket: SockRef<'_>| !matches!(socket.take_error(), Ok(None));
         if self.settle(lines, account).is_err() || is_gone(self.socket.reference()) {
+            return Tally::default();
+        }
+        if lines.aside() > 0 {
+            // What is older is kept, and so is the line that it was to be compared with.
             return Tally::default();
         }
         let whole = self.stream.settle(lines, 0);

@@ -13,6 +13,7 @@ mod unacknowledged;
 use crate::builder::SendSettings;
 use crate::endpoint::Endpoint;
 use crate::handoff::{Collector, Tally};
+use crate::send::suspicion::Suspicion;
 use crate::stats::Account;
 use connection::Connection;
 use datagrams::Datagrams;
@@ -116,6 +117,13 @@ impl Link {
         }
     }
 
+    /// Lines up to this place go one by one, where they are kept until they are acknowledged.
+    pub(super) fn go_singly(&mut self, until: u64, lines: &Collector) {
+        if let Self::Connection(connection) = self {
+            connection.go_singly(until, lines);
+        }
+    }
+
     /// How many unsent bytes it is committed to send next.
     pub(super) fn begun(&self) -> usize {
         match self {
@@ -126,11 +134,19 @@ impl Link {
 
     /// Accounts for what is in flight on a link that is given up: what arrived is let go of,
     /// and the rest recalled.
-    pub(super) fn give_up(&mut self, lines: &mut Collector, account: &Account) {
-        if let Self::Connection(connection) = self {
-            connection.give_up(lines, account);
+    pub(super) fn give_up(
+        &mut self,
+        lines: &mut Collector,
+        account: &Account,
+        suspicion: &mut Suspicion,
+    ) {
+        match self {
+            Self::Connection(connection) => {
+                connection.give_up(lines, account);
+                suspicion.end(lines);
+            }
+            Self::Datagrams(_) => lines.recall(),
         }
-        lines.recall();
     }
 
     /// Leaves what is in flight to the operating system. It counts as sent; says how much of it
