@@ -136,11 +136,10 @@ impl Connection {
         self.exchange(lines, account)?;
         let is_left = lines.in_flight() > 0 || lines.has_remaining();
         self.stall.note(lines.consumed() > before, is_left);
+        #[cfg_attr(not(unix), expect(unused_variables))]
+        let is_due = self.stall.is_due();
         #[cfg(unix)]
-        if self.stall.is_due()
-            && self.stall.is_long()
-            && self.place.as_ref().is_some_and(Place::is_anothers)
-        {
+        if is_due && self.stall.is_long() && self.place.as_ref().is_some_and(Place::is_anothers) {
             return Err(io::Error::new(ErrorKind::TimedOut, "another server has taken the path"));
         }
         Ok(())

@@ -148,7 +148,7 @@ impl Datagrams {
             tokio::select! {
                 () = sleep_until(until), if pause.is_some() => return Ok(()),
                 ready = self.socket.ready(to_send && pause.is_none()) => return ready,
-                () = self.stall.wait() => return Ok(()),
+                () = self.stall.wait(), if pause.is_none() => return Ok(()),
                 addresses = next_lookup(&mut self.lookups), if !dormant => self.follow(addresses),
             }
         }
@@ -176,8 +176,10 @@ impl Datagrams {
     /// the way may have forgotten the old one; or at a path that takes nothing, and may be another
     /// receiver's by now. Only while nothing is in question, and what came back is heard before.
     fn renew(&mut self, lines: &mut Collector, account: &Account) -> io::Result<()> {
+        #[cfg_attr(not(unix), expect(unused_variables))]
+        let is_stalled = self.stall.is_due();
         #[cfg(unix)]
-        if self.stall.is_due()
+        if is_stalled
             && let Some(path) = &self.path
             && let Ok(socket) = to_path(path)
         {
