@@ -28,6 +28,24 @@ pub enum Protocol {
 }
 
 /// When lines over a stream count as sent. Datagrams are never acknowledged.
+///
+/// # Lines that a server goes away on
+///
+/// A line that is kept until it is acknowledged comes first at each new connection. If a server goes away on it
+/// before it has read it (the Datadog Agent does so on a frame above its buffer of 8,192 bytes), the line would
+/// stop all others. So after five connections in a row that ended with the same line the first under way and
+/// nothing acknowledged, lines go one by one, in frames of one line: to a server that has taken an empty
+/// line first, and stayed for 100 ms. One that ends the connection is set aside, and the next is tried, up to eight. As
+/// soon as a next one is acknowledged, those before it that lie aside are given up, warned of and counted as
+/// [rejected](crate::Losses::rejected). If none is, it is the server: all of them are kept, in their order.
+/// A server that goes away whatever it is sent costs nothing but the wait. One that took empty lines, went away on all
+/// others, and takes them again later can cost the lines, eight at most, that lay aside at that moment.
+///
+/// That can be told where lines are kept until they are acknowledged: with
+/// [`Acknowledged`](Self::Acknowledged), on Linux. Over TCP the server's operating system nearly always acknowledges
+/// a line before the server goes away on it; then it counts as sent. So it does with
+/// [`Written`](Self::Written) and on other systems, together with what was written after it: nothing
+/// is sent twice there, and no line stops another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Delivery {
@@ -261,7 +279,9 @@ impl Builder {
     /// that set a gauge to a number below zero. Default: 1432 over UDP, which fits an Ethernet
     /// frame, and 8192 to a Unix socket. Refused: 0, more than 65,507.
     ///
-    /// 8932 fits jumbo frames; 8192 is what the Datadog Agent reads; 512 is safe anywhere.
+    /// 8932 fits jumbo frames; 8192 is what the Datadog Agent reads; 512 is safe anywhere. A server that
+    /// closes the connection on frames that are too long for it gets their lines
+    /// [one by one](Delivery#lines-that-a-server-goes-away-on), with five attempts to reconnect before that, again and again.
     pub fn max_datagram_payload(mut self, bytes: usize) -> Self {
         self.max_datagram_payload = Some(bytes);
         self
@@ -271,7 +291,8 @@ impl Builder {
     /// port, and one datagram at a time asks whether it is back. Default: true. Turned off,
     /// datagrams are sent on, to be lost one by one (at first up to 64 at once, where
     /// [offload](Self::segmentation_offload) sends so many) and counted as refused: for servers
-    /// behind something that refuses now and then, though it delivers.
+    /// behind something that refuses now and then, though it delivers. Of a name with several addresses the next
+    /// one is turned to at a refusal, either way.
     pub fn hold_when_refused(mut self, on: bool) -> Self {
         self.hold_when_refused = on;
         self
@@ -280,7 +301,8 @@ impl Builder {
     /// Over UDP: whether up to 64 datagrams are given to the operating system by one call, which cuts them
     /// (Linux's `UDP_SEGMENT`, see udp(7)): several times as many lines for the same time. Default:
     /// true, and no matter where it is not to be had, as on other systems or a route that does
-    /// not support it. On the wire nothing changes but that all datagrams of a call have one length: the
+    /// not support it: a batch that is refused, whatever the error, goes as single datagrams, and so does what
+    /// follows until the socket is made anew, at a [look-up](Self::lookup_interval) or a failure. On the wire nothing changes but that all datagrams of a call have one length: the
     /// shorter ones end with more than one newline, at most an eighth of their length.
     pub fn segmentation_offload(mut self, on: bool) -> Self {
         self.segmentation_offload = on;
@@ -328,12 +350,19 @@ impl Builder {
         self
     }
 
-    /// How long a server may leave what was sent over TCP unacknowledged before the connection is
-    /// given up for a new one. Default: 60 s; refused: less than 1 ms. Linux only; elsewhere that
-    /// takes as long as the operating system tries, often a quarter of an hour.
+    /// How long a server may take nothing before it counts as gone. Default: 60 s; refused: less than 1 ms.
     ///
-    /// This is how a dead host is noticed, or a cut cable. A server that is alive and reads nothing
-    /// for so long is left too, with nothing lost that it had not acknowledged.
+    /// - Whatever the protocol, [`connected`](Connector::connected) says false where nothing was taken, or
+    ///   acknowledged, for so long though there was something to take.
+    /// - Over TCP the connection is given up for a new one where what was sent is not acknowledged for so
+    ///   long: this is how a dead host is noticed, or a cut cable. A server that is alive and reads nothing is
+    ///   left too, with nothing lost that it had not acknowledged, and another address of its name is tried first.
+    ///   Linux only; elsewhere that takes as long as the operating system tries, often a quarter of an hour.
+    /// - A stream to a Unix socket is given up only if another server listens at the path by then. Otherwise
+    ///   it is the same one that would get the lines, twice. What the old one has not read goes to the new one;
+    ///   should the old one wake up, it reads that too.
+    /// - Over datagrams nothing is given up. At a path that takes none, a new socket is made after each
+    ///   [reconnect sleep](Self::reconnect_sleep), so that a receiver that has taken the path is found.
     pub fn peer_timeout(mut self, timeout: Duration) -> Self {
         self.peer_timeout = timeout;
         self
@@ -342,6 +371,10 @@ impl Builder {
     /// Over UDP, how long until the host's name is looked up again while all seems well: a
     /// server that moved leaves no other trace. Nothing waits for it. Default: 60 s. After a failure
     /// it is looked up in any case, as over TCP at each connection.
+    ///
+    /// After so long the socket is made anew as well, also where the host is an address: what lies between, and translates
+    /// addresses, may have forgotten the port that lines come from. What came back to the old one is heard
+    /// before. Both wait while there is nothing to send.
     pub fn lookup_interval(mut self, interval: Duration) -> Self {
         self.lookup_interval = interval;
         self

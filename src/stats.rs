@@ -3,6 +3,7 @@
 use crate::handoff::{Emitted, SoleWriterTally, Tally};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 
 /// The account of a connector, since it was built.
 ///
@@ -69,6 +70,9 @@ pub struct Losses {
     pub too_long: Tally,
     /// Given up for newer ones, where [these are to be kept](crate::WhenFull::DropOldest).
     pub displaced: Tally,
+    /// Streams: the server went away on the line, again and again, and took the one after it. Which lines
+    /// that can be told of, [`Delivery`](crate::Delivery#lines-that-a-server-goes-away-on) says.
+    pub rejected: Tally,
 }
 
 impl Stats {
@@ -82,8 +86,8 @@ impl Stats {
     /// All that was accepted and then given up.
     #[must_use]
     pub fn lost(&self) -> Tally {
-        let Losses { refused, too_long, displaced } = self.losses;
-        refused + too_long + displaced
+        let Losses { refused, too_long, displaced, rejected } = self.losses;
+        refused + too_long + displaced + rejected
     }
 }
 
@@ -106,10 +110,29 @@ pub(crate) struct Account {
     pub(crate) refused: SoleWriterTally,
     pub(crate) too_long: SoleWriterTally,
     pub(crate) displaced: SoleWriterTally,
+    rejected: SoleWriterTally,
+    /// One of these, to be warned of.
+    rejected_line: Mutex<Option<String>>,
     pub(crate) connections: AtomicU64,
 }
 
+/// How many bytes of a line that is given up are shown.
+const EXCERPT: usize = 64;
+
 impl Account {
+    /// Lines that the server went away on, and the bytes of the first.
+    pub(crate) fn reject(&self, size: Tally, line: impl Iterator<Item = u8>) {
+        self.rejected.add(size);
+        let escaped = line.flat_map(std::ascii::escape_default).take(EXCERPT);
+        let mut place = self.rejected_line.lock().unwrap_or_else(PoisonError::into_inner);
+        *place = Some(escaped.map(char::from).collect());
+    }
+
+    /// The beginning of such a line, unless it was asked for before.
+    pub(crate) fn take_rejected_line(&self) -> Option<String> {
+        self.rejected_line.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// Both sides together. `emitted` is read after this side, so that what is buffered is
     /// never less than nothing.
     pub(crate) fn stats(&self, emitted: impl FnOnce() -> Emitted) -> Stats {
@@ -118,6 +141,7 @@ impl Account {
             refused: self.refused.read(),
             too_long: self.too_long.read(),
             displaced: self.displaced.read(),
+            rejected: self.rejected.read(),
         };
         // ORDERING: Relaxed. A count publishes nothing but itself.
         let connections = self.connections.load(Relaxed);

@@ -289,7 +289,8 @@ impl Connector {
     }
 
     /// Whether the flusher has a connection; over UDP, whether it has a socket that no
-    /// refusal has come back to.
+    /// refusal has come back to. Not where something was to be taken, and nothing was for the
+    /// [peer timeout](Builder::peer_timeout).
     #[must_use]
     pub fn connected(&self) -> bool {
         self.owner().is_some_and(|owner| {

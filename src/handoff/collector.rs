@@ -271,6 +271,29 @@ impl Collector {
         self.parts().1.taken.recall();
     }
 
+    /// Sets the first `count` unsent bytes aside, behind those that are: whole lines, while nothing is in
+    /// flight. They keep their place, and are passed over.
+    pub(crate) fn set_aside(&mut self, count: usize) {
+        self.parts().1.taken.set_aside(count);
+    }
+
+    /// How many bytes lie aside.
+    pub(crate) fn aside(&self) -> usize {
+        self.desk().taken.aside()
+    }
+
+    /// Makes what lies aside unsent again, and what is in flight with it.
+    pub(crate) fn bring_back(&mut self) {
+        self.parts().1.taken.bring_back();
+    }
+
+    /// Lets go of what lies aside, if anything does. `count` sees it first, run by run.
+    pub(crate) fn give_up_aside(&mut self, count: impl FnOnce(&[&[u8]])) {
+        let (exchange, Desk { reader, taken, .. }) = self.parts();
+        count(&taken.runs_aside(reader).collect::<Vec<_>>());
+        taken.give_up_aside(reader, give_back(&exchange.free));
+    }
+
     /// How many full blocks were swept and are not consumed.
     pub(crate) fn blocks(&self) -> usize {
         self.desk().taken.blocks()
@@ -318,7 +341,7 @@ impl Drop for Collector {
     fn drop(&mut self) {
         self.exchange.dormancy.end();
         // The next one has a link of its own.
-        self.recall();
+        self.bring_back();
         let mut place = self.exchange.desk.lock().unwrap_or_else(|poison| poison.into_inner());
         *place = self.desk.take();
     }

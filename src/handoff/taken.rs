@@ -1,12 +1,13 @@
 //! What was taken out of the blocks and is not consumed yet, oldest first:
 //!
 //! ```text
-//!   | in flight: given to the link | unsent |
+//!   | aside | in flight: given to the link | unsent |
 //! ```
 //!
 //! The link settles what is in flight once it is known to have arrived, or is given up and
 //! counted; then its blocks go back to the threads. What a broken link leaves in flight is
-//! recalled, and unsent again.
+//! recalled, and unsent again. What lies aside keeps its place, and is passed over until it is given up or
+//! brought back: lines that a server seems to go away on.
 
 use super::block::{Glimpse, Pen, Reader, Sealed};
 use std::collections::VecDeque;
@@ -14,6 +15,7 @@ use std::collections::VecDeque;
 #[derive(Default)]
 pub(super) struct Taken {
     chunks: VecDeque<Chunk>,
+    aside: usize,
     in_flight: usize,
     unsent: usize,
     /// Where the unsent bytes begin: in this chunk, after so many of its bytes.
@@ -63,6 +65,10 @@ impl Taken {
         self.in_flight
     }
 
+    pub(super) fn aside(&self) -> usize {
+        self.aside
+    }
+
     pub(super) fn consumed(&self) -> u64 {
         self.consumed
     }
@@ -93,19 +99,40 @@ impl Taken {
 
     /// The bytes in flight, run by run.
     pub(super) fn runs_in_flight<'r>(&self, reader: &'r Reader) -> impl Iterator<Item = &'r [u8]> {
-        let mut left = self.in_flight;
-        self.chunks.iter().filter(|chunk| chunk.is_live()).map_while(move |chunk| {
-            let here = left.min(chunk.len());
-            left -= here;
-            (here > 0).then(|| &chunk.bytes(reader, 0)[..here])
-        })
+        self.runs(self.aside, self.in_flight, reader)
+    }
+
+    /// The bytes aside, run by run.
+    pub(super) fn runs_aside<'r>(&self, reader: &'r Reader) -> impl Iterator<Item = &'r [u8]> {
+        self.runs(0, self.aside, reader)
+    }
+
+    /// So many bytes behind the first `skip`, none of which is unsent.
+    fn runs<'r>(
+        &self,
+        mut skip: usize,
+        mut left: usize,
+        reader: &'r Reader,
+    ) -> impl Iterator<Item = &'r [u8]> {
+        let runs = self.chunks.iter().filter(|chunk| chunk.is_live()).map_while(move |chunk| {
+            let before = skip.min(chunk.len());
+            let here = left.min(chunk.len() - before);
+            (skip, left) = (skip - before, left - here);
+            (before + here > 0).then(|| &chunk.bytes(reader, 0)[before..before + here])
+        });
+        runs.filter(|run| !run.is_empty())
     }
 
     /// Puts the first `count` unsent bytes in flight.
     pub(super) fn give(&mut self, count: usize) {
         assert!(count <= self.unsent, "more given than there is");
-        self.unsent -= count;
+        self.pass_over(count);
         self.in_flight += count;
+    }
+
+    /// Takes the first `count` unsent bytes from those that are unsent.
+    fn pass_over(&mut self, count: usize) {
+        self.unsent -= count;
         let (mut place, mut begun) = self.unsent_from;
         let mut left = count;
         while left > 0 {
@@ -122,14 +149,36 @@ impl Taken {
 
     /// Makes all that is in flight unsent again.
     pub(super) fn recall(&mut self) {
-        self.unsent += self.in_flight;
+        self.unsent += self.aside + self.in_flight;
         self.in_flight = 0;
         self.unsent_from = (0, 0);
+        self.pass_over(self.aside);
     }
 
-    /// Lets go of the first `count` bytes in flight.
+    /// Sets the first `count` unsent bytes aside, behind those that are: nothing is in flight.
+    pub(super) fn set_aside(&mut self, count: usize) {
+        assert!(count <= self.unsent && self.in_flight == 0, "more set aside than there is");
+        self.pass_over(count);
+        self.aside += count;
+    }
+
+    /// Makes what lies aside unsent again, and what is in flight with it.
+    pub(super) fn bring_back(&mut self) {
+        self.in_flight += std::mem::take(&mut self.aside);
+        self.recall();
+    }
+
+    /// Lets go of what lies aside, and of nothing else.
+    pub(super) fn give_up_aside(&mut self, reader: &mut Reader, empty: impl FnMut(Pen)) {
+        let count = std::mem::take(&mut self.aside);
+        self.in_flight += count;
+        self.settle(count, reader, empty);
+    }
+
+    /// Lets go of the first `count` bytes in flight. Nothing lies aside: it would be older.
     pub(super) fn settle(&mut self, count: usize, reader: &mut Reader, empty: impl FnMut(Pen)) {
         assert!(count <= self.in_flight, "more settled than is in flight");
+        assert!(count == 0 || self.aside == 0, "settled before what is older");
         self.in_flight -= count;
         let mut left = count;
         let mut done = 0;
@@ -355,6 +404,45 @@ mod tests {
         collector.sweep();
         assert_eq!(exchange.free.len(), 1, "one was taken, and one came");
         assert_eq!(collector.remaining(), 8);
+    }
+
+    /// It is passed over, also by what is recalled, keeps its place and its block, and is displaced by
+    /// nothing; then it is brought back, in its order, or given up.
+    #[test]
+    fn what_lies_aside_keeps_its_place() {
+        let (exchange, mut collector) = collected(0);
+        collector.set_aside(8);
+        collector.set_aside(8);
+        collector.advance(16);
+        let runs = |collector: &Collector| collector.runs_in_flight().collect::<Vec<_>>().concat();
+        assert_eq!(runs(&collector), LINES[2..4].concat().as_bytes());
+        collector.recall();
+        assert_eq!((collector.aside(), collector.remaining()), (16, 32));
+        assert_eq!(collector.chunk(), LINES[2..4].concat().as_bytes());
+        assert!(collector.displace(0, |run| assert_eq!(run, LINES[4..].concat().as_bytes())));
+        assert!(!collector.displace(0, |_| {}), "what lies aside is in its block");
+        collector.bring_back();
+        assert_eq!((collector.aside(), collector.remaining(), collector.consumed()), (0, 32, 0));
+        assert_eq!(collector.chunk(), LINES[0].as_bytes());
+        collector.set_aside(8);
+        collector.advance(8);
+        collector.give_up_aside(|runs| assert_eq!(runs.concat(), LINES[0].as_bytes()));
+        assert_eq!((collector.consumed(), collector.in_flight()), (8, 8));
+        collector.settle(8);
+        collector.consume(16);
+        assert_eq!((collector.consumed(), collector.remaining(), exchange.free.len()), (48, 0, 1));
+    }
+
+    /// The next one that collects knows nothing of it: to it these lines are as all others.
+    #[test]
+    fn what_lies_aside_is_brought_back_by_a_stop() {
+        let (exchange, mut collector) = collected(0);
+        collector.set_aside(8);
+        collector.advance(8);
+        drop(collector);
+        let mut collector = Exchange::collector(&exchange).expect("nobody has it");
+        assert_eq!((collector.aside(), collector.remaining()), (0, 48));
+        collector.consume(48);
     }
 
     /// A link that takes line after line and confirms none does not make the index grow for

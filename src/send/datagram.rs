@@ -86,7 +86,7 @@ fn whole_lines_within(run: &[u8], room: usize) -> usize {
 }
 
 /// The length of the first line, or of the first lines that belong together.
-fn first_unit(run: &[u8]) -> usize {
+pub(super) fn first_unit(run: &[u8]) -> usize {
     let end = line_length(run);
     let (line, rest) = run.split_at(end);
     if belong_together(line, rest) { end + line_length(rest) } else { end }

@@ -5,6 +5,7 @@
 //! sent stays in the threads' blocks, where the capacity bounds it.
 
 use super::link::Link;
+use super::suspicion::Suspicion;
 use super::wake::Wake;
 use super::warnings::{End, Farewell, NoLink, Warnings};
 use crate::builder::SendSettings;
@@ -109,6 +110,11 @@ pub(crate) struct Flusher {
     route: Route,
     /// To connect, so far.
     attempts: usize,
+    /// Which of a name's addresses is the first to be tried over TCP.
+    turn: usize,
+    /// When the link was made.
+    since: Instant,
+    suspicion: Suspicion,
     flushes: Vec<Waiting>,
     stop: Option<Stop>,
     idle: Idle,
@@ -162,6 +168,9 @@ impl Flusher {
             commands,
             route: Route::Down { until: Instant::now() },
             attempts: 0,
+            turn: 0,
+            since: Instant::now(),
+            suspicion: Suspicion::default(),
             flushes: Vec::new(),
             stop: None,
             idle: Idle::default(),
@@ -281,14 +290,17 @@ impl Flusher {
         match news {
             News::Due => {
                 let shared = Arc::clone(&self.shared);
-                let attempt = self.attempts;
+                let (attempt, turn) = (self.attempts, self.turn);
                 self.attempts += 1;
-                let attempt =
-                    async move { Link::connect(&shared.settings, attempt).await.map(Box::new) };
+                let attempt = async move {
+                    Link::connect(&shared.settings, attempt, turn).await.map(Box::new)
+                };
                 self.route = Route::Connecting(Box::pin(attempt));
             }
-            News::Connected(link) => {
+            News::Connected(mut link) => {
+                link.go_singly(self.suspicion.begin(&mut self.lines), &self.lines);
                 self.route = Route::Up(link);
+                self.since = Instant::now();
                 // ORDERING: Relaxed. To look at; it publishes nothing.
                 self.shared.account.connections.fetch_add(1, Relaxed);
                 // What is unsent comes first; the rest stays where the capacity bounds it.
@@ -369,7 +381,11 @@ impl Flusher {
 
     fn go_down(&mut self, error: io::Error) {
         if let Route::Up(link) = &mut self.route {
-            link.give_up(&mut self.lines, &self.shared.account);
+            link.give_up(&mut self.lines, &self.shared.account, &mut self.suspicion);
+            // Of a name's addresses one that ends its connections at once, or that swallows
+            // everything, is not the next one's first.
+            let is_short = self.since.elapsed() < self.shared.settings.connect_timeout;
+            self.turn += usize::from(is_short || error.kind() == io::ErrorKind::TimedOut);
         }
         // ORDERING: Relaxed, as above.
         self.shared.connected.store(false, Relaxed);

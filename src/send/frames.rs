@@ -30,13 +30,15 @@ impl Frames {
         Self { max_payload, begun, header: [0; HEADER], written: 0, in_flight: 0 }
     }
 
+    /// A frame that is begun holds `most` bytes, or less, or one line.
     pub(super) fn next<'a>(
         &'a mut self,
         lines: &'a Collector,
+        most: usize,
         slices: &mut [IoSlice<'a>],
     ) -> usize {
         let newest = self.begun.back().copied().filter(|newest| self.written < length(newest));
-        let Some(newest) = newest.or_else(|| self.begin(lines)) else { return 0 };
+        let Some(newest) = newest.or_else(|| self.begin(lines, most)) else { return 0 };
         let header = &self.header[self.written.min(HEADER)..];
         let mut left = length(&newest) - self.written - header.len();
         let payload = lines.runs().map(|run| {
@@ -54,8 +56,8 @@ impl Frames {
         newest.map_or(0, |newest| length(newest) - self.written.max(HEADER))
     }
 
-    fn begin(&mut self, lines: &Collector) -> Option<Tally> {
-        let bytes = extent(lines.runs(), self.max_payload);
+    fn begin(&mut self, lines: &Collector, most: usize) -> Option<Tally> {
+        let bytes = extent(lines.runs(), self.max_payload.min(most));
         if bytes == 0 {
             return None;
         }

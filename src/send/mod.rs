@@ -1,8 +1,9 @@
 //! Sending: from the exchange to the operating system.
 //!
 //! [`datagram`], [`packed`], [`segments`], [`stream`] and [`frames`] decide what goes out next, [`pace`] how
-//! much of it at once, and know no socket; [`link`] alone has sockets; [`flusher`] is the task that ties
-//! them to the clock and to its owner, and [`wake`] is how its sleep is ended.
+//! much of it at once, and [`suspicion`] whether it is a line that a server goes away on; they know no
+//! socket; [`link`] alone has sockets; [`flusher`] is the task that ties them to the clock and to its owner,
+//! and [`wake`] is how its sleep is ended.
 
 mod datagram;
 mod flusher;
@@ -13,6 +14,7 @@ mod packed;
 #[cfg(any(target_os = "linux", test, fuzzing))]
 mod segments;
 mod stream;
+mod suspicion;
 mod wake;
 mod warnings;
 

@@ -36,7 +36,35 @@ impl Stream {
     ) -> usize {
         match self {
             Self::Lines => lines.chunks_vectored(slices),
-            Self::Frames(frames) => frames.next(lines, slices),
+            Self::Frames(frames) => frames.next(lines, usize::MAX, slices),
+        }
+    }
+
+    /// As above, of the next `count` bytes alone: lines that are to go by themselves. In frames these are
+    /// one, unless another one is under way.
+    pub(crate) fn next_singly<'a>(
+        &'a mut self,
+        lines: &'a Collector,
+        count: usize,
+        slices: &mut [IoSlice<'a>],
+    ) -> usize {
+        match self {
+            Self::Lines => {
+                // They lie in one run, as whoever emitted them published them together.
+                let run = lines.chunk();
+                slices[0] = IoSlice::new(&run[..count.min(run.len())]);
+                1
+            }
+            // A frame is no shorter than its first line.
+            Self::Frames(frames) => frames.next(lines, 0, slices),
+        }
+    }
+
+    /// What every server takes for no line at all.
+    pub(crate) fn empty_line(&self) -> &'static [u8] {
+        match self {
+            Self::Lines => b"\n",
+            Self::Frames(_) => b"\x01\0\0\0\n",
         }
     }
 
@@ -59,15 +87,20 @@ impl Stream {
     /// Lets go of the lines that arrived whole, where the last `unacknowledged` bytes of what
     /// the connection took are not known to have arrived. Returns them.
     pub(crate) fn settle(&mut self, lines: &mut Collector, unacknowledged: usize) -> Tally {
-        let arrived = match self {
+        let arrived = self.arrived(lines, unacknowledged);
+        lines.settle(arrived.bytes as usize);
+        arrived
+    }
+
+    /// The lines that are to be let go of, which must follow.
+    pub(crate) fn arrived(&mut self, lines: &Collector, unacknowledged: usize) -> Tally {
+        match self {
             Self::Lines => {
                 let arrived = lines.in_flight().saturating_sub(unacknowledged);
                 whole_lines(lines.runs_in_flight(), arrived)
             }
             Self::Frames(frames) => frames.settle(unacknowledged),
-        };
-        lines.settle(arrived.bytes as usize);
-        arrived
+        }
     }
 }
 

@@ -20,6 +20,7 @@ pub(crate) struct Warnings {
     pub(super) link: Limiter,
     missing: Limiter,
     kept: Limiter,
+    rejected: Limiter,
 }
 
 /// Lets one in [`SILENCE`] through. Without a lock, which a fork could find held.
@@ -81,6 +82,13 @@ pub(super) fn tell_of_missing(shared: &Shared) {
         let lines = missing - warned_of;
         let (drops, losses) = (stats.drops, stats.losses);
         safely(|| tracing::warn!(lines, ?drops, ?losses, "metrics were dropped or lost"));
+    }
+    if let Some(line) = shared.account.take_rejected_line()
+        && let Some(held_back) = shared.warnings.rejected.admit(Instant::now())
+    {
+        safely(|| {
+            tracing::warn!(line, held_back, "the server goes away on a metric, which is given up");
+        });
     }
 }
 

@@ -26,6 +26,8 @@ mod operating_system;
 mod pressure;
 #[cfg(target_os = "linux")]
 mod process;
+#[cfg(target_os = "linux")]
+mod signals;
 #[cfg(unix)]
 mod soak;
 #[cfg(target_os = "linux")]

@@ -5,8 +5,8 @@ use crate::namespace::{
 };
 use crate::process::skip;
 use crate::support::{
-    Census, Close, Findings, PATIENCE, TcpReceiver, UdpReceiver, assert_balanced, emit_all,
-    eventually, flush, promptly, started,
+    Census, Close, Findings, Listener, PATIENCE, TcpReceiver, UdpReceiver, assert_balanced,
+    emit_all, eventually, flush, promptly, started,
 };
 use freewheel::{Builder, Connector, Protocol, Tally};
 use std::fs;
@@ -209,6 +209,65 @@ fn another_address_of_the_name_is_tried() {
             emit_all(&statsd, 0, 0..100);
             flush(&statsd);
             Census::of(&server.lines(100)).assert_faultless(&statsd.stats());
+        }
+    });
+}
+
+/// Where nothing is held, a refusal is no end of the link; but it moves on to the name's next address.
+#[test]
+fn another_address_of_the_name_is_tried_where_nothing_is_held() {
+    with_a_network(|| {
+        let hosts = [Host::plug_in(1), Host::plug_in(2)];
+        name_server(&[hosts[0].address(), hosts[1].address()]);
+        for host in &hosts {
+            let address = host.address();
+            let server = host.run(move || UdpReceiver::listen(address, PORT));
+            let settings = settings("server").protocol(Protocol::Udp).hold_when_refused(false);
+            let statsd = started(settings);
+            let mut number = 0;
+            eventually("a line at the other address", || {
+                emit_all(&statsd, 0, number..number + 1);
+                flush(&statsd);
+                number += 1;
+                server.has_line()
+            });
+            // It stays there.
+            let refused = statsd.stats().losses.refused;
+            emit_all(&statsd, 0, number..number + 100);
+            flush(&statsd);
+            thread::sleep(Duration::from_millis(50));
+            flush(&statsd);
+            let stats = statsd.stats();
+            assert!(server.lines_so_far().len() >= 100);
+            assert!(stats.losses.refused.lines <= refused.lines + 1, "{stats}");
+            assert_eq!(stats.connections, 1);
+            assert_balanced(&stats);
+        }
+    });
+}
+
+/// Of a name's addresses the first takes connections and ends them, as a balancer without a server does:
+/// it does not hide the other one.
+#[test]
+fn an_address_that_ends_its_connections_does_not_hide_another() {
+    with_a_network(|| {
+        let hosts = [Host::plug_in(1), Host::plug_in(2)];
+        let addresses = [hosts[0].address(), hosts[1].address()];
+        name_server(&addresses);
+        for dead in 0..2 {
+            let address = addresses[dead];
+            let balancer = hosts[dead].run(move || Listener::tcp_at(address, PORT));
+            let server = receiver(&hosts[1 - dead]);
+            let statsd = started(settings("server"));
+            let mut number = 0;
+            eventually("a line at the other address", || {
+                let _closed = balancer.is_called();
+                emit_all(&statsd, 0, number..number + 1);
+                number += 1;
+                !server.lines().is_empty()
+            });
+            flush(&statsd);
+            assert!(statsd.stats().connections <= 3, "{:?}", statsd.stats());
         }
     });
 }

@@ -39,6 +39,27 @@ fn peer_port(socket: c_int) -> u16 {
     .to_be()
 }
 
+/// By the port at the other end: the flags that calls were made with.
+static FLAGS: Mutex<BTreeMap<u16, Vec<c_int>>> = Mutex::new(BTreeMap::new());
+
+fn seen(port: u16, flags: c_int) {
+    let mut seen = FLAGS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(seen) = seen.get_mut(&port) {
+        seen.push(flags);
+    }
+}
+
+/// The flags of each call from now on that is to send something to this port.
+pub(crate) fn watch_flags_to(port: u16) {
+    FLAGS.lock().unwrap_or_else(PoisonError::into_inner).insert(port, Vec::new());
+}
+
+/// What was seen since.
+pub(crate) fn flags_to(port: u16) -> Vec<c_int> {
+    let mut seen = FLAGS.lock().unwrap_or_else(PoisonError::into_inner);
+    seen.remove(&port).unwrap_or_default()
+}
+
 /// Stands in the place of the C library's.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn send(
@@ -47,7 +68,9 @@ unsafe extern "C" fn send(
     length: size_t,
     flags: c_int,
 ) -> ssize_t {
-    if let Some(error) = planned(peer_port(socket), length) {
+    let port = peer_port(socket);
+    seen(port, flags);
+    if let Some(error) = planned(port, length) {
         // SAFETY: this thread's own.
         unsafe { *libc::__errno_location() = error };
         return -1;
@@ -62,7 +85,9 @@ unsafe extern "C" fn sendmsg(socket: c_int, batch: *const libc::msghdr, flags: c
     // SAFETY: as the caller promised.
     let pieces = unsafe { std::slice::from_raw_parts((*batch).msg_iov, (*batch).msg_iovlen) };
     let length = pieces.iter().map(|piece| piece.iov_len).sum();
-    if let Some(error) = planned(peer_port(socket), length) {
+    let port = peer_port(socket);
+    seen(port, flags);
+    if let Some(error) = planned(port, length) {
         // SAFETY: this thread's own.
         unsafe { *libc::__errno_location() = error };
         return -1;
@@ -144,6 +169,33 @@ fn a_datagram_that_has_no_way_is_sent_later() {
     }
 }
 
+/// What takes no batches, whatever it says, gets the same lines by single datagrams. (A filter of system
+/// calls, a kernel or a device without offload, a security module.)
+#[test]
+fn a_batch_that_is_refused_goes_singly() {
+    for plan in [
+        (|length, _| (length > 1_432).then_some(libc::EPERM)) as Plan,
+        |length, _| (length > 1_432).then_some(libc::EACCES),
+        |length, _| (length > 1_432).then_some(libc::ENOPROTOOPT),
+        |length, _| (length > 1_432).then_some(libc::EIO),
+        |length, _| (length > 1_432).then_some(libc::EINVAL),
+        |length, _| (length > 1_432).then_some(libc::EMSGSIZE),
+        |length, _| (length > 1_432).then_some(libc::ENOSYS),
+    ] {
+        let receiver = receiver_with(plan);
+        let statsd = started(udp(receiver.port()));
+        let mut census = Census::default();
+        for round in 0..20 {
+            emit_all(&statsd, 0, round * 100..(round + 1) * 100);
+            flush(&statsd);
+            census.count_all(&receiver.lines(100));
+        }
+        let stats = statsd.stats();
+        census.assert_faultless(&stats);
+        assert_eq!((stats.sent.lines, stats.connections), (2_000, 1));
+    }
+}
+
 /// It is not asked again and again meanwhile.
 #[test]
 fn a_way_that_is_closed_is_tried_at_each_attempt_to_reconnect_alone() {
@@ -151,7 +203,8 @@ fn a_way_that_is_closed_is_tried_at_each_attempt_to_reconnect_alone() {
     let statsd = started(udp(receiver.port()).reconnect_sleep(Duration::from_millis(20)));
     let emitted = emit_all(&statsd, 0, 0..1_000);
     eventually("several attempts", || statsd.stats().connections > 5);
-    assert!(calls(&receiver) <= statsd.stats().connections);
+    // One call for each, and at the first one more: its batch went singly too.
+    assert!(calls(&receiver) <= statsd.stats().connections + 1);
     assert_eq!(statsd.stats().buffered, emitted);
 }
 

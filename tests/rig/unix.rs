@@ -5,6 +5,7 @@ use freewheel::{Delivery, Framing, Protocol, WhenFull};
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
 
 /// Counts the datagrams that hold this many lines.
 fn count(census: &mut Census, receiver: &UnixDatagram, lines: u64) {
@@ -163,4 +164,100 @@ fn a_frame_that_is_under_way_is_not_displaced() {
         census.count_frames(&reading.join().unwrap());
         census.assert_faultless(&stats);
     }
+}
+
+/// The old receiver is full, and still open somewhere; the path is another one's by now. (Its end would be
+/// a refusal.)
+#[test]
+fn a_full_datagram_receiver_that_was_replaced_is_left() {
+    let place = Place::new("full-replaced");
+    let old = place.bind();
+    let statsd = started(place.settings(Protocol::UnixDatagram));
+    emit_all(&statsd, 0, 0..5_000);
+    eventually("it is full", || {
+        let before = statsd.stats().sent;
+        std::thread::sleep(Duration::from_millis(20));
+        before.lines > 0 && statsd.stats().sent == before
+    });
+    let new = place.bind();
+    let mut census = Census::default();
+    // Of these the old one has some.
+    let sent = statsd.stats().sent.lines;
+    count(&mut census, &new, 5_000 - sent);
+    flush(&statsd);
+    count(&mut census, &old, sent);
+    let stats = statsd.stats();
+    assert_eq!(Findings { reordered: 0, ..census.against(&stats) }, Findings::default());
+    assert_eq!(census.numbers(0), Vec::from_iter(0..5_000));
+}
+
+/// The old server keeps the connection and reads nothing; after the peer timeout the one that listens at
+/// the path by now gets all that the old one has not read. As long as it is the same one, it is not left: it
+/// would get lines twice.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_stalled_server_whose_path_was_taken_is_left() {
+    for framing in [Framing::Newlines, Framing::LengthPrefixed] {
+        let place = Place::new(&format!("taken-{framing:?}"));
+        let old = Listener::unix(place.path());
+        let settings = place.settings(Protocol::UnixStream).framing(framing);
+        let statsd = started(settings.peer_timeout(Duration::from_millis(100)));
+        let stalled = old.accept();
+        emit_all(&statsd, 0, 0..5_000);
+        eventually("it is not taken for connected", || !statsd.connected());
+        std::thread::sleep(Duration::from_millis(200));
+        assert_eq!((statsd.stats().connections, statsd.stats().sent.lines), (1, 0));
+        let new = Listener::unix(place.path());
+        // The first only looks whether somebody listens.
+        let (_look, next) = (new.accept(), new.accept());
+        let reading = std::thread::spawn(|| next.read_to_end());
+        flush(&statsd);
+        let stats = statsd.blocking_stop().stats;
+        let mut census = Census::default();
+        match framing {
+            Framing::LengthPrefixed => _ = census.count_frames(&reading.join().unwrap()),
+            _ => census.count_stream(&reading.join().unwrap()),
+        }
+        census.assert_faultless(&stats);
+        assert_eq!((census.numbers(0), stats.connections), (Vec::from_iter(0..5_000), 2));
+        drop(stalled);
+    }
+}
+
+/// A path that leads nowhere by now is no reason to leave a server that stalls.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_stalled_server_is_not_left_for_nobody() {
+    let place = Place::new("taken-by-nobody");
+    let server = Listener::unix(place.path());
+    let settings = place.settings(Protocol::UnixStream).peer_timeout(Duration::from_millis(50));
+    let statsd = started(settings);
+    let mut stalled = server.accept();
+    let emitted = emit_all(&statsd, 0, 0..3_000);
+    eventually("it is not taken for connected", || !statsd.connected());
+    drop(server);
+    // Bound, and nobody listens.
+    let _other = place.bind();
+    std::thread::sleep(Duration::from_millis(200));
+    let census = Census::of_stream(&stalled.read(emitted.bytes as usize));
+    flush(&statsd);
+    assert!(statsd.connected());
+    census.assert_faultless(&statsd.stats());
+    assert_eq!(statsd.stats().connections, 1);
+}
+
+/// Nothing is taken for longer than the peer timeout: that is no connection.
+#[test]
+fn a_receiver_that_is_full_for_long_is_no_connection() {
+    let place = Place::new("full-for-long");
+    let receiver = place.bind();
+    let settings = place.settings(Protocol::UnixDatagram);
+    let statsd = started(settings.peer_timeout(Duration::from_millis(100)));
+    emit_all(&statsd, 0, 0..5_000);
+    eventually("it is not taken for connected", || !statsd.connected());
+    let mut census = Census::default();
+    count(&mut census, &receiver, 5_000);
+    flush(&statsd);
+    assert!(statsd.connected());
+    census.assert_faultless(&statsd.stats());
 }

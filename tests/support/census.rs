@@ -45,11 +45,11 @@ impl Census {
     }
 
     /// Counts a connection's lines. An end without a newline is none: it is what a broken
-    /// connection left of one.
+    /// connection left of one. Nor is an empty one, by which a server is asked whether it is there.
     pub(crate) fn count_stream(&mut self, bytes: &[u8]) {
         let text = String::from_utf8_lossy(bytes);
         let lines = text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
-        lines.for_each(|line| self.count(line));
+        lines.filter(|line| !line.is_empty()).for_each(|line| self.count(line));
     }
 
     /// Counts the lines of a datagram, which ends with a whole one.

@@ -255,6 +255,12 @@ impl UdpReceiver {
         self.socket.local_addr().expect("it is bound").port()
     }
 
+    /// Reads the next datagram, and says from which port it came.
+    pub(crate) fn sender(&self) -> u16 {
+        let (_, sender) = self.socket.recv_from(&mut [0; 1 << 16]).expect("a datagram comes");
+        sender.port()
+    }
+
     /// Whether something has arrived that is not read yet. Does not wait.
     pub(crate) fn has_line(&self) -> bool {
         self.socket.set_nonblocking(true).expect("sockets can");

@@ -1,12 +1,19 @@
 //! Connections: TCP, and streams to Unix sockets.
 
-use super::TURN;
+mod singly;
+
+#[cfg(unix)]
+use super::place::Place;
+use super::stall::Stall;
 #[cfg(target_os = "linux")]
 use super::unacknowledged::unacknowledged;
+use super::{NO_SIGNAL, TURN};
 use crate::builder::{Delivery, SendSettings};
 use crate::handoff::{Collector, Tally};
 use crate::send::stream::Stream;
 use crate::stats::Account;
+use bytes::Buf;
+use singly::Singly;
 use socket2::SockRef;
 use std::io::{self, ErrorKind, IoSlice};
 use std::mem::MaybeUninit;
@@ -48,6 +55,12 @@ pub(in crate::send) struct Connection {
     /// While something is unacknowledged: when to look again, and how long that is from the
     /// look before.
     look: Option<(Instant, Duration)>,
+    stall: Stall,
+    /// Lines go one by one.
+    singly: Option<Singly>,
+    /// At a path: where it led when this was connected.
+    #[cfg(unix)]
+    place: Option<Place>,
     /// The server has ended its side: until when to wait for its last acknowledgements.
     ended: Option<Instant>,
 }
@@ -80,30 +93,64 @@ impl Connection {
 
     #[cfg(unix)]
     pub(super) async fn to_path(path: &Path, settings: &SendSettings) -> io::Result<Self> {
+        // Before: whoever takes the path meanwhile is another one.
+        let place = Place::of(path);
         let stream = UnixStream::connect(path).await?;
-        Ok(Self::new(Socket::Unix(stream), settings))
+        Ok(Self { place, ..Self::new(Socket::Unix(stream), settings) })
     }
 
     fn new(socket: Socket, settings: &SendSettings) -> Self {
         let stream = Stream::new(settings.framing, settings.max_datagram_payload);
-        Self { socket, stream, delivery: settings.delivery, look: None, ended: None }
+        Self {
+            socket,
+            stream,
+            delivery: settings.delivery,
+            look: None,
+            stall: Stall::new(settings),
+            singly: None,
+            #[cfg(unix)]
+            place: None,
+            ended: None,
+        }
+    }
+
+    /// Whether it is known to lead somewhere, as far as can be told.
+    pub(super) fn is_up(&self) -> bool {
+        !self.stall.is_long()
     }
 
     pub(super) async fn ready(&self, to_send: bool) -> io::Result<()> {
         let news = Interest::READABLE;
-        let interest = if to_send { news | Interest::WRITABLE } else { news };
+        let is_held = self.singly.as_ref().is_some_and(Singly::is_held);
+        let interest = if to_send && !is_held { news | Interest::WRITABLE } else { news };
         let look = self.look.map_or_else(Instant::now, |(at, _)| at);
         tokio::select! {
             ready = self.socket.ready(interest), if self.ended.is_none() => ready,
             () = sleep_until(look), if self.look.is_some() => Ok(()),
+            () = self.stall.wait() => Ok(()),
         }
     }
 
     pub(super) fn send(&mut self, lines: &mut Collector, account: &Account) -> io::Result<()> {
+        let before = lines.consumed();
+        self.exchange(lines, account)?;
+        let is_left = lines.in_flight() > 0 || lines.has_remaining();
+        self.stall.note(lines.consumed() > before, is_left);
+        #[cfg_attr(not(unix), expect(unused_variables))]
+        let is_due = self.stall.is_due();
+        #[cfg(unix)]
+        if is_due && self.stall.is_long() && self.place.as_ref().is_some_and(Place::is_anothers) {
+            return Err(io::Error::new(ErrorKind::TimedOut, "another server has taken the path"));
+        }
+        Ok(())
+    }
+
+    fn exchange(&mut self, lines: &mut Collector, account: &Account) -> io::Result<()> {
         // A write to a closed peer succeeds once and is lost: look first.
         match self.look_for_end() {
             Ok(()) => self.write(lines, account)?,
             Err(end) if end.kind() == ErrorKind::UnexpectedEof => {
+                self.singly = None;
                 let before = lines.in_flight();
                 self.settle(lines, account)?;
                 let now = Instant::now();
@@ -123,6 +170,9 @@ impl Connection {
     }
 
     fn write(&mut self, lines: &mut Collector, account: &Account) -> io::Result<()> {
+        if self.singly.is_some() {
+            return self.write_singly(lines, account);
+        }
         for _ in 0..TURN {
             let mut slices = [IoSlice::new(&[]); SLICES];
             let filled = self.stream.next(lines, &mut slices);
@@ -145,12 +195,22 @@ impl Connection {
     /// it can have no more.
     fn settle(&mut self, lines: &mut Collector, account: &Account) -> io::Result<()> {
         if lines.in_flight() == 0 {
-            self.look = None;
+            let look = self.singly.as_ref().and_then(Singly::look);
+            self.look = look.map(|at| (at, FIRST_LOOK));
             return Ok(());
         }
         let unacknowledged = self.unacknowledged()?;
-        let arrived = self.stream.settle(lines, unacknowledged);
+        let arrived = self.stream.arrived(lines, unacknowledged);
+        if arrived.lines > 0 {
+            self.reject_what_lies_aside(lines, account);
+        }
+        lines.settle(arrived.bytes as usize);
         account.sent.add(arrived);
+        if lines.in_flight() == 0
+            && let Some(singly) = &mut self.singly
+        {
+            singly.go_on();
+        }
         let now = Instant::now();
         self.look = (unacknowledged > 0).then(|| match self.look {
             // A write looks too, but before the time.
@@ -164,6 +224,20 @@ impl Connection {
         Ok(())
     }
 
+    /// The server took the next line: what it went away on before is given up.
+    fn reject_what_lies_aside(&mut self, lines: &mut Collector, account: &Account) {
+        if lines.aside() == 0 {
+            return;
+        }
+        lines.give_up_aside(|runs| {
+            let bytes = || runs.iter().flat_map(|run| run.iter().copied());
+            let newlines = bytes().filter(|byte| *byte == b'\n').count() as u64;
+            let size = runs.iter().map(|run| run.len() as u64).sum();
+            let first = bytes().take_while(|byte| *byte != b'\n');
+            account.reject(Tally { lines: newlines, bytes: size }, first);
+        });
+    }
+
     pub(super) fn begun(&self) -> usize {
         self.stream.begun()
     }
@@ -174,6 +248,10 @@ impl Connection {
     pub(super) fn hand_over(&mut self, lines: &mut Collector, account: &Account) -> Tally {
         let is_gone = |socket: SockRef<'_>| !matches!(socket.take_error(), Ok(None));
         if self.settle(lines, account).is_err() || is_gone(self.socket.reference()) {
+            return Tally::default();
+        }
+        if lines.aside() > 0 {
+            // What is older is kept, and so is the line that it was to be compared with.
             return Tally::default();
         }
         let whole = self.stream.settle(lines, 0);
@@ -271,10 +349,11 @@ impl Socket {
     }
 
     fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let write = || self.reference().send_vectored_with_flags(slices, NO_SIGNAL);
         match self {
-            Self::Tcp(stream) => stream.try_write_vectored(slices),
+            Self::Tcp(stream) => stream.try_io(Interest::WRITABLE, write),
             #[cfg(unix)]
-            Self::Unix(stream) => stream.try_write_vectored(slices),
+            Self::Unix(stream) => stream.try_io(Interest::WRITABLE, write),
         }
     }
 

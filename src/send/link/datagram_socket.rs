@@ -1,14 +1,18 @@
 //! The sockets that take datagrams, and what their errors mean.
 
+use super::NO_SIGNAL;
 #[cfg(any(target_os = "linux", test))]
 use crate::send::segments::Batch;
 #[cfg(target_os = "linux")]
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+use socket2::SockRef;
 use std::future::pending;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 #[cfg(target_os = "linux")]
 use std::os::fd::AsRawFd;
+#[cfg(unix)]
+use std::path::Path;
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 #[cfg(unix)]
@@ -36,6 +40,17 @@ impl Socket {
         UdpSocket::from_std(socket).map(Self::Udp)
     }
 
+    /// Where it leads, over UDP.
+    pub(super) fn peer(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Udp(socket) => socket.peer_addr().ok(),
+            #[cfg(unix)]
+            Self::Unix(_) => None,
+            #[cfg(test)]
+            Self::Scripted(_) => None,
+        }
+    }
+
     /// Waits for room, if there is something to send; for a refusal in any case. Cancel safe.
     pub(super) async fn ready(&self, to_send: bool) -> io::Result<()> {
         match self {
@@ -54,10 +69,11 @@ impl Socket {
     }
 
     pub(super) fn try_send(&self, payload: &[u8]) -> io::Result<usize> {
+        let send = |socket: SockRef<'_>| socket.send_with_flags(payload, NO_SIGNAL);
         match self {
-            Self::Udp(socket) => socket.try_send(payload),
+            Self::Udp(socket) => socket.try_io(Interest::WRITABLE, || send(socket.into())),
             #[cfg(unix)]
-            Self::Unix(socket) => socket.try_send(payload),
+            Self::Unix(socket) => socket.try_io(Interest::WRITABLE, || send(socket.into())),
             #[cfg(test)]
             Self::Scripted(script) => script.try_send(payload),
         }
@@ -75,7 +91,7 @@ impl Socket {
                 let cut = [ControlMessage::UdpGsoSegments(&segment)];
                 let connected = None::<&()>;
                 let (socket, pieces) = (socket.as_raw_fd(), &batch.pieces);
-                Ok(sendmsg(socket, pieces, &cut, MsgFlags::empty(), connected)?)
+                Ok(sendmsg(socket, pieces, &cut, MsgFlags::MSG_NOSIGNAL, connected)?)
             }),
             #[cfg(not(target_os = "linux"))]
             Self::Udp(_) => Err(ErrorKind::Unsupported.into()),
@@ -106,10 +122,25 @@ impl Socket {
     }
 }
 
+/// A socket to who receives at this path by now.
+#[cfg(unix)]
+pub(super) fn to_path(path: &Path) -> io::Result<Socket> {
+    let socket = UnixDatagram::unbound()?;
+    socket.connect(path)?;
+    Ok(Socket::Unix(socket))
+}
+
+/// Whether the same lines may go by single datagrams where a batch was answered so: always, but for
+/// what is no answer, and what single ones have answers of their own for.
+pub(super) fn is_about_a_batch(error: &io::Error) -> bool {
+    use ErrorKind::{ConnectionRefused, Interrupted, WouldBlock};
+    !matches!(error.kind(), ConnectionRefused | Interrupted | WouldBlock)
+        && !is_out_of_buffers(error)
+}
+
 /// What Linux says where it cannot cut a batch: EIO, 5, without checksum offload on the route;
 /// EINVAL, 22, if it is too old, and it or EMSGSIZE, 90, if a segment is longer than the route's
 /// datagrams.
-#[cfg(any(target_os = "linux", test))]
 pub(super) fn is_not_to_be_cut(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(5 | 22 | 90)) || error.kind() == ErrorKind::Unsupported
 }

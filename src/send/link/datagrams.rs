@@ -7,10 +7,13 @@
 //! *probe*, one datagram that is given time to be refused.
 
 use super::TURN;
-#[cfg(any(target_os = "linux", test))]
-use super::datagram_socket::is_not_to_be_cut;
-use super::datagram_socket::{Socket, is_out_of_buffers, is_too_long};
+#[cfg(unix)]
+use super::datagram_socket::to_path;
+use super::datagram_socket::{
+    Socket, is_about_a_batch, is_not_to_be_cut, is_out_of_buffers, is_too_long,
+};
 use super::lookup::Lookups;
+use super::stall::Stall;
 use crate::builder::SendSettings;
 use crate::endpoint::Endpoint;
 use crate::handoff::{Collector, Tally};
@@ -24,10 +27,8 @@ use std::future::pending;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 #[cfg(unix)]
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
-#[cfg(unix)]
-use tokio::net::UnixDatagram;
 use tokio::time::{Instant, sleep_until};
 
 /// How long a probe can be refused.
@@ -49,12 +50,23 @@ pub(in crate::send) struct Datagrams {
     /// Batches can be tried.
     #[cfg_attr(not(any(target_os = "linux", test)), expect(dead_code))]
     offload: bool,
+    /// And again on each new socket.
+    may_offload: bool,
     /// Something went wrong: until a datagram was taken, no batch is sent.
     singly: bool,
     pace: Pace,
     /// Nothing is sent before.
     pause: Option<Instant>,
     lookups: Option<Lookups>,
+    /// Those of the host's name. None at a path.
+    addresses: Vec<SocketAddr>,
+    /// Of these: to be turned to once nothing is in question.
+    next: Option<SocketAddr>,
+    /// Over UDP: when the socket is to be renewed, and how long it lasts.
+    renewal: Option<(Instant, Duration)>,
+    #[cfg(unix)]
+    path: Option<PathBuf>,
+    stall: Stall,
 }
 
 /// What was tried to be sent.
@@ -65,54 +77,68 @@ struct Attempt {
 }
 
 impl Datagrams {
+    /// To the first of these addresses that can be had.
     pub(super) fn to(
-        address: SocketAddr,
+        addresses: Vec<SocketAddr>,
         settings: &SendSettings,
         probing: bool,
     ) -> io::Result<Self> {
+        let interval = settings.lookup_interval;
         let lookups = match &settings.endpoint {
-            Endpoint::Udp(address) => Lookups::new(address, settings.lookup_interval),
+            Endpoint::Udp(address) => Lookups::new(address, interval),
             _ => None,
         };
-        let socket = Socket::udp(address)?;
-        let (max_payload, hold) = (settings.max_datagram_payload, settings.hold_when_refused);
+        let mut socket = Err(io::Error::new(ErrorKind::NotFound, "the name has no address"));
+        for address in &addresses {
+            if socket.is_err() {
+                socket = Socket::udp(*address);
+            }
+        }
+        let socket = socket?;
+        let renewal = Some((Instant::now() + interval, interval));
         let pace = Pace::new(settings.hurry_beyond);
-        let pack_values = settings.pack_values;
+        let hold_when_refused = settings.hold_when_refused;
         // What is packed is copied, and no segment of the blocks.
-        let offload = settings.segmentation_offload && !pack_values;
-        let new = Self::new(socket, max_payload, hold);
-        Ok(Self { probing, lookups, pace, offload, pack_values, ..new })
+        let offload = settings.segmentation_offload && !settings.pack_values;
+        let new = Self::new(socket, settings);
+        let new = Self { probing, lookups, addresses, renewal, pace, hold_when_refused, ..new };
+        Ok(Self { offload, may_offload: offload, ..new })
     }
 
     #[cfg(unix)]
     pub(super) fn to_path(path: &Path, settings: &SendSettings) -> io::Result<Self> {
-        let socket = UnixDatagram::unbound()?;
-        socket.connect(path)?;
-        // It refuses the datagram at hand, which is not in flight yet, and is held in any case.
-        let pack_values = settings.pack_values;
-        let datagrams = Self::new(Socket::Unix(socket), settings.max_datagram_payload, true);
-        Ok(Self { pack_values, ..datagrams })
+        let socket = to_path(path)?;
+        Ok(Self { path: Some(path.to_owned()), ..Self::new(socket, settings) })
     }
 
-    fn new(socket: Socket, max_payload: usize, hold_when_refused: bool) -> Self {
+    fn new(socket: Socket, settings: &SendSettings) -> Self {
         Self {
             socket,
-            max_payload,
-            pack_values: false,
-            hold_when_refused,
-            scratch: BytesMut::with_capacity(max_payload),
+            max_payload: settings.max_datagram_payload,
+            pack_values: settings.pack_values,
+            // A path refuses the datagram at hand, which is not in flight yet, and is held in any case.
+            hold_when_refused: true,
+            scratch: BytesMut::with_capacity(settings.max_datagram_payload),
             newest: Tally::default(),
             probing: false,
             offload: false,
+            may_offload: false,
             singly: false,
             pace: Pace::none(),
             pause: None,
             lookups: None,
+            addresses: Vec::new(),
+            next: None,
+            renewal: None,
+            #[cfg(unix)]
+            path: None,
+            stall: Stall::new(settings),
         }
     }
 
-    pub(super) fn is_probing(&self) -> bool {
-        self.probing
+    /// Whether it is known to lead somewhere, as far as can be told.
+    pub(super) fn is_up(&self) -> bool {
+        !self.probing && !self.stall.is_long()
     }
 
     pub(super) async fn ready(&mut self, to_send: bool, dormant: bool) -> io::Result<()> {
@@ -122,22 +148,57 @@ impl Datagrams {
             tokio::select! {
                 () = sleep_until(until), if pause.is_some() => return Ok(()),
                 ready = self.socket.ready(to_send && pause.is_none()) => return ready,
-                addresses = next_lookup(&mut self.lookups), if !dormant => self.follow(&addresses),
+                () = self.stall.wait(), if pause.is_none() => return Ok(()),
+                addresses = next_lookup(&mut self.lookups), if !dormant => self.follow(addresses),
             }
         }
     }
 
-    /// Turns to the first of these addresses, unless the one in use is still among them. What
-    /// cannot be turned to is tried again after the next look-up.
-    fn follow(&mut self, addresses: &[SocketAddr]) {
-        if let Socket::Udp(socket) = &self.socket
-            && let Ok(current) = socket.peer_addr()
-            && !addresses.contains(&current)
-            && let Some(first) = addresses.first()
-            && let Ok(socket) = Socket::udp(*first)
+    /// The addresses that the name has by now: another one is turned to unless the one in use is still
+    /// among them. What cannot be turned to is tried again after the next look-up.
+    fn follow(&mut self, addresses: Vec<SocketAddr>) {
+        self.next = match self.socket.peer() {
+            Some(current) if !addresses.contains(&current) => addresses.first().copied(),
+            _ => None,
+        };
+        self.addresses = addresses;
+    }
+
+    /// Where nothing is held a refusal is no end of the link; but it turns to the name's next address.
+    fn turn(&mut self) {
+        let Some(current) = self.socket.peer() else { return };
+        let place = self.addresses.iter().position(|address| *address == current);
+        let next = place.map_or(0, |place| place + 1) % self.addresses.len().max(1);
+        self.next = self.addresses.get(next).copied().filter(|next| *next != current);
+    }
+
+    /// Makes the socket anew: for another address; after a while for another port, since what lies on
+    /// the way may have forgotten the old one; or at a path that takes nothing, and may be another
+    /// receiver's by now. Only while nothing is in question, and what came back is heard before.
+    fn renew(&mut self, lines: &mut Collector, account: &Account) -> io::Result<()> {
+        #[cfg_attr(not(unix), expect(unused_variables))]
+        let is_stalled = self.stall.is_due();
+        #[cfg(unix)]
+        if is_stalled
+            && let Some(path) = &self.path
+            && let Ok(socket) = to_path(path)
         {
             self.socket = socket;
         }
+        let now = Instant::now();
+        let Some((until, interval)) = self.renewal else { return Ok(()) };
+        if self.newest.bytes > 0 || self.probing || (self.next.is_none() && now < until) {
+            return Ok(());
+        }
+        self.hear_refusal(true, lines, account)?;
+        if let Some(address) = self.next.take().or_else(|| self.socket.peer())
+            && let Ok(socket) = Socket::udp(address)
+        {
+            self.socket = socket;
+            self.offload = self.may_offload;
+        }
+        self.renewal = Some((now + interval, interval));
+        Ok(())
     }
 
     /// `hurry`: at no pace but the fastest.
@@ -147,15 +208,20 @@ impl Datagrams {
         account: &Account,
         hurry: bool,
     ) -> io::Result<()> {
-        self.hear_refusal(lines, account)?;
+        self.hear_refusal(self.newest.bytes > 0, lines, account)?;
         if self.pause.is_some_and(|until| Instant::now() < until) {
             return Ok(());
         }
         self.pause = None;
         self.confirm(lines, account);
+        if lines.has_remaining() {
+            self.renew(lines, account)?;
+        }
         self.pace.renew(lines.waiting(), hurry);
+        let before = lines.remaining();
         self.send_turn(lines, account)?;
-        self.hear_refusal(lines, account)?;
+        self.stall.note(lines.remaining() < before, lines.has_remaining());
+        self.hear_refusal(self.newest.bytes > 0, lines, account)?;
         if !self.probing {
             self.confirm(lines, account);
         }
@@ -188,7 +254,16 @@ impl Datagrams {
                         break;
                     }
                 }
-                Err(error) if datagrams > 1 && is_not_to_be_cut(&error) => self.offload = false,
+                Err(error) if datagrams > 1 && is_about_a_batch(&error) => {
+                    // Whatever is said against a batch: its lines go singly before the link is judged,
+                    // and what follows them until the socket is made anew.
+                    self.offload = false;
+                    if !is_not_to_be_cut(&error) {
+                        // It may be about what was sent before, which goes again too.
+                        lines.recall();
+                        self.newest = Tally::default();
+                    }
+                }
                 Err(error) if is_too_long(&error) => {
                     if length <= self.max_payload && size.lines > 1 {
                         self.max_payload = length / 2;
@@ -248,8 +323,14 @@ impl Datagrams {
         }
     }
 
-    fn hear_refusal(&mut self, lines: &mut Collector, account: &Account) -> io::Result<()> {
-        match self.socket.take_error(self.newest.bytes > 0) {
+    /// What came back: as far as tokio was told, or `by_now`.
+    fn hear_refusal(
+        &mut self,
+        by_now: bool,
+        lines: &mut Collector,
+        account: &Account,
+    ) -> io::Result<()> {
+        match self.socket.take_error(by_now) {
             None => Ok(()),
             Some(error) if error.kind() == ErrorKind::ConnectionRefused => {
                 self.refused(error, lines, account)
@@ -273,6 +354,7 @@ impl Datagrams {
         lines.settle(newest.bytes as usize);
         // So that the next refusal is about one datagram.
         self.singly = true;
+        self.turn();
         Ok(())
     }
 }

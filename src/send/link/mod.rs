@@ -4,23 +4,35 @@ mod connection;
 mod datagram_socket;
 mod datagrams;
 mod lookup;
+#[cfg(unix)]
+mod place;
+mod stall;
 #[cfg(target_os = "linux")]
 mod unacknowledged;
 
 use crate::builder::SendSettings;
 use crate::endpoint::Endpoint;
 use crate::handoff::{Collector, Tally};
+use crate::send::suspicion::Suspicion;
 use crate::stats::Account;
 use connection::Connection;
 use datagrams::Datagrams;
 use lookup::look_up;
 use std::io::{self, ErrorKind};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
 /// Sends before the flusher looks at its other duties.
 const TURN: usize = 64;
+
+/// For each call that sends: a peer that is gone is an error of the call, and no SIGPIPE, which ends a
+/// process that has not said otherwise. Apple's systems have no such flag; there the standard library and
+/// mio say so of each socket.
+#[cfg(all(unix, not(target_vendor = "apple")))]
+const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
+#[cfg(not(all(unix, not(target_vendor = "apple"))))]
+const NO_SIGNAL: i32 = 0;
 
 pub(super) enum Link {
     Connection(Connection),
@@ -34,44 +46,41 @@ impl Link {
         let _ = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await;
     }
 
-    /// Looks the name up and tries each of its addresses, the `attempt`th first: over UDP,
-    /// where the first always takes a connection, another one is reached so.
-    pub(super) async fn connect(settings: &SendSettings, attempt: usize) -> io::Result<Self> {
+    /// Looks the name up and tries each of its addresses. Over UDP the `attempt`th is the first, since
+    /// there the first always takes a connection. Over TCP it is the `turn`th: so one that takes
+    /// connections and ends them does not hide the others.
+    pub(super) async fn connect(
+        settings: &SendSettings,
+        attempt: usize,
+        turn: usize,
+    ) -> io::Result<Self> {
         let limit = settings.connect_timeout;
-        let mut failure = io::Error::new(ErrorKind::NotFound, "the name has no address");
-        let (addresses, over_udp) = match &settings.endpoint {
-            Endpoint::Tcp(address) => (timeout(limit, look_up(address)).await??, false),
+        match &settings.endpoint {
+            Endpoint::Tcp(address) => {
+                let mut failure = io::Error::new(ErrorKind::NotFound, "the name has no address");
+                let addresses = timeout(limit, look_up(address)).await??;
+                for address in beginning_with(turn, addresses) {
+                    match timeout(limit, Connection::to(address, settings)).await {
+                        Ok(Ok(connection)) => return Ok(Self::Connection(connection)),
+                        Ok(Err(error)) => failure = error,
+                        Err(elapsed) => failure = elapsed.into(),
+                    }
+                }
+                Err(failure)
+            }
             Endpoint::Udp(address) => {
-                let mut addresses = timeout(limit, look_up(address)).await??;
-                let first = attempt % addresses.len().max(1);
-                addresses.rotate_left(first);
-                (addresses, true)
+                let addresses = timeout(limit, look_up(address)).await??;
+                let addresses = beginning_with(attempt, addresses);
+                Datagrams::to(addresses, settings, attempt > 0).map(Self::Datagrams)
             }
             #[cfg(unix)]
-            Endpoint::UnixDatagram(path) => {
-                return Datagrams::to_path(path, settings).map(Self::Datagrams);
-            }
+            Endpoint::UnixDatagram(path) => Datagrams::to_path(path, settings).map(Self::Datagrams),
             #[cfg(unix)]
             Endpoint::UnixStream(path) => {
                 let attempt = timeout(limit, Connection::to_path(path, settings)).await?;
-                return attempt.map(Self::Connection);
-            }
-        };
-        for address in addresses {
-            let attempt = async {
-                if over_udp {
-                    Datagrams::to(address, settings, attempt > 0).map(Self::Datagrams)
-                } else {
-                    Connection::to(address, settings).await.map(Self::Connection)
-                }
-            };
-            match timeout(limit, attempt).await {
-                Ok(Ok(link)) => return Ok(link),
-                Ok(Err(error)) => failure = error,
-                Err(elapsed) => failure = elapsed.into(),
+                attempt.map(Self::Connection)
             }
         }
-        Err(failure)
     }
 
     /// Waits until there is something to do: room to send, if that is wanted, or news from
@@ -88,8 +97,8 @@ impl Link {
     /// Whether it is known to lead somewhere, as far as can be told.
     pub(super) fn is_up(&self) -> bool {
         match self {
-            Self::Connection(_) => true,
-            Self::Datagrams(datagrams) => !datagrams.is_probing(),
+            Self::Connection(connection) => connection.is_up(),
+            Self::Datagrams(datagrams) => datagrams.is_up(),
         }
     }
 
@@ -108,6 +117,13 @@ impl Link {
         }
     }
 
+    /// Lines up to this place go one by one, where they are kept until they are acknowledged.
+    pub(super) fn go_singly(&mut self, until: u64, lines: &Collector) {
+        if let Self::Connection(connection) = self {
+            connection.go_singly(until, lines);
+        }
+    }
+
     /// How many unsent bytes it is committed to send next.
     pub(super) fn begun(&self) -> usize {
         match self {
@@ -118,11 +134,19 @@ impl Link {
 
     /// Accounts for what is in flight on a link that is given up: what arrived is let go of,
     /// and the rest recalled.
-    pub(super) fn give_up(&mut self, lines: &mut Collector, account: &Account) {
-        if let Self::Connection(connection) = self {
-            connection.give_up(lines, account);
+    pub(super) fn give_up(
+        &mut self,
+        lines: &mut Collector,
+        account: &Account,
+        suspicion: &mut Suspicion,
+    ) {
+        match self {
+            Self::Connection(connection) => {
+                connection.give_up(lines, account);
+                suspicion.end(lines);
+            }
+            Self::Datagrams(_) => lines.recall(),
         }
-        lines.recall();
     }
 
     /// Leaves what is in flight to the operating system. It counts as sent; says how much of it
@@ -140,4 +164,11 @@ impl Link {
             connection.close().await;
         }
     }
+}
+
+/// These addresses, in their order, from this place on.
+fn beginning_with(place: usize, mut addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let first = place % addresses.len().max(1);
+    addresses.rotate_left(first);
+    addresses
 }

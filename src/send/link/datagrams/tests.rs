@@ -1,9 +1,10 @@
 //! What a socket can answer, scripted, and what becomes of the lines.
 
 use super::*;
-use crate::send::stream::tests::collected;
+use crate::Connector;
 #[cfg(target_os = "linux")]
-use crate::{Connector, Protocol};
+use crate::Protocol;
+use crate::send::stream::tests::collected;
 use std::collections::VecDeque;
 use std::mem::take;
 use std::sync::Mutex;
@@ -73,7 +74,9 @@ struct Scene {
 impl Scene {
     fn new(max_payload: usize, hold: bool, answers: Vec<Answer>) -> Self {
         let script = Script { answers: Mutex::new(answers.into()), ..Script::default() };
-        let datagrams = Datagrams::new(Socket::Scripted(script), max_payload, hold);
+        let (settings, _) = Connector::builder("server").check().unwrap();
+        let new = Datagrams::new(Socket::Scripted(script), &settings);
+        let datagrams = Datagrams { max_payload, hold_when_refused: hold, ..new };
         let lines = ["a:1|c\n", "b:2|c\n", "c:3|c\n"].map(str::to_owned);
         Self { datagrams, lines: collected(&lines, 9), account: Account::default() }
     }
@@ -130,16 +133,42 @@ fn a_refused_batch_is_followed_by_single_datagrams() {
     assert!(!scene.datagrams.singly);
 }
 
-/// No checksum offload, too old, or longer than the route takes: each is tried once.
+/// No checksum offload, too old, longer than the route takes, not allowed, or whatever else is said
+/// against it: each is tried once. But for what single ones have answers for: EINTR, EAGAIN, ENOMEM,
+/// ENOBUFS, ECONNREFUSED.
 #[test]
 #[cfg(target_os = "linux")]
-fn what_cannot_be_cut_goes_singly() {
-    for code in [5, 22, 90] {
+fn a_batch_that_is_refused_goes_singly_whatever_the_error() {
+    for code in (1..=133).filter(|code| ![4, 11, 12, 105, 111].contains(code)) {
         let mut scene = batched(true, vec![os(code)]);
         scene.send().unwrap();
         scene.assert(&[A, B, C], 3, 0, 0, 0);
         assert!(!scene.datagrams.offload);
     }
+}
+
+/// Only if single datagrams get the same answer it is the link's.
+#[test]
+#[cfg(target_os = "linux")]
+fn what_a_batch_and_its_datagrams_share_is_the_links_error() {
+    let mut scene = batched(true, vec![os(1), os(1)]);
+    assert_eq!(scene.send().unwrap_err().raw_os_error(), Some(1));
+    scene.lines.recall();
+    scene.assert(&[], 0, 0, 0, 18);
+}
+
+/// It may be about the batch before, which goes again singly, and nothing is lost.
+#[test]
+#[cfg(target_os = "linux")]
+fn an_error_of_a_batch_may_be_about_the_one_before() {
+    let lines: Vec<_> = (0..128).map(|number| format!("{number:03}|c\n")).collect();
+    let mut scene = batched(true, vec![Takes, os(113)]);
+    scene.lines = collected(&lines, 999);
+    scene.send().unwrap();
+    scene.send().unwrap();
+    scene.send().unwrap();
+    let taken = [&lines[..64], &lines].concat();
+    scene.assert(&taken.iter().map(String::as_str).collect::<Vec<_>>(), 128, 0, 0, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -277,9 +306,9 @@ async fn a_probe_is_given_time_to_be_refused() {
     scene.send().unwrap();
     scene.send().unwrap();
     scene.assert(&[A], 0, 0, 0, 18);
-    assert!(scene.datagrams.is_probing());
+    assert!(scene.datagrams.probing);
     tokio::time::advance(PROBE).await;
     scene.send().unwrap();
     scene.assert(&[A, B, C], 3, 0, 0, 0);
-    assert!(!scene.datagrams.is_probing());
+    assert!(!scene.datagrams.probing);
 }

@@ -1,0 +1,362 @@
+//! A line that a server goes away on does not stop the others; and one that goes away on everything gets
+//! nothing, and loses nothing.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, unsafe_code)]
+
+mod support;
+
+use freewheel::{Builder, Connector, FlushOutcome, Framing, Protocol, Tally, WhenFull};
+use socket2::{Domain, SockAddr, Socket, Type};
+use std::io::Read;
+use std::mem::MaybeUninit;
+use std::net::Shutdown;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use support::{
+    Census, Listener, Place, assert_balanced, emit_all, eventually, flush, numbered_line, started,
+    tcp,
+};
+use tokio::io::AsyncReadExt;
+
+/// What a server goes away on before it has read it, judging by a line, or a frame.
+type Poison = fn(&str) -> bool;
+
+/// A server at a path that reads line by line, or frame by frame.
+struct Server {
+    lines: Arc<Mutex<Vec<String>>>,
+    end: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    fn start(place: &Place, framing: Framing, poison: Poison) -> Self {
+        let _ = std::fs::remove_file(place.path());
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        socket.bind(&SockAddr::unix(place.path()).unwrap()).unwrap();
+        socket.listen(16).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let (lines, end) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<AtomicBool>::default());
+        let (kept, told) = (Arc::clone(&lines), Arc::clone(&end));
+        let thread = thread::spawn(move || {
+            while !told.load(Ordering::Relaxed) {
+                match socket.accept() {
+                    Ok((peer, _)) => serve(&peer, framing, poison, &kept, &told),
+                    Err(_) => thread::sleep(Duration::from_millis(1)),
+                }
+            }
+        });
+        Self { lines, end, thread: Some(thread) }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap().clone()
+    }
+
+    /// Each line once, in the order in which they came first: those of a buffer that it was in the midst
+    /// of come again.
+    fn distinct(&self) -> Vec<String> {
+        let mut seen = std::collections::HashSet::new();
+        self.lines().into_iter().filter(|line| seen.insert(line.clone())).collect()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end.store(true, Ordering::Relaxed);
+        let _ = self.thread.take().unwrap().join();
+    }
+}
+
+/// Reads what is whole, and goes before what it does not like.
+fn serve(
+    peer: &Socket,
+    framing: Framing,
+    poison: Poison,
+    kept: &Mutex<Vec<String>>,
+    end: &AtomicBool,
+) {
+    peer.set_nonblocking(true).unwrap();
+    while !end.load(Ordering::Relaxed) {
+        let mut bytes = [MaybeUninit::uninit(); 1 << 16];
+        let here = match peer.peek(&mut bytes) {
+            Ok(0) => return,
+            Ok(here) => here,
+            Err(_) => {
+                thread::sleep(Duration::from_micros(200));
+                continue;
+            }
+        };
+        // SAFETY: so many were read.
+        let bytes =
+            bytes[..here].iter().map(|byte| unsafe { byte.assume_init() }).collect::<Vec<_>>();
+        let (from, to) = match framing {
+            Framing::LengthPrefixed => {
+                let Some(header) = bytes.first_chunk() else { continue };
+                (4, 4 + u32::from_le_bytes(*header) as usize)
+            }
+            _ => (0, bytes.iter().position(|byte| *byte == b'\n').map_or(here + 1, |end| end + 1)),
+        };
+        // As the Agent does, by the length alone.
+        if to > 4 + 8_192 && framing == Framing::LengthPrefixed {
+            return;
+        }
+        let text = String::from_utf8_lossy(&bytes[from.min(here)..to.min(here)]).into_owned();
+        if poison(&text) {
+            return;
+        }
+        if to <= here {
+            (&*peer).read_exact(&mut vec![0; to]).unwrap();
+            let lines = text.lines().filter(|line| !line.is_empty()).map(str::to_owned);
+            kept.lock().unwrap().extend(lines);
+        }
+    }
+}
+
+fn settings(place: &Place, framing: Framing) -> Builder {
+    place.settings(Protocol::UnixStream).framing(framing)
+}
+
+/// The account, and all lines but the poison.
+#[track_caller]
+fn assert_all_but(statsd: &Connector, rejected: u64, server: &Server, expected: &[String]) {
+    let stats = statsd.stats();
+    // It has read them, and is about to keep them.
+    eventually("they are kept", || server.distinct().len() >= expected.len());
+    assert_eq!(server.distinct(), expected);
+    assert_eq!((stats.losses.rejected.lines, stats.lost()), (rejected, stats.losses.rejected));
+    assert_eq!((stats.sent.lines, stats.buffered), (expected.len() as u64, Tally::default()));
+    assert_balanced(&stats);
+}
+
+#[test]
+fn a_line_that_a_server_goes_away_on_does_not_stop_the_others() {
+    for framing in [Framing::Newlines, Framing::LengthPrefixed] {
+        let place = Place::new(&format!("poison-{framing:?}"));
+        let statsd = settings(&place, framing).build().unwrap();
+        emit_all(&statsd, 0, 0..300);
+        statsd.incr("poison");
+        emit_all(&statsd, 0, 300..600);
+        let server = Server::start(&place, framing, |text| text.contains("poison"));
+        statsd.start_on_thread().unwrap();
+        flush(&statsd);
+        let expected = Vec::from_iter((0..600).map(|number| numbered_line(0, number)));
+        assert_all_but(&statsd, 1, &server, &expected);
+        assert_eq!(statsd.stats().losses.rejected.bytes, "poison:1|c\n".len() as u64);
+        // And what comes after goes as ever.
+        emit_all(&statsd, 0, 600..1_000);
+        flush(&statsd);
+        let expected = Vec::from_iter((0..1_000).map(|number| numbered_line(0, number)));
+        assert_all_but(&statsd, 1, &server, &expected);
+    }
+}
+
+/// Several of them, one after the other and apart.
+#[test]
+fn lines_that_a_server_goes_away_on_may_follow_one_another() {
+    let place = Place::new("poisons");
+    let statsd = settings(&place, Framing::LengthPrefixed).build().unwrap();
+    for number in 0..5 {
+        emit_all(&statsd, 0, number..number + 1);
+        (0..number).for_each(|_| statsd.incr("poison"));
+    }
+    emit_all(&statsd, 0, 5..6);
+    let server = Server::start(&place, Framing::LengthPrefixed, |text| text.contains("poison"));
+    statsd.start_on_thread().unwrap();
+    flush(&statsd);
+    let expected = Vec::from_iter((0..6).map(|number| numbered_line(0, number)));
+    assert_all_but(&statsd, 10, &server, &expected);
+}
+
+/// Frames that are longer than the server's buffer are made of lines that are not.
+#[test]
+fn frames_that_a_server_goes_away_on_are_sent_line_by_line() {
+    let place = Place::new("large-frames");
+    let settings = settings(&place, Framing::LengthPrefixed).max_datagram_payload(20_000);
+    let statsd = settings.build().unwrap();
+    emit_all(&statsd, 0, 0..500);
+    let server = Server::start(&place, Framing::LengthPrefixed, |_| false);
+    statsd.start_on_thread().unwrap();
+    flush(&statsd);
+    let expected = Vec::from_iter((0..500).map(|number| numbered_line(0, number)));
+    assert_all_but(&statsd, 0, &server, &expected);
+}
+
+/// It takes an empty line, and no other one. None is given up meanwhile; when it changes its mind it gets all
+/// in order, but for those that it went away on in the round at hand, which may be taken for what it did
+/// not like.
+#[test]
+fn a_server_that_goes_away_on_every_line_loses_none_meanwhile() {
+    for framing in [Framing::Newlines, Framing::LengthPrefixed] {
+        let place = Place::new(&format!("all-{framing:?}"));
+        let statsd = settings(&place, framing).build().unwrap();
+        emit_all(&statsd, 0, 0..100);
+        let server = Server::start(&place, framing, |text| text.contains(':'));
+        statsd.start_on_thread().unwrap();
+        // Several rounds.
+        eventually("many attempts", || statsd.stats().connections > 35);
+        assert_eq!((server.lines().len(), statsd.stats().buffered.lines), (0, 100));
+        drop(server);
+        let server = Server::start(&place, framing, |_| false);
+        flush(&statsd);
+        let rejected = statsd.stats().losses.rejected.lines;
+        assert!(rejected <= 8, "{rejected}");
+        let expected = Vec::from_iter((rejected..100).map(|number| numbered_line(0, number)));
+        assert_all_but(&statsd, rejected, &server, &expected);
+    }
+}
+
+/// While a line is set aside, a flush keeps its deadline, and a stop keeps the line: to the next server, after
+/// the next start, it is as all others.
+#[test]
+fn a_stop_keeps_what_is_set_aside() {
+    let place = Place::new("aside");
+    let settings = settings(&place, Framing::LengthPrefixed);
+    let statsd = settings.stop_timeout(Duration::from_millis(200)).build().unwrap();
+    let server = Server::start(&place, Framing::LengthPrefixed, |text| text.contains("t0.0."));
+    emit_all(&statsd, 0, 0..10);
+    statsd.start_on_thread().unwrap();
+    // Five with all, and one with the first alone.
+    eventually("it is set aside", || statsd.stats().connections == 6 && !statsd.connected());
+    drop(server);
+    std::fs::remove_file(place.path()).unwrap();
+    assert_eq!(statsd.blocking_flush(), FlushOutcome::TimedOut);
+    let report = statsd.blocking_stop();
+    assert_eq!((report.kept.lines, report.stats.lost()), (10, Tally::default()));
+    let server = Server::start(&place, Framing::LengthPrefixed, |_| false);
+    statsd.start_on_thread().unwrap();
+    eventually("they come", || statsd.stats().buffered.lines == 0);
+    let expected = Vec::from_iter((0..10).map(|number| numbered_line(0, number)));
+    assert_all_but(&statsd, 0, &server, &expected);
+}
+
+/// Nor is it displaced, and the account stays right.
+#[test]
+fn what_is_set_aside_is_not_displaced() {
+    let place = Place::new("aside-full");
+    let settings = settings(&place, Framing::Newlines).when_full(WhenFull::DropOldest);
+    let statsd = settings.queue_capacity(64 << 10).build().unwrap();
+    let server = Server::start(&place, Framing::Newlines, |text| text.contains("poison"));
+    statsd.incr("poison");
+    statsd.incr("next");
+    statsd.start_on_thread().unwrap();
+    eventually("it is set aside", || statsd.stats().connections == 6 && !statsd.connected());
+    drop(server);
+    std::fs::remove_file(place.path()).unwrap();
+    let mut next = 0;
+    eventually("some are displaced", || {
+        emit_all(&statsd, 0, next..next + 100);
+        next += 100;
+        thread::sleep(Duration::from_millis(1));
+        statsd.stats().losses.displaced.lines > 1_000
+    });
+    assert_balanced(&statsd.stats());
+    let server = Server::start(&place, Framing::Newlines, |text| text.contains("poison"));
+    flush(&statsd);
+    let stats = statsd.stats();
+    assert_eq!((stats.losses.rejected.lines, stats.buffered), (1, Tally::default()));
+    eventually("they are kept", || server.distinct().len() as u64 == stats.sent.lines);
+    assert_balanced(&stats);
+}
+
+/// Over TCP the server's operating system has acknowledged such a line, unless the reset comes first. Then it
+/// counts as sent, or else as rejected; the others come.
+#[test]
+fn a_server_that_resets_on_a_line_over_tcp_gets_the_others() {
+    let listener = Listener::tcp(0);
+    let statsd = started(tcp(listener.port()));
+    let resets = Arc::<AtomicU64>::default();
+    let counter = Arc::clone(&resets);
+    let server = thread::spawn(move || {
+        let mut lines = Vec::new();
+        while lines.len() < 30 {
+            let (mut peer, mut text) = (listener.accept(), Vec::new());
+            loop {
+                let some = peer.read_some(1 << 16);
+                text.extend_from_slice(&some);
+                let whole = String::from_utf8_lossy(&text).into_owned();
+                if whole.contains("poison") {
+                    peer.reset();
+                    counter.fetch_add(1, Ordering::Relaxed);
+                    break;
+                }
+                if some.is_empty() || lines.len() + whole.matches('\n').count() >= 30 {
+                    lines.extend(whole.lines().filter(|line| !line.is_empty()).map(str::to_owned));
+                    break;
+                }
+            }
+        }
+        lines
+    });
+    for number in 1..=3 {
+        statsd.incr("poison");
+        eventually("it was reset, and is settled", || {
+            resets.load(Ordering::Relaxed) >= number && statsd.stats().buffered.lines == 0
+        });
+    }
+    emit_all(&statsd, 0, 0..30);
+    flush(&statsd);
+    assert_eq!(Census::of(&server.join().unwrap()).numbers(0), Vec::from_iter(0..30));
+    let stats = statsd.stats();
+    assert_eq!((stats.sent.lines + stats.losses.rejected.lines, stats.buffered.lines), (33, 0));
+    assert_balanced(&stats);
+}
+
+/// Ten minutes, at most of which a server closes, or resets, whatever it accepts, before or after it has
+/// looked at it: nothing is lost, and order is kept.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_ends_every_connection_for_ten_minutes_loses_nothing() {
+    for framing in [Framing::Newlines, Framing::LengthPrefixed] {
+        let place = Place::new(&format!("minutes-{framing:?}"));
+        let settings = settings(&place, framing).reconnect_sleep(Duration::from_secs(1));
+        let statsd = settings.build().unwrap();
+        let listener = tokio::net::UnixListener::bind(place.path()).unwrap();
+        statsd.start().await.unwrap();
+        let emitted = emit_all(&statsd, 0, 0..1_000);
+        let ending = async {
+            for number in 0_u64.. {
+                let (mut peer, _) = listener.accept().await.unwrap();
+                match number % 4 {
+                    0 => {}
+                    1 => _ = peer.read(&mut [0]).await.unwrap(),
+                    2 => tokio::time::sleep(Duration::from_millis(50)).await,
+                    _ => {
+                        peer.readable().await.unwrap();
+                        peer.into_std().unwrap().shutdown(Shutdown::Both).unwrap();
+                    }
+                }
+            }
+        };
+        _ = tokio::time::timeout(Duration::from_secs(600), ending).await;
+        let stats = statsd.stats();
+        assert!(stats.connections > 300, "{stats:?}");
+        assert_eq!((stats.buffered, stats.sent), (emitted, Tally::default()));
+        let reading = tokio::spawn(async move {
+            let mut connections = Vec::new();
+            loop {
+                let (mut peer, _) = listener.accept().await.unwrap();
+                let mut bytes = Vec::new();
+                peer.read_to_end(&mut bytes).await.unwrap();
+                connections.push(bytes);
+                if connections.iter().map(Vec::len).sum::<usize>() as u64 >= emitted.bytes {
+                    return connections.concat();
+                }
+            }
+        });
+        assert_eq!(statsd.flush().await, FlushOutcome::Done);
+        let stats = statsd.stop().await.stats;
+        assert_eq!((stats.sent, stats.lost()), (emitted, Tally::default()));
+        let bytes = reading.await.unwrap();
+        let census = if framing == Framing::Newlines {
+            Census::of_stream(&bytes)
+        } else {
+            let mut census = Census::default();
+            census.count_frames(&bytes);
+            census
+        };
+        census.assert_faultless(&stats);
+        assert_eq!(census.numbers(0), Vec::from_iter(0..1_000));
+    }
+}
