@@ -166,6 +166,8 @@ pub(crate) struct Shape {
     pub(crate) block_size: usize,
     pub(crate) blocks: usize,
     pub(crate) ring_at: usize,
+    /// No line is longer.
+    pub(crate) longest: usize,
 }
 
 /// The size of a block, unless the whole capacity is too small for several of it.
@@ -443,9 +445,10 @@ impl Builder {
         // and for less the tick comes soon enough.
         let ring_at = blocks.div_ceil(8);
         let type_prefixes = self.type_prefixes.unwrap_or(self.vocabulary.has_type_prefixes());
+        let longest = self.vocabulary.longest_line(self.max_datagram_payload);
         let checked = self.vocabulary.check(&prefix, type_prefixes, is_stream)?;
         let Checked { scope, sampling, pack_values } = checked;
-        let shape = Shape { scope, sampling, block_size, blocks, ring_at };
+        let shape = Shape { scope, sampling, block_size, blocks, ring_at, longest };
         let settings = SendSettings {
             endpoint,
             max_datagram_payload: payload,

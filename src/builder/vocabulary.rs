@@ -178,6 +178,17 @@ impl Vocabulary {
         if self.dialect == Dialect::DogStatsD { Protocol::Udp } else { Protocol::Tcp }
     }
 
+    /// How long a line may be: as long as the server reads, or a datagram can be. `payload` is what was
+    /// set for datagrams, which says that the server reads that.
+    pub(super) fn longest_line(&self, payload: Option<usize>) -> usize {
+        match self.dialect {
+            // The Agent's `dogstatsd_buffer_size`, by default. It cuts a longer datagram, and ends a stream
+            // at a longer frame (comp/dogstatsd/listeners).
+            Dialect::DogStatsD => AGENTS_BUFFER.max(payload.unwrap_or(0)),
+            _ => super::MAX_PAYLOAD,
+        }
+    }
+
     /// Whether a prefix can stand there as it is.
     pub(super) fn accepts_prefix(&self, prefix: &str) -> bool {
         let rule = self.dialect.rules().name;
@@ -253,6 +264,8 @@ impl Tag {
         Ok(scope.with_tag(key, value))
     }
 }
+
+const AGENTS_BUFFER: usize = 8192;
 
 const FIELD: &str = "1 to 256 bytes without `|` or a control character";
 

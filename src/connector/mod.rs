@@ -144,12 +144,9 @@ impl Connector {
     pub(crate) fn new(settings: SendSettings, shape: Shape) -> Self {
         let wake = Arc::new(Wake::default());
         let ring = Arc::clone(&wake);
-        let exchange = Arc::new(Exchange::new(
-            shape.block_size,
-            shape.blocks,
-            shape.ring_at,
-            Box::new(move || ring.call()),
-        ));
+        let wakes = Box::new(move || ring.call());
+        let exchange = Exchange::new(shape.block_size, shape.blocks, shape.ring_at, wakes);
+        let exchange = Arc::new(exchange.with_longest(shape.longest));
         let shared = Shared {
             exchange: Arc::clone(&exchange),
             settings,

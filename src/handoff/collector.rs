@@ -9,7 +9,7 @@ use super::block::{Glimpse, Pen, Reader, Sealed};
 use super::exchange::Exchange;
 use super::record::Record;
 use super::taken::Taken;
-use crate::sync::{Arc, ArrayQueue, Watch};
+use crate::sync::{Arc, ArrayQueue, Watch, keep_out_handlers};
 use bytes::Buf;
 use std::io::IoSlice;
 
@@ -185,6 +185,7 @@ impl Collector {
     /// that turned to a new block in between has its noted one in the queue; its newer lines
     /// wait for the next sweep.
     pub(crate) fn sweep(&mut self) {
+        let _kept_out = keep_out_handlers();
         let (exchange, desk) = self.parts();
         exchange.bell.answer();
         let before = desk.taken.chunks();
@@ -207,6 +208,7 @@ impl Collector {
     /// Makes room in the ordered queue, and leaves all else where it is: for a flusher that cannot
     /// send now.
     pub(crate) fn gather(&mut self) {
+        let _kept_out = keep_out_handlers();
         let (exchange, desk) = self.parts();
         if desk.taken.chunks() < MAX_CHUNKS {
             desk.gather(exchange);
@@ -256,6 +258,7 @@ impl Collector {
     /// Lets go of the first `count` bytes in flight: whole lines, which arrived or are given
     /// up and accounted for.
     pub(crate) fn settle(&mut self, count: usize) {
+        let _kept_out = keep_out_handlers();
         let (exchange, Desk { reader, taken, .. }) = self.parts();
         taken.settle(count, reader, give_back(&exchange.free));
     }
@@ -289,6 +292,7 @@ impl Collector {
 
     /// Lets go of what lies aside, if anything does. `count` sees it first, run by run.
     pub(crate) fn give_up_aside(&mut self, count: impl FnOnce(&[&[u8]])) {
+        let _kept_out = keep_out_handlers();
         let (exchange, Desk { reader, taken, .. }) = self.parts();
         count(&taken.runs_aside(reader).collect::<Vec<_>>());
         taken.give_up_aside(reader, give_back(&exchange.free));
@@ -303,6 +307,7 @@ impl Collector {
     /// block; but for the first `begun` bytes, which the link is committed to. `count` sees them
     /// before. False if there are none.
     pub(crate) fn displace(&mut self, begun: usize, count: impl FnOnce(&[u8])) -> bool {
+        let _kept_out = keep_out_handlers();
         let (exchange, Desk { reader, taken, .. }) = self.parts();
         taken.displace(begun, reader, count, give_back(&exchange.free))
     }

@@ -7,7 +7,9 @@ use super::dormancy::Dormancy;
 use super::lane::{Lane, SoleWriterTally, Tally};
 use super::places::Places;
 use super::record::Record;
-use crate::sync::{Arc, ArrayQueue, AtomicU64, Barrier, Mutex, Refused, Turn, Wake};
+use crate::sync::{
+    Arc, ArrayQueue, AtomicU64, Barrier, FEWEST_RECORDS, Mutex, Refused, Turn, Wake,
+};
 use crossbeam_utils::CachePadded;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -59,6 +61,8 @@ pub(crate) struct Exchange {
     /// The flusher's side, while no flusher has it.
     pub(super) desk: Mutex<Option<Desk>>,
     refusals: Refusals,
+    /// No line is longer: by default as a block.
+    longest: usize,
 }
 
 /// Lines of calls that had no turn.
@@ -122,7 +126,14 @@ impl Exchange {
             ring_at_records: records.div_ceil(8),
             desk: Mutex::new(Some(Desk::new(reader))),
             refusals: Refusals::default(),
+            longest: block_size,
         }
+    }
+
+    /// With a limit to the length of a line, which is counted as oversize beyond that.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn with_longest(self, longest: usize) -> Self {
+        Self { longest: longest.min(self.longest), ..self }
     }
 
     /// As above, with four blocks, and a barrier.
@@ -145,7 +156,7 @@ impl Exchange {
         {
             let usual = line();
             let bytes = pen.append(|room| {
-                let bytes = usual.write_usual(room);
+                let bytes = usual.write_usual(self.limited(room));
                 if bytes > 0 {
                     // Before it is published: what is sent was counted.
                     let size = Tally { lines: usual.lines(), bytes: bytes as u64 };
@@ -225,7 +236,7 @@ impl Exchange {
             Written::Line { .. } => {}
             Written::Invalid => lane.invalid.count(size(0)),
             Written::Unsupported => lane.unsupported.count(size(0)),
-            Written::NoRoom(bytes) if bytes > self.blocks.block_size() => {
+            Written::NoRoom(bytes) if bytes > self.longest => {
                 lane.oversize.count(size(bytes));
             }
             Written::NoRoom(bytes) => lane.full.count(size(bytes)),
@@ -250,7 +261,7 @@ impl Exchange {
         }
         let append = |turn: &mut Turn| {
             let mut pen = lane.rest.lend(turn).expect("laid down above");
-            pen.append(|room| match line.write(room) {
+            pen.append(|room| match line.write(self.limited(room)) {
                 written @ Written::Line { bytes, .. } => {
                     lane.accepted.count(Tally { lines: line.lines(), bytes: bytes as u64 });
                     (bytes, written)
@@ -259,13 +270,18 @@ impl Exchange {
             })
         };
         match append(turn) {
-            Written::NoRoom(bytes)
-                if bytes <= self.blocks.block_size() && self.turn_over(lane, turn) =>
-            {
+            Written::NoRoom(bytes) if bytes <= self.longest && self.turn_over(lane, turn) => {
                 append(turn)
             }
             written => written,
         }
+    }
+
+    /// The part of a room that the longest line may take, with the margin behind it.
+    #[inline(always)]
+    fn limited<'a>(&self, room: &'a mut [u8]) -> &'a mut [u8] {
+        let limit = room.len().min(self.longest + MARGIN);
+        &mut room[..limit]
     }
 
     /// Seals this thread's block and gives it an empty one, if there is one.
@@ -298,7 +314,7 @@ impl Exchange {
             Written::Line { bytes, .. } => {
                 self.enqueue(lane, Record::short(&draft, bytes), size(bytes))
             }
-            Written::NoRoom(most) if most <= self.blocks.block_size() && self.has_room() => {
+            Written::NoRoom(most) if most <= self.longest && self.has_room() => {
                 let mut draft = vec![0; most + MARGIN];
                 written = line.write(&mut draft);
                 let Written::Line { bytes, .. } = written else { return written };
@@ -381,6 +397,3 @@ impl Exchange {
         sum
     }
 }
-
-/// Below a capacity of a few blocks, the ordered queue takes this much beside it.
-const FEWEST_RECORDS: usize = 4;

@@ -401,3 +401,74 @@ fn every_line_wakes_the_dormant() {
         assert!(slept > 0, "it never lay down: is there no membarrier?");
     });
 }
+
+#[cfg(all(target_os = "linux", not(miri)))]
+mod handlers {
+    #![allow(unsafe_code)]
+
+    use super::*;
+    use std::sync::OnceLock;
+    use std::sync::atomic::AtomicU64;
+
+    static EXCHANGE: OnceLock<Arc<Exchange>> = OnceLock::new();
+    static HANDLED: AtomicU64 = AtomicU64::new(0);
+
+    extern "C" fn emit_both(_signal: libc::c_int) {
+        if let Some(exchange) = EXCHANGE.get() {
+            exchange.emit(|| "0.0.\n");
+            exchange.emit_ordered(|| "0.0.\n");
+            HANDLED.fetch_add(2, Relaxed);
+        }
+    }
+
+    fn handed_over(exchange: &Exchange) -> u64 {
+        let Emitted { accepted, full, reentrant, .. } = exchange.emitted();
+        accepted.lines + full.lines + reentrant.lines
+    }
+
+    /// Signals interrupt the flusher all the time, and their handler emits on its thread: while that is
+    /// in the midst of a queue, the handler waits for nothing there.
+    #[test]
+    fn a_handler_on_the_flushers_thread_waits_for_nothing() {
+        const TIME: Duration = Duration::from_secs(2);
+        // Blocks of one line.
+        let exchange = EXCHANGE.get_or_init(|| super::exchange(8, 4));
+        // SAFETY: tells of this thread, which outlives the one that asks.
+        let flusher = unsafe { libc::pthread_self() };
+        // SAFETY: the handler lives as long as the process; nobody else has this signal.
+        unsafe { libc::signal(libc::SIGUSR2, emit_both as *const () as libc::sighandler_t) };
+        emit_both(0);
+        let (sweeps, over) = (&AtomicU64::new(0), &AtomicBool::new(false));
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                let mut last = (0, Instant::now());
+                while !over.load(Relaxed) {
+                    // SAFETY: that thread waits for this one.
+                    unsafe { libc::pthread_kill(flusher, libc::SIGUSR2) };
+                    (0..200).for_each(|step| _ = std::hint::black_box(step));
+                    let now = sweeps.load(Relaxed);
+                    if now != last.0 {
+                        last = (now, Instant::now());
+                    } else if last.1.elapsed() > WATCHDOG {
+                        eprintln!("the flusher waits for itself");
+                        std::process::abort();
+                    }
+                }
+            });
+            let (mut collector, mut received) = (collector(exchange), 0);
+            let begun = Instant::now();
+            while begun.elapsed() < TIME {
+                received += lines(&collect(&mut collector, exchange, all)).count() as u64;
+                sweeps.fetch_add(1, Relaxed);
+            }
+            over.store(true, Relaxed);
+            while HANDLED.load(Relaxed) != handed_over(exchange) {
+                thread::yield_now();
+            }
+            received += lines(&collect(&mut collector, exchange, all)).count() as u64;
+            let emitted = exchange.emitted();
+            assert!(emitted.reentrant.lines > 0, "it never came in the midst of a queue");
+            assert_eq!(received, emitted.accepted.lines);
+        });
+    }
+}

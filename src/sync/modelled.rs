@@ -105,6 +105,9 @@ impl Watch {
     }
 }
 
+/// So few that a model can fill the queue.
+pub(crate) const FEWEST_RECORDS: usize = 4;
+
 /// Models have few threads, and loom has each place to explore.
 pub(crate) const FIRST_PLACES: usize = 2;
 
@@ -151,6 +154,9 @@ pub(super) fn with_numbers<R>(task: impl FnOnce(&Numbers<WORDS>) -> R) -> R {
 pub(super) fn with_seat<R>(task: impl FnOnce(&AtomicU32) -> R) -> R {
     SEAT.with(|seat| task(&seat.word))
 }
+
+/// Models have no signals.
+pub(crate) fn keep_out_handlers() {}
 
 /// Models end their threads only after the last line.
 pub(super) fn end_with_thread() -> bool {

@@ -1,7 +1,7 @@
 //! What is used in earnest.
 
 use super::numbers::Numbers;
-use super::turn::{self, MOST, NONE};
+use super::turn::{self, MOST, NONE, Turn};
 pub(crate) use crossbeam_queue::ArrayQueue;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize};
@@ -10,6 +10,15 @@ pub(crate) use std::sync::{Arc, Mutex};
 
 /// Wakes the flusher. Safe to unwind past, so that a connector is.
 pub(crate) type Wake = Box<dyn Fn() + Send + Sync + UnwindSafe + RefUnwindSafe>;
+
+/// Keeps handlers that interrupt this thread from emitting until it is dropped: for the flusher, which
+/// uses the same queues. Such lines are counted as of a call within a call.
+pub(crate) fn keep_out_handlers() -> Option<Turn> {
+    Turn::begin_or_join().ok()
+}
+
+/// Below a capacity of a few blocks, the ordered queue takes this much beside it: 4 KiB.
+pub(crate) const FEWEST_RECORDS: usize = 16;
 
 /// More threads than these emit at a time only in few processes.
 pub(crate) const FIRST_PLACES: usize = 64;

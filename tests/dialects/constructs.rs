@@ -259,15 +259,16 @@ fn types_stand_before_names_where_there_are_no_tags() {
     let expected = [
         "app.counters.db.a:1|c",
         "app.sets.db.a:x|s",
-        "app.gauges.db.a:1|g",
         "app.timers.db.a:1|ms",
         "app.histograms.db.a:1|h",
         "app.meters.db.a:1|m",
+        // Gauges have an order of their own.
+        "app.gauges.db.a:1|g",
     ];
     assert_eq!(extended, expected);
     let dogstatsd = arrived(|builder| builder.prefix("app").dialect(Dialect::DogStatsD), emit).0;
     let expected =
-        ["app.db.a:1|c", "app.db.a:x|s", "app.db.a:1|g", "app.db.a:1|ms", "app.db.a:1|h"];
+        ["app.db.a:1|c", "app.db.a:x|s", "app.db.a:1|ms", "app.db.a:1|h", "app.db.a:1|g"];
     assert_eq!(dogstatsd, expected);
 }
 

@@ -25,8 +25,8 @@ fn all_fields_of_dogstatsd_in_their_places() {
         "a:1|c|#env:prod,url:a:b|c:ci-abc|e:it-false,cn-web,pu-1|card:high",
         own,
         own,
-        "a:3|g|#env:prod,url:a:b,k:v|T1656581400|c:ci-abc|e:it-false,cn-web,pu-1|card:high",
         "a:1|c",
+        "a:3|g|#env:prod,url:a:b,k:v|T1656581400|c:ci-abc|e:it-false,cn-web,pu-1|card:high",
     ];
     assert_eq!(lines, expected);
 }

@@ -6,7 +6,7 @@ mod block;
 mod collector;
 mod dormancy;
 mod exchange;
-mod stand_ins;
+mod numbers;
 mod taken;
 
 use super::Mutation;
@@ -25,7 +25,7 @@ const FILES: &[File] = &[
     taken::FAULTS,
     bell::FAULTS,
     dormancy::FAULTS,
-    stand_ins::FAULTS,
+    numbers::FAULTS,
 ];
 
 /// Above the last import: a mutex whose turns loom sees, so that it tries them all, and which
@@ -40,6 +40,10 @@ mod without_order {
         pub(crate) fn lock(&self) -> std::sync::LockResult<std::sync::MutexGuard<'_, T>> {
             self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             self.0.lock()
+        }
+        pub(crate) fn try_lock(&self) -> std::sync::TryLockResult<std::sync::MutexGuard<'_, T>> {
+            self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            self.0.try_lock()
         }
     }
 }

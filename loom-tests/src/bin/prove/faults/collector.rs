@@ -21,8 +21,9 @@ pub const FAULTS: File = (
                 (
                     "        while let Some((glimpse, to)) = desk.notes.pop() {\n",
                     "        for lane in exchange.lanes.iter() {\n\
-                 let glimpse = lane.window.look();\n\
+                 if let Some(glimpse) = lane.window.look() {\n\
                  desk.notes.push((glimpse, glimpse.published()));\n\
+                 }\n\
                  }\n\
                  while let Some((glimpse, to)) = desk.notes.pop() {\n",
                 ),
@@ -32,8 +33,9 @@ pub const FAULTS: File = (
             "a block is recycled when it was taken, before it was consumed",
             "a_block_is_reused_by_another_thread",
             &[(
-                "            desk.taken.push(glimpse, from, to, Some(sealed));\n",
-                "            desk.taken.push(glimpse, from, to, None);\n\
+                "            desk.take_sealed(sealed);\n",
+                "            let glimpse = sealed.glimpse();\n\
+             desk.take(glimpse, glimpse.published(), None);\n\
              let _ = exchange.free.push(sealed.recycle(&mut desk.reader));\n",
             )],
         ),
@@ -74,8 +76,8 @@ pub const FAULTS: File = (
             &[
                 ("        exchange.bell.answer();\n", ""),
                 (
-                    "        desk.taken.let_go(&mut desk.reader, give_back(&exchange.free));\n",
-                    "        desk.taken.let_go(&mut desk.reader, give_back(&exchange.free));\n\
+                    "        desk.recycle_spent(exchange, before);\n",
+                    "        desk.recycle_spent(exchange, before);\n\
                  exchange.bell.answer();\n",
                 ),
             ],
@@ -114,14 +116,25 @@ pub const FAULTS: File = (
         (
             "a full block keeps nobody from lying down",
             "nobody_lies_down_beside_a_full_block",
-            &[(" && exchange.sealed.is_empty();", ";")],
+            &[("            && exchange.sealed.is_empty()\n", "")],
+        ),
+        (
+            "what is in the ordered queue keeps nobody from lying down",
+            "an_ordered_line_wakes_the_dormant",
+            &[("            && exchange.ordered.is_empty()\n", "")],
+        ),
+        (
+            "a sweep leaves the ordered queue for later",
+            "a_flush_has_the_records_that_came_before_it",
+            &[("        desk.take_records(exchange);\n        // Only", "        // Only")],
         ),
     ],
 );
 
 /// The noting of part-filled blocks, in a sweep.
 const NOTE: &str = "        for lane in exchange.lanes.iter() {
-            let glimpse = lane.window.look();
-            desk.notes.push((glimpse, glimpse.published()));
+            if let Some(glimpse) = lane.window.look() {
+                desk.notes.push((glimpse, glimpse.published()));
+            }
         }
 ";

@@ -9,11 +9,11 @@ pub const FAULTS: File = (
             "a line is counted after it is published",
             "count_before_publishing",
             &[
-                ("                    thread.lane.accepted.count(size);\n", "let _ = size;"),
+                ("                    lane.accepted.count(size);\n", "let _ = size;"),
                 (
                     "            if bytes > 0 {\n                if self.dormancy",
                     "            if bytes > 0 {\n\
-                 thread.lane.accepted.count(Tally { lines: usual.lines(), bytes: bytes as u64 });\n\
+                 lane.accepted.count(Tally { lines: usual.lines(), bytes: bytes as u64 });\n\
                  if self.dormancy",
                 ),
             ],
@@ -21,16 +21,19 @@ pub const FAULTS: File = (
         (
             "a dropped line is not counted",
             "drop_on_full",
-            &[("return lane.full.count(size(bytes));", "return;")],
+            &[(
+                "Written::NoRoom(bytes) => lane.full.count(size(bytes)),",
+                "Written::NoRoom(_) => {}",
+            )],
         ),
         (
             "the next block is shown before the full one is in the queue",
             "a_flush_has_all_that_came_before_it",
             &[
-                ("        thread.lane.window.show(&empty);\n", ""),
+                ("        lane.window.show(shown);\n", ""),
                 (
                     "        let pushed = self.sealed.push(full.seal());\n",
-                    "        thread.lane.window.show(&empty);\n\
+                    "        lane.window.show(shown);\n\
                  let pushed = self.sealed.push(full.seal());\n",
                 ),
             ],
@@ -38,12 +41,12 @@ pub const FAULTS: File = (
         (
             "the next block is never shown",
             "a_block_is_reused_by_another_thread",
-            &[("        thread.lane.window.show(&empty);\n", "")],
+            &[("        lane.window.show(shown);\n", "")],
         ),
         (
             "a thread's first lines are written where nobody looks",
             "sweep_a_part_filled_block",
-            &[("Window::new(&pen)", "Window::new(&self.blocks.make())")],
+            &[("show(first.glimpse())", "show(self.blocks.make().glimpse())")],
         ),
         (
             "the bell is rung before the block is in the queue",
@@ -74,8 +77,10 @@ pub const FAULTS: File = (
             "the_first_line_wakes_the_dormant",
             &[
                 (
-                    "            let usual = line();\n",
-                    "            let usual = line();\n            let was_dormant = self.dormancy.is_dormant();\n",
+                    "            let usual = line();\n            let bytes = pen",
+                    "            let usual = line();\n\
+                 let was_dormant = self.dormancy.is_dormant();\n\
+                 let bytes = pen",
                 ),
                 (
                     "                if self.dormancy.is_dormant() {\n",
@@ -87,8 +92,8 @@ pub const FAULTS: File = (
             "a caller's first line wakes no dormant flusher",
             "two_lines_wake_the_dormant_once",
             &[(
-                "        // Also after a drop, for the flusher to warn of.\n",
-                "        if line.lines() > 0 {\n            return;\n        }\n",
+                "        self.rouse_if_dormant();\n    }\n\n    /// Also after",
+                "    }\n\n    /// Also after",
             )],
         ),
         (
@@ -104,8 +109,8 @@ pub const FAULTS: File = (
             "a line in a fresh block wakes no dormant flusher",
             "a_line_in_a_fresh_block_wakes_the_dormant",
             &[(
-                "        // Also after a drop, for the flusher to warn of.\n        if self.dormancy",
-                "        if self.sealed.is_empty() && self.dormancy",
+                "    fn rouse_if_dormant(&self) {\n        if self.dormancy",
+                "    fn rouse_if_dormant(&self) {\n        if self.sealed.is_empty() && self.dormancy",
             )],
         ),
         (
@@ -117,8 +122,62 @@ pub const FAULTS: File = (
             "to seal a block wakes, dormant or not",
             "bell_and_dormancy_wake_once_each",
             &[(
-                "            self.bell.ring();\n",
-                "            self.bell.ring();\n            self.bell.wake();\n",
+                "        if self.sealed.len() >= self.ring_at {\n            self.bell.ring();\n",
+                "        if self.sealed.len() >= self.ring_at {\n            self.bell.ring();\n\
+             self.bell.wake();\n",
+            )],
+        ),
+        (
+            "gauges go in the blocks of their threads",
+            "the_later_gauge_arrives_later",
+            &[
+                (
+                    "        if let Some((_turn, lane)) = self.lanes.begin() {\n",
+                    "        if let Some((_turn, lane)) = self.lanes.begin()\n && false {\n",
+                ),
+                ("self.append_in_order(lane, line)", "self.append(lane, &mut turn, line)"),
+            ],
+        ),
+        (
+            "a record is counted after it is in the queue",
+            "count_before_enqueuing",
+            &[
+                (
+                    "        lane.accepted.count(size);\n        let accepted",
+                    "        let accepted",
+                ),
+                (
+                    "        if !accepted {\n            lane.turned_away",
+                    "        lane.accepted.count(size);\n        if !accepted {\n            lane.turned_away",
+                ),
+            ],
+        ),
+        (
+            "a record that finds no room is not counted",
+            "records_that_find_no_room_are_counted",
+            &[("            lane.turned_away.count(size);\n", "")],
+        ),
+        (
+            "nobody makes room in the ordered queue while there is no flusher",
+            "who_finds_no_flusher_makes_room",
+            &[("            desk.gather(self);\n", "            let _ = desk;\n")],
+        ),
+        (
+            "who makes room in the ordered queue takes the desk",
+            "a_start_waits_for_who_makes_room",
+            &[("let Some(desk) = desk.as_mut()", "let Some(desk) = &mut desk.take()")],
+        ),
+        (
+            "a record never rings",
+            "a_record_wakes_who_sleeps",
+            &[("self.ordered.len() >= self.ring_at_records", "self.ordered.len() > 99")],
+        ),
+        (
+            "an ordered line wakes no dormant flusher",
+            "an_ordered_line_wakes_the_dormant",
+            &[(
+                "        if self.dormancy.is_dormant() {\n            self.rouse();\n        }\n        accepted\n",
+                "        accepted\n",
             )],
         ),
     ],
