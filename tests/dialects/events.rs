@@ -25,7 +25,10 @@ fn read(emit: impl FnOnce(&Connector)) -> (Vec<Line>, Stats) {
     let lines = datagrams.iter().flat_map(|datagram| {
         parse(datagram.as_bytes(), 6).unwrap_or_else(|refused| panic!("{refused}"))
     });
-    (lines.collect(), stats)
+    let mut lines: Vec<_> = lines.collect();
+    // Service checks keep an order of their own: here after the rest.
+    lines.sort_by_key(|line| matches!(line, Line::ServiceCheck(_)));
+    (lines, stats)
 }
 
 /// A text in which each of these characters, and each control character, is `_`.
