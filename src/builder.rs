@@ -192,7 +192,7 @@ impl Builder {
             prefix: String::new(),
             type_prefixes: None,
             vocabulary: Vocabulary::default(),
-            queue_capacity: 4 << 20,
+            queue_capacity: 5 << 20,
             max_datagram_payload: None,
             hold_when_refused: true,
             segmentation_offload: true,
@@ -264,12 +264,16 @@ impl Builder {
 
     /// How many bytes of lines are kept at most, for all threads together, while they cannot be
     /// sent. Lines are not split over blocks: long ones fill them less well, as do capacities that
-    /// are no multiple of a block. Default: 4 MiB. Refused: less than 1 KiB, more than 1 GiB.
+    /// are no multiple of a block. Default: 5 MiB. Refused: less than 1 KiB, more than 1 GiB.
     ///
     /// What is under way on a stream, and not yet [acknowledged](Delivery), is kept within it.
     ///
-    /// Memory is bounded by this, plus one block (16 KiB; a quarter of a capacity below
-    /// 64 KiB, and at least 1 KiB) for each living thread that has emitted. It is
+    /// A fifth of it (at least 4 KiB) is a queue of its own, made when the connector is: for gauges, their
+    /// changes and service checks, which keep their order across threads. The flusher moves them to the
+    /// rest.
+    ///
+    /// Memory is bounded by this, plus one block (16 KiB; a fifth of a capacity below
+    /// 80 KiB, and at least 1 KiB) for each living thread that has emitted, and one for the flusher. It is
     /// allocated when first needed. Lines that find no room are dropped and counted, as are
     /// lines longer than a block.
     pub fn queue_capacity(mut self, bytes: usize) -> Self {
@@ -437,10 +441,10 @@ impl Builder {
         let in_bounds = self.peer_timeout >= Duration::from_millis(1);
         let given = format!("{:?}", self.peer_timeout);
         require("peer_timeout", given, in_bounds, "a millisecond at least")?;
-        let block_size = BLOCK_SIZE.min(capacity / 4).max(MIN_CAPACITY);
+        let block_size = BLOCK_SIZE.min(capacity / 5).max(MIN_CAPACITY);
         let blocks = capacity / block_size;
-        // The ordered queue takes a quarter of the capacity.
-        let blocks = blocks - blocks / 4;
+        // The ordered queue takes a fifth of the capacity.
+        let blocks = blocks - blocks / 5;
         // A wake-up costs the caller microseconds: worth it for an eighth of the capacity,
         // and for less the tick comes soon enough.
         let ring_at = blocks.div_ceil(8);

@@ -104,13 +104,13 @@ const DRAFT: usize = Record::SHORT + MARGIN;
 impl Exchange {
     /// Blocks of `block_size` bytes: `blocks` of them for all threads together, and one
     /// more for each thread, so that many idle threads cannot starve a busy one. The ordered queue takes a
-    /// third of the memory of those blocks besides.
+    /// quarter of the memory of those blocks besides.
     ///
     /// `wake` is called to end the flusher's sleep: at most once for each time that it falls asleep,
     /// and once more where it lies dormant, since bell and dormancy know nothing of one another. A
     /// line that turns over its block may do both.
     pub(crate) fn new(block_size: usize, blocks: usize, ring_at: usize, wake: Wake) -> Self {
-        let records = (blocks * block_size / 3 / Record::SLOT).max(FEWEST_RECORDS);
+        let records = (blocks * block_size / 4 / Record::SLOT).max(FEWEST_RECORDS);
         // Every thread always holds one block, so at most `blocks` are in either queue.
         let (free, sealed) = (ArrayQueue::new(blocks), ArrayQueue::new(blocks));
         let (blocks, reader) = Blocks::new(block_size, blocks);
