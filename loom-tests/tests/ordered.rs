@@ -27,7 +27,7 @@ fn position(received: &[u8], line: [u8; 2]) -> Option<usize> {
 #[test]
 fn the_later_gauge_arrives_later() {
     static TOLD: Witness = Witness::of("the second thread was told");
-    TOLD.explore("the_later_gauge_arrives_later", Some(3), 1, || {
+    TOLD.explore("the_later_gauge_arrives_later", Some(3), 9_000, || {
         let (exchange, told) = (exchange(), Arc::new(AtomicBool::new(false)));
         let (first, tells) = (exchange.clone(), Arc::clone(&told));
         let first = thread::spawn(move || {
@@ -64,7 +64,7 @@ fn the_later_gauge_arrives_later() {
 #[test]
 fn a_flush_has_the_records_that_came_before_it() {
     static ASKED: Witness = Witness::of("it was asked in time");
-    ASKED.explore("a_flush_has_the_records_that_came_before_it", Some(2), 1, || {
+    ASKED.explore("a_flush_has_the_records_that_came_before_it", Some(2), 4_000, || {
         let (exchange, asked) = (exchange(), Arc::new(AtomicBool::new(false)));
         let (emitting, asks) = (exchange.clone(), Arc::clone(&asked));
         let asker = thread::spawn(move || {
@@ -95,7 +95,7 @@ fn a_flush_has_the_records_that_came_before_it() {
 /// An ordered line is counted before the flusher can have it.
 #[test]
 fn count_before_enqueuing() {
-    explore("count_before_enqueuing", None, 1, || {
+    explore("count_before_enqueuing", None, 45_000, || {
         let exchange = exchange();
         let writer = ordered_emitter(&exchange, 0, 2);
         let mut flusher = exchange.collector().expect("nobody has it");
@@ -112,7 +112,7 @@ fn count_before_enqueuing() {
 #[test]
 fn records_that_find_no_room_are_counted() {
     static FULL: Witness = Witness::of("the queue was full");
-    FULL.explore("records_that_find_no_room_are_counted", Some(2), 1, || {
+    FULL.explore("records_that_find_no_room_are_counted", Some(2), 40_000, || {
         let exchange = exchange();
         let mut flusher = exchange.collector().expect("nobody has it");
         // Three of its four slots are taken.
@@ -131,7 +131,7 @@ fn records_that_find_no_room_are_counted() {
 /// dropped while these have room. A flusher that starts at the same time is not refused for that.
 #[test]
 fn who_finds_no_flusher_makes_room() {
-    explore("who_finds_no_flusher_makes_room", Some(2), 1, || {
+    explore("who_finds_no_flusher_makes_room", Some(2), 150_000, || {
         let exchange = exchange();
         ordered_emitter(&exchange, 0, 3).join().expect("no panic");
         let writers = [1, 2].map(|thread| ordered_emitter(&exchange, thread, 2));
@@ -147,7 +147,7 @@ fn who_finds_no_flusher_makes_room() {
 /// A start is not refused for a thread that makes room meanwhile.
 #[test]
 fn a_start_waits_for_who_makes_room() {
-    explore("a_start_waits_for_who_makes_room", Some(3), 1, || {
+    explore("a_start_waits_for_who_makes_room", Some(3), 1_000, || {
         let exchange = exchange();
         (0..4).for_each(|index| exchange.emit_ordered(&line(0, index)));
         let writer = ordered_emitter(&exchange, 1, 1);
@@ -165,7 +165,7 @@ fn a_start_waits_for_who_makes_room() {
 #[test]
 fn an_ordered_line_wakes_the_dormant() {
     static DORMANT: Witness = Witness::of("it lay dormant");
-    DORMANT.explore("an_ordered_line_wakes_the_dormant", Some(3), 1, || {
+    DORMANT.explore("an_ordered_line_wakes_the_dormant", Some(3), 1_900, || {
         let bed = Arc::new(Bed::default());
         let waker = Arc::clone(&bed);
         let exchange = Exchange::with_dormancy(8, 1, move || waker.wake());
@@ -189,7 +189,7 @@ fn an_ordered_line_wakes_the_dormant() {
 /// or loom would report a deadlock.
 #[test]
 fn a_record_wakes_who_sleeps() {
-    explore("a_record_wakes_who_sleeps", Some(2), 1, || {
+    explore("a_record_wakes_who_sleeps", Some(2), 5_000, || {
         let bed = Arc::new(Bed::default());
         let waker = Arc::clone(&bed);
         let exchange = Exchange::new(8, 2, 1, move || waker.wake());
@@ -210,7 +210,7 @@ fn a_record_wakes_who_sleeps() {
 /// next.
 #[test]
 fn what_was_gathered_is_left_to_the_next() {
-    explore("what_was_gathered_is_left_to_the_next", Some(2), 1, || {
+    explore("what_was_gathered_is_left_to_the_next", Some(2), 6_500, || {
         let exchange = exchange();
         let writer = ordered_emitter(&exchange, 0, 3);
         let counting = emitter(&exchange, 1, 1);

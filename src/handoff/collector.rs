@@ -59,7 +59,7 @@ impl Desk {
         for _ in 0..most + usize::from(self.records.held.is_some()) {
             let next = self.records.held.take().or_else(|| exchange.ordered.pop());
             let Some(record) = next else { break };
-            if let Err(record) = self.write(exchange, record) {
+            if !self.write(exchange, record.bytes()) {
                 self.records.held = Some(record);
                 break;
             }
@@ -71,9 +71,8 @@ impl Desk {
         }
     }
 
-    /// Appends a record to the flusher's block, or to a fresh one. Hands it back if there is none.
-    fn write(&mut self, exchange: &Exchange, record: Record) -> Result<(), Record> {
-        let bytes = record.bytes();
+    /// Appends the lines of a record to the flusher's block, or to a fresh one. False if there is none.
+    fn write(&mut self, exchange: &Exchange, bytes: &[u8]) -> bool {
         let pen = match &mut self.records.pen {
             Some(pen) if pen.room() >= bytes.len() => pen,
             place => {
@@ -81,7 +80,7 @@ impl Desk {
                     Some(_) => exchange.empty_block(),
                     None => Some(exchange.blocks.make()),
                 };
-                let Some(fresh) = fresh else { return Err(record) };
+                let Some(fresh) = fresh else { return false };
                 if let Some(full) = place.replace(fresh) {
                     self.take_sealed(full.seal());
                 }
@@ -92,7 +91,7 @@ impl Desk {
             room[..bytes.len()].copy_from_slice(bytes);
             (bytes.len(), ())
         });
-        Ok(())
+        true
     }
 
     fn take_sealed(&mut self, sealed: Sealed) {

@@ -1,6 +1,8 @@
 //! Records: what travels through the ordered queue.
 
 /// One emission: lines that stay together, as they are to be sent.
+// The short one is what a slot of the queue is as large as.
+#[allow(clippy::large_enum_variant)]
 pub(super) enum Record {
     Short {
         len: u8,

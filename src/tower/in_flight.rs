@@ -41,11 +41,13 @@ impl InFlight {
     fn change(&self, by: u64, mut emit: impl FnMut(u64)) {
         // ORDERING: AcqRel. Acquire: the lines of those who have read the count before happened before
         // the ones that are emitted now. Release: as below.
+        // No model: loom's build has no layer; `the_last_line_is_the_count_whatever_comes_between`.
         let mut count = self.count.fetch_add(by, AcqRel).wrapping_add(by);
         loop {
             emit(count);
             // ORDERING: AcqRel, and a read-modify-write, for a load has no release: the line that was
             // just emitted happened before the lines of those who change the count after this.
+            // No model: as above.
             let now = self.count.fetch_add(0, AcqRel);
             if now == count {
                 return;

@@ -68,7 +68,10 @@ pub const FAULTS: File = (
         (
             "a stopped flusher takes what was in flight for arrived",
             "what_is_in_flight_keeps_its_block",
-            &[("        self.recall();\n", "        self.settle(self.in_flight());\n")],
+            &[(
+                "        self.bring_back();\n        let mut",
+                "        self.settle(self.in_flight());\n        let mut",
+            )],
         ),
         (
             "the bell is answered after the sweep",
