@@ -155,16 +155,18 @@ impl Exchange {
             && let Some(mut pen) = lane.rest.lend(&mut turn)
         {
             let usual = line();
-            let bytes = pen.append(|room| {
-                let bytes = usual.write_usual(self.limited(room));
-                if bytes > 0 {
-                    // Before it is published: what is sent was counted.
-                    let size = Tally { lines: usual.lines(), bytes: bytes as u64 };
-                    lane.accepted.count(size);
+            let is_written = pen.append(|room| {
+                let bytes = usual.write_usual(room);
+                // By one comparison: neither none, nor too many.
+                if bytes.wrapping_sub(1) >= self.longest {
+                    return (0, false);
                 }
-                (bytes, bytes)
+                // Before it is published: what is sent was counted.
+                let size = Tally { lines: usual.lines(), bytes: bytes as u64 };
+                lane.accepted.count(size);
+                (bytes, true)
             });
-            if bytes > 0 {
+            if is_written {
                 if self.dormancy.is_dormant() {
                     self.rouse();
                 }
@@ -331,7 +333,9 @@ impl Exchange {
     }
 
     /// False if the queue is full: the line is dropped, and counted.
-    #[inline]
+    ///
+    /// A function of its own: what gauges alone cost, a read-modify-write, is here.
+    #[inline(never)]
     fn enqueue(&self, lane: &Lane, record: Record, size: Tally) -> bool {
         // Before it is published: what is sent was counted.
         lane.accepted.count(size);

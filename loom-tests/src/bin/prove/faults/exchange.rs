@@ -9,12 +9,18 @@ pub const FAULTS: File = (
             "a line is counted after it is published",
             "count_before_publishing",
             &[
-                ("                    lane.accepted.count(size);\n", "let _ = size;"),
                 (
-                    "            if bytes > 0 {\n                if self.dormancy",
-                    "            if bytes > 0 {\n\
-                 lane.accepted.count(Tally { lines: usual.lines(), bytes: bytes as u64 });\n\
-                 if self.dormancy",
+                    "            let is_written = pen",
+                    "            let late = std::cell::Cell::new(Tally::default());\n\
+                 let is_written = pen",
+                ),
+                (
+                    "                lane.accepted.count(size);\n                (bytes, true)",
+                    "                late.set(size);\n                (bytes, true)",
+                ),
+                (
+                    "            if is_written {\n",
+                    "            if is_written {\n                lane.accepted.count(late.get());\n",
                 ),
             ],
         ),
@@ -77,10 +83,10 @@ pub const FAULTS: File = (
             "the_first_line_wakes_the_dormant",
             &[
                 (
-                    "            let usual = line();\n            let bytes = pen",
+                    "            let usual = line();\n            let is_written = pen",
                     "            let usual = line();\n\
                  let was_dormant = self.dormancy.is_dormant();\n\
-                 let bytes = pen",
+                 let is_written = pen",
                 ),
                 (
                     "                if self.dormancy.is_dormant() {\n",
