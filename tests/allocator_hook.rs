@@ -1,0 +1,101 @@
+//! An allocator that emits: at a thread's first line, within a line, and at the thread's end.
+//!
+//! A program of its own, since a process has one allocator.
+
+// In a test, that is an assertion. Unsafe is only the allocator.
+#![allow(clippy::unwrap_used, unsafe_code)]
+
+mod support;
+
+use freewheel::Connector;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread;
+use support::{TcpReceiver, assert_balanced, flush, started, tcp};
+
+struct Emitting;
+
+#[global_allocator]
+static ALLOCATOR: Emitting = Emitting;
+
+static STATSD: OnceLock<Connector> = OnceLock::new();
+/// Lines of the allocator's.
+static EMITTED: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    /// Whether this thread's allocations are told of.
+    static IS_TOLD: Cell<bool> = const { Cell::new(false) };
+}
+
+fn tell() {
+    if IS_TOLD.get()
+        && let Some(statsd) = STATSD.get()
+    {
+        statsd.incr("from.allocator");
+        statsd.gauge("from.allocator", 1);
+        EMITTED.fetch_add(2, Relaxed);
+    }
+}
+
+// SAFETY: all is the system's; the calls in between give back what they take.
+unsafe impl GlobalAlloc for Emitting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        tell();
+        // SAFETY: as the caller promises.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        tell();
+        // SAFETY: as the caller promises.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+/// Goes when its thread ends, before and after the library's own.
+struct AtTheEnd(Box<u64>);
+
+impl Drop for AtTheEnd {
+    fn drop(&mut self) {
+        *self.0 += 1;
+        STATSD.get().unwrap().incr("at.the.end");
+        drop(Box::new(*self.0));
+    }
+}
+
+thread_local! {
+    static BEFORE: Cell<Option<AtTheEnd>> = const { Cell::new(None) };
+    static AFTER: Cell<Option<AtTheEnd>> = const { Cell::new(None) };
+}
+
+#[test]
+fn an_allocator_may_emit_whatever_its_thread_is_about() {
+    const THREADS: u64 = 20;
+    let receiver = TcpReceiver::start();
+    let statsd = STATSD.get_or_init(|| started(tcp(receiver.port())));
+    for _ in 0..THREADS {
+        let body = || {
+            BEFORE.set(Some(AtTheEnd(Box::new(1))));
+            IS_TOLD.set(true);
+            // The first line makes the thread's place, and a block.
+            statsd.incr("first");
+            // A line that is too long for its slot, and one that needs a fresh block.
+            statsd.gauge("long", 1e300);
+            (0..2_000).for_each(|_| statsd.incr("more"));
+            drop(vec![0_u8; 100]);
+            AFTER.set(Some(AtTheEnd(Box::new(1))));
+        };
+        thread::spawn(body).join().unwrap();
+    }
+    flush(statsd);
+    let stats = statsd.stats();
+    assert_balanced(&stats);
+    let emitted = THREADS * (1 + 1 + 2_000 + 2) + EMITTED.load(Relaxed);
+    assert_eq!(stats.emitted.lines, emitted);
+    assert!(stats.drops.reentrant.lines >= THREADS, "the allocator came within a line");
+    assert_eq!(stats.dropped(), stats.drops.reentrant + stats.drops.thread_exit);
+    receiver.wait_for_lines(stats.sent.lines);
+    assert_eq!(stats.sent.lines, emitted - stats.dropped().lines);
+}

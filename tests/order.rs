@@ -1,0 +1,182 @@
+//! Of two gauges, gauge changes or service checks, the one whose call came first arrives first, whichever
+//! threads they are of.
+
+// In a test, that is an assertion.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use freewheel::dogstatsd::{ServiceCheck, Status};
+use freewheel::{Connector, Dialect, Gauge};
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+use support::{
+    Close, TcpReceiver, UdpReceiver, assert_balanced, flush, quiet_port, started, tcp, udp,
+};
+
+/// Two threads emit in turn, each once the other has told it: what arrives is in that order.
+fn arrives_in_order(dialect: Dialect, emit: fn(&Connector, u64), expected: fn(u64) -> Vec<String>) {
+    const ROUNDS: u64 = 200;
+    let receiver = UdpReceiver::start();
+    let statsd = started(udp(receiver.port()).dialect(dialect));
+    // This thread's place is the first.
+    statsd.incr("first");
+    let (go, told) = channel();
+    let (done, is_done) = channel();
+    let second = statsd.clone();
+    let other = thread::spawn(move || {
+        for number in told {
+            emit(&second, number);
+            done.send(()).unwrap();
+        }
+    });
+    for round in 0..ROUNDS {
+        // Lines of its own beside them.
+        statsd.incr("beside");
+        emit(&statsd, 2 * round + 1);
+        go.send(2 * round + 2).unwrap();
+        is_done.recv().unwrap();
+        if round % 3 == 0 {
+            flush(&statsd);
+        }
+    }
+    drop(go);
+    other.join().unwrap();
+    flush(&statsd);
+    let stats = statsd.stats();
+    let mut lines = receiver.lines(stats.sent.lines);
+    lines.retain(|line| !line.ends_with("|c"));
+    let expected: Vec<_> = (1..=2 * ROUNDS).flat_map(expected).collect();
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn a_gauge_that_is_set_later_arrives_later() {
+    let emit = |statsd: &Connector, number| statsd.gauge("level", number);
+    arrives_in_order(Dialect::StatsD, emit, |number| vec![format!("level:{number}|g")]);
+}
+
+#[test]
+fn a_gauge_below_zero_keeps_its_place_and_its_reset() {
+    let emit = |statsd: &Connector, number| statsd.gauge("level", -(number as i64));
+    arrives_in_order(Dialect::StatsD, emit, |number| {
+        vec!["level:0|g".to_owned(), format!("level:-{number}|g")]
+    });
+}
+
+#[test]
+fn changes_of_a_gauge_keep_their_place_among_its_values() {
+    let emit = |statsd: &Connector, number| match number % 2 {
+        0 => statsd.gauge_delta("level", number),
+        _ => statsd.metric::<Gauge>("level").build().set(number),
+    };
+    arrives_in_order(Dialect::StatsD, emit, |number| match number % 2 {
+        0 => vec![format!("level:+{number}|g")],
+        _ => vec![format!("level:{number}|g")],
+    });
+}
+
+#[test]
+fn an_injected_gauge_keeps_its_place() {
+    let emit = |statsd: &Connector, number: u64| match number % 2 {
+        0 => statsd.inject_metric("level", &number.to_string(), "g"),
+        _ => statsd.gauge("level", number),
+    };
+    arrives_in_order(Dialect::StatsD, emit, |number| vec![format!("level:{number}|g")]);
+}
+
+/// Some of them are too long for a slot of the queue, or have something altered.
+#[test]
+fn a_long_gauge_and_an_altered_one_keep_their_places() {
+    let emit = |statsd: &Connector, number| match number % 4 {
+        0 => statsd.metric::<Gauge>("level").tag("text", &"x".repeat(400)).set(number),
+        1 => statsd.metric::<Gauge>("level").tag("text", "a,b").build().set(number),
+        _ => statsd.metric::<Gauge>("level").tag("text", "a").set(number),
+    };
+    arrives_in_order(Dialect::DogStatsD, emit, |number| {
+        let text = match number % 4 {
+            0 => "x".repeat(400),
+            1 => "a_b".to_owned(),
+            _ => "a".to_owned(),
+        };
+        vec![format!("level:{number}|g|#text:{text}")]
+    });
+}
+
+#[test]
+fn a_service_check_that_comes_later_arrives_later() {
+    let emit = |statsd: &Connector, number: u64| {
+        let status = if number.is_multiple_of(2) { Status::Ok } else { Status::Critical };
+        statsd.service_check(&ServiceCheck::new("db", status).message(number.to_string()));
+    };
+    arrives_in_order(Dialect::DogStatsD, emit, |number| {
+        vec![format!("_sc|db|{}|m:{number}", if number.is_multiple_of(2) { 0 } else { 2 })]
+    });
+}
+
+/// Tasks move between workers: each ends with its gauge at 0.
+#[test]
+fn gauges_of_tasks_end_at_their_last_value() {
+    let receiver = UdpReceiver::start();
+    let statsd = started(udp(receiver.port()));
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build();
+    runtime.unwrap().block_on(async {
+        let task = |number: u64| {
+            let statsd = statsd.clone();
+            async move {
+                let name = format!("busy.{number}");
+                for _ in 0..3 {
+                    statsd.gauge(&name, 1);
+                    tokio::time::sleep(Duration::from_millis(1 + number % 5)).await;
+                    statsd.gauge(&name, 0);
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            }
+        };
+        let tasks: Vec<_> = (0..200).map(|number| tokio::spawn(task(number))).collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+    });
+    flush(&statsd);
+    let lines = receiver.lines(statsd.stats().sent.lines);
+    let last: HashMap<_, _> = lines.iter().filter_map(|line| line.split_once(':')).collect();
+    assert_eq!(last.len(), 200);
+    assert!(last.values().all(|value| *value == "0|g"), "{last:?}");
+}
+
+/// While nobody listens more gauges come than the queue holds: they are kept up to the capacity, before a
+/// start and after it, and arrive in order.
+#[test]
+fn gauges_wait_in_blocks_while_nobody_listens() {
+    for is_started in [false, true] {
+        let port = quiet_port();
+        let statsd = tcp(port).build().unwrap();
+        if is_started {
+            statsd.start_on_thread().unwrap();
+        }
+        const GAUGES: u64 = 20_000;
+        for number in 0..GAUGES {
+            statsd.gauge("level", number);
+            // The flusher has to be woken in time.
+            if is_started && number % 500 == 0 {
+                thread::sleep(Duration::from_millis(2));
+            }
+        }
+        let receiver = TcpReceiver::listen(Ipv4Addr::LOCALHOST, port, Close::Orderly);
+        if !is_started {
+            statsd.start_on_thread().unwrap();
+        }
+        flush(&statsd);
+        let stats = statsd.blocking_stop().stats;
+        assert_balanced(&stats);
+        assert_eq!(stats.sent.lines, GAUGES, "{stats:?}");
+        receiver.wait_for_lines(GAUGES);
+        let expected: Vec<_> = (0..GAUGES).map(|number| format!("level:{number}|g")).collect();
+        assert_eq!(receiver.kill(), expected);
+    }
+}
