@@ -42,10 +42,12 @@ pub struct Stats {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Drops {
-    /// The capacity was used up. Bytes as they were before a name was altered.
+    /// The capacity was used up. Bytes as they were before a name was altered, but for gauges and
+    /// service checks.
     pub full: Tally,
-    /// The line was longer than a block, before its name was altered; for a gauge below zero,
-    /// its two lines together.
+    /// The line was longer than a block, or in DogStatsD than
+    /// [the Agent reads](crate::Dialect::DogStatsD), before its name was altered; for a gauge below
+    /// zero, its two lines together.
     pub oversize: Tally,
     /// An empty name, a number that is not finite, a negative time. Such lines have no bytes.
     pub invalid: Tally,

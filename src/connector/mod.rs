@@ -32,6 +32,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 /// * Beyond the capacity the newest lines are dropped, or the
 ///   [oldest](crate::WhenFull::DropOldest), and counted.
 ///
+/// # Order
+///
+/// Gauges, their changes and service checks are sent in the order in which their calls were made, whichever
+/// threads those were of. All else is sent in the order of its thread.
+///
 /// # Life
 ///
 /// Lines emitted before [`start`](Self::start), and between [`stop`](Self::stop) and the next

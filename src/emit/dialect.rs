@@ -95,7 +95,9 @@ pub enum Dialect {
     /// ```
     Extended,
     /// The Datadog Agent's, of any [version](DogStatsDVersion). A gauge is always set, never
-    /// changed, so there are no gauge changes. Unless a [protocol](crate::Builder::protocol) is stated,
+    /// changed, so there are no gauge changes. Lines above 8192 bytes, which the Agent does not read, are
+    /// dropped as [oversize](crate::Drops::oversize), or above the
+    /// [payload](crate::Builder::max_datagram_payload) that was set, if that is more. Unless a [protocol](crate::Builder::protocol) is stated,
     /// lines go over UDP. Other servers read some of it
     /// [otherwise](crate::design#at-other-servers), or drop it.
     ///

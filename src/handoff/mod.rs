@@ -4,9 +4,10 @@
 //! length. A full block is *sealed*: it moves to the flusher through a queue, and an empty
 //! one comes back through another. The flusher *sweeps*: it notes how much each thread has
 //! published, drains the queue of sealed blocks, then takes the noted part-filled ones.
-//! Nobody waits for anybody: where no empty block is to be had, the line is dropped and
+//! What has to keep its order across threads, as gauges, goes through a third queue, line by line, and
+//! from there into a block of the flusher's. Nobody waits for anybody: where no empty block is to be had, the line is dropped and
 //! counted. (The queues themselves spin for the few instructions between another's claim of a
-//! slot and its filling; once per block at most.)
+//! slot and its filling; once per block at most, and once per gauge.)
 //!
 //! The protocol, its happens-before edges and the models that check them are told in
 //! `DESIGN.md`; the models are in `loom-tests/`.
