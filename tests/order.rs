@@ -155,7 +155,8 @@ fn gauges_of_tasks_end_at_their_last_value() {
 fn gauges_wait_in_blocks_while_nobody_listens() {
     for is_started in [false, true] {
         let port = quiet_port();
-        let statsd = tcp(port).build().unwrap();
+        // No tick comes to the help of the queue.
+        let statsd = tcp(port).flush_interval(Duration::from_secs(60)).build().unwrap();
         if is_started {
             statsd.start_on_thread().unwrap();
         }

@@ -163,14 +163,14 @@ fn what_is_too_long_is_counted_and_never_torn() {
     let text = |length| "x".repeat(length);
     let (lines, stats) = read(|statsd| {
         statsd.incr("before");
-        statsd.event(&Event::new("long", text(8_000)));
-        statsd.incr("between");
         for length in [8_193, 20_000] {
             statsd.event(&Event::new("too long", text(length)));
             statsd.service_check(&ServiceCheck::new("too long", Status::Ok).message(text(length)));
             statsd.counter(&text(length)).tag("k", "v").incr();
             statsd.counter(&text(length)).tag("k", "v").build().incr();
         }
+        statsd.event(&Event::new("long", text(8_000)));
+        statsd.incr("between");
         statsd.service_check(&ServiceCheck::new("long", Status::Ok).message(text(8_000)));
         statsd.incr("after");
     });
