@@ -62,8 +62,7 @@ impl WriteLine for &str {
 }
 
 /// Emits lines, and says how much that was. The first waits for the others `together`: so they
-/// emit at the same time, and none has the place of one that ended, which comes to it through a
-/// Mutex of `thread_local`'s that ThreadSanitizer cannot always see.
+/// emit at the same time.
 fn emit(exchange: &Exchange, together: &Barrier, thread: u32, indices: Range<u32>) -> Tally {
     sum(indices.map(|index| {
         let line = text(thread, index);
