@@ -4,7 +4,9 @@
 //! the bell. Lines are swept when all that was swept before is gone, so that what cannot be
 //! sent stays in the threads' blocks, where the capacity bounds it.
 
+use super::awaited::{Command, Stop, Until, Waiting};
 use super::link::Link;
+use super::route::{News, Route, jittered};
 use super::suspicion::Suspicion;
 use super::wake::Wake;
 use super::warnings::{End, Farewell, NoLink, Warnings};
@@ -14,10 +16,8 @@ use crate::handoff::{Collector, Exchange, Tally};
 use crate::stats::{Account, FlushOutcome, Stats, StopReport};
 use bytes::Buf;
 use memchr::memchr_iter;
-use std::future::Future;
 use std::io;
 use std::mem::{replace, take};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -42,65 +42,6 @@ impl Shared {
     pub(crate) fn stats(&self) -> Stats {
         self.account.stats(|| self.exchange.emitted())
     }
-}
-
-pub(crate) enum Command {
-    Flush(oneshot::Sender<FlushOutcome>),
-    /// With what was sent before it.
-    Stop(Tally, oneshot::Sender<StopReport>),
-}
-
-/// A flush that is waited for.
-struct Waiting {
-    until: Until,
-    reply: oneshot::Sender<FlushOutcome>,
-}
-
-/// What a flush or a stop waits for: what was emitted before it.
-struct Until {
-    /// Swept, once so many records of the ordered queue were gathered.
-    gathered: u64,
-    /// Gone, once so many bytes were consumed. None until it was swept.
-    consumed: Option<u64>,
-}
-
-impl Until {
-    /// What `lines` has by now.
-    fn now(lines: &Collector) -> Self {
-        Self { gathered: lines.enqueued(), consumed: None }
-    }
-
-    /// Called after a sweep.
-    fn note(&mut self, lines: &Collector) {
-        if self.consumed.is_none() && lines.gathered() >= self.gathered {
-            self.consumed = Some(lines.taken());
-        }
-    }
-
-    fn is_swept(&self) -> bool {
-        self.consumed.is_some()
-    }
-
-    fn is_over(&self, lines: &Collector) -> bool {
-        self.consumed.is_some_and(|until| until <= lines.consumed())
-    }
-}
-
-/// Where the lines go, or what is being done about it.
-enum Route {
-    Up(Box<Link>),
-    Connecting(Pin<Box<dyn Future<Output = io::Result<Box<Link>>> + Send>>),
-    Down { until: Instant },
-}
-
-/// What a route has to say.
-enum News {
-    /// The link can be used: to send, or to learn why not.
-    Ready,
-    Connected(Box<Link>),
-    Failed(io::Error),
-    /// It is time to connect.
-    Due,
 }
 
 pub(crate) struct Flusher {
@@ -136,22 +77,6 @@ struct Idle {
     since: Option<Instant>,
     /// No tick is due: the first line, and whoever ends dormancy, wakes.
     is_dormant: bool,
-}
-
-/// The end: of all handles, or by their wish.
-struct Stop {
-    deadline: Instant,
-    /// Sent before it began.
-    sent: Tally,
-    until: Until,
-    replies: Vec<oneshot::Sender<StopReport>>,
-}
-
-impl Stop {
-    /// Whether so little time is left that the pace no longer matters.
-    fn is_urgent(&self, now: Instant) -> bool {
-        self.deadline < now + HURRY
-    }
 }
 
 impl Flusher {
@@ -457,63 +382,5 @@ impl Drop for Flusher {
 /// How long nothing comes before the tick ends. Who emits more often pays for no wake-up.
 const DORMANT_AFTER: Duration = Duration::from_secs(1);
 
-/// What is left of a stop's time when the pace no longer matters.
-const HURRY: Duration = Duration::from_millis(100);
-
 /// What a link may take to close where no time is left.
 const CLOSING: Duration = Duration::from_millis(10);
-
-/// A quarter more or less, so that many clients do not come back at once.
-fn jittered(sleep: Duration) -> Duration {
-    sleep.mul_f64(0.75 + 0.5 * fastrand::f64())
-}
-
-impl Route {
-    /// Waits for news. Cancel safe: what was begun goes on at the next call.
-    async fn news(&mut self, to_send: bool, dormant: bool) -> News {
-        match self {
-            Self::Up(link) => match link.ready(to_send, dormant).await {
-                Ok(()) => News::Ready,
-                Err(error) => News::Failed(error),
-            },
-            Self::Connecting(attempt) => match attempt.await {
-                Ok(link) => News::Connected(link),
-                Err(error) => News::Failed(error),
-            },
-            Self::Down { until } => {
-                sleep_until(*until).await;
-                News::Due
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Clients that lost their server at the same moment come back spread over half of the sleep, and
-    /// none earlier or later than that.
-    #[test]
-    fn attempts_to_reconnect_are_spread() {
-        let sleep = Duration::from_secs(1);
-        let mut sleeps = Vec::from_iter((0..1_000).map(|_| jittered(sleep)));
-        sleeps.sort_unstable();
-        assert!(sleeps[0] >= sleep * 3 / 4 && sleeps[999] <= sleep * 5 / 4, "{sleeps:?}");
-        assert!(sleeps[100] < sleep * 9 / 10 && sleeps[900] > sleep * 11 / 10, "{sleeps:?}");
-    }
-    #[test]
-    fn a_stop_is_urgent_when_little_time_is_left() {
-        let now = Instant::now();
-        let deadline = now + HURRY * 2;
-        let stop = Stop {
-            deadline,
-            sent: Tally::default(),
-            until: Until { gathered: 0, consumed: None },
-            replies: Vec::new(),
-        };
-        assert!(!stop.is_urgent(now) && !stop.is_urgent(now + HURRY));
-        assert!(stop.is_urgent(now + HURRY + Duration::from_nanos(1)));
-        assert!(stop.is_urgent(deadline) && stop.is_urgent(deadline + HURRY));
-    }
-}

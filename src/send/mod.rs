@@ -5,12 +5,14 @@
 //! socket; [`link`] alone has sockets; [`flusher`] is the task that ties them to the clock and to its owner,
 //! and [`wake`] is how its sleep is ended.
 
+mod awaited;
 mod datagram;
 mod flusher;
 mod frames;
 mod link;
 mod pace;
 mod packed;
+mod route;
 #[cfg(any(target_os = "linux", test, fuzzing))]
 mod segments;
 mod stream;
@@ -18,7 +20,8 @@ mod suspicion;
 mod wake;
 mod warnings;
 
-pub(crate) use flusher::{Command, Flusher, Shared};
+pub(crate) use awaited::Command;
+pub(crate) use flusher::{Flusher, Shared};
 pub(crate) use wake::Wake;
 pub(crate) use warnings::Warnings;
 #[cfg(fuzzing)]
