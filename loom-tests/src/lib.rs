@@ -81,6 +81,8 @@ fn explore_and(
     if std::env::var_os("FREEWHEEL_UNBOUNDED").is_some() {
         builder.preemption_bound = None;
     }
+    // What a thread moves at a time has many.
+    builder.max_branches = 5_000;
     let (bound, begun) = (builder.preemption_bound, Instant::now());
     builder.check(move || {
         counter.fetch_add(1, Relaxed);

@@ -19,20 +19,10 @@ pub(crate) struct Desk {
     taken: Taken,
     /// Reused by each sweep.
     notes: Vec<(Glimpse, usize)>,
-    records: Records,
+    /// How many records of the ordered queue were taken, since the beginning.
+    gathered: u64,
     /// Of the desk itself: one flusher at a time has it, ordered by its mutex.
     watch: Watch,
-}
-
-/// Where what was in the ordered queue goes.
-#[derive(Default)]
-struct Records {
-    /// A block of the flusher's own: beside the capacity, as those that threads bring.
-    pen: Option<Pen>,
-    /// The oldest, which found no room in a block.
-    held: Option<Record>,
-    /// How many were put into blocks, since the beginning.
-    gathered: u64,
 }
 
 impl Desk {
@@ -41,57 +31,22 @@ impl Desk {
             reader,
             taken: Taken::default(),
             notes: Vec::new(),
-            records: Records::default(),
+            gathered: 0,
             watch: Watch::new(1),
         }
     }
 
-    /// Puts the records that are in the ordered queue by now into blocks, as far as there are any.
-    pub(super) fn gather(&mut self, exchange: &Exchange) {
-        self.watch.writes(0, 1);
-        let before = self.taken.chunks();
-        self.take_records(exchange);
-        self.recycle_spent(exchange, before);
-    }
-
+    /// Takes the records that are in the ordered queue by now, as far as there are blocks for them.
     fn take_records(&mut self, exchange: &Exchange) {
-        let most = exchange.ordered.len();
-        for _ in 0..most + usize::from(self.records.held.is_some()) {
-            let next = self.records.held.take().or_else(|| exchange.ordered.pop());
-            let Some(record) = next else { break };
-            if !self.write(exchange, record.bytes()) {
-                self.records.held = Some(record);
-                break;
+        exchange.ordered.move_all(exchange, |moved| {
+            while let Some(full) = moved.next_full() {
+                self.take_sealed(full);
             }
-            self.records.gathered += 1;
-        }
-        if let Some(pen) = &self.records.pen {
-            let glimpse = pen.glimpse();
-            self.take(glimpse, glimpse.published(), None);
-        }
-    }
-
-    /// Appends the lines of a record to the flusher's block, or to a fresh one. False if there is none.
-    fn write(&mut self, exchange: &Exchange, bytes: &[u8]) -> bool {
-        let pen = match &mut self.records.pen {
-            Some(pen) if pen.room() >= bytes.len() => pen,
-            place => {
-                let fresh = match place {
-                    Some(_) => exchange.empty_block(),
-                    None => Some(exchange.blocks.make()),
-                };
-                let Some(fresh) = fresh else { return false };
-                if let Some(full) = place.replace(fresh) {
-                    self.take_sealed(full.seal());
-                }
-                self.records.pen.as_mut().expect("put there above")
+            if let Some(open) = moved.open().map(Pen::glimpse) {
+                self.take(open, open.published(), None);
             }
-        };
-        pen.append(|room| {
-            room[..bytes.len()].copy_from_slice(bytes);
-            (bytes.len(), ())
+            self.gathered = moved.count();
         });
-        true
     }
 
     fn take_sealed(&mut self, sealed: Sealed) {
@@ -171,8 +126,7 @@ impl Collector {
         let mut shown = exchange.lanes.iter().filter_map(|lane| lane.window.look());
         let stays = !shown.any(|glimpse| glimpse.has_untaken())
             && exchange.sealed.is_empty()
-            && exchange.ordered.is_empty()
-            && self.desk().records.held.is_none();
+            && exchange.ordered.is_empty();
         if !stays {
             exchange.dormancy.end();
         }
@@ -210,19 +164,20 @@ impl Collector {
         let _kept_out = keep_out_handlers();
         let (exchange, desk) = self.parts();
         if desk.taken.chunks() < MAX_CHUNKS {
-            desk.gather(exchange);
+            let before = desk.taken.chunks();
+            desk.take_records(exchange);
+            desk.recycle_spent(exchange, before);
         }
     }
 
-    /// How many records were gathered since the beginning, whoever did it.
+    /// How many records were taken since the beginning, whoever did it.
     pub(crate) fn gathered(&self) -> u64 {
-        self.desk().records.gathered
+        self.desk().gathered
     }
 
     /// How many will have been, once all that are in the ordered queue by now are.
     pub(crate) fn enqueued(&self) -> u64 {
-        let Records { held, gathered, .. } = &self.desk().records;
-        gathered + u64::from(held.is_some()) + self.exchange.ordered.len() as u64
+        self.exchange.ordered.count()
     }
 
     /// Whether a sweep is worth it: all that was swept before is sent.

@@ -5,11 +5,10 @@ use super::block::{Blocks, MARGIN, Pen, Sealed};
 use super::collector::{Collector, Desk};
 use super::dormancy::Dormancy;
 use super::lane::{Lane, SoleWriterTally, Tally};
+use super::ordered::Ordered;
 use super::places::Places;
 use super::record::Record;
-use crate::sync::{
-    Arc, ArrayQueue, AtomicU64, Barrier, FEWEST_RECORDS, Mutex, Refused, Turn, Wake,
-};
+use crate::sync::{Arc, ArrayQueue, AtomicU64, Barrier, Mutex, Refused, Turn, Wake};
 use crossbeam_utils::CachePadded;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -51,13 +50,11 @@ pub(crate) struct Exchange {
     /// Full blocks, from the threads to the flusher.
     pub(crate) sealed: ArrayQueue<Sealed>,
     /// What has to keep its order across threads, from the threads to the flusher.
-    pub(super) ordered: ArrayQueue<Record>,
+    pub(super) ordered: Ordered,
     pub(super) bell: Bell,
     pub(super) dormancy: Dormancy,
     /// How many sealed blocks are worth waking the flusher for; fewer wait for its tick.
     ring_at: usize,
-    /// The same for records.
-    ring_at_records: usize,
     /// The flusher's side, while no flusher has it.
     pub(super) desk: Mutex<Option<Desk>>,
     refusals: Refusals,
@@ -110,7 +107,7 @@ impl Exchange {
     /// and once more where it lies dormant, since bell and dormancy know nothing of one another. A
     /// line that turns over its block may do both.
     pub(crate) fn new(block_size: usize, blocks: usize, ring_at: usize, wake: Wake) -> Self {
-        let records = (blocks * block_size / 4 / Record::SLOT).max(FEWEST_RECORDS);
+        let records = blocks * block_size / 4 / Record::SLOT;
         // Every thread always holds one block, so at most `blocks` are in either queue.
         let (free, sealed) = (ArrayQueue::new(blocks), ArrayQueue::new(blocks));
         let (blocks, reader) = Blocks::new(block_size, blocks);
@@ -119,11 +116,10 @@ impl Exchange {
             blocks,
             free,
             sealed,
-            ordered: ArrayQueue::new(records),
+            ordered: Ordered::new(records),
             bell: Bell::new(wake),
             dormancy: Dormancy::new(Barrier::new()),
             ring_at,
-            ring_at_records: records.div_ceil(8),
             desk: Mutex::new(Some(Desk::new(reader))),
             refusals: Refusals::default(),
             longest: block_size,
@@ -316,7 +312,7 @@ impl Exchange {
             Written::Line { bytes, .. } => {
                 self.enqueue(lane, Record::short(&draft, bytes), size(bytes))
             }
-            Written::NoRoom(most) if most <= self.longest && self.has_room() => {
+            Written::NoRoom(most) if most <= self.longest && self.ordered.has_room(self) => {
                 let mut draft = vec![0; most + MARGIN];
                 written = line.write(&mut draft);
                 let Written::Line { bytes, .. } = written else { return written };
@@ -339,32 +335,17 @@ impl Exchange {
     fn enqueue(&self, lane: &Lane, record: Record, size: Tally) -> bool {
         // Before it is published: what is sent was counted.
         lane.accepted.count(size);
-        let accepted = match self.ordered.push(record) {
-            Ok(()) => true,
-            Err(record) => self.has_room() && self.ordered.push(record).is_ok(),
-        };
+        let accepted = self.ordered.push(record, self);
         if !accepted {
             lane.turned_away.count(size);
-        } else if self.ordered.len() >= self.ring_at_records {
+        }
+        if self.ordered.is_worth_a_ring(self) {
             self.bell.ring();
         }
         if self.dormancy.is_dormant() {
             self.rouse();
         }
         accepted
-    }
-
-    /// Whether the ordered queue has room. While there is no flusher, its side of the queue is
-    /// anybody's, who makes room by filling blocks.
-    #[cold]
-    fn has_room(&self) -> bool {
-        if self.ordered.is_full()
-            && let Ok(mut desk) = self.desk.try_lock()
-            && let Some(desk) = desk.as_mut()
-        {
-            desk.gather(self);
-        }
-        !self.ordered.is_full()
     }
 
     /// The flusher's side. None while another flusher has it.

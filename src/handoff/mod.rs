@@ -18,6 +18,7 @@ mod collector;
 mod dormancy;
 mod exchange;
 mod lane;
+mod ordered;
 mod places;
 mod record;
 #[cfg(test)]

@@ -1,12 +1,41 @@
 //! Faults as they could be made, and the model that must notice each: one file for each file of
 //! the source.
 
+/// Above a line of the source: a mutex whose turns loom sees, so that it tries them all, and which
+/// orders no memory.
+macro_rules! mutex_without_order {
+    ($line:literal) => {
+        concat!(
+            "
+mod without_order {
+    pub(crate) struct Mutex<T>(std::sync::Mutex<T>, crate::sync::AtomicUsize);
+    impl<T> Mutex<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Self(std::sync::Mutex::new(value), crate::sync::AtomicUsize::new(0))
+        }
+        pub(crate) fn lock(&self) -> std::sync::LockResult<std::sync::MutexGuard<'_, T>> {
+            self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            self.0.lock()
+        }
+        pub(crate) fn try_lock(&self) -> std::sync::TryLockResult<std::sync::MutexGuard<'_, T>> {
+            self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            self.0.try_lock()
+        }
+    }
+}
+",
+            $line
+        )
+    };
+}
+
 mod bell;
 mod block;
 mod collector;
 mod dormancy;
 mod exchange;
 mod numbers;
+mod ordered;
 mod taken;
 
 use super::Mutation;
@@ -26,28 +55,8 @@ const FILES: &[File] = &[
     bell::FAULTS,
     dormancy::FAULTS,
     numbers::FAULTS,
+    ordered::FAULTS,
 ];
-
-/// Above the last import: a mutex whose turns loom sees, so that it tries them all, and which
-/// orders no memory.
-const MUTEX_WITHOUT_ORDER: &str = "
-mod without_order {
-    pub(crate) struct Mutex<T>(std::sync::Mutex<T>, crate::sync::AtomicUsize);
-    impl<T> Mutex<T> {
-        pub(crate) fn new(value: T) -> Self {
-            Self(std::sync::Mutex::new(value), crate::sync::AtomicUsize::new(0))
-        }
-        pub(crate) fn lock(&self) -> std::sync::LockResult<std::sync::MutexGuard<'_, T>> {
-            self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            self.0.lock()
-        }
-        pub(crate) fn try_lock(&self) -> std::sync::TryLockResult<std::sync::MutexGuard<'_, T>> {
-            self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            self.0.try_lock()
-        }
-    }
-}
-use std::sync::atomic::Ordering::";
 
 pub fn all() -> impl Iterator<Item = Mutation> {
     let faults =

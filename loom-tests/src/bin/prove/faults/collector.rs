@@ -79,8 +79,8 @@ pub const FAULTS: File = (
             &[
                 ("        exchange.bell.answer();\n", ""),
                 (
-                    "        desk.recycle_spent(exchange, before);\n",
-                    "        desk.recycle_spent(exchange, before);\n\
+                    "full by then.\n        desk.recycle_spent(exchange, before);\n",
+                    "full by then.\n        desk.recycle_spent(exchange, before);\n\
                  exchange.bell.answer();\n",
                 ),
             ],
@@ -124,7 +124,7 @@ pub const FAULTS: File = (
         (
             "what is in the ordered queue keeps nobody from lying down",
             "an_ordered_line_wakes_the_dormant",
-            &[("            && exchange.ordered.is_empty()\n", "")],
+            &[("            && exchange.ordered.is_empty();\n", ";\n")],
         ),
         (
             "a sweep leaves the ordered queue for later",

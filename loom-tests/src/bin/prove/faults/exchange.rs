@@ -1,6 +1,6 @@
 //! Faults of the threads' side.
 
-use super::{File, MUTEX_WITHOUT_ORDER};
+use super::File;
 
 pub const FAULTS: File = (
     "src/handoff/exchange.rs",
@@ -106,7 +106,10 @@ pub const FAULTS: File = (
             "the mutex of the desk orders nothing",
             "stop_and_start",
             &[
-                ("use std::sync::atomic::Ordering::", MUTEX_WITHOUT_ORDER),
+                (
+                    "use std::sync::atomic::Ordering::",
+                    mutex_without_order!("use std::sync::atomic::Ordering::"),
+                ),
                 ("desk: Mutex<", "desk: without_order::Mutex<"),
                 ("desk: Mutex::new", "desk: without_order::Mutex::new"),
             ],
@@ -164,19 +167,9 @@ pub const FAULTS: File = (
             &[("            lane.turned_away.count(size);\n", "")],
         ),
         (
-            "nobody makes room in the ordered queue while there is no flusher",
-            "who_finds_no_flusher_makes_room",
-            &[("            desk.gather(self);\n", "            let _ = desk;\n")],
-        ),
-        (
-            "who makes room in the ordered queue takes the desk",
-            "a_start_waits_for_who_makes_room",
-            &[("let Some(desk) = desk.as_mut()", "let Some(desk) = &mut desk.take()")],
-        ),
-        (
             "a record never rings",
             "a_record_wakes_who_sleeps",
-            &[("self.ordered.len() >= self.ring_at_records", "self.ordered.len() > 99")],
+            &[("if self.ordered.is_worth_a_ring(self) {", "if self.ordered.len() > 99 {")],
         ),
         (
             "an ordered line wakes no dormant flusher",
