@@ -8,6 +8,7 @@ use crate::meaning::{Float, Number, NumberCall, Value, milliseconds, seconds_as_
 use arbitrary::Arbitrary;
 use freewheel::fuzzing::Collector;
 use freewheel::{Connector, Stats, Tally};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 #[derive(Arbitrary, Debug)]
@@ -23,6 +24,8 @@ pub struct Input<'a> {
 enum Step<'a> {
     Emit(Name<'a>, Call<'a>),
     Collect,
+    /// Queues and blocks get full.
+    EmitOften(Name<'a>, Call<'a>, u8),
 }
 
 #[derive(Arbitrary, Debug)]
@@ -164,10 +167,9 @@ pub fn check(input: &Input<'_>) {
     let mut model = Model::new(prefix, input.type_prefixes, capacity);
     for step in &input.steps {
         match step {
-            Step::Emit(name, call) => {
-                let name = name.text();
-                call.emit(&statsd, &name);
-                model.emitted(&name, call);
+            Step::Emit(name, call) => model.emit(&statsd, &name.text(), call, 1),
+            Step::EmitOften(name, call, times) => {
+                model.emit(&statsd, &name.text(), call, usize::from(*times));
             }
             Step::Collect => model.collect(&mut collector),
         }
@@ -176,19 +178,42 @@ pub fn check(input: &Input<'_>) {
     model.collect(&mut collector);
 }
 
+/// The longest gauge that is kept in its queue.
+const SHORT: usize = 246;
+
+/// What a thread moves at a time.
+const AT_ONCE: usize = 64;
+
 /// What must be in the exchange, and in the account.
 struct Model<'a> {
     prefix: &'a str,
     type_prefixes: bool,
     block_size: usize,
-    /// For all threads together, beside the one that this thread always has.
+    /// For all threads together, beside the one that this thread always has, and that of the ordered
+    /// queue.
     blocks: usize,
     /// Full blocks, not yet collected.
     full_blocks: usize,
     /// Bytes in this thread's block.
     used: usize,
     lines: Vec<Expected>,
+    ordered: Ordered,
     stats: Stats,
+}
+
+/// The queue of gauges, and the block that they are moved to.
+struct Ordered {
+    slots: usize,
+    queue: VecDeque<Record>,
+    held: Option<Record>,
+    /// Bytes in its block, once it has one.
+    used: Option<usize>,
+    lines: Vec<Expected>,
+}
+
+struct Record {
+    bytes: usize,
+    lines: Vec<Expected>,
 }
 
 struct Expected {
@@ -198,18 +223,76 @@ struct Expected {
     is_basic: bool,
 }
 
+impl Ordered {
+    fn is_full(&self) -> bool {
+        self.queue.len() == self.slots
+    }
+
+    /// Moves at most so many records, as long as there are blocks.
+    fn move_some(&mut self, most: usize, block_size: usize, blocks_left: &mut usize) {
+        for _ in 0..most + usize::from(self.held.is_some()) {
+            let Some(record) = self.held.take().or_else(|| self.queue.pop_front()) else { break };
+            let used = match self.used {
+                None => 0,
+                Some(used) if used + record.bytes <= block_size => used,
+                Some(_) if *blocks_left > 0 => {
+                    *blocks_left -= 1;
+                    0
+                }
+                Some(_) => {
+                    self.held = Some(record);
+                    break;
+                }
+            };
+            self.used = Some(used + record.bytes);
+            self.lines.extend(record.lines);
+        }
+    }
+}
+
 impl<'a> Model<'a> {
     fn new(prefix: &'a str, type_prefixes: bool, capacity: usize) -> Self {
-        let block_size = (capacity / 4).clamp(1 << 10, 16 << 10);
+        let block_size = (capacity / 5).clamp(1 << 10, 16 << 10);
+        let blocks = capacity / block_size;
+        let blocks = blocks - blocks / 5;
+        let ordered = Ordered {
+            slots: (blocks * block_size / 4 / 256).max(16),
+            queue: VecDeque::new(),
+            held: None,
+            used: None,
+            lines: Vec::new(),
+        };
         Self {
             prefix,
             type_prefixes,
             block_size,
-            blocks: capacity / block_size,
+            blocks,
             full_blocks: 0,
             used: 0,
             lines: Vec::new(),
+            ordered,
             stats: Stats::default(),
+        }
+    }
+
+    fn move_some(&mut self, most: usize) {
+        let mut left = self.blocks - self.full_blocks;
+        self.ordered.move_some(most, self.block_size, &mut left);
+        self.full_blocks = self.blocks - left;
+    }
+
+    /// Whether there is room for a gauge, or room is made for it.
+    fn makes_room(&mut self) -> bool {
+        if self.ordered.is_full() {
+            self.move_some(AT_ONCE);
+        }
+        !self.ordered.is_full()
+    }
+
+    fn emit(&mut self, statsd: &Connector, name: &str, call: &Call<'_>, times: usize) {
+        for _ in 0..times {
+            call.emit(statsd, name);
+            self.emitted(name, call);
         }
     }
 
@@ -234,9 +317,15 @@ impl<'a> Model<'a> {
             self.stats.emitted += size(asked);
             return;
         }
-        if self.used + asked > self.block_size {
+        let is_ordered = meant.code == "g" || meant.code.starts_with("g|");
+        if is_ordered && asked > SHORT && !self.makes_room() {
+            self.stats.drops.full += size(asked);
+            self.stats.emitted += size(asked);
+            return;
+        }
+        if !is_ordered && self.used + asked > self.block_size {
             if self.full_blocks == self.blocks {
-                drops.full += size(asked);
+                self.stats.drops.full += size(asked);
                 self.stats.emitted += size(asked);
                 return;
             }
@@ -246,21 +335,39 @@ impl<'a> Model<'a> {
         let clean: String =
             path.chars().map(|c| if (meant.forbidden)(c) { '_' } else { c }).collect();
         let written = asked - (path.len() - clean.len()) * count;
-        self.used += written;
         self.stats.emitted += size(written);
-        self.stats.buffered += size(written);
-        self.stats.altered += if clean == path { 0 } else { count as u64 };
         let is_basic = !matches!(call, Call::Inject { .. });
-        self.lines.extend(meant.values.into_iter().map(|value| Expected {
+        let lines = meant.values.into_iter().map(|value| Expected {
             name: clean.clone(),
             value,
             code: meant.code.clone(),
             is_basic,
-        }));
+        });
+        if is_ordered {
+            let record = Record { bytes: written, lines: lines.collect() };
+            let has_room = self.makes_room();
+            if has_room {
+                self.ordered.queue.push_back(record);
+            }
+            if self.ordered.queue.len() >= self.ordered.slots / 2 {
+                self.move_some(AT_ONCE);
+            }
+            if !has_room {
+                self.stats.drops.full += size(written);
+                return;
+            }
+        } else {
+            self.lines.extend(lines);
+            self.used += written;
+        }
+        self.stats.buffered += size(written);
+        self.stats.altered += if clean == path { 0 } else { count as u64 };
     }
 
     fn collect(&mut self, collector: &mut Collector) {
         collector.sweep();
+        self.move_some(self.ordered.queue.len());
+        self.lines.append(&mut self.ordered.lines);
         let taken = collector.consume();
         let lines = Line::read_all(&taken);
         for (line, expected) in lines.iter().zip(&self.lines) {
