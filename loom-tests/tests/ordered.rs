@@ -151,6 +151,25 @@ fn threads_make_room_for_records() {
     });
 }
 
+/// Records that threads moved into several blocks arrive in the order in which they were emitted.
+#[test]
+fn full_blocks_of_records_keep_their_order() {
+    static SEVERAL: Witness = Witness::of("one sweep took several blocks");
+    SEVERAL.explore("full_blocks_of_records_keep_their_order", Some(3), 1_000, || {
+        // Blocks of one line.
+        let exchange = Exchange::new(2, 3, 1, || ());
+        let mut flusher = exchange.collector().expect("nobody has it");
+        let writer = ordered_emitter(&exchange, 0, 4);
+        flusher.sweep();
+        let mut received = flusher.consume();
+        writer.join().expect("no panic");
+        SEVERAL.look(received.is_empty());
+        flusher.sweep();
+        received.extend(flusher.consume());
+        assert_eq!(settle(&exchange, &received, 4), 0);
+    });
+}
+
 /// A dormant flusher hears of an ordered line too.
 #[test]
 fn an_ordered_line_wakes_the_dormant() {

@@ -35,7 +35,7 @@ pub const FAULTS: File = (
         ),
         (
             "the newest full block is taken first",
-            "records_that_find_no_room_are_counted",
+            "full_blocks_of_records_keep_their_order",
             &[("self.full.pop_front()", "self.full.pop_back()")],
         ),
         (
