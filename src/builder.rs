@@ -1,13 +1,13 @@
 //! The builder: settings given one by one, refused or accepted together.
 
-mod vocabulary;
+mod dialect_options;
 
 use crate::connector::Connector;
-use crate::emit::{Sampling, Scope};
+use crate::encode::{Sampling, Scope};
 use crate::endpoint::{self, Endpoint};
 use crate::error::{BuildError, quoted};
+use dialect_options::{DialectOptions, ValidatedDialect};
 use std::time::Duration;
-use vocabulary::{Checked, Vocabulary};
 
 /// How lines travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -85,7 +85,7 @@ pub enum WhenFull {
     DropNewest,
     /// The oldest lines that are not under way, a block at a time and once three quarters of the
     /// capacity wait (half of it where that is less than 8 KiB): for who would rather see how things
-    /// are now. They count as [displaced](crate::Losses::displaced). Threads that are faster than
+    /// are now. They count as [displaced](crate::Losses::evicted). Threads that are faster than
     /// the flusher can make room still drop the line at hand.
     ///
     /// What the operating system took for a server that stalls is under way, and may well arrive: over
@@ -120,7 +120,7 @@ pub struct Builder {
     protocol: Option<Protocol>,
     prefix: String,
     type_prefixes: Option<bool>,
-    vocabulary: Vocabulary,
+    vocabulary: DialectOptions,
     queue_capacity: usize,
     max_datagram_payload: Option<usize>,
     hold_when_refused: bool,
@@ -138,18 +138,18 @@ pub struct Builder {
 
 /// What the flusher works by: checked, and never wrong after.
 #[derive(Clone, Debug)]
-pub(crate) struct SendSettings {
+pub(crate) struct FlusherConfig {
     pub(crate) endpoint: Endpoint,
     pub(crate) max_datagram_payload: usize,
     pub(crate) pack_values: bool,
     pub(crate) hold_when_refused: bool,
     pub(crate) segmentation_offload: bool,
     /// When so many bytes wait, datagrams go without pace.
-    pub(crate) hurry_beyond: usize,
+    pub(crate) unpaced_beyond: usize,
     pub(crate) delivery: Delivery,
     pub(crate) framing: Framing,
     /// When so many full blocks wait, the oldest make room for newer ones.
-    pub(crate) displace_beyond: Option<usize>,
+    pub(crate) evict_beyond: Option<usize>,
     pub(crate) flush_interval: Duration,
     pub(crate) reconnect_sleep: Duration,
     pub(crate) connect_timeout: Duration,
@@ -160,14 +160,14 @@ pub(crate) struct SendSettings {
 }
 
 /// What the emitting side works by.
-pub(crate) struct Shape {
+pub(crate) struct ProducerConfig {
     pub(crate) scope: Scope,
     pub(crate) sampling: Sampling,
     pub(crate) block_size: usize,
     pub(crate) blocks: usize,
     pub(crate) ring_at: usize,
     /// No line is longer.
-    pub(crate) longest: usize,
+    pub(crate) max_line: usize,
 }
 
 /// The size of a block, unless the whole capacity is too small for several of it.
@@ -191,7 +191,7 @@ impl Builder {
             protocol: None,
             prefix: String::new(),
             type_prefixes: None,
-            vocabulary: Vocabulary::default(),
+            vocabulary: DialectOptions::default(),
             queue_capacity: 5 << 20,
             max_datagram_payload: None,
             hold_when_refused: true,
@@ -402,7 +402,7 @@ impl Builder {
         Ok(Connector::new(settings, shape))
     }
 
-    pub(crate) fn check(self) -> Result<(SendSettings, Shape), BuildError> {
+    pub(crate) fn check(self) -> Result<(FlusherConfig, ProducerConfig), BuildError> {
         let protocol = self.protocol.unwrap_or(self.vocabulary.protocol());
         let endpoint = Endpoint::new(protocol, &self.host, self.port)?;
         let prefix = self.prefix.trim_matches('.').to_owned();
@@ -449,22 +449,21 @@ impl Builder {
         // and for less the tick comes soon enough.
         let ring_at = blocks.div_ceil(8);
         let type_prefixes = self.type_prefixes.unwrap_or(self.vocabulary.has_type_prefixes());
-        let longest = self.vocabulary.longest_line(self.max_datagram_payload);
+        let max_line = self.vocabulary.longest_line(self.max_datagram_payload);
         let checked = self.vocabulary.check(&prefix, type_prefixes, is_stream)?;
-        let Checked { scope, sampling, pack_values } = checked;
-        let shape = Shape { scope, sampling, block_size, blocks, ring_at, longest };
-        let settings = SendSettings {
+        let ValidatedDialect { scope, sampling, pack_values } = checked;
+        let shape = ProducerConfig { scope, sampling, block_size, blocks, ring_at, max_line };
+        let settings = FlusherConfig {
             endpoint,
             max_datagram_payload: payload,
             pack_values,
             hold_when_refused: self.hold_when_refused,
             segmentation_offload: self.segmentation_offload,
             // Well before threads drop lines.
-            hurry_beyond: capacity / 2,
+            unpaced_beyond: capacity / 2,
             delivery: self.delivery,
             framing: self.framing,
-            displace_beyond: (self.when_full == WhenFull::DropOldest)
-                .then(|| displace_beyond(&shape)),
+            evict_beyond: (self.when_full == WhenFull::DropOldest).then(|| evict_beyond(&shape)),
             flush_interval: self.flush_interval,
             reconnect_sleep: self.reconnect_sleep,
             connect_timeout: self.connect_timeout,
@@ -487,7 +486,7 @@ pub(crate) fn require(
 
 /// So many full blocks may wait: three quarters of them, and of a few at least the half, but never
 /// all, or no thread could ring.
-fn displace_beyond(shape: &Shape) -> usize {
+fn evict_beyond(shape: &ProducerConfig) -> usize {
     let three_quarters = shape.blocks.saturating_sub(2 * shape.ring_at);
     three_quarters.max(shape.blocks.div_ceil(2).min(shape.blocks - 1))
 }

@@ -9,13 +9,13 @@ use bytes::{Buf, BytesMut};
 use std::io::IoSlice;
 
 /// The flusher's side of a connector that is not running.
-pub struct Collector(handoff::Collector);
+pub struct Consumer(handoff::Consumer);
 
-impl Collector {
+impl Consumer {
     /// None if somebody has it, and for a disabled connector.
     pub fn of(connector: &Connector) -> Option<Self> {
         let inner = connector.inner()?;
-        Exchange::collector(&inner.exchange).map(Self)
+        Exchange::consumer(&inner.exchange).map(Self)
     }
 
     /// Takes what is published.
@@ -36,8 +36,8 @@ impl Collector {
     }
 
     /// What a broken connection left in flight is to be sent again.
-    pub fn recall(&mut self) {
-        self.0.recall();
+    pub fn requeue(&mut self) {
+        self.0.requeue();
     }
 }
 
@@ -52,21 +52,21 @@ impl Default for Stream {
 
 impl Stream {
     /// What it is to be given next, in at most so many slices.
-    pub fn next(&mut self, lines: &Collector, slices: usize) -> Vec<u8> {
+    pub fn next(&mut self, lines: &Consumer, slices: usize) -> Vec<u8> {
         let mut slices = vec![IoSlice::new(&[]); slices];
         let filled = self.0.next(&lines.0, &mut slices);
         slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect()
     }
 
     /// It took so many bytes more.
-    pub fn wrote(&mut self, lines: &mut Collector, count: usize) {
+    pub fn wrote(&mut self, lines: &mut Consumer, count: usize) {
         self.0.wrote(&mut lines.0, count);
     }
 
     /// All that it took was acknowledged, but for so many bytes: says which whole lines were
     /// let go of.
-    pub fn settle(&mut self, lines: &mut Collector, unacknowledged: usize) -> Tally {
-        self.0.settle(&mut lines.0, unacknowledged)
+    pub fn acknowledge(&mut self, lines: &mut Consumer, unacknowledged: usize) -> Tally {
+        self.0.acknowledge(&mut lines.0, unacknowledged)
     }
 }
 

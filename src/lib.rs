@@ -11,7 +11,7 @@ mod builder;
 mod connector;
 #[cfg(feature = "tokio")]
 pub mod dogstatsd;
-mod emit;
+mod encode;
 #[cfg(feature = "tokio")]
 mod endpoint;
 #[cfg(feature = "tokio")]
@@ -22,11 +22,11 @@ pub mod fuzzing;
 mod handoff;
 #[cfg(feature = "tokio")]
 mod lifecycle;
-#[cfg(feature = "tokio")]
-mod metric;
 #[cfg(all(loom, feature = "__loom"))]
 #[doc(hidden)]
-pub mod model;
+pub mod loom_api;
+#[cfg(feature = "tokio")]
+mod metric;
 #[cfg(feature = "tokio")]
 mod send;
 #[cfg(feature = "tokio")]
@@ -54,7 +54,7 @@ pub mod faults {}
 pub use {
     builder::{Builder, Delivery, Framing, Protocol, WhenFull},
     connector::Connector,
-    emit::{
+    encode::{
         Cardinality, Dialect, DogStatsDVersion, NoTags, SampleRate, SampleRateError, Tagged, Tags,
         Value,
     },

@@ -68,7 +68,7 @@ impl Lifecycle {
         let has_parents = self.is_parents();
         shared.wake.prepare().map_err(StartError::Descriptor)?;
         let mut place = self.place();
-        let lines = Exchange::collector(&shared.exchange);
+        let lines = Exchange::consumer(&shared.exchange);
         let lines = lines.ok_or(if has_parents {
             StartError::Forked
         } else {

@@ -1,6 +1,6 @@
 //! The account: where every line is.
 
-use crate::handoff::{Emitted, SoleWriterTally, Tally};
+use crate::handoff::{ProducerCounts, SingleWriterTally, Tally};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
@@ -21,7 +21,7 @@ use std::sync::{Mutex, PoisonError};
 pub struct Stats {
     /// Handed over by callers, dropped ones included.
     pub emitted: Tally,
-    /// Taken by the operating system, and not known to be refused. On Linux, over TCP,
+    /// SendWindow by the operating system, and not known to be refused. On Linux, over TCP,
     /// acknowledged by the other side's operating system; over a Unix stream, read by the server;
     /// unless the [delivery](crate::Delivery) says otherwise.
     pub sent: Tally,
@@ -71,7 +71,7 @@ pub struct Losses {
     /// A line alone was longer than a datagram can be.
     pub too_long: Tally,
     /// Given up for newer ones, where [these are to be kept](crate::WhenFull::DropOldest).
-    pub displaced: Tally,
+    pub evicted: Tally,
     /// Streams: the server went away on the line, again and again, and took the one after it. Which lines
     /// that can be told of, [`Delivery`](crate::Delivery#lines-that-a-server-goes-away-on) says.
     pub rejected: Tally,
@@ -88,8 +88,8 @@ impl Stats {
     /// All that was accepted and then given up.
     #[must_use]
     pub fn lost(&self) -> Tally {
-        let Losses { refused, too_long, displaced, rejected } = self.losses;
-        refused + too_long + displaced + rejected
+        let Losses { refused, too_long, evicted, rejected } = self.losses;
+        refused + too_long + evicted + rejected
     }
 }
 
@@ -108,11 +108,11 @@ impl fmt::Display for Stats {
 /// The flusher's side of the account. One flusher at a time writes to it.
 #[derive(Default)]
 pub(crate) struct Account {
-    pub(crate) sent: SoleWriterTally,
-    pub(crate) refused: SoleWriterTally,
-    pub(crate) too_long: SoleWriterTally,
-    pub(crate) displaced: SoleWriterTally,
-    rejected: SoleWriterTally,
+    pub(crate) sent: SingleWriterTally,
+    pub(crate) refused: SingleWriterTally,
+    pub(crate) too_long: SingleWriterTally,
+    pub(crate) evicted: SingleWriterTally,
+    rejected: SingleWriterTally,
     /// One of these, to be warned of.
     rejected_line: Mutex<Option<String>>,
     pub(crate) connections: AtomicU64,
@@ -137,19 +137,20 @@ impl Account {
 
     /// Both sides together. `emitted` is read after this side, so that what is buffered is
     /// never less than nothing.
-    pub(crate) fn stats(&self, emitted: impl FnOnce() -> Emitted) -> Stats {
+    pub(crate) fn stats(&self, emitted: impl FnOnce() -> ProducerCounts) -> Stats {
         let sent = self.sent.read();
         let losses = Losses {
             refused: self.refused.read(),
             too_long: self.too_long.read(),
-            displaced: self.displaced.read(),
+            evicted: self.evicted.read(),
             rejected: self.rejected.read(),
         };
         // ORDERING: Relaxed. A count publishes nothing but itself.
         let connections = self.connections.load(Relaxed);
         let emitted = emitted();
-        let Emitted { accepted, altered, .. } = emitted;
-        let Emitted { full, oversize, invalid, unsupported, thread_exit, reentrant, .. } = emitted;
+        let ProducerCounts { accepted, altered, .. } = emitted;
+        let ProducerCounts { full, oversize, invalid, unsupported, thread_exit, reentrant, .. } =
+            emitted;
         let mut stats = Stats {
             sent,
             drops: Drops { full, oversize, invalid, unsupported, thread_exit, reentrant },

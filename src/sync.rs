@@ -4,14 +4,14 @@
 //! own `--cfg loom` never swaps freewheel's types.
 
 #[cfg(all(loom, feature = "__loom"))]
-mod modelled;
-mod numbers;
+mod loom;
 #[cfg(not(all(loom, feature = "__loom")))]
-mod real;
-mod turn;
+mod native;
+mod thread_guard;
+mod thread_ids;
 
 #[cfg(all(loom, feature = "__loom"))]
-pub(crate) use modelled::*;
+pub(crate) use self::loom::*;
 #[cfg(not(all(loom, feature = "__loom")))]
-pub(crate) use real::*;
-pub(crate) use turn::{Refused, Turn};
+pub(crate) use native::*;
+pub(crate) use thread_guard::{GuardError, ThreadGuard};

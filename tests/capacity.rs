@@ -48,14 +48,14 @@ fn the_newest_or_the_oldest_are_dropped() {
         assert_whole_and_in_order(&received);
         let numbers = &numbers_by_thread(&received)[&0];
         let (first, last) = (numbers[0], *numbers.last().unwrap());
-        let (full, displaced) = (stats.drops.full.lines, stats.losses.displaced.lines);
+        let (full, evicted) = (stats.drops.full.lines, stats.losses.evicted.lines);
         match when_full {
             WhenFull::DropOldest => {
                 assert_eq!(last, LINES - 1, "{stats:?}");
-                assert!(first > LINES / 2 && displaced > LINES / 2, "{stats:?}");
+                assert!(first > LINES / 2 && evicted > LINES / 2, "{stats:?}");
             }
             _ => {
-                assert_eq!((first, displaced), (0, 0), "{stats:?}");
+                assert_eq!((first, evicted), (0, 0), "{stats:?}");
                 assert!(full > LINES / 2, "{stats:?}");
             }
         }
@@ -68,7 +68,7 @@ fn little_room_is_used_before_the_oldest_go() {
     for capacity in [2 << 10, 3 << 10, 4 << 10] {
         let settings = tcp(quiet_port()).queue_capacity(capacity).when_full(WhenFull::DropOldest);
         let statsd = started(settings);
-        while statsd.stats().losses.displaced.lines == 0 {
+        while statsd.stats().losses.evicted.lines == 0 {
             emit_numbered(&statsd, 0, 0);
             // Time for the flusher to see it.
             thread::sleep(Duration::from_millis(1));
@@ -79,7 +79,7 @@ fn little_room_is_used_before_the_oldest_go() {
     }
 }
 
-/// A server stalls with lines under way: these are not displaced, which would be to count them
+/// A server stalls with lines under way: these are not evicted, which would be to count them
 /// wrongly, but those behind them are, and it gets the newest when it reads on.
 #[test]
 fn what_is_under_way_is_not_displaced() {
@@ -91,7 +91,7 @@ fn what_is_under_way_is_not_displaced() {
     for thread in 1..4 {
         emitted += emit(&statsd, thread);
     }
-    assert!(statsd.stats().losses.displaced.lines > LINES / 2, "{:?}", statsd.stats());
+    assert!(statsd.stats().losses.evicted.lines > LINES / 2, "{:?}", statsd.stats());
     receiver.read_on();
     flush(&statsd);
     let stats = statsd.blocking_stop().stats;
@@ -124,7 +124,7 @@ fn what_was_full_before_the_start_makes_room() {
         statsd.start_on_thread().unwrap();
         eventually("room is made", || {
             statsd.incr("new");
-            statsd.stats().losses.displaced.lines > 0
+            statsd.stats().losses.evicted.lines > 0
         });
         assert_balanced(&statsd.blocking_stop().stats);
     }
@@ -155,7 +155,7 @@ fn what_was_under_way_makes_room_when_the_server_goes() {
     drop(server);
     let before = statsd.stats();
     peer.reset();
-    eventually("room is made", || statsd.stats().losses.displaced != before.losses.displaced);
+    eventually("room is made", || statsd.stats().losses.evicted != before.losses.evicted);
     statsd.incr("new");
     let stats = statsd.blocking_stop().stats;
     assert_eq!((stats.drops, stats.connections), (before.drops, 1));
@@ -182,7 +182,7 @@ fn threads_of_all_sorts_make_room_for_each_other() {
         });
         let stats = statsd.stats();
         assert_eq!(stats.emitted, emitted);
-        assert!(stats.losses.displaced.lines > 1_000, "{stats:?}");
+        assert!(stats.losses.evicted.lines > 1_000, "{stats:?}");
         let receiver = support::UdpReceiver::listen(Ipv4Addr::LOCALHOST, port);
         flush(&statsd);
         let stats = statsd.blocking_stop().stats;

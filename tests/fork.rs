@@ -16,7 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::{
-    Census, Listener, Load, PATIENCE, TcpReceiver, UdpReceiver, emit_all, emit_numbered,
+    Arrivals, Listener, Load, PATIENCE, TcpReceiver, UdpReceiver, emit_all, emit_numbered,
     eventually, flush, park_on, quiet_port, runtime, started, tcp, udp,
 };
 
@@ -103,17 +103,17 @@ fn a_child_builds_its_own_connector_and_takes_nothing_from_its_parents() {
         }));
         let peer = childrens_server.accept();
         emit_all(&statsd, 0, round * 100 + 50..(round + 1) * 100);
-        let census = Census::of_stream(&peer.read_to_end());
-        assert_eq!(census.numbers(round + 1), Vec::from_iter(0..1_000));
-        assert_eq!(census.tally().lines, 1_000);
+        let arrivals = Arrivals::of_stream(&peer.read_to_end());
+        assert_eq!(arrivals.numbers(round + 1), Vec::from_iter(0..1_000));
+        assert_eq!(arrivals.tally().lines, 1_000);
     }
     children.into_iter().for_each(assert_succeeds);
     let reading = thread::spawn(|| parents.read_to_end());
     assert_eq!(statsd.blocking_flush(), FlushOutcome::Done);
     let stats = statsd.blocking_stop().stats;
-    let census = Census::of_stream(&reading.join().unwrap());
-    census.assert_faultless(&stats);
-    assert_eq!(census.numbers(0), Vec::from_iter(0..500));
+    let arrivals = Arrivals::of_stream(&reading.join().unwrap());
+    arrivals.assert_faultless(&stats);
+    assert_eq!(arrivals.numbers(0), Vec::from_iter(0..500));
     assert_eq!(stats.connections, 1);
 }
 

@@ -16,8 +16,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use support::{
-    Census, Listener, Place, assert_balanced, emit_all, eventually, flush, numbered_line, started,
-    tcp,
+    Arrivals, Listener, Place, assert_balanced, emit_all, eventually, flush, numbered_line,
+    started, tcp,
 };
 use tokio::io::AsyncReadExt;
 
@@ -232,7 +232,7 @@ fn a_stop_keeps_what_is_set_aside() {
     assert_all_but(&statsd, 0, &server, &expected);
 }
 
-/// Nor is it displaced, and the account stays right.
+/// Nor is it evicted, and the account stays right.
 #[test]
 fn what_is_set_aside_is_not_displaced() {
     static WENT: AtomicU64 = AtomicU64::new(0);
@@ -255,11 +255,11 @@ fn what_is_set_aside_is_not_displaced() {
     drop(server);
     std::fs::remove_file(place.path()).unwrap();
     let mut next = 0;
-    eventually("some are displaced", || {
+    eventually("some are evicted", || {
         emit_all(&statsd, 0, next..next + 100);
         next += 100;
         thread::sleep(Duration::from_millis(1));
-        statsd.stats().losses.displaced.lines > 1_000
+        statsd.stats().losses.evicted.lines > 1_000
     });
     assert_balanced(&statsd.stats());
     let server = Server::start(&place, Framing::Newlines, poison);
@@ -307,7 +307,7 @@ fn a_server_that_resets_on_a_line_over_tcp_gets_the_others() {
     }
     emit_all(&statsd, 0, 0..30);
     flush(&statsd);
-    assert_eq!(Census::of(&server.join().unwrap()).numbers(0), Vec::from_iter(0..30));
+    assert_eq!(Arrivals::of(&server.join().unwrap()).numbers(0), Vec::from_iter(0..30));
     let stats = statsd.stats();
     assert_eq!((stats.sent.lines + stats.losses.rejected.lines, stats.buffered.lines), (33, 0));
     assert_balanced(&stats);
@@ -358,14 +358,14 @@ async fn a_server_that_ends_every_connection_for_ten_minutes_loses_nothing() {
         let stats = statsd.stop().await.stats;
         assert_eq!((stats.sent, stats.lost()), (emitted, Tally::default()));
         let bytes = reading.await.unwrap();
-        let census = if framing == Framing::Newlines {
-            Census::of_stream(&bytes)
+        let arrivals = if framing == Framing::Newlines {
+            Arrivals::of_stream(&bytes)
         } else {
-            let mut census = Census::default();
-            census.count_frames(&bytes);
-            census
+            let mut arrivals = Arrivals::default();
+            arrivals.count_frames(&bytes);
+            arrivals
         };
-        census.assert_faultless(&stats);
-        assert_eq!(census.numbers(0), Vec::from_iter(0..1_000));
+        arrivals.assert_faultless(&stats);
+        assert_eq!(arrivals.numbers(0), Vec::from_iter(0..1_000));
     }
 }

@@ -12,12 +12,12 @@ use std::pin::pin;
 use std::task::{Context, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
+#[cfg(target_os = "linux")]
+use support::{Arrivals, Listener, emit_all};
 use support::{
     BlackHole, Close, PATIENCE, TcpReceiver, assert_balanced, emit_numbered, eventually, flush,
     numbers_by_thread, park_on, promptly, quiet_port, started, tally, tcp,
 };
-#[cfg(target_os = "linux")]
-use support::{Census, Listener, emit_all};
 use tokio::runtime::Builder as RuntimeBuilder;
 use tokio::time::timeout;
 
@@ -124,9 +124,9 @@ fn a_stop_waits_for_what_is_under_way() {
     });
     let report = statsd.blocking_stop();
     assert_eq!((report.unacknowledged, report.kept), (Tally::default(), Tally::default()));
-    let census = Census::of_stream(&reading.join().unwrap());
-    census.assert_faultless(&report.stats);
-    assert_eq!(census.tally().lines, LINES_UNDER_WAY);
+    let arrivals = Arrivals::of_stream(&reading.join().unwrap());
+    arrivals.assert_faultless(&report.stats);
+    assert_eq!(arrivals.tally().lines, LINES_UNDER_WAY);
 }
 
 #[test]

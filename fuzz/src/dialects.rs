@@ -3,7 +3,7 @@
 
 use crate::clean::{Place, clean, has_tags, line};
 use arbitrary::Arbitrary;
-use freewheel::fuzzing::Collector;
+use freewheel::fuzzing::Consumer;
 use freewheel::{Connector, Dialect, Set};
 
 #[derive(Arbitrary, Debug)]
@@ -37,7 +37,7 @@ pub fn check(input: &Input<'_>) {
     let prefix = if input.has_prefix { "app" } else { "" };
     let builder = Connector::builder("localhost").dialect(dialect).prefix(prefix);
     let statsd = builder.type_prefixes(false).build().expect("good settings");
-    let mut collector = Collector::of(&statsd).expect("it does not run");
+    let mut consumer = Consumer::of(&statsd).expect("it does not run");
     let (mut expected, mut altered, mut unsupported, mut invalid) = (Vec::new(), 0, 0, 0);
     for metric in &input.metrics {
         let tags = &metric.tags[..usize::from(metric.count) % 3];
@@ -55,8 +55,8 @@ pub fn check(input: &Input<'_>) {
             expected.push(line);
         }
     }
-    collector.sweep();
-    let taken = String::from_utf8(collector.consume()).expect("lines are text");
+    consumer.sweep();
+    let taken = String::from_utf8(consumer.consume()).expect("lines are text");
     let lines: Vec<&str> = taken.split_terminator('\n').collect();
     assert_eq!(lines, expected, "{dialect:?}");
     let stats = statsd.stats();

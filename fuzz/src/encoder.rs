@@ -6,7 +6,7 @@
 use crate::line::Line;
 use crate::meaning::{Float, Number, NumberCall, Value, milliseconds, seconds_as_milliseconds};
 use arbitrary::Arbitrary;
-use freewheel::fuzzing::Collector;
+use freewheel::fuzzing::Consumer;
 use freewheel::{Connector, Stats, Tally};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -163,7 +163,7 @@ pub fn check(input: &Input<'_>) {
         return assert!(!is_prefix, "{prefix:?} is refused");
     };
     assert!(is_prefix, "{prefix:?} is accepted");
-    let mut collector = Collector::of(&statsd).expect("it does not run");
+    let mut consumer = Consumer::of(&statsd).expect("it does not run");
     let mut model = Model::new(prefix, input.type_prefixes, capacity);
     for step in &input.steps {
         match step {
@@ -171,14 +171,14 @@ pub fn check(input: &Input<'_>) {
             Step::EmitOften(name, call, times) => {
                 model.emit(&statsd, &name.text(), call, usize::from(*times));
             }
-            Step::Collect => model.collect(&mut collector),
+            Step::Collect => model.collect(&mut consumer),
         }
         assert_eq!(statsd.stats(), model.stats, "after {step:?}");
     }
-    model.collect(&mut collector);
+    model.collect(&mut consumer);
 }
 
-/// The longest gauge that is kept in its queue.
+/// The max_line gauge that is kept in its queue.
 const SHORT: usize = 246;
 
 /// What a thread moves at a time.
@@ -364,11 +364,11 @@ impl<'a> Model<'a> {
         self.stats.altered += if clean == path { 0 } else { count as u64 };
     }
 
-    fn collect(&mut self, collector: &mut Collector) {
-        collector.sweep();
+    fn collect(&mut self, consumer: &mut Consumer) {
+        consumer.sweep();
         self.move_some(self.ordered.queue.len());
         self.lines.append(&mut self.ordered.lines);
-        let taken = collector.consume();
+        let taken = consumer.consume();
         let lines = Line::read_all(&taken);
         for (line, expected) in lines.iter().zip(&self.lines) {
             assert_eq!((line.name, line.code), (&*expected.name, &*expected.code));

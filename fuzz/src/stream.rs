@@ -4,7 +4,7 @@
 
 use crate::lossy;
 use arbitrary::Arbitrary;
-use freewheel::fuzzing::{Collector, Stream};
+use freewheel::fuzzing::{Consumer, Stream};
 use freewheel::{Connector, Tally};
 
 #[derive(Arbitrary, Debug)]
@@ -45,7 +45,7 @@ pub fn check(input: &Input) {
     let builder = Connector::builder("localhost").type_prefixes(false).queue_capacity(capacity);
     let statsd = builder.build().expect("valid settings");
     let mut run = Run {
-        collector: collector(&statsd),
+        consumer: consumer(&statsd),
         stream: Stream::default(),
         statsd,
         text: Vec::new(),
@@ -63,19 +63,19 @@ pub fn check(input: &Input) {
     }
     run.step(Step::Restart);
     run.step(Step::Sweep);
-    while run.collector.remaining() > 0 {
+    while run.consumer.remaining() > 0 {
         run.step(Step::Write { slices: 64, room: u16::MAX, unacknowledged: 0 });
     }
     run.judge();
 }
 
-fn collector(statsd: &Connector) -> Collector {
-    Collector::of(statsd).expect("nobody else has it")
+fn consumer(statsd: &Connector) -> Consumer {
+    Consumer::of(statsd).expect("nobody else has it")
 }
 
 struct Run {
     statsd: Connector,
-    collector: Collector,
+    consumer: Consumer,
     stream: Stream,
     /// All that was accepted.
     text: Vec<u8>,
@@ -101,9 +101,9 @@ impl Run {
         match step {
             Step::Emit { lines, name } => (0..lines % 16).for_each(|_| self.emit(name)),
             Step::Sweep => {
-                self.collector.sweep();
+                self.consumer.sweep();
                 self.swept = self.text.len();
-                assert_eq!(self.collector.remaining(), self.swept - self.whole);
+                assert_eq!(self.consumer.remaining(), self.swept - self.whole);
             }
             Step::Write { slices, room, unacknowledged } => {
                 self.write(slices, room.into(), unacknowledged.into());
@@ -113,8 +113,8 @@ impl Run {
             Step::Restart => {
                 // The old one gives its place back before the next takes it.
                 let elsewhere = Connector::builder("localhost").queue_capacity(1024).build();
-                self.collector = collector(&elsewhere.expect("valid settings"));
-                self.collector = collector(&self.statsd);
+                self.consumer = consumer(&elsewhere.expect("valid settings"));
+                self.consumer = consumer(&self.statsd);
                 self.reconnect();
             }
         }
@@ -140,7 +140,7 @@ impl Run {
 
     fn reconnect(&mut self) {
         self.stream = Stream::default();
-        self.collector.recall();
+        self.consumer.requeue();
         let acknowledged = self.acknowledged;
         self.connection().truncate(acknowledged);
         self.acknowledged = 0;
@@ -157,7 +157,7 @@ impl Run {
     fn offered(&mut self, slices: u8) -> Vec<u8> {
         let given = self.connection().len();
         let expected = &self.text[self.from + given..self.swept];
-        let offered = self.stream.next(&self.collector, usize::from(slices).max(1));
+        let offered = self.stream.next(&self.consumer, usize::from(slices).max(1));
         assert!(expected.starts_with(&offered), "not what comes next: {}", lossy(&offered));
         assert!(
             expected.is_empty() == offered.is_empty(),
@@ -171,16 +171,16 @@ impl Run {
         let offered = self.offered(slices);
         let taken = &offered[..room.min(offered.len())];
         self.connection().extend_from_slice(taken);
-        self.stream.wrote(&mut self.collector, taken.len());
+        self.stream.wrote(&mut self.consumer, taken.len());
         let (given, before) = (self.connection().len(), self.acknowledged);
         self.acknowledged = before.max(given.saturating_sub(unacknowledged));
         let acknowledged = self.acknowledged;
         let settled = whole_lines(&self.connection()[..before]).len();
         let arrived = &whole_lines(&self.connection()[..acknowledged])[settled..];
         let (expected, length) = (tally(arrived), arrived.len());
-        assert_eq!(self.stream.settle(&mut self.collector, given - acknowledged), expected);
+        assert_eq!(self.stream.acknowledge(&mut self.consumer, given - acknowledged), expected);
         self.whole += length;
-        assert_eq!(self.collector.remaining(), self.swept - self.whole);
+        assert_eq!(self.consumer.remaining(), self.swept - self.whole);
     }
 
     /// As a server does it: half a line at a connection's end is dropped.

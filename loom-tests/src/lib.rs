@@ -11,13 +11,13 @@
 //! FREEWHEEL_UNBOUNDED=1 cargo models a_place     # and with none: some do not end in a day
 //! ```
 
-mod bed;
 mod explored;
+mod parker;
 
-pub use bed::Bed;
 pub use explored::Explored;
+pub use parker::Parker;
 
-use freewheel::model::Exchange;
+use freewheel::loom_api::Exchange;
 use loom::thread::{self, JoinHandle};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -109,7 +109,7 @@ pub fn emitter(exchange: &Exchange, thread: u8, lines: u8) -> JoinHandle<()> {
 
 /// Checks at the end, when all was swept: what was accepted arrived, and nothing else; and
 /// received + dropped == emitted. Returns how many were dropped.
-pub fn settle(exchange: &Exchange, received: &[u8], emitted: u64) -> u64 {
+pub fn acknowledge(exchange: &Exchange, received: &[u8], emitted: u64) -> u64 {
     let (accepted, dropped) = exchange.accepted_and_dropped();
     assert_eq!(check(received), accepted, "{received:?}");
     assert_eq!(accepted + dropped, emitted);

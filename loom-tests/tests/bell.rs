@@ -1,7 +1,7 @@
 //! How the flusher sleeps and is woken.
 
-use freewheel::model::{Bell, Collector, Exchange};
-use freewheel_loom_tests::{Bed, emitter, explore, line, settle};
+use freewheel::loom_api::{Bell, Consumer, Exchange};
+use freewheel_loom_tests::{Parker, acknowledge, emitter, explore, line};
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
@@ -21,7 +21,7 @@ fn ring_and_answer() {
             made_ready.with_mut(|ready| unsafe { *ready = true });
             ringer.ring();
         });
-        if !bell.fall_asleep() {
+        if !bell.prepare_park() {
             bell.answer();
             // SAFETY: written before the ring; loom checks that.
             assert!(ready.with(|ready| unsafe { *ready }));
@@ -51,7 +51,7 @@ fn two_rings() {
         let mut slept = 0;
         for _ in 0..2 {
             assert!(wakes.load(Relaxed) <= slept, "woken while awake");
-            if bell.fall_asleep() {
+            if bell.prepare_park() {
                 slept += 1;
             }
             bell.answer();
@@ -69,16 +69,16 @@ fn who_woke_by_itself_is_not_woken() {
         let wakes = Arc::new(AtomicUsize::new(0));
         let woken = Arc::clone(&wakes);
         let bell = Arc::new(Bell::new(move || _ = woken.fetch_add(1, Relaxed)));
-        assert!(bell.fall_asleep());
+        assert!(bell.prepare_park());
         // As a flusher does that something else woke, and that goes to sleep again.
-        assert!(bell.fall_asleep(), "nobody rang");
+        assert!(bell.prepare_park(), "nobody rang");
         bell.answer();
         let ringer = Arc::clone(&bell);
         let ringer = thread::spawn(move || ringer.ring());
         bell.ring();
         ringer.join().expect("no panic");
         assert_eq!(wakes.load(Relaxed), 0, "woken while awake");
-        assert!(!bell.fall_asleep(), "asleep beside what was rung for");
+        assert!(!bell.prepare_park(), "asleep beside what was rung for");
     });
 }
 
@@ -108,7 +108,7 @@ fn an_answer_wipes_no_ring_unseen() {
         first.join().expect("no panic");
         second.join().expect("no panic");
         // Both rang by now: quiet means that both were answered.
-        if bell.fall_asleep() {
+        if bell.prepare_park() {
             assert_eq!(seen, [true; 2], "asleep beside what was rung for");
         }
     });
@@ -121,35 +121,35 @@ fn an_answer_wipes_no_ring_unseen() {
 #[test]
 fn wake_and_sleep() {
     explore("wake_and_sleep", None, 100_000, || {
-        let bed = Arc::new(Bed::default());
+        let bed = Arc::new(Parker::default());
         let waker = Arc::clone(&bed);
-        // Blocks of one line: the second line seals the first.
+        // BlockPool of one line: the second line seals the first.
         let exchange = Exchange::new(2, 2, 1, move || waker.wake());
         let writer = emitter(&exchange, 0, 2);
-        let mut flusher = exchange.collector().expect("nobody has it");
+        let mut flusher = exchange.consumer().expect("nobody has it");
         let (mut received, mut slept) = (Vec::new(), 0);
-        let mut fall_asleep = |flusher: &Collector| {
+        let mut prepare_park = |flusher: &Consumer| {
             assert!(bed.wakes() <= slept, "woken while awake");
-            let asleep = flusher.fall_asleep();
+            let asleep = flusher.prepare_park();
             slept += usize::from(asleep);
             asleep
         };
         while received.is_empty() {
             flusher.sweep();
             received.extend(flusher.consume());
-            if received.is_empty() && fall_asleep(&flusher) {
+            if received.is_empty() && prepare_park(&flusher) {
                 bed.sleep();
             }
         }
         writer.join().expect("no panic");
-        while !fall_asleep(&flusher) || bed.take_wake() {
+        while !prepare_park(&flusher) || bed.take_wake() {
             flusher.sweep();
             received.extend(flusher.consume());
         }
         assert_eq!(exchange.sealed(), 0, "asleep beside a sealed block");
         flusher.sweep();
         received.extend(flusher.consume());
-        assert_eq!(settle(&exchange, &received, 2), 0);
+        assert_eq!(acknowledge(&exchange, &received, 2), 0);
     });
 }
 
@@ -161,11 +161,11 @@ fn two_blocks_are_worth_a_ring() {
         let wakes = Arc::new(AtomicUsize::new(0));
         let woken = Arc::clone(&wakes);
         let wake = move || _ = woken.fetch_add(1, Relaxed);
-        // Blocks of one line: the second line of each thread seals its first.
+        // BlockPool of one line: the second line of each thread seals its first.
         let exchange = Exchange::new(2, 3, 2, wake);
-        let flusher = exchange.collector().expect("nobody has it");
+        let flusher = exchange.consumer().expect("nobody has it");
         (0..2).for_each(|index| exchange.emit(&line(1, index)));
-        assert!(flusher.fall_asleep(), "rung for one block");
+        assert!(flusher.prepare_park(), "rung for one block");
         let writer = emitter(&exchange, 0, 2);
         exchange.emit(&line(1, 2));
         writer.join().expect("no panic");

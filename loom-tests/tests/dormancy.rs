@@ -4,8 +4,8 @@
 //! `membarrier`, do what full fences do is not loom's to show: see `every_line_wakes_the_dormant`
 //! in `src/handoff/stress.rs`.
 
-use freewheel::model::Exchange;
-use freewheel_loom_tests::{Bed, Witness, emitter, line, settle};
+use freewheel::loom_api::Exchange;
+use freewheel_loom_tests::{Parker, Witness, acknowledge, emitter, line};
 use loom::sync::Arc;
 
 /// Whether the flusher has a tick too, and so a bell that may wake it.
@@ -18,11 +18,11 @@ enum Bell {
 /// Threads that emit so many lines each, into blocks of so many bytes, and a flusher that sleeps
 /// whenever it may lie down, until it has them all.
 fn deliver(threads: u8, lines: u8, block_size: usize, bell: Bell, lay_dormant: &Witness) {
-    let bed = Arc::new(Bed::default());
+    let bed = Arc::new(Parker::default());
     let waker = Arc::clone(&bed);
     let exchange = Exchange::with_dormancy(block_size, 1, move || waker.wake());
     let writers: Vec<_> = (0..threads).map(|thread| emitter(&exchange, thread, lines)).collect();
-    let mut flusher = exchange.collector().expect("nobody has it");
+    let mut flusher = exchange.consumer().expect("nobody has it");
     let all = usize::from(threads * lines);
     // How often a wake-up was allowed: one for each time that it said that it was dormant, though
     // it then found a line and stayed up; and one for each time that it was to hear the bell.
@@ -32,10 +32,10 @@ fn deliver(threads: u8, lines: u8, block_size: usize, bell: Bell, lay_dormant: &
         received.extend(flusher.consume());
         if received.len() < 2 * all {
             allowed += 1;
-            if bell == Bell::Rings && flusher.fall_asleep() {
+            if bell == Bell::Rings && flusher.prepare_park() {
                 allowed += 1;
             }
-            if flusher.lie_down() {
+            if flusher.try_enter_dormant() {
                 bed.sleep();
                 lay_dormant.look(true);
             } else {
@@ -45,7 +45,7 @@ fn deliver(threads: u8, lines: u8, block_size: usize, bell: Bell, lay_dormant: &
     }
     writers.into_iter().for_each(|writer| writer.join().expect("no panic"));
     assert!(bed.wakes() <= allowed, "woken more often than dormant");
-    assert_eq!(settle(&exchange, &received, all as u64), 0);
+    assert_eq!(acknowledge(&exchange, &received, all as u64), 0);
 }
 
 /// A flusher that sleeps without a clock hears of every line, be it its thread's first or a later
@@ -91,14 +91,14 @@ fn only_who_lies_down_is_dormant() {
     static DORMANT: Witness = Witness::of("it lay dormant");
     DORMANT.explore("only_who_lies_down_is_dormant", None, 700, || {
         let without_barrier = Exchange::new(2, 2, 1, || ());
-        let flusher = without_barrier.collector().expect("nobody has it");
-        assert!(!flusher.lie_down(), "without a barrier");
+        let flusher = without_barrier.consumer().expect("nobody has it");
+        assert!(!flusher.try_enter_dormant(), "without a barrier");
         assert!(!without_barrier.is_dormant(), "dormant, refused for want of a barrier");
 
         let exchange = Exchange::with_dormancy(8, 1, || ());
-        let flusher = exchange.collector().expect("nobody has it");
+        let flusher = exchange.consumer().expect("nobody has it");
         let writer = emitter(&exchange, 0, 1);
-        if flusher.lie_down() {
+        if flusher.try_enter_dormant() {
             DORMANT.look(true);
         } else {
             assert!(!exchange.is_dormant(), "dormant, refused for a line");
@@ -116,13 +116,13 @@ fn nobody_lies_down_beside_a_full_block() {
     static DORMANT: Witness = Witness::of("it lay dormant");
     DORMANT.explore("nobody_lies_down_beside_a_full_block", None, 1, || {
         let exchange = Exchange::with_dormancy(2, 1, || ());
-        let mut flusher = exchange.collector().expect("nobody has it");
+        let mut flusher = exchange.consumer().expect("nobody has it");
         exchange.emit(&line(0, 0));
         exchange.emit_in_vain();
         assert_eq!(exchange.sealed(), 1);
-        assert!(!flusher.lie_down(), "dormant beside a full block");
+        assert!(!flusher.try_enter_dormant(), "dormant beside a full block");
         flusher.sweep();
         assert_eq!(flusher.consume(), line(0, 0));
-        DORMANT.look(flusher.lie_down());
+        DORMANT.look(flusher.try_enter_dormant());
     });
 }

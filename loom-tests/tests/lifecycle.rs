@@ -1,7 +1,7 @@
 //! The hand-off's beginning and end: start, stop, flush, and the drop of handles.
 
-use freewheel::model::Exchange;
-use freewheel_loom_tests::{check, emitter, explore, line, settle};
+use freewheel::loom_api::Exchange;
+use freewheel_loom_tests::{acknowledge, check, emitter, explore, line};
 use loom::sync::Arc;
 use loom::sync::atomic::AtomicBool;
 use loom::thread;
@@ -15,7 +15,7 @@ fn nobody_sleeps() {}
 #[test]
 fn a_flush_has_all_that_came_before_it() {
     explore("a_flush_has_all_that_came_before_it", Some(3), 110_000, || {
-        // Blocks of one line: the next line seals the one before.
+        // BlockPool of one line: the next line seals the one before.
         let exchange = Exchange::new(2, 3, 1, nobody_sleeps);
         let asked = Arc::new(AtomicBool::new(false));
         let (emitting, asks) = (exchange.clone(), Arc::clone(&asked));
@@ -25,7 +25,7 @@ fn a_flush_has_all_that_came_before_it() {
             emitting.emit(&line(0, 1));
         });
         let other = emitter(&exchange, 1, 1);
-        let mut flusher = exchange.collector().expect("nobody has it");
+        let mut flusher = exchange.consumer().expect("nobody has it");
         flusher.sweep();
         let mut received = flusher.consume();
         if asked.load(Acquire) {
@@ -37,7 +37,7 @@ fn a_flush_has_all_that_came_before_it() {
         other.join().expect("no panic");
         flusher.sweep();
         received.extend(flusher.consume());
-        assert_eq!(settle(&exchange, &received, 3), 0);
+        assert_eq!(acknowledge(&exchange, &received, 3), 0);
     });
 }
 
@@ -49,8 +49,8 @@ fn stop_and_start() {
     explore("stop_and_start", Some(4), 60_000, || {
         let exchange = Exchange::new(4, 2, 1, nobody_sleeps);
         let writer = emitter(&exchange, 0, 3);
-        let mut first = exchange.collector().expect("nobody has it");
-        assert!(exchange.collector().is_none(), "two flushers");
+        let mut first = exchange.consumer().expect("nobody has it");
+        assert!(exchange.consumer().is_none(), "two flushers");
         let stopping = thread::spawn(move || {
             first.sweep();
             let received = first.consume_some(2);
@@ -58,17 +58,17 @@ fn stop_and_start() {
             received
         });
         // Started while the other stops: refused, or it has all that is left.
-        let early = exchange.collector().map(|mut second| {
+        let early = exchange.consumer().map(|mut second| {
             second.sweep();
             second.consume()
         });
         let mut received = stopping.join().expect("no panic");
         received.extend(early.unwrap_or_default());
         writer.join().expect("no panic");
-        let mut last = exchange.collector().expect("nobody has it any more");
+        let mut last = exchange.consumer().expect("nobody has it any more");
         last.sweep();
         received.extend(last.consume());
-        assert_eq!(settle(&exchange, &received, 3), 0);
+        assert_eq!(acknowledge(&exchange, &received, 3), 0);
     });
 }
 
@@ -78,8 +78,8 @@ fn two_starts() {
     explore("two_starts", None, 2, || {
         let exchange = Exchange::new(4, 2, 1, nobody_sleeps);
         let other = exchange.clone();
-        let starter = thread::spawn(move || other.collector());
-        let here = exchange.collector();
+        let starter = thread::spawn(move || other.consumer());
+        let here = exchange.consumer();
         let there = starter.join().expect("no panic");
         assert!(here.is_some() ^ there.is_some());
     });
@@ -93,7 +93,7 @@ fn the_last_handle_is_dropped() {
     explore("the_last_handle_is_dropped", None, 200_000, || {
         let exchange = Exchange::new(2, 2, 1, nobody_sleeps);
         let writer = emitter(&exchange, 0, 2);
-        let mut flusher = exchange.collector().expect("nobody has it");
+        let mut flusher = exchange.consumer().expect("nobody has it");
         drop(exchange);
         flusher.sweep();
         check(&flusher.consume());
@@ -108,7 +108,7 @@ fn the_last_handle_is_dropped() {
 fn the_flusher_outlives_all_handles() {
     explore("the_flusher_outlives_all_handles", None, 70_000, || {
         let exchange = Exchange::new(2, 2, 1, nobody_sleeps);
-        let mut flusher = exchange.collector().expect("nobody has it");
+        let mut flusher = exchange.consumer().expect("nobody has it");
         let writer = emitter(&exchange, 0, 2);
         drop(exchange);
         flusher.sweep();

@@ -1,13 +1,13 @@
 //! The ordered queue: what keeps its order across threads.
 
-use freewheel::model::Exchange;
-use freewheel_loom_tests::{Bed, Witness, check, emitter, explore, line, settle};
+use freewheel::loom_api::Exchange;
+use freewheel_loom_tests::{Parker, Witness, acknowledge, check, emitter, explore, line};
 use loom::sync::Arc;
 use loom::sync::atomic::AtomicBool;
 use loom::thread::{self, JoinHandle};
 use std::sync::atomic::Ordering::{Acquire, Release};
 
-/// Blocks of four lines, and an ordered queue of four records, each of which rings.
+/// BlockPool of four lines, and an ordered queue of four records, each of which rings.
 fn exchange() -> Exchange {
     Exchange::new(8, 2, 1, || ())
 }
@@ -43,7 +43,7 @@ fn the_later_gauge_arrives_later() {
             }
             is_told
         });
-        let mut flusher = exchange.collector().expect("nobody has it");
+        let mut flusher = exchange.consumer().expect("nobody has it");
         flusher.sweep();
         let mut received = flusher.consume();
         first.join().expect("no panic");
@@ -51,7 +51,7 @@ fn the_later_gauge_arrives_later() {
         flusher.sweep();
         received.extend(flusher.consume());
         TOLD.look(is_told);
-        assert_eq!(settle(&exchange, &received, 2 + u64::from(is_told)), 0);
+        assert_eq!(acknowledge(&exchange, &received, 2 + u64::from(is_told)), 0);
         if is_told {
             let at = [line(1, 0), line(2, 0)].map(|line| position(&received, line));
             assert!(at[0] < at[1], "{received:?}");
@@ -59,7 +59,7 @@ fn the_later_gauge_arrives_later() {
     });
 }
 
-/// A flush waits until as many records were gathered as there were when it was called: among them
+/// A flush waits until as many records were drained as there were when it was called: among them
 /// is what was emitted before it.
 #[test]
 fn a_flush_has_the_records_that_came_before_it() {
@@ -73,7 +73,7 @@ fn a_flush_has_the_records_that_came_before_it() {
             emitting.emit_ordered(&line(0, 1));
         });
         let other = ordered_emitter(&exchange, 1, 1);
-        let mut flusher = exchange.collector().expect("nobody has it");
+        let mut flusher = exchange.consumer().expect("nobody has it");
         flusher.sweep();
         let mut received = flusher.consume();
         if asked.load(Acquire) {
@@ -88,7 +88,7 @@ fn a_flush_has_the_records_that_came_before_it() {
         other.join().expect("no panic");
         flusher.sweep();
         received.extend(flusher.consume());
-        assert_eq!(settle(&exchange, &received, 3), 0);
+        assert_eq!(acknowledge(&exchange, &received, 3), 0);
     });
 }
 
@@ -98,7 +98,7 @@ fn count_before_enqueuing() {
     explore("count_before_enqueuing", Some(3), 1_200, || {
         let exchange = exchange();
         let writer = ordered_emitter(&exchange, 0, 2);
-        let mut flusher = exchange.collector().expect("nobody has it");
+        let mut flusher = exchange.consumer().expect("nobody has it");
         flusher.sweep();
         let received = flusher.consume();
         let (accepted, _) = exchange.accepted_and_dropped();
@@ -113,9 +113,9 @@ fn count_before_enqueuing() {
 fn records_that_find_no_room_are_counted() {
     static FULL: Witness = Witness::of("there was no room");
     FULL.explore("records_that_find_no_room_are_counted", Some(2), 30_000, || {
-        // Blocks of one line: two of those, a record that waits for one, and four slots.
+        // BlockPool of one line: two of those, a record that waits for one, and four slots.
         let exchange = Exchange::new(2, 1, 1, || ());
-        let mut flusher = exchange.collector().expect("nobody has it");
+        let mut flusher = exchange.consumer().expect("nobody has it");
         ordered_emitter(&exchange, 0, 6).join().expect("no panic");
         let writers = [1, 2].map(|thread| ordered_emitter(&exchange, thread, 1));
         flusher.sweep();
@@ -127,7 +127,7 @@ fn records_that_find_no_room_are_counted() {
         }
         flusher.sweep();
         received.extend(flusher.consume());
-        FULL.look(settle(&exchange, &received, 8) > 0);
+        FULL.look(acknowledge(&exchange, &received, 8) > 0);
     });
 }
 
@@ -140,14 +140,14 @@ fn threads_make_room_for_records() {
         let exchange = exchange();
         ordered_emitter(&exchange, 0, 6).join().expect("no panic");
         assert_eq!(exchange.accepted_and_dropped(), (6, 0));
-        let mut flusher = exchange.collector().expect("nobody has it");
+        let mut flusher = exchange.consumer().expect("nobody has it");
         let writers = [1, 2].map(|thread| ordered_emitter(&exchange, thread, 1));
         flusher.sweep();
         let mut received = flusher.consume();
         writers.into_iter().for_each(|writer| writer.join().expect("no panic"));
         flusher.sweep();
         received.extend(flusher.consume());
-        BESIDE.look(settle(&exchange, &received, 8) == 0);
+        BESIDE.look(acknowledge(&exchange, &received, 8) == 0);
     });
 }
 
@@ -156,9 +156,9 @@ fn threads_make_room_for_records() {
 fn full_blocks_of_records_keep_their_order() {
     static SEVERAL: Witness = Witness::of("one sweep took several blocks");
     SEVERAL.explore("full_blocks_of_records_keep_their_order", Some(3), 1_000, || {
-        // Blocks of one line.
+        // BlockPool of one line.
         let exchange = Exchange::new(2, 3, 1, || ());
-        let mut flusher = exchange.collector().expect("nobody has it");
+        let mut flusher = exchange.consumer().expect("nobody has it");
         let writer = ordered_emitter(&exchange, 0, 4);
         flusher.sweep();
         let mut received = flusher.consume();
@@ -166,7 +166,7 @@ fn full_blocks_of_records_keep_their_order() {
         SEVERAL.look(received.is_empty());
         flusher.sweep();
         received.extend(flusher.consume());
-        assert_eq!(settle(&exchange, &received, 4), 0);
+        assert_eq!(acknowledge(&exchange, &received, 4), 0);
     });
 }
 
@@ -175,22 +175,22 @@ fn full_blocks_of_records_keep_their_order() {
 fn an_ordered_line_wakes_the_dormant() {
     static DORMANT: Witness = Witness::of("it lay dormant");
     DORMANT.explore("an_ordered_line_wakes_the_dormant", Some(3), 3_800, || {
-        let bed = Arc::new(Bed::default());
+        let bed = Arc::new(Parker::default());
         let waker = Arc::clone(&bed);
         let exchange = Exchange::with_dormancy(8, 1, move || waker.wake());
         let writer = ordered_emitter(&exchange, 0, 2);
-        let mut flusher = exchange.collector().expect("nobody has it");
+        let mut flusher = exchange.consumer().expect("nobody has it");
         let mut received = Vec::new();
         while received.len() < 4 {
             flusher.sweep();
             received.extend(flusher.consume());
-            if received.len() < 4 && flusher.lie_down() {
+            if received.len() < 4 && flusher.try_enter_dormant() {
                 bed.sleep();
                 DORMANT.look(true);
             }
         }
         writer.join().expect("no panic");
-        assert_eq!(settle(&exchange, &received, 2), 0);
+        assert_eq!(acknowledge(&exchange, &received, 2), 0);
     });
 }
 
@@ -200,9 +200,9 @@ fn an_ordered_line_wakes_the_dormant() {
 fn a_moved_record_keeps_the_flusher_up() {
     explore("a_moved_record_keeps_the_flusher_up", None, 1, || {
         let exchange = Exchange::with_dormancy(8, 1, || ());
-        let flusher = exchange.collector().expect("nobody has it");
+        let flusher = exchange.consumer().expect("nobody has it");
         (0..2).for_each(|index| exchange.emit_ordered(&line(0, index)));
-        assert!(!flusher.lie_down(), "dormant beside what was moved");
+        assert!(!flusher.try_enter_dormant(), "dormant beside what was moved");
     });
 }
 
@@ -211,23 +211,23 @@ fn a_moved_record_keeps_the_flusher_up() {
 #[test]
 fn a_record_wakes_who_sleeps() {
     explore("a_record_wakes_who_sleeps", Some(2), 7_000, || {
-        let bed = Arc::new(Bed::default());
+        let bed = Arc::new(Parker::default());
         let waker = Arc::clone(&bed);
         let exchange = Exchange::new(8, 2, 1, move || waker.wake());
         let writers = [0, 1].map(|thread| ordered_emitter(&exchange, thread, 1));
-        let mut flusher = exchange.collector().expect("nobody has it");
+        let mut flusher = exchange.consumer().expect("nobody has it");
         while flusher.gathered_and_enqueued().0 < 2 {
-            if flusher.fall_asleep() {
+            if flusher.prepare_park() {
                 bed.sleep();
             }
-            flusher.gather();
+            flusher.drain_ordered();
         }
         writers.into_iter().for_each(|writer| writer.join().expect("no panic"));
-        assert_eq!(settle(&exchange, &flusher.consume(), 2), 0);
+        assert_eq!(acknowledge(&exchange, &flusher.consume(), 2), 0);
     });
 }
 
-/// A flusher that stops leaves what it gathered, and the block that it is in the midst of, to the
+/// A flusher that stops leaves what it drained, and the block that it is in the midst of, to the
 /// next.
 #[test]
 fn what_was_gathered_is_left_to_the_next() {
@@ -235,15 +235,15 @@ fn what_was_gathered_is_left_to_the_next() {
         let exchange = exchange();
         let writer = ordered_emitter(&exchange, 0, 3);
         let counting = emitter(&exchange, 1, 1);
-        let mut flusher = exchange.collector().expect("nobody has it");
+        let mut flusher = exchange.consumer().expect("nobody has it");
         flusher.sweep();
         let mut received = flusher.consume_some(2);
         drop(flusher);
         writer.join().expect("no panic");
         counting.join().expect("no panic");
-        let mut flusher = exchange.collector().expect("nobody has it any more");
+        let mut flusher = exchange.consumer().expect("nobody has it any more");
         flusher.sweep();
         received.extend(flusher.consume());
-        assert_eq!(settle(&exchange, &received, 4), 0);
+        assert_eq!(acknowledge(&exchange, &received, 4), 0);
     });
 }

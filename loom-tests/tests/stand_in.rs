@@ -19,7 +19,7 @@
 //! and `len` counts a value from when its slot was claimed.
 
 use crossbeam_queue::ArrayQueue;
-use freewheel::model::Queue as StandIn;
+use freewheel::loom_api::Queue as StandIn;
 use freewheel_loom_tests::explore;
 use loom::cell::UnsafeCell;
 use std::collections::{BTreeSet, VecDeque};
@@ -191,7 +191,7 @@ const HISTORIES: [History; 6] = [
     },
 ];
 
-/// Numbers that no thread pushes.
+/// ThreadIds that no thread pushes.
 const FILLING: u8 = 100;
 
 impl History {

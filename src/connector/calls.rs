@@ -5,13 +5,13 @@
 //! [`Metric`](crate::Metric).
 
 use super::{Connector, Inner};
-use crate::emit::{
+use crate::encode::{
     Altered, BelowZero, Injected, Invalid, Line, Number, Scratch, Sign, Type, Value, ZERO,
     milliseconds, seconds_as_milliseconds,
 };
 use crate::metric::{
-    Amount, Change, Counter, Distribution, Elapsed, Gauge, Histogram, Kind, Less, Level,
-    Measurement, Meter, One, Seconds, Set, Target, Timing,
+    Absolute, Amount, Counter, Delta, Distribution, DurationValue, Gauge, Histogram, Kind,
+    Measurement, Meter, Negated, One, Seconds, Set, Target, Timing,
 };
 use crate::timer::Timer;
 use std::time::{Duration, Instant};
@@ -50,7 +50,7 @@ impl Connector {
         if let Some(inner) = &self.plain {
             inner.decr_by(name, amount);
         } else if self.decorated.is_some() {
-            self.decorated::<Counter>(name, Less(amount));
+            self.decorated::<Counter>(name, Negated(amount));
         }
     }
 
@@ -63,7 +63,7 @@ impl Connector {
         if let Some(inner) = &self.plain {
             inner.gauge(name, value);
         } else if self.decorated.is_some() {
-            self.decorated::<Gauge>(name, Level(value));
+            self.decorated::<Gauge>(name, Absolute(value));
         }
     }
 
@@ -74,7 +74,7 @@ impl Connector {
         if let Some(inner) = &self.plain {
             inner.gauge_delta(name, delta);
         } else if self.decorated.is_some() {
-            self.decorated::<Gauge>(name, Change(delta));
+            self.decorated::<Gauge>(name, Delta(delta));
         }
     }
 
@@ -84,7 +84,7 @@ impl Connector {
         if let Some(inner) = &self.plain {
             inner.timing(name, elapsed);
         } else if self.decorated.is_some() {
-            self.decorated::<Timing>(name, Elapsed(elapsed));
+            self.decorated::<Timing>(name, DurationValue(elapsed));
         }
     }
 

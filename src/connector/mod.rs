@@ -3,8 +3,8 @@
 mod calls;
 mod scoped;
 
-use crate::builder::{Builder, SendSettings, Shape};
-use crate::emit::{Sampling, Scope};
+use crate::builder::{Builder, FlusherConfig, ProducerConfig};
+use crate::encode::{Sampling, Scope};
 use crate::error::{BuildError, StartError};
 use crate::handoff::Exchange;
 use crate::lifecycle::Lifecycle;
@@ -146,12 +146,12 @@ impl Connector {
         Self { plain: None, decorated: None }
     }
 
-    pub(crate) fn new(settings: SendSettings, shape: Shape) -> Self {
+    pub(crate) fn new(settings: FlusherConfig, shape: ProducerConfig) -> Self {
         let wake = Arc::new(Wake::default());
         let ring = Arc::clone(&wake);
         let wakes = Box::new(move || ring.call());
         let exchange = Exchange::new(shape.block_size, shape.blocks, shape.ring_at, wakes);
-        let exchange = Arc::new(exchange.with_longest(shape.longest));
+        let exchange = Arc::new(exchange.with_max_line(shape.max_line));
         let shared = Shared {
             exchange: Arc::clone(&exchange),
             settings,

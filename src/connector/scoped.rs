@@ -1,7 +1,7 @@
 //! Connectors made from others, and metrics made from connectors.
 
 use super::{Connector, Inner, Scoped};
-use crate::emit::{NoTags, Scope};
+use crate::encode::{NoTags, Scope};
 use crate::metric::{Counter, Kind, Metric};
 use std::sync::Arc;
 

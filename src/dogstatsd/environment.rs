@@ -33,7 +33,7 @@
 //! So is external data of more than 256 bytes, which would leave lines no room.
 
 use crate::builder::Protocol;
-use crate::emit::Cardinality;
+use crate::encode::Cardinality;
 use crate::endpoint::{self, Endpoint};
 use crate::error::{BuildError, quoted};
 use crate::settings::warn;

@@ -20,7 +20,7 @@ pub use service_check::{ServiceCheck, Status};
 
 use crate::builder::{Builder, Framing, Protocol};
 use crate::connector::{Connector, Inner};
-use crate::emit::{self, Dialect, Invalid, Unsupported};
+use crate::encode::{self, Dialect, Invalid, Unsupported};
 use crate::error::BuildError;
 use environment::Environment;
 use origin::Origin;
@@ -111,7 +111,7 @@ fn builder(environment: Environment, detect: impl FnOnce() -> Option<Origin>) ->
     }
     let container_id =
         origin_detection.then(detect).flatten().map(|container| container.to_string());
-    builder.detected(emit::Origin { container_id, external_data, cardinality })
+    builder.detected(encode::Origin { container_id, external_data, cardinality })
 }
 
 fn emit(
@@ -155,7 +155,7 @@ mod tests {
 
     fn from_here(builder: Builder) -> Builder {
         let container_id = Some("ci-c0ffee".to_owned());
-        builder.detected(emit::Origin { container_id, ..emit::Origin::default() })
+        builder.detected(encode::Origin { container_id, ..encode::Origin::default() })
     }
 
     #[test]
@@ -181,10 +181,10 @@ mod tests {
         ];
         let expected = Connector::builder("agent").port(9125).protocol(Protocol::Udp);
         let expected = expected.dialect(Dialect::DogStatsD).tag("env", "prod").tag("team", "a");
-        let origin = emit::Origin {
+        let origin = encode::Origin {
             container_id: Some("ci-c0ffee".to_owned()),
             external_data: Some("it-x".to_owned()),
-            cardinality: Some(emit::Cardinality::Low),
+            cardinality: Some(encode::Cardinality::Low),
         };
         assert_same(&built(&variables), &expected.detected(origin));
     }

@@ -2,17 +2,17 @@
 //!
 //! ```text
 //!              ring                      ring: wakes
-//!   QUIET ------------> RUNG <------------------------ ASLEEP
+//!   QUIET ------------> RUNG <------------------------ PARKED
 //!   ^ ^ |    answer      |                              |  ^
 //!   | +-|----------------+                              |  |
 //!   |   |    answer, where it woke by itself: a tick    |  |
 //!   +---|-----------------------------------------------+  |
-//!       |    fall_asleep                                   |
+//!       |    prepare_park                                   |
 //!       +--------------------------------------------------+
 //! ```
 //!
 //! Both sides only read-modify-write the one state, so that one of them is first: either
-//! the flusher finds RUNG and stays awake, or the ringer finds ASLEEP and wakes it. A fence
+//! the flusher finds RUNG and stays awake, or the ringer finds PARKED and wakes it. A fence
 //! would do as well, but not every tool that checks this crate understands fences.
 
 use crate::sync::{AtomicU8, Wake};
@@ -23,7 +23,7 @@ const QUIET: u8 = 0;
 /// Somebody rang: there is something to sweep.
 const RUNG: u8 = 1;
 /// The flusher sleeps; the next ring must wake it.
-const ASLEEP: u8 = 2;
+const PARKED: u8 = 2;
 
 pub(crate) struct Bell {
     state: AtomicU8,
@@ -39,9 +39,9 @@ impl Bell {
     /// Called after something was made ready for the flusher.
     pub(crate) fn ring(&self) {
         // ORDERING: Release, pairs with the Acquire in `answer` (or the failing exchange in
-        // `fall_asleep` that leads there): who answers sees what was made ready.
+        // `prepare_park` that leads there): who answers sees what was made ready.
         // Model: ring_and_answer.
-        if self.state.swap(RUNG, Release) == ASLEEP {
+        if self.state.swap(RUNG, Release) == PARKED {
             (self.wake)();
         }
     }
@@ -58,11 +58,11 @@ impl Bell {
     }
 
     /// Whether the flusher may sleep: not if somebody rang since it last answered.
-    pub(crate) fn fall_asleep(&self) -> bool {
+    pub(crate) fn prepare_park(&self) -> bool {
         // ORDERING: Relaxed. Nothing is handed over here: what the ringer made ready is
         // taken after `answer`.
-        match self.state.compare_exchange(QUIET, ASLEEP, Relaxed, Relaxed) {
-            Ok(_) | Err(ASLEEP) => true,
+        match self.state.compare_exchange(QUIET, PARKED, Relaxed, Relaxed) {
+            Ok(_) | Err(PARKED) => true,
             Err(_) => false,
         }
     }

@@ -1,4 +1,4 @@
-//! Blocks: the memory that two threads touch, and all the `unsafe` of the crate.
+//! BlockPool: the memory that two threads touch, and all the `unsafe` of the crate.
 //!
 //! A block is filled by one thread and read by the flusher, at the same time:
 //!
@@ -7,30 +7,30 @@
 //!           0                        published              len
 //! ```
 //!
-//! Rights are values. A [`Pen`] is the right to append to a block, a [`Sealed`] the
+//! Rights are values. A [`BlockWriter`] is the right to append to a block, a [`SealedBlock`] the
 //! right to hand it on when all was read; each block has exactly one of the two, so
-//! moving it is the hand-off. A [`Glimpse`] may be held by many: it gives access to
-//! published bytes alone, and only against the [`Reader`], of which there is one.
+//! moving it is the hand-off. A [`BlockView`] may be held by many: it gives access to
+//! published bytes alone, and only against the [`ReadPermit`], of which there is one.
 //!
 //! The invariants that every `unsafe` below rests on:
 //!
-//! 1. **Alive.** A block is freed when its [`Blocks`] is dropped, and not before. Every
-//!    handle is kept in the `Exchange` that owns the `Blocks`, or in the `Collector`
+//! 1. **Alive.** A block is freed when its [`BlockPool`] is dropped, and not before. Every
+//!    handle is kept in the `Exchange` that owns the `BlockPool`, or in the `Consumer`
 //!    that keeps that `Exchange` alive.
 //! 2. **One writer.** Bytes from `published` on are touched by the holder of the block's
-//!    `Pen` alone. `Pen` is not `Clone`, and appending takes `&mut Pen`. Between two lines it lies in
-//!    the [`Rest`] of its thread's place, which lends it for a [`Turn`] of that thread.
-//! 3. **Published bytes are frozen.** `published` only grows while a `Pen` exists. It goes
-//!    back to 0 in [`Sealed::recycle`] alone, which takes `&mut Reader`: then no slice
-//!    read through `&Reader` is alive. Both check that it is the block's own `Reader`.
+//!    `BlockWriter` alone. `BlockWriter` is not `Clone`, and appending takes `&mut BlockWriter`. Between two lines it lies in
+//!    the [`WriterCell`] of its thread's place, which lends it for a [`ThreadGuard`] of that thread.
+//! 3. **Published bytes are frozen.** `published` only grows while a `BlockWriter` exists. It goes
+//!    back to 0 in [`SealedBlock::recycle`] alone, which takes `&mut ReadPermit`: then no slice
+//!    read through `&ReadPermit` is alive. Both check that it is the block's own `ReadPermit`.
 //!
-//! The types keep 2 and 3, and an assertion where they cannot; but that a thread uses the `Rest` of its
-//! own place is up to `Places`. They do not keep 1: that would cost every line a reference count, or
+//! The types keep 2 and 3, and an assertion where they cannot; but that a thread uses the `WriterCell` of its
+//! own place is up to `ThreadSlots`. They do not keep 1: that would cost every line a reference count, or
 //! `unsafe` a place outside of this file.
 
 #![allow(unsafe_code)]
 
-use crate::sync::{AtomicPtr, AtomicUsize, Turn, Watch};
+use crate::sync::{AccessTracker, AtomicPtr, AtomicUsize, ThreadGuard};
 use crossbeam_queue::SegQueue;
 use crossbeam_utils::CachePadded;
 use std::cell::UnsafeCell;
@@ -45,12 +45,12 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 pub(crate) const MARGIN: usize = 64;
 
 struct Block {
-    /// Whose `Reader` may read it.
+    /// Whose `ReadPermit` may read it.
     of: u64,
     /// How many bytes the flusher may read: whole lines.
     published: AtomicUsize,
     bytes: Box<[UnsafeCell<u8>]>,
-    watch: Watch,
+    watch: AccessTracker,
     /// How many of them the flusher has taken. Only the flusher touches it: on a cache line of
     /// its own, away from what the writer uses at every line.
     flushed: CachePadded<AtomicUsize>,
@@ -73,63 +73,63 @@ impl Deref for Handle {
     type Target = Block;
     #[inline(always)]
     fn deref(&self) -> &Block {
-        // SAFETY: made from a leaked box in `Blocks::make`, and alive by invariant 1.
+        // SAFETY: made from a leaked box in `BlockPool::make`, and alive by invariant 1.
         unsafe { self.0.as_ref() }
     }
 }
 
 /// All blocks of one exchange, the one place that makes and frees them.
-pub(crate) struct Blocks {
+pub(crate) struct BlockPool {
     id: u64,
     block_size: usize,
     /// How many more may be made for all threads together.
-    allowance: AtomicUsize,
+    budget: AtomicUsize,
     made: SegQueue<Handle>,
 }
 
-/// The right to read published bytes and to recycle blocks. One for each `Blocks`.
-pub(crate) struct Reader {
+/// The right to read published bytes and to recycle blocks. One for each `BlockPool`.
+pub(crate) struct ReadPermit {
     of: u64,
 }
 
-impl Blocks {
-    pub(crate) fn new(block_size: usize, allowance: usize) -> (Self, Reader) {
+impl BlockPool {
+    pub(crate) fn new(block_size: usize, budget: usize) -> (Self, ReadPermit) {
         static IDS: AtomicU64 = AtomicU64::new(0);
         // ORDERING: Relaxed. A read-modify-write gives each number out once.
         let id = IDS.fetch_add(1, Relaxed);
-        let allowance = AtomicUsize::new(allowance);
-        (Self { id, block_size, allowance, made: SegQueue::new() }, Reader { of: id })
+        let budget = AtomicUsize::new(budget);
+        (Self { id, block_size, budget, made: SegQueue::new() }, ReadPermit { of: id })
     }
 
     pub(crate) fn block_size(&self) -> usize {
         self.block_size
     }
 
-    /// A block outside the allowance: the one that a thread brings.
-    pub(crate) fn make(&self) -> Pen {
+    /// A block outside the budget: the one that a thread brings.
+    pub(crate) fn make(&self) -> BlockWriter {
         let block = Box::new(Block {
             of: self.id,
             published: AtomicUsize::new(0),
             bytes: (0..self.block_size + MARGIN).map(|_| UnsafeCell::new(0)).collect(),
-            watch: Watch::new(self.block_size),
+            watch: AccessTracker::new(self.block_size),
             flushed: CachePadded::new(AtomicUsize::new(0)),
         });
         let handle = Handle(NonNull::from(Box::leak(block)));
         self.made.push(handle);
-        Pen { block: handle, published: 0 }
+        BlockWriter { block: handle, published: 0 }
     }
 
-    /// A block within the allowance, made when it is first needed.
-    pub(crate) fn make_allowed(&self) -> Option<Pen> {
+    /// A block within the budget, made when it is first needed.
+    pub(crate) fn allocate_within_budget(&self) -> Option<BlockWriter> {
         // ORDERING: Relaxed. Nothing is read on the strength of this number; a
         // read-modify-write gives each unit of it out once.
         let take_one = |left: usize| left.checked_sub(1);
-        self.allowance.fetch_update(Relaxed, Relaxed, take_one).ok()?;
+        self.budget.fetch_update(Relaxed, Relaxed, take_one).ok()?;
         Some(self.make())
     }
 }
 
-impl Drop for Blocks {
+impl Drop for BlockPool {
     fn drop(&mut self) {
         while let Some(handle) = self.made.pop() {
             // SAFETY: leaked in `make` and in `made` once; by invariant 1 no handle is
@@ -144,12 +144,12 @@ impl Drop for Blocks {
 /// It keeps its own copy of the length: faster than to load what it stored itself, and
 /// loom, which remembers only the last access to an atomic, would forget the flusher's
 /// loads if the writer's came between them and its store, and not reorder them.
-pub(crate) struct Pen {
+pub(crate) struct BlockWriter {
     block: Handle,
     published: usize,
 }
 
-impl Pen {
+impl BlockWriter {
     /// Lets `fill` write into the unpublished rest of the block, [`MARGIN`] included, and
     /// publishes as much as it says that it wrote: whole lines, or nothing.
     #[inline(always)]
@@ -165,7 +165,7 @@ impl Pen {
         assert!(written <= room - MARGIN, "more written than there was room for");
         block.watch.writes(self.published, self.published + written);
         self.published += written;
-        // ORDERING: Release, pairs with the Acquire load in `Glimpse::published`: who sees
+        // ORDERING: Release, pairs with the Acquire load in `BlockView::published`: who sees
         // the length sees the bytes. Model: publish_and_read.
         block.published.store(self.published, Release);
         result
@@ -177,13 +177,13 @@ impl Pen {
     }
 
     /// What it has appended, to be read.
-    pub(crate) fn glimpse(&self) -> Glimpse {
-        Glimpse(self.block)
+    pub(crate) fn view(&self) -> BlockView {
+        BlockView(self.block)
     }
 
     /// Ends the block: from here on it is the flusher's.
-    pub(crate) fn seal(self) -> Sealed {
-        Sealed(self.block)
+    pub(crate) fn seal(self) -> SealedBlock {
+        SealedBlock(self.block)
     }
 }
 
@@ -191,34 +191,34 @@ impl Pen {
 ///
 /// Its words are the thread's alone, and no atomics of loom's, which would have more to explore.
 #[derive(Default)]
-pub(crate) struct Rest {
+pub(crate) struct WriterCell {
     block: std::sync::atomic::AtomicPtr<Block>,
     published: std::sync::atomic::AtomicUsize,
     /// Of the whole of it: one thread at a time has it.
-    watch: Watch,
+    watch: AccessTracker,
 }
 
 /// The pen, lent until this is dropped.
-pub(crate) struct Lent<'a> {
-    rest: &'a Rest,
-    pen: Pen,
+pub(crate) struct WriterGuard<'a> {
+    rest: &'a WriterCell,
+    pen: BlockWriter,
 }
 
-impl Rest {
+impl WriterCell {
     /// The thread's pen. None before it has one.
     #[inline(always)]
-    pub(super) fn lend<'a>(&'a self, _turn: &'a mut Turn) -> Option<Lent<'a>> {
+    pub(super) fn lend<'a>(&'a self, _turn: &'a mut ThreadGuard) -> Option<WriterGuard<'a>> {
         self.watch.writes(0, 1);
         // ORDERING: Relaxed, both. This thread's alone; its number orders them before the next
         // thread's.
         let block = NonNull::new(self.block.load(Relaxed))?;
         let published = self.published.load(Relaxed);
-        Some(Lent { rest: self, pen: Pen { block: Handle(block), published } })
+        Some(WriterGuard { rest: self, pen: BlockWriter { block: Handle(block), published } })
     }
 
     /// Lays down a pen in the place of the one that lay there, which is returned.
-    pub(super) fn replace(&self, turn: &mut Turn, pen: Pen) -> Option<Pen> {
-        let before = self.lend(turn).map(|lent| Pen { ..lent.pen });
+    pub(super) fn replace(&self, turn: &mut ThreadGuard, pen: BlockWriter) -> Option<BlockWriter> {
+        let before = self.lend(turn).map(|lent| BlockWriter { ..lent.pen });
         // ORDERING: Relaxed, both. As in `lend`.
         self.block.store(pen.block.0.as_ptr(), Relaxed);
         self.published.store(pen.published, Relaxed);
@@ -226,21 +226,21 @@ impl Rest {
     }
 }
 
-impl Deref for Lent<'_> {
-    type Target = Pen;
-    fn deref(&self) -> &Pen {
+impl Deref for WriterGuard<'_> {
+    type Target = BlockWriter;
+    fn deref(&self) -> &BlockWriter {
         &self.pen
     }
 }
 
-impl DerefMut for Lent<'_> {
+impl DerefMut for WriterGuard<'_> {
     #[inline(always)]
-    fn deref_mut(&mut self) -> &mut Pen {
+    fn deref_mut(&mut self) -> &mut BlockWriter {
         &mut self.pen
     }
 }
 
-impl Drop for Lent<'_> {
+impl Drop for WriterGuard<'_> {
     #[inline(always)]
     fn drop(&mut self) {
         // ORDERING: Relaxed. As in `lend`.
@@ -249,36 +249,36 @@ impl Drop for Lent<'_> {
 }
 
 /// The right to a block that nobody appends to.
-pub(crate) struct Sealed(Handle);
+pub(crate) struct SealedBlock(Handle);
 
-impl Sealed {
-    pub(crate) fn glimpse(&self) -> Glimpse {
-        Glimpse(self.0)
+impl SealedBlock {
+    pub(crate) fn view(&self) -> BlockView {
+        BlockView(self.0)
     }
 
     /// Empties the block for its next writer.
     ///
     /// # Panics
     /// If it is not the reader of this block.
-    pub(crate) fn recycle(self, reader: &mut Reader) -> Pen {
+    pub(crate) fn recycle(self, reader: &mut ReadPermit) -> BlockWriter {
         reader.check(&self.0);
         self.0.watch.writes(0, self.0.bytes.len() - MARGIN);
         // ORDERING: Relaxed, both. The next writer gets the pen through a queue, which
-        // orders these before it; a stale glimpse is the flusher's own, this thread's.
+        // orders these before it; a stale view is the flusher's own, this thread's.
         self.0.flushed.store(0, Relaxed);
         self.0.published.store(0, Relaxed);
-        Pen { block: self.0, published: 0 }
+        BlockWriter { block: self.0, published: 0 }
     }
 }
 
 /// A look at a block that another thread may be appending to.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Glimpse(Handle);
+pub(crate) struct BlockView(Handle);
 
-impl Glimpse {
+impl BlockView {
     /// How many bytes are published by now.
     pub(crate) fn published(&self) -> usize {
-        // ORDERING: Acquire, pairs with the Release store in `Pen::append`.
+        // ORDERING: Acquire, pairs with the Release store in `BlockWriter::append`.
         // Model: publish_and_read.
         self.0.published.load(Acquire)
     }
@@ -287,14 +287,14 @@ impl Glimpse {
     ///
     /// # Panics
     /// If bytes beyond what is published are asked for, or it is not the reader of this block.
-    pub(crate) fn bytes<'r>(&self, reader: &'r Reader, from: usize, to: usize) -> &'r [u8] {
+    pub(crate) fn bytes<'r>(&self, reader: &'r ReadPermit, from: usize, to: usize) -> &'r [u8] {
         reader.check(&self.0);
         assert!(from <= to && to <= self.published(), "read beyond what is published");
         self.0.watch.reads(from, to);
         let start = UnsafeCell::raw_get(self.0.bytes.as_ptr());
         // SAFETY: within the block and published, by the assertion: nobody writes there
-        // until `recycle` (invariant 3), which needs the `Reader` that `'r` borrows. The block
-        // outlives `'r`: the `Reader` is kept where the handles are (invariant 1).
+        // until `recycle` (invariant 3), which needs the `ReadPermit` that `'r` borrows. The block
+        // outlives `'r`: the `ReadPermit` is kept where the handles are (invariant 1).
         unsafe { std::slice::from_raw_parts(start.add(from), to - from) }
     }
 
@@ -308,7 +308,7 @@ impl Glimpse {
     ///
     /// # Panics
     /// If it is not the reader of this block.
-    pub(crate) fn take_up_to(&self, reader: &mut Reader, to: usize) -> usize {
+    pub(crate) fn take_up_to(&self, reader: &mut ReadPermit, to: usize) -> usize {
         reader.check(&self.0);
         // ORDERING: Relaxed, both. The flusher's alone; the flusher moves between threads
         // through a mutex.
@@ -320,7 +320,7 @@ impl Glimpse {
     }
 }
 
-impl Reader {
+impl ReadPermit {
     fn check(&self, block: &Block) {
         assert_eq!(self.of, block.of, "another exchange's reader");
     }
@@ -328,10 +328,10 @@ impl Reader {
 
 /// Where a thread shows which block it is appending to.
 #[derive(Default)]
-pub(crate) struct Window(AtomicPtr<Block>);
+pub(crate) struct CurrentBlock(AtomicPtr<Block>);
 
-impl Window {
-    pub(crate) fn show(&self, block: Glimpse) {
+impl CurrentBlock {
+    pub(crate) fn show(&self, block: BlockView) {
         // ORDERING: Release, pairs with the Acquire load in `look`: who sees the next block
         // in the window sees that the one before was pushed to `sealed`, and so cannot
         // deliver the newer lines first; and that it was made. Model: a_place_is_reused.
@@ -339,13 +339,13 @@ impl Window {
     }
 
     /// None before the thread's first line.
-    pub(crate) fn look(&self) -> Option<Glimpse> {
+    pub(crate) fn look(&self) -> Option<BlockView> {
         // ORDERING: Acquire, pairs with the Release store in `show`.
         // Model: a_place_is_reused.
         let shown = self.0.load(Acquire);
         // A block of this exchange: `show` is given no other. So what `Deref` rests on holds
         // here too.
-        NonNull::new(shown).map(|block| Glimpse(Handle(block)))
+        NonNull::new(shown).map(|block| BlockView(Handle(block)))
     }
 }
 
@@ -356,29 +356,29 @@ mod tests {
     #[test]
     #[should_panic(expected = "another exchange's reader")]
     fn a_block_is_not_read_by_another_exchange() {
-        let ((blocks, _), (_others, reader)) = (Blocks::new(8, 0), Blocks::new(8, 0));
-        blocks.make().seal().glimpse().bytes(&reader, 0, 0);
+        let ((blocks, _), (_others, reader)) = (BlockPool::new(8, 0), BlockPool::new(8, 0));
+        blocks.make().seal().view().bytes(&reader, 0, 0);
     }
 
     #[test]
     #[should_panic(expected = "another exchange's reader")]
     fn a_block_is_not_recycled_by_another_exchange() {
-        let ((blocks, _), (_others, mut reader)) = (Blocks::new(8, 0), Blocks::new(8, 0));
+        let ((blocks, _), (_others, mut reader)) = (BlockPool::new(8, 0), BlockPool::new(8, 0));
         blocks.make().seal().recycle(&mut reader);
     }
 
     #[test]
     #[should_panic(expected = "another exchange's reader")]
     fn a_block_is_not_taken_by_another_exchange() {
-        let ((blocks, _), (_others, mut reader)) = (Blocks::new(8, 0), Blocks::new(8, 0));
-        blocks.make().seal().glimpse().take_up_to(&mut reader, 0);
+        let ((blocks, _), (_others, mut reader)) = (BlockPool::new(8, 0), BlockPool::new(8, 0));
+        blocks.make().seal().view().take_up_to(&mut reader, 0);
     }
 
     /// Into the margin: what is there is for nobody to read.
     #[test]
     #[should_panic(expected = "more written than there was room for")]
     fn no_more_is_published_than_there_is_room_for() {
-        let (blocks, _) = Blocks::new(8, 0);
+        let (blocks, _) = BlockPool::new(8, 0);
         let mut pen = blocks.make();
         pen.append(|_| (8, ()));
         pen.append(|_| (1, ()));
@@ -387,18 +387,18 @@ mod tests {
     #[test]
     #[should_panic(expected = "read beyond what is published")]
     fn nothing_is_read_that_is_not_published() {
-        let (blocks, reader) = Blocks::new(8, 0);
+        let (blocks, reader) = BlockPool::new(8, 0);
         let mut pen = blocks.make();
         pen.append(|_| (2, ()));
-        pen.seal().glimpse().bytes(&reader, 0, 3);
+        pen.seal().view().bytes(&reader, 0, 3);
     }
 
     #[test]
     #[should_panic(expected = "read beyond what is published")]
     fn nothing_is_read_that_ends_before_it_begins() {
-        let (blocks, reader) = Blocks::new(8, 0);
+        let (blocks, reader) = BlockPool::new(8, 0);
         let mut pen = blocks.make();
         pen.append(|_| (2, ()));
-        pen.seal().glimpse().bytes(&reader, 2, 1);
+        pen.seal().view().bytes(&reader, 2, 1);
     }
 }

@@ -8,7 +8,7 @@
 //!         TICKING                           DORMANT
 //!            ^                                 |
 //!            +---------------------------------+
-//!                 rouse: the first to publish
+//!                 wake_dormant: the first to publish
 //! ```
 //!
 //! Each side writes, and then reads what the other writes: a caller publishes its line and looks

@@ -14,24 +14,24 @@
 
 mod bell;
 mod block;
-mod collector;
+mod consumer;
 mod dormancy;
 mod exchange;
-mod lane;
 mod ordered;
-mod places;
+mod producer;
 mod record;
+mod send_window;
 #[cfg(test)]
 mod stress;
-mod taken;
+mod thread_slots;
 
 pub(crate) use block::MARGIN;
-pub(crate) use collector::Collector;
-pub(crate) use exchange::{Emitted, Exchange, WriteLine, Written};
-pub(crate) use lane::SoleWriterTally;
-pub use lane::Tally;
+pub(crate) use consumer::Consumer;
+pub(crate) use exchange::{EncodeLine, Exchange, ProducerCounts, WriteOutcome};
+pub(crate) use producer::SingleWriterTally;
+pub use producer::Tally;
 #[cfg(all(loom, feature = "__loom"))]
 pub(crate) use {
     bell::Bell,
-    block::{Blocks, Glimpse, Pen, Reader},
+    block::{BlockPool, BlockView, BlockWriter, ReadPermit},
 };

@@ -9,15 +9,15 @@
 //! To move records is to copy them, oldest first, into a block like those of threads. One at a time does it:
 //! threads only try the mutex, and the flusher waits for a thread that is at it.
 
-use super::block::{Pen, Sealed};
+use super::block::{BlockWriter, SealedBlock};
 use super::exchange::Exchange;
 use super::record::Record;
-use crate::sync::{ArrayQueue, FEWEST_RECORDS, Mutex, Watch};
+use crate::sync::{AccessTracker, ArrayQueue, MIN_RECORDS, Mutex};
 use std::collections::VecDeque;
 
-pub(super) struct Ordered {
+pub(super) struct OrderedQueue {
     queue: ArrayQueue<Record>,
-    moved: Mutex<Moved>,
+    moved: Mutex<OrderedBlocks>,
     /// So many records are worth waking the flusher for; fewer wait for its tick.
     ring_at: usize,
     /// When there are so many, threads move some themselves.
@@ -26,28 +26,28 @@ pub(super) struct Ordered {
 
 /// Where records go.
 #[derive(Default)]
-pub(super) struct Moved {
+pub(super) struct OrderedBlocks {
     /// A block beside the capacity, as those that threads bring.
-    pen: Option<Pen>,
-    /// Blocks that were full, oldest first, until the flusher takes them.
-    full: VecDeque<Sealed>,
+    pen: Option<BlockWriter>,
+    /// BlockPool that were full, oldest first, until the flusher takes them.
+    full: VecDeque<SealedBlock>,
     /// The oldest record, which found no room in a block.
     held: Option<Record>,
     /// How many were moved, since the beginning.
     count: u64,
-    watch: Watch,
+    watch: AccessTracker,
 }
 
 /// What a thread moves at a time: as many as it takes a few microseconds.
 const SOME: usize = 64;
 
-impl Ordered {
+impl OrderedQueue {
     /// With so many slots, or the fewest that there may be.
     pub(super) fn new(records: usize) -> Self {
-        let records = records.max(FEWEST_RECORDS);
+        let records = records.max(MIN_RECORDS);
         Self {
             queue: ArrayQueue::new(records),
-            moved: Mutex::new(Moved::default()),
+            moved: Mutex::new(OrderedBlocks::default()),
             ring_at: records.div_ceil(8),
             move_at: records / 2,
         }
@@ -95,7 +95,7 @@ impl Ordered {
 
     /// Moves what is in the queue by now, as far as there are blocks. For the flusher alone, which takes
     /// what was moved.
-    pub(super) fn move_all(&self, exchange: &Exchange, take: impl FnOnce(&mut Moved)) {
+    pub(super) fn move_all(&self, exchange: &Exchange, take: impl FnOnce(&mut OrderedBlocks)) {
         let mut moved = self.moved.lock().unwrap_or_else(|poison| poison.into_inner());
         moved.fill(&self.queue, exchange, self.queue.len());
         take(&mut moved);
@@ -104,7 +104,7 @@ impl Ordered {
     /// Whether nothing is in the queue, nor was moved and not taken.
     pub(super) fn is_empty(&self) -> bool {
         let moved = self.moved.lock().unwrap_or_else(|poison| poison.into_inner());
-        let is_taken = |pen: &Pen| !pen.glimpse().has_untaken();
+        let is_taken = |pen: &BlockWriter| !pen.view().has_untaken();
         self.queue.is_empty()
             && moved.held.is_none()
             && moved.full.is_empty()
@@ -118,7 +118,7 @@ impl Ordered {
     }
 }
 
-impl Moved {
+impl OrderedBlocks {
     /// Moves at most so many records.
     fn fill(&mut self, queue: &ArrayQueue<Record>, exchange: &Exchange, most: usize) {
         self.watch.writes(0, 1);
@@ -136,11 +136,11 @@ impl Moved {
     fn append(&mut self, lines: &[u8], exchange: &Exchange) -> bool {
         if self.pen.as_ref().is_none_or(|pen| pen.room() < lines.len()) {
             let fresh = match self.pen {
-                Some(_) => exchange.empty_block(),
+                Some(_) => exchange.take_empty_block(),
                 None => Some(exchange.blocks.make()),
             };
             let Some(fresh) = fresh else { return false };
-            self.full.extend(self.pen.replace(fresh).map(Pen::seal));
+            self.full.extend(self.pen.replace(fresh).map(BlockWriter::seal));
         }
         let pen = self.pen.as_mut().expect("put there above");
         pen.append(|room| {
@@ -151,12 +151,12 @@ impl Moved {
     }
 
     /// The oldest full block that was not taken yet.
-    pub(super) fn next_full(&mut self) -> Option<Sealed> {
+    pub(super) fn next_full(&mut self) -> Option<SealedBlock> {
         self.full.pop_front()
     }
 
     /// The block that is being filled.
-    pub(super) fn open(&self) -> Option<&Pen> {
+    pub(super) fn open(&self) -> Option<&BlockWriter> {
         self.pen.as_ref()
     }
 

@@ -13,7 +13,7 @@ pub(super) enum Record {
 }
 
 impl Record {
-    /// The longest that is kept in the queue itself.
+    /// The max_line that is kept in the queue itself.
     pub(super) const SHORT: usize = 246;
 
     /// What a slot of the queue takes: the record and the queue's own word.

@@ -5,7 +5,7 @@
 //! `FREEWHEEL_STRESS_SECONDS` says. Threads share nothing but the exchange while they emit:
 //! whatever else they synchronised by would hide what the exchange forgets.
 
-use super::{Collector, Emitted, Exchange, MARGIN, Tally, WriteLine, Written};
+use super::{Consumer, EncodeLine, Exchange, MARGIN, ProducerCounts, Tally, WriteOutcome};
 use bytes::{Buf, BufMut};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -40,12 +40,12 @@ fn parse(line: &str) -> (u32, u32) {
     (thread, index)
 }
 
-impl WriteLine for &str {
+impl EncodeLine for &str {
     fn lines(&self) -> u64 {
         1
     }
 
-    fn write_usual(&self, room: &mut [u8]) -> usize {
+    fn write_fast(&self, room: &mut [u8]) -> usize {
         if self.len() + MARGIN > room.len() {
             return 0;
         }
@@ -53,10 +53,10 @@ impl WriteLine for &str {
         self.len()
     }
 
-    fn write(&self, room: &mut [u8]) -> Written {
-        match self.write_usual(room) {
-            0 => Written::NoRoom(self.len()),
-            bytes => Written::Line { bytes, altered: false },
+    fn write(&self, room: &mut [u8]) -> WriteOutcome {
+        match self.write_fast(room) {
+            0 => WriteOutcome::NoRoom(self.len()),
+            bytes => WriteOutcome::Line { bytes, altered: false },
         }
     }
 }
@@ -82,18 +82,18 @@ fn sum(tallies: impl IntoIterator<Item = Tally>) -> Tally {
 
 /// Sweeps, and consumes as many bytes as `share` picks from what there is: lines are cut.
 fn collect(
-    collector: &mut Collector,
+    consumer: &mut Consumer,
     exchange: &Exchange,
     share: impl FnOnce(usize) -> usize,
 ) -> Vec<u8> {
-    collector.sweep();
-    assert!(collector.runs().all(|run| run.ends_with(b"\n")), "a run ends within a line");
-    let taken = collector.consumed() + collector.remaining() as u64;
+    consumer.sweep();
+    assert!(consumer.runs().all(|run| run.ends_with(b"\n")), "a run ends within a line");
+    let taken = consumer.consumed() + consumer.remaining() as u64;
     assert!(taken <= exchange.emitted().accepted.bytes, "published before it was counted");
     let mut received = Vec::new();
-    let share = share(collector.remaining());
-    received.put((&mut *collector).take(share));
-    collector.settle(share);
+    let share = share(consumer.remaining());
+    received.put((&mut *consumer).take(share));
+    consumer.acknowledge(share);
     received
 }
 
@@ -125,7 +125,7 @@ fn check(received: &[u8]) -> Tally {
 
 /// Checks the account, when all was collected: what was accepted arrived, and what was not is
 /// counted.
-fn settle(exchange: &Exchange, received: &[u8], emitted: Tally) -> Emitted {
+fn acknowledge(exchange: &Exchange, received: &[u8], emitted: Tally) -> ProducerCounts {
     let account = exchange.emitted();
     assert_eq!(check(received), account.accepted);
     assert_eq!(account.accepted + account.full + account.oversize, emitted);
@@ -149,8 +149,8 @@ fn exchange(block_size: usize, blocks: usize) -> Arc<Exchange> {
     Arc::new(Exchange::new(block_size, blocks, 1, Box::new(|| ())))
 }
 
-fn collector(exchange: &Arc<Exchange>) -> Collector {
-    Exchange::collector(exchange).expect("nobody has it")
+fn consumer(exchange: &Arc<Exchange>) -> Consumer {
+    Exchange::consumer(exchange).expect("nobody has it")
 }
 
 /// Collects part after part while the emitters are at work, and then the rest.
@@ -159,23 +159,23 @@ fn collect_until_the_end(
     random: &mut u64,
     emitters: Vec<ScopedJoinHandle<'_, Tally>>,
 ) -> (Vec<u8>, Tally) {
-    let (mut collector, mut received) = (collector(exchange), Vec::new());
+    let (mut consumer, mut received) = (consumer(exchange), Vec::new());
     while !emitters.iter().all(ScopedJoinHandle::is_finished) {
-        received.append(&mut collect(&mut collector, exchange, some(random)));
+        received.append(&mut collect(&mut consumer, exchange, some(random)));
     }
     let emitted = sum(emitters.into_iter().map(|emitter| emitter.join().expect("no panic")));
-    received.append(&mut collect(&mut collector, exchange, all));
+    received.append(&mut collect(&mut consumer, exchange, all));
     (received, emitted)
 }
 
 /// Three threads emit so many lines each while they are collected part by part.
-fn churn(exchange: &Arc<Exchange>, mut random: u64, lines: u32) -> Emitted {
+fn churn(exchange: &Arc<Exchange>, mut random: u64, lines: u32) -> ProducerCounts {
     let together = &Barrier::new(3);
     thread::scope(|scope| {
         let emitter = |thread| scope.spawn(move || emit(exchange, together, thread, 0..lines));
         let emitters = (0..3).map(emitter).collect();
         let (received, emitted) = collect_until_the_end(exchange, &mut random, emitters);
-        settle(exchange, &received, emitted)
+        acknowledge(exchange, &received, emitted)
     })
 }
 
@@ -209,12 +209,12 @@ fn threads_come_and_go_while_they_are_swept() {
             let in_turn = move |thread| one(thread).join().expect("no panic");
             let family = scope.spawn(move || sum((0..THREADS).map(in_turn)));
             let (received, emitted) = collect_until_the_end(exchange, &mut random, vec![family]);
-            settle(exchange, &received, emitted);
+            acknowledge(exchange, &received, emitted);
         });
     });
 }
 
-/// Threads that each take the collector when it is there, and give it back. What they got is
+/// Threads that each take the consumer when it is there, and give it back. What they got is
 /// put in order by what had been consumed before, so that nothing else need order them.
 #[test]
 fn collectors_pass_from_thread_to_thread() {
@@ -225,9 +225,9 @@ fn collectors_pass_from_thread_to_thread() {
         let collect_in_turn = |mut random: u64| {
             let mut pieces = BTreeMap::new();
             while !over.load(Relaxed) {
-                if let Some(mut collector) = Exchange::collector(exchange) {
-                    let before = collector.consumed();
-                    let piece = collect(&mut collector, exchange, some(&mut random));
+                if let Some(mut consumer) = Exchange::consumer(exchange) {
+                    let before = consumer.consumed();
+                    let piece = collect(&mut consumer, exchange, some(&mut random));
                     pieces.insert((before, before + piece.len() as u64), piece);
                 }
                 thread::yield_now();
@@ -247,8 +247,8 @@ fn collectors_pass_from_thread_to_thread() {
                 assert_eq!(received.len() as u64, before, "consumed twice, or by nobody");
                 received.extend(piece);
             }
-            received.append(&mut collect(&mut collector(exchange), exchange, all));
-            settle(exchange, &received, sum(emitted));
+            received.append(&mut collect(&mut consumer(exchange), exchange, all));
+            acknowledge(exchange, &received, sum(emitted));
         });
     });
 }
@@ -268,10 +268,10 @@ fn a_sweep_takes_all_that_was_emitted_before() {
                 });
             };
             let emitters = [0, 1].map(|thread| scope.spawn(move || emit_and_tell(thread)));
-            let (mut collector, mut received, mut before) = (collector(exchange), 0, 0);
+            let (mut consumer, mut received, mut before) = (consumer(exchange), 0, 0);
             while before < 2 * LINES {
                 before = emitted.load(Acquire);
-                received += check(&collect(&mut collector, exchange, all)).lines;
+                received += check(&collect(&mut consumer, exchange, all)).lines;
                 assert!(received >= u64::from(before), "a line was left behind");
             }
             emitters.into_iter().for_each(|emitter| emitter.join().expect("no panic"));
@@ -294,11 +294,11 @@ fn the_last_handle_is_dropped_by_an_emitting_thread() {
             let (exchange, together) = (Arc::clone(&exchange), Arc::clone(&together));
             thread::spawn(move || _ = emit(&exchange, &together, thread, 0..LINES))
         });
-        let (mut collector, mut received) = (collector(&exchange), Vec::new());
+        let (mut consumer, mut received) = (consumer(&exchange), Vec::new());
         for _ in 0..random % 8 {
-            received.append(&mut collect(&mut collector, &exchange, some(&mut random)));
+            received.append(&mut collect(&mut consumer, &exchange, some(&mut random)));
         }
-        drop((exchange, collector));
+        drop((exchange, consumer));
         emitters.into_iter().for_each(|emitter| emitter.join().expect("no panic"));
         assert_eq!(Arc::strong_count(&kept), 1, "the exchange was not freed");
         let whole = received.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
@@ -335,13 +335,13 @@ fn no_wake_up_is_lost() {
                 let received = &received[thread as usize];
                 scope.spawn(move || emit_in_bursts(exchange, together, thread, received))
             });
-            let mut collector = collector(exchange);
+            let mut consumer = consumer(exchange);
             let missing = |count: &AtomicU32| count.load(Relaxed) <= (BURSTS - 1) * BURST;
             while received.iter().any(missing) {
-                for (thread, index) in lines(&collect(&mut collector, exchange, all)).map(parse) {
+                for (thread, index) in lines(&collect(&mut consumer, exchange, all)).map(parse) {
                     received[thread as usize].store(index + 1, Relaxed);
                 }
-                if received.iter().any(missing) && collector.fall_asleep() {
+                if received.iter().any(missing) && consumer.prepare_park() {
                     let asleep = Instant::now();
                     thread::park_timeout(WATCHDOG);
                     assert!(asleep.elapsed() < WATCHDOG, "a wake-up was lost");
@@ -386,11 +386,11 @@ fn every_line_wakes_the_dormant() {
     };
     thread::scope(|scope| {
         scope.spawn(emit_one_by_one);
-        let (mut collector, mut slept) = (collector(exchange), 0);
+        let (mut consumer, mut slept) = (consumer(exchange), 0);
         while !over.load(Relaxed) {
-            let count = lines(&collect(&mut collector, exchange, all)).count();
+            let count = lines(&collect(&mut consumer, exchange, all)).count();
             received.fetch_add(count as u32, Relaxed);
-            if count == 0 && collector.lie_down() {
+            if count == 0 && consumer.try_enter_dormant() {
                 slept += 1;
                 let asleep = Instant::now();
                 thread::park_timeout(WATCHDOG);
@@ -421,7 +421,7 @@ mod handlers {
     }
 
     fn handed_over(exchange: &Exchange) -> u64 {
-        let Emitted { accepted, full, reentrant, .. } = exchange.emitted();
+        let ProducerCounts { accepted, full, reentrant, .. } = exchange.emitted();
         accepted.lines + full.lines + reentrant.lines
     }
 
@@ -430,7 +430,7 @@ mod handlers {
     #[test]
     fn a_handler_on_the_flushers_thread_waits_for_nothing() {
         const TIME: Duration = Duration::from_secs(2);
-        // Blocks of one line.
+        // BlockPool of one line.
         let exchange = EXCHANGE.get_or_init(|| super::exchange(8, 4));
         // SAFETY: tells of this thread, which outlives the one that asks.
         let flusher = unsafe { libc::pthread_self() };
@@ -454,14 +454,14 @@ mod handlers {
                     }
                 }
             });
-            let (mut collector, mut received) = (collector(exchange), 0);
+            let (mut consumer, mut received) = (consumer(exchange), 0);
             let begun = Instant::now();
             // On a busy machine it takes longer until one comes in the midst of a queue.
-            let is_over = |emitted: Emitted| {
+            let is_over = |emitted: ProducerCounts| {
                 begun.elapsed() > WATCHDOG || emitted.reentrant.lines > 0 && begun.elapsed() > TIME
             };
             while !is_over(exchange.emitted()) {
-                received += lines(&collect(&mut collector, exchange, all)).count() as u64;
+                received += lines(&collect(&mut consumer, exchange, all)).count() as u64;
                 sweeps.fetch_add(1, Relaxed);
             }
             over.store(true, Relaxed);
@@ -470,7 +470,7 @@ mod handlers {
             assert_eq!(HANDLED.load(Relaxed), handed_over(exchange));
             // Records wait for blocks, which are given back by what was collected before.
             loop {
-                let more = lines(&collect(&mut collector, exchange, all)).count() as u64;
+                let more = lines(&collect(&mut consumer, exchange, all)).count() as u64;
                 received += more;
                 if more == 0 {
                     break;

@@ -3,8 +3,8 @@
 use super::Target;
 use super::handle::Handle;
 use super::kind::{calls, kind};
-use super::measurement::{Amount, Less, One};
-use crate::emit::Value;
+use super::measurement::{Amount, Negated, One};
+use crate::encode::Value;
 
 /// A prepared counter, from [`Metric::build`](crate::Metric::build): the fastest way to count.
 ///
@@ -48,12 +48,12 @@ calls!(Counter {
     /// Counts one down.
     #[inline]
     pub fn decr(&self) {
-        self.take(Less(1));
+        self.take(Negated(1));
     }
 
     /// Counts `amount` down: `decr_by(2)` sends `-2`.
     #[inline]
     pub fn decr_by(&self, amount: impl Value) {
-        self.take(Less(amount));
+        self.take(Negated(amount));
     }
 });

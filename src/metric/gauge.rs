@@ -3,8 +3,8 @@
 use super::Target;
 use super::handle::Handle;
 use super::kind::{calls, kind};
-use super::measurement::{Change, Level};
-use crate::emit::Value;
+use super::measurement::{Absolute, Delta};
+use crate::encode::Value;
 
 /// A prepared gauge, from [`Metric::build`](crate::Metric::build).
 ///
@@ -34,13 +34,13 @@ calls!(Gauge {
     /// [`Connector::gauge`](crate::Connector::gauge).
     #[inline]
     pub fn set(&self, value: impl Value) {
-        self.take(Level(value));
+        self.take(Absolute(value));
     }
 
     /// Raises it by `delta`, or lowers it where that is negative. DogStatsD has no such thing: there
     /// the line is dropped and counted as [unsupported](crate::Drops::unsupported).
     #[inline]
     pub fn change_by(&self, delta: impl Value) {
-        self.take(Change(delta));
+        self.take(Delta(delta));
     }
 });

@@ -1,11 +1,11 @@
 //! Handles of prepared metrics.
 
-use super::Refusal;
+use super::DropReason;
 use super::Target;
 use super::measurement::{Emit, Measurement, ONE};
 use crate::connector::Scoped;
-use crate::emit::{
-    Altered, BelowZero, Chance, Digits, Field, Invalid, Number, Numbers, Plan, Prepared,
+use crate::encode::{
+    Altered, BelowZero, Chance, Digits, Field, Invalid, LineSpec, Number, Numbers, Prepared,
     PreparedLine, Rendered, Scope, Tags, Unsupported, Whole, ZERO,
 };
 use crate::handoff::Exchange;
@@ -41,7 +41,7 @@ struct Body {
     one: Rendered,
     rate: Option<Chance>,
     numbers: Numbers,
-    refusal: Option<Refusal>,
+    refusal: Option<DropReason>,
     /// Keeps the flusher running.
     scoped: Arc<Scoped>,
 }
@@ -50,13 +50,13 @@ impl Handle {
     pub(super) fn new(
         exchange: &Arc<Exchange>,
         scoped: &Arc<Scoped>,
-        plan: &Plan<'_, impl Tags>,
-        refusal: Option<Refusal>,
+        spec: &LineSpec<'_, impl Tags>,
+        refusal: Option<DropReason>,
     ) -> Self {
-        let line = Prepared::new(plan);
-        let rate = plan.rate.copied();
+        let line = Prepared::new(spec);
+        let rate = spec.rate.copied();
         let is_usual = refusal.is_none() && rate.is_none() && !line.is_altered();
-        let numbers = plan.scope.numbers(plan.kind);
+        let numbers = spec.scope.numbers(spec.kind);
         let (one, scoped) = (line.whole(ONE), Arc::clone(scoped));
         let body = Body { one, line, rate, numbers, refusal, scoped };
         let emitter = Emitter { exchange: Arc::clone(exchange), body: Arc::new(body) };
@@ -86,8 +86,8 @@ impl Unusual {
     fn take(&self, measurement: impl Measurement) {
         let Emitter { exchange, body } = &self.0;
         match (body.refusal, &body.rate) {
-            (Some(Refusal::Invalid), _) => exchange.emit(|| Invalid),
-            (Some(Refusal::Unsupported), _) => exchange.emit(|| Unsupported),
+            (Some(DropReason::Invalid), _) => exchange.emit(|| Invalid),
+            (Some(DropReason::Unsupported), _) => exchange.emit(|| Unsupported),
             (None, Some(rate)) if !rate.draw() => {}
             (None, _) => measurement.emit(self),
         }

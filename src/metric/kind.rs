@@ -1,6 +1,6 @@
 //! Kinds: what a metric can be.
 
-use crate::emit::{Dialect, SampleRate};
+use crate::encode::{Dialect, SampleRate};
 
 /// A kind of metric: [`Counter`](crate::Counter), [`Gauge`](crate::Gauge),
 /// [`Timing`](crate::Timing), [`Histogram`](crate::Histogram),
@@ -39,7 +39,7 @@ impl SampleRate {
 }
 
 pub(crate) mod sealed {
-    use crate::emit::Type;
+    use crate::encode::Type;
     use crate::metric::handle::Handle;
 
     /// Cannot be named outside, which is what seals `Kind`.
@@ -58,7 +58,7 @@ macro_rules! kind {
         impl crate::metric::Kind for $kind {}
         #[allow(private_interfaces)]
         impl crate::metric::kind::sealed::Sealed for $kind {
-            const TYPE: crate::emit::Type = crate::emit::Type::$kind;
+            const TYPE: crate::encode::Type = crate::encode::Type::$kind;
             const SAMPLED: bool = $sampled;
             fn from(handle: crate::metric::handle::Handle) -> Self {
                 Self(handle)
@@ -82,7 +82,7 @@ macro_rules! kind {
 macro_rules! calls {
     ($kind:ident { $($calls:tt)* }) => {
         impl $kind { $($calls)* }
-        impl<T: crate::emit::Tags> crate::metric::Metric<'_, $kind, T> { $($calls)* }
+        impl<T: crate::encode::Tags> crate::metric::Metric<'_, $kind, T> { $($calls)* }
     };
 }
 

@@ -1,7 +1,7 @@
 //! What the calls of all kinds come to: a value as the caller has it, which is formatted only once
 //! it is known that a line is emitted.
 
-use crate::emit::{
+use crate::encode::{
     Digits, Field, Member, Number, Scope, Scratch, Sign, Value, milliseconds,
     seconds_as_milliseconds,
 };
@@ -70,9 +70,9 @@ impl<V: Value> Measurement for Amount<V> {
 
 /// The number, subtracted.
 #[derive(Clone, Copy)]
-pub(crate) struct Less<V>(pub(crate) V);
+pub(crate) struct Negated<V>(pub(crate) V);
 
-impl<V: Value> Measurement for Less<V> {
+impl<V: Value> Measurement for Negated<V> {
     #[inline(always)]
     fn emit(self, by: &impl Emit) {
         let mut scratch = Scratch::new();
@@ -86,9 +86,9 @@ impl<V: Value> Measurement for Less<V> {
 
 /// What a gauge is set to.
 #[derive(Clone, Copy)]
-pub(crate) struct Level<V>(pub(crate) V);
+pub(crate) struct Absolute<V>(pub(crate) V);
 
-impl<V: Value> Measurement for Level<V> {
+impl<V: Value> Measurement for Absolute<V> {
     #[inline(always)]
     fn emit(self, by: &impl Emit) {
         let mut scratch = Scratch::new();
@@ -104,9 +104,9 @@ impl<V: Value> Measurement for Level<V> {
 
 /// What a gauge is changed by.
 #[derive(Clone, Copy)]
-pub(crate) struct Change<V>(pub(crate) V);
+pub(crate) struct Delta<V>(pub(crate) V);
 
-impl<V: Value> Measurement for Change<V> {
+impl<V: Value> Measurement for Delta<V> {
     #[inline(always)]
     fn emit(self, by: &impl Emit) {
         let mut scratch = Scratch::new();
@@ -120,9 +120,9 @@ impl<V: Value> Measurement for Change<V> {
 
 /// A time, in milliseconds on the line.
 #[derive(Clone, Copy)]
-pub(crate) struct Elapsed(pub(crate) Duration);
+pub(crate) struct DurationValue(pub(crate) Duration);
 
-impl Measurement for Elapsed {
+impl Measurement for DurationValue {
     #[inline(always)]
     fn emit(self, by: &impl Emit) {
         let mut scratch = Scratch::new();

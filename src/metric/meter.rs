@@ -4,7 +4,7 @@ use super::Target;
 use super::handle::Handle;
 use super::kind::{calls, kind};
 use super::measurement::Amount;
-use crate::emit::Value;
+use crate::encode::Value;
 
 /// A prepared meter, from [`Metric::build`](crate::Metric::build). In the dialect `Extended`.
 ///

@@ -21,13 +21,16 @@ pub use set::Set;
 pub use timing::Timing;
 
 use crate::connector::{Connector, Inner, Scoped};
-use crate::emit::{
-    BelowZero, Cardinality, Chance, Decorated, Digits, Extras, Field, Invalid, NoTags, Number,
-    Plan, Prepared, SampleRate, Scope, Tagged, Tags, Timestamp, Unsupported, ZERO,
+use crate::encode::{
+    BelowZero, Cardinality, Chance, Digits, Field, Invalid, LineSpec, NoTags, Number,
+    OptionalFields, Prepared, SampleRate, Scope, Tagged, TaggedLine, Tags, Timestamp, Unsupported,
+    ZERO,
 };
 use handle::Handle;
 use measurement::Emit;
-pub(crate) use measurement::{Amount, Change, Elapsed, Less, Level, Measurement, One, Seconds};
+pub(crate) use measurement::{
+    Absolute, Amount, Delta, DurationValue, Measurement, Negated, One, Seconds,
+};
 use std::fmt;
 use std::marker::PhantomData;
 use std::time::SystemTime;
@@ -69,7 +72,7 @@ pub struct Metric<'a, K, T = NoTags> {
     name: &'a str,
     tags: T,
     rate: Option<Chance>,
-    extras: Extras,
+    optional: OptionalFields,
     /// The timestamp is none.
     invalid: bool,
     kind: PhantomData<fn() -> K>,
@@ -78,9 +81,9 @@ pub struct Metric<'a, K, T = NoTags> {
 impl<'a, K: Kind> Metric<'a, K, NoTags> {
     #[inline(always)]
     pub(crate) fn new(connector: &'a Connector, name: &'a str) -> Self {
-        let extras = Extras::default();
+        let optional = OptionalFields::default();
         let (rate, kind) = (None, PhantomData);
-        Self { connector, name, tags: NoTags, rate, extras, invalid: false, kind }
+        Self { connector, name, tags: NoTags, rate, optional, invalid: false, kind }
     }
 }
 
@@ -89,9 +92,9 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
     /// by `_`, and the line is counted as altered.
     #[inline(always)]
     pub fn tag(self, key: &'a str, value: &'a str) -> Metric<'a, K, Tagged<'a, T>> {
-        let Self { connector, name, tags, rate, extras, invalid, kind } = self;
+        let Self { connector, name, tags, rate, optional, invalid, kind } = self;
         let tags = Tagged { rest: tags, key, value };
-        Metric { connector, name, tags, rate, extras, invalid, kind }
+        Metric { connector, name, tags, rate, optional, invalid, kind }
     }
 
     /// Emitted at this rate, whatever the [patterns](crate::Builder::sample) of the builder say;
@@ -131,8 +134,8 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
     where
         K: Timestamped,
     {
-        self.extras.timestamp = Timestamp::new(time);
-        self.invalid = self.extras.timestamp.is_none();
+        self.optional.timestamp = Timestamp::new(time);
+        self.invalid = self.optional.timestamp.is_none();
         self
     }
 
@@ -140,7 +143,7 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
     /// [builder](crate::Builder::cardinality) says. In DogStatsD 1.6.
     #[inline(always)]
     pub fn cardinality(mut self, cardinality: Cardinality) -> Self {
-        self.extras.cardinality = Some(cardinality);
+        self.optional.cardinality = Some(cardinality);
         self
     }
 
@@ -176,12 +179,12 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
         let Some(inner) = self.connector.inner() else { return K::from(Handle::Disabled) };
         let Inner { exchange, scoped } = inner;
         let refusal = match self.check(&scoped.scope) {
-            Err(MetricError::EmptyName | MetricError::Timestamp) => Some(Refusal::Invalid),
-            Err(_) => Some(Refusal::Unsupported),
+            Err(MetricError::EmptyName | MetricError::Timestamp) => Some(DropReason::Invalid),
+            Err(_) => Some(DropReason::Unsupported),
             Ok(()) => None,
         };
-        let plan = self.plan(&scoped.scope, self.rate(inner));
-        K::from(Handle::new(exchange, scoped, &plan, refusal))
+        let spec = self.spec(&scoped.scope, self.rate(inner));
+        K::from(Handle::new(exchange, scoped, &spec, refusal))
     }
 
     /// As [`build`](Self::build), where nothing would have to be altered and no line would be
@@ -203,7 +206,7 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
         if let Some(inner) = self.connector.inner() {
             let scope = &inner.scoped.scope;
             self.check(scope)?;
-            if Prepared::new(&self.plan(scope, None)).is_altered() {
+            if Prepared::new(&self.spec(scope, None)).is_altered() {
                 return Err(MetricError::Unclean);
             }
         }
@@ -215,9 +218,9 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
             Err(MetricError::Kind)
         } else if scope.is_impossible() || (T::ANY && !scope.has_tags()) {
             Err(MetricError::Tags)
-        } else if self.extras.cardinality.is_some() && !scope.has_cardinality() {
+        } else if self.optional.cardinality.is_some() && !scope.has_cardinality() {
             Err(MetricError::Cardinality)
-        } else if self.extras.timestamp.is_some() && !scope.has_timestamps() {
+        } else if self.optional.timestamp.is_some() && !scope.has_timestamps() {
             Err(MetricError::Timestamps)
         } else if self.invalid {
             Err(MetricError::Timestamp)
@@ -233,15 +236,15 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
     fn is_supported(&self, scope: &Scope) -> bool {
         scope.has(K::TYPE)
             && (!T::ANY || scope.has_tags())
-            && (self.extras.cardinality.is_none() || scope.has_cardinality())
-            && (self.extras.timestamp.is_none() || scope.has_timestamps())
+            && (self.optional.cardinality.is_none() || scope.has_cardinality())
+            && (self.optional.timestamp.is_none() || scope.has_timestamps())
     }
 
     /// The rate at which it is emitted, unless that is always.
     #[inline(always)]
     fn rate<'b>(&'b self, inner: &'b Inner) -> Option<&'b Chance> {
         let Scoped { scope, owner } = &*inner.scoped;
-        if !K::SAMPLED || self.extras.timestamp.is_some() {
+        if !K::SAMPLED || self.optional.timestamp.is_some() {
             return None;
         }
         let rate = match &self.rate {
@@ -256,9 +259,9 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
     }
 
     #[inline(always)]
-    fn plan<'b>(&'b self, scope: &'b Scope, rate: Option<&'b Chance>) -> Plan<'b, T> {
-        let Self { name, tags, extras, .. } = self;
-        Plan { scope, kind: K::TYPE, name, tags: *tags, rate, extras }
+    fn spec<'b>(&'b self, scope: &'b Scope, rate: Option<&'b Chance>) -> LineSpec<'b, T> {
+        let Self { name, tags, optional, .. } = self;
+        LineSpec { scope, kind: K::TYPE, name, tags: *tags, rate, optional }
     }
 }
 
@@ -270,7 +273,7 @@ impl<K: Kind, T: Tags> fmt::Debug for Metric<'_, K, T> {
 
 /// Why no line of a metric can be.
 #[derive(Clone, Copy, Debug)]
-enum Refusal {
+enum DropReason {
     Invalid,
     Unsupported,
 }
@@ -307,8 +310,8 @@ impl<K: Kind, T: Tags> OneShot<'_, K, T> {
         }
         let rate = metric.rate(inner);
         if rate.is_none_or(Chance::draw) {
-            let plan = metric.plan(&inner.scoped.scope, rate);
-            measurement.emit(&Shot { plan, inner });
+            let spec = metric.spec(&inner.scoped.scope, rate);
+            measurement.emit(&Shot { spec, inner });
         }
     }
 
@@ -320,32 +323,32 @@ impl<K: Kind, T: Tags> OneShot<'_, K, T> {
 
 /// The same, once it is known that it is emitted.
 struct Shot<'a, T> {
-    plan: Plan<'a, T>,
+    spec: LineSpec<'a, T>,
     inner: &'a Inner,
 }
 
 impl<T: Tags> Emit for Shot<'_, T> {
     #[inline(always)]
     fn field(&self, field: impl Field) {
-        self.inner.exchange.emit(|| Decorated { plan: self.plan, field });
+        self.inner.exchange.emit(|| TaggedLine { spec: self.spec, field });
     }
     #[inline(always)]
     fn level(&self, field: impl Field) {
-        self.inner.exchange.emit_ordered(|| Decorated { plan: self.plan, field });
+        self.inner.exchange.emit_ordered(|| TaggedLine { spec: self.spec, field });
     }
     fn below_zero(&self, field: impl Field) {
         self.inner.exchange.emit_ordered(|| BelowZero {
-            zero: Decorated { plan: self.plan, field: ZERO },
-            line: Decorated { plan: self.plan, field },
+            zero: TaggedLine { spec: self.spec, field: ZERO },
+            line: TaggedLine { spec: self.spec, field },
         });
     }
     #[inline(always)]
     fn scope(&self) -> &Scope {
-        self.plan.scope
+        self.spec.scope
     }
     #[inline(always)]
     fn accepts(&self, number: &Number<impl Digits>) -> bool {
-        number.is_among(self.plan.scope.numbers(self.plan.kind))
+        number.is_among(self.spec.scope.numbers(self.spec.kind))
     }
     #[cold]
     fn invalid(&self) {

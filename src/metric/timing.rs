@@ -3,7 +3,7 @@
 use super::Target;
 use super::handle::Handle;
 use super::kind::{calls, kind};
-use super::measurement::{Elapsed, Seconds};
+use super::measurement::{DurationValue, Seconds};
 use crate::timer::Timer;
 use std::time::{Duration, Instant};
 
@@ -36,7 +36,7 @@ calls!(Timing {
     /// Records how long something took, in milliseconds, exact to the nanosecond.
     #[inline]
     pub fn record(&self, elapsed: Duration) {
-        self.take(Elapsed(elapsed));
+        self.take(DurationValue(elapsed));
     }
 
     /// Records how many seconds something took; sent as milliseconds with the digits that

@@ -112,7 +112,7 @@ pub(super) mod tests {
     use std::collections::VecDeque;
     use std::io::IoSlice;
 
-    /// Runs of whole lines, as the collector has them.
+    /// Runs of whole lines, as the consumer has them.
     pub(in crate::send) struct Runs(pub(in crate::send) VecDeque<Bytes>);
 
     impl Buf for Runs {

@@ -4,15 +4,15 @@
 //! the bell. Lines are swept when all that was swept before is gone, so that what cannot be
 //! sent stays in the threads' blocks, where the capacity bounds it.
 
-use super::awaited::{Command, Stop, Until, Waiting};
 use super::link::Link;
-use super::route::{News, Route, jittered};
+use super::link_state::{LinkEvent, LinkState, jittered};
+use super::pending::{Command, PendingFlush, Stop, Until};
 use super::suspicion::Suspicion;
 use super::wake::Wake;
 use super::warnings::{End, Farewell, NoLink, Warnings};
-use crate::builder::SendSettings;
+use crate::builder::FlusherConfig;
 use crate::error::StartError;
-use crate::handoff::{Collector, Exchange, Tally};
+use crate::handoff::{Consumer, Exchange, Tally};
 use crate::stats::{Account, FlushOutcome, Stats, StopReport};
 use bytes::Buf;
 use memchr::memchr_iter;
@@ -28,7 +28,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 /// What the flusher and its owner have in common.
 pub(crate) struct Shared {
     pub(crate) exchange: Arc<Exchange>,
-    pub(crate) settings: SendSettings,
+    pub(crate) settings: FlusherConfig,
     pub(crate) account: Account,
     pub(crate) connected: AtomicBool,
     /// Dropped and lost lines that were warned of.
@@ -45,10 +45,10 @@ impl Shared {
 }
 
 pub(crate) struct Flusher {
-    lines: Collector,
+    lines: Consumer,
     shared: Arc<Shared>,
     commands: mpsc::UnboundedReceiver<Command>,
-    route: Route,
+    route: LinkState,
     /// To connect, so far.
     attempts: usize,
     /// Which of a name's addresses is the first to be tried over TCP.
@@ -56,7 +56,7 @@ pub(crate) struct Flusher {
     /// When the link was made.
     since: Instant,
     suspicion: Suspicion,
-    flushes: Vec<Waiting>,
+    flushes: Vec<PendingFlush>,
     stop: Option<Stop>,
     idle: Idle,
     /// To be told when nothing is half done.
@@ -81,7 +81,7 @@ struct Idle {
 
 impl Flusher {
     pub(crate) fn new(
-        lines: Collector,
+        lines: Consumer,
         shared: Arc<Shared>,
         commands: mpsc::UnboundedReceiver<Command>,
     ) -> Self {
@@ -91,7 +91,7 @@ impl Flusher {
         Self {
             lines,
             commands,
-            route: Route::Down { until: Instant::now() },
+            route: LinkState::Down { until: Instant::now() },
             attempts: 0,
             turn: 0,
             since: Instant::now(),
@@ -132,17 +132,17 @@ impl Flusher {
                 break;
             }
             let to_send = self.lines.has_remaining();
-            let to_sweep = self.lines.wants_sweep() && matches!(self.route, Route::Up(_));
+            let to_sweep = self.lines.is_drained() && matches!(self.route, LinkState::Up(_));
             let stopping = self.stop.as_ref().map(|stop| stop.deadline);
             let deadline = stopping.unwrap_or_else(Instant::now);
             // Asleep: the next ring wakes. Otherwise somebody has rung, and wants a sweep.
-            let rung = !self.lines.fall_asleep();
+            let rung = !self.lines.prepare_park();
             let dormant = self.idle.is_dormant;
             tokio::select! {
                 biased;
-                command = self.commands.recv(), if stopping.is_none() => self.obey(command),
+                command = self.commands.recv(), if stopping.is_none() => self.handle_command(command),
                 () = sleep_until(deadline), if stopping.is_some() => break,
-                news = self.route.news(to_send, dormant) => self.hear(news),
+                news = self.route.news(to_send, dormant) => self.on_link_event(news),
                 () = yield_now(), if rung => self.answer(to_sweep),
                 () = ear.called(), if dormant => {
                     self.idle = Idle::default();
@@ -154,11 +154,11 @@ impl Flusher {
                     if to_sweep {
                         self.sweep();
                     } else {
-                        self.lines.gather();
+                        self.lines.drain_ordered();
                     }
                     self.is_account_due = true;
                     next_tick = Instant::now() + shared.settings.flush_interval;
-                    self.lie_down_if_idle();
+                    self.enter_dormant_if_idle();
                 }
             }
         }
@@ -173,7 +173,7 @@ impl Flusher {
             let all = flushes.chain(self.stop.iter_mut().map(|stop| &mut stop.until));
             all.for_each(|until| until.note(&self.lines));
             self.send();
-            self.make_room();
+            self.evict_to_limit();
         }
         let lines = &self.lines;
         for flush in self.flushes.extract_if(.., |flush| flush.until.is_over(lines)) {
@@ -190,11 +190,11 @@ impl Flusher {
         stop_wants || self.flushes.iter().any(|flush| !flush.until.is_swept())
     }
 
-    fn obey(&mut self, command: Option<Command>) {
+    fn handle_command(&mut self, command: Option<Command>) {
         match command {
             Some(Command::Flush(reply)) => {
                 let until = Until::now(&self.lines);
-                self.flushes.push(Waiting { until, reply });
+                self.flushes.push(PendingFlush { until, reply });
             }
             Some(Command::Stop(sent, reply)) => self.begin_to_stop(sent, vec![reply]),
             None => self.begin_to_stop(self.shared.account.sent.read(), Vec::new()),
@@ -206,25 +206,25 @@ impl Flusher {
         let deadline = now + self.shared.settings.stop_timeout;
         let until = Until::now(&self.lines);
         self.stop = Some(Stop { deadline, sent, until, replies });
-        if let Route::Down { until } = &mut self.route {
+        if let LinkState::Down { until } = &mut self.route {
             *until = now;
         }
     }
 
-    fn hear(&mut self, news: News) {
+    fn on_link_event(&mut self, news: LinkEvent) {
         match news {
-            News::Due => {
+            LinkEvent::Due => {
                 let shared = Arc::clone(&self.shared);
                 let (attempt, turn) = (self.attempts, self.turn);
                 self.attempts += 1;
                 let attempt = async move {
                     Link::connect(&shared.settings, attempt, turn).await.map(Box::new)
                 };
-                self.route = Route::Connecting(Box::pin(attempt));
+                self.route = LinkState::Connecting(Box::pin(attempt));
             }
-            News::Connected(mut link) => {
+            LinkEvent::Connected(mut link) => {
                 link.go_singly(self.suspicion.begin(&mut self.lines), &self.lines);
-                self.route = Route::Up(link);
+                self.route = LinkState::Up(link);
                 self.since = Instant::now();
                 // ORDERING: Relaxed. To look at; it publishes nothing.
                 self.shared.account.connections.fetch_add(1, Relaxed);
@@ -233,10 +233,10 @@ impl Flusher {
                     self.lines.sweep();
                 }
                 self.send();
-                self.make_room();
+                self.evict_to_limit();
             }
-            News::Ready => self.send(),
-            News::Failed(error) => self.go_down(error),
+            LinkEvent::Ready => self.send(),
+            LinkEvent::Failed(error) => self.go_down(error),
         }
     }
 
@@ -252,52 +252,52 @@ impl Flusher {
     }
 
     /// Ticks no more once there was nothing to do for long enough: the next line wakes it.
-    fn lie_down_if_idle(&mut self) {
+    fn enter_dormant_if_idle(&mut self) {
         let (now, taken) = (Instant::now(), self.lines.taken());
         let is_waited_for = self.stop.is_some() || !self.flushes.is_empty();
         let is_idle = taken == self.idle.taken && self.lines.consumed() == taken && !is_waited_for;
         let since = self.idle.since.filter(|_| is_idle).unwrap_or(now);
-        let is_dormant = is_idle && now >= since + DORMANT_AFTER && self.lines.lie_down();
+        let is_dormant = is_idle && now >= since + DORMANT_AFTER && self.lines.try_enter_dormant();
         self.idle = Idle { taken, since: Some(since), is_dormant };
     }
 
     /// Somebody rang: full blocks wait, or records. While no more can be sent, and the oldest are not to
     /// make room, only the records must make room for newer ones.
     fn answer(&mut self, to_sweep: bool) {
-        if to_sweep || self.shared.settings.displace_beyond.is_some() {
+        if to_sweep || self.shared.settings.evict_beyond.is_some() {
             self.sweep();
         } else {
             self.lines.answer();
-            self.lines.gather();
+            self.lines.drain_ordered();
         }
     }
 
     fn sweep(&mut self) {
         self.lines.sweep();
         self.send();
-        self.make_room();
+        self.evict_to_limit();
     }
 
     /// Gives up the oldest lines for newer ones, where that is wanted. After each sweep, and after
     /// what was in flight became unsent: a thread that finds no block does not ring for one.
-    fn make_room(&mut self) {
-        let Some(most) = self.shared.settings.displace_beyond else { return };
-        let displaced = &self.shared.account.displaced;
+    fn evict_to_limit(&mut self) {
+        let Some(most) = self.shared.settings.evict_beyond else { return };
+        let evicted = &self.shared.account.evicted;
         let count = |run: &[u8]| {
             let lines = memchr_iter(b'\n', run).count() as u64;
-            displaced.add(Tally { lines, bytes: run.len() as u64 });
+            evicted.add(Tally { lines, bytes: run.len() as u64 });
         };
         let begun = match &self.route {
-            Route::Up(link) => link.begun(),
+            LinkState::Up(link) => link.begun(),
             _ => 0,
         };
-        while self.lines.blocks() > most && self.lines.displace(begun, count) {}
+        while self.lines.blocks() > most && self.lines.evict(begun, count) {}
     }
 
     fn send(&mut self) {
-        let Route::Up(link) = &mut self.route else { return };
-        let hurry = self.stop.as_ref().is_some_and(|stop| stop.is_urgent(Instant::now()));
-        match link.send(&mut self.lines, &self.shared.account, hurry) {
+        let LinkState::Up(link) = &mut self.route else { return };
+        let unpaced = self.stop.as_ref().is_some_and(|stop| stop.is_urgent(Instant::now()));
+        match link.send(&mut self.lines, &self.shared.account, unpaced) {
             // ORDERING: Relaxed. To look at; it publishes nothing.
             Ok(()) => self.shared.connected.store(link.is_up(), Relaxed),
             Err(error) => self.go_down(error),
@@ -305,7 +305,7 @@ impl Flusher {
     }
 
     fn go_down(&mut self, error: io::Error) {
-        if let Route::Up(link) = &mut self.route {
+        if let LinkState::Up(link) = &mut self.route {
             link.give_up(&mut self.lines, &self.shared.account, &mut self.suspicion);
             // Of a name's addresses one that ends its connections at once, or that swallows
             // everything, is not the next one's first.
@@ -316,12 +316,12 @@ impl Flusher {
         self.shared.connected.store(false, Relaxed);
         let sleep = jittered(self.shared.settings.reconnect_sleep);
         let now = Instant::now();
-        self.route = Route::Down { until: now + sleep };
+        self.route = LinkState::Down { until: now + sleep };
         if let Some(held_back) = self.shared.warnings.link.admit(now) {
             self.no_link = Some(NoLink { error, retry_in: sleep, held_back });
         }
         // Of what was recalled too: where it is all there may be, no thread can seal, and ring.
-        self.make_room();
+        self.evict_to_limit();
     }
 
     /// Ends in order: the link, the flusher's place at the exchange, then the replies, so
@@ -334,7 +334,7 @@ impl Flusher {
             None => (now, shared.account.sent.read(), Vec::new()),
         };
         let unacknowledged = self.hand_over();
-        if let Route::Up(link) = replace(&mut self.route, Route::Down { until: now }) {
+        if let LinkState::Up(link) = replace(&mut self.route, LinkState::Down { until: now }) {
             let _ = timeout_at(deadline.max(now + CLOSING), link.close()).await;
         }
         let mut commands = replace(&mut self.commands, mpsc::unbounded_channel().1);
@@ -359,7 +359,7 @@ impl Flusher {
     /// acknowledged.
     fn hand_over(&mut self) -> Tally {
         match &mut self.route {
-            Route::Up(link) => link.hand_over(&mut self.lines, &self.shared.account),
+            LinkState::Up(link) => link.hand_over(&mut self.lines, &self.shared.account),
             _ => Tally::default(),
         }
     }

@@ -5,7 +5,7 @@
 //! so frames are let go of whole.
 
 use super::datagram::extent;
-use crate::handoff::{Collector, Tally};
+use crate::handoff::{Consumer, Tally};
 use memchr::memchr_iter;
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -33,7 +33,7 @@ impl Frames {
     /// A frame that is begun holds `most` bytes, or less, or one line.
     pub(super) fn next<'a>(
         &'a mut self,
-        lines: &'a Collector,
+        lines: &'a Consumer,
         most: usize,
         slices: &mut [IoSlice<'a>],
     ) -> usize {
@@ -56,7 +56,7 @@ impl Frames {
         newest.map_or(0, |newest| length(newest) - self.written.max(HEADER))
     }
 
-    fn begin(&mut self, lines: &Collector, most: usize) -> Option<Tally> {
+    fn begin(&mut self, lines: &Consumer, most: usize) -> Option<Tally> {
         let bytes = extent(lines.runs(), self.max_payload.min(most));
         if bytes == 0 {
             return None;
@@ -83,7 +83,7 @@ impl Frames {
         count - header
     }
 
-    pub(super) fn settle(&mut self, unacknowledged: usize) -> Tally {
+    pub(super) fn acknowledge(&mut self, unacknowledged: usize) -> Tally {
         let mut arrived = Tally::default();
         while let Some(oldest) = self.begun.front() {
             let length = length(oldest);

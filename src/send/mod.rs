@@ -5,14 +5,14 @@
 //! socket; [`link`] alone has sockets; [`flusher`] is the task that ties them to the clock and to its owner,
 //! and [`wake`] is how its sleep is ended.
 
-mod awaited;
 mod datagram;
 mod flusher;
 mod frames;
 mod link;
-mod pace;
+mod link_state;
+mod pacer;
 mod packed;
-mod route;
+mod pending;
 #[cfg(any(target_os = "linux", test, fuzzing))]
 mod segments;
 mod stream;
@@ -20,8 +20,8 @@ mod suspicion;
 mod wake;
 mod warnings;
 
-pub(crate) use awaited::Command;
 pub(crate) use flusher::{Flusher, Shared};
+pub(crate) use pending::Command;
 pub(crate) use wake::Wake;
 pub(crate) use warnings::Warnings;
 #[cfg(fuzzing)]

@@ -50,12 +50,12 @@ pub(crate) fn next<'a>(
     // Of each segment: where its padding is to be, and how long it is without.
     let mut ends = Vec::with_capacity(MAX_SEGMENTS);
     let mut size = Tally::default();
-    let (mut shortest, mut longest) = (usize::MAX, 0);
+    let (mut shortest, mut max_line) = (usize::MAX, 0);
     while ends.len() < MAX_SEGMENTS {
         let taken = extent(unsent.runs(), max);
         // A line may fit without its newline alone; one that is longer yet goes by itself.
         let length = taken.min(max);
-        let segment = longest.max(length);
+        let segment = max_line.max(length);
         let is_much = |length: usize| (segment - length) * MAX_PADDING > segment;
         let fits = taken <= max + 1 && segment * (ends.len() + 1) <= most;
         if taken == 0 || !fits || (!ends.is_empty() && is_much(shortest)) {
@@ -75,7 +75,7 @@ pub(crate) fn next<'a>(
         size += Tally { lines: lines as u64, bytes: taken as u64 };
         ends.push((pieces.len(), length));
         pieces.push(IoSlice::new(&[]));
-        (shortest, longest) = (shortest.min(length), segment);
+        (shortest, max_line) = (shortest.min(length), segment);
         if is_much(length) {
             // It can only be the last.
             break;
@@ -83,10 +83,10 @@ pub(crate) fn next<'a>(
     }
     let (_, but_the_last) = ends.split_last()?;
     for &(place, length) in but_the_last {
-        pieces[place] = IoSlice::new(&PADDING[..longest - length]);
+        pieces[place] = IoSlice::new(&PADDING[..max_line - length]);
     }
     let segments = ends.len();
-    (segments > 1).then_some(Batch { pieces, segment: longest, segments, size })
+    (segments > 1).then_some(Batch { pieces, segment: max_line, segments, size })
 }
 
 /// The lines that no segment has yet.

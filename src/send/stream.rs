@@ -8,7 +8,7 @@
 
 use super::frames::Frames;
 use crate::builder::Framing;
-use crate::handoff::{Collector, Tally};
+use crate::handoff::{Consumer, Tally};
 use bytes::Buf;
 use memchr::{memchr_iter, memrchr};
 use std::io::IoSlice;
@@ -29,11 +29,7 @@ impl Stream {
     }
 
     /// Fills `slices` with what this connection is to take next; says how many.
-    pub(crate) fn next<'a>(
-        &'a mut self,
-        lines: &'a Collector,
-        slices: &mut [IoSlice<'a>],
-    ) -> usize {
+    pub(crate) fn next<'a>(&'a mut self, lines: &'a Consumer, slices: &mut [IoSlice<'a>]) -> usize {
         match self {
             Self::Lines => lines.chunks_vectored(slices),
             Self::Frames(frames) => frames.next(lines, usize::MAX, slices),
@@ -44,7 +40,7 @@ impl Stream {
     /// one, unless another one is under way.
     pub(crate) fn next_singly<'a>(
         &'a mut self,
-        lines: &'a Collector,
+        lines: &'a Consumer,
         count: usize,
         slices: &mut [IoSlice<'a>],
     ) -> usize {
@@ -77,7 +73,7 @@ impl Stream {
     }
 
     /// The connection took `count` bytes more.
-    pub(crate) fn wrote(&mut self, lines: &mut Collector, count: usize) {
+    pub(crate) fn wrote(&mut self, lines: &mut Consumer, count: usize) {
         match self {
             Self::Lines => lines.advance(count),
             Self::Frames(frames) => lines.advance(frames.wrote(count)),
@@ -86,20 +82,20 @@ impl Stream {
 
     /// Lets go of the lines that arrived whole, where the last `unacknowledged` bytes of what
     /// the connection took are not known to have arrived. Returns them.
-    pub(crate) fn settle(&mut self, lines: &mut Collector, unacknowledged: usize) -> Tally {
+    pub(crate) fn acknowledge(&mut self, lines: &mut Consumer, unacknowledged: usize) -> Tally {
         let arrived = self.arrived(lines, unacknowledged);
-        lines.settle(arrived.bytes as usize);
+        lines.acknowledge(arrived.bytes as usize);
         arrived
     }
 
     /// The lines that are to be let go of, which must follow.
-    pub(crate) fn arrived(&mut self, lines: &Collector, unacknowledged: usize) -> Tally {
+    pub(crate) fn arrived(&mut self, lines: &Consumer, unacknowledged: usize) -> Tally {
         match self {
             Self::Lines => {
                 let arrived = lines.in_flight().saturating_sub(unacknowledged);
-                whole_lines(lines.runs_in_flight(), arrived)
+                whole_lines(lines.in_flight_runs(), arrived)
             }
-            Self::Frames(frames) => frames.settle(unacknowledged),
+            Self::Frames(frames) => frames.acknowledge(unacknowledged),
         }
     }
 }
@@ -126,18 +122,18 @@ pub(super) mod tests {
     use proptest::prelude::*;
     use std::sync::Arc;
 
-    /// These lines in blocks of 64 bytes, as a collector has them after several sweeps.
-    pub(in crate::send) fn collected(lines: &[String], sweep_every: usize) -> Collector {
+    /// These lines in blocks of 64 bytes, as a consumer has them after several sweeps.
+    pub(in crate::send) fn collected(lines: &[String], sweep_every: usize) -> Consumer {
         let exchange = Arc::new(Exchange::new(64, 1 << 10, 1, Box::new(|| {})));
-        let mut collector = Exchange::collector(&exchange).unwrap();
+        let mut consumer = Exchange::consumer(&exchange).unwrap();
         for (number, line) in lines.iter().enumerate() {
             exchange.emit(|| line.as_str());
             if number % sweep_every == 0 {
-                collector.sweep();
+                consumer.sweep();
             }
         }
-        collector.sweep();
-        collector
+        consumer.sweep();
+        consumer
     }
 
     #[test]
@@ -145,8 +141,8 @@ pub(super) mod tests {
         let mut lines = collected(&["a:1|c\n".into(), "b:2|c\n".into()], 9);
         let mut connection = Stream::Lines;
         connection.wrote(&mut lines, 8);
-        assert_eq!(connection.settle(&mut lines, 0), Tally { lines: 1, bytes: 6 });
-        lines.recall();
+        assert_eq!(connection.acknowledge(&mut lines, 0), Tally { lines: 1, bytes: 6 });
+        lines.requeue();
         assert_eq!(lines.chunk(), b"b:2|c\n");
     }
 
@@ -155,9 +151,9 @@ pub(super) mod tests {
         let mut lines = collected(&["a:1|c\n".into(), "b:2|c\n".into(), "c:3|c\n".into()], 1);
         let mut connection = Stream::Lines;
         connection.wrote(&mut lines, 18);
-        assert_eq!(connection.settle(&mut lines, 7), Tally { lines: 1, bytes: 6 });
+        assert_eq!(connection.acknowledge(&mut lines, 7), Tally { lines: 1, bytes: 6 });
         assert_eq!((lines.in_flight(), lines.remaining()), (12, 0));
-        lines.recall();
+        lines.requeue();
         assert_eq!(lines.chunk(), b"b:2|c\n");
     }
 
@@ -211,12 +207,12 @@ pub(super) mod tests {
                 given.extend_from_slice(&offered[..taken]);
                 connection.wrote(&mut lines, taken);
                 acknowledged = acknowledged.max(given.len().saturating_sub(unacknowledged));
-                settled += connection.settle(&mut lines, given.len() - acknowledged);
+                settled += connection.acknowledge(&mut lines, given.len() - acknowledged);
                 if breaks {
                     arrived.extend(whole(framing, &given[..acknowledged]));
                     given.clear();
                     acknowledged = 0;
-                    lines.recall();
+                    lines.requeue();
                     connection = Stream::new(framing, 50);
                 }
             }
@@ -225,7 +221,7 @@ pub(super) mod tests {
             prop_assert_eq!(settled.bytes, arrived.len() as u64);
             prop_assert_eq!(settled.lines, memchr_iter(b'\n', &arrived).count() as u64);
             prop_assert_eq!(lines.consumed(), settled.bytes);
-            lines.recall();
+            lines.requeue();
             let rest = lines.runs().collect::<Vec<_>>().concat();
             prop_assert_eq!([arrived, rest].concat(), sent.as_bytes());
         }

@@ -17,13 +17,13 @@
 //! socket, and lasts from one connection to the next.
 
 use super::datagram::first_unit;
-use crate::handoff::Collector;
+use crate::handoff::Consumer;
 use bytes::Buf;
 
 /// So many connections in a row ended while the same line was the first under way.
 const ENDS: u32 = 5;
 
-/// So many lines lie aside at most: where the next one fails as well, it is the server.
+/// So many lines lie quarantined at most: where the next one fails as well, it is the server.
 const MOST_ASIDE: u32 = 8;
 
 #[derive(Default)]
@@ -35,35 +35,35 @@ pub(super) struct Suspicion {
     reach: u64,
     /// Lines go singly up to here.
     until: u64,
-    /// So many lie aside.
-    aside: u32,
+    /// So many lie quarantined.
+    quarantined: u32,
 }
 
 impl Suspicion {
     /// A connection begins: says up to which place its lines go singly.
-    pub(super) fn begin(&self, lines: &mut Collector) -> u64 {
+    pub(super) fn begin(&self, lines: &mut Consumer) -> u64 {
         // Nothing is left to compare it with: it may be the only one that ever comes.
-        if lines.aside() > 0 && lines.remaining() == 0 {
+        if lines.quarantined() > 0 && lines.remaining() == 0 {
             lines.sweep();
             if lines.remaining() == 0 {
-                lines.bring_back();
+                lines.end_quarantine();
             }
         }
         self.until
     }
 
     /// A connection has ended. What is in flight did not arrive, and is recalled.
-    pub(super) fn end(&mut self, lines: &mut Collector) {
+    pub(super) fn end(&mut self, lines: &mut Consumer) {
         let in_flight = lines.in_flight();
-        lines.recall();
-        if lines.aside() == 0 {
-            self.aside = 0;
+        lines.requeue();
+        if lines.quarantined() == 0 {
+            self.quarantined = 0;
         }
         // Nothing was being sent: that is about no line.
         if in_flight == 0 {
             return;
         }
-        let place = lines.consumed() + lines.aside() as u64;
+        let place = lines.consumed() + lines.quarantined() as u64;
         if place != self.place {
             (self.place, self.ends, self.reach) = (place, 0, place);
         }
@@ -74,25 +74,25 @@ impl Suspicion {
                 self.until = self.reach;
             }
         } else if in_flight <= first_unit(lines.chunk()) {
-            self.set_aside(lines);
+            self.quarantine(lines);
         } else {
             self.until = self.until.max(self.reach);
         }
     }
 
-    /// The first line goes aside, if there is another one to be tried. Otherwise it is tried again.
-    fn set_aside(&mut self, lines: &mut Collector) {
+    /// The first line goes quarantined, if there is another one to be tried. Otherwise it is tried again.
+    fn quarantine(&mut self, lines: &mut Consumer) {
         let line = first_unit(lines.chunk());
         if lines.remaining() <= line {
             lines.sweep();
         }
-        if lines.remaining() > line && self.aside < MOST_ASIDE {
-            lines.set_aside(line);
-            self.aside += 1;
-            self.until = self.until.max(lines.consumed() + lines.aside() as u64 + 1);
-        } else if lines.aside() > 0 {
+        if lines.remaining() > line && self.quarantined < MOST_ASIDE {
+            lines.quarantine(line);
+            self.quarantined += 1;
+            self.until = self.until.max(lines.consumed() + lines.quarantined() as u64 + 1);
+        } else if lines.quarantined() > 0 {
             // It is the server.
-            lines.bring_back();
+            lines.end_quarantine();
             *self = Self::default();
         }
     }
@@ -107,7 +107,7 @@ mod tests {
     /// A server, and what became of lines.
     struct Scene {
         suspicion: Suspicion,
-        lines: Collector,
+        lines: Consumer,
         /// It acknowledges so many lines at a time, and those of which it likes only a part not at all.
         at_a_time: usize,
         came: Vec<String>,
@@ -132,7 +132,7 @@ mod tests {
                 if !lines.has_remaining() {
                     break true;
                 }
-                let singly = lines.consumed() + (lines.aside() as u64) < until;
+                let singly = lines.consumed() + (lines.quarantined() as u64) < until;
                 if singly && !judges {
                     break false;
                 }
@@ -145,10 +145,10 @@ mod tests {
                 let at_a_time = if singly { 1 } else { self.at_a_time };
                 let stays = liked == given.len();
                 let whole = if stays { liked } else { liked - liked % at_a_time };
-                if whole > 0 && lines.aside() > 0 {
-                    lines.give_up_aside(|runs| self.rejected += &text(runs));
+                if whole > 0 && lines.quarantined() > 0 {
+                    lines.discard_quarantined(|runs| self.rejected += &text(runs));
                 }
-                lines.settle(given[..whole].iter().map(|line| line.len()).sum());
+                lines.acknowledge(given[..whole].iter().map(|line| line.len()).sum());
                 if !stays {
                     break false;
                 }
@@ -225,7 +225,7 @@ mod tests {
             for _ in 0..connections {
                 prop_assert!(!scene.connect(false));
             }
-            scene.lines.bring_back();
+            scene.lines.end_quarantine();
             prop_assert_eq!(text(&scene.lines.runs().collect::<Vec<_>>()), lines.concat());
         }
     }

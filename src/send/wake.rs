@@ -52,7 +52,7 @@ mod by_descriptor {
             }
         }
 
-        /// To hear the calls in this runtime.
+        /// To on_link_event the calls in this runtime.
         ///
         /// # Panics
         /// If it has no I/O driver.
@@ -87,7 +87,7 @@ mod by_descriptor {
         pub(crate) async fn called(&self) {
             match self.0.readable().await {
                 Ok(mut readable) => {
-                    self.0.get_ref().hear();
+                    self.0.get_ref().on_link_event();
                     // Each call makes it readable anew.
                     readable.clear_ready();
                 }
@@ -120,7 +120,7 @@ mod by_descriptor {
             }
 
             /// It is never read: each call is an event of its own, and the sum of 2^64 is never reached.
-            pub(super) fn hear(&self) {}
+            pub(super) fn on_link_event(&self) {}
         }
 
         impl AsRawFd for Ends {
@@ -153,7 +153,7 @@ mod by_descriptor {
                 let _ = (&self.calls).write(&[1]);
             }
 
-            pub(super) fn hear(&self) {
+            pub(super) fn on_link_event(&self) {
                 while (&self.hears).read(&mut [0; 64]).is_ok_and(|read| read > 0) {}
             }
         }

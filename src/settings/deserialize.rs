@@ -3,7 +3,7 @@
 use super::environment::protocol_setting;
 use super::{Prefix, Settings};
 use crate::builder::{Builder, Delivery, Framing, WhenFull};
-use crate::emit::{Cardinality, Dialect, DogStatsDVersion, SampleRate};
+use crate::encode::{Cardinality, Dialect, DogStatsDVersion, SampleRate};
 use crate::error::quoted;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use std::collections::BTreeMap;

@@ -7,7 +7,7 @@ use crate::error::{BuildError, quoted};
 use std::ffi::OsString;
 
 /// A value, and the name under which it was given: what an error is to name.
-struct Said<T> {
+struct Sourced<T> {
     value: T,
     by: &'static str,
 }
@@ -103,20 +103,20 @@ impl Settings {
     fn host_from(
         &self,
         environment: impl Fn(&str) -> Option<OsString>,
-    ) -> Result<Option<Said<String>>, BuildError> {
+    ) -> Result<Option<Sourced<String>>, BuildError> {
         if let Some(host) = &self.host {
-            return Ok(Some(Said { value: host.clone(), by: "host" }));
+            return Ok(Some(Sourced { value: host.clone(), by: "host" }));
         }
         let given = text(environment, "STATSD_HOST")?;
-        Ok(given.map(|value| Said { value, by: "STATSD_HOST" }))
+        Ok(given.map(|value| Sourced { value, by: "STATSD_HOST" }))
     }
 
     fn port_from(
         &self,
         environment: impl Fn(&str) -> Option<OsString>,
-    ) -> Result<Said<u16>, BuildError> {
+    ) -> Result<Sourced<u16>, BuildError> {
         if let Some(value) = self.port {
-            return Ok(Said { value, by: "port" });
+            return Ok(Sourced { value, by: "port" });
         }
         let by = "STATSD_PORT";
         let value = match text(environment, by)? {
@@ -126,7 +126,7 @@ impl Settings {
             },
             None => 8125,
         };
-        Ok(Said { value, by })
+        Ok(Sourced { value, by })
     }
 
     /// None where it is stated already, or by nobody.
@@ -146,17 +146,17 @@ impl Settings {
     fn prefix_from(
         &self,
         environment: impl Fn(&str) -> Option<OsString>,
-    ) -> Result<Said<String>, BuildError> {
+    ) -> Result<Sourced<String>, BuildError> {
         match &self.prefix {
-            Prefix::Given(prefix) => return Ok(Said { value: prefix.clone(), by: "prefix" }),
-            Prefix::None => return Ok(Said { value: String::new(), by: "prefix" }),
+            Prefix::Given(prefix) => return Ok(Sourced { value: prefix.clone(), by: "prefix" }),
+            Prefix::None => return Ok(Sourced { value: String::new(), by: "prefix" }),
             Prefix::Open => {}
         }
         if let Some(value) = text(environment, "STATSD_PREFIX")? {
             // Dots alone would come to none, and by accident.
             let accepted = !value.trim_matches('.').is_empty();
             require("STATSD_PREFIX", quoted(&value), accepted, "more than dots")?;
-            return Ok(Said { value, by: "STATSD_PREFIX" });
+            return Ok(Sourced { value, by: "STATSD_PREFIX" });
         }
         let (Some(service), Some(environment)) = (&self.service, &self.environment) else {
             return Err(BuildError {
@@ -173,7 +173,7 @@ impl Settings {
             });
         let (service, environment) = (service?, environment?);
         let value = format!("applications.{service}.{environment}");
-        Ok(Said { value, by: "service and environment" })
+        Ok(Sourced { value, by: "service and environment" })
     }
 }
 

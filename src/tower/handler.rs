@@ -2,7 +2,7 @@
 
 use super::path::{MetricPath, PathText};
 use crate::connector::Connector;
-use crate::emit::Value;
+use crate::encode::Value;
 use std::fmt;
 use std::ops::Deref;
 use std::time::{Duration, Instant};

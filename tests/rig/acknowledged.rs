@@ -3,7 +3,7 @@
 use crate::namespace::{Host, name_server, with_a_network};
 use crate::network::{receiver, settings};
 use crate::support::{
-    Census, Findings, Listener, Peer, Place, emit_all, eventually, flush, promptly, started, tcp,
+    Arrivals, Findings, Listener, Peer, Place, emit_all, eventually, flush, promptly, started, tcp,
 };
 use freewheel::{Builder, Connector, FlushOutcome, Protocol, Tally};
 use std::thread;
@@ -33,9 +33,9 @@ fn stalls_and_goes(
 ) -> (Findings, Tally) {
     let statsd = started(settings.queue_capacity(64 << 20));
     let mut peer = server.accept();
-    let mut census = Census::default();
+    let mut arrivals = Arrivals::default();
     let emitted = emit_until_stalled(&statsd);
-    census.count_stream(&peer.read(read));
+    arrivals.count_stream(&peer.read(read));
     thread::sleep(Duration::from_millis(200));
     let acknowledged = statsd.stats().sent;
     go(peer);
@@ -43,12 +43,12 @@ fn stalls_and_goes(
     let reading = thread::spawn(|| next.read_to_end());
     flush(&statsd);
     let report = statsd.blocking_stop();
-    census.count_stream(&reading.join().unwrap());
+    arrivals.count_stream(&reading.join().unwrap());
     assert_eq!((report.stats.sent.lines, report.kept), (emitted, Tally::default()));
     // What is missing is the end of what the first had acknowledged, and nothing after it.
-    let missing = census.missing(0, emitted);
-    assert_eq!(census.missing(0, acknowledged.lines), missing);
-    (census.against(&report.stats), acknowledged)
+    let missing = arrivals.missing(0, emitted);
+    assert_eq!(arrivals.missing(0, acknowledged.lines), missing);
+    (arrivals.against(&report.stats), acknowledged)
 }
 
 const RESET: fn(Peer) = Peer::reset;
@@ -76,15 +76,15 @@ fn what_was_acknowledged_before_a_reset_comes_once() {
     emit_all(&statsd, 0, 0..20_000);
     runtime.block_on(async { tokio::time::sleep(Duration::from_millis(200)).await });
     let mut peer = server.accept();
-    let mut census = Census::of_stream(&peer.read(250_000));
+    let mut arrivals = Arrivals::of_stream(&peer.read(250_000));
     thread::sleep(Duration::from_millis(100));
     peer.reset();
     let next = thread::spawn(move || server.accept().read_to_end());
     assert_eq!(runtime.block_on(statsd.flush()), FlushOutcome::Done);
     let stats = runtime.block_on(statsd.stop()).stats;
-    census.count_stream(&next.join().unwrap());
+    arrivals.count_stream(&next.join().unwrap());
     assert_eq!((stats.sent.lines, stats.connections), (20_000, 2));
-    assert_eq!(Findings { lost: 0, ..census.against(&stats) }, Findings::default());
+    assert_eq!(Findings { lost: 0, ..arrivals.against(&stats) }, Findings::default());
 }
 
 /// Of a Unix socket both sides' kernel is the same one, which says what the server has not read.
@@ -126,7 +126,7 @@ fn a_host_that_crashes_costs_nothing_that_it_had_not_in_its_hands() {
         server.wait_for_lines(2_000);
         received.append(&mut server.lines());
         let stats = statsd.stats();
-        Census::of(&received).assert_faultless(&stats);
+        Arrivals::of(&received).assert_faultless(&stats);
         assert_eq!((stats.sent.lines, stats.connections), (3_000, 2));
     });
 }
@@ -149,9 +149,9 @@ fn a_host_that_falls_silent_is_given_up() {
         emit_all(&statsd, 0, 1_000..3_000);
         flush(&statsd);
         servers[1].wait_for_lines(2_000);
-        let mut census = Census::of(&servers[0].lines());
-        census.count_all(&servers[1].lines());
-        census.assert_faultless(&statsd.stats());
+        let mut arrivals = Arrivals::of(&servers[0].lines());
+        arrivals.count_all(&servers[1].lines());
+        arrivals.assert_faultless(&statsd.stats());
         assert_eq!(statsd.stats().connections, 2);
     });
 }
@@ -180,7 +180,7 @@ fn a_stop_keeps_its_deadline_in_a_partition_and_says_what_is_under_way() {
         eventually("it arrives", || statsd.blocking_flush() == FlushOutcome::Done);
         server.wait_for_lines(300);
         // Of two connections at the same time, the second's may come first.
-        let found = Census::of(&server.lines()).against(&statsd.stats());
+        let found = Arrivals::of(&server.lines()).against(&statsd.stats());
         assert_eq!(Findings { reordered: 0, ..found }, Findings::default());
     });
 }

@@ -2,7 +2,7 @@
 
 use crate::process::{part, program};
 use crate::support::{
-    Census, Findings, Listener, emit_all, eventually, flush, numbered_line, quiet_port, started,
+    Arrivals, Findings, Listener, emit_all, eventually, flush, numbered_line, quiet_port, started,
     tcp,
 };
 use freewheel::{Connector, Tally};
@@ -159,9 +159,9 @@ fn a_reading_receiver_that_is_killed_ten_times_costs_what_its_kernel_had() {
         (emitted, deaths, receiver.remains())
     });
 
-    let (mut census, mut first, mut lost) = (Census::default(), 0, 0);
+    let (mut arrivals, mut first, mut lost) = (Arrivals::default(), 0, 0);
     for death in &deaths {
-        let numbers = Census::of_stream(&death.text).numbers(0);
+        let numbers = Arrivals::of_stream(&death.text).numbers(0);
         // What was not acknowledged before comes first, and nothing is left out.
         assert_eq!(numbers, Vec::from_iter(first..first + numbers.len() as u64));
         let read = first + numbers.len() as u64;
@@ -174,16 +174,16 @@ fn a_reading_receiver_that_is_killed_ten_times_costs_what_its_kernel_had() {
         let missing = (read..death.sent).map(|number| numbered_line(0, number).len() as u64 + 1);
         let missing = missing.sum::<u64>();
         assert!(missing <= READ + BUFFER, "{missing} bytes went with one receiver");
-        census.count_stream(&death.text);
+        arrivals.count_stream(&death.text);
         lost += death.sent.saturating_sub(read);
         first = death.sent;
     }
-    assert_eq!(Census::of_stream(&last).numbers(0), Vec::from_iter(first..emitted));
-    census.count_stream(&last);
+    assert_eq!(Arrivals::of_stream(&last).numbers(0), Vec::from_iter(first..emitted));
+    arrivals.count_stream(&last);
     let stats = statsd.stats();
     assert_eq!((stats.emitted.lines, stats.sent), (emitted, stats.emitted));
     assert_eq!((stats.buffered, stats.connections), (Tally::default(), 11));
-    let found = census.against(&stats);
+    let found = arrivals.against(&stats);
     println!("{emitted} lines: {found:?}");
     assert_eq!(Findings { duplicated: 0, ..found }, Findings { lost, ..Findings::default() });
     // A segment's worth, where the acknowledgement of what was read did not come any more.

@@ -1,6 +1,6 @@
 //! The fault rig: servers, networks and programs that fail, and what becomes of the lines.
 //!
-//! Lines are numbered. Each test holds a census of what arrived against the account, so that
+//! Lines are numbered. Each test holds a arrivals of what arrived against the account, so that
 //! lost, duplicated, torn and reordered ones show. Faults that a whole network is needed for
 //! have one of their own, in namespaces, and say SKIPPED where the machine has none to give.
 
@@ -13,8 +13,6 @@ mod support;
 #[cfg(target_os = "linux")]
 mod acknowledged;
 #[cfg(target_os = "linux")]
-mod afar;
-#[cfg(target_os = "linux")]
 mod killed;
 #[cfg(target_os = "linux")]
 mod namespace;
@@ -26,6 +24,8 @@ mod operating_system;
 mod pressure;
 #[cfg(target_os = "linux")]
 mod process;
+#[cfg(target_os = "linux")]
+mod remote_host;
 #[cfg(target_os = "linux")]
 mod signals;
 #[cfg(unix)]

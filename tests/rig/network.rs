@@ -5,7 +5,7 @@ use crate::namespace::{
 };
 use crate::process::skip;
 use crate::support::{
-    Census, Close, Findings, Listener, PATIENCE, TcpReceiver, UdpReceiver, assert_balanced,
+    Arrivals, Close, Findings, Listener, PATIENCE, TcpReceiver, UdpReceiver, assert_balanced,
     emit_all, eventually, flush, promptly, started,
 };
 use freewheel::{Builder, Connector, Protocol, Tally};
@@ -46,7 +46,7 @@ fn a_connection_outlives_a_partition() {
         flush(&statsd);
         server.wait_for_lines(2_000);
         let stats = statsd.stats();
-        Census::of(&server.lines()).assert_faultless(&stats);
+        Arrivals::of(&server.lines()).assert_faultless(&stats);
         assert_eq!((stats.sent.lines, stats.connections), (2_000, 1));
     });
 }
@@ -77,22 +77,22 @@ fn packets_that_are_lost_cost_no_line_over_tcp() {
 /// all has arrived, packets are lost, and then the server with whatever it would have asked for: the
 /// next one gets it.
 fn nothing_is_lost_with_the_server(host: &Host, mut server: TcpReceiver, statsd: &Connector) {
-    let mut census = Census::default();
+    let mut arrivals = Arrivals::default();
     for round in 0..3 {
         host.cut();
         let before = statsd.stats().sent;
         emit_all(statsd, 1, round * 500..(round + 1) * 500);
         // They are written.
         thread::sleep(Duration::from_millis(50));
-        census.count_all(&server.kill());
+        arrivals.count_all(&server.kill());
         assert_eq!(statsd.stats().sent, before, "nobody has acknowledged them");
         host.mend();
         server = receiver(host);
         flush(statsd);
         server.wait_for_lines(500);
     }
-    census.count_all(&server.lines());
-    census.assert_faultless(&statsd.stats());
+    arrivals.count_all(&server.lines());
+    arrivals.assert_faultless(&statsd.stats());
     assert!(statsd.stats().connections >= 4, "{:?}", statsd.stats());
 }
 
@@ -139,17 +139,17 @@ fn a_network_that_loses_packets_costs_those_over_udp() {
         let address = host.address();
         let server = host.run(move || UdpReceiver::listen(address, PORT));
         let statsd = started(settings(&address.to_string()).protocol(Protocol::Udp));
-        let mut census = Census::default();
+        let mut arrivals = Arrivals::default();
         // Of 500 datagrams 25 are lost, and 5 or 60 hardly ever.
         for number in 0..500 {
             emit_all(&statsd, 0, number..number + 1);
             flush(&statsd);
-            census.count_all(&server.lines_so_far());
+            arrivals.count_all(&server.lines_so_far());
         }
         let stats = statsd.stats();
-        let lost = census.against(&stats).lost;
+        let lost = arrivals.against(&stats).lost;
         assert!((5..60).contains(&lost), "{lost} of 500");
-        assert_eq!(census.against(&stats), Findings { lost, ..Findings::default() });
+        assert_eq!(arrivals.against(&stats), Findings { lost, ..Findings::default() });
         assert_eq!((stats.sent.lines, stats.connections), (500, 1));
         assert_balanced(&stats);
     });
@@ -173,9 +173,9 @@ fn a_device_that_is_too_slow_costs_nothing_over_udp() {
         // Two megabytes take a second.
         assert!(statsd.stats().buffered.lines > 1_000, "{}", statsd.stats());
         flush(&statsd);
-        let census = Census::of(&reading.join().unwrap());
-        census.assert_faultless(&statsd.stats());
-        assert_eq!((census.tally().lines, statsd.stats().connections), (10_000, 1));
+        let arrivals = Arrivals::of(&reading.join().unwrap());
+        arrivals.assert_faultless(&statsd.stats());
+        assert_eq!((arrivals.tally().lines, statsd.stats().connections), (10_000, 1));
     });
 }
 
@@ -208,7 +208,7 @@ fn another_address_of_the_name_is_tried() {
             let statsd = started(settings("server").protocol(Protocol::Udp));
             emit_all(&statsd, 0, 0..100);
             flush(&statsd);
-            Census::of(&server.lines(100)).assert_faultless(&statsd.stats());
+            Arrivals::of(&server.lines(100)).assert_faultless(&statsd.stats());
         }
     });
 }
@@ -309,7 +309,7 @@ fn an_unreachable_network_costs_nothing_over_udp() {
             flush(&statsd);
             received.append(&mut server.lines(100));
         }
-        Census::of(&received).assert_faultless(&statsd.stats());
+        Arrivals::of(&received).assert_faultless(&statsd.stats());
     });
 }
 
@@ -333,9 +333,9 @@ fn a_partition_costs_what_is_sent_into_it_over_udp() {
         flush(&statsd);
         received.append(&mut server.lines(100));
         let stats = statsd.stats();
-        let census = Census::of(&received);
-        assert_eq!(census.against(&stats), Findings { lost: 100, ..Findings::default() });
-        assert_eq!(census.numbers(0), Vec::from_iter((0..100).chain(200..300)));
+        let arrivals = Arrivals::of(&received);
+        assert_eq!(arrivals.against(&stats), Findings { lost: 100, ..Findings::default() });
+        assert_eq!(arrivals.numbers(0), Vec::from_iter((0..100).chain(200..300)));
         assert_balanced(&stats);
     });
 }
@@ -359,7 +359,7 @@ fn a_name_is_looked_up_anew_for_each_connection() {
             received.append(&mut server.kill());
             eventually("its end is noticed", || !statsd.connected());
         }
-        Census::of(&received).assert_faultless(&statsd.stats());
+        Arrivals::of(&received).assert_faultless(&statsd.stats());
     });
 }
 
@@ -376,11 +376,11 @@ fn a_server_that_moved_is_found_at_a_refusal() {
         let mut server = listen(&hosts[0]);
         name_server(&[hosts[0].address()]);
         let statsd = started(settings("server").protocol(Protocol::Udp));
-        let mut census = Census::default();
+        let mut arrivals = Arrivals::default();
         for round in 1..7 {
             emit_all(&statsd, round, 0..100);
             flush(&statsd);
-            census.count_all(&server.lines_so_far());
+            arrivals.count_all(&server.lines_so_far());
             drop(server);
             emit_all(&statsd, round, 100..200);
             eventually("it is noticed", || !statsd.connected());
@@ -388,9 +388,9 @@ fn a_server_that_moved_is_found_at_a_refusal() {
             server = listen(host);
             name_server(&[host.address()]);
             flush(&statsd);
-            census.count_all(&server.lines_so_far());
+            arrivals.count_all(&server.lines_so_far());
         }
-        census.assert_faultless(&statsd.stats());
+        arrivals.assert_faultless(&statsd.stats());
         assert_eq!(statsd.stats().sent.lines, 1_200);
     });
 }
@@ -414,8 +414,8 @@ fn a_name_that_nobody_knows_yet_is_asked_for_again() {
         name_server(&[address]);
         statsds.iter().for_each(flush);
         tcp.wait_for_lines(100);
-        Census::of(&tcp.lines()).assert_faultless(&statsds[0].stats());
-        Census::of(&udp.lines(100)).assert_faultless(&statsds[1].stats());
+        Arrivals::of(&tcp.lines()).assert_faultless(&statsds[0].stats());
+        Arrivals::of(&udp.lines(100)).assert_faultless(&statsds[1].stats());
     });
 }
 
@@ -433,7 +433,7 @@ fn a_server_that_moved_is_found_at_the_next_look_up() {
         name_server(&addresses[..1]);
         let settings = settings("server").protocol(Protocol::Udp);
         let statsd = started(settings.lookup_interval(Duration::from_millis(50)));
-        let mut census = Census::default();
+        let mut arrivals = Arrivals::default();
         for round in 0..6 {
             let (old, new) = (&servers[round % 2], &servers[(round + 1) % 2]);
             name_server(&addresses[(round + 1) % 2..][..1]);
@@ -444,10 +444,10 @@ fn a_server_that_moved_is_found_at_the_next_look_up() {
                 number += 1;
                 new.has_line()
             });
-            census.count_all(&old.lines_so_far());
-            census.count_all(&new.lines_so_far());
+            arrivals.count_all(&old.lines_so_far());
+            arrivals.count_all(&new.lines_so_far());
         }
-        census.assert_faultless(&statsd.stats());
+        arrivals.assert_faultless(&statsd.stats());
         assert_eq!(statsd.stats().connections, 1);
     });
 }
@@ -474,7 +474,7 @@ fn a_look_up_that_hangs_delays_nothing() {
             received.append(&mut server.lines(300));
         }
         let stats = promptly(move || statsd.blocking_stop()).stats;
-        Census::of(&received).assert_faultless(&stats);
+        Arrivals::of(&received).assert_faultless(&stats);
     });
 }
 

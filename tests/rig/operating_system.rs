@@ -3,7 +3,7 @@
 
 use crate::process::alone;
 use crate::support::{
-    Census, Listener, Place, UdpReceiver, assert_balanced, emit_all, eventually, flush, started,
+    Arrivals, Listener, Place, UdpReceiver, assert_balanced, emit_all, eventually, flush, started,
     tcp, udp,
 };
 use freewheel::{Protocol, Tally};
@@ -113,21 +113,21 @@ fn calls(receiver: &UdpReceiver) -> u64 {
 fn a_datagram_that_is_too_long_is_sent_in_parts() {
     let receiver = receiver_with(|length, _| (length > 500).then_some(libc::EMSGSIZE));
     let statsd = started(udp(receiver.port()));
-    let mut census = Census::default();
+    let mut arrivals = Arrivals::default();
     for round in 0..3 {
         emit_all(&statsd, 0, round * 100..(round + 1) * 100);
         statsd.incr(&"n".repeat(600));
         flush(&statsd);
         for datagram in receiver.datagrams(100) {
             assert!(datagram.len() <= 500);
-            census.count_datagram(datagram.as_bytes());
+            arrivals.count_datagram(datagram.as_bytes());
         }
     }
     let stats = statsd.stats();
     assert_eq!(stats.losses.too_long, Tally { lines: 3, bytes: 3 * 605 });
     assert_eq!(stats.lost(), stats.losses.too_long);
-    census.assert_faultless(&stats);
-    assert_eq!(census.numbers(0), Vec::from_iter(0..300));
+    arrivals.assert_faultless(&stats);
+    assert_eq!(arrivals.numbers(0), Vec::from_iter(0..300));
 }
 
 /// Nothing is lost where the operating system is out of memory for a moment.
@@ -140,7 +140,7 @@ fn a_datagram_that_finds_no_buffer_is_sent_again() {
         let statsd = started(udp(receiver.port()));
         emit_all(&statsd, 0, 0..200);
         flush(&statsd);
-        Census::of(&receiver.lines(200)).assert_faultless(&statsd.stats());
+        Arrivals::of(&receiver.lines(200)).assert_faultless(&statsd.stats());
         // It takes no new socket for that.
         assert_eq!(statsd.stats().connections, 1);
     }
@@ -165,7 +165,7 @@ fn a_datagram_that_has_no_way_is_sent_later() {
         flush(&statsd);
         let stats = statsd.stats();
         assert_balanced(&stats);
-        Census::of(&receiver.lines(200)).assert_faultless(&stats);
+        Arrivals::of(&receiver.lines(200)).assert_faultless(&stats);
     }
 }
 
@@ -184,14 +184,14 @@ fn a_batch_that_is_refused_goes_singly() {
     ] {
         let receiver = receiver_with(plan);
         let statsd = started(udp(receiver.port()));
-        let mut census = Census::default();
+        let mut arrivals = Arrivals::default();
         for round in 0..20 {
             emit_all(&statsd, 0, round * 100..(round + 1) * 100);
             flush(&statsd);
-            census.count_all(&receiver.lines(100));
+            arrivals.count_all(&receiver.lines(100));
         }
         let stats = statsd.stats();
-        census.assert_faultless(&stats);
+        arrivals.assert_faultless(&stats);
         assert_eq!((stats.sent.lines, stats.connections), (2_000, 1));
     }
 }
@@ -221,7 +221,7 @@ fn lines_wait_while_no_socket_can_be_had() {
             let statsd = started(settings);
             let mut peer = server.accept();
             let emitted = emit_all(&statsd, 0, 0..100);
-            let mut census = Census::of_stream(&peer.read(emitted.bytes as usize));
+            let mut arrivals = Arrivals::of_stream(&peer.read(emitted.bytes as usize));
             flush(&statsd);
             limit_descriptors(0);
             drop(peer);
@@ -232,9 +232,9 @@ fn lines_wait_while_no_socket_can_be_had() {
             assert_eq!(statsd.stats().connections, 1);
             limit_descriptors(1_000);
             let mut peer = server.accept();
-            census.count_stream(&peer.read(emitted.bytes as usize));
+            arrivals.count_stream(&peer.read(emitted.bytes as usize));
             flush(&statsd);
-            census.assert_faultless(&statsd.stats());
+            arrivals.assert_faultless(&statsd.stats());
         }
     });
 }

@@ -3,7 +3,7 @@
 
 use crate::process::alone;
 use crate::support::{
-    Census, Listener, TcpReceiver, assert_balanced, emit_all, eventually, flush, numbered,
+    Arrivals, Listener, TcpReceiver, assert_balanced, emit_all, eventually, flush, numbered,
     numbered_name, started, tcp,
 };
 use freewheel::Connector;
@@ -59,9 +59,9 @@ fn a_server_that_stalls_costs_the_capacity_and_no_more() {
         flush(&statsd);
         let stats = statsd.stats();
         server.wait_for_lines(stats.sent.lines);
-        let census = Census::of(&server.lines());
-        census.assert_faultless(&stats);
-        assert_eq!(census.numbers(4), Vec::from_iter(0..1_000));
+        let arrivals = Arrivals::of(&server.lines());
+        arrivals.assert_faultless(&stats);
+        assert_eq!(arrivals.numbers(4), Vec::from_iter(0..1_000));
         assert_eq!(stats.emitted, stats.sent + stats.drops.full);
     });
 }
@@ -89,11 +89,11 @@ fn a_server_that_is_too_slow_gets_what_there_is_room_for() {
         flush(&statsd);
     }
     let stats = statsd.blocking_stop().stats;
-    let census = Census::of_stream(&reading.join().unwrap());
-    census.assert_faultless(&stats);
+    let arrivals = Arrivals::of_stream(&reading.join().unwrap());
+    arrivals.assert_faultless(&stats);
     assert!(dropped.lines > 1_000, "{stats}");
     // None any more.
-    assert_eq!((stats.drops.full, census.numbers(1).len()), (dropped, 1_000));
+    assert_eq!((stats.drops.full, arrivals.numbers(1).len()), (dropped, 1_000));
 }
 
 /// Emits 1,000 numbered lines every 10 ms for a while, and asks after each burst how much memory is in
@@ -221,9 +221,9 @@ fn idle_threads_starve_nobody() {
         let reading = thread::spawn(|| peer.read_to_end());
         flush(&statsd);
         let stats = statsd.blocking_stop().stats;
-        let census = Census::of_stream(&reading.join().unwrap());
-        census.assert_faultless(&stats);
-        assert!((1..=IDLE).all(|thread| census.missing(thread, 1) == 0));
+        let arrivals = Arrivals::of_stream(&reading.join().unwrap());
+        arrivals.assert_faultless(&stats);
+        assert!((1..=IDLE).all(|thread| arrivals.missing(thread, 1) == 0));
     });
 }
 
@@ -255,8 +255,8 @@ fn short_lived_threads_cost_nothing_that_lasts() {
         // 5,000 blocks would be 80 MiB.
         assert!(more <= 8 << 20, "{more} bytes more");
         let stats = statsd.blocking_stop().stats;
-        let census = Census::of_stream(&reading.join().unwrap());
-        census.assert_faultless(&stats);
+        let arrivals = Arrivals::of_stream(&reading.join().unwrap());
+        arrivals.assert_faultless(&stats);
         assert_eq!(stats.sent.lines, 250 * AT_ONCE * 2);
     });
 }

@@ -4,7 +4,7 @@
 //! same as the run that printed it.
 
 use crate::support::{
-    Census, Findings, Listener, Place, UdpReceiver, assert_balanced, emit_all, eventually, flush,
+    Arrivals, Findings, Listener, Place, UdpReceiver, assert_balanced, emit_all, eventually, flush,
     quiet_port, started, tcp, udp,
 };
 use freewheel::{Builder, Connector, Delivery, Framing, Protocol, Stats, Tally, WhenFull};
@@ -116,11 +116,11 @@ fn streams(mut dice: Dice, listen: impl Fn() -> Listener, settings: Builder, at_
     );
     let kernel = if delivery == Delivery::Written { 8 << 20 } else { kernel };
     let count = match framing {
-        Framing::Newlines => |census: &mut Census, text: &[u8]| census.count_stream(text),
-        _ => |census: &mut Census, text: &[u8]| drop(census.count_frames(text)),
+        Framing::Newlines => |arrivals: &mut Arrivals, text: &[u8]| arrivals.count_stream(text),
+        _ => |arrivals: &mut Arrivals, text: &[u8]| drop(arrivals.count_frames(text)),
     };
     let statsd = started(dice.settle(settings).delivery(delivery).framing(framing));
-    let (mut emitters, mut census, mut breaks) = (Emitters::of(&statsd), Census::default(), 0);
+    let (mut emitters, mut arrivals, mut breaks) = (Emitters::of(&statsd), Arrivals::default(), 0);
     let mut server = Some(listen());
     while dice.are_thrown() {
         if dice.one_in(4) {
@@ -164,7 +164,7 @@ fn streams(mut dice: Dice, listen: impl Fn() -> Listener, settings: Builder, at_
                 peer.reset();
             }
         }
-        count(&mut census, &text);
+        count(&mut arrivals, &text);
         emitters.assert_accounted(&statsd.stats());
     }
     let listener = server.get_or_insert_with(&listen);
@@ -173,18 +173,18 @@ fn streams(mut dice: Dice, listen: impl Fn() -> Listener, settings: Builder, at_
     let reading = thread::spawn(|| peer.read_to_end());
     flush(&statsd);
     let stats = statsd.blocking_stop().stats;
-    count(&mut census, &reading.join().unwrap());
-    println!("{delivery:?} {framing:?} {breaks} breaks: {stats}, {:?}", census.against(&stats));
+    count(&mut arrivals, &reading.join().unwrap());
+    println!("{delivery:?} {framing:?} {breaks} breaks: {stats}, {:?}", arrivals.against(&stats));
     emitters.assert_accounted(&stats);
-    assert_eq!(stats.emitted, stats.sent + stats.drops.full + stats.losses.displaced);
-    let found = census.against(&stats);
+    assert_eq!(stats.emitted, stats.sent + stats.drops.full + stats.losses.evicted);
+    let found = arrivals.against(&stats);
     assert_eq!(Findings { lost: 0, duplicated: 0, unaccounted: 0, ..found }, Findings::default());
     // Whether a path's server has read a buffer in part, nobody knows: what would come twice for
     // that may be given up for newer lines instead.
-    let given_up = if at_path { stats.losses.displaced.lines } else { 0 };
+    let given_up = if at_path { stats.losses.evicted.lines } else { 0 };
     assert!(found.unaccounted <= given_up, "{stats}, {found:?}");
     assert!(
-        stats.sent.bytes.saturating_sub(census.tally().bytes) <= breaks * kernel,
+        stats.sent.bytes.saturating_sub(arrivals.tally().bytes) <= breaks * kernel,
         "{breaks}: {found:?}"
     );
 }
@@ -207,43 +207,43 @@ fn a_unix_stream_for_a_while() {
 /// Where datagrams arrive.
 trait Receive {
     /// Reads what is there.
-    fn read(&mut self, census: &mut Census);
+    fn read(&mut self, arrivals: &mut Arrivals);
 }
 
 impl Receive for UdpReceiver {
-    fn read(&mut self, census: &mut Census) {
-        census.count_all(&self.lines_so_far());
+    fn read(&mut self, arrivals: &mut Arrivals) {
+        arrivals.count_all(&self.lines_so_far());
     }
 }
 
 impl Receive for UnixDatagram {
-    fn read(&mut self, census: &mut Census) {
+    fn read(&mut self, arrivals: &mut Arrivals) {
         let mut datagram = vec![0; 1 << 16];
         self.set_nonblocking(true).unwrap();
         while let Ok(size) = self.recv(&mut datagram) {
-            census.count_datagram(&datagram[..size]);
+            arrivals.count_datagram(&datagram[..size]);
         }
     }
 }
 
 /// A receiver may be full before it has all, and then waits to be read.
-fn flush_and_read(statsd: &Connector, receiver: &mut impl Receive, census: &mut Census) {
+fn flush_and_read(statsd: &Connector, receiver: &mut impl Receive, arrivals: &mut Arrivals) {
     thread::scope(|scope| {
         let flushing = scope.spawn(|| flush(statsd));
         while !flushing.is_finished() {
-            receiver.read(census);
+            receiver.read(arrivals);
             thread::yield_now();
         }
         flushing.join().unwrap();
     });
-    receiver.read(census);
+    receiver.read(arrivals);
 }
 
 /// A server of datagrams that comes and goes. On one machine it is known what it costs each time,
 /// to the line: what it had not read.
 fn datagrams<R: Receive>(mut dice: Dice, bind: impl Fn() -> R, settings: Builder) {
     let statsd = started(dice.settle(settings));
-    let (mut emitters, mut census, mut unread) = (Emitters::of(&statsd), Census::default(), 0);
+    let (mut emitters, mut arrivals, mut unread) = (Emitters::of(&statsd), Arrivals::default(), 0);
     while dice.are_thrown() {
         // While nobody is there.
         if dice.one_in(2) {
@@ -254,20 +254,20 @@ fn datagrams<R: Receive>(mut dice: Dice, bind: impl Fn() -> R, settings: Builder
         for _ in 0..dice.below(10) {
             emitters.emit(&mut dice, 60);
             if dice.one_in(3) {
-                flush_and_read(&statsd, &mut receiver, &mut census);
+                flush_and_read(&statsd, &mut receiver, &mut arrivals);
                 let report = statsd.blocking_stop();
                 assert_eq!(report.kept, Tally::default());
                 statsd.start_on_thread().unwrap();
             }
-            flush_and_read(&statsd, &mut receiver, &mut census);
-            assert_eq!(statsd.stats().sent.lines, census.tally().lines + unread);
+            flush_and_read(&statsd, &mut receiver, &mut arrivals);
+            assert_eq!(statsd.stats().sent.lines, arrivals.tally().lines + unread);
         }
-        flush_and_read(&statsd, &mut receiver, &mut census);
+        flush_and_read(&statsd, &mut receiver, &mut arrivals);
         // So few that there is room for them.
         emitters.emit(&mut dice, 6);
         flush(&statsd);
         if dice.one_in(2) {
-            receiver.read(&mut census);
+            receiver.read(&mut arrivals);
         }
         drop(receiver);
         // One of them finds out: the first, but where another test has a child at this moment that
@@ -278,16 +278,16 @@ fn datagrams<R: Receive>(mut dice: Dice, bind: impl Fn() -> R, settings: Builder
             !statsd.connected()
         });
         let stats = statsd.stats();
-        unread = stats.sent.lines - census.tally().lines;
+        unread = stats.sent.lines - arrivals.tally().lines;
         emitters.assert_accounted(&stats);
     }
     let mut receiver = bind();
-    flush_and_read(&statsd, &mut receiver, &mut census);
+    flush_and_read(&statsd, &mut receiver, &mut arrivals);
     let stats = statsd.blocking_stop().stats;
-    println!("{stats}, {:?}", census.against(&stats));
+    println!("{stats}, {:?}", arrivals.against(&stats));
     emitters.assert_accounted(&stats);
-    assert_eq!(stats.emitted, stats.sent + stats.drops.full + stats.losses.displaced);
-    assert_eq!(census.against(&stats), Findings { lost: unread, ..Findings::default() });
+    assert_eq!(stats.emitted, stats.sent + stats.drops.full + stats.losses.evicted);
+    assert_eq!(arrivals.against(&stats), Findings { lost: unread, ..Findings::default() });
 }
 
 #[test]

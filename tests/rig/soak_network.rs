@@ -3,7 +3,7 @@
 use crate::namespace::{Host, with_a_network};
 use crate::network::{receiver, settings};
 use crate::soak::{Dice, Emitters};
-use crate::support::{Census, Findings, flush, started};
+use crate::support::{Arrivals, Findings, flush, started};
 use std::thread;
 use std::time::Duration;
 
@@ -30,7 +30,8 @@ fn a_network_for_a_while() {
         let settings = settings(&host.as_ref().unwrap().address().to_string());
         let settings = settings.peer_timeout(Duration::from_millis(300));
         let statsd = started(settings.queue_capacity(8 << 20));
-        let (mut emitters, mut census, mut breaks) = (Emitters::of(&statsd), Census::default(), 0);
+        let (mut emitters, mut arrivals, mut breaks) =
+            (Emitters::of(&statsd), Arrivals::default(), 0);
         while dice.are_thrown() {
             emitters.emit(&mut dice, 2_000);
             let there = host.as_ref().unwrap();
@@ -62,7 +63,7 @@ fn a_network_for_a_while() {
                         cut(there, &mut emitters, &mut dice);
                     }
                     server.stall();
-                    census.count_all(&server.kill());
+                    arrivals.count_all(&server.kill());
                     drop(host.take());
                     dice.rest(200);
                     let there = host.insert(Host::plug_in(1));
@@ -75,13 +76,16 @@ fn a_network_for_a_while() {
         flush(&statsd);
         let stats = statsd.blocking_stop().stats;
         server.wait_for_end();
-        census.count_all(&server.kill());
-        let found = census.against(&stats);
+        arrivals.count_all(&server.kill());
+        let found = arrivals.against(&stats);
         println!("{breaks} breaks: {stats}, {found:?}");
         emitters.assert_accounted(&stats);
         // What a connection got whose acknowledgements did not come back is sent again.
         assert_eq!(Findings { lost: 0, duplicated: 0, ..found }, Findings::default());
-        assert!(stats.sent.bytes - census.tally().bytes <= breaks * KERNEL, "{breaks}: {found:?}");
+        assert!(
+            stats.sent.bytes - arrivals.tally().bytes <= breaks * KERNEL,
+            "{breaks}: {found:?}"
+        );
         assert_eq!(stats.emitted, stats.sent + stats.drops.full);
     });
 }

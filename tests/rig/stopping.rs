@@ -2,7 +2,7 @@
 //! report agrees with what arrived.
 
 use crate::support::{
-    Census, Listener, PATIENCE, Place, TcpReceiver, UdpReceiver, assert_balanced, emit_all,
+    Arrivals, Listener, PATIENCE, Place, TcpReceiver, UdpReceiver, assert_balanced, emit_all,
     eventually, flush, numbers_by_thread, promptly, quiet_port, runtime, started, tcp, udp,
 };
 use freewheel::{Builder, Connector, Framing, Protocol, StopReport, Tally};
@@ -38,7 +38,7 @@ fn where_datagrams_are_refused() {
     let server = UdpReceiver::listen(Ipv4Addr::LOCALHOST, port);
     statsd.start_on_thread().unwrap();
     eventually("all is sent", || statsd.stats().buffered.lines == 0);
-    Census::of(&server.lines(200)).assert_faultless(&statsd.stats());
+    Arrivals::of(&server.lines(200)).assert_faultless(&statsd.stats());
 }
 
 #[test]
@@ -47,21 +47,21 @@ fn where_a_datagram_receiver_is_full() {
     let receiver = place.bind();
     let (statsd, report) = stop_in_vain(place.settings(Protocol::UnixDatagram), 20_000);
     assert!(report.stats.sent.lines > 0 && report.kept.lines > 0, "{report:?}");
-    let mut census = Census::default();
+    let mut arrivals = Arrivals::default();
     let mut datagram = vec![0; 1 << 16];
-    let mut count = |census: &mut Census, lines: u64| {
-        while census.tally().lines < lines {
+    let mut count = |arrivals: &mut Arrivals, lines: u64| {
+        while arrivals.tally().lines < lines {
             let size = receiver.recv(&mut datagram).unwrap();
-            census.count_datagram(&datagram[..size]);
+            arrivals.count_datagram(&datagram[..size]);
         }
     };
-    count(&mut census, report.stats.sent.lines);
+    count(&mut arrivals, report.stats.sent.lines);
     // To the byte what the report says was sent.
-    assert_eq!(census.tally(), report.stats.sent);
+    assert_eq!(arrivals.tally(), report.stats.sent);
     statsd.start_on_thread().unwrap();
-    count(&mut census, 20_000);
+    count(&mut arrivals, 20_000);
     eventually("all is sent", || statsd.stats().buffered.lines == 0);
-    census.assert_faultless(&statsd.stats());
+    arrivals.assert_faultless(&statsd.stats());
 }
 
 #[test]
@@ -87,15 +87,15 @@ fn where_a_server_never_reads() {
         let (statsd, report) = stop_in_vain(settings, 60_000);
         let stats = report.stats;
         assert!(report.kept.lines > 0 && stats.sent.lines > 0, "{report:?}");
-        let mut census = Census::of_stream(&server.accept().read_to_end());
-        census.assert_faultless(&stats);
+        let mut arrivals = Arrivals::of_stream(&server.accept().read_to_end());
+        arrivals.assert_faultless(&stats);
         statsd.start_on_thread().unwrap();
         let peer = server.accept();
         let reading = thread::spawn(|| peer.read_to_end());
         eventually("all is sent", || statsd.stats().buffered.lines == 0);
         let stats = promptly(move || statsd.blocking_stop()).stats;
-        census.count_stream(&reading.join().unwrap());
-        census.assert_faultless(&stats);
+        arrivals.count_stream(&reading.join().unwrap());
+        arrivals.assert_faultless(&stats);
     }
 }
 
@@ -104,9 +104,9 @@ fn where_a_server_never_reads_frames() {
     let server = Listener::tcp(0);
     let settings = tcp(server.port()).framing(Framing::LengthPrefixed);
     let (_, report) = stop_in_vain(settings, 60_000);
-    let mut census = Census::default();
-    census.count_frames(&server.accept().read_to_end());
-    census.assert_faultless(&report.stats);
+    let mut arrivals = Arrivals::default();
+    arrivals.count_frames(&server.accept().read_to_end());
+    arrivals.assert_faultless(&report.stats);
 }
 
 /// Where each connection is accepted and closed, and the next attempt is always near.
@@ -152,7 +152,7 @@ fn while_the_runtime_shuts_down() {
         statsd.start_on_thread().unwrap();
         eventually("all is sent", || statsd.stats().buffered.lines == 0);
         server.wait_for_lines(100);
-        Census::of(&server.lines()).assert_faultless(&statsd.stats());
+        Arrivals::of(&server.lines()).assert_faultless(&statsd.stats());
     }
 }
 
@@ -173,7 +173,7 @@ fn a_runtime_after_another_misses_nothing() {
     flush(&statsd);
     let stats = statsd.blocking_stop().stats;
     server.wait_for_lines(20_000);
-    let found = Census::of(&server.lines()).against(&stats);
+    let found = Arrivals::of(&server.lines()).against(&stats);
     // The end of one connection and the beginning of the next are read by two readers.
     assert_eq!((found.lost, found.unaccounted, found.duplicated, found.torn), (0, 0, 0, 0));
     let threads = numbers_by_thread(&server.lines());
@@ -207,8 +207,8 @@ fn a_runtime_that_ends_after_its_server_keeps_what_was_under_way() {
         let reading = thread::spawn(|| peer.read_to_end());
         flush(&statsd);
         let stats = statsd.blocking_stop().stats;
-        let census = Census::of_stream(&reading.join().unwrap());
-        assert_eq!(census.numbers(0), Vec::from_iter(sent.lines..20_000));
+        let arrivals = Arrivals::of_stream(&reading.join().unwrap());
+        assert_eq!(arrivals.numbers(0), Vec::from_iter(sent.lines..20_000));
         assert_eq!(stats.sent.lines, 20_000);
     }
 }
@@ -236,7 +236,7 @@ fn stops_and_starts_by_everybody() {
     flush(&statsd);
     let stats = statsd.blocking_stop().stats;
     server.wait_for_lines(4_000);
-    let found = Census::of(&server.lines()).against(&stats);
+    let found = Arrivals::of(&server.lines()).against(&stats);
     assert_eq!((found.lost, found.unaccounted, found.duplicated, found.torn), (0, 0, 0, 0));
     assert_eq!(stats.sent, stats.emitted);
 }

@@ -1,8 +1,8 @@
 //! TCP servers that are slow, half gone, or gone at once.
 
 use crate::support::{
-    Census, Findings, Listener, assert_balanced, emit_all, eventually, flush, quiet_port, started,
-    tcp, udp,
+    Arrivals, Findings, Listener, assert_balanced, emit_all, eventually, flush, quiet_port,
+    started, tcp, udp,
 };
 use freewheel::{Framing, Tally};
 use std::thread;
@@ -16,9 +16,9 @@ fn a_server_that_reads_slowly_misses_nothing() {
     let emitted = emit_all(&statsd, 0, 0..20_000);
     let text = peer.read_slowly(emitted.bytes as usize, Duration::from_micros(10));
     flush(&statsd);
-    let census = Census::of_stream(&text);
-    census.assert_faultless(&statsd.stats());
-    assert_eq!(census.numbers(0), Vec::from_iter(0..20_000));
+    let arrivals = Arrivals::of_stream(&text);
+    arrivals.assert_faultless(&statsd.stats());
+    assert_eq!(arrivals.numbers(0), Vec::from_iter(0..20_000));
     assert_eq!(statsd.stats().connections, 1);
 }
 
@@ -28,7 +28,7 @@ fn a_server_that_reads_slowly_misses_nothing() {
 fn a_server_that_half_closes_gets_the_rest_at_its_next_connection() {
     let server = Listener::tcp(0);
     let statsd = started(tcp(server.port()));
-    let mut census = Census::default();
+    let mut arrivals = Arrivals::default();
     let mut peer = server.accept();
     for round in 0..20 {
         // So few that its kernel acknowledges them all before it reads.
@@ -36,12 +36,12 @@ fn a_server_that_half_closes_gets_the_rest_at_its_next_connection() {
         flush(&statsd);
         peer.half_close();
         let next = server.accept();
-        census.count_stream(&peer.read_to_end());
+        arrivals.count_stream(&peer.read_to_end());
         peer = next;
     }
     let stats = statsd.stats();
-    assert_eq!(census.numbers(0), Vec::from_iter(0..800));
-    census.assert_faultless(&stats);
+    assert_eq!(arrivals.numbers(0), Vec::from_iter(0..800));
+    arrivals.assert_faultless(&stats);
     assert_eq!(stats.connections, 21);
 }
 
@@ -50,21 +50,21 @@ fn a_server_that_half_closes_gets_the_rest_at_its_next_connection() {
 fn a_server_that_refuses_for_a_while_misses_nothing() {
     let port = quiet_port();
     let statsd = started(tcp(port));
-    let mut census = Census::default();
+    let mut arrivals = Arrivals::default();
     for round in 0..5 {
         let emitted = emit_all(&statsd, 0, round * 1_000..(round + 1) * 1_000);
         thread::sleep(Duration::from_millis(50));
         assert_eq!(statsd.stats().buffered, emitted);
         let server = Listener::tcp(port);
         let mut peer = server.accept();
-        census.count_stream(&peer.read(emitted.bytes as usize));
+        arrivals.count_stream(&peer.read(emitted.bytes as usize));
         flush(&statsd);
         drop((peer, server));
         eventually("its end is noticed", || !statsd.connected());
     }
     let stats = statsd.stats();
-    assert_eq!(census.numbers(0), Vec::from_iter(0..5_000));
-    census.assert_faultless(&stats);
+    assert_eq!(arrivals.numbers(0), Vec::from_iter(0..5_000));
+    arrivals.assert_faultless(&stats);
     assert_balanced(&stats);
 }
 
@@ -86,9 +86,9 @@ fn a_server_that_half_closes_and_reads_late_gets_nothing_twice() {
     flush(&statsd);
     let stats = statsd.blocking_stop().stats;
     let (text, in_order) = late.join().unwrap();
-    let mut census = Census::of_stream(&text);
-    census.count_stream(&reading.join().unwrap());
-    census.assert_faultless(&stats);
+    let mut arrivals = Arrivals::of_stream(&text);
+    arrivals.count_stream(&reading.join().unwrap());
+    arrivals.assert_faultless(&stats);
     assert_eq!((stats.sent.lines, stats.connections, in_order), (20_000, 2, false));
 }
 
@@ -109,12 +109,12 @@ fn a_server_that_closes_what_it_accepts_costs_a_buffer_each_time() {
     let reading = thread::spawn(|| peer.read_to_end());
     flush(&statsd);
     let stats = statsd.blocking_stop().stats;
-    let census = Census::of_stream(&reading.join().unwrap());
-    let found = census.against(&stats);
+    let arrivals = Arrivals::of_stream(&reading.join().unwrap());
+    let found = arrivals.against(&stats);
     assert_eq!(Findings { lost: 0, ..found }, Findings::default());
-    assert!(stats.sent.bytes - census.tally().bytes <= held, "{found:?}");
+    assert!(stats.sent.bytes - arrivals.tally().bytes <= held, "{found:?}");
     // They are the first ones.
-    assert_eq!(census.missing(0, found.lost), found.lost);
+    assert_eq!(arrivals.missing(0, found.lost), found.lost);
 }
 
 /// Whether a server closes what it accepts or nobody is there, attempts to reconnect do not come one on
@@ -143,14 +143,14 @@ fn a_server_that_is_reset_within_a_frame_gets_it_again() {
     let server = Listener::tcp(0);
     let settings = tcp(server.port()).framing(Framing::LengthPrefixed).max_datagram_payload(1_000);
     let statsd = started(settings.queue_capacity(64 << 20));
-    let mut census = Census::default();
+    let mut arrivals = Arrivals::default();
     let (mut next, mut held, mut sizes) = (0, 0, Vec::new());
     for count in [0, 1, 3, 4, 5, 1_000, 1_001, 5_000, 100_000] {
         emit_all(&statsd, 0, next..next + 5_000);
         next += 5_000;
         let mut peer = server.accept();
         held += 2 * peer.buffer();
-        sizes.append(&mut census.count_frames(&peer.read(count)));
+        sizes.append(&mut arrivals.count_frames(&peer.read(count)));
         // So that it has acknowledged what it can, and the client knows.
         thread::sleep(Duration::from_millis(100));
         peer.reset();
@@ -159,9 +159,9 @@ fn a_server_that_is_reset_within_a_frame_gets_it_again() {
     let reading = thread::spawn(|| peer.read_to_end());
     flush(&statsd);
     let stats = statsd.blocking_stop().stats;
-    sizes.append(&mut census.count_frames(&reading.join().unwrap()));
+    sizes.append(&mut arrivals.count_frames(&reading.join().unwrap()));
     assert!(sizes.iter().all(|size| (1..=1_000).contains(size)), "{sizes:?}");
     assert_eq!((stats.sent.lines, stats.buffered), (next, Tally::default()));
-    assert_eq!(Findings { lost: 0, ..census.against(&stats) }, Findings::default());
-    assert!(stats.sent.bytes - census.tally().bytes <= held, "{stats}");
+    assert_eq!(Findings { lost: 0, ..arrivals.against(&stats) }, Findings::default());
+    assert!(stats.sent.bytes - arrivals.tally().bytes <= held, "{stats}");
 }

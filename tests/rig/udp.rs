@@ -1,7 +1,7 @@
 //! UDP servers that vanish with datagrams unread, and come back.
 
 use crate::support::{
-    Census, Findings, UdpReceiver, assert_balanced, emit_all, eventually, flush, quiet_port,
+    Arrivals, Findings, UdpReceiver, assert_balanced, emit_all, eventually, flush, quiet_port,
     started, udp,
 };
 use std::collections::BTreeSet;
@@ -14,13 +14,13 @@ use std::time::Duration;
 fn a_server_that_vanishes_loses_what_it_has_not_read() {
     let port = quiet_port();
     let statsd = started(udp(port));
-    let mut census = Census::default();
+    let mut arrivals = Arrivals::default();
     for round in 0..10 {
         let server = UdpReceiver::listen(Ipv4Addr::LOCALHOST, port);
         let before = statsd.stats().sent.lines;
         emit_all(&statsd, 0, round * 300..round * 300 + 100);
         flush(&statsd);
-        census.count_all(&server.lines(statsd.stats().sent.lines - before));
+        arrivals.count_all(&server.lines(statsd.stats().sent.lines - before));
         emit_all(&statsd, 0, round * 300 + 100..round * 300 + 200);
         flush(&statsd);
         drop(server);
@@ -31,9 +31,9 @@ fn a_server_that_vanishes_loses_what_it_has_not_read() {
     let before = statsd.stats().sent.lines;
     flush(&statsd);
     let stats = statsd.stats();
-    census.count_all(&server.lines(stats.sent.lines - before));
+    arrivals.count_all(&server.lines(stats.sent.lines - before));
     assert_eq!(stats.sent, stats.emitted);
-    assert_eq!(census.against(&stats), Findings { lost: 10 * 100, ..Findings::default() });
+    assert_eq!(arrivals.against(&stats), Findings { lost: 10 * 100, ..Findings::default() });
 }
 
 /// What lies on the way may have forgotten who sends from a port: after each look-up interval it is another
@@ -61,18 +61,18 @@ fn another_port_is_sent_from_after_each_look_up_interval() {
 fn a_refusal_is_heard_before_the_port_is_given_up() {
     let port = quiet_port();
     let statsd = started(udp(port).lookup_interval(Duration::from_millis(1)));
-    let mut census = Census::default();
+    let mut arrivals = Arrivals::default();
     for round in 0..20 {
         let server = UdpReceiver::listen(Ipv4Addr::LOCALHOST, port);
         emit_all(&statsd, 0, round * 200..round * 200 + 100);
         flush(&statsd);
-        census.count_all(&server.lines_so_far());
+        arrivals.count_all(&server.lines_so_far());
         drop(server);
         emit_all(&statsd, 0, round * 200 + 100..(round + 1) * 200);
         eventually("it is noticed", || !statsd.connected());
     }
     let server = UdpReceiver::listen(Ipv4Addr::LOCALHOST, port);
     flush(&statsd);
-    census.count_all(&server.lines_so_far());
-    census.assert_faultless(&statsd.stats());
+    arrivals.count_all(&server.lines_so_far());
+    arrivals.assert_faultless(&statsd.stats());
 }

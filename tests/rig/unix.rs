@@ -1,6 +1,6 @@
 //! Unix sockets whose servers vanish, are replaced, or are not sockets at all.
 
-use crate::support::{Census, Findings, Listener, Place, emit_all, eventually, flush, started};
+use crate::support::{Arrivals, Findings, Listener, Place, emit_all, eventually, flush, started};
 use freewheel::{Delivery, Framing, Protocol, WhenFull};
 use std::fs;
 use std::io::ErrorKind;
@@ -8,12 +8,12 @@ use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 /// Counts the datagrams that hold this many lines.
-fn count(census: &mut Census, receiver: &UnixDatagram, lines: u64) {
+fn count(arrivals: &mut Arrivals, receiver: &UnixDatagram, lines: u64) {
     let mut datagram = vec![0; 1 << 16];
-    let wanted = census.tally().lines + lines;
-    while census.tally().lines < wanted {
+    let wanted = arrivals.tally().lines + lines;
+    while arrivals.tally().lines < wanted {
         let size = receiver.recv(&mut datagram).unwrap();
-        census.count_datagram(&datagram[..size]);
+        arrivals.count_datagram(&datagram[..size]);
     }
 }
 
@@ -40,12 +40,12 @@ impl Watch {
 fn a_datagram_receiver_that_vanishes_loses_what_it_has_not_read() {
     let place = Place::new("vanishes");
     let statsd = started(place.settings(Protocol::UnixDatagram));
-    let mut census = Census::default();
+    let mut arrivals = Arrivals::default();
     for round in 0..10 {
         let receiver = place.bind();
         emit_all(&statsd, 0, round * 300..round * 300 + 200);
         flush(&statsd);
-        count(&mut census, &receiver, 200);
+        count(&mut arrivals, &receiver, 200);
         emit_all(&statsd, 0, round * 300 + 200..(round + 1) * 300);
         flush(&statsd);
         let watch = Watch::over(&place);
@@ -53,7 +53,7 @@ fn a_datagram_receiver_that_vanishes_loses_what_it_has_not_read() {
         watch.wait();
     }
     let stats = statsd.stats();
-    assert_eq!(census.against(&stats), Findings { lost: 10 * 100, ..Findings::default() });
+    assert_eq!(arrivals.against(&stats), Findings { lost: 10 * 100, ..Findings::default() });
     assert_eq!((stats.sent, stats.connections), (stats.emitted, 10));
 }
 
@@ -65,21 +65,21 @@ fn a_datagram_receiver_that_is_replaced_misses_nothing() {
     let mut receiver = place.bind();
     let statsd = started(place.settings(Protocol::UnixDatagram));
     eventually("it has found it", || statsd.connected());
-    let mut census = Census::default();
+    let mut arrivals = Arrivals::default();
     for round in 0..10 {
         let watch = Watch::over(&place);
         let successor = place.bind();
         emit_all(&statsd, 0, round * 200..round * 200 + 100);
         flush(&statsd);
-        count(&mut census, &receiver, 100);
+        count(&mut arrivals, &receiver, 100);
         receiver = successor;
         watch.wait();
         emit_all(&statsd, 0, round * 200 + 100..(round + 1) * 200);
         flush(&statsd);
-        count(&mut census, &receiver, 100);
+        count(&mut arrivals, &receiver, 100);
     }
-    census.assert_faultless(&statsd.stats());
-    assert_eq!(census.numbers(0), Vec::from_iter(0..2_000));
+    arrivals.assert_faultless(&statsd.stats());
+    assert_eq!(arrivals.numbers(0), Vec::from_iter(0..2_000));
 }
 
 /// What lies at the path may be no socket, or one of the other kind: lines wait for the right
@@ -91,14 +91,14 @@ fn what_is_no_such_socket_gets_nothing() {
         fs::write(place.path(), "").unwrap();
         let statsd = started(place.settings(protocol));
         let emitted = emit_all(&statsd, 0, 0..1_000);
-        let mut census = Census::default();
+        let mut arrivals = Arrivals::default();
         match protocol {
             Protocol::UnixStream => {
                 let _other = place.bind();
                 std::thread::sleep(std::time::Duration::from_millis(50));
                 assert_eq!(statsd.stats().buffered, emitted);
                 let mut peer = Listener::unix(place.path()).accept();
-                census.count_stream(&peer.read(emitted.bytes as usize));
+                arrivals.count_stream(&peer.read(emitted.bytes as usize));
                 flush(&statsd);
             }
             _ => {
@@ -107,12 +107,12 @@ fn what_is_no_such_socket_gets_nothing() {
                 assert!(!other.is_called());
                 assert_eq!(statsd.stats().buffered, emitted);
                 let receiver = place.bind();
-                count(&mut census, &receiver, 1_000);
+                count(&mut arrivals, &receiver, 1_000);
                 flush(&statsd);
             }
         }
         assert_eq!(fs::metadata(place.path()).unwrap().len(), 0);
-        census.assert_faultless(&statsd.stats());
+        arrivals.assert_faultless(&statsd.stats());
     }
 }
 
@@ -121,13 +121,13 @@ fn what_is_no_such_socket_gets_nothing() {
 fn a_path_that_vanishes_and_comes_back_costs_nothing() {
     let place = Place::new("path");
     let statsd = started(place.settings(Protocol::UnixStream));
-    let mut census = Census::default();
+    let mut arrivals = Arrivals::default();
     for round in 0..10 {
         let mut peer = Listener::unix(place.path()).accept();
         fs::remove_file(place.path()).unwrap();
         emit_all(&statsd, 0, round * 200..round * 200 + 100);
-        let due = statsd.stats().emitted.bytes - census.tally().bytes;
-        census.count_stream(&peer.read(due as usize));
+        let due = statsd.stats().emitted.bytes - arrivals.tally().bytes;
+        arrivals.count_stream(&peer.read(due as usize));
         flush(&statsd);
         drop(peer);
         eventually("its end is noticed", || !statsd.connected());
@@ -135,7 +135,7 @@ fn a_path_that_vanishes_and_comes_back_costs_nothing() {
     }
     let stats = statsd.stats();
     assert_eq!((stats.buffered.lines, stats.connections), (100, 10));
-    census.assert_faultless(&stats);
+    arrivals.assert_faultless(&stats);
 }
 
 /// A frame that was begun is finished with the lines that it was begun with, whatever is given up
@@ -143,7 +143,7 @@ fn a_path_that_vanishes_and_comes_back_costs_nothing() {
 /// capacity is in flight, and nothing is given up.)
 #[test]
 fn a_frame_that_is_under_way_is_not_displaced() {
-    let place = Place::new("displaced");
+    let place = Place::new("evicted");
     let server = Listener::unix(place.path());
     let settings = place.settings(Protocol::UnixStream).framing(Framing::LengthPrefixed);
     let settings = settings.delivery(Delivery::Written).when_full(WhenFull::DropOldest);
@@ -151,18 +151,18 @@ fn a_frame_that_is_under_way_is_not_displaced() {
         let statsd = started(settings.clone().queue_capacity(64 << 10));
         let peer = server.accept();
         let mut next = 0;
-        eventually("some are displaced", || {
+        eventually("some are evicted", || {
             emit_all(&statsd, 0, next..next + 100);
             next += 100;
             std::thread::sleep(std::time::Duration::from_millis(1));
-            statsd.stats().losses.displaced.lines > 1_000
+            statsd.stats().losses.evicted.lines > 1_000
         });
         let reading = std::thread::spawn(|| peer.read_to_end());
         flush(&statsd);
         let stats = statsd.blocking_stop().stats;
-        let mut census = Census::default();
-        census.count_frames(&reading.join().unwrap());
-        census.assert_faultless(&stats);
+        let mut arrivals = Arrivals::default();
+        arrivals.count_frames(&reading.join().unwrap());
+        arrivals.assert_faultless(&stats);
     }
 }
 
@@ -180,15 +180,15 @@ fn a_full_datagram_receiver_that_was_replaced_is_left() {
         before.lines > 0 && statsd.stats().sent == before
     });
     let new = place.bind();
-    let mut census = Census::default();
+    let mut arrivals = Arrivals::default();
     // Of these the old one has some.
     let sent = statsd.stats().sent.lines;
-    count(&mut census, &new, 5_000 - sent);
+    count(&mut arrivals, &new, 5_000 - sent);
     flush(&statsd);
-    count(&mut census, &old, sent);
+    count(&mut arrivals, &old, sent);
     let stats = statsd.stats();
-    assert_eq!(Findings { reordered: 0, ..census.against(&stats) }, Findings::default());
-    assert_eq!(census.numbers(0), Vec::from_iter(0..5_000));
+    assert_eq!(Findings { reordered: 0, ..arrivals.against(&stats) }, Findings::default());
+    assert_eq!(arrivals.numbers(0), Vec::from_iter(0..5_000));
 }
 
 /// The old server keeps the connection and reads nothing; after the peer timeout the one that listens at
@@ -213,13 +213,13 @@ fn a_stalled_server_whose_path_was_taken_is_left() {
         let reading = std::thread::spawn(|| next.read_to_end());
         flush(&statsd);
         let stats = statsd.blocking_stop().stats;
-        let mut census = Census::default();
+        let mut arrivals = Arrivals::default();
         match framing {
-            Framing::LengthPrefixed => _ = census.count_frames(&reading.join().unwrap()),
-            _ => census.count_stream(&reading.join().unwrap()),
+            Framing::LengthPrefixed => _ = arrivals.count_frames(&reading.join().unwrap()),
+            _ => arrivals.count_stream(&reading.join().unwrap()),
         }
-        census.assert_faultless(&stats);
-        assert_eq!((census.numbers(0), stats.connections), (Vec::from_iter(0..5_000), 2));
+        arrivals.assert_faultless(&stats);
+        assert_eq!((arrivals.numbers(0), stats.connections), (Vec::from_iter(0..5_000), 2));
         drop(stalled);
     }
 }
@@ -239,10 +239,10 @@ fn a_stalled_server_is_not_left_for_nobody() {
     // Bound, and nobody listens.
     let _other = place.bind();
     std::thread::sleep(Duration::from_millis(200));
-    let census = Census::of_stream(&stalled.read(emitted.bytes as usize));
+    let arrivals = Arrivals::of_stream(&stalled.read(emitted.bytes as usize));
     flush(&statsd);
     assert!(statsd.connected());
-    census.assert_faultless(&statsd.stats());
+    arrivals.assert_faultless(&statsd.stats());
     assert_eq!(statsd.stats().connections, 1);
 }
 
@@ -255,9 +255,9 @@ fn a_receiver_that_is_full_for_long_is_no_connection() {
     let statsd = started(settings.peer_timeout(Duration::from_millis(100)));
     emit_all(&statsd, 0, 0..5_000);
     eventually("it is not taken for connected", || !statsd.connected());
-    let mut census = Census::default();
-    count(&mut census, &receiver, 5_000);
+    let mut arrivals = Arrivals::default();
+    count(&mut arrivals, &receiver, 5_000);
     flush(&statsd);
     assert!(statsd.connected());
-    census.assert_faultless(&statsd.stats());
+    arrivals.assert_faultless(&statsd.stats());
 }

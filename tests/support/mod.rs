@@ -3,16 +3,16 @@
 // Each test crate is compiled with all of this, and uses a part.
 #![allow(dead_code, unused_imports)]
 
-mod census;
-mod peer;
+mod arrivals;
 #[cfg(unix)]
 mod place;
+mod raw_server;
 mod receivers;
 
-pub(crate) use census::{Census, Findings};
-pub(crate) use peer::{Listener, Peer};
+pub(crate) use arrivals::{Arrivals, Findings};
 #[cfg(unix)]
 pub(crate) use place::Place;
+pub(crate) use raw_server::{Listener, Peer};
 pub(crate) use receivers::{BlackHole, Close, TcpReceiver, UdpReceiver, lines_of};
 
 use freewheel::{Builder, Connector, FlushOutcome, Protocol, Stats, Tally};

@@ -8,8 +8,8 @@ use super::stall::Stall;
 #[cfg(target_os = "linux")]
 use super::unacknowledged::unacknowledged;
 use super::{NO_SIGNAL, TURN};
-use crate::builder::{Delivery, SendSettings};
-use crate::handoff::{Collector, Tally};
+use crate::builder::{Delivery, FlusherConfig};
+use crate::handoff::{Consumer, Tally};
 use crate::send::stream::Stream;
 use crate::stats::Account;
 use bytes::Buf;
@@ -77,7 +77,7 @@ fn refuse_self(socket: SockRef<'_>) -> io::Result<()> {
 }
 
 impl Connection {
-    pub(super) async fn to(address: SocketAddr, settings: &SendSettings) -> io::Result<Self> {
+    pub(super) async fn to(address: SocketAddr, settings: &FlusherConfig) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         refuse_self(SockRef::from(&stream))?;
         // Writes are as large as can be; what is small was waited for long enough.
@@ -92,14 +92,14 @@ impl Connection {
     }
 
     #[cfg(unix)]
-    pub(super) async fn to_path(path: &Path, settings: &SendSettings) -> io::Result<Self> {
+    pub(super) async fn to_path(path: &Path, settings: &FlusherConfig) -> io::Result<Self> {
         // Before: whoever takes the path meanwhile is another one.
         let place = Place::of(path);
         let stream = UnixStream::connect(path).await?;
         Ok(Self { place, ..Self::new(Socket::Unix(stream), settings) })
     }
 
-    fn new(socket: Socket, settings: &SendSettings) -> Self {
+    fn new(socket: Socket, settings: &FlusherConfig) -> Self {
         let stream = Stream::new(settings.framing, settings.max_datagram_payload);
         Self {
             socket,
@@ -131,7 +131,7 @@ impl Connection {
         }
     }
 
-    pub(super) fn send(&mut self, lines: &mut Collector, account: &Account) -> io::Result<()> {
+    pub(super) fn send(&mut self, lines: &mut Consumer, account: &Account) -> io::Result<()> {
         let before = lines.consumed();
         self.exchange(lines, account)?;
         let is_left = lines.in_flight() > 0 || lines.has_remaining();
@@ -145,14 +145,14 @@ impl Connection {
         Ok(())
     }
 
-    fn exchange(&mut self, lines: &mut Collector, account: &Account) -> io::Result<()> {
+    fn exchange(&mut self, lines: &mut Consumer, account: &Account) -> io::Result<()> {
         // A write to a closed peer succeeds once and is lost: look first.
         match self.look_for_end() {
             Ok(()) => self.write(lines, account)?,
             Err(end) if end.kind() == ErrorKind::UnexpectedEof => {
                 self.singly = None;
                 let before = lines.in_flight();
-                self.settle(lines, account)?;
+                self.acknowledge(lines, account)?;
                 let now = Instant::now();
                 let until = match self.ended {
                     Some(until) if lines.in_flight() == before => until,
@@ -166,10 +166,10 @@ impl Connection {
             }
             Err(error) => return Err(error),
         }
-        self.settle(lines, account)
+        self.acknowledge(lines, account)
     }
 
-    fn write(&mut self, lines: &mut Collector, account: &Account) -> io::Result<()> {
+    fn write(&mut self, lines: &mut Consumer, account: &Account) -> io::Result<()> {
         if self.singly.is_some() {
             return self.write_singly(lines, account);
         }
@@ -186,14 +186,14 @@ impl Connection {
                 Err(error) => return Err(error),
             }
             // What is acknowledged by now makes room for the threads.
-            self.settle(lines, account)?;
+            self.acknowledge(lines, account)?;
         }
         Ok(())
     }
 
     /// Lets go of the lines that the other side has, and counts them as sent. An error says that
     /// it can have no more.
-    fn settle(&mut self, lines: &mut Collector, account: &Account) -> io::Result<()> {
+    fn acknowledge(&mut self, lines: &mut Consumer, account: &Account) -> io::Result<()> {
         if lines.in_flight() == 0 {
             let look = self.singly.as_ref().and_then(Singly::look);
             self.look = look.map(|at| (at, FIRST_LOOK));
@@ -204,7 +204,7 @@ impl Connection {
         if arrived.lines > 0 {
             self.reject_what_lies_aside(lines, account);
         }
-        lines.settle(arrived.bytes as usize);
+        lines.acknowledge(arrived.bytes as usize);
         account.sent.add(arrived);
         if lines.in_flight() == 0
             && let Some(singly) = &mut self.singly
@@ -225,11 +225,11 @@ impl Connection {
     }
 
     /// The server took the next line: what it went away on before is given up.
-    fn reject_what_lies_aside(&mut self, lines: &mut Collector, account: &Account) {
-        if lines.aside() == 0 {
+    fn reject_what_lies_aside(&mut self, lines: &mut Consumer, account: &Account) {
+        if lines.quarantined() == 0 {
             return;
         }
-        lines.give_up_aside(|runs| {
+        lines.discard_quarantined(|runs| {
             let bytes = || runs.iter().flat_map(|run| run.iter().copied());
             let newlines = bytes().filter(|byte| *byte == b'\n').count() as u64;
             let size = runs.iter().map(|run| run.len() as u64).sum();
@@ -245,26 +245,26 @@ impl Connection {
     /// Leaves what is in flight to the operating system, which goes on delivering it: the lines
     /// that it has whole count as sent. Says which these are. None where the connection is gone,
     /// and they with it: they stay in flight, to be recalled.
-    pub(super) fn hand_over(&mut self, lines: &mut Collector, account: &Account) -> Tally {
+    pub(super) fn hand_over(&mut self, lines: &mut Consumer, account: &Account) -> Tally {
         let is_gone = |socket: SockRef<'_>| !matches!(socket.take_error(), Ok(None));
-        if self.settle(lines, account).is_err() || is_gone(self.socket.reference()) {
+        if self.acknowledge(lines, account).is_err() || is_gone(self.socket.reference()) {
             return Tally::default();
         }
-        if lines.aside() > 0 {
+        if lines.quarantined() > 0 {
             // What is older is kept, and so is the line that it was to be compared with.
             return Tally::default();
         }
-        let whole = self.stream.settle(lines, 0);
+        let whole = self.stream.acknowledge(lines, 0);
         account.sent.add(whole);
         whole
     }
 
     /// Lets go of what the other side has, and sees to it that it gets no more of the rest,
     /// which goes to the next connection.
-    pub(super) fn give_up(&mut self, lines: &mut Collector, account: &Account) {
+    pub(super) fn give_up(&mut self, lines: &mut Consumer, account: &Account) {
         // Of a path's server that is gone, nothing more can be learnt: see `unacknowledged`.
         if let Socket::Tcp(_) = self.socket {
-            let _ = self.settle(lines, account);
+            let _ = self.acknowledge(lines, account);
             // Closed in order, it would go on delivering.
             if self.look.is_some() {
                 let _ = self.socket.reference().set_linger(Some(Duration::ZERO));

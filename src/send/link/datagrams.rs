@@ -1,7 +1,7 @@
 //! Datagrams: UDP, and datagrams to Unix sockets.
 //!
 //! Over UDP they go in batches where the operating system cuts them (see `send::segments`), and at a
-//! pace (see `send::pace`). The newest, a datagram or a batch, stays in flight until the next call on
+//! pace (see `send::pacer`). The newest, a datagram or a batch, stays in flight until the next call on
 //! the socket brought no refusal: on this machine a refusal is known at once, and it is sent again. From
 //! afar it may come too late for what went out meanwhile; so what follows a refusal is a
 //! *probe*, one datagram that is given time to be refused.
@@ -14,10 +14,10 @@ use super::datagram_socket::{
 };
 use super::lookup::Lookups;
 use super::stall::Stall;
-use crate::builder::SendSettings;
+use crate::builder::FlusherConfig;
 use crate::endpoint::Endpoint;
-use crate::handoff::{Collector, Tally};
-use crate::send::pace::Pace;
+use crate::handoff::{Consumer, Tally};
+use crate::send::pacer::Pacer;
 #[cfg(any(target_os = "linux", test))]
 use crate::send::segments;
 use crate::send::{datagram, packed};
@@ -54,7 +54,7 @@ pub(in crate::send) struct Datagrams {
     may_offload: bool,
     /// Something went wrong: until a datagram was taken, no batch is sent.
     singly: bool,
-    pace: Pace,
+    pace: Pacer,
     /// Nothing is sent before.
     pause: Option<Instant>,
     lookups: Option<Lookups>,
@@ -80,7 +80,7 @@ impl Datagrams {
     /// To the first of these addresses that can be had.
     pub(super) fn to(
         addresses: Vec<SocketAddr>,
-        settings: &SendSettings,
+        settings: &FlusherConfig,
         probing: bool,
     ) -> io::Result<Self> {
         let interval = settings.lookup_interval;
@@ -96,7 +96,7 @@ impl Datagrams {
         }
         let socket = socket?;
         let renewal = Some((Instant::now() + interval, interval));
-        let pace = Pace::new(settings.hurry_beyond);
+        let pace = Pacer::new(settings.unpaced_beyond);
         let hold_when_refused = settings.hold_when_refused;
         // What is packed is copied, and no segment of the blocks.
         let offload = settings.segmentation_offload && !settings.pack_values;
@@ -106,12 +106,12 @@ impl Datagrams {
     }
 
     #[cfg(unix)]
-    pub(super) fn to_path(path: &Path, settings: &SendSettings) -> io::Result<Self> {
+    pub(super) fn to_path(path: &Path, settings: &FlusherConfig) -> io::Result<Self> {
         let socket = to_path(path)?;
         Ok(Self { path: Some(path.to_owned()), ..Self::new(socket, settings) })
     }
 
-    fn new(socket: Socket, settings: &SendSettings) -> Self {
+    fn new(socket: Socket, settings: &FlusherConfig) -> Self {
         Self {
             socket,
             max_payload: settings.max_datagram_payload,
@@ -124,7 +124,7 @@ impl Datagrams {
             offload: false,
             may_offload: false,
             singly: false,
-            pace: Pace::none(),
+            pace: Pacer::none(),
             pause: None,
             lookups: None,
             addresses: Vec::new(),
@@ -175,7 +175,7 @@ impl Datagrams {
     /// Makes the socket anew: for another address; after a while for another port, since what lies on
     /// the way may have forgotten the old one; or at a path that takes nothing, and may be another
     /// receiver's by now. Only while nothing is in question, and what came back is heard before.
-    fn renew(&mut self, lines: &mut Collector, account: &Account) -> io::Result<()> {
+    fn renew(&mut self, lines: &mut Consumer, account: &Account) -> io::Result<()> {
         #[cfg_attr(not(unix), expect(unused_variables))]
         let is_stalled = self.stall.is_due();
         #[cfg(unix)]
@@ -201,12 +201,12 @@ impl Datagrams {
         Ok(())
     }
 
-    /// `hurry`: at no pace but the fastest.
+    /// `unpaced`: at no pace but the fastest.
     pub(super) fn send(
         &mut self,
-        lines: &mut Collector,
+        lines: &mut Consumer,
         account: &Account,
-        hurry: bool,
+        unpaced: bool,
     ) -> io::Result<()> {
         self.hear_refusal(self.newest.bytes > 0, lines, account)?;
         if self.pause.is_some_and(|until| Instant::now() < until) {
@@ -217,7 +217,7 @@ impl Datagrams {
         if lines.has_remaining() {
             self.renew(lines, account)?;
         }
-        self.pace.renew(lines.waiting(), hurry);
+        self.pace.renew(lines.waiting(), unpaced);
         let before = lines.remaining();
         self.send_turn(lines, account)?;
         self.stall.note(lines.remaining() < before, lines.has_remaining());
@@ -228,7 +228,7 @@ impl Datagrams {
         Ok(())
     }
 
-    fn send_turn(&mut self, lines: &mut Collector, account: &Account) -> io::Result<()> {
+    fn send_turn(&mut self, lines: &mut Consumer, account: &Account) -> io::Result<()> {
         for _ in 0..TURN {
             if !lines.has_remaining() {
                 break;
@@ -245,7 +245,7 @@ impl Datagrams {
                     lines.advance(size.bytes as usize);
                     self.newest = size;
                     self.pace.sent(length);
-                    if self.pace.gives_way() {
+                    if self.pace.should_yield() {
                         // A system call that returns at once where nobody waits for the core.
                         std::thread::yield_now();
                     }
@@ -260,7 +260,7 @@ impl Datagrams {
                     self.offload = false;
                     if !is_not_to_be_cut(&error) {
                         // It may be about what was sent before, which goes again too.
-                        lines.recall();
+                        lines.requeue();
                         self.newest = Tally::default();
                     }
                 }
@@ -291,7 +291,7 @@ impl Datagrams {
 
     /// Tries to send what comes next: a batch where that is possible, or else a datagram. None if
     /// there are no lines.
-    fn try_next(&mut self, lines: &Collector) -> Option<(Attempt, io::Result<usize>)> {
+    fn try_next(&mut self, lines: &Consumer) -> Option<(Attempt, io::Result<usize>)> {
         #[cfg(any(target_os = "linux", test))]
         if self.offload && !self.probing && !self.singly {
             let most = self.pace.at_once();
@@ -313,11 +313,11 @@ impl Datagrams {
     }
 
     /// Nothing was heard against what was newest.
-    fn confirm(&mut self, lines: &mut Collector, account: &Account) {
+    fn confirm(&mut self, lines: &mut Consumer, account: &Account) {
         let newest = std::mem::take(&mut self.newest);
         if newest.bytes > 0 {
             account.sent.add(newest);
-            lines.settle(newest.bytes as usize);
+            lines.acknowledge(newest.bytes as usize);
             self.probing = false;
             self.singly = false;
         }
@@ -327,7 +327,7 @@ impl Datagrams {
     fn hear_refusal(
         &mut self,
         by_now: bool,
-        lines: &mut Collector,
+        lines: &mut Consumer,
         account: &Account,
     ) -> io::Result<()> {
         match self.socket.take_error(by_now) {
@@ -343,7 +343,7 @@ impl Datagrams {
     fn refused(
         &mut self,
         error: io::Error,
-        lines: &mut Collector,
+        lines: &mut Consumer,
         account: &Account,
     ) -> io::Result<()> {
         if self.hold_when_refused {
@@ -351,7 +351,7 @@ impl Datagrams {
         }
         let newest = std::mem::take(&mut self.newest);
         account.refused.add(newest);
-        lines.settle(newest.bytes as usize);
+        lines.acknowledge(newest.bytes as usize);
         // So that the next refusal is about one datagram.
         self.singly = true;
         self.turn();

@@ -10,9 +10,9 @@ mod stall;
 #[cfg(target_os = "linux")]
 mod unacknowledged;
 
-use crate::builder::SendSettings;
+use crate::builder::FlusherConfig;
 use crate::endpoint::Endpoint;
-use crate::handoff::{Collector, Tally};
+use crate::handoff::{Consumer, Tally};
 use crate::send::suspicion::Suspicion;
 use crate::stats::Account;
 use connection::Connection;
@@ -50,7 +50,7 @@ impl Link {
     /// there the first always takes a connection. Over TCP it is the `turn`th: so one that takes
     /// connections and ends them does not hide the others.
     pub(super) async fn connect(
-        settings: &SendSettings,
+        settings: &FlusherConfig,
         attempt: usize,
         turn: usize,
     ) -> io::Result<Self> {
@@ -103,22 +103,22 @@ impl Link {
     }
 
     /// Sends lines until none are left, the operating system takes no more, or the turn is
-    /// over; or, unless in a hurry, the receiver is to be given time. An error means that the link
+    /// over; or, unless in a unpaced, the receiver is to be given time. An error means that the link
     /// is to be made anew; what it did not send remains.
     pub(super) fn send(
         &mut self,
-        lines: &mut Collector,
+        lines: &mut Consumer,
         account: &Account,
-        hurry: bool,
+        unpaced: bool,
     ) -> io::Result<()> {
         match self {
             Self::Connection(connection) => connection.send(lines, account),
-            Self::Datagrams(datagrams) => datagrams.send(lines, account, hurry),
+            Self::Datagrams(datagrams) => datagrams.send(lines, account, unpaced),
         }
     }
 
     /// Lines up to this place go one by one, where they are kept until they are acknowledged.
-    pub(super) fn go_singly(&mut self, until: u64, lines: &Collector) {
+    pub(super) fn go_singly(&mut self, until: u64, lines: &Consumer) {
         if let Self::Connection(connection) = self {
             connection.go_singly(until, lines);
         }
@@ -136,7 +136,7 @@ impl Link {
     /// and the rest recalled.
     pub(super) fn give_up(
         &mut self,
-        lines: &mut Collector,
+        lines: &mut Consumer,
         account: &Account,
         suspicion: &mut Suspicion,
     ) {
@@ -145,13 +145,13 @@ impl Link {
                 connection.give_up(lines, account);
                 suspicion.end(lines);
             }
-            Self::Datagrams(_) => lines.recall(),
+            Self::Datagrams(_) => lines.requeue(),
         }
     }
 
     /// Leaves what is in flight to the operating system. It counts as sent; says how much of it
     /// was not acknowledged.
-    pub(super) fn hand_over(&mut self, lines: &mut Collector, account: &Account) -> Tally {
+    pub(super) fn hand_over(&mut self, lines: &mut Consumer, account: &Account) -> Tally {
         match self {
             Self::Connection(connection) => connection.hand_over(lines, account),
             Self::Datagrams(_) => Tally::default(),

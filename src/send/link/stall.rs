@@ -1,6 +1,6 @@
 //! Stalls: since when a link has taken nothing, though there was something to take.
 
-use crate::builder::SendSettings;
+use crate::builder::FlusherConfig;
 use std::future::pending;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
@@ -15,7 +15,7 @@ pub(super) struct Stall {
 }
 
 impl Stall {
-    pub(super) fn new(settings: &SendSettings) -> Self {
+    pub(super) fn new(settings: &FlusherConfig) -> Self {
         let patience = settings.peer_timeout;
         Self { patience, pause: settings.reconnect_sleep.min(patience), since: None }
     }

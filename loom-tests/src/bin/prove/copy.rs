@@ -21,7 +21,7 @@ pub enum Verdict {
     Caught(String),
 }
 
-/// The longest model takes two minutes. A change that makes one go on for ever is not caught.
+/// The max_line model takes two minutes. A change that makes one go on for ever is not caught.
 const PATIENCE: Duration = Duration::from_secs(20 * 60);
 
 /// To explore less, or more than loom will, is not to notice.

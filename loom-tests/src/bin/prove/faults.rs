@@ -31,12 +31,12 @@ mod without_order {
 
 mod bell;
 mod block;
-mod collector;
+mod consumer;
 mod dormancy;
 mod exchange;
-mod numbers;
 mod ordered;
-mod taken;
+mod send_window;
+mod thread_ids;
 
 use super::Mutation;
 
@@ -50,11 +50,11 @@ type File = (&'static str, &'static [Fault]);
 const FILES: &[File] = &[
     block::FAULTS,
     exchange::FAULTS,
-    collector::FAULTS,
-    taken::FAULTS,
+    consumer::FAULTS,
+    send_window::FAULTS,
     bell::FAULTS,
     dormancy::FAULTS,
-    numbers::FAULTS,
+    thread_ids::FAULTS,
     ordered::FAULTS,
 ];
 

@@ -15,7 +15,7 @@ pub fn write(models: &str, weakened: &Judged, planted: &Judged) {
     };
     let report = format!(
         "# The proof\n\n\
-         Written by `cargo prove`. What the columns mean: [README.md](README.md).\n\n\
+         WriteOutcome by `cargo prove`. What the columns mean: [README.md](README.md).\n\n\
          {MODELS}{models}\n\
          {CHANGES}\
          Each of these changes was made, alone, to a copy of the source, and the one model that is named\n\

@@ -5,7 +5,7 @@
 //! acknowledged; then two, four, and so on, so that what is far away is not slow for long.
 
 use super::Connection;
-use crate::handoff::Collector;
+use crate::handoff::Consumer;
 use crate::send::datagram::first_unit;
 use crate::stats::Account;
 use bytes::Buf;
@@ -72,13 +72,13 @@ impl Singly {
 }
 
 /// The first line that is unsent.
-fn place(lines: &Collector) -> u64 {
-    lines.consumed() + (lines.aside() + lines.in_flight()) as u64
+fn place(lines: &Consumer) -> u64 {
+    lines.consumed() + (lines.quarantined() + lines.in_flight()) as u64
 }
 
 impl Connection {
     /// Lines up to this place go one by one.
-    pub(in crate::send) fn go_singly(&mut self, until: u64, lines: &Collector) {
+    pub(in crate::send) fn go_singly(&mut self, until: u64, lines: &Consumer) {
         self.singly = (place(lines) < until).then(|| Singly::new(until));
     }
 
@@ -107,7 +107,7 @@ impl Connection {
 
     pub(super) fn write_singly(
         &mut self,
-        lines: &mut Collector,
+        lines: &mut Consumer,
         account: &Account,
     ) -> io::Result<()> {
         if !self.is_there()? {
@@ -143,7 +143,7 @@ impl Connection {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
-            self.settle(lines, account)?;
+            self.acknowledge(lines, account)?;
         }
         Ok(())
     }

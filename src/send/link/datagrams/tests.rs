@@ -67,7 +67,7 @@ impl Script {
 /// Three lines of six bytes, for datagrams of `max_payload`.
 struct Scene {
     datagrams: Datagrams,
-    lines: Collector,
+    lines: Consumer,
     account: Account,
 }
 
@@ -115,7 +115,7 @@ fn a_batch_is_sent_once_nothing_was_heard_against_it() {
 fn a_refused_batch_is_held() {
     let mut scene = batched(true, vec![TakesForNobody]);
     assert_eq!(scene.send().unwrap_err().kind(), ErrorKind::ConnectionRefused);
-    scene.lines.recall();
+    scene.lines.requeue();
     scene.assert(&[], 0, 0, 0, 18);
 }
 
@@ -153,7 +153,7 @@ fn a_batch_that_is_refused_goes_singly_whatever_the_error() {
 fn what_a_batch_and_its_datagrams_share_is_the_links_error() {
     let mut scene = batched(true, vec![os(1), os(1)]);
     assert_eq!(scene.send().unwrap_err().raw_os_error(), Some(1));
-    scene.lines.recall();
+    scene.lines.requeue();
     scene.assert(&[], 0, 0, 0, 18);
 }
 
@@ -207,7 +207,7 @@ fn a_refused_datagram_is_held() {
     let mut scene = Scene::new(7, true, vec![Takes, TakesForNobody]);
     assert_eq!(scene.send().unwrap_err().kind(), ErrorKind::ConnectionRefused);
     scene.assert(&[A], 1, 0, 0, 12);
-    scene.lines.recall();
+    scene.lines.requeue();
     assert_eq!(scene.lines.chunk(), b"b:2|c\nc:3|c\n");
 }
 
@@ -253,7 +253,7 @@ async fn no_buffers_are_waited_for() {
 fn an_unreachable_network_loses_nothing() {
     let mut scene = Scene::new(7, true, vec![Takes, os(101)]);
     scene.send().unwrap_err();
-    scene.lines.recall();
+    scene.lines.requeue();
     scene.assert(&[A], 0, 0, 0, 18);
 }
 
@@ -276,7 +276,7 @@ fn a_refusal_of_the_datagram_at_hand_leads_to_a_new_socket() {
     let mut scene = Scene::new(7, true, vec![Takes, Takes, refusal]);
     assert_eq!(scene.send().unwrap_err().kind(), ErrorKind::ConnectionRefused);
     scene.assert(&[A, B], 1, 0, 0, 12);
-    scene.lines.recall();
+    scene.lines.requeue();
     assert_eq!(scene.lines.chunk(), b"b:2|c\nc:3|c\n");
 }
 

@@ -21,8 +21,8 @@ pub const FAULTS: File = (
             "the last block is given out by a load and a store",
             "the_last_block_is_given_out_once",
             &[(
-                "        self.allowance.fetch_update(Relaxed, Relaxed, take_one).ok()?;\n",
-                "        self.allowance.store(take_one(self.allowance.load(Relaxed))?, Relaxed);\n",
+                "        self.budget.fetch_update(Relaxed, Relaxed, take_one).ok()?;\n",
+                "        self.budget.store(take_one(self.budget.load(Relaxed))?, Relaxed);\n",
             )],
         ),
         (

@@ -15,12 +15,12 @@ pub const FAULTS: File = (
                  let is_written = pen",
                 ),
                 (
-                    "                lane.accepted.count(size);\n                (bytes, true)",
+                    "                producer.accepted.count(size);\n                (bytes, true)",
                     "                late.set(size);\n                (bytes, true)",
                 ),
                 (
                     "            if is_written {\n",
-                    "            if is_written {\n                lane.accepted.count(late.get());\n",
+                    "            if is_written {\n                producer.accepted.count(late.get());\n",
                 ),
             ],
         ),
@@ -28,18 +28,18 @@ pub const FAULTS: File = (
             "a dropped line is not counted",
             "drop_on_full",
             &[(
-                "Written::NoRoom(bytes) => lane.full.count(size(bytes)),",
-                "Written::NoRoom(_) => {}",
+                "WriteOutcome::NoRoom(bytes) => producer.full.count(size(bytes)),",
+                "WriteOutcome::NoRoom(_) => {}",
             )],
         ),
         (
             "the next block is shown before the full one is in the queue",
             "a_flush_has_all_that_came_before_it",
             &[
-                ("        lane.window.show(shown);\n", ""),
+                ("        producer.window.show(shown);\n", ""),
                 (
                     "        let pushed = self.sealed.push(full.seal());\n",
-                    "        lane.window.show(shown);\n\
+                    "        producer.window.show(shown);\n\
                  let pushed = self.sealed.push(full.seal());\n",
                 ),
             ],
@@ -47,12 +47,12 @@ pub const FAULTS: File = (
         (
             "the next block is never shown",
             "a_block_is_reused_by_another_thread",
-            &[("        lane.window.show(shown);\n", "")],
+            &[("        producer.window.show(shown);\n", "")],
         ),
         (
             "a thread's first lines are written where nobody looks",
             "sweep_a_part_filled_block",
-            &[("show(first.glimpse())", "show(self.blocks.make().glimpse())")],
+            &[("show(first.view())", "show(self.blocks.make().view())")],
         ),
         (
             "the bell is rung before the block is in the queue",
@@ -98,28 +98,28 @@ pub const FAULTS: File = (
             "a caller's first line wakes no dormant flusher",
             "two_lines_wake_the_dormant_once",
             &[(
-                "        self.rouse_if_dormant();\n    }\n\n    /// Also after",
+                "        self.wake_if_dormant();\n    }\n\n    /// Also after",
                 "    }\n\n    /// Also after",
             )],
         ),
         (
-            "the mutex of the desk orders nothing",
+            "the mutex of the state orders nothing",
             "stop_and_start",
             &[
                 (
                     "use std::sync::atomic::Ordering::",
                     mutex_without_order!("use std::sync::atomic::Ordering::"),
                 ),
-                ("desk: Mutex<", "desk: without_order::Mutex<"),
-                ("desk: Mutex::new", "desk: without_order::Mutex::new"),
+                ("state: Mutex<", "state: without_order::Mutex<"),
+                ("state: Mutex::new", "state: without_order::Mutex::new"),
             ],
         ),
         (
             "a line in a fresh block wakes no dormant flusher",
             "a_line_in_a_fresh_block_wakes_the_dormant",
             &[(
-                "    fn rouse_if_dormant(&self) {\n        if self.dormancy",
-                "    fn rouse_if_dormant(&self) {\n        if self.sealed.is_empty() && self.dormancy",
+                "    fn wake_if_dormant(&self) {\n        if self.dormancy",
+                "    fn wake_if_dormant(&self) {\n        if self.sealed.is_empty() && self.dormancy",
             )],
         ),
         (
@@ -141,10 +141,10 @@ pub const FAULTS: File = (
             "the_later_gauge_arrives_later",
             &[
                 (
-                    "        if let Some((_turn, lane)) = self.lanes.begin() {\n",
-                    "        if let Some((_turn, lane)) = self.lanes.begin()\n && false {\n",
+                    "        if let Some((_turn, producer)) = self.producers.begin() {\n",
+                    "        if let Some((_turn, producer)) = self.producers.begin()\n && false {\n",
                 ),
-                ("self.append_in_order(lane, line)", "self.append(lane, &mut turn, line)"),
+                ("self.append_in_order(producer, line)", "self.append(producer, &mut turn, line)"),
             ],
         ),
         (
@@ -152,19 +152,19 @@ pub const FAULTS: File = (
             "count_before_enqueuing",
             &[
                 (
-                    "        lane.accepted.count(size);\n        let accepted",
+                    "        producer.accepted.count(size);\n        let accepted",
                     "        let accepted",
                 ),
                 (
-                    "        if !accepted {\n            lane.turned_away",
-                    "        lane.accepted.count(size);\n        if !accepted {\n            lane.turned_away",
+                    "        if !accepted {\n            producer.rejected_late",
+                    "        producer.accepted.count(size);\n        if !accepted {\n            producer.rejected_late",
                 ),
             ],
         ),
         (
             "a record that finds no room is not counted",
             "records_that_find_no_room_are_counted",
-            &[("            lane.turned_away.count(size);\n", "")],
+            &[("            producer.rejected_late.count(size);\n", "")],
         ),
         (
             "a record never rings",
@@ -175,7 +175,7 @@ pub const FAULTS: File = (
             "an ordered line wakes no dormant flusher",
             "an_ordered_line_wakes_the_dormant",
             &[(
-                "        if self.dormancy.is_dormant() {\n            self.rouse();\n        }\n        accepted\n",
+                "        if self.dormancy.is_dormant() {\n            self.wake_dormant();\n        }\n        accepted\n",
                 "        accepted\n",
             )],
         ),

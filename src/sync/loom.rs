@@ -3,8 +3,8 @@
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize};
 pub(crate) use loom::sync::{Arc, Mutex};
 
-use super::numbers::Numbers;
-use super::turn::{self, NONE};
+use super::thread_guard::{self, NONE};
+use super::thread_ids::ThreadIds;
 use concurrent_queue::ConcurrentQueue;
 use loom::alloc::Track;
 use loom::cell::UnsafeCell;
@@ -81,15 +81,15 @@ impl Barrier {
 /// A byte that is written while it may be read is reported by loom, byte by
 /// byte: a cell for each, so that the published start of a block may be read
 /// while its end is written. A block that is not freed by the end is reported too.
-pub(crate) struct Watch(Track<Box<[UnsafeCell<()>]>>);
+pub(crate) struct AccessTracker(Track<Box<[UnsafeCell<()>]>>);
 
-impl Default for Watch {
+impl Default for AccessTracker {
     fn default() -> Self {
         Self::new(1)
     }
 }
 
-impl Watch {
+impl AccessTracker {
     pub(crate) fn new(len: usize) -> Self {
         Self(Track::new((0..len).map(|_| UnsafeCell::new(())).collect()))
     }
@@ -106,59 +106,59 @@ impl Watch {
 }
 
 /// So few that a model can fill the queue.
-pub(crate) const FEWEST_RECORDS: usize = 4;
+pub(crate) const MIN_RECORDS: usize = 4;
 
 /// Models have few threads, and loom has each place to explore.
-pub(crate) const FIRST_PLACES: usize = 2;
+pub(crate) const INLINE_SLOTS: usize = 2;
 
-/// Numbers that no thread has: made anew for each interleaving.
+/// ThreadIds that no thread has: made anew for each interleaving.
 const WORDS: usize = 1;
 
-impl<const WORDS: usize> Numbers<WORDS> {
+impl<const WORDS: usize> ThreadIds<WORDS> {
     fn new() -> Self {
         Self { taken: std::array::from_fn(|_| AtomicU64::new(0)) }
     }
 }
 
 loom::lazy_static! {
-    static ref NUMBERS: std::sync::Arc<Numbers<WORDS>> = std::sync::Arc::new(Numbers::new());
+    static ref THREAD_IDS: std::sync::Arc<ThreadIds<WORDS>> = std::sync::Arc::new(ThreadIds::new());
 }
 
 loom::thread_local! {
-    static SEAT: Seat = Seat::new();
+    static THREAD_STATE: ThreadState = ThreadState::new();
 }
 
 /// The word of a thread, which it alone uses: loom need not see it.
-struct Seat {
+struct ThreadState {
     word: AtomicU32,
     /// Kept: it is given back when the thread ends, later than loom's statics are.
-    numbers: std::sync::Arc<Numbers<WORDS>>,
+    numbers: std::sync::Arc<ThreadIds<WORDS>>,
 }
 
-impl Seat {
+impl ThreadState {
     fn new() -> Self {
-        Self { word: AtomicU32::new(NONE), numbers: std::sync::Arc::clone(&NUMBERS) }
+        Self { word: AtomicU32::new(NONE), numbers: std::sync::Arc::clone(&THREAD_IDS) }
     }
 }
 
-impl Drop for Seat {
+impl Drop for ThreadState {
     fn drop(&mut self) {
-        turn::leave(&self.word, |number| self.numbers.give_back(number));
+        thread_guard::leave(&self.word, |number| self.numbers.give_back(number));
     }
 }
 
-pub(super) fn with_numbers<R>(task: impl FnOnce(&Numbers<WORDS>) -> R) -> R {
-    SEAT.with(|seat| task(&seat.numbers))
+pub(super) fn with_thread_ids<R>(task: impl FnOnce(&ThreadIds<WORDS>) -> R) -> R {
+    THREAD_STATE.with(|seat| task(&seat.numbers))
 }
 
-pub(super) fn with_seat<R>(task: impl FnOnce(&AtomicU32) -> R) -> R {
-    SEAT.with(|seat| task(&seat.word))
+pub(super) fn with_thread_state<R>(task: impl FnOnce(&AtomicU32) -> R) -> R {
+    THREAD_STATE.with(|seat| task(&seat.word))
 }
 
 /// Models have no signals.
-pub(crate) fn keep_out_handlers() {}
+pub(crate) fn forbid_reentry() {}
 
 /// Models end their threads only after the last line.
-pub(super) fn end_with_thread() -> bool {
+pub(super) fn register_exit_hook() -> bool {
     true
 }

@@ -1,13 +1,13 @@
 //! The settings of what is said, and in which dialect.
 
 use super::{Builder, Protocol, require};
-use crate::emit::{
+use crate::encode::{
     Cardinality, Dialect, DogStatsDVersion, Origin, Pattern, SampleRate, Sampling, Scope,
 };
 use crate::error::{BuildError, quoted};
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Vocabulary {
+pub(super) struct DialectOptions {
     dialect: Dialect,
     version: DogStatsDVersion,
     tags: Vec<Tag>,
@@ -26,7 +26,7 @@ struct Tag {
 }
 
 /// What comes of them, checked.
-pub(super) struct Checked {
+pub(super) struct ValidatedDialect {
     pub(super) scope: Scope,
     pub(super) sampling: Sampling,
     pub(super) pack_values: bool,
@@ -156,7 +156,7 @@ impl Builder {
 }
 
 /// Of what was found out, what this version can say: container identities bare before 1.4.
-fn sayable(detected: Origin, is: impl Fn(DogStatsDVersion) -> bool) -> Origin {
+fn supported_by(detected: Origin, is: impl Fn(DogStatsDVersion) -> bool) -> Origin {
     let bare = |id: String| id.strip_prefix("ci-").map(str::to_owned);
     let container_id = detected.container_id.filter(|_| is(DogStatsDVersion::V1_2));
     Origin {
@@ -167,7 +167,7 @@ fn sayable(detected: Origin, is: impl Fn(DogStatsDVersion) -> bool) -> Origin {
     }
 }
 
-impl Vocabulary {
+impl DialectOptions {
     /// Whether the type stands before names unless that is set.
     pub(super) fn has_type_prefixes(&self) -> bool {
         self.dialect.has_type_prefixes()
@@ -203,10 +203,10 @@ impl Vocabulary {
         prefix: &str,
         type_prefixes: bool,
         is_stream: bool,
-    ) -> Result<Checked, BuildError> {
+    ) -> Result<ValidatedDialect, BuildError> {
         let Self { dialect, version, tags, sampling, origin, detected, pack_values } = self;
         let is = |since| dialect == Dialect::DogStatsD && version >= since;
-        let detected = sayable(detected, is);
+        let detected = supported_by(detected, is);
         let origin = Origin {
             container_id: origin.container_id.or(detected.container_id),
             external_data: origin.external_data.or(detected.external_data),
@@ -238,7 +238,7 @@ impl Vocabulary {
         for tag in &tags {
             scope = tag.add_to(&scope, dialect)?;
         }
-        Ok(Checked { scope, sampling, pack_values })
+        Ok(ValidatedDialect { scope, sampling, pack_values })
     }
 }
 

@@ -1,12 +1,12 @@
 //! Prepared lines: all but the value is rendered and made clean beforehand.
 
-use super::decorated::Plan;
 use super::field::Field;
 use super::line::OneLine;
 use super::rendered::Rendered;
+use super::tagged_line::LineSpec;
 use super::tags::Tags;
 use super::text::Text;
-use crate::handoff::{MARGIN, WriteLine, Written};
+use crate::handoff::{EncodeLine, MARGIN, WriteOutcome};
 
 /// A line without its value.
 pub(crate) struct Prepared {
@@ -16,10 +16,10 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    pub(crate) fn new<T: Tags>(plan: &Plan<'_, T>) -> Self {
+    pub(crate) fn new<T: Tags>(spec: &LineSpec<'_, T>) -> Self {
         let (before, begin_altered) =
-            render(plan.size_before(), |text| plan.put_cleaned_before(text));
-        let (after, end_altered) = render(plan.size_after(), |text| plan.put_cleaned_after(text));
+            render(spec.size_before(), |text| spec.put_cleaned_before(text));
+        let (after, end_altered) = render(spec.size_after(), |text| spec.put_cleaned_after(text));
         Self { before, after, altered: begin_altered | end_altered }
     }
 
@@ -64,14 +64,14 @@ impl<F: Field> OneLine for PreparedLine<'_, F> {
     }
 }
 
-impl<F: Field> WriteLine for PreparedLine<'_, F> {
+impl<F: Field> EncodeLine for PreparedLine<'_, F> {
     #[inline(always)]
     fn lines(&self) -> u64 {
         1
     }
 
     #[inline(always)]
-    fn write_usual(&self, room: &mut [u8]) -> usize {
+    fn write_fast(&self, room: &mut [u8]) -> usize {
         if self.size() + MARGIN > room.len() {
             return 0;
         }
@@ -84,30 +84,30 @@ impl<F: Field> WriteLine for PreparedLine<'_, F> {
         self.size()
     }
 
-    fn write(&self, room: &mut [u8]) -> Written {
+    fn write(&self, room: &mut [u8]) -> WriteOutcome {
         if self.size() + MARGIN > room.len() {
-            return Written::NoRoom(self.size());
+            return WriteOutcome::NoRoom(self.size());
         }
         let room_before = room.len();
         let mut text = Text::new(room);
         text.put_rendered(&self.prepared.before);
         let altered = self.field.put_cleaned(&mut text);
         text.put_rendered(&self.prepared.after);
-        Written::Line { bytes: room_before - text.left(), altered }
+        WriteOutcome::Line { bytes: room_before - text.left(), altered }
     }
 }
 
 /// A prepared line whose value never changes.
 pub(crate) struct Whole<'a>(pub(crate) &'a Rendered);
 
-impl WriteLine for Whole<'_> {
+impl EncodeLine for Whole<'_> {
     #[inline(always)]
     fn lines(&self) -> u64 {
         1
     }
 
     #[inline(always)]
-    fn write_usual(&self, room: &mut [u8]) -> usize {
+    fn write_fast(&self, room: &mut [u8]) -> usize {
         if self.0.len() + MARGIN > room.len() {
             return 0;
         }
@@ -115,10 +115,10 @@ impl WriteLine for Whole<'_> {
         self.0.len()
     }
 
-    fn write(&self, room: &mut [u8]) -> Written {
-        match self.write_usual(room) {
-            0 => Written::NoRoom(self.0.len()),
-            bytes => Written::Line { bytes, altered: false },
+    fn write(&self, room: &mut [u8]) -> WriteOutcome {
+        match self.write_fast(room) {
+            0 => WriteOutcome::NoRoom(self.0.len()),
+            bytes => WriteOutcome::Line { bytes, altered: false },
         }
     }
 }
@@ -127,16 +127,16 @@ impl WriteLine for Whole<'_> {
 /// unusual way.
 pub(crate) struct Altered<L>(pub(crate) L);
 
-impl<L: WriteLine> WriteLine for Altered<L> {
+impl<L: EncodeLine> EncodeLine for Altered<L> {
     fn lines(&self) -> u64 {
         self.0.lines()
     }
-    fn write_usual(&self, _room: &mut [u8]) -> usize {
+    fn write_fast(&self, _room: &mut [u8]) -> usize {
         0
     }
-    fn write(&self, room: &mut [u8]) -> Written {
+    fn write(&self, room: &mut [u8]) -> WriteOutcome {
         match self.0.write(room) {
-            Written::Line { bytes, .. } => Written::Line { bytes, altered: true },
+            WriteOutcome::Line { bytes, .. } => WriteOutcome::Line { bytes, altered: true },
             other => other,
         }
     }

@@ -1,6 +1,6 @@
-//! A lane: what one emitting thread shows to the others.
+//! A producer: what one emitting thread shows to the others.
 
-use super::block::{Rest, Window};
+use super::block::{CurrentBlock, WriterCell};
 use crate::sync::AtomicU64;
 use std::ops::AddAssign;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -40,16 +40,16 @@ impl Tally {
 /// A tally that one thread adds to and any may read; on an emitting thread without a
 /// read-modify-write.
 #[derive(Default)]
-pub(crate) struct SoleWriterTally {
+pub(crate) struct SingleWriterTally {
     lines: AtomicU64,
     bytes: AtomicU64,
 }
 
-impl SoleWriterTally {
-    /// For the flusher: what it sent is in here after what was emitted is in the lanes.
+impl SingleWriterTally {
+    /// For the flusher: what it sent is in here after what was emitted is in the producers.
     pub(crate) fn add(&self, more: Tally) {
         // ORDERING: Release, both, pair with the Acquire loads in `read`: who reads that a line
-        // was sent, and then the lanes, reads there that it was emitted, as the flusher
+        // was sent, and then the producers, reads there that it was emitted, as the flusher
         // learned from its publishing. Model: sent_is_not_before_emitted.
         self.bytes.fetch_add(more.bytes, Release);
         // ORDERING: Release, as above. Model: sent_is_not_before_emitted.
@@ -77,17 +77,17 @@ impl SoleWriterTally {
 
 /// What one thread, and after its end the next in its place, has emitted.
 #[derive(Default)]
-pub(super) struct Lane {
+pub(super) struct Producer {
     /// The thread's own.
-    pub(super) rest: Rest,
-    pub(super) window: Window,
-    pub(super) accepted: SoleWriterTally,
-    pub(super) full: SoleWriterTally,
-    pub(super) oversize: SoleWriterTally,
-    pub(super) invalid: SoleWriterTally,
-    pub(super) unsupported: SoleWriterTally,
+    pub(super) rest: WriterCell,
+    pub(super) window: CurrentBlock,
+    pub(super) accepted: SingleWriterTally,
+    pub(super) full: SingleWriterTally,
+    pub(super) oversize: SingleWriterTally,
+    pub(super) invalid: SingleWriterTally,
+    pub(super) unsupported: SingleWriterTally,
     /// Lines that are in `accepted` too, and found the ordered queue full after that.
-    pub(super) turned_away: SoleWriterTally,
+    pub(super) rejected_late: SingleWriterTally,
     /// Lines of which something was altered to be safe; a tally of accepted ones.
-    pub(super) altered: SoleWriterTally,
+    pub(super) altered: SingleWriterTally,
 }

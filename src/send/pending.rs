@@ -1,6 +1,6 @@
 //! What the flusher's owner asks for, and what is waited for then.
 
-use crate::handoff::{Collector, Tally};
+use crate::handoff::{Consumer, Tally};
 use crate::stats::{FlushOutcome, StopReport};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -13,28 +13,28 @@ pub(crate) enum Command {
 }
 
 /// A flush that is waited for.
-pub(super) struct Waiting {
+pub(super) struct PendingFlush {
     pub(super) until: Until,
     pub(super) reply: oneshot::Sender<FlushOutcome>,
 }
 
 /// What a flush or a stop waits for: what was emitted before it.
 pub(super) struct Until {
-    /// Swept, once so many records of the ordered queue were gathered.
-    pub(super) gathered: u64,
+    /// Swept, once so many records of the ordered queue were drained.
+    pub(super) drained: u64,
     /// Gone, once so many bytes were consumed. None until it was swept.
     pub(super) consumed: Option<u64>,
 }
 
 impl Until {
     /// What `lines` has by now.
-    pub(super) fn now(lines: &Collector) -> Self {
-        Self { gathered: lines.enqueued(), consumed: None }
+    pub(super) fn now(lines: &Consumer) -> Self {
+        Self { drained: lines.enqueued(), consumed: None }
     }
 
     /// Called after a sweep.
-    pub(super) fn note(&mut self, lines: &Collector) {
-        if self.consumed.is_none() && lines.gathered() >= self.gathered {
+    pub(super) fn note(&mut self, lines: &Consumer) {
+        if self.consumed.is_none() && lines.drained() >= self.drained {
             self.consumed = Some(lines.taken());
         }
     }
@@ -43,7 +43,7 @@ impl Until {
         self.consumed.is_some()
     }
 
-    pub(super) fn is_over(&self, lines: &Collector) -> bool {
+    pub(super) fn is_over(&self, lines: &Consumer) -> bool {
         self.consumed.is_some_and(|until| until <= lines.consumed())
     }
 }
@@ -78,7 +78,7 @@ mod tests {
         let stop = Stop {
             deadline,
             sent: Tally::default(),
-            until: Until { gathered: 0, consumed: None },
+            until: Until { drained: 0, consumed: None },
             replies: Vec::new(),
         };
         assert!(!stop.is_urgent(now) && !stop.is_urgent(now + HURRY));

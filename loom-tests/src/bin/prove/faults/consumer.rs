@@ -3,7 +3,7 @@
 use super::File;
 
 pub const FAULTS: File = (
-    "src/handoff/collector.rs",
+    "src/handoff/consumer.rs",
     &[
         (
             "a block that was consumed is not given back",
@@ -19,13 +19,13 @@ pub const FAULTS: File = (
             &[
                 (NOTE, ""),
                 (
-                    "        while let Some((glimpse, to)) = desk.notes.pop() {\n",
-                    "        for lane in exchange.lanes.iter() {\n\
-                 if let Some(glimpse) = lane.window.look() {\n\
-                 desk.notes.push((glimpse, glimpse.published()));\n\
+                    "        while let Some((view, to)) = state.notes.pop() {\n",
+                    "        for producer in exchange.producers.iter() {\n\
+                 if let Some(view) = producer.window.look() {\n\
+                 state.notes.push((view, view.published()));\n\
                  }\n\
                  }\n\
-                 while let Some((glimpse, to)) = desk.notes.pop() {\n",
+                 while let Some((view, to)) = state.notes.pop() {\n",
                 ),
             ],
         ),
@@ -33,10 +33,10 @@ pub const FAULTS: File = (
             "a block is recycled when it was taken, before it was consumed",
             "a_block_is_reused_by_another_thread",
             &[(
-                "            desk.take_sealed(sealed);\n",
-                "            let glimpse = sealed.glimpse();\n\
-             desk.take(glimpse, glimpse.published(), None);\n\
-             let _ = exchange.free.push(sealed.recycle(&mut desk.reader));\n",
+                "            state.take_sealed(sealed);\n",
+                "            let view = sealed.view();\n\
+             state.take(view, view.published(), None);\n\
+             let _ = exchange.free.push(sealed.recycle(&mut state.reader));\n",
             )],
         ),
         (
@@ -49,9 +49,9 @@ pub const FAULTS: File = (
             "seal_and_sweep_order",
             &[(
                 "        while let Some(sealed) = exchange.sealed.pop() {\n",
-                "        for (glimpse, to) in std::mem::take(&mut desk.notes) {\n\
-             let from = glimpse.take_up_to(&mut desk.reader, to);\n\
-             desk.taken.push(glimpse, from, to, None);\n\
+                "        for (view, to) in std::mem::take(&mut state.notes) {\n\
+             let from = view.take_up_to(&mut state.reader, to);\n\
+             state.taken.push(view, from, to, None);\n\
              }\n\
              while let Some(sealed) = exchange.sealed.pop() {\n",
             )],
@@ -60,17 +60,17 @@ pub const FAULTS: File = (
             "a part-filled block is taken up to more than was noted",
             "seal_and_sweep_order",
             &[(
-                "        while let Some((glimpse, to)) = desk.notes.pop() {\n",
-                "        while let Some((glimpse, _)) = desk.notes.pop() {\n\
-             let to = glimpse.published();\n",
+                "        while let Some((view, to)) = state.notes.pop() {\n",
+                "        while let Some((view, _)) = state.notes.pop() {\n\
+             let to = view.published();\n",
             )],
         ),
         (
             "a stopped flusher takes what was in flight for arrived",
             "what_is_in_flight_keeps_its_block",
             &[(
-                "        self.bring_back();\n        let mut",
-                "        self.settle(self.in_flight());\n        let mut",
+                "        self.end_quarantine();\n        let mut",
+                "        self.acknowledge(self.in_flight());\n        let mut",
             )],
         ),
         (
@@ -79,8 +79,8 @@ pub const FAULTS: File = (
             &[
                 ("        exchange.bell.answer();\n", ""),
                 (
-                    "full by then.\n        desk.recycle_spent(exchange, before);\n",
-                    "full by then.\n        desk.recycle_spent(exchange, before);\n\
+                    "full by then.\n        state.recycle_spent(exchange, before);\n",
+                    "full by then.\n        state.recycle_spent(exchange, before);\n\
                  exchange.bell.answer();\n",
                 ),
             ],
@@ -97,14 +97,14 @@ pub const FAULTS: File = (
             "a stopped flusher takes what it had with it",
             "stop_and_start",
             &[(
-                "        *place = self.desk.take();\n",
-                "        *place = self.desk.take().map(|desk| Desk::new(desk.reader));\n",
+                "        *place = self.state.take();\n",
+                "        *place = self.state.take().map(|state| ConsumerState::new(state.reader));\n",
             )],
         ),
         (
             "a stopped flusher keeps its place",
             "stop_and_start",
-            &[("        *place = self.desk.take();\n", "        let _ = &mut place;\n")],
+            &[("        *place = self.state.take();\n", "        let _ = &mut place;\n")],
         ),
         (
             "who is refused for a line stays dormant",
@@ -129,15 +129,15 @@ pub const FAULTS: File = (
         (
             "a sweep leaves the ordered queue for later",
             "a_flush_has_the_records_that_came_before_it",
-            &[("        desk.take_records(exchange);\n        // Only", "        // Only")],
+            &[("        state.take_records(exchange);\n        // Only", "        // Only")],
         ),
     ],
 );
 
 /// The noting of part-filled blocks, in a sweep.
-const NOTE: &str = "        for lane in exchange.lanes.iter() {
-            if let Some(glimpse) = lane.window.look() {
-                desk.notes.push((glimpse, glimpse.published()));
+const NOTE: &str = "        for producer in exchange.producers.iter() {
+            if let Some(view) = producer.window.look() {
+                state.notes.push((view, view.published()));
             }
         }
 ";

@@ -5,7 +5,7 @@ use super::decimal::Digits;
 use super::rendered::Rendered;
 use super::text::Text;
 use super::value::{Number, Sign};
-use crate::handoff::{MARGIN, WriteLine, Written};
+use crate::handoff::{EncodeLine, MARGIN, WriteOutcome};
 
 /// A metric about to be written. Generic, so that each call is compiled to the copies that it
 /// needs and no more.
@@ -72,14 +72,16 @@ impl<D: Digits, const TAIL: usize, const INJECTED: bool> Line<'_, D, TAIL, INJEC
     }
 }
 
-impl<D: Digits, const TAIL: usize, const INJECTED: bool> WriteLine for Line<'_, D, TAIL, INJECTED> {
+impl<D: Digits, const TAIL: usize, const INJECTED: bool> EncodeLine
+    for Line<'_, D, TAIL, INJECTED>
+{
     #[inline(always)]
     fn lines(&self) -> u64 {
         1
     }
 
     #[inline(always)]
-    fn write_usual(&self, room: &mut [u8]) -> usize {
+    fn write_fast(&self, room: &mut [u8]) -> usize {
         if self.name.is_empty() || !self.fits(room) {
             return 0;
         }
@@ -92,19 +94,19 @@ impl<D: Digits, const TAIL: usize, const INJECTED: bool> WriteLine for Line<'_, 
         self.size()
     }
 
-    fn write(&self, room: &mut [u8]) -> Written {
+    fn write(&self, room: &mut [u8]) -> WriteOutcome {
         if self.name.is_empty() {
-            return Written::Invalid;
+            return WriteOutcome::Invalid;
         }
         if !self.fits(room) {
-            return Written::NoRoom(self.size());
+            return WriteOutcome::NoRoom(self.size());
         }
         let room_before = room.len();
         let mut text = Text::new(room);
         text.put_rendered(self.head);
         let altered = text.put_cleaned(self.name, Self::NAME);
         self.end(&mut text);
-        Written::Line { bytes: room_before - text.left(), altered }
+        WriteOutcome::Line { bytes: room_before - text.left(), altered }
     }
 }
 
@@ -116,7 +118,7 @@ impl<D: Digits, const TAIL: usize, const INJECTED: bool> OneLine for Line<'_, D,
 }
 
 /// A single line, which knows how many bytes it takes at most.
-pub(crate) trait OneLine: WriteLine {
+pub(crate) trait OneLine: EncodeLine {
     fn size(&self) -> usize;
 }
 
@@ -131,38 +133,40 @@ pub(crate) struct BelowZero<Z, L> {
     pub(crate) line: L,
 }
 
-impl<Z: OneLine, L: OneLine> WriteLine for BelowZero<Z, L> {
+impl<Z: OneLine, L: OneLine> EncodeLine for BelowZero<Z, L> {
     fn lines(&self) -> u64 {
         2
     }
 
-    fn write_usual(&self, room: &mut [u8]) -> usize {
+    fn write_fast(&self, room: &mut [u8]) -> usize {
         if self.zero.size() + self.line.size() + MARGIN > room.len() {
             return 0;
         }
-        let first = self.zero.write_usual(room);
+        let first = self.zero.write_fast(room);
         if first == 0 {
             return 0;
         }
-        match self.line.write_usual(&mut room[first..]) {
+        match self.line.write_fast(&mut room[first..]) {
             0 => 0,
             second => first + second,
         }
     }
 
-    fn write(&self, room: &mut [u8]) -> Written {
+    fn write(&self, room: &mut [u8]) -> WriteOutcome {
         let size = self.zero.size() + self.line.size();
         let first = match self.zero.write(room) {
-            Written::Line { bytes, .. } => bytes,
-            Written::NoRoom(_) => return Written::NoRoom(size),
+            WriteOutcome::Line { bytes, .. } => bytes,
+            WriteOutcome::NoRoom(_) => return WriteOutcome::NoRoom(size),
             other => return other,
         };
         // Room is asked for as if nothing were altered.
         if size + MARGIN > room.len() {
-            return Written::NoRoom(size);
+            return WriteOutcome::NoRoom(size);
         }
         match self.line.write(&mut room[first..]) {
-            Written::Line { bytes, altered } => Written::Line { bytes: first + bytes, altered },
+            WriteOutcome::Line { bytes, altered } => {
+                WriteOutcome::Line { bytes: first + bytes, altered }
+            }
             other => other,
         }
     }
@@ -171,30 +175,30 @@ impl<Z: OneLine, L: OneLine> WriteLine for BelowZero<Z, L> {
 /// What can be no line, whatever room there is.
 pub(crate) struct Invalid;
 
-impl WriteLine for Invalid {
+impl EncodeLine for Invalid {
     fn lines(&self) -> u64 {
         1
     }
-    fn write_usual(&self, _room: &mut [u8]) -> usize {
+    fn write_fast(&self, _room: &mut [u8]) -> usize {
         0
     }
-    fn write(&self, _room: &mut [u8]) -> Written {
-        Written::Invalid
+    fn write(&self, _room: &mut [u8]) -> WriteOutcome {
+        WriteOutcome::Invalid
     }
 }
 
 /// What the dialect has no word for.
 pub(crate) struct Unsupported;
 
-impl WriteLine for Unsupported {
+impl EncodeLine for Unsupported {
     fn lines(&self) -> u64 {
         1
     }
-    fn write_usual(&self, _room: &mut [u8]) -> usize {
+    fn write_fast(&self, _room: &mut [u8]) -> usize {
         0
     }
-    fn write(&self, _room: &mut [u8]) -> Written {
-        Written::Unsupported
+    fn write(&self, _room: &mut [u8]) -> WriteOutcome {
+        WriteOutcome::Unsupported
     }
 }
 

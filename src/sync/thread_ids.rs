@@ -1,14 +1,14 @@
-//! Numbers for threads: each takes the smallest that is free, without a lock.
+//! ThreadIds for threads: each takes the smallest that is free, without a lock.
 
 use super::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 /// A set of numbers from 0 on, a bit for each: set while a thread has it.
-pub(crate) struct Numbers<const WORDS: usize> {
+pub(crate) struct ThreadIds<const WORDS: usize> {
     pub(super) taken: [AtomicU64; WORDS],
 }
 
-impl<const WORDS: usize> Numbers<WORDS> {
+impl<const WORDS: usize> ThreadIds<WORDS> {
     /// Takes the smallest free number. None if all are taken.
     pub(super) fn take(&self) -> Option<u32> {
         (0..).step_by(64).zip(&self.taken).find_map(|(first, word)| {
@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn the_smallest_free_number_is_taken_and_none_twice() {
-        let numbers = Numbers::<2>::new();
+        let numbers = ThreadIds::<2>::new();
         assert!((0..128).all(|number| numbers.take() == Some(number)));
         assert_eq!(numbers.take(), None);
         [99, 2, 63, 64].into_iter().for_each(|number| numbers.give_back(number));

@@ -68,7 +68,7 @@ impl Scope {
             let fields = [
                 ("|c:", origin.container_id.as_deref()),
                 ("|e:", origin.external_data.as_deref()),
-                ("|card:", cardinality.map(Cardinality::word)),
+                ("|card:", cardinality.map(Cardinality::as_str)),
             ];
             for (begin, field) in fields {
                 text.extend(field.into_iter().flat_map(|field| [begin, field]));

@@ -2,7 +2,7 @@
 //!
 //! Compiled with `--cfg loom` and the private feature together, and for nobody else.
 
-use crate::handoff::{self, WriteLine, Written};
+use crate::handoff::{self, EncodeLine, WriteOutcome};
 use crate::sync::{Arc, ArrayQueue};
 use bytes::Buf;
 
@@ -62,19 +62,19 @@ impl Exchange {
     }
 
     /// The flusher's side, unless somebody has it.
-    pub fn collector(&self) -> Option<Collector> {
-        handoff::Exchange::collector(&self.0).map(Collector)
+    pub fn consumer(&self) -> Option<Consumer> {
+        handoff::Exchange::consumer(&self.0).map(Consumer)
     }
 }
 
 struct Encoded<'a>(&'a [u8]);
 
-impl WriteLine for Encoded<'_> {
+impl EncodeLine for Encoded<'_> {
     fn lines(&self) -> u64 {
         self.0.iter().filter(|&&byte| byte == b'\n').count() as u64
     }
 
-    fn write_usual(&self, room: &mut [u8]) -> usize {
+    fn write_fast(&self, room: &mut [u8]) -> usize {
         if self.0.len() + handoff::MARGIN > room.len() {
             return 0;
         }
@@ -82,33 +82,33 @@ impl WriteLine for Encoded<'_> {
         self.0.len()
     }
 
-    fn write(&self, room: &mut [u8]) -> Written {
-        match self.write_usual(room) {
-            0 => Written::NoRoom(self.0.len()),
-            bytes => Written::Line { bytes, altered: false },
+    fn write(&self, room: &mut [u8]) -> WriteOutcome {
+        match self.write_fast(room) {
+            0 => WriteOutcome::NoRoom(self.0.len()),
+            bytes => WriteOutcome::Line { bytes, altered: false },
         }
     }
 }
 
 struct Vain;
 
-impl WriteLine for Vain {
+impl EncodeLine for Vain {
     fn lines(&self) -> u64 {
         1
     }
 
-    fn write_usual(&self, _room: &mut [u8]) -> usize {
+    fn write_fast(&self, _room: &mut [u8]) -> usize {
         0
     }
 
-    fn write(&self, room: &mut [u8]) -> Written {
-        if room.len() == handoff::MARGIN { Written::NoRoom(1) } else { Written::Invalid }
+    fn write(&self, room: &mut [u8]) -> WriteOutcome {
+        if room.len() == handoff::MARGIN { WriteOutcome::NoRoom(1) } else { WriteOutcome::Invalid }
     }
 }
 
 /// What the flusher says of what it sent.
 #[derive(Clone, Default)]
-pub struct Sent(Arc<handoff::SoleWriterTally>);
+pub struct Sent(Arc<handoff::SingleWriterTally>);
 
 impl Sent {
     /// So many lines, of two bytes each.
@@ -124,33 +124,33 @@ impl Sent {
 }
 
 /// The flusher's side.
-pub struct Collector(handoff::Collector);
+pub struct Consumer(handoff::Consumer);
 
-impl Collector {
+impl Consumer {
     /// Takes what is published.
     pub fn sweep(&mut self) {
         self.0.sweep();
     }
 
     /// Makes room in the ordered queue, after a ring.
-    pub fn gather(&mut self) {
+    pub fn drain_ordered(&mut self) {
         self.0.answer();
-        self.0.gather();
+        self.0.drain_ordered();
     }
 
     /// How many ordered emissions are in blocks, and how many will be.
     pub fn gathered_and_enqueued(&self) -> (u64, u64) {
-        (self.0.gathered(), self.0.enqueued())
+        (self.0.drained(), self.0.enqueued())
     }
 
     /// Whether the flusher may sleep.
-    pub fn fall_asleep(&self) -> bool {
-        self.0.fall_asleep()
+    pub fn prepare_park(&self) -> bool {
+        self.0.prepare_park()
     }
 
     /// Whether the flusher may sleep until a line comes.
-    pub fn lie_down(&self) -> bool {
-        self.0.lie_down()
+    pub fn try_enter_dormant(&self) -> bool {
+        self.0.try_enter_dormant()
     }
 
     /// Consumes what was taken, and returns it.
@@ -165,19 +165,19 @@ impl Collector {
 
     /// What is in flight.
     pub fn in_flight(&self) -> Vec<u8> {
-        self.0.runs_in_flight().collect::<Vec<_>>().concat()
+        self.0.in_flight_runs().collect::<Vec<_>>().concat()
     }
 
     /// The first `count` bytes in flight have arrived.
-    pub fn settle(&mut self, count: usize) {
-        self.0.settle(count);
+    pub fn acknowledge(&mut self, count: usize) {
+        self.0.acknowledge(count);
     }
 
     /// Gives up all that is unsent, oldest first, but for the first `begun` bytes, which the link
     /// has begun with; and returns it.
-    pub fn displace(&mut self, begun: usize) -> Vec<u8> {
+    pub fn evict(&mut self, begun: usize) -> Vec<u8> {
         let mut bytes = Vec::new();
-        while self.0.displace(begun, |run| bytes.extend_from_slice(run)) {}
+        while self.0.evict(begun, |run| bytes.extend_from_slice(run)) {}
         bytes
     }
 
@@ -215,26 +215,26 @@ impl Bell {
     }
 
     /// Whether the flusher may sleep.
-    pub fn fall_asleep(&self) -> bool {
-        self.0.fall_asleep()
+    pub fn prepare_park(&self) -> bool {
+        self.0.prepare_park()
     }
 }
 
 /// One block: the end that is written.
-pub struct Pen(handoff::Pen, Arc<handoff::Blocks>);
+pub struct BlockWriter(handoff::BlockWriter, Arc<handoff::BlockPool>);
 
 /// One block: the end that is read.
-pub struct Glimpse(handoff::Glimpse, handoff::Reader, Arc<handoff::Blocks>);
+pub struct BlockView(handoff::BlockView, handoff::ReadPermit, Arc<handoff::BlockPool>);
 
 /// The two ends of a new block.
-pub fn block(size: usize) -> (Pen, Glimpse) {
-    let (blocks, reader) = handoff::Blocks::new(size, 0);
+pub fn block(size: usize) -> (BlockWriter, BlockView) {
+    let (blocks, reader) = handoff::BlockPool::new(size, 0);
     let (pen, blocks) = (blocks.make(), Arc::new(blocks));
-    let glimpse = pen.glimpse();
-    (Pen(pen, Arc::clone(&blocks)), Glimpse(glimpse, reader, blocks))
+    let view = pen.view();
+    (BlockWriter(pen, Arc::clone(&blocks)), BlockView(view, reader, blocks))
 }
 
-impl Pen {
+impl BlockWriter {
     /// Appends and publishes.
     pub fn append(&mut self, bytes: &[u8]) {
         self.0.append(|room| {
@@ -244,7 +244,7 @@ impl Pen {
     }
 }
 
-impl Glimpse {
+impl BlockView {
     /// All that is published.
     pub fn bytes(&self) -> &[u8] {
         self.0.bytes(&self.1, 0, self.0.published())

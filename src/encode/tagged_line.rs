@@ -15,27 +15,27 @@ use super::scope::Scope;
 use super::tags::Tags;
 use super::text::Text;
 use super::timestamp::Timestamp;
-use crate::handoff::{MARGIN, WriteLine, Written};
+use crate::handoff::{EncodeLine, MARGIN, WriteOutcome};
 
 /// All that a line holds but for its value.
 #[derive(Clone, Copy)]
-pub(crate) struct Plan<'a, T> {
+pub(crate) struct LineSpec<'a, T> {
     pub(crate) scope: &'a Scope,
     pub(crate) kind: Type,
     pub(crate) name: &'a str,
     pub(crate) tags: T,
     pub(crate) rate: Option<&'a Chance>,
-    pub(crate) extras: &'a Extras,
+    pub(crate) optional: &'a OptionalFields,
 }
 
 /// What few lines have.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Extras {
+pub(crate) struct OptionalFields {
     pub(crate) timestamp: Option<Timestamp>,
     pub(crate) cardinality: Option<Cardinality>,
 }
 
-impl<T: Tags> Plan<'_, T> {
+impl<T: Tags> LineSpec<'_, T> {
     #[inline(always)]
     fn head(&self) -> &Rendered {
         self.scope.head(self.kind)
@@ -80,18 +80,18 @@ impl<T: Tags> Plan<'_, T> {
     /// The size of what comes after it, at most.
     #[inline(always)]
     pub(super) fn size_after(&self) -> usize {
-        let Extras { timestamp, cardinality } = self.extras;
+        let OptionalFields { timestamp, cardinality } = self.optional;
         self.kind.code().len()
             + self.rate.map_or(0, |rate| "|@".len() + rate.text().len())
             + if self.scope.tags_last { self.tags_size() } else { 0 }
             + timestamp.as_ref().map_or(0, |timestamp| "|T".len() + timestamp.text().len())
-            + cardinality.map_or(0, |cardinality| "|card:".len() + cardinality.word().len())
+            + cardinality.map_or(0, |cardinality| "|card:".len() + cardinality.as_str().len())
             + self.end().len()
     }
 
     #[inline(always)]
     fn end(&self) -> &Rendered {
-        match self.extras.cardinality {
+        match self.optional.cardinality {
             None => &self.scope.end,
             Some(_) => &self.scope.end_without_cardinality,
         }
@@ -136,13 +136,13 @@ impl<T: Tags> Plan<'_, T> {
     /// All behind the tags.
     #[inline(always)]
     fn put_end(&self, text: &mut Text<'_>) {
-        if let Some(timestamp) = &self.extras.timestamp {
+        if let Some(timestamp) = &self.optional.timestamp {
             text.put_constant(b"|T");
             text.put(timestamp.text());
         }
-        if let Some(cardinality) = self.extras.cardinality {
+        if let Some(cardinality) = self.optional.cardinality {
             text.put_constant(b"|card:");
-            text.put(cardinality.word().as_bytes());
+            text.put(cardinality.as_str().as_bytes());
         }
         text.put_rendered(self.end());
     }
@@ -180,58 +180,58 @@ impl<T: Tags> Plan<'_, T> {
     }
 }
 
-/// A line of that plan.
-pub(crate) struct Decorated<'a, T, F> {
-    pub(crate) plan: Plan<'a, T>,
+/// A line of that spec.
+pub(crate) struct TaggedLine<'a, T, F> {
+    pub(crate) spec: LineSpec<'a, T>,
     pub(crate) field: F,
 }
 
-impl<T: Tags, F: Field> Decorated<'_, T, F> {
+impl<T: Tags, F: Field> TaggedLine<'_, T, F> {
     #[inline(always)]
     fn size(&self) -> usize {
-        self.plan.size_before() + self.field.size() + self.plan.size_after()
+        self.spec.size_before() + self.field.size() + self.spec.size_after()
     }
 }
 
-impl<T: Tags, F: Field> OneLine for Decorated<'_, T, F> {
+impl<T: Tags, F: Field> OneLine for TaggedLine<'_, T, F> {
     #[inline(always)]
     fn size(&self) -> usize {
         Self::size(self)
     }
 }
 
-impl<T: Tags, F: Field> WriteLine for Decorated<'_, T, F> {
+impl<T: Tags, F: Field> EncodeLine for TaggedLine<'_, T, F> {
     #[inline(always)]
     fn lines(&self) -> u64 {
         1
     }
 
     #[inline(always)]
-    fn write_usual(&self, room: &mut [u8]) -> usize {
+    fn write_fast(&self, room: &mut [u8]) -> usize {
         let room_before = room.len();
-        if self.size() + MARGIN > room_before || self.plan.scope.altered {
+        if self.size() + MARGIN > room_before || self.spec.scope.altered {
             return 0;
         }
         let mut text = Text::new(room);
-        let is_clean = self.plan.put_before(&mut text)
+        let is_clean = self.spec.put_before(&mut text)
             && self.field.put(&mut text)
-            && self.plan.put_after(&mut text);
+            && self.spec.put_after(&mut text);
         if is_clean { room_before - text.left() } else { 0 }
     }
 
-    fn write(&self, room: &mut [u8]) -> Written {
-        if self.plan.name.is_empty() {
-            return Written::Invalid;
+    fn write(&self, room: &mut [u8]) -> WriteOutcome {
+        if self.spec.name.is_empty() {
+            return WriteOutcome::Invalid;
         }
         if self.size() + MARGIN > room.len() {
-            return Written::NoRoom(self.size());
+            return WriteOutcome::NoRoom(self.size());
         }
         let room_before = room.len();
         let mut text = Text::new(room);
-        let altered_before = self.plan.put_cleaned_before(&mut text);
+        let altered_before = self.spec.put_cleaned_before(&mut text);
         let altered_field = self.field.put_cleaned(&mut text);
-        let altered_after = self.plan.put_cleaned_after(&mut text);
+        let altered_after = self.spec.put_cleaned_after(&mut text);
         let altered = altered_before | altered_field | altered_after;
-        Written::Line { bytes: room_before - text.left(), altered }
+        WriteOutcome::Line { bytes: room_before - text.left(), altered }
     }
 }

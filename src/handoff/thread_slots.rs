@@ -1,20 +1,20 @@
-//! Places: one for each thread, found by the thread's number, and left to the number's next owner.
+//! ThreadSlots: one for each thread, found by the thread's number, and left to the number's next owner.
 
-use crate::sync::{FIRST_PLACES, Turn};
+use crate::sync::{INLINE_SLOTS, ThreadGuard};
 use std::sync::OnceLock;
 
 /// So many threads have a place that takes no search.
-const FIRST: usize = FIRST_PLACES;
+const FIRST: usize = INLINE_SLOTS;
 
-pub(super) struct Places<T> {
+pub(super) struct ThreadSlots<T> {
     /// Of the first threads.
     first: Box<[T; FIRST]>,
-    /// Of the others: buckets of 1, 2, 4, ... places, each made when a thread first needs it. Places
+    /// Of the others: buckets of 1, 2, 4, ... places, each made when a thread first needs it. ThreadSlots
     /// never move.
     buckets: [OnceLock<Box<[T]>>; u32::BITS as usize],
 }
 
-impl<T: Default> Places<T> {
+impl<T: Default> ThreadSlots<T> {
     pub(super) fn new() -> Self {
         let first: Box<[T]> = (0..FIRST).map(|_| T::default()).collect();
         let first = first.try_into().unwrap_or_else(|_| unreachable!("as many as were made"));
@@ -23,8 +23,8 @@ impl<T: Default> Places<T> {
 
     /// Begins a turn of a thread that has a place here, and finds that.
     #[inline(always)]
-    pub(super) fn begin(&self) -> Option<(Turn, &T)> {
-        Turn::begin(|number| {
+    pub(super) fn begin(&self) -> Option<(ThreadGuard, &T)> {
+        ThreadGuard::begin(|number| {
             let number = number as usize;
             self.first.get(number).or_else(|| self.search(number))
         })
@@ -38,7 +38,7 @@ impl<T: Default> Places<T> {
     }
 
     /// The place of the thread whose turn it is.
-    pub(super) fn get_or_make(&self, turn: &Turn) -> &T {
+    pub(super) fn get_or_make(&self, turn: &ThreadGuard) -> &T {
         let number = turn.number() as usize;
         if let Some(place) = self.first.get(number) {
             return place;

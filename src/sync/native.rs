@@ -1,7 +1,7 @@
 //! What is used in earnest.
 
-use super::numbers::Numbers;
-use super::turn::{self, MOST, NONE, Turn};
+use super::thread_guard::{self, MAX_THREADS, NONE, ThreadGuard};
+use super::thread_ids::ThreadIds;
 pub(crate) use crossbeam_queue::ArrayQueue;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize};
@@ -13,51 +13,51 @@ pub(crate) type Wake = Box<dyn Fn() + Send + Sync + UnwindSafe + RefUnwindSafe>;
 
 /// Keeps handlers that interrupt this thread from emitting until it is dropped: for the flusher, which
 /// uses the same queues. Such lines are counted as of a call within a call.
-pub(crate) fn keep_out_handlers() -> Option<Turn> {
-    Turn::begin_or_join().ok()
+pub(crate) fn forbid_reentry() -> Option<ThreadGuard> {
+    ThreadGuard::enter_or_register().ok()
 }
 
 /// Below a capacity of a few blocks, the ordered queue takes this much beside it: 4 KiB.
-pub(crate) const FEWEST_RECORDS: usize = 16;
+pub(crate) const MIN_RECORDS: usize = 16;
 
 /// More threads than these emit at a time only in few processes.
-pub(crate) const FIRST_PLACES: usize = 64;
+pub(crate) const INLINE_SLOTS: usize = 64;
 
-const WORDS: usize = MOST as usize / 64;
+const WORDS: usize = MAX_THREADS as usize / 64;
 
-static NUMBERS: Numbers<WORDS> = Numbers::new();
+static THREAD_IDS: ThreadIds<WORDS> = ThreadIds::new();
 
-impl<const WORDS: usize> Numbers<WORDS> {
+impl<const WORDS: usize> ThreadIds<WORDS> {
     pub(super) const fn new() -> Self {
         Self { taken: [const { AtomicU64::new(0) }; WORDS] }
     }
 }
 
-pub(super) fn with_numbers<R>(task: impl FnOnce(&Numbers<WORDS>) -> R) -> R {
-    task(&NUMBERS)
+pub(super) fn with_thread_ids<R>(task: impl FnOnce(&ThreadIds<WORDS>) -> R) -> R {
+    task(&THREAD_IDS)
 }
 
 thread_local! {
     /// Without a destructor: it is there until the thread is gone.
-    static SEAT: AtomicU32 = const { AtomicU32::new(NONE) };
-    static LEAVING: Leaving = const { Leaving };
+    static THREAD_STATE: AtomicU32 = const { AtomicU32::new(NONE) };
+    static RELEASE_ID: ReleaseId = const { ReleaseId };
 }
 
 #[inline(always)]
-pub(super) fn with_seat<R>(task: impl FnOnce(&AtomicU32) -> R) -> R {
-    SEAT.with(task)
+pub(super) fn with_thread_state<R>(task: impl FnOnce(&AtomicU32) -> R) -> R {
+    THREAD_STATE.with(task)
 }
 
 /// Has the thread's number given back at its end. False for a thread that is past that.
-pub(super) fn end_with_thread() -> bool {
-    LEAVING.try_with(|_| ()).is_ok()
+pub(super) fn register_exit_hook() -> bool {
+    RELEASE_ID.try_with(|_| ()).is_ok()
 }
 
-struct Leaving;
+struct ReleaseId;
 
-impl Drop for Leaving {
+impl Drop for ReleaseId {
     fn drop(&mut self) {
-        SEAT.with(|seat| turn::leave(seat, |number| NUMBERS.give_back(number)));
+        THREAD_STATE.with(|seat| thread_guard::leave(seat, |number| THREAD_IDS.give_back(number)));
     }
 }
 
@@ -102,9 +102,9 @@ impl Barrier {
 /// Stands where loom's build watches the bytes of a block, or what one thread has to itself, for
 /// races.
 #[derive(Default)]
-pub(crate) struct Watch;
+pub(crate) struct AccessTracker;
 
-impl Watch {
+impl AccessTracker {
     #[inline(always)]
     pub(crate) fn new(_len: usize) -> Self {
         Self

@@ -103,7 +103,7 @@ impl<'a> Text<'a> {
         self.next(rendered.len());
     }
 
-    /// Written in any case, and kept if there is one: no branch to guess.
+    /// WriteOutcome in any case, and kept if there is one: no branch to guess.
     #[inline(always)]
     pub(super) fn put_sign(&mut self, sign: Sign) {
         self.rest[0] = sign as u8;

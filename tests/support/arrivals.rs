@@ -1,4 +1,4 @@
-//! A census of what arrived, to be held against the account.
+//! A arrivals of what arrived, to be held against the account.
 
 use super::{lines_of, parse_numbered};
 use freewheel::{Stats, Tally};
@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The numbered lines that arrived.
 #[derive(Default)]
-pub(crate) struct Census {
+pub(crate) struct Arrivals {
     /// The numbers of each thread.
     came: BTreeMap<u64, BTreeSet<u64>>,
     /// Each line once.
@@ -31,17 +31,17 @@ pub(crate) struct Findings {
     pub(crate) reordered: u64,
 }
 
-impl Census {
+impl Arrivals {
     pub(crate) fn of(lines: &[String]) -> Self {
-        let mut census = Self::default();
-        census.count_all(lines);
-        census
+        let mut arrivals = Self::default();
+        arrivals.count_all(lines);
+        arrivals
     }
 
     pub(crate) fn of_stream(bytes: &[u8]) -> Self {
-        let mut census = Self::default();
-        census.count_stream(bytes);
-        census
+        let mut arrivals = Self::default();
+        arrivals.count_stream(bytes);
+        arrivals
     }
 
     /// Counts a connection's lines. An end without a newline is none: it is what a broken

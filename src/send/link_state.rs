@@ -8,14 +8,14 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 /// Where the lines go, or what is being done about it.
-pub(super) enum Route {
+pub(super) enum LinkState {
     Up(Box<Link>),
     Connecting(Pin<Box<dyn Future<Output = io::Result<Box<Link>>> + Send>>),
     Down { until: Instant },
 }
 
 /// What a route has to say.
-pub(super) enum News {
+pub(super) enum LinkEvent {
     /// The link can be used: to send, or to learn why not.
     Ready,
     Connected(Box<Link>),
@@ -24,21 +24,21 @@ pub(super) enum News {
     Due,
 }
 
-impl Route {
+impl LinkState {
     /// Waits for news. Cancel safe: what was begun goes on at the next call.
-    pub(super) async fn news(&mut self, to_send: bool, dormant: bool) -> News {
+    pub(super) async fn news(&mut self, to_send: bool, dormant: bool) -> LinkEvent {
         match self {
             Self::Up(link) => match link.ready(to_send, dormant).await {
-                Ok(()) => News::Ready,
-                Err(error) => News::Failed(error),
+                Ok(()) => LinkEvent::Ready,
+                Err(error) => LinkEvent::Failed(error),
             },
             Self::Connecting(attempt) => match attempt.await {
-                Ok(link) => News::Connected(link),
-                Err(error) => News::Failed(error),
+                Ok(link) => LinkEvent::Connected(link),
+                Err(error) => LinkEvent::Failed(error),
             },
             Self::Down { until } => {
                 sleep_until(*until).await;
-                News::Due
+                LinkEvent::Due
             }
         }
     }

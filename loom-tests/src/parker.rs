@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 /// As with tokio's `Notify`, a wake-up that comes first is kept. (Loom's own `Notify` wakes
 /// spuriously, and no lost wake-up would be noticed.)
 #[derive(Default)]
-pub struct Bed {
+pub struct Parker {
     woken: Mutex<bool>,
     changed: Condvar,
     /// Outside of loom: to count, not to order.
     wakes: AtomicUsize,
 }
 
-impl Bed {
+impl Parker {
     /// Ends the sleep, or the next one.
     pub fn wake(&self) {
         self.wakes.fetch_add(1, Relaxed);

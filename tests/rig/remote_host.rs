@@ -4,7 +4,7 @@
 
 use crate::namespace::{ip, with_a_network};
 use crate::process::skip;
-use crate::support::{Census, emit_all, eventually, flush, started};
+use crate::support::{Arrivals, emit_all, eventually, flush, started};
 use freewheel::{Connector, Protocol, Tally};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -138,15 +138,15 @@ fn single_datagrams_ask_whether_a_server_is_back() {
         flush(&statsd);
         let stats = statsd.stats();
         assert!(statsd.connected());
-        let mut census = Census::default();
+        let mut arrivals = Arrivals::default();
         let here = || host.received.lock().unwrap().len();
         eventually("it all arrives", || {
-            census = Census::default();
-            host.received.lock().unwrap().iter().for_each(|text| census.count_datagram(text));
-            here() > 0 && census.tally().lines + gone >= stats.sent.lines
+            arrivals = Arrivals::default();
+            host.received.lock().unwrap().iter().for_each(|text| arrivals.count_datagram(text));
+            here() > 0 && arrivals.tally().lines + gone >= stats.sent.lines
         });
-        assert_eq!(census.missing(0, 2_000), gone);
-        assert_eq!(census.against(&stats).duplicated, 0);
+        assert_eq!(arrivals.missing(0, 2_000), gone);
+        assert_eq!(arrivals.against(&stats).duplicated, 0);
         assert_eq!(stats.sent, stats.emitted);
     });
 }

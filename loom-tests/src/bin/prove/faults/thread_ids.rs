@@ -3,7 +3,7 @@
 use super::File;
 
 pub const FAULTS: File = (
-    "src/sync/numbers.rs",
+    "src/sync/thread_ids.rs",
     &[
         (
             "two threads can take one number",

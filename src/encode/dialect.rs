@@ -220,7 +220,7 @@ pub enum Cardinality {
 }
 
 impl Cardinality {
-    pub(crate) fn word(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Low => "low",

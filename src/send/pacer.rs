@@ -1,7 +1,7 @@
-//! Pace: how much goes out over UDP at once.
+//! Pacer: how much goes out over UDP at once.
 //!
 //! A receiver with the default buffer holds some 90 datagrams that it did not read yet. Lines
-//! gather for a flush interval, and would all come at once. So they go in *bursts*, one a millisecond:
+//! drain_ordered for a flush interval, and would all come at once. So they go in *bursts*, one a millisecond:
 //! small ones while little waits, and larger ones in proportion to what does, so that any rate
 //! finds its own size of burst. Batches are made faster than any receiver reads: a burst that could
 //! fill its buffer goes by a few datagrams, which a receiver can keep up with. The receiver may
@@ -29,10 +29,10 @@ const SPREAD: usize = 8;
 /// From one burst to the next. Timers make it up to twice as long.
 const PERIOD: Duration = Duration::from_millis(1);
 
-pub(super) struct Pace {
+pub(super) struct Pacer {
     /// When more than this waits, it is to go as fast as can be; and without rest from the half of
     /// it.
-    hurry_beyond: usize,
+    unpaced_beyond: usize,
     /// How many bytes the burst may still have.
     left: usize,
     /// How many bytes went since others had the core.
@@ -53,22 +53,28 @@ enum Speed {
     Full,
 }
 
-impl Pace {
-    pub(super) fn new(hurry_beyond: usize) -> Self {
-        Self { hurry_beyond, left: 0, unbroken: 0, speed: Speed::Batches, renewal: Instant::now() }
+impl Pacer {
+    pub(super) fn new(unpaced_beyond: usize) -> Self {
+        Self {
+            unpaced_beyond,
+            left: 0,
+            unbroken: 0,
+            speed: Speed::Batches,
+            renewal: Instant::now(),
+        }
     }
 
     pub(super) fn none() -> Self {
         Self::new(0)
     }
 
-    /// Begins the next burst, if it is time; or lets go of all pace, in a hurry or beyond what may
+    /// Begins the next burst, if it is time; or lets go of all pace, in a unpaced or beyond what may
     /// wait.
-    pub(super) fn renew(&mut self, waiting: usize, hurry: bool) {
+    pub(super) fn renew(&mut self, waiting: usize, unpaced: bool) {
         self.speed = match waiting {
-            _ if hurry => Speed::Full,
-            _ if waiting > self.hurry_beyond => Speed::Full,
-            _ if waiting > self.hurry_beyond / 2 => Speed::Restless,
+            _ if unpaced => Speed::Full,
+            _ if waiting > self.unpaced_beyond => Speed::Full,
+            _ if waiting > self.unpaced_beyond / 2 => Speed::Restless,
             _ if waiting > BATCHED * SPREAD => Speed::Few,
             _ => Speed::Batches,
         };
@@ -100,12 +106,12 @@ impl Pace {
 
     /// Whether others are to have the core for a moment: after each burst's worth, which no
     /// buffer overflows from.
-    pub(super) fn gives_way(&mut self) -> bool {
-        let gives_way = self.speed != Speed::Full && self.unbroken + FEW > BURST;
-        if gives_way {
+    pub(super) fn should_yield(&mut self) -> bool {
+        let should_yield = self.speed != Speed::Full && self.unbroken + FEW > BURST;
+        if should_yield {
             self.unbroken = 0;
         }
-        gives_way
+        should_yield
     }
 
     /// When the next burst may begin.
@@ -120,7 +126,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn bursts_are_small_while_little_waits_and_grow_with_what_does() {
-        let mut pace = Pace::new(2 << 20);
+        let mut pace = Pacer::new(2 << 20);
         for (waiting, burst) in
             [(0, BURST), (BURST, BURST), (400 << 10, 50 << 10), (1 << 20, (1 << 20) / SPREAD)]
         {
@@ -143,23 +149,23 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn after_each_bursts_worth_others_have_the_core() {
-        let mut pace = Pace::new(2 << 20);
+        let mut pace = Pacer::new(2 << 20);
         pace.renew(1 << 20, false);
         let breaks = (0..100).filter(|_| {
             pace.sent(FEW);
-            pace.gives_way()
+            pace.should_yield()
         });
         assert_eq!(breaks.count(), 100 / (BURST / FEW));
-        // But in a hurry.
+        // But in a unpaced.
         pace.renew(1 << 20, true);
         pace.sent(BURST);
-        assert!(!pace.gives_way());
+        assert!(!pace.should_yield());
     }
 
     /// Well before lines are dropped, and still not in batches, which hardly any receiver follows.
     #[tokio::test(start_paused = true)]
     async fn there_is_no_rest_where_much_waits() {
-        let mut pace = Pace::new(1_000);
+        let mut pace = Pacer::new(1_000);
         pace.renew(501, false);
         pace.sent(1 << 30);
         assert!(!pace.is_over() && pace.at_once() == FEW);
@@ -169,9 +175,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn there_is_no_pace_in_a_hurry_or_beyond_what_may_wait() {
-        for (waiting, hurry) in [(0, true), (1_001, false)] {
-            let mut pace = Pace::new(1_000);
-            pace.renew(waiting, hurry);
+        for (waiting, unpaced) in [(0, true), (1_001, false)] {
+            let mut pace = Pacer::new(1_000);
+            pace.renew(waiting, unpaced);
             pace.sent(1 << 30);
             assert!(!pace.is_over() && pace.at_once() == usize::MAX);
             // And it is found again.
@@ -184,7 +190,7 @@ mod tests {
     /// However small the clock's steps, no more than a burst goes in one period.
     #[tokio::test(start_paused = true)]
     async fn a_rate_is_kept() {
-        let mut pace = Pace::new(usize::MAX);
+        let mut pace = Pacer::new(usize::MAX);
         let mut sent = 0;
         for _ in 0..1_000 {
             pace.renew(0, false);

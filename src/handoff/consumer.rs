@@ -1,38 +1,38 @@
-//! The collector: the flusher's end of the exchange.
+//! The consumer: the flusher's end of the exchange.
 //!
 //! A sweep takes what the threads have published; what was taken lies in order as one
 //! run of bytes, whole lines, until it is settled from the front. A block goes back to
 //! the threads when its last byte was, and not before: nothing is copied, and what could not
 //! be sent, or did not arrive, is still there.
 
-use super::block::{Glimpse, Pen, Reader, Sealed};
+use super::block::{BlockView, BlockWriter, ReadPermit, SealedBlock};
 use super::exchange::Exchange;
 use super::record::Record;
-use super::taken::Taken;
-use crate::sync::{Arc, ArrayQueue, Watch, keep_out_handlers};
+use super::send_window::SendWindow;
+use crate::sync::{AccessTracker, Arc, ArrayQueue, forbid_reentry};
 use bytes::Buf;
 use std::io::IoSlice;
 
 /// What the flusher keeps between runs: stop parks it, start takes it up again.
-pub(crate) struct Desk {
-    reader: Reader,
-    taken: Taken,
+pub(crate) struct ConsumerState {
+    reader: ReadPermit,
+    taken: SendWindow,
     /// Reused by each sweep.
-    notes: Vec<(Glimpse, usize)>,
+    notes: Vec<(BlockView, usize)>,
     /// How many records of the ordered queue were taken, since the beginning.
-    gathered: u64,
-    /// Of the desk itself: one flusher at a time has it, ordered by its mutex.
-    watch: Watch,
+    drained: u64,
+    /// Of the state itself: one flusher at a time has it, ordered by its mutex.
+    watch: AccessTracker,
 }
 
-impl Desk {
-    pub(super) fn new(reader: Reader) -> Self {
+impl ConsumerState {
+    pub(super) fn new(reader: ReadPermit) -> Self {
         Self {
             reader,
-            taken: Taken::default(),
+            taken: SendWindow::default(),
             notes: Vec::new(),
-            gathered: 0,
-            watch: Watch::new(1),
+            drained: 0,
+            watch: AccessTracker::new(1),
         }
     }
 
@@ -42,34 +42,34 @@ impl Desk {
             while let Some(full) = moved.next_full() {
                 self.take_sealed(full);
             }
-            if let Some(open) = moved.open().map(Pen::glimpse) {
+            if let Some(open) = moved.open().map(BlockWriter::view) {
                 self.take(open, open.published(), None);
             }
-            self.gathered = moved.count();
+            self.drained = moved.count();
         });
     }
 
-    fn take_sealed(&mut self, sealed: Sealed) {
-        let glimpse = sealed.glimpse();
-        self.take(glimpse, glimpse.published(), Some(sealed));
+    fn take_sealed(&mut self, sealed: SealedBlock) {
+        let view = sealed.view();
+        self.take(view, view.published(), Some(sealed));
     }
 
-    fn take(&mut self, glimpse: Glimpse, to: usize, last: Option<Sealed>) {
-        let from = glimpse.take_up_to(&mut self.reader, to);
+    fn take(&mut self, view: BlockView, to: usize, last: Option<SealedBlock>) {
+        let from = view.take_up_to(&mut self.reader, to);
         if from < to || last.is_some() {
-            self.taken.push(glimpse, from, to, last);
+            self.taken.push(view, from, to, last);
         }
     }
 
     /// Gives back the blocks of which nothing is left, of these chunks and of the first ones.
     fn recycle_spent(&mut self, exchange: &Exchange, from: usize) {
-        self.taken.recycle_spent(from, &mut self.reader, give_back(&exchange.free));
-        self.taken.let_go(&mut self.reader, give_back(&exchange.free));
+        self.taken.recycle_spent(from, &mut self.reader, return_to_producers(&exchange.free));
+        self.taken.release(&mut self.reader, return_to_producers(&exchange.free));
     }
 }
 
 /// Gives empty blocks back to the threads.
-fn give_back(free: &ArrayQueue<Pen>) -> impl FnMut(Pen) {
+fn return_to_producers(free: &ArrayQueue<BlockWriter>) -> impl FnMut(BlockWriter) {
     |pen| {
         let pushed = free.push(pen);
         assert!(pushed.is_ok(), "the queue has a slot for every block");
@@ -80,33 +80,33 @@ fn give_back(free: &ArrayQueue<Pen>) -> impl FnMut(Pen) {
 /// blocks: of a link that takes a little at a time and confirms nothing.
 const MAX_CHUNKS: usize = 1 << 14;
 
-pub(crate) struct Collector {
+pub(crate) struct Consumer {
     exchange: Arc<Exchange>,
-    /// Taken only when the collector is dropped.
-    desk: Option<Desk>,
+    /// SendWindow only when the consumer is dropped.
+    state: Option<ConsumerState>,
 }
 
-impl Collector {
-    pub(super) fn new(exchange: Arc<Exchange>, desk: Desk) -> Self {
-        Self { exchange, desk: Some(desk) }
+impl Consumer {
+    pub(super) fn new(exchange: Arc<Exchange>, state: ConsumerState) -> Self {
+        Self { exchange, state: Some(state) }
     }
 
-    fn desk(&self) -> &Desk {
-        let desk = self.desk.as_ref().expect("taken only on drop");
-        desk.watch.reads(0, 1);
-        desk
+    fn state(&self) -> &ConsumerState {
+        let state = self.state.as_ref().expect("taken only on drop");
+        state.watch.reads(0, 1);
+        state
     }
 
-    fn parts(&mut self) -> (&Exchange, &mut Desk) {
-        let desk = self.desk.as_mut().expect("taken only on drop");
-        desk.watch.writes(0, 1);
-        (&self.exchange, desk)
+    fn parts(&mut self) -> (&Exchange, &mut ConsumerState) {
+        let state = self.state.as_mut().expect("taken only on drop");
+        state.watch.writes(0, 1);
+        (&self.exchange, state)
     }
 
     /// Whether the flusher may sleep until it is woken: not if a thread asked for it since
     /// the last sweep.
-    pub(crate) fn fall_asleep(&self) -> bool {
-        self.exchange.bell.fall_asleep()
+    pub(crate) fn prepare_park(&self) -> bool {
+        self.exchange.bell.prepare_park()
     }
 
     /// Hears the bell: what it was rung for is to be looked for after that.
@@ -116,15 +116,15 @@ impl Collector {
 
     /// Whether the flusher may sleep without a clock: then the first line from now on wakes it. Not if
     /// there are lines to sweep, or where the callers' side cannot be had for nothing.
-    pub(crate) fn lie_down(&self) -> bool {
+    pub(crate) fn try_enter_dormant(&self) -> bool {
         let exchange = &*self.exchange;
         if !exchange.dormancy.begin() {
             return false;
         }
         // What is published and not seen here is of a caller that sees the dormancy. Of a full block
         // the next line in its thread's window tells, unless that one was refused.
-        let mut shown = exchange.lanes.iter().filter_map(|lane| lane.window.look());
-        let stays = !shown.any(|glimpse| glimpse.has_untaken())
+        let mut shown = exchange.producers.iter().filter_map(|producer| producer.window.look());
+        let stays = !shown.any(|view| view.has_untaken())
             && exchange.sealed.is_empty()
             && exchange.ordered.is_empty();
         if !stays {
@@ -138,41 +138,41 @@ impl Collector {
     /// that turned to a new block in between has its noted one in the queue; its newer lines
     /// wait for the next sweep.
     pub(crate) fn sweep(&mut self) {
-        let _kept_out = keep_out_handlers();
-        let (exchange, desk) = self.parts();
+        let _kept_out = forbid_reentry();
+        let (exchange, state) = self.parts();
         exchange.bell.answer();
-        let before = desk.taken.chunks();
-        for lane in exchange.lanes.iter() {
-            if let Some(glimpse) = lane.window.look() {
-                desk.notes.push((glimpse, glimpse.published()));
+        let before = state.taken.chunks();
+        for producer in exchange.producers.iter() {
+            if let Some(view) = producer.window.look() {
+                state.notes.push((view, view.published()));
             }
         }
         while let Some(sealed) = exchange.sealed.pop() {
-            desk.take_sealed(sealed);
+            state.take_sealed(sealed);
         }
-        while let Some((glimpse, to)) = desk.notes.pop() {
-            desk.take(glimpse, to, None);
+        while let Some((view, to)) = state.notes.pop() {
+            state.take(view, to, None);
         }
-        desk.take_records(exchange);
+        state.take_records(exchange);
         // Only now: a note may be of a block that was full by then.
-        desk.recycle_spent(exchange, before);
+        state.recycle_spent(exchange, before);
     }
 
     /// Makes room in the ordered queue, and leaves all else where it is: for a flusher that cannot
     /// send now.
-    pub(crate) fn gather(&mut self) {
-        let _kept_out = keep_out_handlers();
-        let (exchange, desk) = self.parts();
-        if desk.taken.chunks() < MAX_CHUNKS {
-            let before = desk.taken.chunks();
-            desk.take_records(exchange);
-            desk.recycle_spent(exchange, before);
+    pub(crate) fn drain_ordered(&mut self) {
+        let _kept_out = forbid_reentry();
+        let (exchange, state) = self.parts();
+        if state.taken.chunks() < MAX_CHUNKS {
+            let before = state.taken.chunks();
+            state.take_records(exchange);
+            state.recycle_spent(exchange, before);
         }
     }
 
     /// How many records were taken since the beginning, whoever did it.
-    pub(crate) fn gathered(&self) -> u64 {
-        self.desk().gathered
+    pub(crate) fn drained(&self) -> u64 {
+        self.state().drained
     }
 
     /// How many will have been, once all that are in the ordered queue by now are.
@@ -181,8 +181,8 @@ impl Collector {
     }
 
     /// Whether a sweep is worth it: all that was swept before is sent.
-    pub(crate) fn wants_sweep(&self) -> bool {
-        self.desk().taken.unsent() == 0 && self.desk().taken.chunks() < MAX_CHUNKS
+    pub(crate) fn is_drained(&self) -> bool {
+        self.state().taken.unsent() == 0 && self.state().taken.chunks() < MAX_CHUNKS
     }
 
     /// How many bytes wait to be sent: what was swept, and the full blocks and records that were
@@ -190,97 +190,97 @@ impl Collector {
     pub(crate) fn waiting(&self) -> usize {
         let sealed = self.exchange.sealed.len() * self.exchange.blocks.block_size();
         let records = self.exchange.ordered.len() * Record::SLOT;
-        self.desk().taken.unsent() + sealed + records
+        self.state().taken.unsent() + sealed + records
     }
 
     /// What is unsent, run by run. Each holds whole lines; but the first, where the link has
     /// taken a part of one.
     pub(crate) fn runs(&self) -> impl Iterator<Item = &[u8]> + Clone {
-        self.desk().taken.unsent_runs(&self.desk().reader)
+        self.state().taken.unsent_runs(&self.state().reader)
     }
 
     /// Bytes that the link was given, and that are not settled.
     pub(crate) fn in_flight(&self) -> usize {
-        self.desk().taken.in_flight()
+        self.state().taken.in_flight()
     }
 
     /// These bytes, run by run. They begin with a whole line.
-    pub(crate) fn runs_in_flight(&self) -> impl Iterator<Item = &[u8]> {
-        self.desk().taken.runs_in_flight(&self.desk().reader)
+    pub(crate) fn in_flight_runs(&self) -> impl Iterator<Item = &[u8]> {
+        self.state().taken.in_flight_runs(&self.state().reader)
     }
 
     /// Lets go of the first `count` bytes in flight: whole lines, which arrived or are given
     /// up and accounted for.
-    pub(crate) fn settle(&mut self, count: usize) {
-        let _kept_out = keep_out_handlers();
-        let (exchange, Desk { reader, taken, .. }) = self.parts();
-        taken.settle(count, reader, give_back(&exchange.free));
+    pub(crate) fn acknowledge(&mut self, count: usize) {
+        let _kept_out = forbid_reentry();
+        let (exchange, ConsumerState { reader, taken, .. }) = self.parts();
+        taken.acknowledge(count, reader, return_to_producers(&exchange.free));
     }
 
     /// Lets go of the first `count` unsent bytes, while nothing is in flight.
     pub(crate) fn consume(&mut self, count: usize) {
         self.advance(count);
-        self.settle(count);
+        self.acknowledge(count);
     }
 
     /// Makes what is in flight unsent again, for the next link.
-    pub(crate) fn recall(&mut self) {
-        self.parts().1.taken.recall();
+    pub(crate) fn requeue(&mut self) {
+        self.parts().1.taken.requeue();
     }
 
-    /// Sets the first `count` unsent bytes aside, behind those that are: whole lines, while nothing is in
+    /// Sets the first `count` unsent bytes quarantined, behind those that are: whole lines, while nothing is in
     /// flight. They keep their place, and are passed over.
-    pub(crate) fn set_aside(&mut self, count: usize) {
-        self.parts().1.taken.set_aside(count);
+    pub(crate) fn quarantine(&mut self, count: usize) {
+        self.parts().1.taken.quarantine(count);
     }
 
-    /// How many bytes lie aside.
-    pub(crate) fn aside(&self) -> usize {
-        self.desk().taken.aside()
+    /// How many bytes lie quarantined.
+    pub(crate) fn quarantined(&self) -> usize {
+        self.state().taken.quarantined()
     }
 
-    /// Makes what lies aside unsent again, and what is in flight with it.
-    pub(crate) fn bring_back(&mut self) {
-        self.parts().1.taken.bring_back();
+    /// Makes what lies quarantined unsent again, and what is in flight with it.
+    pub(crate) fn end_quarantine(&mut self) {
+        self.parts().1.taken.end_quarantine();
     }
 
-    /// Lets go of what lies aside, if anything does. `count` sees it first, run by run.
-    pub(crate) fn give_up_aside(&mut self, count: impl FnOnce(&[&[u8]])) {
-        let _kept_out = keep_out_handlers();
-        let (exchange, Desk { reader, taken, .. }) = self.parts();
-        count(&taken.runs_aside(reader).collect::<Vec<_>>());
-        taken.give_up_aside(reader, give_back(&exchange.free));
+    /// Lets go of what lies quarantined, if anything does. `count` sees it first, run by run.
+    pub(crate) fn discard_quarantined(&mut self, count: impl FnOnce(&[&[u8]])) {
+        let _kept_out = forbid_reentry();
+        let (exchange, ConsumerState { reader, taken, .. }) = self.parts();
+        count(&taken.quarantined_runs(reader).collect::<Vec<_>>());
+        taken.discard_quarantined(reader, return_to_producers(&exchange.free));
     }
 
     /// How many full blocks were swept and are not consumed.
     pub(crate) fn blocks(&self) -> usize {
-        self.desk().taken.blocks()
+        self.state().taken.blocks()
     }
 
     /// Gives up the oldest unsent lines, as many as lie together, for newer ones to have their
     /// block; but for the first `begun` bytes, which the link is committed to. `count` sees them
     /// before. False if there are none.
-    pub(crate) fn displace(&mut self, begun: usize, count: impl FnOnce(&[u8])) -> bool {
-        let _kept_out = keep_out_handlers();
-        let (exchange, Desk { reader, taken, .. }) = self.parts();
-        taken.displace(begun, reader, count, give_back(&exchange.free))
+    pub(crate) fn evict(&mut self, begun: usize, count: impl FnOnce(&[u8])) -> bool {
+        let _kept_out = forbid_reentry();
+        let (exchange, ConsumerState { reader, taken, .. }) = self.parts();
+        taken.evict(begun, reader, count, return_to_producers(&exchange.free))
     }
 
-    /// Bytes settled or displaced since the beginning, whoever collected them.
+    /// Bytes settled or evicted since the beginning, whoever collected them.
     pub(crate) fn consumed(&self) -> u64 {
-        self.desk().taken.consumed()
+        self.state().taken.consumed()
     }
 
     /// Bytes taken since the beginning: consumed, in flight or unsent.
     pub(crate) fn taken(&self) -> u64 {
-        self.desk().taken.taken()
+        self.state().taken.taken()
     }
 }
 
 /// What is unsent; to advance is to give it to the link.
-impl Buf for Collector {
+impl Buf for Consumer {
     fn remaining(&self) -> usize {
-        self.desk().taken.unsent()
+        self.state().taken.unsent()
     }
 
     fn chunk(&self) -> &[u8] {
@@ -296,12 +296,12 @@ impl Buf for Collector {
     }
 }
 
-impl Drop for Collector {
+impl Drop for Consumer {
     fn drop(&mut self) {
         self.exchange.dormancy.end();
         // The next one has a link of its own.
-        self.bring_back();
-        let mut place = self.exchange.desk.lock().unwrap_or_else(|poison| poison.into_inner());
-        *place = self.desk.take();
+        self.end_quarantine();
+        let mut place = self.exchange.state.lock().unwrap_or_else(|poison| poison.into_inner());
+        *place = self.state.take();
     }
 }

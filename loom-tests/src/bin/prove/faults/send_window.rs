@@ -1,9 +1,9 @@
-//! Faults of what is under way.
+//! Faults of what is under channel.
 
 use super::File;
 
 pub const FAULTS: File = (
-    "src/handoff/taken.rs",
+    "src/handoff/send_window.rs",
     &[
         (
             "a block goes back when its first line has arrived",
@@ -17,13 +17,13 @@ pub const FAULTS: File = (
              }\n",
                 ),
                 (
-                    "reader: &mut Reader, empty: impl FnMut(Pen)) {\n        assert!(count <= self.in_flight",
-                    "reader: &mut Reader, mut empty: impl FnMut(Pen)) {\n        assert!(count <= self.in_flight",
+                    "reader: &mut ReadPermit,\n        empty: impl FnMut(BlockWriter),\n    ) {\n        assert!(count <= self.in_flight",
+                    "reader: &mut ReadPermit,\n        mut empty: impl FnMut(BlockWriter),\n    ) {\n        assert!(count <= self.in_flight",
                 ),
             ],
         ),
         (
-            "a displaced block goes back though a line of it is in flight",
+            "an evicted block goes back though a line of it is in flight",
             "the_oldest_make_room",
             &[(
                 "        if self.chunks.iter().rev().any(is_left) {\n",
@@ -31,15 +31,15 @@ pub const FAULTS: File = (
             )],
         ),
         (
-            "a displaced block does not go back",
+            "an evicted block does not go back",
             "the_oldest_make_room",
             &[(
-                "            empty(last.recycle(reader));\n        }\n        chunk.displaced",
-                "            drop(last);\n        }\n        chunk.displaced",
+                "            empty(last.recycle(reader));\n        }\n        chunk.evicted",
+                "            drop(last);\n        }\n        chunk.evicted",
             )],
         ),
         (
-            "what the link has begun is displaced",
+            "what the link has begun is evicted",
             "what_the_link_has_begun_is_not_displaced",
             &[(
                 "        let mut left = given + begun;\n",
