@@ -31,7 +31,7 @@ impl Consumer {
     /// Consumes what was taken, and returns it.
     pub fn consume(&mut self) -> Vec<u8> {
         let bytes = self.0.runs().collect::<Vec<_>>().concat();
-        self.0.consume(bytes.len());
+        self.0.discard(bytes.len());
         bytes
     }
 

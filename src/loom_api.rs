@@ -52,7 +52,7 @@ impl Exchange {
 
     /// Lines accepted, and lines dropped because the capacity was used up.
     pub fn accepted_and_dropped(&self) -> (u64, u64) {
-        let emitted = self.0.emitted();
+        let emitted = self.0.producer_counts();
         (emitted.accepted.lines, emitted.full.lines)
     }
 
@@ -134,13 +134,13 @@ impl Consumer {
 
     /// Makes room in the ordered queue, after a ring.
     pub fn drain_ordered(&mut self) {
-        self.0.answer();
+        self.0.clear_bell();
         self.0.drain_ordered();
     }
 
     /// How many ordered emissions are in blocks, and how many will be.
     pub fn gathered_and_enqueued(&self) -> (u64, u64) {
-        (self.0.drained(), self.0.enqueued())
+        (self.0.drained_records(), self.0.enqueued_records())
     }
 
     /// Whether the flusher may sleep.
@@ -189,7 +189,7 @@ impl Consumer {
             assert!(!run.is_empty(), "bytes remain, and there are none");
             let length = run.len().min(most - bytes.len());
             bytes.extend_from_slice(&run[..length]);
-            self.0.consume(length);
+            self.0.discard(length);
         }
         bytes
     }
@@ -210,8 +210,8 @@ impl Bell {
     }
 
     /// The flusher is about to look.
-    pub fn answer(&self) {
-        self.0.answer();
+    pub fn clear(&self) {
+        self.0.clear();
     }
 
     /// Whether the flusher may sleep.

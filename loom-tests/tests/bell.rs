@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Who answers sees what was made ready before the ring.
 ///
-/// Pairs `Bell::ring`'s Release with `Bell::answer`'s Acquire.
+/// Pairs `Bell::ring`'s Release with `Bell::clear`'s Acquire.
 #[test]
 fn ring_and_answer() {
     explore("ring_and_answer", None, 3, || {
@@ -22,7 +22,7 @@ fn ring_and_answer() {
             ringer.ring();
         });
         if !bell.prepare_park() {
-            bell.answer();
+            bell.clear();
             // SAFETY: written before the ring; loom checks that.
             assert!(ready.with(|ready| unsafe { *ready }));
         }
@@ -54,7 +54,7 @@ fn two_rings() {
             if bell.prepare_park() {
                 slept += 1;
             }
-            bell.answer();
+            bell.clear();
         }
         ringers.into_iter().for_each(|ringer| ringer.join().expect("no panic"));
         assert!(wakes.load(Relaxed) <= slept, "woken more often than asleep");
@@ -72,7 +72,7 @@ fn who_woke_by_itself_is_not_woken() {
         assert!(bell.prepare_park());
         // As a flusher does that something else woke, and that goes to sleep again.
         assert!(bell.prepare_park(), "nobody rang");
-        bell.answer();
+        bell.clear();
         let ringer = Arc::clone(&bell);
         let ringer = thread::spawn(move || ringer.ring());
         bell.ring();
@@ -99,7 +99,7 @@ fn an_answer_wipes_no_ring_unseen() {
         let mut seen = [false; 2];
         // Until it may sleep: then everything that was rung for has been seen, or rings again.
         let mut look = || {
-            bell.answer();
+            bell.clear();
             [0, 1].iter().for_each(|&index| seen[index] |= ready[index].load(Relaxed));
         };
         look();

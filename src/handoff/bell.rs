@@ -38,7 +38,7 @@ impl Bell {
 
     /// Called after something was made ready for the flusher.
     pub(crate) fn ring(&self) {
-        // ORDERING: Release, pairs with the Acquire in `answer` (or the failing exchange in
+        // ORDERING: Release, pairs with the Acquire in `clear` (or the failing exchange in
         // `prepare_park` that leads there): who answers sees what was made ready.
         // Model: ring_and_answer.
         if self.state.swap(RUNG, Release) == PARKED {
@@ -52,7 +52,7 @@ impl Bell {
     }
 
     /// Called by the flusher before it looks for what is ready.
-    pub(crate) fn answer(&self) {
+    pub(crate) fn clear(&self) {
         // ORDERING: Acquire, pairs with the Release in `ring`. Model: ring_and_answer.
         self.state.swap(QUIET, Acquire);
     }
@@ -60,7 +60,7 @@ impl Bell {
     /// Whether the flusher may sleep: not if somebody rang since it last answered.
     pub(crate) fn prepare_park(&self) -> bool {
         // ORDERING: Relaxed. Nothing is handed over here: what the ringer made ready is
-        // taken after `answer`.
+        // taken after `clear`.
         match self.state.compare_exchange(QUIET, PARKED, Relaxed, Relaxed) {
             Ok(_) | Err(PARKED) => true,
             Err(_) => false,

@@ -110,8 +110,8 @@ impl Consumer {
     }
 
     /// Hears the bell: what it was rung for is to be looked for after that.
-    pub(crate) fn answer(&self) {
-        self.exchange.bell.answer();
+    pub(crate) fn clear_bell(&self) {
+        self.exchange.bell.clear();
     }
 
     /// Whether the flusher may sleep without a clock: then the first line from now on wakes it. Not if
@@ -140,7 +140,7 @@ impl Consumer {
     pub(crate) fn sweep(&mut self) {
         let _kept_out = forbid_reentry();
         let (exchange, state) = self.parts();
-        exchange.bell.answer();
+        exchange.bell.clear();
         let before = state.taken.chunks();
         for producer in exchange.producers.iter() {
             if let Some(view) = producer.window.look() {
@@ -171,23 +171,23 @@ impl Consumer {
     }
 
     /// How many records were taken since the beginning, whoever did it.
-    pub(crate) fn drained(&self) -> u64 {
+    pub(crate) fn drained_records(&self) -> u64 {
         self.state().drained
     }
 
     /// How many will have been, once all that are in the ordered queue by now are.
-    pub(crate) fn enqueued(&self) -> u64 {
+    pub(crate) fn enqueued_records(&self) -> u64 {
         self.exchange.ordered.count()
     }
 
     /// Whether a sweep is worth it: all that was swept before is sent.
-    pub(crate) fn is_drained(&self) -> bool {
+    pub(crate) fn is_ready_to_sweep(&self) -> bool {
         self.state().taken.unsent() == 0 && self.state().taken.chunks() < MAX_CHUNKS
     }
 
     /// How many bytes wait to be sent: what was swept, and the full blocks and records that were
     /// not.
-    pub(crate) fn waiting(&self) -> usize {
+    pub(crate) fn backlog(&self) -> usize {
         let sealed = self.exchange.sealed.len() * self.exchange.blocks.block_size();
         let records = self.exchange.ordered.len() * Record::SLOT;
         self.state().taken.unsent() + sealed + records
@@ -218,7 +218,7 @@ impl Consumer {
     }
 
     /// Lets go of the first `count` unsent bytes, while nothing is in flight.
-    pub(crate) fn consume(&mut self, count: usize) {
+    pub(crate) fn discard(&mut self, count: usize) {
         self.advance(count);
         self.acknowledge(count);
     }
@@ -272,8 +272,8 @@ impl Consumer {
     }
 
     /// Bytes taken since the beginning: consumed, in flight or unsent.
-    pub(crate) fn taken(&self) -> u64 {
-        self.state().taken.taken()
+    pub(crate) fn swept(&self) -> u64 {
+        self.state().taken.swept()
     }
 }
 
@@ -292,7 +292,7 @@ impl Buf for Consumer {
     }
 
     fn advance(&mut self, count: usize) {
-        self.parts().1.taken.give(count);
+        self.parts().1.taken.mark_sent(count);
     }
 }
 

@@ -364,7 +364,7 @@ impl Exchange {
     }
 
     /// The account of the callers' side: exact once all threads are quiet.
-    pub(crate) fn emitted(&self) -> ProducerCounts {
+    pub(crate) fn producer_counts(&self) -> ProducerCounts {
         let lines = |count: &AtomicU64| {
             // ORDERING: Relaxed, as all counts.
             Tally { lines: count.load(Relaxed), bytes: 0 }

@@ -79,7 +79,7 @@ impl SendWindow {
         self.consumed
     }
 
-    pub(super) fn taken(&self) -> u64 {
+    pub(super) fn swept(&self) -> u64 {
         self.taken
     }
 
@@ -136,7 +136,7 @@ impl SendWindow {
     }
 
     /// Puts the first `count` unsent bytes in flight.
-    pub(super) fn give(&mut self, count: usize) {
+    pub(super) fn mark_sent(&mut self, count: usize) {
         assert!(count <= self.unsent, "more given than there is");
         self.pass_over(count);
         self.in_flight += count;
@@ -364,7 +364,7 @@ mod tests {
         assert_eq!((exchange.free.len(), consumer.consumed()), (0, 0));
         consumer.requeue();
         assert_eq!(consumer.chunk(), LINES[0].as_bytes());
-        consumer.consume(8);
+        consumer.discard(8);
         assert_eq!((exchange.free.len(), consumer.consumed()), (1, 48));
     }
 
@@ -377,7 +377,7 @@ mod tests {
         assert!(!consumer.evict(0, |_| {}), "the link has begun with the rest");
         consumer.acknowledge(16);
         assert_eq!((consumer.consumed(), consumer.remaining()), (16, 16));
-        consumer.consume(16);
+        consumer.discard(16);
         assert_eq!((consumer.consumed(), exchange.free.len()), (48, 1));
     }
 
@@ -396,7 +396,7 @@ mod tests {
         assert_eq!(exchange.free.len(), 1);
         consumer.acknowledge(8);
         assert_eq!((exchange.free.len(), consumer.consumed()), (2, 64));
-        consumer.consume(8);
+        consumer.discard(8);
         assert_eq!((consumer.consumed(), consumer.remaining()), (72, 0));
     }
 
@@ -424,7 +424,7 @@ mod tests {
         exchange.emit(|| "gg:7|c.\n");
         exchange.emit(|| "hh:8|c.\n");
         consumer.sweep();
-        consumer.consume(consumer.remaining());
+        consumer.discard(consumer.remaining());
         assert_eq!(exchange.free.len(), 1);
         exchange.emit(|| "ii:9|c.\n");
         consumer.sweep();
@@ -455,7 +455,7 @@ mod tests {
         consumer.discard_quarantined(|runs| assert_eq!(runs.concat(), LINES[0].as_bytes()));
         assert_eq!((consumer.consumed(), consumer.in_flight()), (8, 8));
         consumer.acknowledge(8);
-        consumer.consume(16);
+        consumer.discard(16);
         assert_eq!((consumer.consumed(), consumer.remaining(), exchange.free.len()), (48, 0, 1));
     }
 
@@ -468,7 +468,7 @@ mod tests {
         drop(consumer);
         let mut consumer = Exchange::consumer(&exchange).expect("nobody has it");
         assert_eq!((consumer.quarantined(), consumer.remaining()), (0, 48));
-        consumer.consume(48);
+        consumer.discard(48);
     }
 
     /// A link that takes line after line and confirms none does not make the index grow for
@@ -477,7 +477,7 @@ mod tests {
     fn sweeps_end_where_nothing_is_settled() {
         let (exchange, mut consumer) = collected(48);
         let mut sweeps = 0;
-        while consumer.is_drained() {
+        while consumer.is_ready_to_sweep() {
             exchange.emit(|| "a:1|c\n");
             consumer.sweep();
             consumer.advance(consumer.remaining());
@@ -485,6 +485,6 @@ mod tests {
             assert!(sweeps < 1 << 15);
         }
         consumer.acknowledge(consumer.in_flight());
-        assert!(consumer.is_drained());
+        assert!(consumer.is_ready_to_sweep());
     }
 }

@@ -89,7 +89,7 @@ fn collect(
     consumer.sweep();
     assert!(consumer.runs().all(|run| run.ends_with(b"\n")), "a run ends within a line");
     let taken = consumer.consumed() + consumer.remaining() as u64;
-    assert!(taken <= exchange.emitted().accepted.bytes, "published before it was counted");
+    assert!(taken <= exchange.producer_counts().accepted.bytes, "published before it was counted");
     let mut received = Vec::new();
     let share = share(consumer.remaining());
     received.put((&mut *consumer).take(share));
@@ -126,7 +126,7 @@ fn check(received: &[u8]) -> Tally {
 /// Checks the account, when all was collected: what was accepted arrived, and what was not is
 /// counted.
 fn acknowledge(exchange: &Exchange, received: &[u8], emitted: Tally) -> ProducerCounts {
-    let account = exchange.emitted();
+    let account = exchange.producer_counts();
     assert_eq!(check(received), account.accepted);
     assert_eq!(account.accepted + account.full + account.oversize, emitted);
     account
@@ -421,7 +421,7 @@ mod handlers {
     }
 
     fn handed_over(exchange: &Exchange) -> u64 {
-        let ProducerCounts { accepted, full, reentrant, .. } = exchange.emitted();
+        let ProducerCounts { accepted, full, reentrant, .. } = exchange.producer_counts();
         accepted.lines + full.lines + reentrant.lines
     }
 
@@ -460,7 +460,7 @@ mod handlers {
             let is_over = |emitted: ProducerCounts| {
                 begun.elapsed() > WATCHDOG || emitted.reentrant.lines > 0 && begun.elapsed() > TIME
             };
-            while !is_over(exchange.emitted()) {
+            while !is_over(exchange.producer_counts()) {
                 received += lines(&collect(&mut consumer, exchange, all)).count() as u64;
                 sweeps.fetch_add(1, Relaxed);
             }
@@ -476,7 +476,7 @@ mod handlers {
                     break;
                 }
             }
-            let emitted = exchange.emitted();
+            let emitted = exchange.producer_counts();
             assert!(emitted.reentrant.lines > 0, "it never came in the midst of a queue");
             assert_eq!(received, emitted.accepted.lines);
         });

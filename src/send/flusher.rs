@@ -40,7 +40,7 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn stats(&self) -> Stats {
-        self.account.stats(|| self.exchange.emitted())
+        self.account.stats(|| self.exchange.producer_counts())
     }
 }
 
@@ -132,7 +132,7 @@ impl Flusher {
                 break;
             }
             let to_send = self.lines.has_remaining();
-            let to_sweep = self.lines.is_drained() && matches!(self.route, LinkState::Up(_));
+            let to_sweep = self.lines.is_ready_to_sweep() && matches!(self.route, LinkState::Up(_));
             let stopping = self.stop.as_ref().map(|stop| stop.deadline);
             let deadline = stopping.unwrap_or_else(Instant::now);
             // Asleep: the next ring wakes. Otherwise somebody has rung, and wants a sweep.
@@ -253,7 +253,7 @@ impl Flusher {
 
     /// Ticks no more once there was nothing to do for long enough: the next line wakes it.
     fn enter_dormant_if_idle(&mut self) {
-        let (now, taken) = (Instant::now(), self.lines.taken());
+        let (now, taken) = (Instant::now(), self.lines.swept());
         let is_waited_for = self.stop.is_some() || !self.flushes.is_empty();
         let is_idle = taken == self.idle.taken && self.lines.consumed() == taken && !is_waited_for;
         let since = self.idle.since.filter(|_| is_idle).unwrap_or(now);
@@ -267,7 +267,7 @@ impl Flusher {
         if to_sweep || self.shared.settings.evict_beyond.is_some() {
             self.sweep();
         } else {
-            self.lines.answer();
+            self.lines.clear_bell();
             self.lines.drain_ordered();
         }
     }

@@ -29,13 +29,13 @@ pub(super) struct Until {
 impl Until {
     /// What `lines` has by now.
     pub(super) fn now(lines: &Consumer) -> Self {
-        Self { drained: lines.enqueued(), consumed: None }
+        Self { drained: lines.enqueued_records(), consumed: None }
     }
 
     /// Called after a sweep.
     pub(super) fn note(&mut self, lines: &Consumer) {
-        if self.consumed.is_none() && lines.drained() >= self.drained {
-            self.consumed = Some(lines.taken());
+        if self.consumed.is_none() && lines.drained_records() >= self.drained {
+            self.consumed = Some(lines.swept());
         }
     }
 

@@ -194,7 +194,7 @@ mod tests {
                 prop_assert!(judges || scene.rejected.len() == before);
             }
             for connections in 0.. {
-                if stays && scene.lines.consumed() == scene.lines.taken() {
+                if stays && scene.lines.consumed() == scene.lines.swept() {
                     break;
                 }
                 prop_assert!(connections < 12 * lines.len() + 60, "it never ends");

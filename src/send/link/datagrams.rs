@@ -217,7 +217,7 @@ impl Datagrams {
         if lines.has_remaining() {
             self.renew(lines, account)?;
         }
-        self.pace.renew(lines.waiting(), unpaced);
+        self.pace.renew(lines.backlog(), unpaced);
         let before = lines.remaining();
         self.send_turn(lines, account)?;
         self.stall.note(lines.remaining() < before, lines.has_remaining());
@@ -271,7 +271,7 @@ impl Datagrams {
                     }
                     self.confirm(lines, account);
                     account.too_long.add(size);
-                    lines.consume(size.bytes as usize);
+                    lines.discard(size.bytes as usize);
                 }
                 Err(error) if is_out_of_buffers(&error) => {
                     self.pause = Some(Instant::now() + NO_BUFFERS);

@@ -77,11 +77,11 @@ pub const FAULTS: File = (
             "the bell is answered after the sweep",
             "wake_and_sleep",
             &[
-                ("        exchange.bell.answer();\n", ""),
+                ("        exchange.bell.clear();\n", ""),
                 (
                     "full by then.\n        state.recycle_spent(exchange, before);\n",
                     "full by then.\n        state.recycle_spent(exchange, before);\n\
-                 exchange.bell.answer();\n",
+                 exchange.bell.clear();\n",
                 ),
             ],
         ),
