@@ -15,7 +15,7 @@ impl Consumer {
     /// None if somebody has it, and for a disabled connector.
     pub fn of(connector: &Connector) -> Option<Self> {
         let inner = connector.inner()?;
-        Exchange::consumer(&inner.exchange).map(Self)
+        handoff::Consumer::claim(&inner.exchange).map(Self)
     }
 
     /// Takes what is published.

@@ -24,7 +24,7 @@ mod handoff;
 mod lifecycle;
 #[cfg(all(loom, feature = "__loom"))]
 #[doc(hidden)]
-pub mod loom_api;
+pub use handoff::loom_api;
 #[cfg(feature = "tokio")]
 mod metric;
 #[cfg(feature = "tokio")]

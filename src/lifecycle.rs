@@ -1,7 +1,7 @@
 //! Starting and stopping: what the handles of one connector own together.
 
 use crate::error::StartError;
-use crate::handoff::{Exchange, Tally};
+use crate::handoff::{Consumer, Tally};
 use crate::send::{Command, Flusher, Shared};
 use crate::stats::{FlushOutcome, StopReport};
 use crate::waiting::{self, Answer};
@@ -68,7 +68,7 @@ impl Lifecycle {
         let has_parents = self.is_parents();
         shared.wake.prepare().map_err(StartError::Descriptor)?;
         let mut place = self.place();
-        let lines = Exchange::consumer(&shared.exchange);
+        let lines = Consumer::claim(&shared.exchange);
         let lines = lines.ok_or(if has_parents {
             StartError::Forked
         } else {

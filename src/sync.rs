@@ -1,7 +1,8 @@
-//! The only module that knows that loom exists.
+//! Atomics, locks, queues and thread-local state: the real ones, or loom's in a model.
 //!
-//! Two keys open the loom build, the cfg and a private feature, so that a user's
-//! own `--cfg loom` never swaps freewheel's types.
+//! The rest of the crate imports these types from here, so this is the only module that imports
+//! loom. Loom's build needs both the cfg and a private feature: a user's own `--cfg loom` never
+//! swaps the types of this crate.
 
 #[cfg(all(loom, feature = "__loom"))]
 mod loom;

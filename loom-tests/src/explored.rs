@@ -1,24 +1,24 @@
-//! What a model says of its exploration: one line that programs read again.
+//! Result of a model's exploration: printed as one line, and parsed by other programs.
 
 use std::fmt;
 
-/// How much of a model was explored.
+/// Extent of a model's exploration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Explored {
-    /// The model's.
+    /// Name of the model.
     pub name: String,
-    /// How many were run.
+    /// Number of interleavings run.
     pub interleavings: usize,
-    /// With fewer, it fails.
+    /// Minimum number of interleavings. With fewer the model fails.
     pub floor: usize,
-    /// At most so many forced switches of threads in each; None if all were run.
+    /// Maximum number of forced switches of threads in an interleaving, or `None` if all were run.
     pub bound: Option<usize>,
-    /// It took.
+    /// Duration in seconds.
     pub seconds: f64,
 }
 
 impl Explored {
-    /// From what a test printed: the line may begin with words of the test runner's.
+    /// Parses a printed line, which may begin with output of the test runner.
     pub fn parse(line: &str) -> Option<Self> {
         let (name, rest) = line.rsplit_once("model ")?.1.split_once(": ")?;
         let mut numbers = rest.split(' ').map(str::parse::<f64>).filter_map(Result::ok);
@@ -28,10 +28,10 @@ impl Explored {
         Some(Self { name: name.to_owned(), interleavings, floor, bound, seconds: number()? })
     }
 
-    /// In words.
+    /// Returns the bound in words.
     pub fn bound(&self) -> String {
-        let most = |most| format!("at most {most} preemptions");
-        self.bound.map_or(EXHAUSTIVE.to_owned(), most)
+        let bounded = |bound| format!("at most {bound} preemptions");
+        self.bound.map_or(EXHAUSTIVE.to_owned(), bounded)
     }
 }
 
@@ -53,11 +53,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_printed_is_read_again() {
+    fn printed_line_is_parsed_again() {
         for bound in [None, Some(3)] {
             let name = "a_model".to_owned();
-            let told = Explored { name, interleavings: 70, floor: 50, bound, seconds: 1.5 };
-            assert_eq!(Explored::parse(&format!("test a_model ... {told}")), Some(told));
+            let explored = Explored { name, interleavings: 70, floor: 50, bound, seconds: 1.5 };
+            assert_eq!(Explored::parse(&format!("test a_model ... {explored}")), Some(explored));
         }
     }
 }

@@ -1,14 +1,14 @@
-//! Models of freewheel's hand-off, for loom.
+//! Loom models of freewheel's hand-off.
 //!
-//! Each test in `tests/` runs the real hand-off, with loom's atomics in place of the real
-//! ones, under every interleaving and every stale value that the memory model allows, within
-//! the bound that it states. It prints how many it explored and fails below a floor: a model
-//! that explores one interleaving has proven nothing.
+//! Each test in `tests/` runs the real hand-off with loom's atomics in place of the real ones. It runs
+//! under every interleaving and every stale value that the memory model allows, within the bound that it
+//! states. It prints the number of interleavings, and fails below a floor: a model that explores one
+//! interleaving has proven nothing.
 //!
 //! ```sh
-//! cd loom-tests && cargo models                  # all, as a table
-//! LOOM_MAX_PREEMPTIONS=7 cargo models a_place    # those of that name, with a wider bound
-//! FREEWHEEL_UNBOUNDED=1 cargo models a_place     # and with none: some do not end in a day
+//! cd loom-tests && cargo models                      # all, as a table
+//! LOOM_MAX_PREEMPTIONS=7 cargo models reused_slot    # those of that name, with a wider bound
+//! FREEWHEEL_UNBOUNDED=1 cargo models reused_slot     # without a bound: some do not end in a day
 //! ```
 
 mod explored;
@@ -23,36 +23,36 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
 
-/// Explores `model` with at most `preemptions` forced switches of threads, or all
-/// interleavings where that is None; prints their number and fails if there are fewer
-/// than `floor`.
+/// Explores `model` with at most `preemptions` forced switches of threads, or without a bound for `None`.
+///
+/// Prints the number of interleavings, and fails if there are fewer than `floor`.
 pub fn explore(
     name: &str,
     preemptions: Option<usize>,
     floor: usize,
     model: impl Fn() + Send + Sync + 'static,
 ) {
-    explore_and(name, preemptions, floor, model, || ());
+    explore_then(name, preemptions, floor, model, || ());
 }
 
-/// What a model is about, and so must happen in some interleaving.
+/// Event that must happen in some interleaving, since the model is about it.
 pub struct Witness {
-    what: &'static str,
-    seen: AtomicBool,
+    event: &'static str,
+    observed: AtomicBool,
 }
 
 impl Witness {
-    /// It did not happen yet.
-    pub const fn of(what: &'static str) -> Self {
-        Self { what, seen: AtomicBool::new(false) }
+    /// Creates a witness that has not observed the event.
+    pub const fn new(event: &'static str) -> Self {
+        Self { event, observed: AtomicBool::new(false) }
     }
 
-    /// It may have happened here.
-    pub fn look(&self, happened: bool) {
-        self.seen.fetch_or(happened, Relaxed);
+    /// Records whether the event happened in this interleaving.
+    pub fn observe(&self, happened: bool) {
+        self.observed.fetch_or(happened, Relaxed);
     }
 
-    /// As [`explore`], and fails if it never happened.
+    /// Calls [`explore`], and also fails if the event never happened.
     pub fn explore(
         &self,
         name: &str,
@@ -60,28 +60,28 @@ impl Witness {
         floor: usize,
         model: impl Fn() + Send + Sync + 'static,
     ) {
-        let happened = || assert!(self.seen.load(Relaxed), "it never happened: {}", self.what);
-        explore_and(name, preemptions, floor, model, happened);
+        let check = || assert!(self.observed.load(Relaxed), "it never happened: {}", self.event);
+        explore_then(name, preemptions, floor, model, check);
     }
 }
 
-fn explore_and(
+fn explore_then(
     name: &str,
     preemptions: Option<usize>,
     floor: usize,
     model: impl Fn() + Send + Sync + 'static,
-    also: impl FnOnce(),
+    check: impl FnOnce(),
 ) {
     let explored = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&explored);
     let mut builder = loom::model::Builder::new();
-    // The environment's bound may widen this one, and never narrows it.
+    // The environment's bound can widen the model's bound, but not narrow it.
     let wider = builder.preemption_bound.take();
-    builder.preemption_bound = preemptions.map(|most| most.max(wider.unwrap_or(0)));
+    builder.preemption_bound = preemptions.map(|bound| bound.max(wider.unwrap_or(0)));
     if std::env::var_os("FREEWHEEL_UNBOUNDED").is_some() {
         builder.preemption_bound = None;
     }
-    // What a thread moves at a time has many.
+    // A thread that moves records takes many steps.
     builder.max_branches = 5_000;
     let (bound, begun) = (builder.preemption_bound, Instant::now());
     builder.check(move || {
@@ -91,33 +91,33 @@ fn explore_and(
     let interleavings = explored.load(Relaxed);
     let seconds = begun.elapsed().as_secs_f64();
     println!("{}", Explored { name: name.to_owned(), interleavings, floor, bound, seconds });
-    // Before the floor: where it never happens there is less to explore, and that says less.
-    also();
+    // Before the floor: an event that never happens leaves less to explore, and says more about a failure.
+    check();
     assert!(interleavings >= floor, "{name}: {interleavings} interleavings of at least {floor}");
 }
 
-/// The line that one thread emits as its `index`th: two bytes, different for each.
+/// Returns a line of two bytes, unique for the thread and the index.
 pub fn line(thread: u8, index: u8) -> [u8; 2] {
     [thread * 16 + index + 1, b'\n']
 }
 
-/// A thread that emits so many lines.
-pub fn emitter(exchange: &Exchange, thread: u8, lines: u8) -> JoinHandle<()> {
+/// Spawns a thread that emits `lines` lines.
+pub fn producer(exchange: &Exchange, thread: u8, lines: u8) -> JoinHandle<()> {
     let exchange = exchange.clone();
     thread::spawn(move || (0..lines).for_each(|index| exchange.emit(&line(thread, index))))
 }
 
-/// Checks at the end, when all was swept: what was accepted arrived, and nothing else; and
-/// received + dropped == emitted. Returns how many were dropped.
-pub fn acknowledge(exchange: &Exchange, received: &[u8], emitted: u64) -> u64 {
+/// Checks the account once all lines are consumed: exactly the accepted lines have arrived, and accepted
+/// plus dropped lines are the emitted ones. Returns the number of dropped lines.
+pub fn check_account(exchange: &Exchange, received: &[u8], emitted: u64) -> u64 {
     let (accepted, dropped) = exchange.accepted_and_dropped();
     assert_eq!(check(received), accepted, "{received:?}");
     assert_eq!(accepted + dropped, emitted);
     dropped
 }
 
-/// Checks that what arrived is whole lines, each at most once, in each thread's order; and
-/// returns how many.
+/// Checks that the received bytes are whole lines, each at most once, in each thread's order. Returns
+/// the number of lines.
 pub fn check(received: &[u8]) -> u64 {
     assert!(received.len().is_multiple_of(2), "torn: {received:?}");
     let mut last = [0; 16];

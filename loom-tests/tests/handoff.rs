@@ -1,76 +1,77 @@
-//! The hand-off between emitting threads and the flusher.
+//! Models of the hand-off between producer threads and the flusher.
 
 use freewheel::loom_api::{Exchange, Sent, block};
-use freewheel_loom_tests::{Witness, acknowledge, check, emitter, explore, line};
+use freewheel_loom_tests::{Witness, check, check_account, explore, line, producer};
 use loom::sync::Arc;
 use loom::sync::atomic::AtomicU64;
 use loom::thread;
 use std::sync::atomic::Ordering::Relaxed;
 
-fn nobody_sleeps() {}
+fn no_wake() {}
 
-/// A block by itself, read while it is written: who sees the length sees the bytes. Loom
+/// A block is read while it is written: a reader that sees the length sees the bytes. Loom
 /// reports a race otherwise.
 ///
 /// Pairs `BlockWriter::append`'s Release with `BlockView::published`'s Acquire.
 #[test]
 fn publish_and_read() {
     explore("publish_and_read", None, 600, || {
-        let (mut pen, view) = block(8);
-        let writer = thread::spawn(move || (0..3).for_each(|index| pen.append(&line(0, index))));
+        let (mut writer, view) = block(8);
+        let thread = thread::spawn(move || (0..3).for_each(|index| writer.append(&line(0, index))));
         for _ in 0..2 {
             check(view.bytes());
         }
-        writer.join().expect("no panic");
+        thread.join().expect("no panic");
         assert_eq!(check(view.bytes()), 3);
     });
 }
 
-/// A part-filled block is swept while it is written, and consumed in two parts: what arrives are
-/// whole lines, in order.
+/// A part-filled block is swept while it is written, and consumed in two parts. Whole lines
+/// arrive in order.
 #[test]
-fn sweep_a_part_filled_block() {
-    explore("sweep_a_part_filled_block", None, 500, || {
-        let exchange = Exchange::new(8, 2, 1, nobody_sleeps);
-        let writer = emitter(&exchange, 0, 3);
-        let mut flusher = exchange.consumer().expect("nobody has it");
+fn part_filled_block_is_swept_in_order() {
+    explore("part_filled_block_is_swept_in_order", None, 500, || {
+        let exchange = Exchange::new(8, 2, 1, no_wake);
+        let writer = producer(&exchange, 0, 3);
+        let mut flusher = exchange.claim_consumer().expect("no consumer exists");
         let mut received = Vec::new();
         for _ in 0..2 {
             flusher.sweep();
-            received.extend(flusher.consume_some(2));
-            received.extend(flusher.consume());
+            received.extend(flusher.consume_up_to(2));
+            received.extend(flusher.consume_all());
             check(&received);
         }
         writer.join().expect("no panic");
         flusher.sweep();
-        received.extend(flusher.consume());
-        assert_eq!(acknowledge(&exchange, &received, 3), 0);
+        received.extend(flusher.consume_all());
+        assert_eq!(check_account(&exchange, &received, 3), 0);
     });
 }
 
-/// A line is counted before it is published: the account never has more sent than emitted.
+/// A line is counted before it is published: the account never has more lines sent than
+/// emitted.
 #[test]
-fn count_before_publishing() {
-    explore("count_before_publishing", None, 800, || {
-        let exchange = Exchange::new(8, 2, 1, nobody_sleeps);
-        let writer = emitter(&exchange, 0, 2);
-        let mut flusher = exchange.consumer().expect("nobody has it");
+fn lines_are_counted_before_they_are_published() {
+    explore("lines_are_counted_before_they_are_published", None, 800, || {
+        let exchange = Exchange::new(8, 2, 1, no_wake);
+        let writer = producer(&exchange, 0, 2);
+        let mut flusher = exchange.claim_consumer().expect("no consumer exists");
         flusher.sweep();
-        let received = flusher.consume();
+        let received = flusher.consume_all();
         let (accepted, _) = exchange.accepted_and_dropped();
         assert!(check(&received) <= accepted, "received before it was counted");
         writer.join().expect("no panic");
     });
 }
 
-/// The account, read by anybody at any time, never has more sent than emitted, neither lines nor
-/// bytes: who reads that something was sent sees what the flusher saw before. The tally by
-/// itself, since a sweep has a fence inside that would hide a missing ordering.
+/// Any thread that reads the account at any time finds no more lines or bytes sent than
+/// emitted. The model tests the tally alone, since a fence in the sweep would hide a missing
+/// ordering.
 ///
 /// Pairs `SingleWriterTally::add`'s Release with `SingleWriterTally::read`'s Acquire.
 #[test]
-fn sent_is_not_before_emitted() {
-    explore("sent_is_not_before_emitted", None, 150, || {
+fn sent_never_exceeds_emitted() {
+    explore("sent_never_exceeds_emitted", None, 150, || {
         let (sent, emitted) = (Sent::default(), Arc::new(AtomicU64::new(0)));
         let (sending, emitting) = (sent.clone(), Arc::clone(&emitted));
         let flusher = thread::spawn(move || {
@@ -87,212 +88,213 @@ fn sent_is_not_before_emitted() {
     });
 }
 
-/// Lines of one thread arrive in order however its blocks are sealed while they are swept,
-/// and a block is reused while the flusher goes on.
+/// Lines of one thread arrive in order while its blocks are sealed and swept, and a block is
+/// reused while the flusher goes on.
 #[test]
-fn seal_and_sweep_order() {
+fn rotation_keeps_the_order_of_lines() {
     static SEALED_AND_REUSED: Witness =
-        Witness::of("a sweep found a full block and a newer line, and the block was used again");
-    SEALED_AND_REUSED.explore("seal_and_sweep_order", Some(4), 140_000, || {
-        // BlockPool of two lines, of which the flusher must give one back for the fifth.
-        let exchange = Exchange::new(4, 1, 1, nobody_sleeps);
-        let writer = emitter(&exchange, 0, 5);
-        let mut flusher = exchange.consumer().expect("nobody has it");
+        Witness::new("a sweep found a full block and a newer line, and the block was reused");
+    SEALED_AND_REUSED.explore("rotation_keeps_the_order_of_lines", Some(4), 140_000, || {
+        // Blocks of two lines. The flusher must give one back for the fifth line.
+        let exchange = Exchange::new(4, 1, 1, no_wake);
+        let writer = producer(&exchange, 0, 5);
+        let mut flusher = exchange.claim_consumer().expect("no consumer exists");
         let (mut received, mut found_both) = (Vec::new(), false);
         for _ in 0..2 {
             flusher.sweep();
-            let swept = flusher.consume();
+            let swept = flusher.consume_all();
             found_both |= swept.len() > 4;
             received.extend(swept);
         }
         writer.join().expect("no panic");
         flusher.sweep();
-        received.extend(flusher.consume());
-        let dropped = acknowledge(&exchange, &received, 5);
-        SEALED_AND_REUSED.look(found_both && dropped == 0);
+        received.extend(flusher.consume_all());
+        let dropped = check_account(&exchange, &received, 5);
+        SEALED_AND_REUSED.observe(found_both && dropped == 0);
     });
 }
 
-/// Two threads and fewer blocks than lines: what is not accepted is counted, and what is
-/// accepted arrives, exactly once. And once all was consumed, there is room again.
+/// Two threads emit more lines than the blocks hold. Rejected lines are counted, and accepted
+/// ones arrive exactly once. Once all is consumed, there is room again.
 #[test]
-fn drop_on_full() {
-    static REUSED: Witness = Witness::of("a block was used again");
-    REUSED.explore("drop_on_full", Some(7), 75_000, || {
-        // BlockPool of one line. Each thread brings one; one more is shared.
-        let exchange = Exchange::new(2, 1, 1, nobody_sleeps);
-        let writer = emitter(&exchange, 0, 2);
-        let mut flusher = exchange.consumer().expect("nobody has it");
+fn full_capacity_drops_are_counted() {
+    static REUSED: Witness = Witness::new("a block was reused");
+    REUSED.explore("full_capacity_drops_are_counted", Some(7), 75_000, || {
+        // Blocks of one line. Each thread has one, and one more is shared.
+        let exchange = Exchange::new(2, 1, 1, no_wake);
+        let writer = producer(&exchange, 0, 2);
+        let mut flusher = exchange.claim_consumer().expect("no consumer exists");
         (0..2).for_each(|index| exchange.emit(&line(1, index)));
         flusher.sweep();
-        let mut received = flusher.consume();
+        let mut received = flusher.consume_all();
         writer.join().expect("no panic");
         flusher.sweep();
-        received.extend(flusher.consume());
-        let dropped = acknowledge(&exchange, &received, 4);
+        received.extend(flusher.consume_all());
+        let dropped = check_account(&exchange, &received, 4);
         assert!(dropped <= 2, "a thread's own block and the shared one hold two lines at least");
         exchange.emit(&line(1, 2));
         let (accepted, still_dropped) = exchange.accepted_and_dropped();
         assert_eq!(still_dropped, dropped, "a block was not given back");
         // Three blocks, of one line each.
-        REUSED.look(accepted > 3);
+        REUSED.observe(accepted > 3);
     });
 }
 
-/// No more blocks are made than there may be, whoever takes the last: two threads are after it.
+/// Two threads compete for the last block within the budget, and one gets it.
 #[test]
-fn the_last_block_is_given_out_once() {
-    explore("the_last_block_is_given_out_once", None, 60_000, || {
-        // BlockPool of one line. Beside each thread's own, two are shared; three are wanted.
-        let exchange = Exchange::new(2, 2, 9, nobody_sleeps);
-        // Before the other thread begins: or this one could inherit its block.
+fn last_block_is_allocated_once() {
+    explore("last_block_is_allocated_once", None, 60_000, || {
+        // Blocks of one line. Each thread has one, two are shared, and three are needed.
+        let exchange = Exchange::new(2, 2, 9, no_wake);
+        // Before the other thread begins: this one could otherwise reuse its slot and block.
         exchange.emit(&line(1, 0));
-        let writer = emitter(&exchange, 0, 2);
+        let writer = producer(&exchange, 0, 2);
         (1..3).for_each(|index| exchange.emit(&line(1, index)));
         writer.join().expect("no panic");
         assert_eq!(exchange.accepted_and_dropped(), (4, 1));
     });
 }
 
-/// A thread ends, and the next one takes its place with what is left in its block: nothing
-/// is lost, and the order of the place is kept.
+/// A thread exits, and the next one reuses its slot and its part-filled block. No line is lost,
+/// and the lines of the slot stay in order.
 ///
-/// Pairs `CurrentBlock::show`'s Release with `CurrentBlock::look`'s Acquire.
+/// Pairs `CurrentBlock::set`'s Release with `CurrentBlock::get`'s Acquire.
 #[test]
-fn a_place_is_reused() {
-    static INHERITED: Witness = Witness::of("a thread went on in another's block");
-    INHERITED.explore("a_place_is_reused", Some(6), 90_000, || {
-        let exchange = Exchange::new(4, 2, 1, nobody_sleeps);
-        let mut flusher = exchange.consumer().expect("nobody has it");
+fn reused_slot_keeps_its_lines_in_order() {
+    static REUSED_SLOT: Witness = Witness::new("a thread continued in the block of another");
+    REUSED_SLOT.explore("reused_slot_keeps_its_lines_in_order", Some(6), 90_000, || {
+        let exchange = Exchange::new(4, 2, 1, no_wake);
+        let mut flusher = exchange.claim_consumer().expect("no consumer exists");
         let emitting = exchange.clone();
         let threads = thread::spawn(move || {
-            emitter(&emitting, 0, 1).join().expect("no panic");
-            emitter(&emitting, 1, 2).join().expect("no panic");
+            producer(&emitting, 0, 1).join().expect("no panic");
+            producer(&emitting, 1, 2).join().expect("no panic");
         });
         flusher.sweep();
-        let mut received = flusher.consume();
+        let mut received = flusher.consume_all();
         threads.join().expect("no panic");
         // Two lines fill a block, and the third was emitted.
-        INHERITED.look(exchange.sealed() == 1);
+        REUSED_SLOT.observe(exchange.sealed_blocks() == 1);
         flusher.sweep();
-        received.extend(flusher.consume());
-        assert_eq!(acknowledge(&exchange, &received, 3), 0);
+        received.extend(flusher.consume_all());
+        assert_eq!(check_account(&exchange, &received, 3), 0);
     });
 }
 
-/// A thread inherits from one that ended, and nothing else orders the two: neither a join nor a
-/// queue. What the first had to itself is the second's.
+/// A thread reuses the slot of one that exited. Without a join or a queue between the two, it
+/// sees all that the first thread left there.
 #[test]
-fn an_heir_comes_after_the_dead() {
-    static INHERITED: Witness = Witness::of("a thread inherited");
-    INHERITED.explore("an_heir_comes_after_the_dead", None, 70, || {
-        // BlockPool of one line: the second line of a place seals the first.
-        let exchange = Exchange::new(2, 2, 1, nobody_sleeps);
-        let threads = [emitter(&exchange, 0, 1), emitter(&exchange, 1, 1)];
+fn slot_reuse_happens_after_thread_exit() {
+    static REUSED_SLOT: Witness = Witness::new("a thread reused a slot");
+    REUSED_SLOT.explore("slot_reuse_happens_after_thread_exit", None, 70, || {
+        // Blocks of one line: the second line of a slot seals the first.
+        let exchange = Exchange::new(2, 2, 1, no_wake);
+        let threads = [producer(&exchange, 0, 1), producer(&exchange, 1, 1)];
         threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
-        INHERITED.look(exchange.sealed() == 1);
-        let mut flusher = exchange.consumer().expect("nobody has it");
+        REUSED_SLOT.observe(exchange.sealed_blocks() == 1);
+        let mut flusher = exchange.claim_consumer().expect("no consumer exists");
         flusher.sweep();
-        assert_eq!(acknowledge(&exchange, &flusher.consume(), 2), 0);
+        assert_eq!(check_account(&exchange, &flusher.consume_all(), 2), 0);
     });
 }
 
-/// A block that one thread filled is written by another as soon as its last byte was consumed,
-/// while the flusher still has glimpses of it: no byte is read while it is written, and nothing
-/// is taken twice or left out.
+/// A block filled by one thread is written by another as soon as its last byte is consumed,
+/// while the flusher still holds views of it. No byte is read while it is written, and none is
+/// swept twice or skipped.
 #[test]
-fn a_block_is_reused_by_another_thread() {
-    static REUSED: Witness = Witness::of("a block was used again");
-    REUSED.explore("a_block_is_reused_by_another_thread", Some(2), 15_000, || {
-        // BlockPool of one line. Beside each thread's own, one that both are after.
-        let exchange = Exchange::new(2, 1, 1, nobody_sleeps);
-        let writers = [emitter(&exchange, 0, 2), emitter(&exchange, 1, 2)];
-        let mut flusher = exchange.consumer().expect("nobody has it");
+fn recycled_block_is_reused_without_races() {
+    static REUSED: Witness = Witness::new("a block was reused");
+    REUSED.explore("recycled_block_is_reused_without_races", Some(2), 15_000, || {
+        // Blocks of one line. Each thread has one, and both compete for one more.
+        let exchange = Exchange::new(2, 1, 1, no_wake);
+        let writers = [producer(&exchange, 0, 2), producer(&exchange, 1, 2)];
+        let mut flusher = exchange.claim_consumer().expect("no consumer exists");
         let mut received = Vec::new();
         for _ in 0..2 {
             flusher.sweep();
-            received.extend(flusher.consume());
+            received.extend(flusher.consume_all());
         }
         writers.into_iter().for_each(|writer| writer.join().expect("no panic"));
         flusher.sweep();
-        received.extend(flusher.consume());
-        let dropped = acknowledge(&exchange, &received, 4);
+        received.extend(flusher.consume_all());
+        let dropped = check_account(&exchange, &received, 4);
         // Three blocks, of one line each.
-        REUSED.look(dropped == 0);
+        REUSED.observe(dropped == 0);
     });
 }
 
-/// What is in flight stays as it is, however long it takes to arrive: its blocks go back to the
-/// threads when their last byte was settled, and not before, though one that is sealed and swept
-/// is wanted. And a flusher that stops leaves it to the next, which has it from the first line that
-/// was not settled.
+/// Bytes in flight stay intact until they are acknowledged. Their blocks go back to the threads
+/// once the last byte is acknowledged, and not before. A stopped flusher leaves them to the
+/// next, which starts with the first unacknowledged line.
 #[test]
-fn what_is_in_flight_keeps_its_block() {
-    static REUSED: Witness = Witness::of("a block was used again");
-    REUSED.explore("what_is_in_flight_keeps_its_block", Some(4), 130_000, || {
-        // BlockPool of two lines. The fifth line needs the first block again.
-        let exchange = Exchange::new(4, 1, 1, nobody_sleeps);
-        let writer = emitter(&exchange, 0, 5);
-        let mut flusher = exchange.consumer().expect("nobody has it");
+fn bytes_in_flight_keep_their_block() {
+    static REUSED: Witness = Witness::new("a block was reused");
+    REUSED.explore("bytes_in_flight_keep_their_block", Some(4), 130_000, || {
+        // Blocks of two lines. The fifth line needs the first block again.
+        let exchange = Exchange::new(4, 1, 1, no_wake);
+        let writer = producer(&exchange, 0, 5);
+        let mut flusher = exchange.claim_consumer().expect("no consumer exists");
         flusher.sweep();
-        flusher.give();
-        let given = flusher.in_flight();
-        let (arrived, under_way) = given.split_at(given.len().min(2));
+        flusher.mark_all_sent();
+        let sent = flusher.in_flight();
+        let (arrived, in_flight) = sent.split_at(sent.len().min(2));
         flusher.acknowledge(arrived.len());
-        assert_eq!(flusher.in_flight(), under_way);
+        assert_eq!(flusher.in_flight(), in_flight);
         drop(flusher);
         let mut received = arrived.to_vec();
-        let mut flusher = exchange.consumer().expect("nobody has it any more");
+        let mut flusher = exchange.claim_consumer().expect("the consumer was dropped");
         flusher.sweep();
-        received.extend(flusher.consume());
-        assert!(received.starts_with(&given), "{received:?} after {given:?}");
+        received.extend(flusher.consume_all());
+        assert!(received.starts_with(&sent), "{received:?} after {sent:?}");
         writer.join().expect("no panic");
         flusher.sweep();
-        received.extend(flusher.consume());
-        REUSED.look(acknowledge(&exchange, &received, 5) == 0);
+        received.extend(flusher.consume_all());
+        REUSED.observe(check_account(&exchange, &received, 5) == 0);
     });
 }
 
-/// The oldest lines make room: the block of what was evicted goes to a thread that wants it,
-/// unless a line of it is in flight, which nobody writes over.
+/// Eviction gives the block of the oldest lines to a thread that needs it. A block with a line
+/// in flight is kept, and not overwritten.
 #[test]
-fn the_oldest_make_room() {
-    static REUSED: Witness = Witness::of("a block was used again");
-    REUSED.explore("the_oldest_make_room", None, 10_000, || evict_to_limit(true, &REUSED));
+fn eviction_frees_the_oldest_blocks() {
+    static REUSED: Witness = Witness::new("a block was reused");
+    REUSED.explore("eviction_frees_the_oldest_blocks", None, 10_000, || {
+        evict_behind_first_line(true, &REUSED)
+    });
 }
 
-/// What the link has begun with, though it was not given yet, is not evicted either.
+/// Bytes that the link has begun with are not evicted, though they are not marked as sent yet.
 #[test]
-fn what_the_link_has_begun_is_not_displaced() {
-    static REUSED: Witness = Witness::of("a block was used again");
-    let model = || evict_to_limit(false, &REUSED);
-    REUSED.explore("what_the_link_has_begun_is_not_displaced", None, 10_000, model);
+fn committed_bytes_are_not_evicted() {
+    static REUSED: Witness = Witness::new("a block was reused");
+    let model = || evict_behind_first_line(false, &REUSED);
+    REUSED.explore("committed_bytes_are_not_evicted", None, 10_000, model);
 }
 
-/// Around a first line that is in flight, or that the link has begun with.
-fn evict_to_limit(is_given: bool, reused: &Witness) {
-    // BlockPool of two lines. Two beside each thread's own.
-    let exchange = Exchange::new(4, 2, 1, nobody_sleeps);
-    let mut flusher = exchange.consumer().expect("nobody has it");
+/// Evicts all lines except the first one, which is in flight, or which the link has begun with.
+fn evict_behind_first_line(is_sent: bool, reused: &Witness) {
+    // Blocks of two lines. Each thread has one, and two are shared.
+    let exchange = Exchange::new(4, 2, 1, no_wake);
+    let mut flusher = exchange.claim_consumer().expect("no consumer exists");
     let first = line(1, 0);
     exchange.emit(&first);
     flusher.sweep();
-    if is_given {
-        flusher.give();
+    if is_sent {
+        flusher.mark_all_sent();
     }
-    // Displaced: the rest of the first block, and the whole of the second.
+    // Evicted later: the rest of the first block, and the whole second block.
     (1..5).for_each(|index| exchange.emit(&line(1, index)));
-    let writer = emitter(&exchange, 0, 3);
+    let writer = producer(&exchange, 0, 3);
     flusher.sweep();
-    let evicted = flusher.evict(if is_given { 0 } else { first.len() });
+    let evicted = flusher.evict_all(if is_sent { 0 } else { first.len() });
     check(&evicted);
-    if !is_given {
-        flusher.give();
+    if !is_sent {
+        flusher.mark_all_sent();
     }
-    assert_eq!(flusher.in_flight(), first, "written over, or evicted");
+    assert_eq!(flusher.in_flight(), first, "overwritten or evicted");
     writer.join().expect("no panic");
     flusher.acknowledge(first.len());
     flusher.sweep();
-    let received = [first.to_vec(), evicted, flusher.consume()].concat();
-    reused.look(acknowledge(&exchange, &received, 8) == 0);
+    let received = [first.to_vec(), evicted, flusher.consume_all()].concat();
+    reused.observe(check_account(&exchange, &received, 8) == 0);
 }

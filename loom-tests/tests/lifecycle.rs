@@ -1,121 +1,120 @@
-//! The hand-off's beginning and end: start, stop, flush, and the drop of handles.
+//! Models of start, stop and flush, and of the drop of handles.
 
 use freewheel::loom_api::Exchange;
-use freewheel_loom_tests::{acknowledge, check, emitter, explore, line};
+use freewheel_loom_tests::{check, check_account, explore, line, producer};
 use loom::sync::Arc;
 use loom::sync::atomic::AtomicBool;
 use loom::thread;
 use std::sync::atomic::Ordering::{Acquire, Release};
 
-fn nobody_sleeps() {}
+fn no_wake() {}
 
-/// A flush is a promise: a sweep that is ordered after a line has it, whatever other threads and
-/// earlier sweeps are about, be it its thread's first line, and while that thread goes on and
-/// turns over its block.
+/// A sweep ordered after a line takes it, whatever other threads and earlier sweeps do. The
+/// line may be the first of its thread, and the thread may go on and rotate its block.
 #[test]
-fn a_flush_has_all_that_came_before_it() {
-    explore("a_flush_has_all_that_came_before_it", Some(3), 110_000, || {
-        // BlockPool of one line: the next line seals the one before.
-        let exchange = Exchange::new(2, 3, 1, nobody_sleeps);
-        let asked = Arc::new(AtomicBool::new(false));
-        let (emitting, asks) = (exchange.clone(), Arc::clone(&asked));
-        let asker = thread::spawn(move || {
+fn flush_covers_earlier_lines() {
+    explore("flush_covers_earlier_lines", Some(3), 110_000, || {
+        // Blocks of one line: the next line seals the one before.
+        let exchange = Exchange::new(2, 3, 1, no_wake);
+        let requested = Arc::new(AtomicBool::new(false));
+        let (emitting, requests) = (exchange.clone(), Arc::clone(&requested));
+        let requester = thread::spawn(move || {
             emitting.emit(&line(0, 0));
-            asks.store(true, Release);
+            requests.store(true, Release);
             emitting.emit(&line(0, 1));
         });
-        let other = emitter(&exchange, 1, 1);
-        let mut flusher = exchange.consumer().expect("nobody has it");
+        let other = producer(&exchange, 1, 1);
+        let mut flusher = exchange.claim_consumer().expect("no consumer exists");
         flusher.sweep();
-        let mut received = flusher.consume();
-        if asked.load(Acquire) {
+        let mut received = flusher.consume_all();
+        if requested.load(Acquire) {
             flusher.sweep();
-            received.extend(flusher.consume());
+            received.extend(flusher.consume_all());
             assert!(received.chunks(2).any(|pair| pair == line(0, 0)), "{received:?}");
         }
-        asker.join().expect("no panic");
+        requester.join().expect("no panic");
         other.join().expect("no panic");
         flusher.sweep();
-        received.extend(flusher.consume());
-        assert_eq!(acknowledge(&exchange, &received, 3), 0);
+        received.extend(flusher.consume_all());
+        assert_eq!(check_account(&exchange, &received, 3), 0);
     });
 }
 
-/// One flusher stops and another starts, on another thread, while lines are emitted: at most
-/// one has the lines at a time, and the second goes on where the first left off, with what
-/// that one had taken and not consumed.
+/// One flusher stops and another starts on another thread, while lines are emitted. At most one
+/// has the consumer at a time. The second resumes where the first stopped, with the swept lines
+/// that were not consumed.
 #[test]
-fn stop_and_start() {
-    explore("stop_and_start", Some(4), 60_000, || {
-        let exchange = Exchange::new(4, 2, 1, nobody_sleeps);
-        let writer = emitter(&exchange, 0, 3);
-        let mut first = exchange.consumer().expect("nobody has it");
-        assert!(exchange.consumer().is_none(), "two flushers");
+fn restarted_flusher_resumes_where_it_stopped() {
+    explore("restarted_flusher_resumes_where_it_stopped", Some(4), 60_000, || {
+        let exchange = Exchange::new(4, 2, 1, no_wake);
+        let writer = producer(&exchange, 0, 3);
+        let mut first = exchange.claim_consumer().expect("no consumer exists");
+        assert!(exchange.claim_consumer().is_none(), "two flushers");
         let stopping = thread::spawn(move || {
             first.sweep();
-            let received = first.consume_some(2);
+            let received = first.consume_up_to(2);
             drop(first);
             received
         });
-        // Started while the other stops: refused, or it has all that is left.
-        let early = exchange.consumer().map(|mut second| {
+        // Started while the other stops: it is refused, or it gets all remaining lines.
+        let early = exchange.claim_consumer().map(|mut second| {
             second.sweep();
-            second.consume()
+            second.consume_all()
         });
         let mut received = stopping.join().expect("no panic");
         received.extend(early.unwrap_or_default());
         writer.join().expect("no panic");
-        let mut last = exchange.consumer().expect("nobody has it any more");
+        let mut last = exchange.claim_consumer().expect("the consumer was dropped");
         last.sweep();
-        received.extend(last.consume());
-        assert_eq!(acknowledge(&exchange, &received, 3), 0);
+        received.extend(last.consume_all());
+        assert_eq!(check_account(&exchange, &received, 3), 0);
     });
 }
 
-/// Of two that start at the same time, one is refused.
+/// Two flushers start at the same time, and one is refused.
 #[test]
-fn two_starts() {
-    explore("two_starts", None, 2, || {
-        let exchange = Exchange::new(4, 2, 1, nobody_sleeps);
+fn concurrent_starts_yield_one_consumer() {
+    explore("concurrent_starts_yield_one_consumer", None, 2, || {
+        let exchange = Exchange::new(4, 2, 1, no_wake);
         let other = exchange.clone();
-        let starter = thread::spawn(move || other.consumer());
-        let here = exchange.consumer();
-        let there = starter.join().expect("no panic");
-        assert!(here.is_some() ^ there.is_some());
+        let starter = thread::spawn(move || other.claim_consumer());
+        let first = exchange.claim_consumer();
+        let second = starter.join().expect("no panic");
+        assert!(first.is_some() ^ second.is_some());
     });
 }
 
-/// The owner's handle goes, then the last emitter's or the flusher's, whichever: what was
-/// emitted before the end is there, and all memory is given back once, by the last. Loom
-/// reports what is left.
+/// The owner's handle is dropped first, then the last of the producers' and the flusher's. The
+/// lines emitted before are intact, and the last drop frees all memory once. Loom reports
+/// leaks.
 #[test]
-fn the_last_handle_is_dropped() {
-    explore("the_last_handle_is_dropped", None, 200_000, || {
-        let exchange = Exchange::new(2, 2, 1, nobody_sleeps);
-        let writer = emitter(&exchange, 0, 2);
-        let mut flusher = exchange.consumer().expect("nobody has it");
+fn last_handle_frees_all_memory() {
+    explore("last_handle_frees_all_memory", None, 200_000, || {
+        let exchange = Exchange::new(2, 2, 1, no_wake);
+        let writer = producer(&exchange, 0, 2);
+        let mut flusher = exchange.claim_consumer().expect("no consumer exists");
         drop(exchange);
         flusher.sweep();
-        check(&flusher.consume());
+        check(&flusher.consume_all());
         drop(flusher);
         writer.join().expect("no panic");
     });
 }
 
-/// As before, but the flusher outlives all emitters: what they left is still there to be
-/// taken, after their last handle is gone.
+/// The flusher outlives all producers, and takes their lines after their last handle is
+/// dropped.
 #[test]
-fn the_flusher_outlives_all_handles() {
-    explore("the_flusher_outlives_all_handles", None, 70_000, || {
-        let exchange = Exchange::new(2, 2, 1, nobody_sleeps);
-        let mut flusher = exchange.consumer().expect("nobody has it");
-        let writer = emitter(&exchange, 0, 2);
+fn flusher_outlives_all_handles() {
+    explore("flusher_outlives_all_handles", None, 70_000, || {
+        let exchange = Exchange::new(2, 2, 1, no_wake);
+        let mut flusher = exchange.claim_consumer().expect("no consumer exists");
+        let writer = producer(&exchange, 0, 2);
         drop(exchange);
         flusher.sweep();
-        let mut received = flusher.consume();
+        let mut received = flusher.consume_all();
         writer.join().expect("no panic");
         flusher.sweep();
-        received.extend(flusher.consume());
+        received.extend(flusher.consume_all());
         assert_eq!(check(&received), 2);
     });
 }

@@ -1,19 +1,19 @@
-//! The ordered queue: what keeps its order across threads.
+//! Models of the ordered queue, which keeps the order of lines across threads.
 
 use freewheel::loom_api::Exchange;
-use freewheel_loom_tests::{Parker, Witness, acknowledge, check, emitter, explore, line};
+use freewheel_loom_tests::{Parker, Witness, check, check_account, explore, line, producer};
 use loom::sync::Arc;
 use loom::sync::atomic::AtomicBool;
 use loom::thread::{self, JoinHandle};
 use std::sync::atomic::Ordering::{Acquire, Release};
 
-/// BlockPool of four lines, and an ordered queue of four records, each of which rings.
+/// Creates an exchange with blocks of four lines, and an ordered queue of four records. Each rings.
 fn exchange() -> Exchange {
     Exchange::new(8, 2, 1, || ())
 }
 
-/// A thread that emits so many lines in order.
-fn ordered_emitter(exchange: &Exchange, thread: u8, lines: u8) -> JoinHandle<()> {
+/// Spawns a thread that emits `lines` lines through the ordered queue.
+fn ordered_producer(exchange: &Exchange, thread: u8, lines: u8) -> JoinHandle<()> {
     let exchange = exchange.clone();
     thread::spawn(move || (0..lines).for_each(|index| exchange.emit_ordered(&line(thread, index))))
 }
@@ -22,228 +22,229 @@ fn position(received: &[u8], line: [u8; 2]) -> Option<usize> {
     received.chunks(2).position(|pair| pair == line)
 }
 
-/// One thread sets a gauge and tells another, which sets it after that: they arrive in this order,
-/// whatever sweeps come between, and though each thread has lines of its own under way.
+/// One thread sets a gauge and signals another, which sets it after that. They arrive in this
+/// order, with sweeps in between, and with other lines of each thread in blocks.
 #[test]
-fn the_later_gauge_arrives_later() {
-    static TOLD: Witness = Witness::of("the second thread was told");
-    TOLD.explore("the_later_gauge_arrives_later", Some(3), 12_000, || {
-        let (exchange, told) = (exchange(), Arc::new(AtomicBool::new(false)));
-        let (first, tells) = (exchange.clone(), Arc::clone(&told));
+fn later_gauge_arrives_later() {
+    static SIGNALLED: Witness = Witness::new("the second thread got the signal");
+    SIGNALLED.explore("later_gauge_arrives_later", Some(3), 12_000, || {
+        let (exchange, signal) = (exchange(), Arc::new(AtomicBool::new(false)));
+        let (first, signals) = (exchange.clone(), Arc::clone(&signal));
         let first = thread::spawn(move || {
             first.emit(&line(0, 0));
             first.emit_ordered(&line(1, 0));
-            tells.store(true, Release);
+            signals.store(true, Release);
         });
         let second = exchange.clone();
         let second = thread::spawn(move || {
-            let is_told = told.load(Acquire);
-            if is_told {
+            let is_signalled = signal.load(Acquire);
+            if is_signalled {
                 second.emit_ordered(&line(2, 0));
             }
-            is_told
+            is_signalled
         });
-        let mut flusher = exchange.consumer().expect("nobody has it");
+        let mut flusher = exchange.claim_consumer().expect("no consumer exists");
         flusher.sweep();
-        let mut received = flusher.consume();
+        let mut received = flusher.consume_all();
         first.join().expect("no panic");
-        let is_told = second.join().expect("no panic");
+        let is_signalled = second.join().expect("no panic");
         flusher.sweep();
-        received.extend(flusher.consume());
-        TOLD.look(is_told);
-        assert_eq!(acknowledge(&exchange, &received, 2 + u64::from(is_told)), 0);
-        if is_told {
+        received.extend(flusher.consume_all());
+        SIGNALLED.observe(is_signalled);
+        assert_eq!(check_account(&exchange, &received, 2 + u64::from(is_signalled)), 0);
+        if is_signalled {
             let at = [line(1, 0), line(2, 0)].map(|line| position(&received, line));
             assert!(at[0] < at[1], "{received:?}");
         }
     });
 }
 
-/// A flush waits until as many records were drained as there were when it was called: among them
-/// is what was emitted before it.
+/// A flush waits until the drained records reach the number that was enqueued when it was
+/// called. They include every record emitted before it.
 #[test]
-fn a_flush_has_the_records_that_came_before_it() {
-    static ASKED: Witness = Witness::of("it was asked in time");
-    ASKED.explore("a_flush_has_the_records_that_came_before_it", Some(2), 12_000, || {
-        let (exchange, asked) = (exchange(), Arc::new(AtomicBool::new(false)));
-        let (emitting, asks) = (exchange.clone(), Arc::clone(&asked));
-        let asker = thread::spawn(move || {
+fn flush_covers_earlier_records() {
+    static REQUESTED: Witness = Witness::new("the flush was requested in time");
+    REQUESTED.explore("flush_covers_earlier_records", Some(2), 12_000, || {
+        let (exchange, requested) = (exchange(), Arc::new(AtomicBool::new(false)));
+        let (emitting, requests) = (exchange.clone(), Arc::clone(&requested));
+        let requester = thread::spawn(move || {
             emitting.emit_ordered(&line(0, 0));
-            asks.store(true, Release);
+            requests.store(true, Release);
             emitting.emit_ordered(&line(0, 1));
         });
-        let other = ordered_emitter(&exchange, 1, 1);
-        let mut flusher = exchange.consumer().expect("nobody has it");
+        let other = ordered_producer(&exchange, 1, 1);
+        let mut flusher = exchange.claim_consumer().expect("no consumer exists");
         flusher.sweep();
-        let mut received = flusher.consume();
-        if asked.load(Acquire) {
-            ASKED.look(true);
-            let (_, awaited) = flusher.gathered_and_enqueued();
+        let mut received = flusher.consume_all();
+        if requested.load(Acquire) {
+            REQUESTED.observe(true);
+            let (_, awaited) = flusher.drained_and_enqueued();
             flusher.sweep();
-            received.extend(flusher.consume());
-            assert!(flusher.gathered_and_enqueued().0 >= awaited);
+            received.extend(flusher.consume_all());
+            assert!(flusher.drained_and_enqueued().0 >= awaited);
             assert!(position(&received, line(0, 0)).is_some(), "{received:?}");
         }
-        asker.join().expect("no panic");
+        requester.join().expect("no panic");
         other.join().expect("no panic");
         flusher.sweep();
-        received.extend(flusher.consume());
-        assert_eq!(acknowledge(&exchange, &received, 3), 0);
+        received.extend(flusher.consume_all());
+        assert_eq!(check_account(&exchange, &received, 3), 0);
     });
 }
 
-/// An ordered line is counted before the flusher can have it.
+/// A record is counted before the flusher can take it.
 #[test]
-fn count_before_enqueuing() {
-    explore("count_before_enqueuing", Some(3), 1_200, || {
+fn records_are_counted_before_they_are_queued() {
+    explore("records_are_counted_before_they_are_queued", Some(3), 1_200, || {
         let exchange = exchange();
-        let writer = ordered_emitter(&exchange, 0, 2);
-        let mut flusher = exchange.consumer().expect("nobody has it");
+        let writer = ordered_producer(&exchange, 0, 2);
+        let mut flusher = exchange.claim_consumer().expect("no consumer exists");
         flusher.sweep();
-        let received = flusher.consume();
+        let received = flusher.consume_all();
         let (accepted, _) = exchange.accepted_and_dropped();
         assert!(check(&received) <= accepted, "received before it was counted");
         writer.join().expect("no panic");
     });
 }
 
-/// What finds neither room in the queue nor a block is dropped and counted once, and what is accepted
-/// arrives once, in its thread's order.
+/// A record that finds room neither in the queue nor in a block is dropped and counted once.
+/// Accepted records arrive once, in their thread's order.
 #[test]
-fn records_that_find_no_room_are_counted() {
-    static FULL: Witness = Witness::of("there was no room");
-    FULL.explore("records_that_find_no_room_are_counted", Some(2), 30_000, || {
-        // BlockPool of one line: two of those, a record that waits for one, and four slots.
+fn rejected_records_are_counted_once() {
+    static FULL: Witness = Witness::new("a record was rejected");
+    FULL.explore("rejected_records_are_counted_once", Some(2), 30_000, || {
+        // Blocks of one line: two blocks, a held record, and four slots.
         let exchange = Exchange::new(2, 1, 1, || ());
-        let mut flusher = exchange.consumer().expect("nobody has it");
-        ordered_emitter(&exchange, 0, 6).join().expect("no panic");
-        let writers = [1, 2].map(|thread| ordered_emitter(&exchange, thread, 1));
+        let mut flusher = exchange.claim_consumer().expect("no consumer exists");
+        ordered_producer(&exchange, 0, 6).join().expect("no panic");
+        let writers = [1, 2].map(|thread| ordered_producer(&exchange, thread, 1));
         flusher.sweep();
-        let mut received = flusher.consume();
+        let mut received = flusher.consume_all();
         writers.into_iter().for_each(|writer| writer.join().expect("no panic"));
-        while flusher.gathered_and_enqueued().0 < flusher.gathered_and_enqueued().1 {
+        while flusher.drained_and_enqueued().0 < flusher.drained_and_enqueued().1 {
             flusher.sweep();
-            received.extend(flusher.consume());
+            received.extend(flusher.consume_all());
         }
         flusher.sweep();
-        received.extend(flusher.consume());
-        FULL.look(acknowledge(&exchange, &received, 8) > 0);
+        received.extend(flusher.consume_all());
+        FULL.observe(check_account(&exchange, &received, 8) > 0);
     });
 }
 
-/// A thread that fills the queue moves what is in it into blocks, while no flusher does: nothing is dropped
-/// while these have room. Two do, and a flusher beside them: each thread's order is kept.
+/// A thread that fills the queue moves records into blocks while no flusher does, and nothing
+/// is dropped while blocks have room. With two such threads and a flusher, each thread's order
+/// is kept.
 #[test]
-fn threads_make_room_for_records() {
-    static BESIDE: Witness = Witness::of("it had room beside the others");
-    BESIDE.explore("threads_make_room_for_records", Some(2), 5_000, || {
+fn producers_make_room_for_records() {
+    static NONE_DROPPED: Witness = Witness::new("no record was dropped");
+    NONE_DROPPED.explore("producers_make_room_for_records", Some(2), 5_000, || {
         let exchange = exchange();
-        ordered_emitter(&exchange, 0, 6).join().expect("no panic");
+        ordered_producer(&exchange, 0, 6).join().expect("no panic");
         assert_eq!(exchange.accepted_and_dropped(), (6, 0));
-        let mut flusher = exchange.consumer().expect("nobody has it");
-        let writers = [1, 2].map(|thread| ordered_emitter(&exchange, thread, 1));
+        let mut flusher = exchange.claim_consumer().expect("no consumer exists");
+        let writers = [1, 2].map(|thread| ordered_producer(&exchange, thread, 1));
         flusher.sweep();
-        let mut received = flusher.consume();
+        let mut received = flusher.consume_all();
         writers.into_iter().for_each(|writer| writer.join().expect("no panic"));
         flusher.sweep();
-        received.extend(flusher.consume());
-        BESIDE.look(acknowledge(&exchange, &received, 8) == 0);
+        received.extend(flusher.consume_all());
+        NONE_DROPPED.observe(check_account(&exchange, &received, 8) == 0);
     });
 }
 
-/// Records that threads moved into several blocks arrive in the order in which they were emitted.
+/// Records that threads moved into several blocks arrive in the order in which they were
+/// emitted.
 #[test]
 fn full_blocks_of_records_keep_their_order() {
-    static SEVERAL: Witness = Witness::of("one sweep took several blocks");
+    static SEVERAL: Witness = Witness::new("one sweep took several blocks");
     SEVERAL.explore("full_blocks_of_records_keep_their_order", Some(3), 1_000, || {
-        // BlockPool of one line.
+        // Blocks of one line.
         let exchange = Exchange::new(2, 3, 1, || ());
-        let mut flusher = exchange.consumer().expect("nobody has it");
-        let writer = ordered_emitter(&exchange, 0, 4);
+        let mut flusher = exchange.claim_consumer().expect("no consumer exists");
+        let writer = ordered_producer(&exchange, 0, 4);
         flusher.sweep();
-        let mut received = flusher.consume();
+        let mut received = flusher.consume_all();
         writer.join().expect("no panic");
-        SEVERAL.look(received.is_empty());
+        SEVERAL.observe(received.is_empty());
         flusher.sweep();
-        received.extend(flusher.consume());
-        assert_eq!(acknowledge(&exchange, &received, 4), 0);
+        received.extend(flusher.consume_all());
+        assert_eq!(check_account(&exchange, &received, 4), 0);
     });
 }
 
-/// A dormant flusher hears of an ordered line too.
+/// A record wakes a dormant flusher.
 #[test]
-fn an_ordered_line_wakes_the_dormant() {
-    static DORMANT: Witness = Witness::of("it lay dormant");
-    DORMANT.explore("an_ordered_line_wakes_the_dormant", Some(3), 3_800, || {
-        let bed = Arc::new(Parker::default());
-        let waker = Arc::clone(&bed);
+fn record_wakes_a_dormant_flusher() {
+    static DORMANT: Witness = Witness::new("the flusher was dormant");
+    DORMANT.explore("record_wakes_a_dormant_flusher", Some(3), 3_800, || {
+        let parker = Arc::new(Parker::default());
+        let waker = Arc::clone(&parker);
         let exchange = Exchange::with_dormancy(8, 1, move || waker.wake());
-        let writer = ordered_emitter(&exchange, 0, 2);
-        let mut flusher = exchange.consumer().expect("nobody has it");
+        let writer = ordered_producer(&exchange, 0, 2);
+        let mut flusher = exchange.claim_consumer().expect("no consumer exists");
         let mut received = Vec::new();
         while received.len() < 4 {
             flusher.sweep();
-            received.extend(flusher.consume());
+            received.extend(flusher.consume_all());
             if received.len() < 4 && flusher.try_enter_dormant() {
-                bed.sleep();
-                DORMANT.look(true);
+                parker.park();
+                DORMANT.observe(true);
             }
         }
         writer.join().expect("no panic");
-        assert_eq!(acknowledge(&exchange, &received, 2), 0);
+        assert_eq!(check_account(&exchange, &received, 2), 0);
     });
 }
 
-/// Who moved a record did so before the flusher lay down: it is not in the queue any more, and keeps the
-/// flusher up nevertheless.
+/// A record that a thread has moved to a block prevents dormancy, though the queue is empty.
 #[test]
-fn a_moved_record_keeps_the_flusher_up() {
-    explore("a_moved_record_keeps_the_flusher_up", None, 1, || {
+fn moved_record_prevents_dormancy() {
+    explore("moved_record_prevents_dormancy", None, 1, || {
         let exchange = Exchange::with_dormancy(8, 1, || ());
-        let flusher = exchange.consumer().expect("nobody has it");
+        let flusher = exchange.claim_consumer().expect("no consumer exists");
         (0..2).for_each(|index| exchange.emit_ordered(&line(0, index)));
-        assert!(!flusher.try_enter_dormant(), "dormant beside what was moved");
+        assert!(!flusher.try_enter_dormant(), "dormant beside a moved record");
     });
 }
 
-/// A flusher that sleeps until it is woken, and can send nothing, gathers every record: no wake-up is lost,
-/// or loom would report a deadlock.
+/// A flusher that parks until it is woken, and cannot send, drains every record. Loom would
+/// report a lost wake-up as a deadlock.
 #[test]
-fn a_record_wakes_who_sleeps() {
-    explore("a_record_wakes_who_sleeps", Some(2), 7_000, || {
-        let bed = Arc::new(Parker::default());
-        let waker = Arc::clone(&bed);
+fn record_wakes_a_parked_flusher() {
+    explore("record_wakes_a_parked_flusher", Some(2), 7_000, || {
+        let parker = Arc::new(Parker::default());
+        let waker = Arc::clone(&parker);
         let exchange = Exchange::new(8, 2, 1, move || waker.wake());
-        let writers = [0, 1].map(|thread| ordered_emitter(&exchange, thread, 1));
-        let mut flusher = exchange.consumer().expect("nobody has it");
-        while flusher.gathered_and_enqueued().0 < 2 {
+        let writers = [0, 1].map(|thread| ordered_producer(&exchange, thread, 1));
+        let mut flusher = exchange.claim_consumer().expect("no consumer exists");
+        while flusher.drained_and_enqueued().0 < 2 {
             if flusher.prepare_park() {
-                bed.sleep();
+                parker.park();
             }
             flusher.drain_ordered();
         }
         writers.into_iter().for_each(|writer| writer.join().expect("no panic"));
-        assert_eq!(acknowledge(&exchange, &flusher.consume(), 2), 0);
+        assert_eq!(check_account(&exchange, &flusher.consume_all(), 2), 0);
     });
 }
 
-/// A flusher that stops leaves what it drained, and the block that it is in the midst of, to the
-/// next.
+/// A flusher that stops leaves its drained records, and the part-filled block of records, to
+/// the next consumer.
 #[test]
-fn what_was_gathered_is_left_to_the_next() {
-    explore("what_was_gathered_is_left_to_the_next", Some(2), 6_000, || {
+fn drained_records_outlive_a_stop() {
+    explore("drained_records_outlive_a_stop", Some(2), 6_000, || {
         let exchange = exchange();
-        let writer = ordered_emitter(&exchange, 0, 3);
-        let counting = emitter(&exchange, 1, 1);
-        let mut flusher = exchange.consumer().expect("nobody has it");
+        let writer = ordered_producer(&exchange, 0, 3);
+        let counting = producer(&exchange, 1, 1);
+        let mut flusher = exchange.claim_consumer().expect("no consumer exists");
         flusher.sweep();
-        let mut received = flusher.consume_some(2);
+        let mut received = flusher.consume_up_to(2);
         drop(flusher);
         writer.join().expect("no panic");
         counting.join().expect("no panic");
-        let mut flusher = exchange.consumer().expect("nobody has it any more");
+        let mut flusher = exchange.claim_consumer().expect("the consumer was dropped");
         flusher.sweep();
-        received.extend(flusher.consume());
-        assert_eq!(acknowledge(&exchange, &received, 4), 0);
+        received.extend(flusher.consume_all());
+        assert_eq!(check_account(&exchange, &received, 4), 0);
     });
 }

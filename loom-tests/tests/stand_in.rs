@@ -115,7 +115,7 @@ fn agrees_with_a_deque<Q: Queue>(capacity: usize, slots: usize, mut random: u64)
 }
 
 #[test]
-fn one_thread_finds_both_to_be_queues() {
+fn both_queues_agree_with_a_deque() {
     for (capacity, seed) in (1..=8).flat_map(|capacity| (0..200).map(move |seed| (capacity, seed)))
     {
         agrees_with_a_deque::<ArrayQueue<u8>>(capacity, capacity, seed);
@@ -307,7 +307,7 @@ fn outcomes_of_the_real_one(history: &'static History) -> BTreeSet<Outcome> {
 }
 
 #[test]
-fn more_threads_find_the_same_queue_in_both() {
+fn both_queues_have_the_same_outcomes() {
     for history in &HISTORIES {
         let explained = history.explained();
         let stand_in = outcomes_of_the_stand_in(history);
@@ -323,8 +323,8 @@ fn more_threads_find_the_same_queue_in_both() {
 /// Of two threads that each write, pop from an empty queue and then read what the other wrote,
 /// one sees the other: `pop` has a full fence there, and hides what orderings are missing.
 #[test]
-fn an_empty_pop_is_a_full_fence_in_both() {
-    explore("an_empty_pop_is_a_full_fence_in_both", None, 10, || {
+fn empty_pop_is_a_full_fence_in_both_queues() {
+    explore("empty_pop_is_a_full_fence_in_both_queues", None, 10, || {
         let queue = loom::sync::Arc::new(StandIn::<u8>::new(2));
         let flags =
             loom::sync::Arc::new([(); 2].map(|()| loom::sync::atomic::AtomicBool::new(false)));

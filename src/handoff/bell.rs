@@ -1,28 +1,28 @@
-//! The bell: how a thread that seals a block wakes the flusher, at most once a cycle.
+//! Bell: lets a thread that seals a block wake the flusher, at most once per sleep.
 //!
 //! ```text
-//!              ring                      ring: wakes
-//!   QUIET ------------> RUNG <------------------------ PARKED
-//!   ^ ^ |    answer      |                              |  ^
-//!   | +-|----------------+                              |  |
-//!   |   |    answer, where it woke by itself: a tick    |  |
-//!   +---|-----------------------------------------------+  |
-//!       |    prepare_park                                   |
-//!       +--------------------------------------------------+
+//!              ring                     ring: wakes
+//!   QUIET ------------> RUNG <----------------------- PARKED
+//!   ^ ^ |    clear       |                             |  ^
+//!   | +-|----------------+                             |  |
+//!   |   |    clear, where the flusher's tick woke it   |  |
+//!   +---|----------------------------------------------+  |
+//!       |    prepare_park                                 |
+//!       +-------------------------------------------------+
 //! ```
 //!
-//! Both sides only read-modify-write the one state, so that one of them is first: either
-//! the flusher finds RUNG and stays awake, or the ringer finds PARKED and wakes it. A fence
-//! would do as well, but not every tool that checks this crate understands fences.
+//! Both sides change the one state by read-modify-writes alone, so one of them comes first. Either
+//! the flusher finds RUNG and stays awake, or the ringing thread finds PARKED and wakes it. A fence
+//! would work too, but not every tool that checks this crate understands fences.
 
 use crate::sync::{AtomicU8, Wake};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-/// The flusher is at work, and nobody has rung since it last looked.
+/// The flusher is awake, and no thread has rung since it last cleared the bell.
 const QUIET: u8 = 0;
-/// Somebody rang: there is something to sweep.
+/// A thread has rung: there is work for the flusher.
 const RUNG: u8 = 1;
-/// The flusher sleeps; the next ring must wake it.
+/// The flusher is parked, and the next ring must wake it.
 const PARKED: u8 = 2;
 
 pub(crate) struct Bell {
@@ -31,36 +31,36 @@ pub(crate) struct Bell {
 }
 
 impl Bell {
-    /// `wake` ends the flusher's sleep, or its next one if it has not begun.
+    /// Creates a quiet bell. `wake` unparks the flusher, or makes its next park return at once.
     pub(crate) fn new(wake: Wake) -> Self {
         Self { state: AtomicU8::new(QUIET), wake }
     }
 
-    /// Called after something was made ready for the flusher.
+    /// Announces work to the flusher, and wakes it if it is parked.
     pub(crate) fn ring(&self) {
         // ORDERING: Release, pairs with the Acquire in `clear` (or the failing exchange in
-        // `prepare_park` that leads there): who answers sees what was made ready.
-        // Model: ring_and_answer.
+        // `prepare_park` that leads there): a flusher that clears the ring sees the announced work.
+        // Model: ring_and_clear.
         if self.state.swap(RUNG, Release) == PARKED {
             (self.wake)();
         }
     }
 
-    /// Ends the flusher's sleep, whatever was rung.
+    /// Wakes the flusher in any state of the bell.
     pub(crate) fn wake(&self) {
         (self.wake)();
     }
 
-    /// Called by the flusher before it looks for what is ready.
+    /// Clears the bell. The flusher calls this before it looks for work.
     pub(crate) fn clear(&self) {
-        // ORDERING: Acquire, pairs with the Release in `ring`. Model: ring_and_answer.
+        // ORDERING: Acquire, pairs with the Release in `ring`. Model: ring_and_clear.
         self.state.swap(QUIET, Acquire);
     }
 
-    /// Whether the flusher may sleep: not if somebody rang since it last answered.
+    /// Returns true if the flusher may park: no thread has rung since the bell was cleared.
     pub(crate) fn prepare_park(&self) -> bool {
-        // ORDERING: Relaxed. Nothing is handed over here: what the ringer made ready is
-        // taken after `clear`.
+        // ORDERING: Relaxed. Nothing is handed over here: the flusher takes the announced work
+        // after `clear`.
         match self.state.compare_exchange(QUIET, PARKED, Relaxed, Relaxed) {
             Ok(_) | Err(PARKED) => true,
             Err(_) => false,

@@ -1,286 +1,229 @@
-//! The consumer: the flusher's end of the exchange.
+//! Consumer: the flusher's end of the exchange.
 //!
-//! A sweep takes what the threads have published; what was taken lies in order as one
-//! run of bytes, whole lines, until it is settled from the front. A block goes back to
-//! the threads when its last byte was, and not before: nothing is copied, and what could not
-//! be sent, or did not arrive, is still there.
+//! A sweep takes the lines that threads have published. They form one run of bytes, whole lines in
+//! order, which is released from the front. A block goes back to the threads once its last byte is
+//! released. So nothing is copied, and bytes that were not sent, or did not arrive, are still there.
 
-use super::block::{BlockView, BlockWriter, ReadPermit, SealedBlock};
+use super::consumer_state::ConsumerState;
 use super::exchange::Exchange;
 use super::record::Record;
-use super::send_window::SendWindow;
-use crate::sync::{AccessTracker, Arc, ArrayQueue, forbid_reentry};
+use crate::sync::{Arc, forbid_reentry};
 use bytes::Buf;
 use std::io::IoSlice;
 
-/// What the flusher keeps between runs: stop parks it, start takes it up again.
-pub(crate) struct ConsumerState {
-    reader: ReadPermit,
-    taken: SendWindow,
-    /// Reused by each sweep.
-    notes: Vec<(BlockView, usize)>,
-    /// How many records of the ordered queue were taken, since the beginning.
-    drained: u64,
-    /// Of the state itself: one flusher at a time has it, ordered by its mutex.
-    watch: AccessTracker,
-}
-
-impl ConsumerState {
-    pub(super) fn new(reader: ReadPermit) -> Self {
-        Self {
-            reader,
-            taken: SendWindow::default(),
-            notes: Vec::new(),
-            drained: 0,
-            watch: AccessTracker::new(1),
-        }
-    }
-
-    /// Takes the records that are in the ordered queue by now, as far as there are blocks for them.
-    fn take_records(&mut self, exchange: &Exchange) {
-        exchange.ordered.move_all(exchange, |moved| {
-            while let Some(full) = moved.next_full() {
-                self.take_sealed(full);
-            }
-            if let Some(open) = moved.open().map(BlockWriter::view) {
-                self.take(open, open.published(), None);
-            }
-            self.drained = moved.count();
-        });
-    }
-
-    fn take_sealed(&mut self, sealed: SealedBlock) {
-        let view = sealed.view();
-        self.take(view, view.published(), Some(sealed));
-    }
-
-    fn take(&mut self, view: BlockView, to: usize, last: Option<SealedBlock>) {
-        let from = view.take_up_to(&mut self.reader, to);
-        if from < to || last.is_some() {
-            self.taken.push(view, from, to, last);
-        }
-    }
-
-    /// Gives back the blocks of which nothing is left, of these chunks and of the first ones.
-    fn recycle_spent(&mut self, exchange: &Exchange, from: usize) {
-        self.taken.recycle_spent(from, &mut self.reader, return_to_producers(&exchange.free));
-        self.taken.release(&mut self.reader, return_to_producers(&exchange.free));
-    }
-}
-
-/// Gives empty blocks back to the threads.
-fn return_to_producers(free: &ArrayQueue<BlockWriter>) -> impl FnMut(BlockWriter) {
-    |pen| {
-        let pushed = free.push(pen);
-        assert!(pushed.is_ok(), "the queue has a slot for every block");
-    }
-}
-
-/// So many chunks may be on their way. Only an index that long costs memory beyond the
-/// blocks: of a link that takes a little at a time and confirms nothing.
+/// Maximum number of chunks in the send window.
+///
+/// The index of chunks is the only memory beyond the blocks. It grows with a link that takes a few bytes
+/// at a time and acknowledges none.
 const MAX_CHUNKS: usize = 1 << 14;
 
 pub(crate) struct Consumer {
     exchange: Arc<Exchange>,
-    /// SendWindow only when the consumer is dropped.
+    /// `None` only while the consumer is dropped.
     state: Option<ConsumerState>,
 }
 
 impl Consumer {
-    pub(super) fn new(exchange: Arc<Exchange>, state: ConsumerState) -> Self {
-        Self { exchange, state: Some(state) }
+    /// Claims the flusher's end, or returns `None` while another consumer exists.
+    pub(crate) fn claim(exchange: &Arc<Exchange>) -> Option<Self> {
+        let state = exchange.state.lock().unwrap_or_else(|poison| poison.into_inner()).take()?;
+        Some(Self { exchange: Arc::clone(exchange), state: Some(state) })
     }
 
     fn state(&self) -> &ConsumerState {
-        let state = self.state.as_ref().expect("taken only on drop");
-        state.watch.reads(0, 1);
+        let state = self.state.as_ref().expect("the state is taken only on drop");
+        state.tracker.track_read(0, 1);
         state
     }
 
     fn parts(&mut self) -> (&Exchange, &mut ConsumerState) {
-        let state = self.state.as_mut().expect("taken only on drop");
-        state.watch.writes(0, 1);
+        let state = self.state.as_mut().expect("the state is taken only on drop");
+        state.tracker.track_write(0, 1);
         (&self.exchange, state)
     }
 
-    /// Whether the flusher may sleep until it is woken: not if a thread asked for it since
-    /// the last sweep.
+    /// Returns true if the flusher may park: no thread has rung since the last sweep.
     pub(crate) fn prepare_park(&self) -> bool {
         self.exchange.bell.prepare_park()
     }
 
-    /// Hears the bell: what it was rung for is to be looked for after that.
+    /// Clears the bell. Call it before looking for the work that the bell was rung for.
     pub(crate) fn clear_bell(&self) {
         self.exchange.bell.clear();
     }
 
-    /// Whether the flusher may sleep without a clock: then the first line from now on wakes it. Not if
-    /// there are lines to sweep, or where the callers' side cannot be had for nothing.
+    /// Returns true if the flusher may park without a timer: the next line then wakes it.
+    ///
+    /// Returns false if there are lines to sweep, or if the platform has no free barrier for producers.
     pub(crate) fn try_enter_dormant(&self) -> bool {
         let exchange = &*self.exchange;
-        if !exchange.dormancy.begin() {
+        if !exchange.dormancy.try_enter() {
             return false;
         }
-        // What is published and not seen here is of a caller that sees the dormancy. Of a full block
-        // the next line in its thread's window tells, unless that one was refused.
-        let mut shown = exchange.producers.iter().filter_map(|producer| producer.window.look());
-        let stays = !shown.any(|view| view.has_untaken())
+        // A line that is published and not seen here belongs to a producer that sees the dormancy.
+        // The queue of sealed blocks needs a check too: if the line that a block was rotated for was
+        // then rejected, the thread's current block is empty.
+        let mut current = exchange.producers.iter().filter_map(|producer| producer.current.get());
+        let is_idle = !current.any(|view| view.has_unswept())
             && exchange.sealed.is_empty()
             && exchange.ordered.is_empty();
-        if !stays {
-            exchange.dormancy.end();
+        if !is_idle {
+            exchange.dormancy.leave();
         }
-        stays
+        is_idle
     }
 
-    /// Takes all lines published by now. Lines of one thread keep their order: part-filled
-    /// blocks are noted before the queue is drained, and sent after what was in it. A thread
-    /// that turned to a new block in between has its noted one in the queue; its newer lines
-    /// wait for the next sweep.
+    /// Takes all lines published so far. Lines of one thread keep their order.
+    ///
+    /// The sweep notes the lengths of part-filled blocks, then drains the queue of full blocks, then takes
+    /// the noted ones. If a thread rotates in between, its noted block is in the queue, and its newer
+    /// lines wait for the next sweep.
     pub(crate) fn sweep(&mut self) {
-        let _kept_out = forbid_reentry();
+        let _no_reentry = forbid_reentry();
         let (exchange, state) = self.parts();
         exchange.bell.clear();
-        let before = state.taken.chunks();
+        let chunks_before = state.window.chunks();
         for producer in exchange.producers.iter() {
-            if let Some(view) = producer.window.look() {
-                state.notes.push((view, view.published()));
+            if let Some(view) = producer.current.get() {
+                state.snapshots.push((view, view.published()));
             }
         }
         while let Some(sealed) = exchange.sealed.pop() {
             state.take_sealed(sealed);
         }
-        while let Some((view, to)) = state.notes.pop() {
+        while let Some((view, to)) = state.snapshots.pop() {
             state.take(view, to, None);
         }
-        state.take_records(exchange);
-        // Only now: a note may be of a block that was full by then.
-        state.recycle_spent(exchange, before);
+        state.take_records(&exchange.ordered, &exchange.supply);
+        // Last: a noted block may be full by now.
+        state.recycle_spent(&exchange.supply, chunks_before);
     }
 
-    /// Makes room in the ordered queue, and leaves all else where it is: for a flusher that cannot
-    /// send now.
+    /// Takes the records of the ordered queue alone, so that it has room again. A flusher that cannot
+    /// send calls this.
     pub(crate) fn drain_ordered(&mut self) {
-        let _kept_out = forbid_reentry();
+        let _no_reentry = forbid_reentry();
         let (exchange, state) = self.parts();
-        if state.taken.chunks() < MAX_CHUNKS {
-            let before = state.taken.chunks();
-            state.take_records(exchange);
-            state.recycle_spent(exchange, before);
+        if state.window.chunks() < MAX_CHUNKS {
+            let chunks_before = state.window.chunks();
+            state.take_records(&exchange.ordered, &exchange.supply);
+            state.recycle_spent(&exchange.supply, chunks_before);
         }
     }
 
-    /// How many records were taken since the beginning, whoever did it.
+    /// Returns the number of records taken since the beginning, by all consumers.
     pub(crate) fn drained_records(&self) -> u64 {
-        self.state().drained
+        self.state().drained_records
     }
 
-    /// How many will have been, once all that are in the ordered queue by now are.
+    /// Returns the value that [`drained_records`](Self::drained_records) has once all records queued so
+    /// far are taken.
     pub(crate) fn enqueued_records(&self) -> u64 {
         self.exchange.ordered.count()
     }
 
-    /// Whether a sweep is worth it: all that was swept before is sent.
+    /// Returns true if a sweep is due: all swept bytes are sent, and the send window has room.
     pub(crate) fn is_ready_to_sweep(&self) -> bool {
-        self.state().taken.unsent() == 0 && self.state().taken.chunks() < MAX_CHUNKS
+        self.state().window.unsent() == 0 && self.state().window.chunks() < MAX_CHUNKS
     }
 
-    /// How many bytes wait to be sent: what was swept, and the full blocks and records that were
-    /// not.
+    /// Returns the number of bytes to be sent: unsent ones, full blocks and queued records.
     pub(crate) fn backlog(&self) -> usize {
-        let sealed = self.exchange.sealed.len() * self.exchange.blocks.block_size();
+        let sealed = self.exchange.sealed.len() * self.exchange.supply.block_size();
         let records = self.exchange.ordered.len() * Record::SLOT;
-        self.state().taken.unsent() + sealed + records
+        self.state().window.unsent() + sealed + records
     }
 
-    /// What is unsent, run by run. Each holds whole lines; but the first, where the link has
-    /// taken a part of one.
+    /// Returns the unsent bytes, run by run. Each run holds whole lines, except the first if the link has
+    /// taken a part of a line.
     pub(crate) fn runs(&self) -> impl Iterator<Item = &[u8]> + Clone {
-        self.state().taken.unsent_runs(&self.state().reader)
+        self.state().window.unsent_runs(&self.state().permit)
     }
 
-    /// Bytes that the link was given, and that are not settled.
+    /// Returns the number of bytes in flight: sent, and not acknowledged.
     pub(crate) fn in_flight(&self) -> usize {
-        self.state().taken.in_flight()
+        self.state().window.in_flight()
     }
 
-    /// These bytes, run by run. They begin with a whole line.
+    /// Returns the bytes in flight, run by run. They begin with a whole line.
     pub(crate) fn in_flight_runs(&self) -> impl Iterator<Item = &[u8]> {
-        self.state().taken.in_flight_runs(&self.state().reader)
+        self.state().window.in_flight_runs(&self.state().permit)
     }
 
-    /// Lets go of the first `count` bytes in flight: whole lines, which arrived or are given
-    /// up and accounted for.
+    /// Releases the first `count` bytes in flight: whole lines, which have arrived, or are counted as lost.
     pub(crate) fn acknowledge(&mut self, count: usize) {
-        let _kept_out = forbid_reentry();
-        let (exchange, ConsumerState { reader, taken, .. }) = self.parts();
-        taken.acknowledge(count, reader, return_to_producers(&exchange.free));
+        let _no_reentry = forbid_reentry();
+        let (exchange, ConsumerState { permit, window, .. }) = self.parts();
+        window.acknowledge(count, permit, exchange.supply.returner());
     }
 
-    /// Lets go of the first `count` unsent bytes, while nothing is in flight.
+    /// Releases the first `count` unsent bytes, while nothing is in flight.
     pub(crate) fn discard(&mut self, count: usize) {
         self.advance(count);
         self.acknowledge(count);
     }
 
-    /// Makes what is in flight unsent again, for the next link.
+    /// Makes the bytes in flight unsent again, for the next link.
     pub(crate) fn requeue(&mut self) {
-        self.parts().1.taken.requeue();
+        self.parts().1.window.requeue();
     }
 
-    /// Sets the first `count` unsent bytes quarantined, behind those that are: whole lines, while nothing is in
-    /// flight. They keep their place, and are passed over.
+    /// Quarantines the first `count` unsent bytes, whole lines, while nothing is in flight.
+    ///
+    /// Quarantined bytes keep their place, and are skipped.
     pub(crate) fn quarantine(&mut self, count: usize) {
-        self.parts().1.taken.quarantine(count);
+        self.parts().1.window.quarantine(count);
     }
 
-    /// How many bytes lie quarantined.
+    /// Returns the number of quarantined bytes.
     pub(crate) fn quarantined(&self) -> usize {
-        self.state().taken.quarantined()
+        self.state().window.quarantined()
     }
 
-    /// Makes what lies quarantined unsent again, and what is in flight with it.
+    /// Makes quarantined bytes unsent again, and bytes in flight with them.
     pub(crate) fn end_quarantine(&mut self) {
-        self.parts().1.taken.end_quarantine();
+        self.parts().1.window.end_quarantine();
     }
 
-    /// Lets go of what lies quarantined, if anything does. `count` sees it first, run by run.
-    pub(crate) fn discard_quarantined(&mut self, count: impl FnOnce(&[&[u8]])) {
-        let _kept_out = forbid_reentry();
-        let (exchange, ConsumerState { reader, taken, .. }) = self.parts();
-        count(&taken.quarantined_runs(reader).collect::<Vec<_>>());
-        taken.discard_quarantined(reader, return_to_producers(&exchange.free));
+    /// Releases the quarantined bytes. `count_lost` sees them first, run by run.
+    pub(crate) fn discard_quarantined(&mut self, count_lost: impl FnOnce(&[&[u8]])) {
+        let _no_reentry = forbid_reentry();
+        let (exchange, ConsumerState { permit, window, .. }) = self.parts();
+        count_lost(&window.quarantined_runs(permit).collect::<Vec<_>>());
+        window.discard_quarantined(permit, exchange.supply.returner());
     }
 
-    /// How many full blocks were swept and are not consumed.
+    /// Returns the number of full blocks that were swept and not given back.
     pub(crate) fn blocks(&self) -> usize {
-        self.state().taken.blocks()
+        self.state().window.blocks()
     }
 
-    /// Gives up the oldest unsent lines, as many as lie together, for newer ones to have their
-    /// block; but for the first `begun` bytes, which the link is committed to. `count` sees them
-    /// before. False if there are none.
-    pub(crate) fn evict(&mut self, begun: usize, count: impl FnOnce(&[u8])) -> bool {
-        let _kept_out = forbid_reentry();
-        let (exchange, ConsumerState { reader, taken, .. }) = self.parts();
-        taken.evict(begun, reader, count, return_to_producers(&exchange.free))
+    /// Evicts the oldest contiguous unsent lines, so that newer ones can have their block.
+    ///
+    /// The first `committed` unsent bytes stay, since the link has begun with them. `count_lost` sees the
+    /// evicted bytes first. Returns false if there are none.
+    pub(crate) fn evict(&mut self, committed: usize, count_lost: impl FnOnce(&[u8])) -> bool {
+        let _no_reentry = forbid_reentry();
+        let (exchange, ConsumerState { permit, window, .. }) = self.parts();
+        window.evict(committed, permit, count_lost, exchange.supply.returner())
     }
 
-    /// Bytes settled or evicted since the beginning, whoever collected them.
+    /// Returns the number of bytes released since the beginning, by all consumers: acknowledged,
+    /// discarded or evicted.
     pub(crate) fn consumed(&self) -> u64 {
-        self.state().taken.consumed()
+        self.state().window.consumed()
     }
 
-    /// Bytes taken since the beginning: consumed, in flight or unsent.
+    /// Returns the number of bytes swept since the beginning: consumed, in flight or unsent.
     pub(crate) fn swept(&self) -> u64 {
-        self.state().taken.swept()
+        self.state().window.swept()
     }
 }
 
-/// What is unsent; to advance is to give it to the link.
+/// The unsent bytes. `advance` marks bytes as sent: they are in flight from then on.
 impl Buf for Consumer {
     fn remaining(&self) -> usize {
-        self.state().taken.unsent()
+        self.state().window.unsent()
     }
 
     fn chunk(&self) -> &[u8] {
@@ -292,16 +235,16 @@ impl Buf for Consumer {
     }
 
     fn advance(&mut self, count: usize) {
-        self.parts().1.taken.mark_sent(count);
+        self.parts().1.window.mark_sent(count);
     }
 }
 
 impl Drop for Consumer {
     fn drop(&mut self) {
-        self.exchange.dormancy.end();
-        // The next one has a link of its own.
+        self.exchange.dormancy.leave();
+        // The next consumer has another link, for which nothing is in flight or quarantined.
         self.end_quarantine();
-        let mut place = self.exchange.state.lock().unwrap_or_else(|poison| poison.into_inner());
-        *place = self.state.take();
+        let mut slot = self.exchange.state.lock().unwrap_or_else(|poison| poison.into_inner());
+        *slot = self.state.take();
     }
 }

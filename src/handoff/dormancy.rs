@@ -1,22 +1,22 @@
-//! Dormancy: how the flusher comes to sleep without a clock while nothing is emitted, and how the
-//! first line after that wakes it.
+//! Dormancy: lets the flusher sleep without a timer while no line is emitted. The next line wakes it.
 //!
 //! ```text
-//!                    lie down: nothing new
-//!            +---------------------------------+
-//!            |                                 v
-//!         TICKING                           DORMANT
-//!            ^                                 |
-//!            +---------------------------------+
-//!                 wake_dormant: the first to publish
+//!               try_enter: nothing new
+//!           +---------------------------------+
+//!           |                                 v
+//!        TICKING                           DORMANT
+//!           ^                                 |
+//!           +---------------------------------+
+//!               leave: the first line after
 //! ```
 //!
-//! Each side writes, and then reads what the other writes: a caller publishes its line and looks
-//! whether the flusher is dormant; the flusher says that it is, and looks for lines. One of the
-//! two must see the other, which takes a full fence on both sides. The callers' would cost as much as
-//! a whole line. So the flusher makes them pass it, by a system call of its own, before it looks;
-//! what is left on the callers' side is a plain load, of a cache line that nobody writes
-//! while lines flow.
+//! Each side writes, and then reads what the other side writes. A producer thread publishes its line,
+//! and then checks whether the flusher is dormant. The flusher says that it is dormant, and then looks
+//! for lines. One of the two must see the other, which takes a full fence on both sides.
+//!
+//! A fence on the producers' side would cost as much as a whole line. So the flusher makes all threads
+//! pass one, by a system call, before it looks for lines. A producer's share is a plain load, of a cache
+//! line that is not written while lines flow.
 
 use crate::sync::{AtomicBool, Barrier};
 use crossbeam_utils::CachePadded;
@@ -32,31 +32,33 @@ impl Dormancy {
         Self { is_dormant: CachePadded::new(AtomicBool::new(false)), barrier }
     }
 
-    /// Called by the flusher before it looks for lines for the last time. False where it may not:
-    /// callers might not see it.
-    pub(super) fn begin(&self) -> bool {
-        // ORDERING: Relaxed. The barrier orders it before the look for lines, and after it in the
-        // callers' eyes. Model: the_first_line_wakes_the_dormant.
+    /// Marks the flusher as dormant, before it looks for lines for the last time.
+    ///
+    /// Returns false if the platform has no barrier: producers might not see the mark.
+    pub(super) fn try_enter(&self) -> bool {
+        // ORDERING: Relaxed. The barrier orders it before the flusher's last look for lines.
+        // Model: first_line_wakes_a_dormant_flusher.
         self.is_dormant.store(true, Relaxed);
-        let begun = self.barrier.heavy();
-        if !begun {
-            self.end();
+        let entered = self.barrier.heavy();
+        if !entered {
+            self.leave();
         }
-        begun
+        entered
     }
 
-    /// Called after a line was published, or dropped: whether the flusher may have to be roused.
+    /// Returns true if the flusher may be dormant. Producers call this after they publish a line, or
+    /// drop one.
     #[inline(always)]
     pub(super) fn is_dormant(&self) -> bool {
         self.barrier.light();
-        // ORDERING: Relaxed. The barrier orders it after the line's publishing.
-        // Model: the_first_line_wakes_the_dormant.
+        // ORDERING: Relaxed. The barrier orders it after the line's publication.
+        // Model: first_line_wakes_a_dormant_flusher.
         self.is_dormant.load(Relaxed)
     }
 
-    /// Whether this ended it: then the flusher is to be woken by whoever calls, and by nobody else.
-    pub(super) fn end(&self) -> bool {
-        // ORDERING: Relaxed. A read-modify-write is true once; nothing is handed over here.
+    /// Ends the dormancy. Returns true for the one caller that ended it, which must wake the flusher.
+    pub(super) fn leave(&self) -> bool {
+        // ORDERING: Relaxed. The read-modify-write returns true once; nothing is handed over here.
         self.is_dormant.swap(false, Relaxed)
     }
 }

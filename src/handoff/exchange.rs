@@ -1,79 +1,49 @@
-//! The exchange: where emitting threads and the flusher meet.
+//! Exchange: the meeting point of producer threads and the flusher.
 
 use super::bell::Bell;
-use super::block::{BlockPool, BlockWriter, MARGIN, SealedBlock};
-use super::consumer::{Consumer, ConsumerState};
+use super::block::{MARGIN, SealedBlock};
+use super::block_supply::BlockSupply;
+use super::consumer_state::ConsumerState;
 use super::dormancy::Dormancy;
+use super::encode_line::{EncodeLine, WriteOutcome};
 use super::ordered::OrderedQueue;
-use super::producer::{Producer, SingleWriterTally, Tally};
+use super::producer::Producer;
 use super::record::Record;
+use super::tally::{SingleWriterTally, Tally};
 use super::thread_slots::ThreadSlots;
-use crate::sync::{Arc, ArrayQueue, AtomicU64, Barrier, GuardError, Mutex, ThreadGuard, Wake};
+use crate::sync::{ArrayQueue, AtomicU64, Barrier, GuardError, Mutex, ThreadGuard, Wake};
 use crossbeam_utils::CachePadded;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// A line, or lines that belong together, yet to be written. No code of the caller's may run
-/// in here: the thread's block is open.
-pub(crate) trait EncodeLine {
-    /// How many lines it is.
-    fn lines(&self) -> u64;
-
-    /// Writes a clean line that has room, and says how long it is. For everything else it says
-    /// 0, and [`write`](Self::write) is to be asked.
-    ///
-    /// The room is [`MARGIN`](super::MARGIN) bytes larger than what the line may take: those may
-    /// be written to, and mean nothing.
-    fn write_fast(&self, room: &mut [u8]) -> usize;
-
-    /// Writes itself to the front of such a room, whole or not at all.
-    fn write(&self, room: &mut [u8]) -> WriteOutcome;
-}
-
-/// What became of a line that was to be written into the rest of a block.
-pub(crate) enum WriteOutcome {
-    /// It is there, so many bytes of it.
-    Line { bytes: usize, altered: bool },
-    /// It needs so many bytes.
-    NoRoom(usize),
-    /// It cannot be a line.
-    Invalid,
-    /// It cannot be one in the server's dialect.
-    Unsupported,
-}
-
 pub(crate) struct Exchange {
-    /// What each thread has emitted, and its block.
+    /// Counts and current block of each thread.
     pub(super) producers: ThreadSlots<CachePadded<Producer>>,
-    pub(super) blocks: BlockPool,
-    /// Empty blocks, from the flusher back to the threads.
-    pub(super) free: ArrayQueue<BlockWriter>,
+    /// Empty blocks.
+    pub(super) supply: BlockSupply,
     /// Full blocks, from the threads to the flusher.
-    pub(crate) sealed: ArrayQueue<SealedBlock>,
-    /// What has to keep its order across threads, from the threads to the flusher.
+    pub(super) sealed: ArrayQueue<SealedBlock>,
+    /// Lines that keep their order across threads.
     pub(super) ordered: OrderedQueue,
     pub(super) bell: Bell,
     pub(super) dormancy: Dormancy,
-    /// How many sealed blocks are worth waking the flusher for; fewer wait for its tick.
+    /// Number of sealed blocks that is worth waking the flusher for. Fewer wait for its tick.
     ring_at: usize,
-    /// The flusher's side, while no flusher has it.
+    /// State of the flusher's side, while no consumer exists.
     pub(super) state: Mutex<Option<ConsumerState>>,
-    uncounted: UncountedThreads,
-    /// No line is longer: by default as a block.
+    unregistered: UnregisteredCounts,
+    /// Maximum length of a line in bytes. The default is the block size.
     max_line: usize,
 }
 
-/// Lines of calls that had no turn.
+/// Lines of calls that got no guard of their thread.
 #[derive(Default)]
-struct UncountedThreads {
-    /// Of threads too far into their end.
-    ending: AtomicU64,
-    /// Of calls within a call.
+struct UnregisteredCounts {
+    thread_exit: AtomicU64,
     reentrant: AtomicU64,
-    /// Of more threads than there are places.
-    crowded: AtomicU64,
+    too_many_threads: AtomicU64,
 }
 
-/// What all threads handed over: accepted or dropped, by reason.
+/// Lines of all producers: accepted, or dropped by reason.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct ProducerCounts {
     pub(crate) accepted: Tally,
@@ -86,79 +56,66 @@ pub(crate) struct ProducerCounts {
     pub(crate) altered: u64,
 }
 
-/// By which channel a line travels.
+/// The way of a line to the flusher.
 #[derive(Clone, Copy, PartialEq)]
 enum Channel {
-    /// In its thread's block, in the order of that thread.
+    /// The thread's block. Lines keep the order of that thread.
     Block,
-    /// In the ordered queue.
+    /// The ordered queue. Lines keep their order across threads.
     OrderedQueue,
 }
 
-/// As long as a line in the ordered queue can be, and the margin behind it.
-const DRAFT: usize = Record::SHORT + MARGIN;
+/// Size of the buffer for a short record: the maximum length, and the margin.
+const RECORD_BUFFER: usize = Record::MAX_SHORT + MARGIN;
 
 impl Exchange {
-    /// BlockPool of `block_size` bytes: `blocks` of them for all threads together, and one
-    /// more for each thread, so that many idle threads cannot starve a busy one. The ordered queue takes a
-    /// quarter of the memory of those blocks besides.
+    /// Creates an exchange of `blocks` blocks of `block_size` bytes.
     ///
-    /// `wake` is called to end the flusher's sleep: at most once for each time that it falls asleep,
-    /// and once more where it lies dormant, since bell and dormancy know nothing of one another. A
-    /// line that turns over its block may do both.
+    /// Each thread has one more block, so that many idle threads cannot starve a busy one. The ordered
+    /// queue takes an additional quarter of the memory of `blocks`.
+    ///
+    /// `wake` unparks the flusher. It is called at most once for each park, and once more if the
+    /// flusher is dormant: bell and dormancy are independent, and a line that rotates its block may
+    /// trigger both.
     pub(crate) fn new(block_size: usize, blocks: usize, ring_at: usize, wake: Wake) -> Self {
         let records = blocks * block_size / 4 / Record::SLOT;
-        // Every thread always holds one block, so at most `blocks` are in either queue.
-        let (free, sealed) = (ArrayQueue::new(blocks), ArrayQueue::new(blocks));
-        let (blocks, reader) = BlockPool::new(block_size, blocks);
+        let (supply, permit) = BlockSupply::new(block_size, blocks);
         Self {
             producers: ThreadSlots::new(),
-            blocks,
-            free,
-            sealed,
+            supply,
+            // Every thread always holds one block, so at most `blocks` blocks are sealed.
+            sealed: ArrayQueue::new(blocks),
             ordered: OrderedQueue::new(records),
             bell: Bell::new(wake),
             dormancy: Dormancy::new(Barrier::new()),
             ring_at,
-            state: Mutex::new(Some(ConsumerState::new(reader))),
-            uncounted: UncountedThreads::default(),
+            state: Mutex::new(Some(ConsumerState::new(permit))),
+            unregistered: UnregisteredCounts::default(),
             max_line: block_size,
         }
     }
 
-    /// With a limit to the length of a line, which is counted as oversize beyond that.
+    /// Limits the length of a line. Longer ones are dropped and counted as oversize.
     #[cfg(feature = "tokio")]
     pub(crate) fn with_max_line(self, max_line: usize) -> Self {
         Self { max_line: max_line.min(self.max_line), ..self }
     }
 
-    /// As above, with four blocks, and a barrier.
-    #[cfg(all(loom, feature = "__loom"))]
-    pub(crate) fn with_barrier(block_size: usize, ring_at: usize, wake: Wake) -> Self {
-        let dormancy = Dormancy::new(Barrier::modelled());
-        Self { dormancy, ..Self::new(block_size, 4, ring_at, wake) }
-    }
-
-    #[cfg(all(loom, feature = "__loom"))]
-    pub(crate) fn is_dormant(&self) -> bool {
-        self.dormancy.is_dormant()
-    }
-
-    /// Appends the line that `line` makes to this thread's block.
+    /// Appends the line that `line` creates to the thread's block.
     #[inline(always)]
     pub(crate) fn emit<L: EncodeLine>(&self, line: impl Fn() -> L) {
-        if let Some((mut turn, producer)) = self.producers.begin()
-            && let Some(mut pen) = producer.rest.lend(&mut turn)
+        if let Some((mut guard, producer)) = self.producers.enter()
+            && let Some(mut writer) = producer.writer.borrow(&mut guard)
         {
-            let usual = line();
-            let is_written = pen.append(|room| {
-                let bytes = usual.write_fast(room);
-                // By one comparison: neither none, nor too many.
+            let encoder = line();
+            let is_written = writer.append(|buffer| {
+                let bytes = encoder.write_fast(buffer);
+                // One comparison rejects both 0 and too many bytes.
                 if bytes.wrapping_sub(1) >= self.max_line {
                     return (0, false);
                 }
-                // Before it is published: what is sent was counted.
-                let size = Tally { lines: usual.lines(), bytes: bytes as u64 };
+                // Counted before publication: a line that is sent was counted.
+                let size = Tally { lines: encoder.lines(), bytes: bytes as u64 };
                 producer.accepted.count(size);
                 (bytes, true)
             });
@@ -169,67 +126,67 @@ impl Exchange {
                 return;
             }
         }
-        // Made again, so that the usual one is never more than some registers.
+        // The slow path creates the line again, so that the fast path keeps it in registers.
         self.emit_slow(&line(), Channel::Block);
     }
 
-    /// Hands over a line whose order is kept across threads: of two, the one whose call was over
-    /// before the other's began comes first.
+    /// Pushes a line to the ordered queue. If one call returns before another begins, the line of the
+    /// first call arrives first.
     #[inline(always)]
     pub(crate) fn emit_ordered<L: EncodeLine>(&self, line: impl Fn() -> L) {
-        if let Some((_turn, producer)) = self.producers.begin() {
-            let usual = line();
-            let mut draft = [0; DRAFT];
-            let bytes = usual.write_fast(&mut draft);
+        if let Some((_guard, producer)) = self.producers.enter() {
+            let encoder = line();
+            let mut buffer = [0; RECORD_BUFFER];
+            let bytes = encoder.write_fast(&mut buffer);
             if bytes > 0 {
-                let size = Tally { lines: usual.lines(), bytes: bytes as u64 };
-                self.enqueue(producer, Record::short(&draft, bytes), size);
+                let size = Tally { lines: encoder.lines(), bytes: bytes as u64 };
+                self.enqueue(producer, Record::short(&buffer, bytes), size);
                 return;
             }
         }
         self.emit_slow(&line(), Channel::OrderedQueue);
     }
 
-    /// Ends the flusher's dormancy: the first line after it does.
+    /// Ends the flusher's dormancy, and wakes it if this call was the first to do so.
     #[cold]
     #[inline(never)]
     fn wake_dormant(&self) {
-        if self.dormancy.end() {
+        if self.dormancy.leave() {
             self.bell.wake();
         }
     }
 
-    /// A thread's first line, one that needs a fresh block, or one that is not clean.
+    /// Handles a thread's first line, a line that needs an empty block, and one that is not clean.
     #[cold]
     fn emit_slow(&self, line: &dyn EncodeLine, channel: Channel) {
         let lines = line.lines();
-        let refused = match ThreadGuard::enter_or_register() {
-            Ok(turn) => {
-                self.encode_or_drop(turn, line, channel);
+        let counter = match ThreadGuard::enter_or_register() {
+            Ok(guard) => {
+                self.encode_or_drop(guard, line, channel);
                 return;
             }
-            // The call within which this one is may be about to wake the flusher.
+            // No wake-up: the outer call may be about to wake the flusher.
             Err(GuardError::Reentrant) => {
-                // ORDERING: Relaxed. A count publishes nothing but itself.
-                self.uncounted.reentrant.fetch_add(lines, Relaxed);
+                // ORDERING: Relaxed. A count publishes no other memory.
+                self.unregistered.reentrant.fetch_add(lines, Relaxed);
                 return;
             }
-            Err(GuardError::ThreadExiting) => &self.uncounted.ending,
-            Err(GuardError::TooManyThreads) => &self.uncounted.crowded,
+            Err(GuardError::ThreadExiting) => &self.unregistered.thread_exit,
+            Err(GuardError::TooManyThreads) => &self.unregistered.too_many_threads,
         };
-        // ORDERING: Relaxed. A count publishes nothing but itself.
-        refused.fetch_add(lines, Relaxed);
+        // ORDERING: Relaxed. A count publishes no other memory.
+        counter.fetch_add(lines, Relaxed);
         self.wake_if_dormant();
     }
 
-    fn encode_or_drop(&self, mut turn: ThreadGuard, line: &dyn EncodeLine, channel: Channel) {
-        let producer = self.producers.get_or_make(&turn);
+    fn encode_or_drop(&self, mut guard: ThreadGuard, line: &dyn EncodeLine, channel: Channel) {
+        let producer = self.producers.get_or_create(&guard);
         let size = |bytes: usize| Tally { lines: line.lines(), bytes: bytes as u64 };
-        let written = match channel {
-            Channel::Block => self.append(producer, &mut turn, line),
+        let outcome = match channel {
+            Channel::Block => self.append(producer, &mut guard, line),
             Channel::OrderedQueue => self.append_in_order(producer, line),
         };
-        match written {
+        match outcome {
             WriteOutcome::Line { bytes, altered: true } => producer.altered.count(size(bytes)),
             WriteOutcome::Line { .. } => {}
             WriteOutcome::Invalid => producer.invalid.count(size(0)),
@@ -242,113 +199,112 @@ impl Exchange {
         self.wake_if_dormant();
     }
 
-    /// Also after a drop, for the flusher to warn of.
+    /// Wakes the flusher if it is dormant. A dropped line wakes it too, so that it can warn.
     fn wake_if_dormant(&self) {
         if self.dormancy.is_dormant() {
             self.wake_dormant();
         }
     }
 
-    /// Appends a line to the thread's block, or to a fresh one. There is no room if it is longer than
-    /// that, or if there is none.
+    /// Appends a line to the thread's block, or to an empty one if it does not fit.
+    ///
+    /// Returns `NoRoom` if the line is too long, or no block is empty.
     fn append(
         &self,
         producer: &Producer,
-        turn: &mut ThreadGuard,
+        guard: &mut ThreadGuard,
         line: &dyn EncodeLine,
     ) -> WriteOutcome {
-        if producer.rest.lend(turn).is_none() {
-            let first = self.blocks.make();
-            producer.window.show(first.view());
-            producer.rest.replace(turn, first);
+        if producer.writer.borrow(guard).is_none() {
+            let first = self.supply.create();
+            producer.current.set(first.view());
+            producer.writer.replace(guard, first);
         }
-        let append = |turn: &mut ThreadGuard| {
-            let mut pen = producer.rest.lend(turn).expect("laid down above");
-            pen.append(|room| match line.write(self.limited(room)) {
+        let append = |guard: &mut ThreadGuard| {
+            let mut writer = producer.writer.borrow(guard).expect("the thread holds a block");
+            writer.append(|buffer| match line.write(self.limit(buffer)) {
                 written @ WriteOutcome::Line { bytes, .. } => {
                     producer.accepted.count(Tally { lines: line.lines(), bytes: bytes as u64 });
                     (bytes, written)
                 }
-                refused => (0, refused),
+                rejected => (0, rejected),
             })
         };
-        match append(turn) {
+        match append(guard) {
             WriteOutcome::NoRoom(bytes)
-                if bytes <= self.max_line && self.rotate(producer, turn) =>
+                if bytes <= self.max_line && self.rotate(producer, guard) =>
             {
-                append(turn)
+                append(guard)
             }
-            written => written,
+            outcome => outcome,
         }
     }
 
-    /// The part of a room that the max_line line may take, with the margin behind it.
+    /// Returns the part of a buffer that the longest line allowed may use, and the margin behind it.
     #[inline(always)]
-    fn limited<'a>(&self, room: &'a mut [u8]) -> &'a mut [u8] {
-        let limit = room.len().min(self.max_line + MARGIN);
-        &mut room[..limit]
+    fn limit<'a>(&self, buffer: &'a mut [u8]) -> &'a mut [u8] {
+        let limit = buffer.len().min(self.max_line + MARGIN);
+        &mut buffer[..limit]
     }
 
-    /// Seals this thread's block and gives it an empty one, if there is one.
-    fn rotate(&self, producer: &Producer, turn: &mut ThreadGuard) -> bool {
-        let Some(empty) = self.take_empty_block() else { return false };
-        let shown = empty.view();
-        let full = producer.rest.replace(turn, empty).expect("it has a block");
-        // Pushed before the window shows the next block: a sweep that sees newer lines
-        // there then finds these in the queue, and a flush finds them in one of the two.
+    /// Seals the thread's block and gives the thread an empty one. Returns false if none is empty.
+    fn rotate(&self, producer: &Producer, guard: &mut ThreadGuard) -> bool {
+        let Some(empty) = self.supply.take() else { return false };
+        let view = empty.view();
+        let full = producer.writer.replace(guard, empty).expect("the thread holds a block");
+        // Pushed before the next block becomes current. A sweep that sees newer lines there then finds
+        // the full block in the queue, and a flush finds it in one of the two.
         let pushed = self.sealed.push(full.seal());
         assert!(pushed.is_ok(), "the queue has a slot for every block");
-        producer.window.show(shown);
+        producer.current.set(view);
         if self.sealed.len() >= self.ring_at {
             self.bell.ring();
         }
         true
     }
 
-    /// A block within the capacity.
-    pub(super) fn take_empty_block(&self) -> Option<BlockWriter> {
-        self.free.pop().or_else(|| self.blocks.allocate_within_budget())
-    }
-
-    /// Puts a line into the ordered queue, by channel of a memory of its own if it is long.
+    /// Pushes a line to the ordered queue. A long line gets a heap allocation.
     fn append_in_order(&self, producer: &Producer, line: &dyn EncodeLine) -> WriteOutcome {
-        let mut draft = [0; DRAFT];
+        let mut buffer = [0; RECORD_BUFFER];
         let size = |bytes| Tally { lines: line.lines(), bytes: bytes as u64 };
-        let mut written = line.write(&mut draft);
-        let accepted = match written {
+        let mut outcome = line.write(&mut buffer);
+        let accepted = match outcome {
             WriteOutcome::Line { bytes, .. } => {
-                self.enqueue(producer, Record::short(&draft, bytes), size(bytes))
+                self.enqueue(producer, Record::short(&buffer, bytes), size(bytes))
             }
-            WriteOutcome::NoRoom(most) if most <= self.max_line && self.ordered.has_room(self) => {
-                let mut draft = vec![0; most + MARGIN];
-                written = line.write(&mut draft);
-                let WriteOutcome::Line { bytes, .. } = written else { return written };
-                draft.truncate(bytes);
-                self.enqueue(producer, Record::Long(draft), size(bytes))
+            WriteOutcome::NoRoom(needed)
+                if needed <= self.max_line && self.ordered.has_room(&self.supply) =>
+            {
+                let mut buffer = vec![0; needed + MARGIN];
+                outcome = line.write(&mut buffer);
+                let WriteOutcome::Line { bytes, .. } = outcome else { return outcome };
+                buffer.truncate(bytes);
+                self.enqueue(producer, Record::Long(buffer), size(bytes))
             }
-            _ => return written,
+            _ => return outcome,
         };
-        // What was turned away is counted, and is none that was altered.
-        match written {
+        // `enqueue` has counted a rejected line. It does not count as altered.
+        match outcome {
             WriteOutcome::Line { bytes, .. } if !accepted => {
                 WriteOutcome::Line { bytes, altered: false }
             }
-            written => written,
+            outcome => outcome,
         }
     }
 
-    /// False if the queue is full: the line is dropped, and counted.
+    /// Pushes a record to the ordered queue. Returns false if that is full: the line is dropped and
+    /// counted.
     ///
-    /// A function of its own: what gauges alone cost, a read-modify-write, is here.
+    /// A separate function, since it has the read-modify-write that only gauges pay for.
     #[inline(never)]
     fn enqueue(&self, producer: &Producer, record: Record, size: Tally) -> bool {
-        // Before it is published: what is sent was counted.
+        // Counted before publication: a line that is sent was counted.
         producer.accepted.count(size);
-        let accepted = self.ordered.push(record, self);
+        let accepted = self.ordered.push(record, &self.supply);
         if !accepted {
             producer.rejected_late.count(size);
         }
-        if self.ordered.is_worth_a_ring(self) {
+        if self.ordered.should_ring(&self.supply) {
             self.bell.ring();
         }
         if self.dormancy.is_dormant() {
@@ -357,30 +313,24 @@ impl Exchange {
         accepted
     }
 
-    /// The flusher's side. None while another flusher has it.
-    pub(crate) fn consumer(this: &Arc<Self>) -> Option<Consumer> {
-        let state = this.state.lock().unwrap_or_else(|poison| poison.into_inner()).take()?;
-        Some(Consumer::new(Arc::clone(this), state))
-    }
-
-    /// The account of the callers' side: exact once all threads are quiet.
+    /// Returns the counts of all producers. They are exact while no thread emits.
     pub(crate) fn producer_counts(&self) -> ProducerCounts {
         let lines = |count: &AtomicU64| {
             // ORDERING: Relaxed, as all counts.
             Tally { lines: count.load(Relaxed), bytes: 0 }
         };
         let mut sum = ProducerCounts {
-            thread_exit: lines(&self.uncounted.ending),
-            reentrant: lines(&self.uncounted.reentrant),
-            full: lines(&self.uncounted.crowded),
+            thread_exit: lines(&self.unregistered.thread_exit),
+            reentrant: lines(&self.unregistered.reentrant),
+            full: lines(&self.unregistered.too_many_threads),
             ..ProducerCounts::default()
         };
         for producer in self.producers.iter() {
             let add = |to: &mut Tally, from: &SingleWriterTally| *to += from.read();
-            // Before `accepted`, which has them too.
+            // Read before `accepted`, which contains these lines too.
             let rejected_late = producer.rejected_late.read();
             let accepted = producer.accepted.read();
-            sum.accepted += accepted.less(rejected_late);
+            sum.accepted += accepted.saturating_sub(rejected_late);
             sum.full += rejected_late;
             add(&mut sum.full, &producer.full);
             add(&mut sum.oversize, &producer.oversize);

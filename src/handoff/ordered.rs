@@ -1,53 +1,53 @@
-//! The ordered queue: what has to keep its order across threads, on its way to the flusher.
+//! Ordered queue: carries lines that keep their order across threads, such as gauges, to the flusher.
 //!
 //! ```text
 //!   threads --> queue of records --> a block, and full ones before it --> the flusher
 //!                                ^
-//!              moved by the flusher, or where it does not get to run by a thread
+//!          moved by the flusher, or by a thread while the flusher is busy
 //! ```
 //!
-//! To move records is to copy them, oldest first, into a block like those of threads. One at a time does it:
-//! threads only try the mutex, and the flusher waits for a thread that is at it.
+//! Moving records means copying them, oldest first, into a block like those of the threads. One thread
+//! moves at a time: producer threads only try the mutex, and the flusher waits for a thread that holds it.
 
 use super::block::{BlockWriter, SealedBlock};
-use super::exchange::Exchange;
+use super::block_supply::BlockSupply;
 use super::record::Record;
 use crate::sync::{AccessTracker, ArrayQueue, MIN_RECORDS, Mutex};
 use std::collections::VecDeque;
 
 pub(super) struct OrderedQueue {
     queue: ArrayQueue<Record>,
-    moved: Mutex<OrderedBlocks>,
-    /// So many records are worth waking the flusher for; fewer wait for its tick.
+    blocks: Mutex<OrderedBlocks>,
+    /// Number of queued records that is worth waking the flusher for. Fewer wait for its tick.
     ring_at: usize,
-    /// When there are so many, threads move some themselves.
+    /// Number of queued records at which producer threads move some themselves.
     move_at: usize,
 }
 
-/// Where records go.
+/// Blocks that records are moved to.
 #[derive(Default)]
 pub(super) struct OrderedBlocks {
-    /// A block beside the capacity, as those that threads bring.
-    pen: Option<BlockWriter>,
-    /// BlockPool that were full, oldest first, until the flusher takes them.
+    /// Block that is being filled. The first one is outside the budget, as the first one of a thread.
+    writer: Option<BlockWriter>,
+    /// Full blocks, oldest first, until the flusher takes them.
     full: VecDeque<SealedBlock>,
-    /// The oldest record, which found no room in a block.
+    /// Oldest record, if it did not fit into a block.
     held: Option<Record>,
-    /// How many were moved, since the beginning.
-    count: u64,
-    watch: AccessTracker,
+    /// Number of records moved since the beginning.
+    moved: u64,
+    tracker: AccessTracker,
 }
 
-/// What a thread moves at a time: as many as it takes a few microseconds.
-const SOME: usize = 64;
+/// Maximum number of records that a producer thread moves at a time, which takes a few microseconds.
+const MAX_MOVED_BY_PRODUCER: usize = 64;
 
 impl OrderedQueue {
-    /// With so many slots, or the fewest that there may be.
+    /// Creates a queue of `records` slots, or of the minimum.
     pub(super) fn new(records: usize) -> Self {
         let records = records.max(MIN_RECORDS);
         Self {
             queue: ArrayQueue::new(records),
-            moved: Mutex::new(OrderedBlocks::default()),
+            blocks: Mutex::new(OrderedBlocks::default()),
             ring_at: records.div_ceil(8),
             move_at: records / 2,
         }
@@ -57,110 +57,111 @@ impl OrderedQueue {
         self.queue.len()
     }
 
-    /// Puts a record into the queue; false where it is full, and no room can be made.
+    /// Pushes a record. Returns false if the queue is full, and no record could be moved to a block.
     #[inline]
-    pub(super) fn push(&self, record: Record, exchange: &Exchange) -> bool {
+    pub(super) fn push(&self, record: Record, supply: &BlockSupply) -> bool {
         match self.queue.push(record) {
             Ok(()) => true,
-            Err(record) => self.has_room(exchange) && self.queue.push(record).is_ok(),
+            Err(record) => self.has_room(supply) && self.queue.push(record).is_ok(),
         }
     }
 
-    /// Called after that: whether so many wait that the flusher is to be woken. Where it does not come,
-    /// some are moved.
+    /// Returns true if a push leaves so many records that the flusher should be woken.
+    ///
+    /// Also moves some records if the flusher has fallen behind.
     #[inline]
-    pub(super) fn is_worth_a_ring(&self, exchange: &Exchange) -> bool {
-        let waiting = self.queue.len();
-        if waiting >= self.move_at {
-            self.move_some(exchange);
+    pub(super) fn should_ring(&self, supply: &BlockSupply) -> bool {
+        let backlog = self.queue.len();
+        if backlog >= self.move_at {
+            self.move_some(supply);
         }
-        waiting >= self.ring_at
+        backlog >= self.ring_at
     }
 
-    /// Whether there is room in the queue, or room can be made.
+    /// Returns true if the queue has room, after records were moved if it had none.
     #[cold]
-    pub(super) fn has_room(&self, exchange: &Exchange) -> bool {
+    pub(super) fn has_room(&self, supply: &BlockSupply) -> bool {
         if self.queue.is_full() {
-            self.move_some(exchange);
+            self.move_some(supply);
         }
         !self.queue.is_full()
     }
 
     #[cold]
-    fn move_some(&self, exchange: &Exchange) {
-        if let Ok(mut moved) = self.moved.try_lock() {
-            moved.fill(&self.queue, exchange, SOME);
+    fn move_some(&self, supply: &BlockSupply) {
+        if let Ok(mut blocks) = self.blocks.try_lock() {
+            blocks.fill(&self.queue, supply, MAX_MOVED_BY_PRODUCER);
         }
     }
 
-    /// Moves what is in the queue by now, as far as there are blocks. For the flusher alone, which takes
-    /// what was moved.
-    pub(super) fn move_all(&self, exchange: &Exchange, take: impl FnOnce(&mut OrderedBlocks)) {
-        let mut moved = self.moved.lock().unwrap_or_else(|poison| poison.into_inner());
-        moved.fill(&self.queue, exchange, self.queue.len());
-        take(&mut moved);
+    /// Moves the records that are in the queue, as far as there are blocks, and calls `take` with the
+    /// blocks. The flusher alone calls this.
+    pub(super) fn move_all(&self, supply: &BlockSupply, take: impl FnOnce(&mut OrderedBlocks)) {
+        let mut blocks = self.blocks.lock().unwrap_or_else(|poison| poison.into_inner());
+        blocks.fill(&self.queue, supply, self.queue.len());
+        take(&mut blocks);
     }
 
-    /// Whether nothing is in the queue, nor was moved and not taken.
+    /// Returns true if the flusher has swept all records, queued and moved.
     pub(super) fn is_empty(&self) -> bool {
-        let moved = self.moved.lock().unwrap_or_else(|poison| poison.into_inner());
-        let is_taken = |pen: &BlockWriter| !pen.view().has_untaken();
+        let blocks = self.blocks.lock().unwrap_or_else(|poison| poison.into_inner());
+        let is_swept = |writer: &BlockWriter| !writer.view().has_unswept();
         self.queue.is_empty()
-            && moved.held.is_none()
-            && moved.full.is_empty()
-            && moved.pen.as_ref().is_none_or(is_taken)
+            && blocks.held.is_none()
+            && blocks.full.is_empty()
+            && blocks.writer.as_ref().is_none_or(is_swept)
     }
 
-    /// How many records there were since the beginning, moved or not.
+    /// Returns the number of records since the beginning, queued and moved.
     pub(super) fn count(&self) -> u64 {
-        let moved = self.moved.lock().unwrap_or_else(|poison| poison.into_inner());
-        moved.count + u64::from(moved.held.is_some()) + self.queue.len() as u64
+        let blocks = self.blocks.lock().unwrap_or_else(|poison| poison.into_inner());
+        blocks.moved + u64::from(blocks.held.is_some()) + self.queue.len() as u64
     }
 }
 
 impl OrderedBlocks {
-    /// Moves at most so many records.
-    fn fill(&mut self, queue: &ArrayQueue<Record>, exchange: &Exchange, most: usize) {
-        self.watch.writes(0, 1);
-        for _ in 0..most + usize::from(self.held.is_some()) {
+    /// Moves at most `max` records, and the held one.
+    fn fill(&mut self, queue: &ArrayQueue<Record>, supply: &BlockSupply, max: usize) {
+        self.tracker.track_write(0, 1);
+        for _ in 0..max + usize::from(self.held.is_some()) {
             let Some(record) = self.held.take().or_else(|| queue.pop()) else { break };
-            if !self.append(record.bytes(), exchange) {
+            if !self.append(record.bytes(), supply) {
                 self.held = Some(record);
                 break;
             }
-            self.count += 1;
+            self.moved += 1;
         }
     }
 
-    /// Appends lines that stay together to the block, or to a fresh one. False if there is none.
-    fn append(&mut self, lines: &[u8], exchange: &Exchange) -> bool {
-        if self.pen.as_ref().is_none_or(|pen| pen.room() < lines.len()) {
-            let fresh = match self.pen {
-                Some(_) => exchange.take_empty_block(),
-                None => Some(exchange.blocks.make()),
+    /// Appends lines that stay together to the block, or to a new one. Returns false if none is free.
+    fn append(&mut self, lines: &[u8], supply: &BlockSupply) -> bool {
+        if self.writer.as_ref().is_none_or(|writer| writer.available() < lines.len()) {
+            let empty = match self.writer {
+                Some(_) => supply.take(),
+                None => Some(supply.create()),
             };
-            let Some(fresh) = fresh else { return false };
-            self.full.extend(self.pen.replace(fresh).map(BlockWriter::seal));
+            let Some(empty) = empty else { return false };
+            self.full.extend(self.writer.replace(empty).map(BlockWriter::seal));
         }
-        let pen = self.pen.as_mut().expect("put there above");
-        pen.append(|room| {
-            room[..lines.len()].copy_from_slice(lines);
+        let writer = self.writer.as_mut().expect("a block was set above");
+        writer.append(|buffer| {
+            buffer[..lines.len()].copy_from_slice(lines);
             (lines.len(), ())
         });
         true
     }
 
-    /// The oldest full block that was not taken yet.
-    pub(super) fn next_full(&mut self) -> Option<SealedBlock> {
+    /// Takes the oldest full block.
+    pub(super) fn pop_full(&mut self) -> Option<SealedBlock> {
         self.full.pop_front()
     }
 
-    /// The block that is being filled.
-    pub(super) fn open(&self) -> Option<&BlockWriter> {
-        self.pen.as_ref()
+    /// Returns the block that is being filled.
+    pub(super) fn current(&self) -> Option<&BlockWriter> {
+        self.writer.as_ref()
     }
 
-    pub(super) fn count(&self) -> u64 {
-        self.count
+    pub(super) fn moved(&self) -> u64 {
+        self.moved
     }
 }

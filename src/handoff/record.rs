@@ -1,30 +1,31 @@
-//! Records: what travels through the ordered queue.
+//! Records: the elements of the ordered queue.
 
-/// One emission: lines that stay together, as they are to be sent.
-// The short one is what a slot of the queue is as large as.
+/// The lines of one emission. They stay together.
+// A slot of the queue is as large as the short variant.
 #[allow(clippy::large_enum_variant)]
 pub(super) enum Record {
     Short {
         len: u8,
-        bytes: [u8; Record::SHORT],
+        bytes: [u8; Record::MAX_SHORT],
     },
-    /// In a memory of its own.
+    /// Lines on the heap.
     Long(Vec<u8>),
 }
 
 impl Record {
-    /// The max_line that is kept in the queue itself.
-    pub(super) const SHORT: usize = 246;
+    /// Maximum length of a record that is stored in the queue itself, in bytes.
+    pub(super) const MAX_SHORT: usize = 246;
 
-    /// What a slot of the queue takes: the record and the queue's own word.
+    /// Size of a queue slot in bytes: the record, and the queue's own word.
     pub(super) const SLOT: usize = size_of::<Self>() + size_of::<usize>();
 
-    /// The first `len` of these bytes, of which there are [`SHORT`](Self::SHORT) at least.
+    /// Returns a record of the first `len` bytes of `buffer`, which holds [`MAX_SHORT`](Self::MAX_SHORT)
+    /// bytes or more.
     #[inline(always)]
-    pub(super) fn short(room: &[u8], len: usize) -> Self {
-        let mut bytes = [0; Self::SHORT];
-        bytes.copy_from_slice(&room[..Self::SHORT]);
-        debug_assert!(len <= Self::SHORT);
+    pub(super) fn short(buffer: &[u8], len: usize) -> Self {
+        let mut bytes = [0; Self::MAX_SHORT];
+        bytes.copy_from_slice(&buffer[..Self::MAX_SHORT]);
+        debug_assert!(len <= Self::MAX_SHORT);
         Self::Short { len: len as u8, bytes }
     }
 

@@ -1,70 +1,67 @@
-//! ThreadSlots: one for each thread, found by the thread's number, and left to the number's next owner.
+//! Thread slots: one value for each thread ID. The next owner of an ID inherits its slot.
 
 use crate::sync::{INLINE_SLOTS, ThreadGuard};
 use std::sync::OnceLock;
 
-/// So many threads have a place that takes no search.
-const FIRST: usize = INLINE_SLOTS;
-
 pub(super) struct ThreadSlots<T> {
-    /// Of the first threads.
-    first: Box<[T; FIRST]>,
-    /// Of the others: buckets of 1, 2, 4, ... places, each made when a thread first needs it. ThreadSlots
-    /// never move.
+    /// Slots of the smallest IDs, found without a search.
+    inline: Box<[T; INLINE_SLOTS]>,
+    /// Slots of the other IDs, in buckets of 1, 2, 4, ... slots. A bucket is allocated when a thread
+    /// first needs it, and never moves.
     buckets: [OnceLock<Box<[T]>>; u32::BITS as usize],
 }
 
 impl<T: Default> ThreadSlots<T> {
     pub(super) fn new() -> Self {
-        let first: Box<[T]> = (0..FIRST).map(|_| T::default()).collect();
-        let first = first.try_into().unwrap_or_else(|_| unreachable!("as many as were made"));
-        Self { first, buckets: [const { OnceLock::new() }; u32::BITS as usize] }
+        let inline: Box<[T]> = (0..INLINE_SLOTS).map(|_| T::default()).collect();
+        let inline = inline.try_into().unwrap_or_else(|_| unreachable!("it has INLINE_SLOTS"));
+        Self { inline, buckets: [const { OnceLock::new() }; u32::BITS as usize] }
     }
 
-    /// Begins a turn of a thread that has a place here, and finds that.
+    /// Takes the guard of a thread that has a slot here, and returns both.
     #[inline(always)]
-    pub(super) fn begin(&self) -> Option<(ThreadGuard, &T)> {
-        ThreadGuard::begin(|number| {
-            let number = number as usize;
-            self.first.get(number).or_else(|| self.search(number))
+    pub(super) fn enter(&self) -> Option<(ThreadGuard, &T)> {
+        ThreadGuard::enter(|id| {
+            let id = id as usize;
+            self.inline.get(id).or_else(|| self.search(id))
         })
     }
 
     #[cold]
     #[inline(never)]
-    fn search(&self, number: usize) -> Option<&T> {
-        let (bucket, index) = position(number);
+    fn search(&self, id: usize) -> Option<&T> {
+        let (bucket, index) = position(id);
         self.buckets[bucket].get()?.get(index)
     }
 
-    /// The place of the thread whose turn it is.
-    pub(super) fn get_or_make(&self, turn: &ThreadGuard) -> &T {
-        let number = turn.number() as usize;
-        if let Some(place) = self.first.get(number) {
-            return place;
+    /// Returns the slot of the guard's thread, and allocates its bucket if needed.
+    pub(super) fn get_or_create(&self, guard: &ThreadGuard) -> &T {
+        let id = guard.id() as usize;
+        if let Some(slot) = self.inline.get(id) {
+            return slot;
         }
-        let (bucket, index) = position(number);
-        let places = self.buckets[bucket].get().unwrap_or_else(|| {
-            let places = (0..1 << bucket).map(|_| T::default()).collect();
-            // Made before it is set, so that nobody waits for longer than that takes.
-            let _ = self.buckets[bucket].set(places);
-            self.buckets[bucket].get().expect("set above, by this thread or another")
+        let (bucket, index) = position(id);
+        let slots = self.buckets[bucket].get().unwrap_or_else(|| {
+            let slots = (0..1 << bucket).map(|_| T::default()).collect();
+            // The slots exist already, so other threads wait for this store alone.
+            let _ = self.buckets[bucket].set(slots);
+            self.buckets[bucket].get().expect("this thread or another has set it")
         });
-        &places[index]
+        &slots[index]
     }
 
-    /// All that were made: those of threads that emitted, and others.
+    /// Returns all allocated slots, those of threads that never emitted included.
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
         let others = self.buckets.iter().filter_map(OnceLock::get).flat_map(|bucket| bucket.iter());
-        self.first.iter().chain(others)
+        self.inline.iter().chain(others)
     }
 }
 
-/// The bucket of a number from [`FIRST`] on, and where in it.
-fn position(number: usize) -> (usize, usize) {
-    let place = number - FIRST + 1;
-    let bucket = place.ilog2();
-    (bucket as usize, place ^ 1 << bucket)
+/// Returns the bucket of an ID from [`INLINE_SLOTS`] on, and the index in it.
+fn position(id: usize) -> (usize, usize) {
+    let rank = id - INLINE_SLOTS + 1;
+    let bucket = rank.ilog2();
+    (bucket as usize, rank ^ 1 << bucket)
 }
 
 #[cfg(test)]
@@ -73,12 +70,12 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn each_number_has_a_place_of_its_own() {
+    fn each_id_has_its_own_slot() {
         let mut positions = HashSet::new();
-        for number in (FIRST..5000).chain([(1 << 16) - 1, u32::MAX as usize]) {
-            let (bucket, index) = position(number);
+        for id in (INLINE_SLOTS..5000).chain([(1 << 16) - 1, u32::MAX as usize]) {
+            let (bucket, index) = position(id);
             assert!(index < 1 << bucket);
-            assert!(positions.insert((bucket, index)), "{number}");
+            assert!(positions.insert((bucket, index)), "{id}");
         }
     }
 }

@@ -125,7 +125,7 @@ pub(super) mod tests {
     /// These lines in blocks of 64 bytes, as a consumer has them after several sweeps.
     pub(in crate::send) fn collected(lines: &[String], sweep_every: usize) -> Consumer {
         let exchange = Arc::new(Exchange::new(64, 1 << 10, 1, Box::new(|| {})));
-        let mut consumer = Exchange::consumer(&exchange).unwrap();
+        let mut consumer = Consumer::claim(&exchange).unwrap();
         for (number, line) in lines.iter().enumerate() {
             exchange.emit(|| line.as_str());
             if number % sweep_every == 0 {

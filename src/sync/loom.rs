@@ -1,4 +1,4 @@
-//! Stand-ins that loom can see through: same contracts, same orderings.
+//! Types of loom's build: stand-ins with the same contracts and the same orderings.
 
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize};
 pub(crate) use loom::sync::{Arc, Mutex};
@@ -12,22 +12,25 @@ use loom::sync::atomic::fence;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
-/// Loom's own are not safe to unwind past.
+/// Callback that wakes the flusher. Not unwind-safe, since loom's types are not.
 pub(crate) type Wake = Box<dyn Fn() + Send + Sync>;
 
-/// crossbeam's `ArrayQueue` uses core atomics, which loom cannot see.
-/// `ConcurrentQueue::bounded` is the same algorithm, instrumented.
+/// Stand-in for crossbeam's `ArrayQueue`, whose core atomics loom cannot see.
+///
+/// `ConcurrentQueue::bounded` is the same algorithm with loom's atomics.
 pub(crate) struct ArrayQueue<T> {
     queue: ConcurrentQueue<T>,
-    /// Passed before each use, and orders no memory. The queue loads what it is about to
-    /// change, and loom, which remembers only the last access to an atomic, then forgets that
-    /// another thread's use came before, and never tries it after.
+    /// Modified before each operation; it orders no memory.
+    ///
+    /// The queue loads an atomic before it changes it, and loom remembers only the last access to
+    /// an atomic. Without this, loom would forget another thread's earlier operation, and would
+    /// never try the opposite order.
     turnstile: AtomicUsize,
 }
 
 impl<T> ArrayQueue<T> {
     pub(crate) fn new(capacity: usize) -> Self {
-        // A bounded queue of one is another algorithm there; two slots keep this one.
+        // With one slot, concurrent-queue uses another algorithm.
         let queue = ConcurrentQueue::bounded(capacity.max(2));
         Self { queue, turnstile: AtomicUsize::new(0) }
     }
@@ -36,7 +39,7 @@ impl<T> ArrayQueue<T> {
         &self.queue
     }
     pub(crate) fn push(&self, value: T) -> Result<(), T> {
-        self.enter().push(value).map_err(|refused| refused.into_inner())
+        self.enter().push(value).map_err(|rejected| rejected.into_inner())
     }
     pub(crate) fn pop(&self) -> Option<T> {
         self.enter().pop().ok()
@@ -52,35 +55,37 @@ impl<T> ArrayQueue<T> {
     }
 }
 
-/// The asymmetric barrier: full fences, only in the models that are about it. In others the callers'
-/// would order what they are to show is ordered by other means.
+/// Asymmetric barrier, made of two full fences.
+///
+/// It is active only in the models of dormancy. In other models the producers' fence would hide a
+/// missing ordering.
 pub(crate) struct Barrier {
-    is_there: bool,
+    is_active: bool,
 }
 
 impl Barrier {
     pub(crate) fn new() -> Self {
-        Self { is_there: false }
+        Self { is_active: false }
     }
-    pub(crate) fn modelled() -> Self {
-        Self { is_there: true }
+    pub(crate) fn active() -> Self {
+        Self { is_active: true }
     }
     pub(crate) fn light(&self) {
-        if self.is_there {
+        if self.is_active {
             fence(SeqCst);
         }
     }
     pub(crate) fn heavy(&self) -> bool {
-        if self.is_there {
+        if self.is_active {
             fence(SeqCst);
         }
-        self.is_there
+        self.is_active
     }
 }
 
-/// A byte that is written while it may be read is reported by loom, byte by
-/// byte: a cell for each, so that the published start of a block may be read
-/// while its end is written. A block that is not freed by the end is reported too.
+/// Reports races on bytes, and bytes that are never freed.
+///
+/// Each byte has a cell, so that the published start of a block may be read while its end is written.
 pub(crate) struct AccessTracker(Track<Box<[UnsafeCell<()>]>>);
 
 impl Default for AccessTracker {
@@ -93,34 +98,34 @@ impl AccessTracker {
     pub(crate) fn new(len: usize) -> Self {
         Self(Track::new((0..len).map(|_| UnsafeCell::new(())).collect()))
     }
-    pub(crate) fn reads(&self, from: usize, to: usize) {
+    pub(crate) fn track_read(&self, from: usize, to: usize) {
         for cell in &self.0.get_ref()[from..to] {
             cell.with(|_| ());
         }
     }
-    pub(crate) fn writes(&self, from: usize, to: usize) {
+    pub(crate) fn track_write(&self, from: usize, to: usize) {
         for cell in &self.0.get_ref()[from..to] {
             cell.with_mut(|_| ());
         }
     }
 }
 
-/// So few that a model can fill the queue.
+/// Minimum capacity of the ordered queue, in records: so few that a model can fill the queue.
 pub(crate) const MIN_RECORDS: usize = 4;
 
-/// Models have few threads, and loom has each place to explore.
+/// Number of thread slots without indirection. Models have few threads, and loom explores each slot.
 pub(crate) const INLINE_SLOTS: usize = 2;
 
-/// ThreadIds that no thread has: made anew for each interleaving.
 const WORDS: usize = 1;
 
 impl<const WORDS: usize> ThreadIds<WORDS> {
     fn new() -> Self {
-        Self { taken: std::array::from_fn(|_| AtomicU64::new(0)) }
+        Self { allocated: std::array::from_fn(|_| AtomicU64::new(0)) }
     }
 }
 
 loom::lazy_static! {
+    /// Created anew for each interleaving.
     static ref THREAD_IDS: std::sync::Arc<ThreadIds<WORDS>> = std::sync::Arc::new(ThreadIds::new());
 }
 
@@ -128,37 +133,37 @@ loom::thread_local! {
     static THREAD_STATE: ThreadState = ThreadState::new();
 }
 
-/// The word of a thread, which it alone uses: loom need not see it.
+/// State word of a thread. Only that thread uses it, so it is not one of loom's atomics.
 struct ThreadState {
     word: AtomicU32,
-    /// Kept: it is given back when the thread ends, later than loom's statics are.
-    numbers: std::sync::Arc<ThreadIds<WORDS>>,
+    /// Kept alive here, since the thread's ID is released after loom drops its statics.
+    ids: std::sync::Arc<ThreadIds<WORDS>>,
 }
 
 impl ThreadState {
     fn new() -> Self {
-        Self { word: AtomicU32::new(NONE), numbers: std::sync::Arc::clone(&THREAD_IDS) }
+        Self { word: AtomicU32::new(NONE), ids: std::sync::Arc::clone(&THREAD_IDS) }
     }
 }
 
 impl Drop for ThreadState {
     fn drop(&mut self) {
-        thread_guard::leave(&self.word, |number| self.numbers.give_back(number));
+        thread_guard::on_thread_exit(&self.word, |id| self.ids.release(id));
     }
 }
 
 pub(super) fn with_thread_ids<R>(task: impl FnOnce(&ThreadIds<WORDS>) -> R) -> R {
-    THREAD_STATE.with(|seat| task(&seat.numbers))
+    THREAD_STATE.with(|state| task(&state.ids))
 }
 
 pub(super) fn with_thread_state<R>(task: impl FnOnce(&AtomicU32) -> R) -> R {
-    THREAD_STATE.with(|seat| task(&seat.word))
+    THREAD_STATE.with(|state| task(&state.word))
 }
 
-/// Models have no signals.
+/// Does nothing: models have no signals.
 pub(crate) fn forbid_reentry() {}
 
-/// Models end their threads only after the last line.
+/// Returns true: in a model no thread emits while it exits.
 pub(super) fn register_exit_hook() -> bool {
     true
 }

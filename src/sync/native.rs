@@ -1,4 +1,4 @@
-//! What is used in earnest.
+//! Types of the normal build.
 
 use super::thread_guard::{self, MAX_THREADS, NONE, ThreadGuard};
 use super::thread_ids::ThreadIds;
@@ -8,19 +8,21 @@ pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, A
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst, compiler_fence};
 pub(crate) use std::sync::{Arc, Mutex};
 
-/// Wakes the flusher. Safe to unwind past, so that a connector is.
+/// Callback that wakes the flusher. Unwind-safe, so that a connector is unwind-safe too.
 pub(crate) type Wake = Box<dyn Fn() + Send + Sync + UnwindSafe + RefUnwindSafe>;
 
-/// Keeps handlers that interrupt this thread from emitting until it is dropped: for the flusher, which
-/// uses the same queues. Such lines are counted as of a call within a call.
+/// Keeps signal handlers on this thread from emitting until the returned guard is dropped.
+///
+/// The flusher calls this before it uses the queues. Lines that a handler emits meanwhile are counted
+/// as reentrant.
 pub(crate) fn forbid_reentry() -> Option<ThreadGuard> {
     ThreadGuard::enter_or_register().ok()
 }
 
-/// Below a capacity of a few blocks, the ordered queue takes this much beside it: 4 KiB.
+/// Minimum capacity of the ordered queue, in records. They take 4 KiB.
 pub(crate) const MIN_RECORDS: usize = 16;
 
-/// More threads than these emit at a time only in few processes.
+/// Number of thread slots without indirection. Few processes have more threads that emit at a time.
 pub(crate) const INLINE_SLOTS: usize = 64;
 
 const WORDS: usize = MAX_THREADS as usize / 64;
@@ -29,7 +31,7 @@ static THREAD_IDS: ThreadIds<WORDS> = ThreadIds::new();
 
 impl<const WORDS: usize> ThreadIds<WORDS> {
     pub(super) const fn new() -> Self {
-        Self { taken: [const { AtomicU64::new(0) }; WORDS] }
+        Self { allocated: [const { AtomicU64::new(0) }; WORDS] }
     }
 }
 
@@ -38,7 +40,7 @@ pub(super) fn with_thread_ids<R>(task: impl FnOnce(&ThreadIds<WORDS>) -> R) -> R
 }
 
 thread_local! {
-    /// Without a destructor: it is there until the thread is gone.
+    /// State word of the thread. It has no destructor, so it is usable until the thread is gone.
     static THREAD_STATE: AtomicU32 = const { AtomicU32::new(NONE) };
     static RELEASE_ID: ReleaseId = const { ReleaseId };
 }
@@ -48,7 +50,8 @@ pub(super) fn with_thread_state<R>(task: impl FnOnce(&AtomicU32) -> R) -> R {
     THREAD_STATE.with(task)
 }
 
-/// Has the thread's number given back at its end. False for a thread that is past that.
+/// Arranges for the thread's ID to be released when the thread exits. Returns false if the thread's
+/// destructors have run already.
 pub(super) fn register_exit_hook() -> bool {
     RELEASE_ID.try_with(|_| ()).is_ok()
 }
@@ -57,13 +60,14 @@ struct ReleaseId;
 
 impl Drop for ReleaseId {
     fn drop(&mut self) {
-        THREAD_STATE.with(|seat| thread_guard::leave(seat, |number| THREAD_IDS.give_back(number)));
+        THREAD_STATE.with(|state| thread_guard::on_thread_exit(state, |id| THREAD_IDS.release(id)));
     }
 }
 
-/// A full fence on both sides of a pair of threads, of which the *light* one costs nothing: the
-/// *heavy* one has the operating system make every thread of the process pass a full fence
-/// (`membarrier`, private and expedited: see membarrier(2)).
+/// Asymmetric full fence between two threads.
+///
+/// The *light* side is free at run time. The *heavy* side makes the operating system run a full fence
+/// on every thread of the process (`membarrier`, private and expedited: see membarrier(2)).
 pub(crate) struct Barrier;
 
 impl Barrier {
@@ -71,22 +75,23 @@ impl Barrier {
         Self
     }
 
+    /// Runs the side that is free at run time.
     #[inline(always)]
     pub(crate) fn light(&self) {
-        // ORDERING: SeqCst, for the compiler alone; the processor's fence is in `heavy`.
+        // ORDERING: SeqCst, for the compiler alone. `heavy` makes the processor's fence.
         // No model: loom's build has another barrier. The stress test
-        // `every_line_wakes_the_dormant` tries this one.
+        // `every_line_wakes_a_dormant_flusher` covers this one.
         compiler_fence(SeqCst);
     }
 
-    /// False where there is none, and nothing was ordered.
+    /// Runs the expensive side. Returns false if the platform has none: then nothing is ordered.
     pub(crate) fn heavy(&self) -> bool {
         #[cfg(all(target_os = "linux", feature = "tokio", not(miri)))]
         {
             use rustix::io::Errno;
             use rustix::thread::{MembarrierCommand, membarrier};
             match membarrier(MembarrierCommand::PrivateExpedited) {
-                // Once in a process's life.
+                // Not registered yet: this happens once in the life of a process.
                 Err(Errno::PERM) => {
                     membarrier(MembarrierCommand::RegisterPrivateExpedited).is_ok()
                         && membarrier(MembarrierCommand::PrivateExpedited).is_ok()
@@ -99,8 +104,8 @@ impl Barrier {
     }
 }
 
-/// Stands where loom's build watches the bytes of a block, or what one thread has to itself, for
-/// races.
+/// Does nothing here. In loom's build it reports races on the bytes of a block, or on data that one
+/// thread owns.
 #[derive(Default)]
 pub(crate) struct AccessTracker;
 
@@ -110,7 +115,7 @@ impl AccessTracker {
         Self
     }
     #[inline(always)]
-    pub(crate) fn reads(&self, _from: usize, _to: usize) {}
+    pub(crate) fn track_read(&self, _from: usize, _to: usize) {}
     #[inline(always)]
-    pub(crate) fn writes(&self, _from: usize, _to: usize) {}
+    pub(crate) fn track_write(&self, _from: usize, _to: usize) {}
 }

@@ -1,138 +1,141 @@
-//! Turns: a thread emits one line at a time.
+//! Reentry guard: a thread emits one line at a time.
 //!
-//! A signal handler, or an allocator that emits, can call while its thread is already emitting. One
-//! word of each thread, in storage that needs no initialisation, tells:
+//! A signal handler, or an allocator that emits, can call while its thread is already emitting. Each
+//! thread has one state word, in storage that needs no initialisation:
 //!
 //! ```text
-//!              first turn                 begin
-//!   NONE ---------------------> number <---------> BUSY
-//!     |    (BUSY meanwhile)        |       end
-//!     |                            | the thread ends
-//!     +----------------------------+----------------> ENDED
+//!           first guard             enter
+//!   NONE -----------------> ID <--------------> BUSY
+//!     |    (BUSY meanwhile)  |   guard dropped
+//!     |                      | the thread exits
+//!     +----------------------+-------------------> ENDED
 //! ```
 //!
-//! The word is only used by its thread. It is atomic for the sake of signal handlers, which see each
-//! store whole; and fences for the compiler keep what a turn does between its begin and its end.
+//! Only its own thread uses the word. It is atomic because signal handlers must see each store whole.
+//! Compiler fences keep the work done under a guard between its two stores.
 
 use super::{register_exit_hook, with_thread_ids, with_thread_state};
 use std::marker::PhantomData;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicU32, compiler_fence};
 
-/// So many threads can have a number: all numbers are below.
+/// Maximum number of threads with an ID. All IDs are below it.
 pub(super) const MAX_THREADS: u32 = 1 << 16;
-/// The thread has no number yet.
+/// State of a thread without an ID.
 pub(super) const NONE: u32 = u32::MAX;
-/// The thread is in the midst of a turn.
+/// State of a thread that holds a guard.
 const BUSY: u32 = NONE - 1;
-/// The destructors of the thread's storage have run.
+/// State of a thread whose thread-local destructors have run.
 const ENDED: u32 = NONE - 2;
 
-/// The right to use what the thread has to itself, until it is dropped.
+/// The right to use data owned by the current thread.
 pub(crate) struct ThreadGuard {
-    number: u32,
-    /// It stays on its thread.
+    id: u32,
+    /// The guard stays on its thread.
     is_not_send: PhantomData<*const ()>,
 }
 
-/// Why a thread has no turn.
+/// The reason why a thread gets no guard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GuardError {
-    /// It is in the midst of one.
+    /// The thread holds a guard already.
     Reentrant,
-    /// It is ending.
+    /// The thread is exiting.
     ThreadExiting,
-    /// As many threads as there can be have numbers.
+    /// All thread IDs are allocated.
     TooManyThreads,
 }
 
 impl ThreadGuard {
-    /// Begins a turn of a thread for whose number `find` finds something. That finds nothing for what
-    /// is no number: where the thread has none yet, or is in the midst of a turn.
+    /// Takes the guard if `lookup` finds a value for the thread's ID, and returns both.
+    ///
+    /// A thread without an ID, or one that holds a guard, passes a word to `lookup` that is no ID.
+    /// `lookup` must return `None` for it.
     #[inline(always)]
-    pub(crate) fn begin<T>(find: impl FnOnce(u32) -> Option<T>) -> Option<(Self, T)> {
-        with_thread_state(|seat| {
-            // ORDERING: Relaxed, both. This thread's alone; a handler that runs between the two has
-            // ended its turn, and left the number as it was.
-            let number = seat.load(Relaxed);
-            let found = find(number)?;
+    pub(crate) fn enter<T>(lookup: impl FnOnce(u32) -> Option<T>) -> Option<(Self, T)> {
+        with_thread_state(|state| {
+            // ORDERING: Relaxed, both. Only this thread uses the word. A handler that runs between
+            // the two has dropped its guard by then, and restored the ID.
+            let id = state.load(Relaxed);
+            let found = lookup(id)?;
             // ORDERING: Relaxed. As above.
-            seat.store(BUSY, Relaxed);
-            // ORDERING: SeqCst, for the compiler alone: a handler sees the store before anything that
-            // the turn does. No model: handlers run on the same thread; the tests that single-step
-            // a call try this one.
+            state.store(BUSY, Relaxed);
+            // ORDERING: SeqCst, for the compiler alone: a handler sees the store before any work
+            // done under the guard. No model: handlers run on the same thread. The tests that
+            // single-step a call cover this one.
             compiler_fence(SeqCst);
-            Some((Self { number, is_not_send: PhantomData }, found))
+            Some((Self { id, is_not_send: PhantomData }, found))
         })
     }
 
-    /// Begins a turn, and gives the thread a number if it has none.
+    /// Takes the guard, and allocates an ID for a thread that has none.
     #[cold]
     pub(crate) fn enter_or_register() -> Result<Self, GuardError> {
         loop {
-            let is_number = |number| (number < MAX_THREADS).then_some(());
-            if let Some((turn, ())) = Self::begin(is_number) {
-                return Ok(turn);
+            let is_id = |word| (word < MAX_THREADS).then_some(());
+            if let Some((guard, ())) = Self::enter(is_id) {
+                return Ok(guard);
             }
-            // ORDERING: Relaxed. This thread's alone.
-            match with_thread_state(|seat| seat.load(Relaxed)) {
+            // ORDERING: Relaxed. Only this thread uses the word.
+            match with_thread_state(|state| state.load(Relaxed)) {
                 NONE => {}
                 ENDED => return Err(GuardError::ThreadExiting),
                 BUSY => return Err(GuardError::Reentrant),
-                // A handler ran meanwhile, and was the first.
+                // A handler has registered the thread meanwhile.
                 _ => continue,
             }
-            // ORDERING: Relaxed, both. This thread's alone: a read-modify-write, so that no handler
-            // comes between.
-            let joins =
-                with_thread_state(|seat| seat.compare_exchange(NONE, BUSY, Relaxed, Relaxed));
-            if joins.is_ok() {
-                return Self::join();
+            // ORDERING: Relaxed, both. Only this thread uses the word. A read-modify-write keeps
+            // handlers from running in between.
+            let claimed =
+                with_thread_state(|state| state.compare_exchange(NONE, BUSY, Relaxed, Relaxed));
+            if claimed.is_ok() {
+                return Self::register();
             }
         }
     }
 
-    /// The thread's first turn: it is busy already.
-    fn join() -> Result<Self, GuardError> {
-        let number = if register_exit_hook() {
-            with_thread_ids(|numbers| numbers.take()).ok_or(GuardError::TooManyThreads)
+    /// Allocates an ID for the thread, whose state is `BUSY` already.
+    fn register() -> Result<Self, GuardError> {
+        let id = if register_exit_hook() {
+            with_thread_ids(|ids| ids.allocate()).ok_or(GuardError::TooManyThreads)
         } else {
             Err(GuardError::ThreadExiting)
         };
-        let seat = match number {
+        let next = match id {
             Ok(_) => BUSY,
             Err(GuardError::ThreadExiting) => ENDED,
             Err(_) => NONE,
         };
-        // ORDERING: Relaxed. This thread's alone.
-        with_thread_state(|its| its.store(seat, Relaxed));
-        number.map(|number| Self { number, is_not_send: PhantomData })
+        // ORDERING: Relaxed. Only this thread uses the word.
+        with_thread_state(|state| state.store(next, Relaxed));
+        id.map(|id| Self { id, is_not_send: PhantomData })
     }
 
-    /// The thread's number, which no other living thread has.
-    pub(crate) fn number(&self) -> u32 {
-        self.number
+    /// Returns the thread's ID, which no other living thread has.
+    pub(crate) fn id(&self) -> u32 {
+        self.id
     }
 }
 
 impl Drop for ThreadGuard {
     #[inline(always)]
     fn drop(&mut self) {
-        // ORDERING: SeqCst, for the compiler alone: a handler that finds the turn over sees all that
-        // it did. No model: as in `begin`.
+        // ORDERING: SeqCst, for the compiler alone: a handler that finds the guard dropped sees all
+        // the work done under it. No model: as in `enter`.
         compiler_fence(SeqCst);
-        // ORDERING: Relaxed. This thread's alone.
-        with_thread_state(|seat| seat.store(self.number, Relaxed));
+        // ORDERING: Relaxed. Only this thread uses the word.
+        with_thread_state(|state| state.store(self.id, Relaxed));
     }
 }
 
-/// The thread ends: its number is given back, and it has no more turns.
-pub(super) fn leave(seat: &AtomicU32, give_back: impl FnOnce(u32)) {
-    // ORDERING: Relaxed, both. This thread's alone.
-    let number = seat.load(Relaxed);
-    seat.store(ENDED, Relaxed);
-    // Not from within a turn, as of a handler that ends its thread: what it was about is half done.
-    if number < MAX_THREADS {
-        give_back(number);
+/// Marks an exiting thread as ended, and releases its ID.
+pub(super) fn on_thread_exit(state: &AtomicU32, release: impl FnOnce(u32)) {
+    // ORDERING: Relaxed, both. Only this thread uses the word.
+    let id = state.load(Relaxed);
+    state.store(ENDED, Relaxed);
+    // A handler can end its thread while a guard is held. The ID is kept then, since the work done
+    // under the guard is incomplete.
+    if id < MAX_THREADS {
+        release(id);
     }
 }

@@ -1,38 +1,38 @@
-//! ThreadIds for threads: each takes the smallest that is free, without a lock.
+//! Allocator of thread IDs: each thread gets the smallest free one, without a lock.
 
 use super::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-/// A set of numbers from 0 on, a bit for each: set while a thread has it.
+/// Set of IDs from 0 on, with one bit for each. A set bit is an allocated ID.
 pub(crate) struct ThreadIds<const WORDS: usize> {
-    pub(super) taken: [AtomicU64; WORDS],
+    pub(super) allocated: [AtomicU64; WORDS],
 }
 
 impl<const WORDS: usize> ThreadIds<WORDS> {
-    /// Takes the smallest free number. None if all are taken.
-    pub(super) fn take(&self) -> Option<u32> {
-        (0..).step_by(64).zip(&self.taken).find_map(|(first, word)| {
-            // ORDERING: Relaxed. What is read here is only tried.
-            let mut taken = word.load(Relaxed);
-            while taken != u64::MAX {
-                let bit = taken.trailing_ones();
-                // ORDERING: Acquire, pairs with the Release in `give_back`: the thread sees all
-                // that the number's last owner left in its places.
-                // Model: an_heir_comes_after_the_dead.
-                match word.compare_exchange(taken, taken | 1 << bit, Acquire, Relaxed) {
+    /// Allocates the smallest free ID, or returns `None` if there is none.
+    pub(super) fn allocate(&self) -> Option<u32> {
+        (0..).step_by(64).zip(&self.allocated).find_map(|(first, word)| {
+            // ORDERING: Relaxed. The exchange below checks the value read here.
+            let mut allocated = word.load(Relaxed);
+            while allocated != u64::MAX {
+                let bit = allocated.trailing_ones();
+                // ORDERING: Acquire, pairs with the Release in `release`: the thread sees all
+                // that the ID's previous owner left in its slots.
+                // Model: slot_reuse_happens_after_thread_exit.
+                match word.compare_exchange(allocated, allocated | 1 << bit, Acquire, Relaxed) {
                     Ok(_) => return Some(first + bit),
-                    Err(now) => taken = now,
+                    Err(current) => allocated = current,
                 }
             }
             None
         })
     }
 
-    /// Gives a number back that was taken.
-    pub(super) fn give_back(&self, number: u32) {
-        // ORDERING: Release, pairs with the Acquire in `take`.
-        // Model: an_heir_comes_after_the_dead.
-        self.taken[number as usize / 64].fetch_and(!(1 << (number % 64)), Release);
+    /// Releases an allocated ID.
+    pub(super) fn release(&self, id: u32) {
+        // ORDERING: Release, pairs with the Acquire in `allocate`.
+        // Model: slot_reuse_happens_after_thread_exit.
+        self.allocated[id as usize / 64].fetch_and(!(1 << (id % 64)), Release);
     }
 }
 
@@ -41,12 +41,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_smallest_free_number_is_taken_and_none_twice() {
-        let numbers = ThreadIds::<2>::new();
-        assert!((0..128).all(|number| numbers.take() == Some(number)));
-        assert_eq!(numbers.take(), None);
-        [99, 2, 63, 64].into_iter().for_each(|number| numbers.give_back(number));
-        let taken: Vec<_> = std::iter::from_fn(|| numbers.take()).collect();
-        assert_eq!(taken, [2, 63, 64, 99]);
+    fn smallest_free_id_is_allocated_once() {
+        let ids = ThreadIds::<2>::new();
+        assert!((0..128).all(|id| ids.allocate() == Some(id)));
+        assert_eq!(ids.allocate(), None);
+        [99, 2, 63, 64].into_iter().for_each(|id| ids.release(id));
+        let allocated: Vec<_> = std::iter::from_fn(|| ids.allocate()).collect();
+        assert_eq!(allocated, [2, 63, 64, 99]);
     }
 }

@@ -1,12 +1,11 @@
-//! Runs the models, those whose name contains the argument or all, and prints what each
-//! explored as a table.
+//! Runs all models, or those whose names contain the argument, and prints a table of their interleavings.
 //!
 //! ```sh
-//! cargo models              # all
-//! cargo models a_place      # some
+//! cargo models                  # all
+//! cargo models reused_slot      # some
 //! ```
 //!
-//! Exits with 1 if one fails, or none was run.
+//! Exits with 1 if a model fails, or none is run.
 
 use freewheel_loom_tests::Explored;
 use std::io::{BufRead, BufReader};
@@ -28,11 +27,11 @@ fn main() -> ExitCode {
     );
     let (mut models, mut interleavings) = (0, 0);
     for explored in printed.lines().filter_map(|line| Explored::parse(&line.expect("text"))) {
-        let Explored { name, interleavings: number, floor, seconds, .. } = &explored;
+        let Explored { name, interleavings: count, floor, seconds, .. } = &explored;
         let bound = explored.bound();
-        println!("{name:<42}{number:>14}{floor:>9}  {bound:<24}{seconds:>7.1}");
+        println!("{name:<42}{count:>14}{floor:>9}  {bound:<24}{seconds:>7.1}");
         models += 1;
-        interleavings += number;
+        interleavings += count;
     }
     let passed = tests.wait().expect("cargo").success() && models > 0;
     let verdict = if passed { "all passed" } else { "FAILED" };

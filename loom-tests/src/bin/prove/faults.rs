@@ -1,8 +1,8 @@
-//! Faults as they could be made, and the model that must notice each: one file for each file of
-//! the source.
+//! Faults that a change could introduce, and the model that must catch each. Each source file has a file here.
 
-/// Above a line of the source: a mutex whose turns loom sees, so that it tries them all, and which
-/// orders no memory.
+/// Returns a line of the source below the definition of a mutex that orders no memory.
+///
+/// Loom sees each lock, so that it tries every order of them.
 macro_rules! mutex_without_order {
     ($line:literal) => {
         concat!(
@@ -31,6 +31,7 @@ mod without_order {
 
 mod bell;
 mod block;
+mod block_supply;
 mod consumer;
 mod dormancy;
 mod exchange;
@@ -40,15 +41,16 @@ mod thread_ids;
 
 use super::Mutation;
 
-/// What it is, the model, and the pieces of the file that change: what each is, which must be
-/// there once, and what it becomes.
+/// Description of the fault, name of the model, and edits: each a text that occurs once in the file, and its
+/// replacement.
 type Fault = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
-/// Where they are planted.
+/// Path of a source file, and the faults planted in it.
 type File = (&'static str, &'static [Fault]);
 
 const FILES: &[File] = &[
     block::FAULTS,
+    block_supply::FAULTS,
     exchange::FAULTS,
     consumer::FAULTS,
     send_window::FAULTS,

@@ -6,24 +6,24 @@ pub const FAULTS: File = (
     "src/handoff/bell.rs",
     &[
         (
-            "the flusher sleeps without looking whether somebody rang",
-            "wake_and_sleep",
+            "the flusher parks without checking for a ring",
+            "sealed_block_wakes_a_parked_flusher",
             &[(
                 "        match self.state.compare_exchange(QUIET, PARKED, Relaxed, Relaxed) {\n",
                 "        match Ok::<u8, u8>(self.state.swap(PARKED, Relaxed)) {\n",
             )],
         ),
         (
-            "a bell that has woken stays as if asleep",
-            "two_rings",
+            "the bell stays parked after it has woken the flusher",
+            "concurrent_rings_wake_once",
             &[(
                 "if self.state.swap(RUNG, Release) == PARKED {",
                 "if self.state.compare_exchange(QUIET, RUNG, Release, Relaxed) == Err(PARKED) {",
             )],
         ),
         (
-            "the answer to the bell is a load and a store",
-            "an_answer_wipes_no_ring_unseen",
+            "clearing is a load and a store",
+            "clear_loses_no_ring",
             &[(
                 "        self.state.swap(QUIET, Acquire);\n",
                 "        if self.state.load(Acquire) != QUIET {\n\
@@ -32,8 +32,8 @@ pub const FAULTS: File = (
             )],
         ),
         (
-            "a ring is left out where somebody has rung",
-            "an_answer_wipes_no_ring_unseen",
+            "a ring is skipped if the bell is rung already",
+            "clear_loses_no_ring",
             &[(
                 "        if self.state.swap(RUNG, Release) == PARKED {\n",
                 "        if self.state.load(Relaxed) == RUNG {\n\
@@ -43,8 +43,8 @@ pub const FAULTS: File = (
             )],
         ),
         (
-            "to ring is a load and a store",
-            "two_blocks_are_worth_a_ring",
+            "ringing is a load and a store",
+            "ring_starts_at_the_threshold",
             &[(
                 "        if self.state.swap(RUNG, Release) == PARKED {\n",
                 "        let before = self.state.load(Relaxed);\n\
@@ -53,8 +53,8 @@ pub const FAULTS: File = (
             )],
         ),
         (
-            "to fall asleep is a load and a store",
-            "wake_and_sleep",
+            "parking is a load and a store",
+            "sealed_block_wakes_a_parked_flusher",
             &[(
                 "        match self.state.compare_exchange(QUIET, PARKED, Relaxed, Relaxed) {\n",
                 "        let before = self.state.load(Relaxed);\n\
@@ -65,25 +65,29 @@ pub const FAULTS: File = (
             )],
         ),
         (
-            "who woke by itself stays as if asleep",
-            "who_woke_by_itself_is_not_woken",
+            "clearing leaves the bell parked after a tick",
+            "awake_flusher_is_not_woken",
             &[(
                 "        self.state.swap(QUIET, Acquire);\n",
                 "        let _ = self.state.compare_exchange(RUNG, QUIET, Acquire, Relaxed);\n",
             )],
         ),
-        ("the bell wakes nobody", "wake_and_sleep", &[("            (self.wake)();\n", "")]),
         (
-            "the bell wakes at every ring",
-            "wake_and_sleep",
+            "a ring never wakes the flusher",
+            "sealed_block_wakes_a_parked_flusher",
+            &[("            (self.wake)();\n", "")],
+        ),
+        (
+            "every ring wakes the flusher",
+            "sealed_block_wakes_a_parked_flusher",
             &[(
                 "if self.state.swap(RUNG, Release) == PARKED {",
                 "if self.state.swap(RUNG, Release) < 3 {",
             )],
         ),
         (
-            "who is asleep may not fall asleep again",
-            "who_woke_by_itself_is_not_woken",
+            "a parked flusher may not park again",
+            "awake_flusher_is_not_woken",
             &[("Ok(_) | Err(PARKED) => true,", "Ok(_) => true,")],
         ),
     ],

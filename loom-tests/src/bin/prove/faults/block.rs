@@ -9,17 +9,17 @@ pub const FAULTS: File = (
             "the length is published before the bytes are written",
             "publish_and_read",
             &[
-                ("        block.watch.writes(self.published, self.published + written);\n", ""),
+                ("        block.tracker.track_write(self.published, self.published + written);\n", ""),
                 (
                     "        block.published.store(self.published, Release);\n",
                     "        block.published.store(self.published, Release);\n\
-                 block.watch.writes(self.published - written, self.published);\n",
+                 block.tracker.track_write(self.published - written, self.published);\n",
                 ),
             ],
         ),
         (
-            "the last block is given out by a load and a store",
-            "the_last_block_is_given_out_once",
+            "the budget is reduced by a load and a store",
+            "last_block_is_allocated_once",
             &[(
                 "        self.budget.fetch_update(Relaxed, Relaxed, take_one).ok()?;\n",
                 "        self.budget.store(take_one(self.budget.load(Relaxed))?, Relaxed);\n",
@@ -27,30 +27,30 @@ pub const FAULTS: File = (
         ),
         (
             "a recycled block keeps its length",
-            "a_block_is_reused_by_another_thread",
+            "recycled_block_is_reused_without_races",
             &[("        self.0.published.store(0, Relaxed);\n", "")],
         ),
         (
-            "a recycled block keeps what was taken of it",
-            "seal_and_sweep_order",
-            &[("        self.0.flushed.store(0, Relaxed);\n", "")],
+            "a recycled block keeps its swept length",
+            "rotation_keeps_the_order_of_lines",
+            &[("        self.0.swept.store(0, Relaxed);\n", "")],
         ),
         (
-            "what was taken is forgotten",
-            "sweep_a_part_filled_block",
-            &[("            self.0.flushed.store(to, Relaxed);\n", "")],
+            "the swept length is not stored",
+            "part_filled_block_is_swept_in_order",
+            &[("            self.0.swept.store(to, Relaxed);\n", "")],
         ),
         (
-            "what was taken of a block becomes less",
-            "stop_and_start",
+            "the swept length can decrease",
+            "restarted_flusher_resumes_where_it_stopped",
             &[(
-                "        if from < to {\n            self.0.flushed.store(to, Relaxed);\n        }\n",
-                "        self.0.flushed.store(to, Relaxed);\n",
+                "        if from < to {\n            self.0.swept.store(to, Relaxed);\n        }\n",
+                "        self.0.swept.store(to, Relaxed);\n",
             )],
         ),
         (
             "blocks are not freed",
-            "the_last_handle_is_dropped",
+            "last_handle_frees_all_memory",
             &[(
                 "            drop(unsafe { Box::from_raw(handle.0.as_ptr()) });\n",
                 "            let _ = handle;\n",
@@ -58,10 +58,10 @@ pub const FAULTS: File = (
         ),
         (
             "blocks are freed twice",
-            "the_last_handle_is_dropped",
+            "last_handle_frees_all_memory",
             &[(
-                "        self.made.push(handle);\n",
-                "        self.made.push(handle);\n        self.made.push(handle);\n",
+                "        self.allocated.push(handle);\n",
+                "        self.allocated.push(handle);\n        self.allocated.push(handle);\n",
             )],
         ),
     ],

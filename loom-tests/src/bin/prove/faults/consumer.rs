@@ -1,4 +1,4 @@
-//! Faults of the flusher's side.
+//! Faults of the consumer.
 
 use super::File;
 
@@ -6,138 +6,130 @@ pub const FAULTS: File = (
     "src/handoff/consumer.rs",
     &[
         (
-            "a block that was consumed is not given back",
-            "drop_on_full",
-            &[(
-                "        let pushed = free.push(pen);\n",
-                "        let pushed = Ok::<_, ()>((free.len(), pen));\n",
-            )],
-        ),
-        (
-            "the queue is drained before the part-filled blocks are noted",
-            "seal_and_sweep_order",
+            "the queue is drained before part-filled blocks are noted",
+            "rotation_keeps_the_order_of_lines",
             &[
                 (NOTE, ""),
                 (
-                    "        while let Some((view, to)) = state.notes.pop() {\n",
+                    "        while let Some((view, to)) = state.snapshots.pop() {\n",
                     "        for producer in exchange.producers.iter() {\n\
-                 if let Some(view) = producer.window.look() {\n\
-                 state.notes.push((view, view.published()));\n\
+                 if let Some(view) = producer.current.get() {\n\
+                 state.snapshots.push((view, view.published()));\n\
                  }\n\
                  }\n\
-                 while let Some((view, to)) = state.notes.pop() {\n",
+                 while let Some((view, to)) = state.snapshots.pop() {\n",
                 ),
             ],
         ),
         (
-            "a block is recycled when it was taken, before it was consumed",
-            "a_block_is_reused_by_another_thread",
+            "a block is recycled before it is consumed",
+            "recycled_block_is_reused_without_races",
             &[(
                 "            state.take_sealed(sealed);\n",
                 "            let view = sealed.view();\n\
              state.take(view, view.published(), None);\n\
-             let _ = exchange.free.push(sealed.recycle(&mut state.reader));\n",
+             exchange.supply.returner()(sealed.recycle(&mut state.permit));\n",
             )],
         ),
         (
             "a sweep leaves part-filled blocks for later",
-            "a_flush_has_all_that_came_before_it",
+            "flush_covers_earlier_lines",
             &[(NOTE, "")],
         ),
         (
             "part-filled blocks are taken before the full ones",
-            "seal_and_sweep_order",
+            "rotation_keeps_the_order_of_lines",
             &[(
                 "        while let Some(sealed) = exchange.sealed.pop() {\n",
-                "        for (view, to) in std::mem::take(&mut state.notes) {\n\
-             let from = view.take_up_to(&mut state.reader, to);\n\
-             state.taken.push(view, from, to, None);\n\
+                "        for (view, to) in std::mem::take(&mut state.snapshots) {\n\
+             let from = view.mark_swept(&mut state.permit, to);\n\
+             state.window.push(view, from, to, None);\n\
              }\n\
              while let Some(sealed) = exchange.sealed.pop() {\n",
             )],
         ),
         (
-            "a part-filled block is taken up to more than was noted",
-            "seal_and_sweep_order",
+            "a part-filled block is taken beyond its noted length",
+            "rotation_keeps_the_order_of_lines",
             &[(
-                "        while let Some((view, to)) = state.notes.pop() {\n",
-                "        while let Some((view, _)) = state.notes.pop() {\n\
+                "        while let Some((view, to)) = state.snapshots.pop() {\n",
+                "        while let Some((view, _)) = state.snapshots.pop() {\n\
              let to = view.published();\n",
             )],
         ),
         (
-            "a stopped flusher takes what was in flight for arrived",
-            "what_is_in_flight_keeps_its_block",
+            "a stopped flusher acknowledges the bytes in flight",
+            "bytes_in_flight_keep_their_block",
             &[(
                 "        self.end_quarantine();\n        let mut",
                 "        self.acknowledge(self.in_flight());\n        let mut",
             )],
         ),
         (
-            "the bell is answered after the sweep",
-            "wake_and_sleep",
+            "the bell is cleared after the sweep",
+            "sealed_block_wakes_a_parked_flusher",
             &[
                 ("        exchange.bell.clear();\n", ""),
                 (
-                    "full by then.\n        state.recycle_spent(exchange, before);\n",
-                    "full by then.\n        state.recycle_spent(exchange, before);\n\
+                    "full by now.\n        state.recycle_spent(&exchange.supply, chunks_before);\n",
+                    "full by now.\n        state.recycle_spent(&exchange.supply, chunks_before);\n\
                  exchange.bell.clear();\n",
                 ),
             ],
         ),
         (
-            "the flusher is dormant without another look for lines",
-            "the_first_line_wakes_the_dormant",
+            "the flusher enters dormancy without a last look for lines",
+            "first_line_wakes_a_dormant_flusher",
             &[(
-                "        if !stays {\n",
-                "        let stays = stays || true;\n        if !stays {\n",
+                "        if !is_idle {\n",
+                "        let is_idle = is_idle || true;\n        if !is_idle {\n",
             )],
         ),
         (
-            "a stopped flusher takes what it had with it",
-            "stop_and_start",
+            "a stopped flusher loses its swept lines",
+            "restarted_flusher_resumes_where_it_stopped",
             &[(
-                "        *place = self.state.take();\n",
-                "        *place = self.state.take().map(|state| ConsumerState::new(state.reader));\n",
+                "        *slot = self.state.take();\n",
+                "        *slot = self.state.take().map(|state| ConsumerState::new(state.permit));\n",
             )],
         ),
         (
-            "a stopped flusher keeps its place",
-            "stop_and_start",
-            &[("        *place = self.state.take();\n", "        let _ = &mut place;\n")],
+            "a stopped flusher keeps the consumer claimed",
+            "restarted_flusher_resumes_where_it_stopped",
+            &[("        *slot = self.state.take();\n", "        let _ = &mut slot;\n")],
         ),
         (
-            "who is refused for a line stays dormant",
-            "only_who_lies_down_is_dormant",
-            &[("        if !stays {\n            exchange.dormancy.end();\n        }\n", "")],
+            "a flusher stays dormant after it was refused for a line",
+            "dormancy_ends_on_refusal_and_stop",
+            &[("        if !is_idle {\n            exchange.dormancy.leave();\n        }\n", "")],
         ),
         (
-            "who has stopped stays dormant",
-            "only_who_lies_down_is_dormant",
-            &[("        self.exchange.dormancy.end();\n", "")],
+            "a stopped flusher stays dormant",
+            "dormancy_ends_on_refusal_and_stop",
+            &[("        self.exchange.dormancy.leave();\n", "")],
         ),
         (
-            "a full block keeps nobody from lying down",
-            "nobody_lies_down_beside_a_full_block",
+            "dormancy ignores full blocks",
+            "full_block_prevents_dormancy",
             &[("            && exchange.sealed.is_empty()\n", "")],
         ),
         (
-            "what is in the ordered queue keeps nobody from lying down",
-            "an_ordered_line_wakes_the_dormant",
+            "dormancy ignores the ordered queue",
+            "record_wakes_a_dormant_flusher",
             &[("            && exchange.ordered.is_empty();\n", ";\n")],
         ),
         (
             "a sweep leaves the ordered queue for later",
-            "a_flush_has_the_records_that_came_before_it",
-            &[("        state.take_records(exchange);\n        // Only", "        // Only")],
+            "flush_covers_earlier_records",
+            &[("        state.take_records(&exchange.ordered, &exchange.supply);\n        // Last", "        // Last")],
         ),
     ],
 );
 
-/// The noting of part-filled blocks, in a sweep.
+/// Code of a sweep that notes part-filled blocks.
 const NOTE: &str = "        for producer in exchange.producers.iter() {
-            if let Some(view) = producer.window.look() {
-                state.notes.push((view, view.published()));
+            if let Some(view) = producer.current.get() {
+                state.snapshots.push((view, view.published()));
             }
         }
 ";

@@ -7,35 +7,35 @@ pub const FAULTS: File = (
     &[
         (
             "a flusher becomes dormant without a barrier",
-            "the_first_line_wakes_the_dormant",
-            &[("        let begun = self.barrier.heavy();\n", "        let begun = true;\n")],
+            "first_line_wakes_a_dormant_flusher",
+            &[("        let entered = self.barrier.heavy();\n", "        let entered = true;\n")],
         ),
         (
-            "a caller passes no barrier before it looks whether the flusher is dormant",
-            "the_first_line_wakes_the_dormant",
+            "a producer skips the barrier before it checks for dormancy",
+            "first_line_wakes_a_dormant_flusher",
             &[("        self.barrier.light();\n", "")],
         ),
         (
-            "dormancy is ended by a load and a store",
-            "two_lines_wake_the_dormant_once",
+            "leaving dormancy is a load and a store",
+            "two_lines_wake_a_dormant_flusher_once",
             &[(
                 "        self.is_dormant.swap(false, Relaxed)\n",
-                "        let was = self.is_dormant.load(Relaxed);\n\
+                "        let was_dormant = self.is_dormant.load(Relaxed);\n\
              self.is_dormant.store(false, Relaxed);\n\
-             was\n",
+             was_dormant\n",
             )],
         ),
         (
-            "who is refused for want of a barrier stays dormant",
-            "only_who_lies_down_is_dormant",
-            &[("        if !begun {\n            self.end();\n        }\n", "")],
+            "a flusher stays dormant after it was refused for lack of a barrier",
+            "dormancy_ends_on_refusal_and_stop",
+            &[("        if !entered {\n            self.leave();\n        }\n", "")],
         ),
         (
-            "the flusher says that it is dormant after the barrier",
-            "the_first_line_wakes_the_dormant",
+            "the flusher is marked as dormant after the barrier",
+            "first_line_wakes_a_dormant_flusher",
             &[(
-                "        self.is_dormant.store(true, Relaxed);\n        let begun = self.barrier.heavy();\n",
-                "        let begun = self.barrier.heavy();\n        self.is_dormant.store(true, Relaxed);\n",
+                "        self.is_dormant.store(true, Relaxed);\n        let entered = self.barrier.heavy();\n",
+                "        let entered = self.barrier.heavy();\n        self.is_dormant.store(true, Relaxed);\n",
             )],
         ),
     ],

@@ -1,4 +1,4 @@
-//! Faults of the threads' side.
+//! Faults of the producers' side.
 
 use super::File;
 
@@ -7,12 +7,12 @@ pub const FAULTS: File = (
     &[
         (
             "a line is counted after it is published",
-            "count_before_publishing",
+            "lines_are_counted_before_they_are_published",
             &[
                 (
-                    "            let is_written = pen",
+                    "            let is_written = writer",
                     "            let late = std::cell::Cell::new(Tally::default());\n\
-                 let is_written = pen",
+                 let is_written = writer",
                 ),
                 (
                     "                producer.accepted.count(size);\n                (bytes, true)",
@@ -26,37 +26,37 @@ pub const FAULTS: File = (
         ),
         (
             "a dropped line is not counted",
-            "drop_on_full",
+            "full_capacity_drops_are_counted",
             &[(
                 "WriteOutcome::NoRoom(bytes) => producer.full.count(size(bytes)),",
                 "WriteOutcome::NoRoom(_) => {}",
             )],
         ),
         (
-            "the next block is shown before the full one is in the queue",
-            "a_flush_has_all_that_came_before_it",
+            "the next block becomes current before the full one is in the queue",
+            "flush_covers_earlier_lines",
             &[
-                ("        producer.window.show(shown);\n", ""),
+                ("        producer.current.set(view);\n", ""),
                 (
                     "        let pushed = self.sealed.push(full.seal());\n",
-                    "        producer.window.show(shown);\n\
+                    "        producer.current.set(view);\n\
                  let pushed = self.sealed.push(full.seal());\n",
                 ),
             ],
         ),
         (
-            "the next block is never shown",
-            "a_block_is_reused_by_another_thread",
-            &[("        producer.window.show(shown);\n", "")],
+            "the next block never becomes current",
+            "recycled_block_is_reused_without_races",
+            &[("        producer.current.set(view);\n", "")],
         ),
         (
-            "a thread's first lines are written where nobody looks",
-            "sweep_a_part_filled_block",
-            &[("show(first.view())", "show(self.blocks.make().view())")],
+            "a thread's first block never becomes current",
+            "part_filled_block_is_swept_in_order",
+            &[("set(first.view())", "set(self.supply.create().view())")],
         ),
         (
             "the bell is rung before the block is in the queue",
-            "wake_and_sleep",
+            "sealed_block_wakes_a_parked_flusher",
             &[
                 (
                     "        if self.sealed.len() >= self.ring_at {\n            self.bell.ring();\n        }\n",
@@ -69,24 +69,24 @@ pub const FAULTS: File = (
             ],
         ),
         (
-            "the bell is rung for one number of sealed blocks, and no other",
-            "two_blocks_are_worth_a_ring",
+            "the bell is rung only at exactly the threshold",
+            "ring_starts_at_the_threshold",
             &[("self.sealed.len() >= self.ring_at", "self.sealed.len() == self.ring_at")],
         ),
         (
             "the bell is rung for every sealed block",
-            "two_blocks_are_worth_a_ring",
+            "ring_starts_at_the_threshold",
             &[("self.sealed.len() >= self.ring_at", "self.sealed.len() > 0")],
         ),
         (
-            "a caller looks whether the flusher is dormant before it publishes",
-            "the_first_line_wakes_the_dormant",
+            "a producer checks for dormancy before it publishes",
+            "first_line_wakes_a_dormant_flusher",
             &[
                 (
-                    "            let usual = line();\n            let is_written = pen",
-                    "            let usual = line();\n\
+                    "            let encoder = line();\n            let is_written = writer",
+                    "            let encoder = line();\n\
                  let was_dormant = self.dormancy.is_dormant();\n\
-                 let is_written = pen",
+                 let is_written = writer",
                 ),
                 (
                     "                if self.dormancy.is_dormant() {\n",
@@ -95,16 +95,16 @@ pub const FAULTS: File = (
             ],
         ),
         (
-            "a caller's first line wakes no dormant flusher",
-            "two_lines_wake_the_dormant_once",
+            "a line on the slow path wakes no dormant flusher",
+            "two_lines_wake_a_dormant_flusher_once",
             &[(
-                "        self.wake_if_dormant();\n    }\n\n    /// Also after",
-                "    }\n\n    /// Also after",
+                "        self.wake_if_dormant();\n    }\n\n    /// Wakes the",
+                "    }\n\n    /// Wakes the",
             )],
         ),
         (
-            "the mutex of the state orders nothing",
-            "stop_and_start",
+            "the mutex of the consumer state orders nothing",
+            "restarted_flusher_resumes_where_it_stopped",
             &[
                 (
                     "use std::sync::atomic::Ordering::",
@@ -115,20 +115,20 @@ pub const FAULTS: File = (
             ],
         ),
         (
-            "a line in a fresh block wakes no dormant flusher",
-            "a_line_in_a_fresh_block_wakes_the_dormant",
+            "a line after a rotation wakes no dormant flusher",
+            "line_after_rotation_wakes_a_dormant_flusher",
             &[(
                 "    fn wake_if_dormant(&self) {\n        if self.dormancy",
                 "    fn wake_if_dormant(&self) {\n        if self.sealed.is_empty() && self.dormancy",
             )],
         ),
         (
-            "a line wakes a flusher whose dormancy another has ended",
-            "two_lines_wake_the_dormant_once",
-            &[("        if self.dormancy.end() {\n", "        self.dormancy.end();\n        {\n")],
+            "a line wakes the flusher after another line has done so",
+            "two_lines_wake_a_dormant_flusher_once",
+            &[("        if self.dormancy.leave() {\n", "        self.dormancy.leave();\n        {\n")],
         ),
         (
-            "to seal a block wakes, dormant or not",
+            "sealing a block always wakes the flusher",
             "bell_and_dormancy_wake_once_each",
             &[(
                 "        if self.sealed.len() >= self.ring_at {\n            self.bell.ring();\n",
@@ -137,19 +137,19 @@ pub const FAULTS: File = (
             )],
         ),
         (
-            "gauges go in the blocks of their threads",
-            "the_later_gauge_arrives_later",
+            "ordered lines go to the blocks of their threads",
+            "later_gauge_arrives_later",
             &[
                 (
-                    "        if let Some((_turn, producer)) = self.producers.begin() {\n",
-                    "        if let Some((_turn, producer)) = self.producers.begin()\n && false {\n",
+                    "        if let Some((_guard, producer)) = self.producers.enter() {\n",
+                    "        if let Some((_guard, producer)) = self.producers.enter()\n && false {\n",
                 ),
-                ("self.append_in_order(producer, line)", "self.append(producer, &mut turn, line)"),
+                ("self.append_in_order(producer, line)", "self.append(producer, &mut guard, line)"),
             ],
         ),
         (
             "a record is counted after it is in the queue",
-            "count_before_enqueuing",
+            "records_are_counted_before_they_are_queued",
             &[
                 (
                     "        producer.accepted.count(size);\n        let accepted",
@@ -162,18 +162,18 @@ pub const FAULTS: File = (
             ],
         ),
         (
-            "a record that finds no room is not counted",
-            "records_that_find_no_room_are_counted",
+            "a rejected record is not counted",
+            "rejected_records_are_counted_once",
             &[("            producer.rejected_late.count(size);\n", "")],
         ),
         (
-            "a record never rings",
-            "a_record_wakes_who_sleeps",
-            &[("if self.ordered.is_worth_a_ring(self) {", "if self.ordered.len() > 99 {")],
+            "a record never rings the bell",
+            "record_wakes_a_parked_flusher",
+            &[("if self.ordered.should_ring(&self.supply) {", "if self.ordered.len() > 99 {")],
         ),
         (
             "an ordered line wakes no dormant flusher",
-            "an_ordered_line_wakes_the_dormant",
+            "record_wakes_a_dormant_flusher",
             &[(
                 "        if self.dormancy.is_dormant() {\n            self.wake_dormant();\n        }\n        accepted\n",
                 "        accepted\n",

@@ -1,4 +1,4 @@
-//! Faults of what is under channel.
+//! Faults of the send window.
 
 use super::File;
 
@@ -6,50 +6,50 @@ pub const FAULTS: File = (
     "src/handoff/send_window.rs",
     &[
         (
-            "a block goes back when its first line has arrived",
-            "what_is_in_flight_keeps_its_block",
+            "a block is recycled when its first line is acknowledged",
+            "bytes_in_flight_keep_their_block",
             &[
                 (
-                    "            chunk.from += here;\n",
-                    "            chunk.from += here;\n\
-             if let Some(last) = chunk.last.take() {\n\
-             empty(last.recycle(reader));\n\
+                    "            chunk.from += len;\n",
+                    "            chunk.from += len;\n\
+             if let Some(sealed) = chunk.sealed.take() {\n\
+             give_back(sealed.recycle(permit));\n\
              }\n",
                 ),
                 (
-                    "reader: &mut ReadPermit,\n        empty: impl FnMut(BlockWriter),\n    ) {\n        assert!(count <= self.in_flight",
-                    "reader: &mut ReadPermit,\n        mut empty: impl FnMut(BlockWriter),\n    ) {\n        assert!(count <= self.in_flight",
+                    "permit: &mut ReadPermit,\n        give_back: impl FnMut(BlockWriter),\n    ) {\n        assert!(count <= self.in_flight",
+                    "permit: &mut ReadPermit,\n        mut give_back: impl FnMut(BlockWriter),\n    ) {\n        assert!(count <= self.in_flight",
                 ),
             ],
         ),
         (
-            "an evicted block goes back though a line of it is in flight",
-            "the_oldest_make_room",
+            "eviction recycles a block with a line in flight",
+            "eviction_frees_the_oldest_blocks",
             &[(
-                "        if self.chunks.iter().rev().any(is_left) {\n",
-                "        if self.chunks.iter().rev().any(|chunk| is_left(chunk) && chunk.from > chunk.to) {\n",
+                "        if self.chunks.iter().rev().any(is_in_use) {\n",
+                "        if self.chunks.iter().rev().any(|chunk| is_in_use(chunk) && chunk.from > chunk.to) {\n",
             )],
         ),
         (
-            "an evicted block does not go back",
-            "the_oldest_make_room",
+            "an evicted block is not given back",
+            "eviction_frees_the_oldest_blocks",
             &[(
-                "            empty(last.recycle(reader));\n        }\n        chunk.evicted",
-                "            drop(last);\n        }\n        chunk.evicted",
+                "            give_back(sealed.recycle(permit));\n        }\n        chunk.evicted",
+                "            drop(sealed);\n        }\n        chunk.evicted",
             )],
         ),
         (
-            "what the link has begun is evicted",
-            "what_the_link_has_begun_is_not_displaced",
+            "committed bytes are evicted",
+            "committed_bytes_are_not_evicted",
             &[(
-                "        let mut left = given + begun;\n",
-                "        let _ = begun;\n        let mut left = given;\n",
+                "        let mut kept = sent + committed;\n",
+                "        let _ = committed;\n        let mut kept = sent;\n",
             )],
         ),
         (
-            "what has arrived of a run still counts as given",
-            "sweep_a_part_filled_block",
-            &[("                self.unsent_from.1 -= here;\n", "                let _ = here;\n")],
+            "acknowledged bytes of a chunk still count as sent",
+            "part_filled_block_is_swept_in_order",
+            &[("                self.unsent_start.1 -= len;\n", "                let _ = len;\n")],
         ),
     ],
 );

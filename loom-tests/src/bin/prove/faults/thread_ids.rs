@@ -1,4 +1,4 @@
-//! Faults of the threads' numbers.
+//! Faults of thread IDs.
 
 use super::File;
 
@@ -6,22 +6,22 @@ pub const FAULTS: File = (
     "src/sync/thread_ids.rs",
     &[
         (
-            "two threads can take one number",
-            "an_heir_comes_after_the_dead",
+            "two threads can get the same ID",
+            "slot_reuse_happens_after_thread_exit",
             &[(
-                "match word.compare_exchange(taken, taken | 1 << bit, Acquire, Relaxed) {",
+                "match word.compare_exchange(allocated, allocated | 1 << bit, Acquire, Relaxed) {",
                 "match {\n\
-             word.store(taken | 1 << bit, Relaxed);\n\
+             word.store(allocated | 1 << bit, Relaxed);\n\
              Ok::<u64, u64>(word.load(Acquire))\n\
              } {",
             )],
         ),
         (
-            "a number is never given back",
-            "a_place_is_reused",
+            "an ID is never released",
+            "reused_slot_keeps_its_lines_in_order",
             &[(
-                "        self.taken[number as usize / 64].fetch_and(!(1 << (number % 64)), Release);\n",
-                "        let _ = number;\n",
+                "        self.allocated[id as usize / 64].fetch_and(!(1 << (id % 64)), Release);\n",
+                "        let _ = id;\n",
             )],
         ),
     ],

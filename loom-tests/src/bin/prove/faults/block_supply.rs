@@ -1,0 +1,15 @@
+//! Faults of the block supply.
+
+use super::File;
+
+pub const FAULTS: File = (
+    "src/handoff/block_supply.rs",
+    &[(
+        "a consumed block is not given back",
+        "full_capacity_drops_are_counted",
+        &[(
+            "            let pushed = self.free.push(writer);\n",
+            "            let pushed = Ok::<_, ()>((self.free.len(), writer));\n",
+        )],
+    )],
+);
