@@ -7,7 +7,7 @@
 //!
 //! ```sh
 //! cd loom-tests && cargo models                      # all, as a table
-//! LOOM_MAX_PREEMPTIONS=7 cargo models reused_slot    # those of that name, with a wider bound
+//! LOOM_MAX_PREEMPTIONS=7 cargo models reused_slot    # by name, with a wider bound
 //! FREEWHEEL_UNBOUNDED=1 cargo models reused_slot     # without a bound: some do not end in a day
 //! ```
 
@@ -23,7 +23,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
 
-/// Explores `model` with at most `preemptions` forced switches of threads, or without a bound for `None`.
+/// Explores `model` with at most `preemptions` forced switches of threads, or without a bound for
+/// `None`.
 ///
 /// Prints the number of interleavings, and fails if there are fewer than `floor`.
 pub fn explore(

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::{Acquire, Release};
 
 fn no_wake() {}
 
-/// A sweep ordered after a line takes it, whatever other threads and earlier sweeps do. The
+/// A sweep ordered after a line takes it, regardless of other threads and earlier sweeps. The
 /// line may be the first of its thread, and the thread may go on and rotate its block.
 #[test]
 fn flush_covers_earlier_lines() {

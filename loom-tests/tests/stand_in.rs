@@ -1,22 +1,21 @@
-//! The stand-in for the queue is honest: what the models build on is what crossbeam's
-//! `ArrayQueue` does.
+//! Comparison of the stand-in for the queue with crossbeam's `ArrayQueue`.
 //!
-//! Loom cannot see `ArrayQueue`, so the models run with another implementation of the same
-//! algorithm. Here both are asked the same questions. One thread: each answers as a `VecDeque`
-//! of so many slots does. More threads: under loom, the stand-in has exactly the outcomes that
-//! some order of whole operations explains, and real threads get no others of the real one.
+//! Loom cannot see `ArrayQueue`, so the models run with another implementation of the same algorithm.
+//! These tests run the same operations on both. With one thread, both behave as a bounded `VecDeque`.
+//! With more threads, the stand-in under loom has exactly the outcomes of some sequence of whole
+//! operations, and the real queue on real threads has no others.
 //!
-//! What differs:
+//! Differences:
 //!
-//! - For a capacity of one the stand-in has two slots, as the algorithm that its crate has for
-//!   one is another. So no model may rest on a queue of one slot being full: none does, since
-//!   a queue is made with a slot for every block, and a block is pushed only to where it fits.
-//! - The stand-in yields where the real one spins: loom would never end otherwise.
-//! - The stand-in has a turnstile, without which loom would not try all orders of its operations:
-//!   of the four outcomes of two pushes beside a pop it found two.
+//! - For a capacity of one the stand-in has two slots, since its crate has another algorithm for one
+//!   slot. So no model may rely on a queue of one slot being full. None does: each queue has a slot
+//!   for every block, so a push always fits.
+//! - The stand-in yields where the real queue spins. Loom would never end otherwise.
+//! - The stand-in has a turnstile, without which loom would not try all orders of its operations. It
+//!   found two of the four outcomes of two pushes and a concurrent pop.
 //!
-//! What does not, though it could be thought: `pop` of an empty queue is a full fence in both,
-//! and `len` counts a value from when its slot was claimed.
+//! Common properties that might be unexpected: `pop` of an empty queue is a full fence in both, and `len`
+//! counts a value from the moment its slot is claimed.
 
 use crossbeam_queue::ArrayQueue;
 use freewheel::loom_api::Queue as StandIn;
@@ -74,15 +73,15 @@ enum Operation {
 }
 use Operation::{Len, Pop, Push};
 
-/// What an operation gave: the value pushed unless it was refused, the value popped, the length.
+/// Result of an operation: the value pushed unless it was rejected, the value popped, or the length.
 type Answer = Option<u8>;
 
-fn ask(queue: &impl Queue, operation: Operation) -> Answer {
+fn apply(queue: &impl Queue, operation: Operation) -> Answer {
     match operation {
         Push(value) => match queue.push(value) {
             Ok(()) => Some(value),
-            Err(refused) => {
-                assert_eq!(refused, value, "another value was handed back");
+            Err(rejected) => {
+                assert_eq!(rejected, value, "another value was handed back");
                 None
             }
         },
@@ -91,8 +90,8 @@ fn ask(queue: &impl Queue, operation: Operation) -> Answer {
     }
 }
 
-/// What a queue must answer.
-fn answer(queue: &mut VecDeque<u8>, slots: usize, operation: Operation) -> Answer {
+/// Returns the result that a queue must give.
+fn expected_answer(queue: &mut VecDeque<u8>, slots: usize, operation: Operation) -> Answer {
     match operation {
         Push(value) => (queue.len() < slots).then(|| {
             queue.push_back(value);
@@ -103,14 +102,14 @@ fn answer(queue: &mut VecDeque<u8>, slots: usize, operation: Operation) -> Answe
     }
 }
 
-/// Random operations by one thread, with as many pushes as pops.
+/// Runs random operations on one thread, with as many pushes as pops.
 fn agrees_with_a_deque<Q: Queue>(capacity: usize, slots: usize, mut random: u64) {
     let (queue, mut deque) = (Q::with_slots(capacity), VecDeque::new());
     for number in 0..80 {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         let operation = [Push(number), Pop, Push(number), Pop, Len][(random >> 33) as usize % 5];
-        let expected = answer(&mut deque, slots, operation);
-        assert_eq!(ask(&queue, operation), expected, "{operation:?} with {slots} slots");
+        let expected = expected_answer(&mut deque, slots, operation);
+        assert_eq!(apply(&queue, operation), expected, "{operation:?} with {slots} slots");
     }
 }
 
@@ -126,18 +125,19 @@ fn both_queues_agree_with_a_deque() {
     }
 }
 
-/// Threads that share a queue, and what each does with it, the main thread first.
+/// Operations of threads that share a queue, those of the main thread first.
 struct History {
     name: &'static str,
     slots: usize,
-    /// Values that passed through before, so that the indices wrap, and values still there.
+    /// Number of values pushed and popped before, so that the indices wrap.
     passed: u8,
+    /// Number of values in the queue at the start.
     filled: u8,
     threads: &'static [&'static [Operation]],
     preemptions: Option<usize>,
 }
 
-/// What each thread was answered, and at last what was left.
+/// Answers of each thread, and at last the remaining values.
 type Outcome = Vec<Vec<Answer>>;
 
 const HISTORIES: [History; 6] = [
@@ -191,7 +191,7 @@ const HISTORIES: [History; 6] = [
     },
 ];
 
-/// ThreadIds that no thread pushes.
+/// First of the values that are in the queue at the start. No thread pushes them.
 const FILLING: u8 = 100;
 
 impl History {
@@ -200,12 +200,12 @@ impl History {
         for value in 0..self.passed {
             assert_eq!((queue.push(value), queue.pop()), (Ok(()), Some(value)));
         }
-        (0..self.filled).for_each(|value| queue.push(FILLING + value).expect("there is room"));
+        (0..self.filled).for_each(|value| queue.push(FILLING + value).expect("the queue has room"));
         queue
     }
 
-    /// All outcomes that an order of whole operations explains: in them nothing is lost or
-    /// doubled or overtaken, and nothing is refused that has room.
+    /// Returns all outcomes of sequences of whole operations. In them no value is lost, duplicated or
+    /// overtaken, and no push is rejected while there is room.
     fn explained(&self) -> BTreeSet<Outcome> {
         let deque = (FILLING..FILLING + self.filled).collect();
         let mut outcomes = BTreeSet::new();
@@ -213,29 +213,29 @@ impl History {
         outcomes
     }
 
-    fn explain(&self, deque: &VecDeque<u8>, given: &Outcome, outcomes: &mut BTreeSet<Outcome>) {
+    fn explain(&self, deque: &VecDeque<u8>, answers: &Outcome, outcomes: &mut BTreeSet<Outcome>) {
         let mut over = true;
         for (thread, operations) in self.threads.iter().enumerate() {
-            if let Some(&next) = operations.get(given[thread].len()) {
+            if let Some(&next) = operations.get(answers[thread].len()) {
                 over = false;
-                let (mut deque, mut given) = (deque.clone(), given.clone());
-                given[thread].push(answer(&mut deque, self.slots, next));
-                self.explain(&deque, &given, outcomes);
+                let (mut deque, mut answers) = (deque.clone(), answers.clone());
+                answers[thread].push(expected_answer(&mut deque, self.slots, next));
+                self.explain(&deque, &answers, outcomes);
             }
         }
         if over {
-            let left = deque.iter().copied().map(Some).collect();
-            outcomes.insert(given.iter().cloned().chain([left]).collect());
+            let remaining = deque.iter().copied().map(Some).collect();
+            outcomes.insert(answers.iter().cloned().chain([remaining]).collect());
         }
     }
 }
 
-fn left(queue: &impl Queue) -> Vec<Answer> {
+fn remaining(queue: &impl Queue) -> Vec<Answer> {
     std::iter::from_fn(|| queue.pop().map(Some)).collect()
 }
 
-/// Under loom, all interleavings. Who pops a value sees what was written before it was pushed:
-/// loom reports a race otherwise.
+/// Returns the outcomes of all interleavings under loom. A thread that pops a value sees the writes
+/// before its push: loom reports a race otherwise.
 fn outcomes_of_the_stand_in(history: &'static History) -> BTreeSet<Outcome> {
     let outcomes = Arc::new(Mutex::new(BTreeSet::new()));
     let found = Arc::clone(&outcomes);
@@ -249,7 +249,7 @@ fn outcomes_of_the_stand_in(history: &'static History) -> BTreeSet<Outcome> {
                     if let Push(value) = operation {
                         written[value as usize].with_mut(|_| ());
                     }
-                    let answer = ask(&*queue, operation);
+                    let answer = apply(&*queue, operation);
                     if let (Pop, Some(value @ ..FILLING)) = (operation, answer) {
                         written[value as usize].with_mut(|_| ());
                     }
@@ -262,14 +262,14 @@ fn outcomes_of_the_stand_in(history: &'static History) -> BTreeSet<Outcome> {
         let others = others.collect::<Vec<_>>();
         let mut outcome = vec![run(0)()];
         outcome.extend(others.into_iter().map(|other| other.join().expect("no panic")));
-        outcome.push(left(&*queue));
+        outcome.push(remaining(&*queue));
         found.lock().expect("no panic").insert(outcome);
     });
     let outcomes = outcomes.lock().expect("no panic");
     outcomes.clone()
 }
 
-/// What the tasks return, each run by a real thread, all begun at once.
+/// Runs each task on a real thread, all at the same time, and returns their results.
 fn at_once<T: Send>(tasks: impl ExactSizeIterator<Item = impl FnOnce() -> T + Send>) -> Vec<T> {
     let (ready, all) = (&AtomicUsize::new(0), tasks.len());
     thread::scope(|scope| {
@@ -287,20 +287,20 @@ fn at_once<T: Send>(tasks: impl ExactSizeIterator<Item = impl FnOnce() -> T + Se
     })
 }
 
-/// Repeats it for a while: a second is long, on a machine that is busy too.
+/// Repeats `run` for a second at most, which is long enough on a busy machine too.
 fn often<T>(run: impl Fn() -> T) -> impl Iterator<Item = T> {
     let begun = Instant::now();
-    let unhurried = move |&number: &usize| number == 0 || begun.elapsed() < Duration::from_secs(1);
-    (0..1_000).take_while(unhurried).map(move |_| run())
+    let has_time = move |&number: &usize| number == 0 || begun.elapsed() < Duration::from_secs(1);
+    (0..1_000).take_while(has_time).map(move |_| run())
 }
 
 fn outcomes_of_the_real_one(history: &'static History) -> BTreeSet<Outcome> {
     often(|| {
         let queue = &history.prepared::<ArrayQueue<u8>>();
         let mut outcome = at_once(history.threads.iter().map(|operations| {
-            move || operations.iter().map(|&operation| ask(queue, operation)).collect()
+            move || operations.iter().map(|&operation| apply(queue, operation)).collect()
         }));
-        outcome.push(left(queue));
+        outcome.push(remaining(queue));
         outcome
     })
     .collect()
@@ -320,8 +320,8 @@ fn both_queues_have_the_same_outcomes() {
     }
 }
 
-/// Of two threads that each write, pop from an empty queue and then read what the other wrote,
-/// one sees the other: `pop` has a full fence there, and hides what orderings are missing.
+/// `pop` of an empty queue is a full fence, which can hide missing orderings: two threads each write, pop,
+/// and read the other's flag. One of them sees the other's write.
 #[test]
 fn empty_pop_is_a_full_fence_in_both_queues() {
     explore("empty_pop_is_a_full_fence_in_both_queues", None, 10, || {

@@ -25,7 +25,7 @@
 //!    `&ReadPermit` is alive then. Reads and recycling check that the permit belongs to the block's pool.
 //!
 //! The types keep 2 and 3, with assertions where types cannot. `ThreadSlots` ensures that each thread
-//! uses the `WriterCell` of its own slot. The types do not keep 1: that would cost a reference
+//! uses the `WriterCell` of its own slot. The types do not keep 1: it would cost a reference
 //! count for every line, or `unsafe` outside this file.
 
 #![allow(unsafe_code)]

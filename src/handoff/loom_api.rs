@@ -146,7 +146,7 @@ impl Consumer {
         self.0.drain_ordered();
     }
 
-    /// Returns the number of ordered records taken so far, and that of all records so far.
+    /// Returns the numbers of ordered records taken so far, and emitted so far.
     pub fn drained_and_enqueued(&self) -> (u64, u64) {
         (self.0.drained_records(), self.0.enqueued_records())
     }

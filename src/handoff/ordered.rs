@@ -6,7 +6,7 @@
 //!          moved by the flusher, or by a thread while the flusher is busy
 //! ```
 //!
-//! Moving records means copying them, oldest first, into a block like those of the threads. One thread
+//! Moving records means copying them, oldest first, into a block like the threads' blocks. One thread
 //! moves at a time: producer threads only try the mutex, and the flusher waits for a thread that holds it.
 
 use super::block::{BlockWriter, SealedBlock};

@@ -50,7 +50,7 @@ impl<T: Default> ThreadSlots<T> {
         &slots[index]
     }
 
-    /// Returns all allocated slots, those of threads that never emitted included.
+    /// Returns all allocated slots, including the slots of threads that never emitted.
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
         let others = self.buckets.iter().filter_map(OnceLock::get).flat_map(|bucket| bucket.iter());
         self.inline.iter().chain(others)

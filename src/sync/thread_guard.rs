@@ -42,7 +42,7 @@ pub(crate) enum GuardError {
     Reentrant,
     /// The thread is exiting.
     ThreadExiting,
-    /// All thread IDs are allocated.
+    /// No thread ID is free.
     TooManyThreads,
 }
 

@@ -1,4 +1,5 @@
-//! Runs all models, or those whose names contain the argument, and prints a table of their interleavings.
+//! Runs all models, or the models whose names contain the argument, and prints a table of their
+//! interleavings.
 //!
 //! ```sh
 //! cargo models                  # all

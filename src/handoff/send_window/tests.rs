@@ -79,7 +79,7 @@ fn block_evicted_before_it_is_full_is_recycled() {
     assert_eq!((consumer.consumed(), consumer.remaining()), (72, 0));
 }
 
-/// As above, but a sweep finds the block full before its lines are evicted.
+/// Same case, but a sweep finds the block full before its lines are evicted.
 #[test]
 fn block_evicted_after_it_is_full_is_recycled() {
     let (exchange, mut consumer) = swept(8);
@@ -95,7 +95,7 @@ fn block_evicted_after_it_is_full_is_recycled() {
     assert_eq!((exchange.supply.free_len(), consumer.consumed()), (2, 72));
 }
 
-/// All lines of the block are released before it is full, so no acknowledgement recycles it.
+/// No acknowledgement recycles a block whose lines are all released before it is full.
 #[test]
 fn spent_block_is_recycled_by_the_sweep_that_finds_it_full() {
     let (exchange, mut consumer) = swept(0);

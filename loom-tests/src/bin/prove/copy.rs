@@ -1,7 +1,7 @@
-//! A copy of the repository to be changed, and the models run in it.
+//! Copy of the repository, in which a change is made and its model is run.
 
 use super::Mutation;
-use super::models::Sources;
+use super::sources::Sources;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -13,24 +13,26 @@ pub struct Copy {
     target: PathBuf,
 }
 
-/// What a model said of a change.
+/// Result of running a model on a change.
 pub enum Verdict {
-    /// For this reason.
+    /// The model did not catch the change, for this reason.
     Uncaught(&'static str),
-    /// With these words.
+    /// The model failed with this message.
     Caught(String),
 }
 
-/// The max_line model takes two minutes. A change that makes one go on for ever is not caught.
-const PATIENCE: Duration = Duration::from_secs(20 * 60);
+/// Maximum duration of a model. The longest takes two minutes. A change that makes a model run longer
+/// counts as not caught.
+const TIMEOUT: Duration = Duration::from_secs(20 * 60);
 
-/// To explore less, or more than loom will, is not to notice.
-const GAVE_UP: &[&str] = &["interleavings of at least", "exceeded maximum number of branches"];
+/// Messages of models that explored too little, or more than loom's limit. Such a failure does not count
+/// as catching the change.
+const NOT_COUNTED: &[&str] = &["interleavings of at least", "exceeded maximum number of branches"];
 
 impl Copy {
-    /// A fresh one, below this crate's target directory: whoever works at the same time has another
-    /// number.
-    pub fn make(number: usize) -> Self {
+    /// Creates a copy below this crate's target directory. Copies used at the same time need
+    /// different numbers.
+    pub fn create(number: usize) -> Self {
         let original = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let work = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("target/prove/{number}"));
         let copy = Self { root: work.join("copy"), target: work.join("target") };
@@ -43,7 +45,7 @@ impl Copy {
         &self.root
     }
 
-    /// Runs all models, and returns what they print. None if one fails.
+    /// Runs all models and returns their output, or `None` if a model fails.
     pub fn run_all(&self) -> Option<String> {
         let output =
             self.cargo_test(&["--tests"]).args(["--", "--nocapture"]).output().expect("cargo");
@@ -51,13 +53,13 @@ impl Copy {
         output.status.success().then_some(text)
     }
 
-    /// Makes the change, runs its model, and takes the change back.
+    /// Makes the change, runs its model, and reverts the change.
     pub fn run_with(&self, mutation: &Mutation, sources: &Sources) -> Verdict {
         let path = self.root.join(&mutation.file);
-        let (original, changed) = mutation.of_file_in(&self.root);
-        fs::write(&path, changed).expect("the copy can be written");
+        let (original, changed) = mutation.apply_in(&self.root);
+        fs::write(&path, changed).expect("the copy is writable");
         let verdict = self.run(&mutation.model, sources);
-        fs::write(&path, original).expect("the copy can be written");
+        fs::write(&path, original).expect("the copy is writable");
         verdict
     }
 
@@ -66,44 +68,47 @@ impl Copy {
         let Some(program) = self.build(file) else {
             return Verdict::Uncaught("it does not compile");
         };
-        // Into a file: a pipe that nobody empties would stop who writes much.
-        let path = self.root.join("said");
-        let said = File::create(&path).expect("the copy can be written");
+        // The output goes to a file: an unread pipe would block a model that prints much.
+        let path = self.root.join("output");
+        let output = File::create(&path).expect("the copy is writable");
         let mut test = Command::new(program);
         test.args(["--test-threads=1", "--nocapture", "--exact", model]);
         test.env_remove("LOOM_MAX_PREEMPTIONS").env_remove("FREEWHEEL_UNBOUNDED");
-        test.stdout(said.try_clone().expect("a file")).stderr(said);
+        test.stdout(output.try_clone().expect("the file is open")).stderr(output);
         let Some(status) = wait(test.spawn().expect("the models can be run")) else {
-            return Verdict::Uncaught("it did not end within the time that it was given");
+            return Verdict::Uncaught("it did not end in time");
         };
         if status.success() {
             return Verdict::Uncaught("it passed");
         }
-        let said = fs::read(&path).expect("it was written");
-        let said = String::from_utf8_lossy(&said);
-        assert!(said.contains("running 1 test"), "{model} was not run: {said}");
-        let Some(words) = first_words(&said) else {
-            // A crash says nothing and is noticed: so ends, for example, what is freed twice.
+        let output = fs::read(&path).expect("the model has written its output");
+        let output = String::from_utf8_lossy(&output);
+        assert!(output.contains("running 1 test"), "{model} was not run: {output}");
+        let Some(message) = first_message(&output) else {
+            // A crash prints no message and counts as caught. A double free, for example, ends so.
             return match status.code() {
                 None => Verdict::Caught(status.to_string()),
-                Some(_) => Verdict::Uncaught("it failed without a word"),
+                Some(_) => Verdict::Uncaught("it failed without a message"),
             };
         };
-        if GAVE_UP.iter().any(|unnoticed| words.contains(unnoticed)) {
-            return Verdict::Uncaught("it explored less, or more than loom will");
+        if NOT_COUNTED.iter().any(|uncounted| message.contains(uncounted)) {
+            return Verdict::Uncaught("it explored too little, or more than loom's limit");
         }
-        Verdict::Caught(words)
+        Verdict::Caught(message)
     }
 
-    /// The program with the models of this file. None if it does not compile.
+    /// Builds the models of a file and returns their program, or `None` if they do not compile.
     fn build(&self, file: &str) -> Option<PathBuf> {
         let mut cargo = self.cargo_test(&["--test", file, "--no-run", "--message-format=json"]);
         let built = cargo.stderr(Stdio::null()).output().expect("cargo");
         let text = String::from_utf8_lossy(&built.stdout);
-        // Beside this crate's own programs, which are built for the models to call.
+        // The output lists this crate's binaries too.
         let test = text.lines().find(|line| line.contains("\"kind\":[\"test\"]"))?;
         let (_, program) = test.split_once("\"executable\":\"")?;
-        built.status.success().then(|| program.split('"').next().expect("a piece").into())
+        built
+            .status
+            .success()
+            .then(|| program.split('"').next().expect("split yields one piece or more").into())
     }
 
     fn cargo_test(&self, which: &[&str]) -> Command {
@@ -115,39 +120,40 @@ impl Copy {
     }
 }
 
-/// Until it has ended. None, and it is killed, if that takes too long.
+/// Waits for the program to end. Kills it after [`TIMEOUT`], and returns `None`.
 fn wait(mut program: Child) -> Option<ExitStatus> {
     let begun = Instant::now();
-    while begun.elapsed() < PATIENCE {
-        if let Some(status) = program.try_wait().expect("it was started here") {
+    while begun.elapsed() < TIMEOUT {
+        if let Some(status) = program.try_wait().expect("the program was started here") {
             return Some(status);
         }
         thread::sleep(Duration::from_millis(50));
     }
-    program.kill().and_then(|()| program.wait()).expect("it was started here");
+    program.kill().and_then(|()| program.wait()).expect("the program was started here");
     None
 }
 
 fn copy_directory(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("room for a copy");
-    for entry in fs::read_dir(from).expect("the repository") {
-        let entry = entry.expect("the repository");
+    fs::create_dir_all(to).expect("the target directory is writable");
+    for entry in fs::read_dir(from).expect("the repository is readable") {
+        let entry = entry.expect("the repository is readable");
         let (path, to) = (entry.path(), to.join(entry.file_name()));
         if !path.is_dir() {
-            fs::copy(&path, &to).expect("room for a copy");
+            fs::copy(&path, &to).expect("the target directory is writable");
         } else if !["target", ".git", "fuzz"].iter().any(|name| path.ends_with(name)) {
             copy_directory(&path, &to);
         }
     }
 }
 
-/// What the first panic said, or the allocator. (More may follow, and end the process: loom
-/// panics again while it unwinds.)
-fn first_words(stderr: &str) -> Option<String> {
-    let mut lines = stderr.lines();
+/// Returns the message of the first panic, or of the allocator.
+///
+/// More may follow and end the process, since loom panics again while it unwinds.
+fn first_message(output: &str) -> Option<String> {
+    let mut lines = output.lines();
     let allocator = |line: &str| line.starts_with("free(): ") || line.starts_with("double free");
     let line = lines.find(|line| line.contains("panicked at") || allocator(line))?;
-    let words = if allocator(line) { line } else { lines.next()? };
-    let words = words.split(". ").next().unwrap_or(words).replace('|', "");
-    Some(words.trim_end_matches(['.', ' ']).chars().take(90).collect())
+    let message = if allocator(line) { line } else { lines.next()? };
+    let message = message.split(". ").next().unwrap_or(message).replace('|', "");
+    Some(message.trim_end_matches(['.', ' ']).chars().take(90).collect())
 }

@@ -1,4 +1,5 @@
-//! Faults that a change could introduce, and the model that must catch each. Each source file has a file here.
+//! Faults that a change could introduce, and the model that must catch each. Each source file has a
+//! file here.
 
 /// Returns a line of the source below the definition of a mutex that orders no memory.
 ///
@@ -41,8 +42,8 @@ mod thread_ids;
 
 use super::Mutation;
 
-/// Description of the fault, name of the model, and edits: each a text that occurs once in the file, and its
-/// replacement.
+/// Description of the fault, name of the model, and edits: each a text that occurs once in the file,
+/// and its replacement.
 type Fault = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
 /// Path of a source file, and the faults planted in it.

@@ -1,26 +1,28 @@
-//! Runs every model; then weakens every ordering and plants every fault, one at a time, in a copy
-//! of the source, and expects the model to fail that the source names for the ordering, or
-//! `faults.rs` for the fault.
+//! Proves that the models catch mistakes.
+//!
+//! Runs every model. Then it weakens every ordering and plants every fault, one at a time, in a copy of
+//! the source. Each change names its model, in the comment of the ordering or in `faults/`, and that model
+//! must fail.
 //!
 //! ```sh
 //! cargo prove              # all; rewrites PROOF.md
-//! cargo prove published    # the changes that have this in their rows; puts these into PROOF.md anew
-//! cargo prove --models     # the models alone; puts their table into PROOF.md anew
-//! cargo prove --check      # runs nothing: that all can be made, and PROOF.md has a row for each, and no other
+//! cargo prove published    # the changes whose rows contain this; replaces their rows in PROOF.md
+//! cargo prove --models     # the models alone; replaces their table in PROOF.md
+//! cargo prove --check      # runs nothing: checks that each change can be made, and has a row in PROOF.md
 //! ```
 //!
-//! Exits with 1 if anything is not caught, or, when all is run, a model fails on the source as it
-//! is.
+//! Exits with 1 if a change is not caught, or if a model fails on the unchanged source.
 
 mod copy;
 mod faults;
 mod models;
 mod orderings;
 mod report;
+mod sources;
 mod stale;
 
 use copy::{Copy, Verdict};
-use models::Sources;
+use sources::Sources;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
@@ -30,68 +32,73 @@ use std::thread;
 
 const PROOF: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/PROOF.md");
 
-/// A change to the source that makes it wrong.
+/// Change to the source that makes it wrong.
 struct Mutation {
-    /// What it is: the first cells of its row.
+    /// First cells of the row in PROOF.md, which describe the change.
     row: String,
-    /// From the top of the repository.
+    /// Path in the repository.
     file: String,
-    /// Pieces of the file, each of which is there once, and what they become.
+    /// Texts that each occur once in the file, and their replacements.
     edits: Vec<(String, String)>,
-    /// The model that must fail.
+    /// Name of the model that must fail.
     model: String,
 }
 
 impl Mutation {
-    /// What the file is in this repository, and what it becomes.
+    /// Returns the text of the file before and after the change.
     ///
     /// # Panics
-    /// If the file does not have what is to be changed.
-    fn of_file_in(&self, root: &Path) -> (String, String) {
+    /// If a text to replace does not occur exactly once.
+    fn apply_in(&self, root: &Path) -> (String, String) {
         let path = root.join(&self.file);
-        let original = std::fs::read_to_string(&path).expect("the file that is to be changed");
+        let original = std::fs::read_to_string(&path).expect("the file to change is readable");
         let mut changed = original.clone();
         for (from, to) in &self.edits {
             let times = original.matches(from.as_str()).count();
-            assert_eq!(times, 1, "{}: this is there {times} times: {from}", self.row);
+            assert_eq!(
+                times, 1,
+                "{}: expected this text once, found it {times} times: {from}",
+                self.row
+            );
             changed = changed.replace(from, to);
         }
         (original, changed)
     }
 }
 
-/// Changes of one kind, as they were judged.
+/// Results of the changes of one kind.
 struct Judged {
     table: String,
     caught: usize,
     all: usize,
 }
 
-/// Makes each of the changes, one in each copy at a time, and prints in their order what becomes
-/// of them.
+/// Makes each change, one in each copy at a time, and prints the results in order.
 fn judge(head: &str, mutations: &[Mutation], copies: &[Copy], sources: &Sources) -> Judged {
     let mut table = format!("| {head} | caught by | which says |\n");
     table += &("|---".repeat(head.split('|').count() + 2) + "|\n");
     print!("{table}");
     let mut judged = Judged { table, caught: 0, all: 0 };
     let next = &AtomicUsize::new(0);
-    let (tell, told) = mpsc::channel();
+    let (sender, results) = mpsc::channel();
     thread::scope(|scope| {
         for copy in copies {
-            let tell = tell.clone();
+            let sender = sender.clone();
             scope.spawn(move || {
                 while let Some(index) = Some(next.fetch_add(1, Relaxed))
                     && let Some(mutation) = mutations.get(index)
                 {
-                    tell.send((index, copy.run_with(mutation, sources))).expect("it is heard");
+                    sender
+                        .send((index, copy.run_with(mutation, sources)))
+                        .expect("the receiver is alive");
                 }
             });
         }
-        drop(tell);
-        let mut early = BTreeMap::new();
-        for (index, verdict) in told {
-            early.insert(index, verdict);
-            while let Some(verdict) = early.remove(&judged.all) {
+        drop(sender);
+        let mut pending = BTreeMap::new();
+        for (index, verdict) in results {
+            pending.insert(index, verdict);
+            while let Some(verdict) = pending.remove(&judged.all) {
                 judged.add(&mutations[judged.all], verdict);
             }
         }
@@ -102,10 +109,10 @@ fn judge(head: &str, mutations: &[Mutation], copies: &[Copy], sources: &Sources)
 impl Judged {
     fn add(&mut self, mutation: &Mutation, verdict: Verdict) {
         let row = match verdict {
-            Verdict::Uncaught(why) => format!("| {} | **nothing** | {why} |\n", mutation.row),
-            Verdict::Caught(words) => {
+            Verdict::Uncaught(reason) => format!("| {} | **nothing** | {reason} |\n", mutation.row),
+            Verdict::Caught(message) => {
                 self.caught += 1;
-                format!("| {} | `{}` | {words} |\n", mutation.row, mutation.model)
+                format!("| {} | `{}` | {message} |\n", mutation.row, mutation.model)
             }
         };
         self.all += 1;
@@ -115,39 +122,39 @@ impl Judged {
 }
 
 fn main() -> ExitCode {
-    let only = std::env::args().nth(1).unwrap_or_default();
-    if only == "--check" {
+    let filter = std::env::args().nth(1).unwrap_or_default();
+    if filter == "--check" {
         return stale::check();
     }
-    // As many as a machine has processors that is not large: each model takes one.
-    let copies = [0, 1].map(Copy::make);
+    // Two copies suit a small machine: each model takes one processor.
+    let copies = [0, 1].map(Copy::create);
     let root = copies[0].root();
     let sources = Sources::read(root);
-    // Known before the long part: all can be made.
+    // Checks that each change can be made, before the long part.
     let (mut orderings, mut faults) = (orderings::all(root), Vec::from_iter(faults::all()));
-    orderings.iter().chain(&faults).for_each(|mutation| _ = mutation.of_file_in(root));
+    orderings.iter().chain(&faults).for_each(|mutation| _ = mutation.apply_in(root));
     let mut models = String::new();
-    if only.is_empty() || only == "--models" {
+    if filter.is_empty() || filter == "--models" {
         let Some(table) = models::table(&copies[0], &sources) else {
-            println!("the models fail on the source as it is");
+            println!("the models fail on the unchanged source");
             return ExitCode::FAILURE;
         };
         println!("{table}");
         models = table;
     }
-    if only == "--models" {
+    if filter == "--models" {
         report::replace_models(&models);
         return ExitCode::SUCCESS;
     }
     for mutations in [&mut orderings, &mut faults] {
-        mutations.retain(|mutation| mutation.row.contains(&only));
+        mutations.retain(|mutation| mutation.row.contains(&filter));
     }
     let weakened = judge("place | ordering | weakened to", &orderings, &copies, &sources);
     let planted = judge("fault | planted in", &faults, &copies, &sources);
     let (caught, all) = (weakened.caught + planted.caught, weakened.all + planted.all);
-    assert!(all > 0, "no change has {only:?} in its row");
+    assert!(all > 0, "no change has {filter:?} in its row");
     println!("{caught} of {all} caught");
-    if only.is_empty() {
+    if filter.is_empty() {
         report::write(&models, &weakened, &planted);
     } else {
         report::replace(&[weakened, planted]);

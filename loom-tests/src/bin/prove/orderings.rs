@@ -1,10 +1,10 @@
-//! The orderings of the source, and what is weaker than each.
+//! Orderings of the source, each with the weaker ones.
 
 use super::Mutation;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Every ordering that can be weaker, each with everything next weaker and with Relaxed.
+/// Returns a change for each ordering and each next weaker one.
 pub fn all(root: &Path) -> Vec<Mutation> {
     let mut files = Vec::new();
     find(&root.join("src"), &mut files);
@@ -12,13 +12,13 @@ pub fn all(root: &Path) -> Vec<Mutation> {
     files.iter().flat_map(|file| in_file(root, file)).collect()
 }
 
-/// The stand-ins, what they stand for, tests, and what is no part of the hand-off.
+/// Files without models: the stand-ins and the types they replace, tests, and code outside the hand-off.
 const NOT_PROVEN: &[&str] =
     &["loom.rs", "native.rs", "thread_guard.rs", "stress.rs", "in_flight.rs"];
 
 fn find(directory: &Path, files: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(directory).expect("the source") {
-        let path = entry.expect("the source").path();
+    for entry in fs::read_dir(directory).expect("the source is readable") {
+        let path = entry.expect("the source is readable").path();
         if path.is_dir() {
             find(&path, files);
         } else if !NOT_PROVEN.iter().any(|name| path.ends_with(name)) {
@@ -31,15 +31,15 @@ fn weaker(ordering: &str) -> &'static [&'static str] {
     match ordering {
         "Acquire" | "Release" => &["Relaxed"],
         "AcqRel" => &["Acquire", "Release", "Relaxed"],
-        "SeqCst" => panic!("SeqCst: say what is next weaker for this access"),
+        "SeqCst" => panic!("SeqCst has no weaker orderings defined here"),
         _ => &[],
     }
 }
 
 fn in_file(root: &Path, file: &Path) -> Vec<Mutation> {
-    let text = fs::read_to_string(file).expect("the source");
+    let text = fs::read_to_string(file).expect("the source is readable");
     let lines: Vec<&str> = text.lines().collect();
-    let name = file.strip_prefix(root).expect("below it").display().to_string();
+    let name = file.strip_prefix(root).expect("the file is below the root").display().to_string();
     let mut mutations = Vec::new();
     for (index, line) in lines.iter().enumerate() {
         let code = line.split("//").next().unwrap_or_default();
@@ -50,7 +50,7 @@ fn in_file(root: &Path, file: &Path) -> Vec<Mutation> {
             for &weaker in weaker(word) {
                 let mut changed = line.to_string();
                 changed.replace_range(at..at + word.len(), weaker);
-                // The whole file is the piece: a line may occur twice.
+                // Replaces the whole file, since a line may occur twice.
                 let mut after = lines.clone();
                 after[index] = &changed;
                 mutations.push(Mutation {
@@ -65,7 +65,7 @@ fn in_file(root: &Path, file: &Path) -> Vec<Mutation> {
     mutations
 }
 
-/// The words of a line of code, and where they begin.
+/// Returns the words of a line of code, and their offsets.
 fn words(code: &str) -> impl Iterator<Item = (usize, &str)> {
     let is_part = |character: char| character.is_alphanumeric() || character == '_';
     let starts = code
@@ -77,7 +77,7 @@ fn words(code: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// The model that the comment above names.
+/// Returns the model that the comment above the ordering names.
 fn model(above: &[&str]) -> String {
     for line in above.iter().rev().take(10) {
         if let Some((_, rest)) = line.split_once("Model: ") {

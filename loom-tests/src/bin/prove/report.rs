@@ -1,4 +1,4 @@
-//! PROOF.md: written as a whole, or row by row.
+//! Writer of PROOF.md, as a whole or row by row.
 
 use super::{Judged, PROOF};
 use std::fs;
@@ -15,7 +15,7 @@ pub fn write(models: &str, weakened: &Judged, planted: &Judged) {
     };
     let report = format!(
         "# The proof\n\n\
-         WriteOutcome by `cargo prove`. What the columns mean: [README.md](README.md).\n\n\
+         Written by `cargo prove`. What the columns mean: [README.md](README.md).\n\n\
          {MODELS}{models}\n\
          {CHANGES}\
          Each of these changes was made, alone, to a copy of the source, and the one model that is named\n\
@@ -24,23 +24,26 @@ pub fn write(models: &str, weakened: &Judged, planted: &Judged) {
         section(ORDERINGS, weakened),
         section(FAULTS, planted)
     );
-    fs::write(PROOF, report).expect("the report can be written");
+    fs::write(PROOF, report).expect("PROOF.md is writable");
 }
 
-/// Puts this table where that of the models is.
+/// Replaces the table of the models.
 pub fn replace_models(models: &str) {
-    let proof = fs::read_to_string(PROOF).expect("PROOF.md");
-    let (before, rest) = proof.split_once(MODELS).expect("the table of the models");
-    let (_, after) = rest.split_once(CHANGES).expect("the tables of the changes");
+    let proof = fs::read_to_string(PROOF).expect("PROOF.md is readable");
+    let (before, rest) = proof.split_once(MODELS).expect("PROOF.md has the table of the models");
+    let (_, after) = rest.split_once(CHANGES).expect("PROOF.md has the tables of the changes");
     let proof = format!("{before}{MODELS}{models}\n{CHANGES}{after}");
-    fs::write(PROOF, proof).expect("the report can be written");
+    fs::write(PROOF, proof).expect("PROOF.md is writable");
 }
 
-/// Puts these rows where those of the same changes are. New ones need all to be run.
+/// Replaces the rows of the same changes. Rows of new changes are added only by a full run.
 pub fn replace(judged: &[Judged]) {
-    let mut lines: Vec<_> =
-        fs::read_to_string(PROOF).expect("PROOF.md").lines().map(String::from).collect();
-    // The first two lines are the table's head.
+    let mut lines: Vec<_> = fs::read_to_string(PROOF)
+        .expect("PROOF.md is readable")
+        .lines()
+        .map(String::from)
+        .collect();
+    // The first two lines are the head of the table.
     for row in judged.iter().flat_map(|judged| judged.table.lines().skip(2)) {
         if let Some(line) = lines.iter_mut().find(|line| change(line) == change(row)) {
             *line = row.to_owned();
@@ -49,16 +52,16 @@ pub fn replace(judged: &[Judged]) {
     for head in [ORDERINGS, FAULTS] {
         count(&mut lines, head);
     }
-    fs::write(PROOF, lines.join("\n") + "\n").expect("the report can be written");
+    fs::write(PROOF, lines.join("\n") + "\n").expect("PROOF.md is writable");
 }
 
-/// A row without what became of the change.
+/// Returns the cells of a row that describe the change.
 fn change(row: &str) -> Option<&str> {
     let (change, _) = row.strip_suffix(" |")?.rsplit_once(" | ")?;
     change.rsplit_once(" | ").map(|(change, _)| change)
 }
 
-/// Puts into the head of a table how many of its rows were caught.
+/// Updates the number of caught changes in the heading of a table.
 fn count(lines: &mut [String], head: &str) {
     let Some(at) = lines.iter().position(|line| line.starts_with(head)) else { return };
     let rows = lines[at + 1..].iter().take_while(|line| !line.starts_with('#'));

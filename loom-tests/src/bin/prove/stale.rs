@@ -1,37 +1,36 @@
-//! Whether PROOF.md is of the source as it is, by its rows and by what they change: what they say is
-//! found out only by running everything.
+//! Check that the rows of PROOF.md match the source. Only a full run checks their results.
 
-use super::models::Sources;
+use super::sources::Sources;
 use super::{PROOF, faults, orderings};
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Prints which rows are missing, and which are of what is no more.
+/// Prints the missing rows, and the rows of changes and models that were removed.
 pub fn check() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mutations = orderings::all(&root).into_iter().chain(faults::all());
-    let mutations = mutations.inspect(|mutation| _ = mutation.of_file_in(&root));
+    let mutations = mutations.inspect(|mutation| _ = mutation.apply_in(&root));
     let mutations =
         mutations.map(|mutation| format!("| {} | `{}` |", mutation.row, mutation.model));
     let sources = Sources::read(&root);
     let models = sources.models().map(|(model, claim)| format!("| `{model}` | {claim} |"));
     let expected: Vec<String> = models.chain(mutations).collect();
 
-    let proof = std::fs::read_to_string(PROOF).expect("PROOF.md");
+    let proof = std::fs::read_to_string(PROOF).expect("PROOF.md is readable");
     let is_row =
         |line: &&str| line.starts_with("| ") && !HEADS.iter().any(|head| line.starts_with(head));
     let rows: Vec<&str> = proof.lines().filter(is_row).collect();
     let missing = expected.iter().filter(|row| !rows.iter().any(|line| line.starts_with(*row)));
     let missing = missing.map(|row| format!("PROOF.md has no such row: {row}"));
-    let left = rows.iter().filter(|line| !expected.iter().any(|row| line.starts_with(row)));
-    let left = left.map(|line| format!("PROOF.md has a row of what is no more: {line}"));
-    let stale: Vec<String> = missing.chain(left).collect();
-    stale.iter().for_each(|what| println!("{what}"));
+    let obsolete = rows.iter().filter(|line| !expected.iter().any(|row| line.starts_with(row)));
+    let obsolete = obsolete.map(|line| format!("PROOF.md has an obsolete row: {line}"));
+    let stale: Vec<String> = missing.chain(obsolete).collect();
+    stale.iter().for_each(|complaint| println!("{complaint}"));
     if stale.is_empty() {
         println!("PROOF.md has a row for each of {} models, orderings and faults", expected.len());
         return ExitCode::SUCCESS;
     }
-    println!("to make it anew: cd loom-tests && cargo prove");
+    println!("to regenerate it: cd loom-tests && cargo prove");
     ExitCode::FAILURE
 }
 

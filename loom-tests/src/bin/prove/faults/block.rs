@@ -9,7 +9,10 @@ pub const FAULTS: File = (
             "the length is published before the bytes are written",
             "publish_and_read",
             &[
-                ("        block.tracker.track_write(self.published, self.published + written);\n", ""),
+                (
+                    "        block.tracker.track_write(self.published, self.published + written);\n",
+                    "",
+                ),
                 (
                     "        block.published.store(self.published, Release);\n",
                     "        block.published.store(self.published, Release);\n\

@@ -121,7 +121,10 @@ pub const FAULTS: File = (
         (
             "a sweep leaves the ordered queue for later",
             "flush_covers_earlier_records",
-            &[("        state.take_records(&exchange.ordered, &exchange.supply);\n        // Last", "        // Last")],
+            &[(
+                "        state.take_records(&exchange.ordered, &exchange.supply);\n        // Last",
+                "        // Last",
+            )],
         ),
     ],
 );

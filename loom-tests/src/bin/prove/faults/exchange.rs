@@ -125,7 +125,10 @@ pub const FAULTS: File = (
         (
             "a line wakes the flusher after another line has done so",
             "two_lines_wake_a_dormant_flusher_once",
-            &[("        if self.dormancy.leave() {\n", "        self.dormancy.leave();\n        {\n")],
+            &[(
+                "        if self.dormancy.leave() {\n",
+                "        self.dormancy.leave();\n        {\n",
+            )],
         ),
         (
             "sealing a block always wakes the flusher",
