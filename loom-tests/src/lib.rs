@@ -1,9 +1,9 @@
 //! Loom models of freewheel's hand-off.
 //!
-//! Each test in `tests/` runs the real hand-off with loom's atomics in place of the real ones. It runs
-//! under every interleaving and every stale value that the memory model allows, within the bound that it
-//! states. It prints the number of interleavings, and fails below a floor: a model that explores one
-//! interleaving has proven nothing.
+//! Each test in `tests/` runs the real hand-off with loom's atomics in place of the real ones. It
+//! runs under every interleaving and every stale value that the memory model allows, within the
+//! bound that it states. It prints the number of interleavings, and fails below a floor: a model
+//! that explores one interleaving has proven nothing.
 //!
 //! ```sh
 //! cd loom-tests && cargo models                      # all, as a table
@@ -92,7 +92,8 @@ fn explore_then(
     let interleavings = explored.load(Relaxed);
     let seconds = begun.elapsed().as_secs_f64();
     println!("{}", Explored { name: name.to_owned(), interleavings, floor, bound, seconds });
-    // Before the floor: an event that never happens leaves less to explore, and says more about a failure.
+    // Before the floor: an event that never happens leaves less to explore, and says more about a
+    // failure.
     check();
     assert!(interleavings >= floor, "{name}: {interleavings} interleavings of at least {floor}");
 }
@@ -108,8 +109,8 @@ pub fn producer(exchange: &Exchange, thread: u8, lines: u8) -> JoinHandle<()> {
     thread::spawn(move || (0..lines).for_each(|index| exchange.emit(&line(thread, index))))
 }
 
-/// Checks the account once all lines are consumed: exactly the accepted lines have arrived, and accepted
-/// plus dropped lines are the emitted ones. Returns the number of dropped lines.
+/// Checks the account once all lines are consumed: exactly the accepted lines have arrived, and
+/// accepted plus dropped lines are the emitted ones. Returns the number of dropped lines.
 pub fn check_account(exchange: &Exchange, received: &[u8], emitted: u64) -> u64 {
     let (accepted, dropped) = exchange.accepted_and_dropped();
     assert_eq!(check(received), accepted, "{received:?}");
@@ -117,8 +118,8 @@ pub fn check_account(exchange: &Exchange, received: &[u8], emitted: u64) -> u64 
     dropped
 }
 
-/// Checks that the received bytes are whole lines, each at most once, in each thread's order. Returns
-/// the number of lines.
+/// Checks that the received bytes are whole lines, each at most once, in each thread's order.
+/// Returns the number of lines.
 pub fn check(received: &[u8]) -> u64 {
     assert!(received.len().is_multiple_of(2), "torn: {received:?}");
     let mut last = [0; 16];

@@ -1,8 +1,8 @@
 //! Models of dormancy: the flusher sleeps without a timer, and the first line wakes it.
 //!
-//! The barrier's two sides are full fences here. Loom cannot show that the real ones, a compiler fence and
-//! `membarrier`, have the same effect: see `every_line_wakes_a_dormant_flusher`
-//! in `src/handoff/stress.rs`.
+//! The barrier's two sides are full fences here. Loom cannot show that the real ones, a compiler
+//! fence and `membarrier`, have the same effect: see `every_line_wakes_a_dormant_flusher` in
+//! `src/handoff/stress.rs`.
 
 use freewheel::loom_api::Exchange;
 use freewheel_loom_tests::{Parker, Witness, check_account, line, producer};
@@ -15,8 +15,8 @@ enum Bell {
     Enabled,
 }
 
-/// Runs threads that emit `lines` lines each, and a flusher that parks whenever it may be dormant, until it
-/// has all lines.
+/// Runs threads that emit `lines` lines each, and a flusher that parks whenever it may be dormant,
+/// until it has all lines.
 fn deliver(threads: u8, lines: u8, block_size: usize, bell: Bell, was_dormant: &Witness) {
     let parker = Arc::new(Parker::default());
     let waker = Arc::clone(&parker);
@@ -24,8 +24,8 @@ fn deliver(threads: u8, lines: u8, block_size: usize, bell: Bell, was_dormant: &
     let writers: Vec<_> = (0..threads).map(|thread| producer(&exchange, thread, lines)).collect();
     let mut flusher = exchange.claim_consumer().expect("no consumer exists");
     let all = usize::from(threads * lines);
-    // Number of wake-ups allowed: one for each attempt to become dormant, even if the flusher then found
-    // a line and stayed awake, and one for each time that the bell was armed.
+    // Number of wake-ups allowed: one for each attempt to become dormant, even if the flusher then
+    // found a line and stayed awake, and one for each time that the bell was armed.
     let (mut received, mut allowed) = (Vec::new(), 0);
     while received.len() < 2 * all {
         flusher.sweep();

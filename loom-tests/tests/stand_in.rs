@@ -1,21 +1,21 @@
 //! Comparison of the stand-in for the queue with crossbeam's `ArrayQueue`.
 //!
-//! Loom cannot see `ArrayQueue`, so the models run with another implementation of the same algorithm.
-//! These tests run the same operations on both. With one thread, both behave as a bounded `VecDeque`.
-//! With more threads, the stand-in under loom has exactly the outcomes of some sequence of whole
-//! operations, and the real queue on real threads has no others.
+//! Loom cannot see `ArrayQueue`, so the models run with another implementation of the same
+//! algorithm. These tests run the same operations on both. With one thread, both behave as a
+//! bounded `VecDeque`. With more threads, the stand-in under loom has exactly the outcomes of some
+//! sequence of whole operations, and the real queue on real threads has no others.
 //!
 //! Differences:
 //!
-//! - For a capacity of one the stand-in has two slots, since its crate has another algorithm for one
-//!   slot. So no model may rely on a queue of one slot being full. None does: each queue has a slot
-//!   for every block, so a push always fits.
+//! - For a capacity of one the stand-in has two slots, since its crate has another algorithm for
+//!   one slot. So no model may rely on a queue of one slot being full. None does: each queue has a
+//!   slot for every block, so a push always fits.
 //! - The stand-in yields where the real queue spins. Loom would never end otherwise.
-//! - The stand-in has a turnstile, without which loom would not try all orders of its operations. It
-//!   found two of the four outcomes of two pushes and a concurrent pop.
+//! - The stand-in has a turnstile, without which loom would not try all orders of its operations.
+//!   It found two of the four outcomes of two pushes and a concurrent pop.
 //!
-//! Common properties that might be unexpected: `pop` of an empty queue is a full fence in both, and `len`
-//! counts a value from the moment its slot is claimed.
+//! Common properties that might be unexpected: `pop` of an empty queue is a full fence in both,
+//! and `len` counts a value from the moment its slot is claimed.
 
 use crossbeam_queue::ArrayQueue;
 use freewheel::loom_api::Queue as StandIn;
@@ -73,7 +73,8 @@ enum Operation {
 }
 use Operation::{Len, Pop, Push};
 
-/// Result of an operation: the value pushed unless it was rejected, the value popped, or the length.
+/// Result of an operation: the value pushed unless it was rejected, the value popped, or the
+/// length.
 type Answer = Option<u8>;
 
 fn apply(queue: &impl Queue, operation: Operation) -> Answer {
@@ -204,8 +205,8 @@ impl History {
         queue
     }
 
-    /// Returns all outcomes of sequences of whole operations. In them no value is lost, duplicated or
-    /// overtaken, and no push is rejected while there is room.
+    /// Returns all outcomes of sequences of whole operations. In them no value is lost, duplicated
+    /// or overtaken, and no push is rejected while there is room.
     fn explained(&self) -> BTreeSet<Outcome> {
         let deque = (FILLING..FILLING + self.filled).collect();
         let mut outcomes = BTreeSet::new();
@@ -320,8 +321,8 @@ fn both_queues_have_the_same_outcomes() {
     }
 }
 
-/// `pop` of an empty queue is a full fence, which can hide missing orderings: two threads each write, pop,
-/// and read the other's flag. One of them sees the other's write.
+/// `pop` of an empty queue is a full fence, which can hide missing orderings: two threads each
+/// write, pop, and read the other's flag. One of them sees the other's write.
 #[test]
 fn empty_pop_is_a_full_fence_in_both_queues() {
     explore("empty_pop_is_a_full_fence_in_both_queues", None, 10, || {

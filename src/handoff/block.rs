@@ -7,26 +7,28 @@
 //!           0                        published              len
 //! ```
 //!
-//! Rights are values. A [`BlockWriter`] is the right to append to a block. A [`SealedBlock`] is the right
-//! to recycle it. Each block has exactly one of the two, so moving that value is the hand-off. Views
-//! are copies: a [`BlockView`] gives access to published bytes alone, together with the pool's single
-//! [`ReadPermit`].
+//! Rights are values. A [`BlockWriter`] is the right to append to a block. A [`SealedBlock`] is
+//! the right to recycle it. Each block has exactly one of the two, so moving that value is the
+//! hand-off. Views are copies: a [`BlockView`] gives access to published bytes alone, together
+//! with the pool's single [`ReadPermit`].
 //!
 //! Every `unsafe` below rests on these invariants:
 //!
-//! 1. **Alive.** A block is freed when its [`BlockPool`] is dropped, and not before. Every handle is kept
-//!    in the `Exchange` that owns the `BlockPool`, or in the `Consumer` that keeps that `Exchange` alive.
-//! 2. **One writer.** The holder of the block's `BlockWriter` alone touches bytes from `published` on.
-//!    `BlockWriter` is not `Clone`, and appending takes `&mut BlockWriter`. Between two lines the writer
-//!    is stored in the [`WriterCell`] of its thread's slot, which lends it for a [`ThreadGuard`] of
-//!    that thread.
+//! 1. **Alive.** A block is freed when its [`BlockPool`] is dropped, and not before. Every handle
+//!    is kept in the `Exchange` that owns the `BlockPool`, or in the `Consumer` that keeps that
+//!    `Exchange` alive.
+//! 2. **One writer.** The holder of the block's `BlockWriter` alone touches bytes from `published`
+//!    on. `BlockWriter` is not `Clone`, and appending takes `&mut BlockWriter`. Between two lines
+//!    the writer is stored in the [`WriterCell`] of its thread's slot, which lends it for a
+//!    [`ThreadGuard`] of that thread.
 //! 3. **Published bytes are frozen.** `published` only grows while a `BlockWriter` exists. Only
 //!    [`SealedBlock::recycle`] resets it to 0, and takes `&mut ReadPermit`: no slice read through
-//!    `&ReadPermit` is alive then. Reads and recycling check that the permit belongs to the block's pool.
+//!    `&ReadPermit` is alive then. Reads and recycling check that the permit belongs to the
+//!    block's pool.
 //!
-//! The types keep 2 and 3, with assertions where types cannot. `ThreadSlots` ensures that each thread
-//! uses the `WriterCell` of its own slot. The types do not keep 1: it would cost a reference
-//! count for every line, or `unsafe` outside this file.
+//! The types keep 2 and 3, with assertions where types cannot. `ThreadSlots` ensures that each
+//! thread uses the `WriterCell` of its own slot. The types do not keep 1: it would cost a
+//! reference count for every line, or `unsafe` outside this file.
 
 #![allow(unsafe_code)]
 
@@ -40,8 +42,8 @@ use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-/// Number of bytes behind the publishable ones, so that short pieces can be copied in whole chunks up
-/// to the end of a block.
+/// Number of bytes behind the publishable ones, so that short pieces can be copied in whole chunks
+/// up to the end of a block.
 pub(crate) const MARGIN: usize = 64;
 
 struct Block {
@@ -51,8 +53,8 @@ struct Block {
     published: AtomicUsize,
     bytes: Box<[UnsafeCell<u8>]>,
     tracker: AccessTracker,
-    /// Number of bytes that the flusher has swept. Only the flusher touches it, so it has a separate
-    /// cache line, away from the fields that the writer uses for every line.
+    /// Number of bytes that the flusher has swept. Only the flusher touches it, so it has a
+    /// separate cache line, away from the fields that the writer uses for every line.
     swept: CachePadded<AtomicUsize>,
 }
 
@@ -142,16 +144,16 @@ impl Drop for BlockPool {
 /// The right to append to a block.
 ///
 /// The writer keeps a copy of the length, which is faster than loading it. The copy also serves
-/// loom, which remembers only the last access to an atomic: a load by the writer before each store would
-/// hide the flusher's loads, and loom would not reorder them.
+/// loom, which remembers only the last access to an atomic: a load by the writer before each store
+/// would hide the flusher's loads, and loom would not reorder them.
 pub(crate) struct BlockWriter {
     block: Handle,
     published: usize,
 }
 
 impl BlockWriter {
-    /// Calls `fill` with the unpublished rest of the block, [`MARGIN`] included, and publishes as many
-    /// bytes as it returns: whole lines, or none.
+    /// Calls `fill` with the unpublished rest of the block, [`MARGIN`] included, and publishes as
+    /// many bytes as it returns: whole lines, or none.
     ///
     /// # Panics
     /// If `fill` returns more bytes than fit.
@@ -192,7 +194,8 @@ impl BlockWriter {
 
 /// Storage of a thread's writer between two lines.
 ///
-/// Only the thread itself uses the fields. They are not loom's atomics, so that loom has less to explore.
+/// Only the thread itself uses the fields. They are not loom's atomics, so that loom has less to
+/// explore.
 #[derive(Default)]
 pub(crate) struct WriterCell {
     block: std::sync::atomic::AtomicPtr<Block>,
@@ -312,8 +315,8 @@ impl BlockView {
         self.0.swept.load(Relaxed) < self.published()
     }
 
-    /// Marks the published bytes up to the offset `to` as swept, and returns the offset of the first
-    /// that was not swept before.
+    /// Marks the published bytes up to the offset `to` as swept, and returns the offset of the
+    /// first that was not swept before.
     ///
     /// # Panics
     /// If the permit belongs to another pool.
@@ -342,9 +345,9 @@ pub(crate) struct CurrentBlock(AtomicPtr<Block>);
 impl CurrentBlock {
     /// Publishes the block.
     pub(crate) fn set(&self, block: BlockView) {
-        // ORDERING: Release, pairs with the Acquire load in `get`. A flusher that sees the new block
-        // sees its allocation, and that the block before was pushed to `sealed`. So it cannot
-        // deliver the newer lines first. Model: reused_slot_keeps_its_lines_in_order.
+        // ORDERING: Release, pairs with the Acquire load in `get`. A flusher that sees the new
+        // block sees its allocation, and that the block before was pushed to `sealed`. So it
+        // cannot deliver the newer lines first. Model: reused_slot_keeps_its_lines_in_order.
         self.0.store(block.0.0.as_ptr(), Release);
     }
 

@@ -2,7 +2,8 @@
 //!
 //! A sweep takes the lines that threads have published. They form one run of bytes, whole lines in
 //! order, which is released from the front. A block goes back to the threads once its last byte is
-//! released. So nothing is copied, and bytes that were not sent, or did not arrive, are still there.
+//! released. So nothing is copied, and bytes that were not sent, or did not arrive, are still
+//! there.
 
 use super::consumer_state::ConsumerState;
 use super::exchange::Exchange;
@@ -13,8 +14,8 @@ use std::io::IoSlice;
 
 /// Maximum number of chunks in the send window.
 ///
-/// The index of chunks is the only memory beyond the blocks. It grows with a link that takes a few bytes
-/// at a time and acknowledges none.
+/// The index of chunks is the only memory beyond the blocks. It grows with a link that takes a few
+/// bytes at a time and acknowledges none.
 const MAX_CHUNKS: usize = 1 << 14;
 
 pub(crate) struct Consumer {
@@ -54,15 +55,16 @@ impl Consumer {
 
     /// Returns true if the flusher may park without a timer: the next line then wakes it.
     ///
-    /// Returns false if there are lines to sweep, or if the platform has no free barrier for producers.
+    /// Returns false if there are lines to sweep, or if the platform has no free barrier for
+    /// producers.
     pub(crate) fn try_enter_dormant(&self) -> bool {
         let exchange = &*self.exchange;
         if !exchange.dormancy.try_enter() {
             return false;
         }
         // A line that is published and not seen here belongs to a producer that sees the dormancy.
-        // The queue of sealed blocks needs a check too: if the line that a block was rotated for was
-        // then rejected, the thread's current block is empty.
+        // The queue of sealed blocks needs a check too: if the line that a block was rotated for
+        // was then rejected, the thread's current block is empty.
         let mut current = exchange.producers.iter().filter_map(|producer| producer.current.get());
         let is_idle = !current.any(|view| view.has_unswept())
             && exchange.sealed.is_empty()
@@ -75,9 +77,9 @@ impl Consumer {
 
     /// Takes all lines published so far. Lines of one thread keep their order.
     ///
-    /// The sweep notes the lengths of part-filled blocks, then drains the queue of full blocks, then takes
-    /// the noted ones. If a thread rotates in between, its noted block is in the queue, and its newer
-    /// lines wait for the next sweep.
+    /// The sweep notes the lengths of part-filled blocks, then drains the queue of full blocks,
+    /// then takes the noted ones. If a thread rotates in between, its noted block is in the queue,
+    /// and its newer lines wait for the next sweep.
     pub(crate) fn sweep(&mut self) {
         let _no_reentry = forbid_reentry();
         let (exchange, state) = self.parts();
@@ -99,8 +101,8 @@ impl Consumer {
         state.recycle_spent(&exchange.supply, chunks_before);
     }
 
-    /// Takes the records of the ordered queue alone, so that it has room again. A flusher that cannot
-    /// send calls this.
+    /// Takes the records of the ordered queue alone, so that it has room again. A flusher that
+    /// cannot send calls this.
     pub(crate) fn drain_ordered(&mut self) {
         let _no_reentry = forbid_reentry();
         let (exchange, state) = self.parts();
@@ -116,8 +118,8 @@ impl Consumer {
         self.state().drained_records
     }
 
-    /// Returns the value that [`drained_records`](Self::drained_records) has once all records queued so
-    /// far are taken.
+    /// Returns the value that [`drained_records`](Self::drained_records) has once all records
+    /// queued so far are taken.
     pub(crate) fn enqueued_records(&self) -> u64 {
         self.exchange.ordered.count()
     }
@@ -134,8 +136,8 @@ impl Consumer {
         self.state().window.unsent() + sealed + records
     }
 
-    /// Returns the unsent bytes, run by run. Each run holds whole lines, except the first if the link has
-    /// taken a part of a line.
+    /// Returns the unsent bytes, run by run. Each run holds whole lines, except the first if the
+    /// link has taken a part of a line.
     pub(crate) fn runs(&self) -> impl Iterator<Item = &[u8]> + Clone {
         self.state().window.unsent_runs(&self.state().permit)
     }
@@ -150,7 +152,8 @@ impl Consumer {
         self.state().window.in_flight_runs(&self.state().permit)
     }
 
-    /// Releases the first `count` bytes in flight: whole lines, which have arrived, or are counted as lost.
+    /// Releases the first `count` bytes in flight: whole lines, which have arrived, or are counted
+    /// as lost.
     pub(crate) fn acknowledge(&mut self, count: usize) {
         let _no_reentry = forbid_reentry();
         let (exchange, ConsumerState { permit, window, .. }) = self.parts();
@@ -200,8 +203,8 @@ impl Consumer {
 
     /// Evicts the oldest contiguous unsent lines, so that newer ones can have their block.
     ///
-    /// The first `committed` unsent bytes stay, since the link has begun with them. `count_lost` sees the
-    /// evicted bytes first. Returns false if there are none.
+    /// The first `committed` unsent bytes stay, since the link has begun with them. `count_lost`
+    /// sees the evicted bytes first. Returns false if there are none.
     pub(crate) fn evict(&mut self, committed: usize, count_lost: impl FnOnce(&[u8])) -> bool {
         let _no_reentry = forbid_reentry();
         let (exchange, ConsumerState { permit, window, .. }) = self.parts();

@@ -56,7 +56,8 @@ impl ConsumerState {
         }
     }
 
-    /// Gives back blocks that have no bytes left, among the chunks from `first` on and the oldest chunks.
+    /// Gives back blocks that have no bytes left, among the chunks from `first` on and the oldest
+    /// chunks.
     pub(super) fn recycle_spent(&mut self, supply: &BlockSupply, first: usize) {
         self.window.recycle_spent(first, &mut self.permit, supply.returner());
         self.window.release(&mut self.permit, supply.returner());

@@ -1,4 +1,5 @@
-//! Dormancy: lets the flusher sleep without a timer while no line is emitted. The next line wakes it.
+//! Dormancy: lets the flusher sleep without a timer while no line is emitted. The next line wakes
+//! it.
 //!
 //! ```text
 //!               try_enter: nothing new
@@ -10,13 +11,14 @@
 //!               leave: the first line after
 //! ```
 //!
-//! Each side writes, and then reads what the other side writes. A producer thread publishes its line,
-//! and then checks whether the flusher is dormant. The flusher says that it is dormant, and then looks
-//! for lines. One of the two must see the other, which takes a full fence on both sides.
+//! Each side writes, and then reads what the other side writes. A producer thread publishes its
+//! line, and then checks whether the flusher is dormant. The flusher says that it is dormant, and
+//! then looks for lines. One of the two must see the other, which takes a full fence on both
+//! sides.
 //!
-//! A fence on the producers' side would cost as much as a whole line. So the flusher makes all threads
-//! pass one, by a system call, before it looks for lines. A producer's share is a plain load, of a cache
-//! line that is not written while lines flow.
+//! A fence on the producers' side would cost as much as a whole line. So the flusher makes all
+//! threads pass one, by a system call, before it looks for lines. A producer's share is a plain
+//! load, of a cache line that is not written while lines flow.
 
 use crate::sync::{AtomicBool, Barrier};
 use crossbeam_utils::CachePadded;
@@ -46,8 +48,8 @@ impl Dormancy {
         entered
     }
 
-    /// Returns true if the flusher may be dormant. Producers call this after they publish a line, or
-    /// drop one.
+    /// Returns true if the flusher may be dormant. Producers call this after they publish a line,
+    /// or drop one.
     #[inline(always)]
     pub(super) fn is_dormant(&self) -> bool {
         self.barrier.light();
@@ -56,7 +58,8 @@ impl Dormancy {
         self.is_dormant.load(Relaxed)
     }
 
-    /// Ends the dormancy. Returns true for the one caller that ended it, which must wake the flusher.
+    /// Ends the dormancy. Returns true for the one caller that ended it, which must wake the
+    /// flusher.
     pub(super) fn leave(&self) -> bool {
         // ORDERING: Relaxed. The read-modify-write returns true once; nothing is handed over here.
         self.is_dormant.swap(false, Relaxed)

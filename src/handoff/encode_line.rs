@@ -15,8 +15,8 @@ pub(crate) trait EncodeLine {
     /// encoder may write to the margin; these bytes are ignored.
     fn write_fast(&self, buffer: &mut [u8]) -> usize;
 
-    /// Writes the line to the front of the buffer, whole or not at all. The buffer has a margin, as in
-    /// [`write_fast`](Self::write_fast).
+    /// Writes the line to the front of the buffer, whole or not at all. The buffer has a margin,
+    /// as in [`write_fast`](Self::write_fast).
     fn write(&self, buffer: &mut [u8]) -> WriteOutcome;
 }
 

@@ -71,8 +71,8 @@ const RECORD_BUFFER: usize = Record::MAX_SHORT + MARGIN;
 impl Exchange {
     /// Creates an exchange of `blocks` blocks of `block_size` bytes.
     ///
-    /// Each thread has one more block, so that many idle threads cannot starve a busy one. The ordered
-    /// queue takes an additional quarter of the memory of `blocks`.
+    /// Each thread has one more block, so that many idle threads cannot starve a busy one. The
+    /// ordered queue takes an additional quarter of the memory of `blocks`.
     ///
     /// `wake` unparks the flusher. It is called at most once for each park, and once more if the
     /// flusher is dormant: bell and dormancy are independent, and a line that rotates its block may
@@ -130,8 +130,8 @@ impl Exchange {
         self.emit_slow(&line(), Channel::Block);
     }
 
-    /// Pushes a line to the ordered queue. If one call returns before another begins, the line of the
-    /// first call arrives first.
+    /// Pushes a line to the ordered queue. If one call returns before another begins, the line of
+    /// the first call arrives first.
     #[inline(always)]
     pub(crate) fn emit_ordered<L: EncodeLine>(&self, line: impl Fn() -> L) {
         if let Some((_guard, producer)) = self.producers.enter() {
@@ -240,7 +240,8 @@ impl Exchange {
         }
     }
 
-    /// Returns the part of a buffer that the longest line allowed may use, and the margin behind it.
+    /// Returns the part of a buffer that the longest line allowed may use, and the margin behind
+    /// it.
     #[inline(always)]
     fn limit<'a>(&self, buffer: &'a mut [u8]) -> &'a mut [u8] {
         let limit = buffer.len().min(self.max_line + MARGIN);
@@ -252,8 +253,8 @@ impl Exchange {
         let Some(empty) = self.supply.take() else { return false };
         let view = empty.view();
         let full = producer.writer.replace(guard, empty).expect("the thread holds a block");
-        // Pushed before the next block becomes current. A sweep that sees newer lines there then finds
-        // the full block in the queue, and a flush finds it in one of the two.
+        // Pushed before the next block becomes current. A sweep that sees newer lines there then
+        // finds the full block in the queue, and a flush finds it in one of the two.
         let pushed = self.sealed.push(full.seal());
         assert!(pushed.is_ok(), "the queue has a slot for every block");
         producer.current.set(view);

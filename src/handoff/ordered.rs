@@ -1,4 +1,5 @@
-//! Ordered queue: carries lines that keep their order across threads, such as gauges, to the flusher.
+//! Ordered queue: carries lines that keep their order across threads, such as gauges, to the
+//! flusher.
 //!
 //! ```text
 //!   threads --> queue of records --> a block, and full ones before it --> the flusher
@@ -6,8 +7,9 @@
 //!          moved by the flusher, or by a thread while the flusher is busy
 //! ```
 //!
-//! Moving records means copying them, oldest first, into a block like the threads' blocks. One thread
-//! moves at a time: producer threads only try the mutex, and the flusher waits for a thread that holds it.
+//! Moving records means copying them, oldest first, into a block like the threads' blocks. One
+//! thread moves at a time: producer threads only try the mutex, and the flusher waits for a thread
+//! that holds it.
 
 use super::block::{BlockWriter, SealedBlock};
 use super::block_supply::BlockSupply;
@@ -27,7 +29,8 @@ pub(super) struct OrderedQueue {
 /// Blocks that records are moved to.
 #[derive(Default)]
 pub(super) struct OrderedBlocks {
-    /// Block that is being filled. The first one is outside the budget, as the first one of a thread.
+    /// Block that is being filled. The first one is outside the budget, as the first one of a
+    /// thread.
     writer: Option<BlockWriter>,
     /// Full blocks, oldest first, until the flusher takes them.
     full: VecDeque<SealedBlock>,
@@ -38,7 +41,8 @@ pub(super) struct OrderedBlocks {
     tracker: AccessTracker,
 }
 
-/// Maximum number of records that a producer thread moves at a time, which takes a few microseconds.
+/// Maximum number of records that a producer thread moves at a time, which takes a few
+/// microseconds.
 const MAX_MOVED_BY_PRODUCER: usize = 64;
 
 impl OrderedQueue {
@@ -57,7 +61,8 @@ impl OrderedQueue {
         self.queue.len()
     }
 
-    /// Pushes a record. Returns false if the queue is full, and no record could be moved to a block.
+    /// Pushes a record. Returns false if the queue is full, and no record could be moved to a
+    /// block.
     #[inline]
     pub(super) fn push(&self, record: Record, supply: &BlockSupply) -> bool {
         match self.queue.push(record) {
@@ -94,8 +99,8 @@ impl OrderedQueue {
         }
     }
 
-    /// Moves the records that are in the queue, as far as there are blocks, and calls `take` with the
-    /// blocks. The flusher alone calls this.
+    /// Moves the records that are in the queue, as far as there are blocks, and calls `take` with
+    /// the blocks. The flusher alone calls this.
     pub(super) fn move_all(&self, supply: &BlockSupply, take: impl FnOnce(&mut OrderedBlocks)) {
         let mut blocks = self.blocks.lock().unwrap_or_else(|poison| poison.into_inner());
         blocks.fill(&self.queue, supply, self.queue.len());
@@ -133,7 +138,8 @@ impl OrderedBlocks {
         }
     }
 
-    /// Appends lines that stay together to the block, or to a new one. Returns false if none is free.
+    /// Appends lines that stay together to the block, or to a new one. Returns false if none is
+    /// free.
     fn append(&mut self, lines: &[u8], supply: &BlockSupply) -> bool {
         if self.writer.as_ref().is_none_or(|writer| writer.available() < lines.len()) {
             let empty = match self.writer {

@@ -19,8 +19,8 @@ impl Record {
     /// Size of a queue slot in bytes: the record, and the queue's own word.
     pub(super) const SLOT: usize = size_of::<Self>() + size_of::<usize>();
 
-    /// Returns a record of the first `len` bytes of `buffer`, which holds [`MAX_SHORT`](Self::MAX_SHORT)
-    /// bytes or more.
+    /// Returns a record of the first `len` bytes of `buffer`, which holds
+    /// [`MAX_SHORT`](Self::MAX_SHORT) bytes or more.
     #[inline(always)]
     pub(super) fn short(buffer: &[u8], len: usize) -> Self {
         let mut bytes = [0; Self::MAX_SHORT];

@@ -4,10 +4,10 @@
 //!   | quarantined | in flight: sent on the link | unsent |
 //! ```
 //!
-//! Bytes in flight are acknowledged once they have arrived, or are counted as lost. Then their blocks go
-//! back to the threads. When a link breaks, its bytes in flight are requeued: they are unsent again.
-//! Quarantined bytes are lines that seem to make a server close its connection. They keep their place,
-//! and are skipped until they are discarded or the quarantine ends.
+//! Bytes in flight are acknowledged once they have arrived, or are counted as lost. Then their
+//! blocks go back to the threads. When a link breaks, its bytes in flight are requeued: they are
+//! unsent again. Quarantined bytes are lines that seem to make a server close its connection. They
+//! keep their place, and are skipped until they are discarded or the quarantine ends.
 
 use super::block::{BlockView, BlockWriter, ReadPermit, SealedBlock};
 use std::collections::VecDeque;
@@ -36,7 +36,8 @@ struct Chunk {
     to: usize,
     /// The right to recycle the block, in the chunk of its last lines.
     sealed: Option<SealedBlock>,
-    /// True if the lines were evicted. The chunk keeps its place, so that `consumed` counts in order.
+    /// True if the lines were evicted. The chunk keeps its place, so that `consumed` counts in
+    /// order.
     evicted: bool,
 }
 
@@ -197,7 +198,8 @@ impl SendWindow {
         self.acknowledge(count, permit, give_back);
     }
 
-    /// Releases the first `count` bytes in flight. Nothing may be quarantined, since it would be older.
+    /// Releases the first `count` bytes in flight. Nothing may be quarantined, since it would be
+    /// older.
     pub(super) fn acknowledge(
         &mut self,
         count: usize,
@@ -262,8 +264,8 @@ impl SendWindow {
 
     /// Gives back full blocks whose bytes were all released before the sweep that found them full.
     ///
-    /// Their last chunks are empty, and are at the index `first` or behind. Older chunks may keep them
-    /// from the front of the window.
+    /// Their last chunks are empty, and are at the index `first` or behind. Older chunks may keep
+    /// them from the front of the window.
     pub(super) fn recycle_spent(
         &mut self,
         first: usize,
@@ -277,8 +279,8 @@ impl SendWindow {
         }
     }
 
-    /// Gives back the block that ends with the chunk at `last`, unless the window holds bytes of it. The
-    /// chunk becomes a gap.
+    /// Gives back the block that ends with the chunk at `last`, unless the window holds bytes of
+    /// it. The chunk becomes a gap.
     fn recycle_if_spent(
         &mut self,
         last: usize,

@@ -1,8 +1,9 @@
-//! Stress tests of the hand-off: larger cases than loom's, on real threads and with the real queues.
+//! Stress tests of the hand-off: larger cases than loom's, on real threads and with the real
+//! queues.
 //!
-//! `.ci/sanitize` runs them under tools that check memory accesses. Each scenario is repeated for a
-//! fraction of a second, or for `FREEWHEEL_STRESS_SECONDS`. Threads share only the exchange while they
-//! emit: any other synchronisation would hide orderings that the exchange lacks.
+//! `.ci/sanitize` runs them under tools that check memory accesses. Each scenario is repeated for
+//! a fraction of a second, or for `FREEWHEEL_STRESS_SECONDS`. Threads share only the exchange
+//! while they emit: any other synchronisation would hide orderings that the exchange lacks.
 
 use super::{Consumer, EncodeLine, Exchange, MARGIN, ProducerCounts, Tally, WriteOutcome};
 use bytes::{Buf, BufMut};
@@ -60,8 +61,8 @@ impl EncodeLine for &str {
     }
 }
 
-/// Emits lines, and returns their tally. After its first line each thread waits at the barrier, so that
-/// all emit at the same time.
+/// Emits lines, and returns their tally. After its first line each thread waits at the barrier, so
+/// that all emit at the same time.
 fn emit(exchange: &Exchange, start: &Barrier, thread: u32, indices: Range<u32>) -> Tally {
     sum(indices.map(|index| {
         let line = text(thread, index);
@@ -111,8 +112,8 @@ fn lines(received: &[u8]) -> impl Iterator<Item = &str> {
     std::str::from_utf8(received).expect("torn").split_inclusive('\n')
 }
 
-/// Checks that the received bytes are whole lines, each thread's in order and none twice. Returns their
-/// tally.
+/// Checks that the received bytes are whole lines, each thread's in order and none twice. Returns
+/// their tally.
 fn check(received: &[u8]) -> Tally {
     let mut next = HashMap::new();
     sum(lines(received).map(|line| {
@@ -187,8 +188,8 @@ fn lines_are_swept_while_they_are_written() {
     });
 }
 
-/// The blocks are so few that they are recycled, and lines dropped, all the time. Some lines are longer
-/// than a block.
+/// The blocks are so few that they are recycled, and lines dropped, all the time. Some lines are
+/// longer than a block.
 #[test]
 fn blocks_are_recycled_while_lines_are_dropped() {
     repeat(|round| {
@@ -311,8 +312,8 @@ fn producer_thread_can_drop_the_last_handle() {
     });
 }
 
-/// The flusher has no tick, and parks whenever it may. Threads wait until it has their sealed blocks, so
-/// a lost wake-up leaves both sides waiting.
+/// The flusher has no tick, and parks whenever it may. Threads wait until it has their sealed
+/// blocks, so a lost wake-up leaves both sides waiting.
 #[test]
 fn no_wake_up_is_lost() {
     /// Number of lines in a burst, more than a block holds. The first is sealed before the last.
@@ -359,13 +360,14 @@ fn no_wake_up_is_lost() {
     });
 }
 
-/// The flusher enters dormancy as soon as it finds nothing, and a producer emits each line at about that
-/// moment. Each line must wake it.
+/// The flusher enters dormancy as soon as it finds nothing, and a producer emits each line at
+/// about that moment. Each line must wake it.
 ///
-/// Without `membarrier` the producer's processor may check for dormancy before others see the line. Then
-/// one of some fifty thousand lines did not wake the flusher. In a debug build, two seconds found
-/// that in every other run. The test takes two processors that are mostly free: with other work on
-/// both, twenty seconds found nothing. `FREEWHEEL_STRESS_SECONDS` sets a longer time.
+/// Without `membarrier` the producer's processor may check for dormancy before others see the
+/// line. Then one of some fifty thousand lines did not wake the flusher. In a debug build, two
+/// seconds found that in every other run. The test takes two processors that are mostly free: with
+/// other work on both, twenty seconds found nothing. `FREEWHEEL_STRESS_SECONDS` sets a longer
+/// time.
 #[cfg(all(target_os = "linux", feature = "tokio", not(miri)))]
 #[test]
 fn every_line_wakes_a_dormant_flusher() {
@@ -433,8 +435,8 @@ mod handlers {
         accepted.lines + full.lines + reentrant.lines
     }
 
-    /// Signals interrupt the flusher all the time, and their handler emits on its thread. A handler that
-    /// interrupts a queue operation must not wait for it.
+    /// Signals interrupt the flusher all the time, and their handler emits on its thread. A
+    /// handler that interrupts a queue operation must not wait for it.
     #[test]
     fn handler_on_the_flushers_thread_never_waits() {
         const TIME: Duration = Duration::from_secs(2);

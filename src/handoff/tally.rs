@@ -55,7 +55,8 @@ impl SingleWriterTally {
         self.lines.fetch_add(more.lines, Release);
     }
 
-    /// Adds lines on a producer thread, which publishes them after this. Takes no read-modify-write.
+    /// Adds lines on a producer thread, which publishes them after this. Takes no
+    /// read-modify-write.
     #[inline(always)]
     pub(super) fn count(&self, more: Tally) {
         // ORDERING: Relaxed, both. The line's publication publishes them. A reader ordered after

@@ -85,7 +85,8 @@ impl Barrier {
 
 /// Reports races on bytes, and bytes that are never freed.
 ///
-/// Each byte has a cell, so that the published start of a block may be read while its end is written.
+/// Each byte has a cell, so that the published start of a block may be read while its end is
+/// written.
 pub(crate) struct AccessTracker(Track<Box<[UnsafeCell<()>]>>);
 
 impl Default for AccessTracker {
@@ -113,7 +114,8 @@ impl AccessTracker {
 /// Minimum capacity of the ordered queue, in records: so few that a model can fill the queue.
 pub(crate) const MIN_RECORDS: usize = 4;
 
-/// Number of thread slots without indirection. Models have few threads, and loom explores each slot.
+/// Number of thread slots without indirection. Models have few threads, and loom explores each
+/// slot.
 pub(crate) const INLINE_SLOTS: usize = 2;
 
 const WORDS: usize = 1;

@@ -13,8 +13,8 @@ pub(crate) type Wake = Box<dyn Fn() + Send + Sync + UnwindSafe + RefUnwindSafe>;
 
 /// Keeps signal handlers on this thread from emitting until the returned guard is dropped.
 ///
-/// The flusher calls this before it uses the queues. Lines that a handler emits meanwhile are counted
-/// as reentrant.
+/// The flusher calls this before it uses the queues. Lines that a handler emits meanwhile are
+/// counted as reentrant.
 pub(crate) fn forbid_reentry() -> Option<ThreadGuard> {
     ThreadGuard::enter_or_register().ok()
 }
@@ -66,8 +66,8 @@ impl Drop for ReleaseId {
 
 /// Asymmetric full fence between two threads.
 ///
-/// The *light* side is free at run time. The *heavy* side makes the operating system run a full fence
-/// on every thread of the process (`membarrier`, private and expedited: see membarrier(2)).
+/// The *light* side is free at run time. The *heavy* side makes the operating system run a full
+/// fence on every thread of the process (`membarrier`, private and expedited: see membarrier(2)).
 pub(crate) struct Barrier;
 
 impl Barrier {

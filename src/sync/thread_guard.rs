@@ -1,7 +1,7 @@
 //! Reentry guard: a thread emits one line at a time.
 //!
-//! A signal handler, or an allocator that emits, can call while its thread is already emitting. Each
-//! thread has one state word, in storage that needs no initialisation:
+//! A signal handler, or an allocator that emits, can call while its thread is already emitting.
+//! Each thread has one state word, in storage that needs no initialisation:
 //!
 //! ```text
 //!           first guard             enter
@@ -11,8 +11,8 @@
 //!     +----------------------+-------------------> ENDED
 //! ```
 //!
-//! Only its own thread uses the word. It is atomic because signal handlers must see each store whole.
-//! Compiler fences keep the work done under a guard between its two stores.
+//! Only its own thread uses the word. It is atomic because signal handlers must see each store
+//! whole. Compiler fences keep the work done under a guard between its two stores.
 
 use super::{register_exit_hook, with_thread_ids, with_thread_state};
 use std::marker::PhantomData;

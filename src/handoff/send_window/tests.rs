@@ -34,8 +34,8 @@ fn unsent_lines_are_evicted_oldest_first() {
     assert_eq!(exchange.supply.free_len(), 1);
 }
 
-/// The block of the line in flight is full, and all its other lines are evicted. The block must not be
-/// written to before that line is acknowledged.
+/// The block of the line in flight is full, and all its other lines are evicted. The block must
+/// not be written to before that line is acknowledged.
 #[test]
 fn block_with_a_line_in_flight_is_kept() {
     let (exchange, mut consumer) = swept(8);
@@ -47,8 +47,8 @@ fn block_with_a_line_in_flight_is_kept() {
     assert_eq!((exchange.supply.free_len(), consumer.consumed()), (1, 48));
 }
 
-/// Evicted lines behind those in flight count as consumed once these are acknowledged, since a flush
-/// waits for a position in the order.
+/// Evicted lines behind those in flight count as consumed once these are acknowledged, since a
+/// flush waits for a position in the order.
 #[test]
 fn evicted_gap_counts_in_order() {
     let (exchange, mut consumer) = swept(16);
@@ -60,8 +60,8 @@ fn evicted_gap_counts_in_order() {
     assert_eq!((consumer.consumed(), exchange.supply.free_len()), (48, 1));
 }
 
-/// Lines behind those in flight are evicted before their block is full. When a sweep finds the block
-/// full, with no bytes left, it is recycled at once: it may be the only empty block.
+/// Lines behind those in flight are evicted before their block is full. When a sweep finds the
+/// block full, with no bytes left, it is recycled at once: it may be the only empty block.
 #[test]
 fn block_evicted_before_it_is_full_is_recycled() {
     let (exchange, mut consumer) = swept(8);
@@ -110,8 +110,8 @@ fn spent_block_is_recycled_by_the_sweep_that_finds_it_full() {
     assert_eq!(consumer.remaining(), 8);
 }
 
-/// Quarantined lines are skipped, also after a requeue. They keep their place and their block, and are
-/// not evicted. Then the quarantine ends and they are unsent in order, or they are discarded.
+/// Quarantined lines are skipped, also after a requeue. They keep their place and their block, and
+/// are not evicted. Then the quarantine ends and they are unsent in order, or they are discarded.
 #[test]
 fn quarantined_lines_keep_their_place() {
     let (exchange, mut consumer) = swept(0);
@@ -149,7 +149,8 @@ fn stop_ends_the_quarantine() {
     consumer.discard(48);
 }
 
-/// A link that takes line after line and acknowledges none does not make the index grow without bound.
+/// A link that takes line after line and acknowledges none does not make the index grow without
+/// bound.
 #[test]
 fn sweeps_stop_while_nothing_is_acknowledged() {
     let (exchange, mut consumer) = swept(48);

@@ -21,12 +21,12 @@ pub enum Verdict {
     Caught(String),
 }
 
-/// Maximum duration of a model. The longest takes two minutes. A change that makes a model run longer
-/// counts as not caught.
+/// Maximum duration of a model. The longest takes two minutes. A change that makes a model run
+/// longer counts as not caught.
 const TIMEOUT: Duration = Duration::from_secs(20 * 60);
 
-/// Messages of models that explored too little, or more than loom's limit. Such a failure does not count
-/// as catching the change.
+/// Messages of models that explored too little, or more than loom's limit. Such a failure does not
+/// count as catching the change.
 const NOT_COUNTED: &[&str] = &["interleavings of at least", "exceeded maximum number of branches"];
 
 impl Copy {

@@ -1,14 +1,14 @@
 //! Proves that the models catch mistakes.
 //!
-//! Runs every model. Then it weakens every ordering and plants every fault, one at a time, in a copy of
-//! the source. Each change names its model, in the comment of the ordering or in `faults/`, and that model
-//! must fail.
+//! Runs every model. Then it weakens every ordering and plants every fault, one at a time, in a
+//! copy of the source. Each change names its model, in the comment of the ordering or in
+//! `faults/`, and that model must fail.
 //!
 //! ```sh
 //! cargo prove              # all; rewrites PROOF.md
 //! cargo prove published    # the changes whose rows contain this; replaces their rows in PROOF.md
 //! cargo prove --models     # the models alone; replaces their table in PROOF.md
-//! cargo prove --check      # runs nothing: checks that each change can be made, and has a row in PROOF.md
+//! cargo prove --check      # runs nothing: checks that each change can be made, and has a row
 //! ```
 //!
 //! Exits with 1 if a change is not caught, or if a model fails on the unchanged source.

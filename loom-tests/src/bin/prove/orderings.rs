@@ -12,7 +12,8 @@ pub fn all(root: &Path) -> Vec<Mutation> {
     files.iter().flat_map(|file| in_file(root, file)).collect()
 }
 
-/// Files without models: the stand-ins and the types they replace, tests, and code outside the hand-off.
+/// Files without models: the stand-ins and the types they replace, tests, and code outside the
+/// hand-off.
 const NOT_PROVEN: &[&str] =
     &["loom.rs", "native.rs", "thread_guard.rs", "stress.rs", "in_flight.rs"];
 

@@ -35,7 +35,8 @@ impl Sources {
         names.filter_map(|name| Some((name, self.claim(name)?)))
     }
 
-    /// Returns the first paragraph of the model's documentation, or `None` if no test has this name.
+    /// Returns the first paragraph of the model's documentation, or `None` if no test has this
+    /// name.
     pub fn claim(&self, model: &str) -> Option<String> {
         let function = format!("fn {model}()");
         let (above, _) = self.0.iter().find_map(|(_, text)| text.split_once(&function))?;
