@@ -126,7 +126,7 @@ fn both_queues_agree_with_a_deque() {
     }
 }
 
-/// Operations of threads that share a queue, those of the main thread first.
+/// Operations of threads that share a queue. The main thread comes first.
 struct History {
     name: &'static str,
     slots: usize,
