@@ -73,7 +73,7 @@ pub struct Losses {
     /// Given up for newer ones, where [these are to be kept](crate::WhenFull::DropOldest).
     pub evicted: Tally,
     /// Streams: the server went away on the line, again and again, and took the one after it. Which lines
-    /// that can be told of, [`Delivery`](crate::Delivery#lines-that-a-server-goes-away-on) says.
+    /// that can be told of, [`Delivery`](crate::Delivery#lines-that-make-a-server-close-the-connection) says.
     pub rejected: Tally,
 }
 

@@ -10,7 +10,7 @@ use super::pending::{Command, PendingFlush, Stop, Until};
 use super::suspicion::Suspicion;
 use super::wake::Wake;
 use super::warnings::{End, Farewell, NoLink, Warnings};
-use crate::builder::FlusherConfig;
+use crate::config::FlusherConfig;
 use crate::error::StartError;
 use crate::handoff::{Consumer, Exchange, Tally};
 use crate::stats::{Account, FlushOutcome, Stats, StopReport};

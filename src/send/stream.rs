@@ -7,8 +7,8 @@
 //! connection ends in order, as it does where a stop gives up in the midst of one.
 
 use super::frames::Frames;
-use crate::builder::Framing;
 use crate::handoff::{Consumer, Tally};
+use crate::options::Framing;
 use bytes::Buf;
 use memchr::{memchr_iter, memrchr};
 use std::io::IoSlice;

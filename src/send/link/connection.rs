@@ -8,8 +8,9 @@ use super::stall::Stall;
 #[cfg(target_os = "linux")]
 use super::unacknowledged::unacknowledged;
 use super::{NO_SIGNAL, TURN};
-use crate::builder::{Delivery, FlusherConfig};
+use crate::config::FlusherConfig;
 use crate::handoff::{Consumer, Tally};
+use crate::options::Delivery;
 use crate::send::stream::Stream;
 use crate::stats::Account;
 use bytes::Buf;

@@ -14,8 +14,8 @@ use super::datagram_socket::{
 };
 use super::lookup::Lookups;
 use super::stall::Stall;
-use crate::builder::FlusherConfig;
-use crate::endpoint::Endpoint;
+use crate::config::FlusherConfig;
+use crate::endpoint::Target;
 use crate::handoff::{Consumer, Tally};
 use crate::send::pacer::Pacer;
 #[cfg(any(target_os = "linux", test))]
@@ -84,8 +84,8 @@ impl Datagrams {
         probing: bool,
     ) -> io::Result<Self> {
         let interval = settings.lookup_interval;
-        let lookups = match &settings.endpoint {
-            Endpoint::Udp(address) => Lookups::new(address, interval),
+        let lookups = match &settings.endpoint.target {
+            Target::Udp(address) => Lookups::new(address, interval),
             _ => None,
         };
         let mut socket = Err(io::Error::new(ErrorKind::NotFound, "the name has no address"));

@@ -10,8 +10,8 @@ mod stall;
 #[cfg(target_os = "linux")]
 mod unacknowledged;
 
-use crate::builder::FlusherConfig;
-use crate::endpoint::Endpoint;
+use crate::config::FlusherConfig;
+use crate::endpoint::Target;
 use crate::handoff::{Consumer, Tally};
 use crate::send::suspicion::Suspicion;
 use crate::stats::Account;
@@ -55,8 +55,8 @@ impl Link {
         turn: usize,
     ) -> io::Result<Self> {
         let limit = settings.connect_timeout;
-        match &settings.endpoint {
-            Endpoint::Tcp(address) => {
+        match &settings.endpoint.target {
+            Target::Tcp(address) => {
                 let mut failure = io::Error::new(ErrorKind::NotFound, "the name has no address");
                 let addresses = timeout(limit, look_up(address)).await??;
                 for address in beginning_with(turn, addresses) {
@@ -68,15 +68,15 @@ impl Link {
                 }
                 Err(failure)
             }
-            Endpoint::Udp(address) => {
+            Target::Udp(address) => {
                 let addresses = timeout(limit, look_up(address)).await??;
                 let addresses = beginning_with(attempt, addresses);
                 Datagrams::to(addresses, settings, attempt > 0).map(Self::Datagrams)
             }
             #[cfg(unix)]
-            Endpoint::UnixDatagram(path) => Datagrams::to_path(path, settings).map(Self::Datagrams),
+            Target::UnixDatagram(path) => Datagrams::to_path(path, settings).map(Self::Datagrams),
             #[cfg(unix)]
-            Endpoint::UnixStream(path) => {
+            Target::UnixStream(path) => {
                 let attempt = timeout(limit, Connection::to_path(path, settings)).await?;
                 attempt.map(Self::Connection)
             }

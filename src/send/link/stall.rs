@@ -1,6 +1,6 @@
 //! Stalls: since when a link has taken nothing, though there was something to take.
 
-use crate::builder::FlusherConfig;
+use crate::config::FlusherConfig;
 use std::future::pending;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
