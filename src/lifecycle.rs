@@ -134,7 +134,8 @@ impl Lifecycle {
     pub(crate) async fn stop(&self, shared: &Shared) -> StopReport {
         let before = shared.account.sent.read();
         let limit = shared.settings.stop_timeout + GRACE;
-        let answer = match self.question(move |reply| Command::Stop(before, reply)) {
+        let answer = match self.question(move |reply| Command::Stop { sent_before: before, reply })
+        {
             Some((ask, answer)) => waiting::within(limit, ask, answer).await,
             None => Answer::NotGiven,
         };
@@ -144,7 +145,8 @@ impl Lifecycle {
     pub(crate) fn blocking_stop(&self, shared: &Shared) -> StopReport {
         let before = shared.account.sent.read();
         let limit = shared.settings.stop_timeout + GRACE;
-        let answer = match self.question(move |reply| Command::Stop(before, reply)) {
+        let answer = match self.question(move |reply| Command::Stop { sent_before: before, reply })
+        {
             Some((ask, answer)) => waiting::block(limit, ask, answer),
             None => Answer::NotGiven,
         };

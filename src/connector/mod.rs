@@ -8,11 +8,11 @@ use crate::encode::{Sampling, Scope};
 use crate::error::StartError;
 use crate::handoff::Exchange;
 use crate::lifecycle::Lifecycle;
-use crate::send::{Shared, Wake, Warnings};
-use crate::stats::{Account, FlushOutcome, Stats, StopReport};
+use crate::send::{Shared, Wake};
+use crate::stats::{FlushOutcome, Stats, StopReport};
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Emits metrics to a StatsD server.
 ///
@@ -121,18 +121,10 @@ impl Connector {
     pub(crate) fn new(settings: FlusherConfig, shape: ProducerConfig) -> Self {
         let wake = Arc::new(Wake::default());
         let ring = Arc::clone(&wake);
-        let wakes = Box::new(move || ring.call());
+        let wakes = Box::new(move || ring.notify());
         let exchange = Exchange::new(shape.block_size, shape.blocks, shape.ring_at, wakes);
         let exchange = Arc::new(exchange.with_max_line(shape.max_line));
-        let shared = Shared {
-            exchange: Arc::clone(&exchange),
-            settings,
-            account: Account::default(),
-            connected: AtomicBool::new(false),
-            warned_of: AtomicU64::new(0),
-            wake,
-            warnings: Warnings::default(),
-        };
+        let shared = Shared::new(Arc::clone(&exchange), settings, wake);
         let owner = Owner {
             sampling: shape.sampling,
             lifecycle: Lifecycle::default(),

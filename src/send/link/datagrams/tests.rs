@@ -1,13 +1,14 @@
-//! What a socket can answer, scripted, and what becomes of the lines.
+//! Scripted answers of a socket, and what becomes of the lines.
 
 use super::*;
 use crate::Connector;
 #[cfg(target_os = "linux")]
 use crate::Protocol;
-use crate::send::stream::tests::collected;
+use crate::send::stream::tests::swept;
+use crate::stats::Account;
+use bytes::Buf;
 use std::collections::VecDeque;
-use std::mem::take;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// What a socket answers, one call after the other; then it takes everything.
 #[derive(Default)]
@@ -67,8 +68,8 @@ impl Script {
 /// Three lines of six bytes, for datagrams of `max_payload`.
 struct Scene {
     datagrams: Datagrams,
-    lines: Consumer,
-    account: Account,
+    outbox: Outbox,
+    account: Arc<Account>,
 }
 
 impl Scene {
@@ -78,11 +79,17 @@ impl Scene {
         let new = Datagrams::new(Socket::Scripted(script), &settings);
         let datagrams = Datagrams { max_payload, hold_when_refused: hold, ..new };
         let lines = ["a:1|c\n", "b:2|c\n", "c:3|c\n"].map(str::to_owned);
-        Self { datagrams, lines: collected(&lines, 9), account: Account::default() }
+        let account = Arc::default();
+        let outbox = Outbox::new(swept(&lines, 9), Arc::clone(&account));
+        Self { datagrams, outbox, account }
     }
 
     fn send(&mut self) -> io::Result<()> {
-        self.datagrams.send(&mut self.lines, &self.account, false)
+        self.datagrams.send(&mut self.outbox, false)
+    }
+
+    fn replace_lines(&mut self, lines: Consumer) {
+        self.outbox = Outbox::new(lines, Arc::clone(&self.account));
     }
 
     /// What was taken, by the operating system and in the account, and what is left.
@@ -93,7 +100,7 @@ impl Scene {
         let account = &self.account;
         let lines = [&account.sent, &account.refused, &account.too_long].map(|t| t.read().lines);
         assert_eq!(lines, [sent, refused, too_long]);
-        assert_eq!(self.lines.remaining() + self.lines.in_flight(), left);
+        assert_eq!(self.outbox.unsent() + self.outbox.in_flight(), left);
     }
 }
 
@@ -115,7 +122,7 @@ fn a_batch_is_sent_once_nothing_was_heard_against_it() {
 fn a_refused_batch_is_held() {
     let mut scene = batched(true, vec![TakesForNobody]);
     assert_eq!(scene.send().unwrap_err().kind(), ErrorKind::ConnectionRefused);
-    scene.lines.requeue();
+    scene.outbox.requeue();
     scene.assert(&[], 0, 0, 0, 18);
 }
 
@@ -126,11 +133,11 @@ fn a_refused_batch_is_followed_by_single_datagrams() {
     let mut scene = batched(false, vec![TakesForNobody]);
     scene.send().unwrap();
     scene.assert(&[], 0, 3, 0, 0);
-    assert!(scene.datagrams.singly);
-    scene.lines = collected(&[A, B].map(str::to_owned), 9);
+    assert!(scene.datagrams.batching_suspended);
+    scene.replace_lines(swept(&[A, B].map(str::to_owned), 9));
     scene.send().unwrap();
     scene.assert(&[A, B], 2, 3, 0, 0);
-    assert!(!scene.datagrams.singly);
+    assert!(!scene.datagrams.batching_suspended);
 }
 
 /// No checksum offload, too old, longer than the route takes, not allowed, or whatever else is said
@@ -153,7 +160,7 @@ fn a_batch_that_is_refused_goes_singly_whatever_the_error() {
 fn what_a_batch_and_its_datagrams_share_is_the_links_error() {
     let mut scene = batched(true, vec![os(1), os(1)]);
     assert_eq!(scene.send().unwrap_err().raw_os_error(), Some(1));
-    scene.lines.requeue();
+    scene.outbox.requeue();
     scene.assert(&[], 0, 0, 0, 18);
 }
 
@@ -163,7 +170,7 @@ fn what_a_batch_and_its_datagrams_share_is_the_links_error() {
 fn an_error_of_a_batch_may_be_about_the_one_before() {
     let lines: Vec<_> = (0..128).map(|number| format!("{number:03}|c\n")).collect();
     let mut scene = batched(true, vec![Takes, os(113)]);
-    scene.lines = collected(&lines, 999);
+    scene.replace_lines(swept(&lines, 999));
     scene.send().unwrap();
     scene.send().unwrap();
     scene.send().unwrap();
@@ -177,10 +184,10 @@ async fn a_batch_without_buffers_goes_singly_and_later() {
     let mut scene = batched(true, vec![os(105), Takes, os(105)]);
     scene.send().unwrap();
     scene.assert(&[], 0, 0, 0, 18);
-    tokio::time::advance(NO_BUFFERS).await;
+    tokio::time::advance(NO_BUFFERS_PAUSE).await;
     scene.send().unwrap();
     scene.assert(&[A], 1, 0, 0, 12);
-    tokio::time::advance(NO_BUFFERS).await;
+    tokio::time::advance(NO_BUFFERS_PAUSE).await;
     scene.send().unwrap();
     scene.assert(&[A, B, C], 3, 0, 0, 0);
 }
@@ -207,8 +214,8 @@ fn a_refused_datagram_is_held() {
     let mut scene = Scene::new(7, true, vec![Takes, TakesForNobody]);
     assert_eq!(scene.send().unwrap_err().kind(), ErrorKind::ConnectionRefused);
     scene.assert(&[A], 1, 0, 0, 12);
-    scene.lines.requeue();
-    assert_eq!(scene.lines.chunk(), b"b:2|c\nc:3|c\n");
+    scene.outbox.requeue();
+    assert_eq!(scene.outbox.lines().chunk(), b"b:2|c\nc:3|c\n");
 }
 
 #[test]
@@ -243,7 +250,7 @@ async fn no_buffers_are_waited_for() {
     scene.send().unwrap();
     scene.assert(&[A], 1, 0, 0, 12);
     scene.datagrams.ready(true, false).await.unwrap();
-    tokio::time::advance(NO_BUFFERS).await;
+    tokio::time::advance(NO_BUFFERS_PAUSE).await;
     scene.send().unwrap();
     scene.assert(&[A, B, C], 3, 0, 0, 0);
 }
@@ -253,7 +260,7 @@ async fn no_buffers_are_waited_for() {
 fn an_unreachable_network_loses_nothing() {
     let mut scene = Scene::new(7, true, vec![Takes, os(101)]);
     scene.send().unwrap_err();
-    scene.lines.requeue();
+    scene.outbox.requeue();
     scene.assert(&[A], 0, 0, 0, 18);
 }
 
@@ -261,10 +268,10 @@ fn an_unreachable_network_loses_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_look_up_that_hangs_delays_nothing() {
     let mut scene = Scene::new(7, true, vec![]);
-    scene.datagrams.lookups = Some(Lookups::in_vain());
-    let limit = PROBE;
+    scene.datagrams.lookups = Some(Lookups::hanging());
+    let limit = PROBE_TIME;
     tokio::time::timeout(limit, scene.datagrams.ready(true, false)).await.unwrap().unwrap();
-    scene.datagrams.pause = Some(Instant::now() + NO_BUFFERS);
+    scene.datagrams.paused_until = Some(Instant::now() + NO_BUFFERS_PAUSE);
     tokio::time::timeout(limit, scene.datagrams.ready(true, false)).await.unwrap().unwrap();
 }
 
@@ -276,8 +283,8 @@ fn a_refusal_of_the_datagram_at_hand_leads_to_a_new_socket() {
     let mut scene = Scene::new(7, true, vec![Takes, Takes, refusal]);
     assert_eq!(scene.send().unwrap_err().kind(), ErrorKind::ConnectionRefused);
     scene.assert(&[A, B], 1, 0, 0, 12);
-    scene.lines.requeue();
-    assert_eq!(scene.lines.chunk(), b"b:2|c\nc:3|c\n");
+    scene.outbox.requeue();
+    assert_eq!(scene.outbox.lines().chunk(), b"b:2|c\nc:3|c\n");
 }
 
 /// It is told by the refusal itself, not by what follows it: that is no matter of standards.
@@ -295,7 +302,7 @@ async fn a_refusal_at_a_path_leads_to_a_new_socket() {
     std::fs::remove_file(&path).unwrap();
     scene.datagrams.ready(true, false).await.unwrap();
     assert_eq!(scene.send().unwrap_err().kind(), ErrorKind::ConnectionRefused);
-    assert_eq!((scene.lines.remaining(), scene.lines.in_flight()), (18, 0));
+    assert_eq!((scene.outbox.unsent(), scene.outbox.in_flight()), (18, 0));
 }
 
 /// After a refusal one datagram goes out, and the others wait until it was not refused.
@@ -307,7 +314,7 @@ async fn a_probe_is_given_time_to_be_refused() {
     scene.send().unwrap();
     scene.assert(&[A], 0, 0, 0, 18);
     assert!(scene.datagrams.probing);
-    tokio::time::advance(PROBE).await;
+    tokio::time::advance(PROBE_TIME).await;
     scene.send().unwrap();
     scene.assert(&[A, B, C], 3, 0, 0, 0);
     assert!(!scene.datagrams.probing);
