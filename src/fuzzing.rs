@@ -96,8 +96,8 @@ impl Packer {
     ) -> Option<Datagram<'a>> {
         let datagram = send::next_datagram(runs, max, &mut self.0)?;
         let size = datagram.size();
-        let send::Datagram { payload, taken, .. } = datagram;
-        Some(Datagram { payload, taken, size })
+        let send::Datagram { payload, line_bytes, .. } = datagram;
+        Some(Datagram { payload, taken: line_bytes, size })
     }
 }
 

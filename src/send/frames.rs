@@ -30,8 +30,8 @@ impl Frames {
         Self { max_payload, started, header: [0; HEADER], written: 0, in_flight: 0 }
     }
 
-    /// Fills `slices` with the rest of the incomplete frame, or with a new frame. Returns the number
-    /// of slices filled. A new frame holds at most `max_bytes`, or one line.
+    /// Fills `slices` with the rest of the incomplete frame, or with a new frame. Returns the
+    /// number of slices filled. A new frame holds at most `max_bytes`, or one line.
     pub(super) fn next<'a>(
         &'a mut self,
         lines: &'a Consumer,

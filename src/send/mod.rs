@@ -2,7 +2,7 @@
 //!
 //! | modules | part |
 //! |---|---|
-//! | [`flusher`], [`pending`], [`idle`], [`link_state`], [`shared`] | the task, its commands and its events |
+//! | [`flusher`], [`pending`], [`idle`], [`link_state`], [`shared`] | the task and its events |
 //! | [`outbox`] | the swept lines, with the account of them |
 //! | [`datagram`], [`value_packing`], [`segments`] | filling datagrams and batches of them |
 //! | [`stream`], [`frames`] | writing to a connection, and reading its acknowledgements |

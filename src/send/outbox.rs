@@ -42,7 +42,8 @@ impl Outbox {
         self.consumer.remaining()
     }
 
-    /// Returns the number of bytes that the link took and that are neither acknowledged nor requeued.
+    /// Returns the number of bytes that the link took and that are neither acknowledged nor
+    /// requeued.
     pub(super) fn in_flight(&self) -> usize {
         self.consumer.in_flight()
     }

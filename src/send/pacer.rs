@@ -6,8 +6,8 @@
 //! size of burst.
 //!
 //! Batches are made faster than any receiver reads. So a burst that could fill a receiver's buffer
-//! is sent by a few datagrams a call, which a receiver can follow. A receiver may need the very core
-//! that sends to it, so the flusher yields that core now and then.
+//! is sent by a few datagrams a call, which a receiver can follow. A receiver may need the very
+//! core that sends to it, so the flusher yields that core now and then.
 //!
 //! Near the capacity there is no pacing: there lines would be dropped for certain.
 

@@ -1,7 +1,7 @@
 //! Detection of poison: a line on which a server closes the connection.
 //!
-//! Unacknowledged lines are the first that the next connection sends. So a poisonous line would stop
-//! all lines after it for ever. To find it:
+//! Unacknowledged lines are the first that the next connection sends. So a poisonous line would
+//! stop all lines after it for ever. To find it:
 //!
 //! ```text
 //!         five in a row ended at the same first line          ended on one line alone
@@ -12,9 +12,9 @@
 //!                                                     no line is left to try: requeue all
 //! ```
 //!
-//! A line is never discarded because of its own fate, but only because the same server accepts the
-//! line after it. A server that closes the connection on every line loses no line. The detector knows
-//! no socket, and its state lasts from one connection to the next.
+//! A line is discarded only if the same server accepts the line after it. A server that closes the
+//! connection on every line loses no line. The detector knows no socket, and its state lasts from one
+//! connection to the next.
 
 use super::datagram::first_unit;
 use super::outbox::Outbox;
@@ -26,7 +26,7 @@ const MIN_DISCONNECTS: u32 = 5;
 /// Maximum number of quarantined lines. If the next line fails as well, the server is at fault.
 const MAX_QUARANTINED: u32 = 8;
 
-/// State of the detection. Offsets are those of [`Outbox::offset`].
+/// State of the detection. Offsets are counted as by [`Outbox::offset`].
 #[derive(Default)]
 pub(super) struct PoisonDetector {
     /// Offset of the first line in flight at the last disconnect.
@@ -190,8 +190,8 @@ mod tests {
 
     proptest! {
         /// A server closes connections on some lines, and at times on every line. Exactly the
-        /// poisonous lines are discarded, and none while it closes on every line. All others arrive,
-        /// in order.
+        /// poisonous lines are discarded, and none while it closes on every line. All others
+        /// arrive, in order.
         #[test]
         fn exactly_the_poison_is_discarded(
             runs in prop::collection::vec((1usize..9, 0usize..8), 1..9),

@@ -2,8 +2,8 @@
 //!
 //! This module knows no socket. Bytes that the connection took are in flight until they are
 //! acknowledged. A line is released once it is acknowledged whole. The lines that a broken
-//! connection leaves in flight are requeued, and the next connection begins with the first line that
-//! did not arrive whole. So a server never joins half a line to another line.
+//! connection leaves in flight are requeued, and the next connection begins with the first line
+//! that did not arrive whole. So a server never joins half a line to another line.
 //!
 //! Most servers drop half a line. Some take it for a line if the connection closes in order, as it
 //! does if a stop times out within a line.
@@ -38,8 +38,8 @@ impl Stream {
         }
     }
 
-    /// Fills `slices` with the next `count` bytes, the rest of one line, and no more. Frames send one
-    /// line in one frame, unless another frame is incomplete.
+    /// Fills `slices` with the next `count` bytes, the rest of one line, and no more. Frames send
+    /// one line in one frame, unless another frame is incomplete.
     pub(crate) fn next_within_line<'a>(
         &'a mut self,
         lines: &'a Consumer,

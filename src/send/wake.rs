@@ -221,7 +221,7 @@ mod tests {
     use tokio::runtime::Builder;
     use tokio::time::timeout;
 
-    /// Limit within which a notification must arrive.
+    /// Maximum time until a notification arrives.
     const SOON: Duration = Duration::from_secs(10);
 
     /// Returns true if no notification arrives for a while.

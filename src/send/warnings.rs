@@ -85,7 +85,8 @@ pub(super) enum ExitCause {
 }
 
 impl ExitCause {
-    /// Warns of lines that were not sent. An exit that the owner may not know of is always reported.
+    /// Warns of lines that were not sent. An exit that the owner may not know of is always
+    /// reported.
     pub(super) fn warn(&self, shared: &Shared, kept: Tally) {
         let Tally { lines, bytes } = kept;
         let limiter = &shared.warning_limits.kept_lines;

@@ -83,8 +83,8 @@ impl Socket {
     #[cfg(any(target_os = "linux", test))]
     pub(super) fn try_send_batch(&self, batch: &Batch<'_>) -> io::Result<usize> {
         match self {
-            // The segment length is an argument of the call. An option of the socket would also cut a
-            // longer line that is sent in a single datagram.
+            // The segment length is an argument of the call. An option of the socket would also cut
+            // a longer line that is sent in a single datagram.
             #[cfg(target_os = "linux")]
             Self::Udp(socket) => socket.try_io(Interest::WRITABLE, || {
                 let segment = u16::try_from(batch.segment).map_err(|_| ErrorKind::InvalidInput)?;
@@ -131,8 +131,8 @@ pub(super) fn to_path(path: &Path) -> io::Result<Socket> {
     Ok(Socket::Unix(socket))
 }
 
-/// Returns true if lines whose batch failed with this error may be sent in single datagrams: always,
-/// except if nothing was sent, or if single datagrams handle the error themselves.
+/// Returns true if lines whose batch failed with this error may be sent in single datagrams:
+/// always, except if nothing was sent, or if single datagrams handle the error themselves.
 pub(super) fn may_send_singly(error: &io::Error) -> bool {
     use ErrorKind::{ConnectionRefused, Interrupted, WouldBlock};
     !matches!(error.kind(), ConnectionRefused | Interrupted | WouldBlock)
@@ -140,8 +140,8 @@ pub(super) fn may_send_singly(error: &io::Error) -> bool {
 }
 
 /// Returns true if the operating system cannot cut this batch. Linux says `EIO` without checksum
-/// offload on the route, `EINVAL` if its version is too old, and `EINVAL` or `EMSGSIZE` if a segment
-/// is longer than a datagram of the route.
+/// offload on the route, `EINVAL` if its version is too old, and `EINVAL` or `EMSGSIZE` if a
+/// segment is longer than a datagram of the route.
 pub(super) fn is_batch_unsupported(error: &io::Error) -> bool {
     #[cfg(unix)]
     let is_cut_error =

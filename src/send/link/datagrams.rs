@@ -4,8 +4,8 @@
 //! `send::segments`), and in paced bursts (see `send::pacer`). The last datagram or batch stays
 //! *unconfirmed* and in flight until the next call on the socket reports no refusal.
 //!
-//! A server on this machine refuses at once, and the unconfirmed lines are sent again. The refusal of
-//! a remote server may come too late for the lines sent meanwhile. So a refusal is followed by a
+//! A server on this machine refuses at once, and the unconfirmed lines are sent again. The refusal
+//! of a remote server may come too late for the lines sent meanwhile. So a refusal is followed by a
 //! *probe*: one datagram, and time for its refusal.
 
 use super::MAX_CALLS_PER_SEND;
@@ -305,8 +305,8 @@ impl Datagrams {
         Ok(())
     }
 
-    /// Tries to send a batch if that is possible, or else a datagram. Returns `None` if there are no
-    /// lines.
+    /// Tries to send a batch if that is possible, or else a datagram. Returns `None` if there are
+    /// no lines.
     fn try_next(&mut self, lines: &Consumer) -> Option<(Attempt, io::Result<usize>)> {
         #[cfg(any(target_os = "linux", test))]
         if self.offload && !self.probing && !self.batching_suspended {

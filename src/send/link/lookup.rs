@@ -1,5 +1,5 @@
-//! Name lookups: one at each connection attempt; over UDP also at intervals, since no event says that
-//! a server has moved.
+//! Name lookups: one at each connection attempt; over UDP also at intervals, since no event says
+//! that a server has moved.
 
 use crate::endpoint::Address;
 use std::future::Future;
