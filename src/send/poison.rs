@@ -13,8 +13,8 @@
 //! ```
 //!
 //! A line is discarded only if the same server accepts the line after it. A server that closes the
-//! connection on every line loses no line. The detector knows no socket, and its state lasts from one
-//! connection to the next.
+//! connection on every line loses no line. The detector knows no socket, and its state lasts from
+//! one connection to the next.
 
 use super::datagram::first_unit;
 use super::outbox::Outbox;
