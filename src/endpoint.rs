@@ -1,14 +1,43 @@
-//! Endpoints: where lines go, checked once.
+//! Endpoints: the address or the path of a server, validated.
 
-use crate::builder::{Protocol, require};
-use crate::error::{BuildError, quoted};
+use crate::error::{BuildError, quoted, require};
+use crate::options::Protocol;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
 
-/// What the server listens at.
-#[derive(Clone, Debug)]
-pub(crate) enum Endpoint {
+/// Protocol and address of a StatsD server.
+///
+/// `FromStr` reads a URL, and `Display` writes one:
+///
+/// | URL | server |
+/// |---|---|
+/// | `udp://host[:port]` | UDP |
+/// | `tcp://host[:port]` | TCP |
+/// | `unixgram:///path` or `unix:///path` | datagram socket at a path, on Unix |
+/// | `unixstream:///path` | stream socket at a path, on Unix |
+///
+/// IPv6 addresses stand in brackets. The default port is 8125. A path is taken literally: nothing in
+/// it is escaped. `unix://` is a datagram socket, although some other clients use it for a stream.
+///
+/// ```
+/// use freewheel::{Builder, Endpoint, Protocol};
+///
+/// let endpoint: Endpoint = "udp://[::1]".parse()?;
+/// assert_eq!(endpoint.protocol(), Protocol::Udp);
+/// assert_eq!(endpoint.to_string(), "udp://[::1]:8125");
+/// let statsd = Builder::from(endpoint).prefix("my-service").build()?;
+/// # Ok::<(), freewheel::BuildError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    pub(crate) target: Target,
+}
+
+/// Destination of a link.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Target {
     Tcp(Address),
     Udp(Address),
     #[cfg(unix)]
@@ -17,49 +46,122 @@ pub(crate) enum Endpoint {
     UnixStream(PathBuf),
 }
 
-/// An IP address or a name that is looked up at each connection, and a port.
-#[derive(Clone, Debug)]
+/// Host and port. The host is an IP address, or a name that is resolved at each connection.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Address {
     pub(crate) host: String,
     pub(crate) port: u16,
 }
 
+/// Port of a StatsD server by convention.
+pub(crate) const DEFAULT_PORT: u16 = 8125;
+
+/// Description of the ports that are accepted.
+pub(crate) const PORTS: &str = "1 to 65535";
+
 impl Endpoint {
-    /// For a Unix socket, `host` is its path.
+    /// Validates the parts of an endpoint. For a Unix socket, `host` is the path, and the port is
+    /// ignored.
     pub(crate) fn new(protocol: Protocol, host: &str, port: u16) -> Result<Self, BuildError> {
         let address = || {
-            let host = self::host(host)?;
-            require("port", port, port != 0, "1 to 65535")?;
+            let host = validate_host(host)?;
+            require("port", port, port != 0, PORTS)?;
             Ok(Address { host, port })
         };
-        Ok(match protocol {
-            Protocol::Tcp => Self::Tcp(address()?),
-            Protocol::Udp => Self::Udp(address()?),
+        let target = match protocol {
+            Protocol::Tcp => Target::Tcp(address()?),
+            Protocol::Udp => Target::Udp(address()?),
             #[cfg(unix)]
-            Protocol::UnixDatagram => Self::UnixDatagram(path(host)?),
+            Protocol::UnixDatagram => Target::UnixDatagram(validate_path(host)?),
             #[cfg(unix)]
-            Protocol::UnixStream => Self::UnixStream(path(host)?),
-        })
+            Protocol::UnixStream => Target::UnixStream(validate_path(host)?),
+        };
+        Ok(Self { target })
     }
-}
 
-/// As a URL.
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => write!(f, "tcp://{address}"),
-            Self::Udp(address) => write!(f, "udp://{address}"),
+    /// Returns the protocol.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        match self.target {
+            Target::Tcp(_) => Protocol::Tcp,
+            Target::Udp(_) => Protocol::Udp,
             #[cfg(unix)]
-            Self::UnixDatagram(path) => write!(f, "unixgram://{}", shown(path)),
+            Target::UnixDatagram(_) => Protocol::UnixDatagram,
             #[cfg(unix)]
-            Self::UnixStream(path) => write!(f, "unixstream://{}", shown(path)),
+            Target::UnixStream(_) => Protocol::UnixStream,
         }
     }
 }
 
-/// A path may hold anything, and stands in logs.
+const URL: &str =
+    "udp://host[:port], tcp://host[:port], unixgram:///path (or unix:) or unixstream:///path";
+
+impl FromStr for Endpoint {
+    type Err = BuildError;
+
+    /// Reads a URL.
+    ///
+    /// # Errors
+    /// The setting of the error is `url` for a malformed URL, otherwise `host` or `port`.
+    fn from_str(url: &str) -> Result<Self, BuildError> {
+        let error = || BuildError::quoting("url", url, URL);
+        let (scheme, rest) = url.split_once("://").ok_or_else(error)?;
+        let protocol = match scheme.to_ascii_lowercase().as_str() {
+            "tcp" => Protocol::Tcp,
+            "udp" => Protocol::Udp,
+            // The clients of the Datadog Agent use both schemes for its datagram socket.
+            #[cfg(unix)]
+            "unix" | "unixgram" => Protocol::UnixDatagram,
+            #[cfg(unix)]
+            "unixstream" => Protocol::UnixStream,
+            _ => return Err(error()),
+        };
+        match protocol {
+            Protocol::Tcp | Protocol::Udp => {
+                let (host, port) = split_port(rest).ok_or_else(error)?;
+                Self::new(protocol, host, port.unwrap_or(DEFAULT_PORT))
+            }
+            #[cfg(unix)]
+            Protocol::UnixDatagram | Protocol::UnixStream => {
+                Self::new(protocol, rest, DEFAULT_PORT)
+            }
+        }
+    }
+}
+
+/// Splits `host[:port][/]`. Returns `None` if the port is not a number, or if more than one colon
+/// stands outside brackets.
+fn split_port(text: &str) -> Option<(&str, Option<u16>)> {
+    let text = text.strip_suffix('/').unwrap_or(text);
+    // The last colon separates the port, unless the colon is part of an IPv6 address.
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => {
+            let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
+            (host, Some(port.parse().ok().filter(|_| is_number)?))
+        }
+        _ => (text, None),
+    };
+    // Without brackets, the port of an IPv6 address is ambiguous.
+    let is_clear = !host.contains(':') || (host.starts_with('[') && host.ends_with(']'));
+    is_clear.then_some((host, port))
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let protocol = self.protocol();
+        match &self.target {
+            Target::Tcp(address) | Target::Udp(address) => write!(f, "{protocol}://{address}"),
+            #[cfg(unix)]
+            Target::UnixDatagram(path) | Target::UnixStream(path) => {
+                write!(f, "{protocol}://{}", escaped(path))
+            }
+        }
+    }
+}
+
+/// Escapes control characters, since a path can hold any character and appears in logs.
 #[cfg(unix)]
-fn shown(path: &std::path::Path) -> String {
+fn escaped(path: &std::path::Path) -> String {
     let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
     path.to_string_lossy().chars().map(escaped).collect()
 }
@@ -71,64 +173,30 @@ impl fmt::Display for Address {
     }
 }
 
-const URL: &str =
-    "udp://host[:port], tcp://host[:port], unixgram:///path (or unix:) or unixstream:///path";
-
-/// Protocol, host or path, and port where one is given.
-pub(crate) fn from_url(url: &str) -> Result<(Protocol, String, Option<u16>), BuildError> {
-    let refused = || BuildError { setting: "url", value: quoted(url), expected: URL };
-    let (scheme, rest) = url.split_once("://").ok_or_else(refused)?;
-    let protocol = match scheme.to_ascii_lowercase().as_str() {
-        "tcp" => Protocol::Tcp,
-        "udp" => Protocol::Udp,
-        // What the agents of the datagram dialects mean by it.
-        #[cfg(unix)]
-        "unix" | "unixgram" => Protocol::UnixDatagram,
-        #[cfg(unix)]
-        "unixstream" => Protocol::UnixStream,
-        _ => return Err(refused()),
-    };
-    if !matches!(protocol, Protocol::Tcp | Protocol::Udp) {
-        return Ok((protocol, rest.to_owned(), None));
-    }
-    let rest = rest.strip_suffix('/').unwrap_or(rest);
-    // The last colon, unless it is within an IPv6 address.
-    let (host, port) = match rest.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => {
-            let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
-            let port = port.parse().ok().filter(|_| is_number);
-            (host, Some(port.ok_or_else(refused)?))
-        }
-        _ => (rest, None),
-    };
-    // Where there is more than one colon, only brackets tell what is the port.
-    if host.contains(':') && !(host.starts_with('[') && host.ends_with(']')) {
-        return Err(refused());
-    }
-    Ok((protocol, host.to_owned(), port))
-}
-
-/// What `sun_path` holds on Linux, less its NUL; the BSDs and macOS have 104.
+/// Maximum length of the path of a socket: `sun_path` less its NUL. It has 108 bytes on Linux, and
+/// 104 on the BSDs and macOS.
 #[cfg(unix)]
 const MAX_PATH: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
 #[cfg(unix)]
-fn path(given: &str) -> Result<PathBuf, BuildError> {
+fn validate_path(given: &str) -> Result<PathBuf, BuildError> {
     let accepted = (1..=MAX_PATH).contains(&given.len()) && !given.contains('\0');
-    let expected = "the path of a Unix socket: 1 to 107 bytes (103 but for Linux), no NUL";
+    let expected =
+        "the path of a Unix socket: 1 to 107 bytes (103 on systems other than Linux), no NUL";
     require("host", quoted(given), accepted, expected)?;
     Ok(given.into())
 }
 
-/// An IP address, in brackets or not, or what can be a name in the DNS (RFC 1123, and `_`).
-fn host(given: &str) -> Result<String, BuildError> {
+/// Accepts an IP address, in brackets or not, or a name of the DNS (RFC 1123, and `_`). Returns it
+/// without brackets.
+fn validate_host(given: &str) -> Result<String, BuildError> {
     let expected = "an IP address or a host name, without a port";
     let bare = given.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     if let Some(inner) = bare {
         require("host", quoted(given), inner.parse::<Ipv6Addr>().is_ok(), expected)?;
         return Ok(inner.to_owned());
     }
-    // An IPv6 address can have a zone, which only this parser knows.
+    // An IPv6 address can have a zone, which only the parser of `SocketAddr` accepts.
     if given.contains(':') {
         let is_address = format!("[{given}]:1").parse::<SocketAddr>().is_ok();
         require("host", quoted(given), is_address, expected)?;
@@ -136,11 +204,11 @@ fn host(given: &str) -> Result<String, BuildError> {
     }
     let name = given.strip_suffix('.').unwrap_or(given);
     let is_label = |label: &str| {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        let hyphened = label.starts_with('-') || label.ends_with('-');
-        (1..=63).contains(&label.len()) && label.bytes().all(allowed) && !hyphened
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        let has_outer_hyphen = label.starts_with('-') || label.ends_with('-');
+        (1..=63).contains(&label.len()) && label.bytes().all(is_allowed) && !has_outer_hyphen
     };
-    // No top-level domain is a number: what ends in one is meant as an address.
+    // No top-level domain is a number, so a text that ends in a number is meant as an address.
     let last = name.rsplit('.').next().unwrap_or(name);
     let is_number = last.bytes().all(|byte| byte.is_ascii_digit());
     let is_name = name.len() <= 253 && name.split('.').all(is_label) && !is_number;
@@ -154,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_shown_without_control_characters() {
+    fn control_characters_in_a_path_are_escaped() {
         let endpoint = Endpoint::new(Protocol::UnixStream, "/run/a\n\u{1b}b é", 1).expect("a path");
         assert_eq!(endpoint.to_string(), r"unixstream:///run/a\n\u{1b}b é");
     }

@@ -1,40 +1,50 @@
-//! What can go wrong before the first line: never after.
+//! Errors of building and starting a connector. Nothing fails after that.
 
 use std::fmt;
 
-/// A setting that [`Builder::build`](crate::Builder::build) refuses, or an application's
-/// [`Settings`](crate::Settings).
+/// Error of [`Builder::build`](crate::Builder::build) and of [`Settings`](crate::Settings) for an
+/// invalid setting.
 ///
-/// It names the setting, the value that was given and what is accepted:
+/// The error names the setting, the value given and the values accepted:
 ///
 /// ```
-/// let refused = freewheel::Connector::builder("127.0.0.1").port(0).build().unwrap_err();
-/// assert_eq!(refused.setting(), "port");
-/// assert_eq!(refused.to_string(), "port: 0 is refused: expected 1 to 65535");
+/// let error = freewheel::Connector::builder("127.0.0.1").port(0).build().unwrap_err();
+/// assert_eq!(error.setting(), "port");
+/// assert_eq!(error.to_string(), "invalid value 0 for port: expected 1 to 65535");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuildError {
     pub(crate) setting: &'static str,
+    /// The value as text, or an empty string if a required value is missing.
     pub(crate) value: String,
     pub(crate) expected: &'static str,
 }
 
 impl BuildError {
-    /// The setting's name: that of its builder method, or `host`; or that of the environment variable
-    /// which gave it.
+    /// Creates the error for a text, which is quoted in the message.
+    pub(crate) fn quoting(
+        setting: &'static str,
+        text: &(impl fmt::Debug + ?Sized),
+        expected: &'static str,
+    ) -> Self {
+        Self { setting, value: quoted(text), expected }
+    }
+
+    /// Returns the name of the setting: the name of the builder method, or `host`, or the name of
+    /// the environment variable that holds the value.
     #[must_use]
     pub fn setting(&self) -> &'static str {
         self.setting
     }
 
-    /// The value that was given, as text: what cannot be printed is escaped, and a text is cut after
-    /// 64 bytes.
+    /// Returns the value given, as text. Characters that cannot be printed are escaped, and a text is
+    /// cut after 64 bytes. The value is empty if a required setting is missing.
     #[must_use]
     pub fn value(&self) -> &str {
         &self.value
     }
 
-    /// What would have been accepted.
+    /// Returns a description of the values that are accepted.
     #[must_use]
     pub fn expected(&self) -> &'static str {
         self.expected
@@ -44,26 +54,41 @@ impl BuildError {
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { setting, value, expected } = self;
-        write!(f, "{setting}: {value} is refused: expected {expected}")
+        if value.is_empty() {
+            write!(f, "missing value for {setting}: expected {expected}")
+        } else {
+            write!(f, "invalid value {value} for {setting}: expected {expected}")
+        }
     }
 }
 
 impl std::error::Error for BuildError {}
 
-/// How much of a value is shown, in bytes between its quotes.
+/// Returns an error for the setting unless its value is `accepted`.
+pub(crate) fn require(
+    setting: &'static str,
+    value: impl ToString,
+    accepted: bool,
+    expected: &'static str,
+) -> Result<(), BuildError> {
+    if accepted { Ok(()) } else { Err(BuildError { setting, value: value.to_string(), expected }) }
+}
+
+/// Maximum length of a value in a message, in bytes between its quotes.
 const MAX_SHOWN: usize = 64;
 
-/// A text for a message: escaped, in quotes, and cut after 64 bytes, which an ellipsis shows.
+/// Formats a text for a message: escaped, in quotes, and cut after 64 bytes. An ellipsis marks the
+/// cut.
 pub(crate) fn quoted(text: &(impl fmt::Debug + ?Sized)) -> String {
     let debug = format!("{text:?}");
     let inner = debug.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     let Some(inner) = inner.filter(|inner| inner.len() > MAX_SHOWN) else { return debug };
     let mut shown = 0;
     loop {
-        // No escape is cut: `\u{..}`, `\x..`, or a backslash and one more.
+        // An escape is never cut: `\u{..}`, `\x..`, or a backslash and one more character.
         let rest = &inner[shown..];
         let next = match rest.as_bytes() {
-            [b'\\', b'u', ..] => rest.find('}').map_or(rest.len(), |at| at + 1),
+            [b'\\', b'u', ..] => rest.find('}').map_or(rest.len(), |end| end + 1),
             [b'\\', b'x', ..] => 4,
             [b'\\', ..] => 2,
             _ => rest.chars().next().map_or(0, char::len_utf8),
@@ -75,43 +100,43 @@ pub(crate) fn quoted(text: &(impl fmt::Debug + ?Sized)) -> String {
     }
 }
 
-/// Why a connector could not be started. Nothing was changed by the attempt.
+/// Error of starting a connector. The failed start changes nothing.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StartError {
-    /// It is running, or its flusher is still ending.
+    /// The connector is running, or its flusher has not ended yet.
     AlreadyRunning,
-    /// It was running when this process was forked: its flusher stayed with the parent. The child
-    /// builds a connector of its own.
+    /// The connector was running when this process was forked. Its flusher exists only in the
+    /// parent, so the child must build another connector.
     Forked,
-    /// [`start`](crate::Connector::start) was called outside a tokio runtime;
-    /// [`start_on_thread`](crate::Connector::start_on_thread) needs none.
+    /// [`start`](crate::Connector::start) was called outside a tokio runtime. Use
+    /// [`start_on_thread`](crate::Connector::start_on_thread) without a runtime.
     NoRuntime,
-    /// The flusher ended before it was ready: the runtime is shutting down, or was built
-    /// without its time or I/O driver (`enable_all`).
+    /// The flusher ended before it was ready. The runtime is shutting down, or was built without
+    /// its time or I/O driver (`enable_all`).
     RuntimeUnfit,
-    /// The operating system refused the thread, or the runtime that was to live on it.
+    /// The operating system refused the flusher's thread, or the runtime on that thread.
     Thread(std::io::Error),
-    /// The operating system refused the descriptor by which the flusher is woken.
+    /// The operating system refused the descriptor that wakes the flusher.
     Descriptor(std::io::Error),
 }
 
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AlreadyRunning => f.write_str("the connector is already running"),
-            Self::Forked => f.write_str(
-                "the connector's flusher stayed with the process that this one was forked from",
-            ),
-            Self::NoRuntime => f.write_str(
-                "no tokio runtime here: start within one, or use start_on_thread",
-            ),
-            Self::RuntimeUnfit => f.write_str(
-                "the flusher could not run: the runtime is shutting down or lacks its time or I/O driver",
-            ),
-            Self::Thread(_) => f.write_str("the flusher's thread could not be had"),
-            Self::Descriptor(_) => f.write_str("no descriptor could be had to wake the flusher by"),
-        }
+        f.write_str(match self {
+            Self::AlreadyRunning => "the connector is already running",
+            Self::Forked => {
+                "the connector was started before the fork: its flusher runs in the parent process"
+            }
+            Self::NoRuntime => {
+                "no tokio runtime: call start within a runtime, or use start_on_thread"
+            }
+            Self::RuntimeUnfit => {
+                "the flusher cannot run: the runtime is shutting down or lacks its time or I/O driver"
+            }
+            Self::Thread(_) => "cannot create the flusher's thread",
+            Self::Descriptor(_) => "cannot create the descriptor that wakes the flusher",
+        })
     }
 }
 
@@ -129,7 +154,7 @@ mod tests {
     use super::quoted;
 
     #[test]
-    fn what_is_quoted_is_escaped_and_cut_between_characters() {
+    fn quoted_text_is_escaped_and_cut_between_characters() {
         let a = |n: usize| "a".repeat(n);
         for (given, shown) in [
             (a(64), format!("\"{}\"", a(64))),
@@ -148,7 +173,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn what_is_no_text_is_quoted_too() {
+    fn bytes_that_are_not_utf8_are_quoted() {
         use std::os::unix::ffi::OsStringExt;
         let given = std::ffi::OsString::from_vec(vec![0xff; 17]);
         assert_eq!(quoted(&given), format!("\"{}\"…", r"\xFF".repeat(16)));

@@ -60,13 +60,16 @@ impl Stream {
 
     /// It took so many bytes more.
     pub fn wrote(&mut self, lines: &mut Consumer, count: usize) {
-        self.0.wrote(&mut lines.0, count);
+        let written = self.0.on_written(count);
+        lines.0.advance(written);
     }
 
     /// All that it took was acknowledged, but for so many bytes: says which whole lines were
     /// let go of.
     pub fn acknowledge(&mut self, lines: &mut Consumer, unacknowledged: usize) -> Tally {
-        self.0.acknowledge(&mut lines.0, unacknowledged)
+        let arrived = self.0.acknowledge(&lines.0, unacknowledged);
+        lines.0.acknowledge(arrived.bytes as usize);
+        arrived
     }
 }
 
@@ -93,8 +96,8 @@ impl Packer {
     ) -> Option<Datagram<'a>> {
         let datagram = send::next_datagram(runs, max, &mut self.0)?;
         let size = datagram.size();
-        let send::Datagram { payload, taken, .. } = datagram;
-        Some(Datagram { payload, taken, size })
+        let send::Datagram { payload, line_bytes, .. } = datagram;
+        Some(Datagram { payload, taken: line_bytes, size })
     }
 }
 

@@ -8,12 +8,16 @@ pub mod axum;
 #[cfg(feature = "tokio")]
 mod builder;
 #[cfg(feature = "tokio")]
+mod config;
+#[cfg(feature = "tokio")]
 mod connector;
 #[cfg(feature = "tokio")]
 pub mod dogstatsd;
 mod encode;
 #[cfg(feature = "tokio")]
 mod endpoint;
+#[cfg(feature = "tokio")]
+mod environment;
 #[cfg(feature = "tokio")]
 mod error;
 #[cfg(all(fuzzing, feature = "tokio"))]
@@ -27,6 +31,8 @@ mod lifecycle;
 pub use handoff::loom_api;
 #[cfg(feature = "tokio")]
 mod metric;
+#[cfg(feature = "tokio")]
+mod options;
 #[cfg(feature = "tokio")]
 mod send;
 #[cfg(feature = "tokio")]
@@ -52,18 +58,20 @@ pub mod faults {}
 
 #[cfg(feature = "tokio")]
 pub use {
-    builder::{Builder, Delivery, Framing, Protocol, WhenFull},
+    builder::Builder,
     connector::Connector,
     encode::{
         Cardinality, Dialect, DogStatsDVersion, NoTags, SampleRate, SampleRateError, Tagged, Tags,
         Value,
     },
+    endpoint::Endpoint,
     error::{BuildError, StartError},
     handoff::Tally,
     metric::{
         Counter, Distribution, Gauge, Histogram, Kind, Meter, Metric, MetricError, Sampled, Set,
         Timestamped, Timing,
     },
+    options::{Delivery, Framing, Protocol, WhenFull},
     settings::Settings,
     stats::{Drops, FlushOutcome, Losses, Stats, StopReport},
     timer::Timer,

@@ -1,10 +1,10 @@
-//! Starting and stopping: what the handles of one connector own together.
+//! Starting and stopping the flusher of a connector.
 
 use crate::error::StartError;
 use crate::handoff::{Consumer, Tally};
 use crate::send::{Command, Flusher, Shared};
 use crate::stats::{FlushOutcome, StopReport};
-use crate::waiting::{self, Answer};
+use crate::waiting::{self, Reply};
 use std::mem::forget;
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -15,40 +15,40 @@ use tokio::sync::{mpsc, oneshot};
 
 type Commands = mpsc::UnboundedSender<Command>;
 
-/// Held by the handles alone: when the last is dropped, so is the sender, and the flusher
-/// learns that it is to end.
+/// Connection of the handles to the flusher. Only handles own it: dropping the last one drops the
+/// sender of commands, and the flusher stops.
 #[derive(Default)]
 pub(crate) struct Lifecycle {
-    /// Which process started it last; 0 before. In a child of that one, what is below is the parent's,
-    /// in whatever state the fork found it, and is left alone.
+    /// Process that last started the flusher, or 0 before the first start. In a forked child the
+    /// fields below are the parent's, in the state at the fork. The child must not touch them.
     process: AtomicU32,
     commands: Mutex<Option<Commands>>,
 }
 
-/// What a deadline of the flusher's is given beyond it before its owner stops waiting: the
-/// flusher's own word is the better one, if its runtime lets it speak. A machine with more to do
-/// than it can takes this long to let a thread run.
+/// Time after the flusher's own deadline for which a caller still waits for the reply: the
+/// flusher's report is better than a timeout. An overloaded machine takes this long to run a
+/// thread.
 const GRACE: Duration = Duration::from_millis(250);
 
 impl Lifecycle {
     pub(crate) async fn start(&self, shared: &Arc<Shared>) -> Result<(), StartError> {
         let runtime = runtime::Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         let flusher = self.flusher(shared)?;
-        let (running, runs) = oneshot::channel();
-        let ask = move || drop(runtime.spawn(flusher.run(running)));
-        begun(waiting::within(shared.settings.stop_timeout, ask, runs).await)
+        let (running, started) = oneshot::channel();
+        let spawn = move || drop(runtime.spawn(flusher.run(running)));
+        start_result(waiting::request(shared.settings.stop_timeout, spawn, started).await)
     }
 
     pub(crate) fn start_on_thread(&self, shared: &Arc<Shared>) -> Result<(), StartError> {
         let flusher = self.flusher(shared)?;
-        let (running, runs) = oneshot::channel();
+        let (running, started) = oneshot::channel();
         let body = move || {
-            // Built here: it may neither be built nor dropped where the caller might be, in
-            // another runtime.
+            // A runtime may be neither built nor dropped within another one, in which the caller
+            // may run.
             match runtime::Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => {
                     runtime.block_on(flusher.run(running));
-                    // A name look-up that hangs must not keep the thread.
+                    // A name lookup that hangs must not keep the thread.
                     runtime.shutdown_background();
                 }
                 Err(error) => {
@@ -60,98 +60,96 @@ impl Lifecycle {
         let thread = std::thread::Builder::new().name("freewheel".to_owned());
         thread.spawn(body).map_err(StartError::Thread)?;
         let deadline = Instant::now() + shared.settings.stop_timeout;
-        begun(waiting::block_until(deadline, runs).into())
+        start_result(waiting::block_until(deadline, started).into())
     }
 
-    /// The one flusher, if there is none.
+    /// Returns a new flusher, or an error if one is running.
     fn flusher(&self, shared: &Arc<Shared>) -> Result<Flusher, StartError> {
-        let has_parents = self.is_parents();
+        let is_forked = self.is_started_by_parent();
         shared.wake.prepare().map_err(StartError::Descriptor)?;
-        let mut place = self.place();
-        let lines = Consumer::claim(&shared.exchange);
-        let lines = lines.ok_or(if has_parents {
-            StartError::Forked
-        } else {
-            StartError::AlreadyRunning
-        })?;
+        let mut commands = self.lock_commands();
+        let no_consumer = if is_forked { StartError::Forked } else { StartError::AlreadyRunning };
+        let consumer = Consumer::claim(&shared.exchange).ok_or(no_consumer)?;
         let (sender, receiver) = mpsc::unbounded_channel();
-        let last = place.replace(sender);
-        // ORDERING: Relaxed. Whoever reads it as ours takes the mutex then; whoever does not yet, came
-        // before the start.
+        let previous = commands.replace(sender);
+        // ORDERING: Relaxed. A thread that reads this process's id then takes the mutex. A thread
+        // that reads an older value came before the start.
         self.process.store(process::id(), Relaxed);
-        drop(place);
-        drop(last);
-        Ok(Flusher::new(lines, Arc::clone(shared), receiver))
+        drop(commands);
+        drop(previous);
+        Ok(Flusher::new(consumer, Arc::clone(shared), receiver))
     }
 
-    fn place(&self) -> MutexGuard<'_, Option<Commands>> {
+    fn lock_commands(&self) -> MutexGuard<'_, Option<Commands>> {
         self.commands.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether it was started by a process of which this one is a child.
-    fn is_parents(&self) -> bool {
-        // ORDERING: Relaxed. As where it is stored.
+    /// Returns true if a parent of this process started the flusher.
+    fn is_started_by_parent(&self) -> bool {
+        // ORDERING: Relaxed, as at the store.
         let starter = self.process.load(Relaxed);
         starter != 0 && starter != process::id()
     }
 
-    /// To the flusher. None if there is none in this process.
+    /// Returns the sender of commands, or `None` if no flusher runs in this process.
     fn commands(&self) -> Option<Commands> {
-        // ORDERING: Relaxed. As where it is stored.
+        // ORDERING: Relaxed, as at the store.
         if self.process.load(Relaxed) != process::id() {
             return None;
         }
-        // Used when the lock is gone: what it wakes may take others.
-        self.place().clone().filter(|commands| !commands.is_closed())
+        // The caller sends after the lock is released: a send wakes a task that may take other
+        // locks.
+        self.lock_commands().clone().filter(|commands| !commands.is_closed())
     }
 
-    /// A question to the flusher, and where its answer comes. None if there is no flusher.
-    fn question<T: Send + 'static>(
+    /// Returns a function that sends a command, and the receiver of the reply, or `None` if no
+    /// flusher runs.
+    fn command<T: Send + 'static>(
         &self,
         command: impl FnOnce(oneshot::Sender<T>) -> Command + Send + 'static,
     ) -> Option<(impl FnOnce() + Send + 'static, oneshot::Receiver<T>)> {
         let commands = self.commands()?;
         let (reply, answer) = oneshot::channel();
-        // Refused if the flusher has ended meanwhile: then the answer is that there is none.
-        let ask = move || drop(commands.send(command(reply)));
-        Some((ask, answer))
+        // If the flusher has ended meanwhile, the send fails and drops `reply`.
+        let send = move || drop(commands.send(command(reply)));
+        Some((send, answer))
     }
 
     pub(crate) async fn flush(&self, shared: &Shared) -> FlushOutcome {
-        let Some((ask, answer)) = self.question(Command::Flush) else {
+        let Some((send, reply)) = self.command(Command::Flush) else {
             return FlushOutcome::NotRunning;
         };
-        outcome(waiting::within(shared.settings.stop_timeout, ask, answer).await)
+        flush_outcome(waiting::request(shared.settings.stop_timeout, send, reply).await)
     }
 
     pub(crate) fn blocking_flush(&self, shared: &Shared) -> FlushOutcome {
-        let Some((ask, answer)) = self.question(Command::Flush) else {
+        let Some((send, reply)) = self.command(Command::Flush) else {
             return FlushOutcome::NotRunning;
         };
-        outcome(waiting::block(shared.settings.stop_timeout, ask, answer))
+        flush_outcome(waiting::blocking_request(shared.settings.stop_timeout, send, reply))
     }
 
     pub(crate) async fn stop(&self, shared: &Shared) -> StopReport {
-        let before = shared.account.sent.read();
+        let sent_before = shared.account.sent.read();
         let limit = shared.settings.stop_timeout + GRACE;
-        let answer = match self.question(move |reply| Command::Stop(before, reply)) {
-            Some((ask, answer)) => waiting::within(limit, ask, answer).await,
-            None => Answer::NotGiven,
+        let reply = match self.command(move |reply| Command::Stop { sent_before, reply }) {
+            Some((send, reply)) => waiting::request(limit, send, reply).await,
+            None => Reply::Closed,
         };
-        report(shared, before, answer)
+        stop_report(shared, sent_before, reply)
     }
 
     pub(crate) fn blocking_stop(&self, shared: &Shared) -> StopReport {
-        let before = shared.account.sent.read();
+        let sent_before = shared.account.sent.read();
         let limit = shared.settings.stop_timeout + GRACE;
-        let answer = match self.question(move |reply| Command::Stop(before, reply)) {
-            Some((ask, answer)) => waiting::block(limit, ask, answer),
-            None => Answer::NotGiven,
+        let reply = match self.command(move |reply| Command::Stop { sent_before, reply }) {
+            Some((send, reply)) => waiting::blocking_request(limit, send, reply),
+            None => Reply::Closed,
         };
-        report(shared, before, answer)
+        stop_report(shared, sent_before, reply)
     }
 
-    /// Whether there is a flusher.
+    /// Returns true if a flusher runs in this process.
     pub(crate) fn is_running(&self) -> bool {
         self.commands().is_some()
     }
@@ -159,38 +157,40 @@ impl Lifecycle {
 
 impl Drop for Lifecycle {
     fn drop(&mut self) {
-        if self.is_parents() {
-            // Its end would wake the parent's flusher, by locks that may be held for ever here.
+        if self.is_started_by_parent() {
+            // Dropping the sender would wake the parent's flusher. That takes locks which may be
+            // held for ever in this process.
             let commands = self.commands.get_mut().unwrap_or_else(PoisonError::into_inner);
             forget(commands.take());
         }
     }
 }
 
-/// Where nobody drives its runtime, the flusher begins when somebody does: it was started.
-fn begun(answer: Answer<Result<(), StartError>>) -> Result<(), StartError> {
-    match answer {
-        Answer::Given(result) => result,
-        Answer::NotGiven => Err(StartError::RuntimeUnfit),
-        Answer::TooLate => Ok(()),
+/// Returns the result of a start. If the runtime does not run yet, the flusher begins once it does,
+/// and counts as started.
+fn start_result(reply: Reply<Result<(), StartError>>) -> Result<(), StartError> {
+    match reply {
+        Reply::Received(result) => result,
+        Reply::Closed => Err(StartError::RuntimeUnfit),
+        Reply::TimedOut => Ok(()),
     }
 }
 
-fn outcome(answer: Answer<FlushOutcome>) -> FlushOutcome {
-    match answer {
-        Answer::Given(outcome) => outcome,
-        Answer::NotGiven => FlushOutcome::NotRunning,
-        Answer::TooLate => FlushOutcome::TimedOut,
+fn flush_outcome(reply: Reply<FlushOutcome>) -> FlushOutcome {
+    match reply {
+        Reply::Received(outcome) => outcome,
+        Reply::Closed => FlushOutcome::NotRunning,
+        Reply::TimedOut => FlushOutcome::TimedOut,
     }
 }
 
-/// The flusher's; or the account's, where there is none, or its runtime does not let it run.
-fn report(shared: &Shared, before: Tally, answer: Answer<StopReport>) -> StopReport {
-    match answer {
-        Answer::Given(report) => report,
+/// Returns the flusher's report. Without a reply in time, makes a report from the account.
+fn stop_report(shared: &Shared, sent_before: Tally, reply: Reply<StopReport>) -> StopReport {
+    match reply {
+        Reply::Received(report) => report,
         _ => StopReport {
-            unfinished: matches!(answer, Answer::TooLate),
-            ..StopReport::new(shared.stats(), before, Tally::default())
+            unfinished: matches!(reply, Reply::TimedOut),
+            ..StopReport::new(shared.stats(), sent_before, Tally::default())
         },
     }
 }

@@ -1,4 +1,4 @@
-//! The account: where every line is.
+//! The account of all lines, and the reports of flush and stop.
 
 use crate::handoff::{ProducerCounts, SingleWriterTally, Tally};
 use std::fmt;
@@ -7,34 +7,36 @@ use std::sync::{Mutex, PoisonError};
 
 /// The account of a connector, since it was built.
 ///
-/// At any quiet moment every line that was handed over is in exactly one place, in lines and
-/// in bytes:
+/// While no thread emits and the flusher is idle, each emitted line is counted in exactly one
+/// place, in lines and in bytes:
 ///
 /// ```text
 /// emitted = sent + buffered + dropped() + lost()
 /// ```
 ///
-/// While threads emit and the flusher sends, each number is exact for a moment of its own, and
-/// no line is sent before it is emitted.
+/// While threads emit and the flusher sends, the numbers are read one after the other. Each is
+/// exact when it is read, and no line counts as sent before it counts as emitted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Handed over by callers, dropped ones included.
+    /// Lines that callers emitted, with the dropped ones.
     pub emitted: Tally,
-    /// SendWindow by the operating system, and not known to be refused. On Linux, over TCP,
-    /// acknowledged by the other side's operating system; over a Unix stream, read by the server;
-    /// unless the [delivery](crate::Delivery) says otherwise.
+    /// Lines that the operating system took, and that are not known to be refused.
+    ///
+    /// On Linux, lines over TCP count once the other side's operating system has acknowledged them,
+    /// and lines over a Unix stream once the server has read them, unless the
+    /// [delivery](crate::Delivery) says otherwise.
     pub sent: Tally,
-    /// Accepted, and neither sent nor lost yet.
+    /// Accepted lines that are neither sent nor lost yet.
     pub buffered: Tally,
-    /// Never accepted, by reason.
+    /// Lines that were never accepted, by reason.
     pub drops: Drops,
-    /// Accepted, then given up, by reason.
+    /// Lines that were accepted and then lost, by reason.
     pub losses: Losses,
-    /// Accepted lines of which a name, a tag or the member of a set was altered, because it held
-    /// what the [dialect](crate::Dialect#clean-input) forbids there.
+    /// Number of accepted lines in which a name, a tag or the member of a set was altered, because
+    /// it held characters that the [dialect](crate::Dialect#clean-input) forbids there.
     pub altered: u64,
-    /// How many times the connection was made.
+    /// Number of connections made.
     pub connections: u64,
 }
 
@@ -42,50 +44,53 @@ pub struct Stats {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Drops {
-    /// The capacity was used up. Bytes as they were before a name was altered, but for gauges and
-    /// service checks.
+    /// Lines for which the queue had no room. Their bytes are counted before a name is altered,
+    /// except for gauges and service checks.
     pub full: Tally,
-    /// The line was longer than a block, or in DogStatsD than
-    /// [the Agent reads](crate::Dialect::DogStatsD), before its name was altered; for a gauge below
-    /// zero, its two lines together.
+    /// Lines longer than a block, or in DogStatsD longer than [the Agent
+    /// reads](crate::Dialect::DogStatsD). Their length is measured before a name is altered. The
+    /// two lines of a gauge below zero are measured together.
     pub oversize: Tally,
-    /// An empty name, a number that is not finite, a negative time. Such lines have no bytes.
+    /// Lines with an empty name, a number that is not finite, or a negative time. They count no
+    /// bytes.
     pub invalid: Tally,
-    /// The [dialect](crate::Dialect) has no word for the metric, or no tags, or its servers would not read
-    /// the number as it is meant. Such lines have no bytes.
+    /// Lines that the [dialect](crate::Dialect) cannot express: it lacks the metric's type, or
+    /// tags, or its servers would misread the number. They count no bytes.
     pub unsupported: Tally,
-    /// The thread was ending and had given up its place. Their bytes are not counted.
+    /// Lines of a thread that was exiting and had released its block. They count no bytes.
     pub thread_exit: Tally,
-    /// The thread was emitting already: a signal handler, or an allocator that emits, came between.
-    /// Their bytes are not counted.
+    /// Lines of a thread that was already emitting, from a signal handler or an allocator. They
+    /// count no bytes.
     pub reentrant: Tally,
 }
 
-/// Lines that were accepted and then given up.
+/// Lines that were accepted and then lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Losses {
-    /// UDP: nobody listened at the server's port, and lines are not to be
-    /// [held](crate::Builder::hold_when_refused) then.
+    /// UDP: no process listened at the server's port, and
+    /// [`hold_when_refused`](crate::Builder::hold_when_refused) is off.
     pub refused: Tally,
-    /// A line alone was longer than a datagram can be.
+    /// Single lines longer than a datagram can be.
     pub too_long: Tally,
-    /// Given up for newer ones, where [these are to be kept](crate::WhenFull::DropOldest).
+    /// Lines that were evicted for newer ones, with
+    /// [`WhenFull::DropOldest`](crate::WhenFull::DropOldest).
     pub evicted: Tally,
-    /// Streams: the server went away on the line, again and again, and took the one after it. Which lines
-    /// that can be told of, [`Delivery`](crate::Delivery#lines-that-a-server-goes-away-on) says.
+    /// Streams: lines on which the server closed the connection repeatedly, while it accepted the
+    /// line after them. [`Delivery`](crate::Delivery#lines-that-make-a-server-close-the-connection)
+    /// says which lines can be detected.
     pub rejected: Tally,
 }
 
 impl Stats {
-    /// All that was never accepted.
+    /// Returns the lines that were never accepted.
     #[must_use]
     pub fn dropped(&self) -> Tally {
         let Drops { full, oversize, invalid, unsupported, thread_exit, reentrant } = self.drops;
         full + oversize + invalid + unsupported + thread_exit + reentrant
     }
 
-    /// All that was accepted and then given up.
+    /// Returns the lines that were accepted and then lost.
     #[must_use]
     pub fn lost(&self) -> Tally {
         let Losses { refused, too_long, evicted, rejected } = self.losses;
@@ -94,7 +99,7 @@ impl Stats {
 }
 
 impl fmt::Display for Stats {
-    /// One line, in lines: `emitted 10 = sent 7 + buffered 1 + dropped 2 + lost 0`.
+    /// Writes the counts of lines: `emitted 10 = sent 7 + buffered 1 + dropped 2 + lost 0`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (emitted, sent, buffered) = (self.emitted.lines, self.sent.lines, self.buffered.lines);
         let (dropped, lost) = (self.dropped().lines, self.lost().lines);
@@ -105,7 +110,7 @@ impl fmt::Display for Stats {
     }
 }
 
-/// The flusher's side of the account. One flusher at a time writes to it.
+/// The flusher's part of the account. One flusher at a time writes to it.
 #[derive(Default)]
 pub(crate) struct Account {
     pub(crate) sent: SingleWriterTally,
@@ -113,31 +118,31 @@ pub(crate) struct Account {
     pub(crate) too_long: SingleWriterTally,
     pub(crate) evicted: SingleWriterTally,
     rejected: SingleWriterTally,
-    /// One of these, to be warned of.
+    /// Excerpt of the last rejected line that no warning has reported.
     rejected_line: Mutex<Option<String>>,
     pub(crate) connections: AtomicU64,
 }
 
-/// How many bytes of a line that is given up are shown.
-const EXCERPT: usize = 64;
+/// Maximum length of the excerpt of a rejected line in bytes.
+const MAX_EXCERPT: usize = 64;
 
 impl Account {
-    /// Lines that the server went away on, and the bytes of the first.
+    /// Counts rejected lines, and keeps an excerpt of the first.
     pub(crate) fn reject(&self, size: Tally, line: impl Iterator<Item = u8>) {
         self.rejected.add(size);
-        let escaped = line.flat_map(std::ascii::escape_default).take(EXCERPT);
-        let mut place = self.rejected_line.lock().unwrap_or_else(PoisonError::into_inner);
-        *place = Some(escaped.map(char::from).collect());
+        let escaped = line.flat_map(std::ascii::escape_default).take(MAX_EXCERPT);
+        let mut excerpt = self.rejected_line.lock().unwrap_or_else(PoisonError::into_inner);
+        *excerpt = Some(escaped.map(char::from).collect());
     }
 
-    /// The beginning of such a line, unless it was asked for before.
+    /// Takes the excerpt of the last rejected line, or returns `None` if it was taken before.
     pub(crate) fn take_rejected_line(&self) -> Option<String> {
         self.rejected_line.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Both sides together. `emitted` is read after this side, so that what is buffered is
-    /// never less than nothing.
-    pub(crate) fn stats(&self, emitted: impl FnOnce() -> ProducerCounts) -> Stats {
+    /// Returns the account, joined with the counts of the producer threads. These are read last, so
+    /// that the number of buffered lines is never negative.
+    pub(crate) fn stats(&self, read_producers: impl FnOnce() -> ProducerCounts) -> Stats {
         let sent = self.sent.read();
         let losses = Losses {
             refused: self.refused.read(),
@@ -145,12 +150,12 @@ impl Account {
             evicted: self.evicted.read(),
             rejected: self.rejected.read(),
         };
-        // ORDERING: Relaxed. A count publishes nothing but itself.
+        // ORDERING: Relaxed. The count publishes nothing but itself.
         let connections = self.connections.load(Relaxed);
-        let emitted = emitted();
-        let ProducerCounts { accepted, altered, .. } = emitted;
+        let produced = read_producers();
+        let ProducerCounts { accepted, altered, .. } = produced;
         let ProducerCounts { full, oversize, invalid, unsupported, thread_exit, reentrant, .. } =
-            emitted;
+            produced;
         let mut stats = Stats {
             sent,
             drops: Drops { full, oversize, invalid, unsupported, thread_exit, reentrant },
@@ -160,34 +165,35 @@ impl Account {
             ..Stats::default()
         };
         stats.emitted = accepted + stats.dropped();
-        let gone = sent + stats.lost();
+        let settled = sent + stats.lost();
         stats.buffered = Tally {
-            lines: accepted.lines.saturating_sub(gone.lines),
-            bytes: accepted.bytes.saturating_sub(gone.bytes),
+            lines: accepted.lines.saturating_sub(settled.lines),
+            bytes: accepted.bytes.saturating_sub(settled.bytes),
         };
         stats
     }
 }
 
-/// How a [`stop`](crate::Connector::stop) ended.
+/// Result of a [`stop`](crate::Connector::stop).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-#[must_use = "it says whether lines were left behind"]
+#[must_use = "the report says whether lines were left behind"]
 pub struct StopReport {
-    /// What was sent between the call and its end.
+    /// Lines that were sent between the call and its end.
     pub sent: Tally,
-    /// The part of it that the other side had not acknowledged, or over a Unix stream not read, when
-    /// the stop timeout passed. The operating system goes on delivering it, as long as it runs
-    /// and the connection lasts.
+    /// The part of `sent` that the other side had not acknowledged, or over a Unix stream not read,
+    /// when the stop timeout passed. The operating system continues to deliver these lines while it
+    /// runs and the connection lasts.
     pub unacknowledged: Tally,
-    /// What was not sent. It is kept, within the capacity, and delivered after the next
-    /// start.
+    /// Lines that were not sent. They are kept, within the capacity, and sent after the next start.
     pub kept: Tally,
     /// The account at the end.
     pub stats: Stats,
-    /// The flusher's runtime did not let it answer in time, so that the account did, as it was by then.
-    /// What the flusher sends after that counts in [`stats`](crate::Connector::stats), and no longer
-    /// here; it ends as soon as its runtime lets it, and until then a start finds it running.
+    /// True if the flusher's runtime did not let the flusher reply in time.
+    ///
+    /// The report is then the account at the timeout. Lines that the flusher sends later count in
+    /// [`Connector::stats`](crate::Connector::stats), and not here. The flusher ends as soon as its
+    /// runtime lets it. Until then the connector counts as running, and a start fails.
     pub unfinished: bool,
 }
 
@@ -201,15 +207,14 @@ impl StopReport {
     }
 }
 
-/// How a [`flush`](crate::Connector::flush) ended.
+/// Result of a [`flush`](crate::Connector::flush).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FlushOutcome {
-    /// What was emitted before it counts as [sent](Stats::sent), or as lost.
+    /// Success: all lines emitted before the call count as [sent](Stats::sent) or as lost.
     Done,
-    /// The stop timeout passed first. The lines are kept, and still being sent.
+    /// The stop timeout passed first. The lines are kept, and the flusher continues to send them.
     TimedOut,
-    /// The connector was not running, or was stopped meanwhile: what it did not send by then
-    /// is kept.
+    /// The connector was not running, or was stopped meanwhile. Unsent lines are kept.
     NotRunning,
 }

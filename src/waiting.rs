@@ -1,7 +1,7 @@
-//! Waiting for an answer: by a deadline that is its own, on any thread, and in any executor.
+//! Requests with a deadline, on any thread and in any executor.
 //!
-//! Nothing here needs a runtime, a thread that is always there, a lock of the whole process, or the
-//! thread's own storage: what waits may be a forked child, or a thread at its end.
+//! This module needs no runtime, no permanent thread, no lock of the whole process, and no
+//! thread-local storage: the caller may be a forked child, or a thread that is exiting.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -13,90 +13,90 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot::{self, error::RecvError};
 use tokio::task::unconstrained;
 
-pub(crate) enum Answer<T> {
-    Given(T),
-    /// Who was asked is gone.
-    NotGiven,
+pub(crate) enum Reply<T> {
+    Received(T),
+    /// The other side is gone.
+    Closed,
     /// The deadline came first.
-    TooLate,
+    TimedOut,
 }
 
-impl<T> From<Option<Result<T, RecvError>>> for Answer<T> {
+impl<T> From<Option<Result<T, RecvError>>> for Reply<T> {
     fn from(received: Option<Result<T, RecvError>>) -> Self {
         match received {
-            Some(Ok(answer)) => Self::Given(answer),
-            Some(Err(_)) => Self::NotGiven,
-            None => Self::TooLate,
+            Some(Ok(reply)) => Self::Received(reply),
+            Some(Err(_)) => Self::Closed,
+            None => Self::TimedOut,
         }
     }
 }
 
-/// Asks, and blocks the thread until the answer or the deadline.
-pub(crate) fn block<T>(
+/// Calls `send`, then blocks the thread until the reply or the deadline.
+pub(crate) fn blocking_request<T>(
     limit: Duration,
-    ask: impl FnOnce() + Send + 'static,
-    answer: oneshot::Receiver<T>,
-) -> Answer<T> {
+    send: impl FnOnce() + Send + 'static,
+    reply: oneshot::Receiver<T>,
+) -> Reply<T> {
     let deadline = Instant::now() + limit;
-    if !is_to_ask_aside() {
-        ask();
-    } else if let Err(ask) = on_a_thread(ask, |ask| ask()) {
-        ask();
+    if !must_send_from_thread() {
+        send();
+    } else if let Err(send) = run_on_thread(send, |send| send()) {
+        send();
     }
-    block_until(deadline, answer).into()
+    block_until(deadline, reply).into()
 }
 
-/// Asks, and waits until the answer or the deadline, in whatever polls it.
+/// Calls `send`, then waits until the reply or the deadline, in any executor.
 ///
-/// A thread of its own keeps the deadline, for as long as it is waited for. That must not depend on tokio's
-/// clock: the executor need not be tokio's; and where it is, that its runtime has a clock, and that this
-/// turns while it waits, cannot be told.
-pub(crate) async fn within<T>(
+/// A thread keeps the deadline, and ends with the wait. tokio's clock cannot keep it: the executor
+/// may not be tokio's. And it cannot be found out whether a tokio runtime has a clock that runs
+/// during the wait.
+pub(crate) async fn request<T>(
     limit: Duration,
-    ask: impl FnOnce() + Send + 'static,
-    answer: oneshot::Receiver<T>,
-) -> Answer<T> {
+    send: impl FnOnce() + Send + 'static,
+    reply: oneshot::Receiver<T>,
+) -> Reply<T> {
     let deadline = Instant::now() + limit;
-    let mut ask = Some(ask);
-    if !is_to_ask_aside() {
-        ask.take().into_iter().for_each(|ask| ask());
+    let mut send = Some(send);
+    if !must_send_from_thread() {
+        send.take().into_iter().for_each(|send| send());
     }
-    let (mut rings, alarm) = oneshot::channel();
-    let set = on_a_thread(ask, move |ask| {
-        ask.into_iter().for_each(|ask| ask());
-        let _ = block_until(deadline, rings.closed());
-        let _ = rings.send(());
+    let (mut timer, expired) = oneshot::channel();
+    let started = run_on_thread(send, move |send| {
+        send.into_iter().for_each(|send| send());
+        let _ = block_until(deadline, timer.closed());
+        let _ = timer.send(());
     });
-    match set {
-        Ok(()) => answer_or(alarm, answer).await,
-        Err(ask) => {
-            ask.into_iter().for_each(|ask| ask());
-            impatiently(deadline, answer).await
+    match started {
+        Ok(()) => first_of(reply, expired).await,
+        Err(send) => {
+            send.into_iter().for_each(|send| send());
+            busy_poll(deadline, reply).await
         }
     }
     .into()
 }
 
-/// Whether another thread is to ask. What one of a runtime's several threads wakes may be left for that
-/// very thread to run, and it may be about to block.
-fn is_to_ask_aside() -> bool {
+/// Returns true if another thread must call `send`. A worker of a multi-threaded runtime may keep
+/// the task that it wakes for itself, and this worker may be about to block.
+fn must_send_from_thread() -> bool {
     let flavor = Handle::try_current().map(|runtime| runtime.runtime_flavor());
     flavor.is_ok_and(|flavor| flavor != RuntimeFlavor::CurrentThread)
 }
 
-/// The answer, or None when the alarm rings.
-async fn answer_or<F: Future>(alarm: impl Future, answer: F) -> Option<F::Output> {
-    // A task's budget is not renewed while another executor blocks it.
-    let (mut alarm, mut answer) = (pin!(unconstrained(alarm)), pin!(unconstrained(answer)));
-    poll_fn(|cx| match answer.as_mut().poll(cx) {
-        Poll::Ready(answer) => Poll::Ready(Some(answer)),
-        Poll::Pending => alarm.as_mut().poll(cx).map(|_| None),
+/// Returns the reply, or `None` if the time expires first.
+async fn first_of<F: Future>(reply: F, expired: impl Future) -> Option<F::Output> {
+    // If another executor blocks a tokio task, the budget of the task is not renewed.
+    let (mut expired, mut reply) = (pin!(unconstrained(expired)), pin!(unconstrained(reply)));
+    poll_fn(|cx| match reply.as_mut().poll(cx) {
+        Poll::Ready(reply) => Poll::Ready(Some(reply)),
+        Poll::Pending => expired.as_mut().poll(cx).map(|_| None),
     })
     .await
 }
 
-/// Where no thread can be had: asks to be polled again, and again.
-async fn impatiently<F: Future>(deadline: Instant, future: F) -> Option<F::Output> {
+/// Polls the future all the time. Used if no thread can be spawned.
+async fn busy_poll<F: Future>(deadline: Instant, future: F) -> Option<F::Output> {
     let mut future = pin!(unconstrained(future));
     poll_fn(|cx| match future.as_mut().poll(cx) {
         Poll::Ready(output) => Poll::Ready(Some(output)),
@@ -109,33 +109,37 @@ async fn impatiently<F: Future>(deadline: Instant, future: F) -> Option<F::Outpu
     .await
 }
 
-/// Does it on a thread that ends with it; gives it back if there is none to be had.
-fn on_a_thread<T: Send + 'static>(task: T, run: impl FnOnce(T) + Send + 'static) -> Result<(), T> {
-    let place = Arc::new(Mutex::new(Some(task)));
-    let taken = Arc::clone(&place);
+/// Runs the task on a new thread. Returns the task if no thread can be spawned.
+fn run_on_thread<T: Send + 'static>(
+    task: T,
+    run: impl FnOnce(T) + Send + 'static,
+) -> Result<(), T> {
+    let slot = Arc::new(Mutex::new(Some(task)));
+    let thread_slot = Arc::clone(&slot);
     let body = move || {
-        if let Some(task) = take(&taken) {
+        if let Some(task) = take(&thread_slot) {
             run(task);
         }
     };
     match thread::Builder::new().name("freewheel-wait".to_owned()).spawn(body) {
         Ok(_) => Ok(()),
-        Err(_) => take(&place).map_or(Ok(()), Err),
+        Err(_) => take(&slot).map_or(Ok(()), Err),
     }
 }
 
-fn take<T>(place: &Mutex<Option<T>>) -> Option<T> {
-    place.lock().unwrap_or_else(PoisonError::into_inner).take()
+fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
-/// The future's output, or None if it takes longer. Blocks the thread.
+/// Blocks the thread until the future is ready or the deadline. Returns its output, or `None` at
+/// the deadline.
 pub(crate) fn block_until<F: Future>(deadline: Instant, future: F) -> Option<F::Output> {
     let signal = Arc::new(Signal::default());
     let waker = Waker::from(Arc::clone(&signal));
-    // A task's budget is not renewed while it blocks.
+    // While the thread blocks, the budget of a tokio task is not renewed.
     let mut future = pin!(unconstrained(future));
     loop {
-        // Before the look, so that it is the last one after the deadline.
+        // The clock is read before the poll, so that the last poll comes after the deadline.
         let is_over = Instant::now() >= deadline;
         match future.as_mut().poll(&mut Context::from_waker(&waker)) {
             Poll::Ready(output) => return Some(output),
@@ -145,26 +149,28 @@ pub(crate) fn block_until<F: Future>(deadline: Instant, future: F) -> Option<F::
     }
 }
 
-/// Not the thread's own parking, which a thread at its end no longer has.
+/// Waker that unblocks a thread. It does not park the thread, since a thread that is exiting has
+/// lost its parker.
 #[derive(Default)]
 struct Signal {
-    is_given: Mutex<bool>,
-    given: Condvar,
+    is_set: Mutex<bool>,
+    condition: Condvar,
 }
 
 impl Signal {
+    /// Waits until the signal is set or the deadline, and clears the signal.
     fn wait(&self, deadline: Instant) {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let is_given = self.is_given.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.given.wait_timeout_while(is_given, left, |is_given| !*is_given);
+        let remaining = deadline.saturating_duration_since(Instant::now());
+        let is_set = self.is_set.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.condition.wait_timeout_while(is_set, remaining, |is_set| !*is_set);
         *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
     }
 }
 
 impl Wake for Signal {
     fn wake(self: Arc<Self>) {
-        *self.is_given.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.given.notify_one();
+        *self.is_set.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.condition.notify_one();
     }
 }
 
@@ -175,59 +181,58 @@ mod tests {
     const LONG: Duration = Duration::from_secs(60);
     const SHORT: Duration = Duration::from_millis(20);
 
-    /// What asks is answered by another thread, after a moment.
-    fn asked<T: Send + 'static>(value: T) -> (impl FnOnce() + Send, oneshot::Receiver<T>) {
-        let (reply, answer) = oneshot::channel();
-        let ask = move || {
+    /// Returns a request that another thread answers after a moment, and the receiver of the reply.
+    fn answered<T: Send + 'static>(value: T) -> (impl FnOnce() + Send, oneshot::Receiver<T>) {
+        let (sender, reply) = oneshot::channel();
+        let send = move || {
             thread::spawn(move || {
                 thread::sleep(SHORT);
-                let _ = reply.send(value);
+                let _ = sender.send(value);
             });
         };
-        (ask, answer)
+        (send, reply)
     }
 
     #[test]
-    fn the_answer_ends_it_or_the_deadline() {
-        let (ask, answer) = asked(17);
-        assert!(matches!(block(LONG, ask, answer), Answer::Given(17)));
-        let (_reply, answer) = oneshot::channel::<u8>();
-        assert!(matches!(block(SHORT, || (), answer), Answer::TooLate));
-        let (reply, answer) = oneshot::channel::<u8>();
-        assert!(matches!(block(LONG, || drop(reply), answer), Answer::NotGiven));
+    fn a_blocking_request_ends_by_reply_or_deadline() {
+        let (send, reply) = answered(17);
+        assert!(matches!(blocking_request(LONG, send, reply), Reply::Received(17)));
+        let (_sender, reply) = oneshot::channel::<u8>();
+        assert!(matches!(blocking_request(SHORT, || (), reply), Reply::TimedOut));
+        let (sender, reply) = oneshot::channel::<u8>();
+        assert!(matches!(blocking_request(LONG, || drop(sender), reply), Reply::Closed));
     }
 
     #[test]
-    fn and_so_in_any_executor_without_a_thread_too() {
-        let wait = |limit, ask: Box<dyn FnOnce() + Send>, answer| {
-            block_until(Instant::now() + LONG, within::<u8>(limit, ask, answer)).unwrap()
+    fn a_request_in_any_executor_ends_by_reply_or_deadline() {
+        let wait = |limit, send: Box<dyn FnOnce() + Send>, reply| {
+            block_until(Instant::now() + LONG, request::<u8>(limit, send, reply)).unwrap()
         };
-        let (ask, answer) = asked(17);
-        assert!(matches!(wait(LONG, Box::new(ask), answer), Answer::Given(17)));
-        let (_reply, answer) = oneshot::channel();
-        assert!(matches!(wait(SHORT, Box::new(|| ()), answer), Answer::TooLate));
+        let (send, reply) = answered(17);
+        assert!(matches!(wait(LONG, Box::new(send), reply), Reply::Received(17)));
+        let (_sender, reply) = oneshot::channel();
+        assert!(matches!(wait(SHORT, Box::new(|| ()), reply), Reply::TimedOut));
 
-        let by_itself = |limit, answer| {
-            let wait = impatiently(Instant::now() + limit, answer);
+        let without_thread = |limit, reply| {
+            let wait = busy_poll(Instant::now() + limit, reply);
             block_until(Instant::now() + LONG, wait).unwrap()
         };
-        let (ask, answer) = asked(17);
-        ask();
-        assert_eq!(by_itself(LONG, answer), Some(Ok(17)));
-        let (_reply, answer) = oneshot::channel::<u8>();
-        assert_eq!(by_itself(SHORT, answer), None);
+        let (send, reply) = answered(17);
+        send();
+        assert_eq!(without_thread(LONG, reply), Some(Ok(17)));
+        let (_sender, reply) = oneshot::channel::<u8>();
+        assert_eq!(without_thread(SHORT, reply), None);
     }
 
-    /// A wait that is given up keeps no thread.
     #[test]
     #[cfg(target_os = "linux")]
-    fn nobody_waits_for_what_nobody_wants() {
+    fn a_cancelled_request_keeps_no_thread() {
         let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
         let before = threads();
-        let (_reply, answer) = oneshot::channel::<u8>();
-        let mut waits = Box::pin(within(LONG, || (), answer));
-        let _ = waits.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        drop(waits);
+        let (_sender, reply) = oneshot::channel::<u8>();
+        let mut request = Box::pin(request(LONG, || (), reply));
+        let _ = request.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        drop(request);
         let start = Instant::now();
         while threads() > before && start.elapsed() < LONG / 2 {
             thread::sleep(SHORT);

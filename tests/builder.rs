@@ -58,7 +58,8 @@ fn bad_settings_are_refused_by_name_and_value() {
         let value = &value[..value.len().min(64)];
         assert!(error.value().contains(value), "{error}");
         assert!(error.value().len() <= 64 + "\"\"…".len(), "{error}");
-        assert!(error.to_string().starts_with(&format!("{setting}: ")), "{error}");
+        assert!(error.to_string().starts_with("invalid value "), "{error}");
+        assert!(error.to_string().contains(&format!(" for {setting}: expected ")), "{error}");
         assert!(error.to_string().contains(value), "{error}");
     }
 }
@@ -116,7 +117,7 @@ fn the_protocol_is_settled_when_a_connector_is_built() {
         (Dialect::SignalFx, "tcp"),
     ];
     let given = || Connector::builder("127.0.0.1");
-    let by_url = |scheme: &str| Connector::from_url(&format!("{scheme}://127.0.0.1")).unwrap();
+    let by_url = |scheme: &str| Builder::from_url(&format!("{scheme}://127.0.0.1")).unwrap();
     assert_eq!(scheme(given()), "tcp");
     for (dialect, default) in dialects {
         assert_eq!(scheme(given().dialect(dialect)), default);

@@ -115,7 +115,7 @@ fn the_protocol_is_the_setting_then_the_variable_then_the_dialects() {
     // Wherever it is stated.
     let stated = dogstatsd().tune(|builder| builder.protocol(Protocol::Tcp));
     assert_eq!(scheme(&stated, &[udp]), "tcp");
-    let by_url = complete().tune(|_| Connector::from_url("udp://127.0.0.1").unwrap());
+    let by_url = complete().tune(|_| Builder::from_url("udp://127.0.0.1").unwrap());
     assert_eq!(scheme(&by_url, &[tcp]), "udp");
     assert_eq!(scheme(&by_url.protocol(Protocol::Tcp), &[udp]), "tcp");
     // The dialect may come after.

@@ -138,14 +138,14 @@ fn without_a_host_one_warning_says_so() {
 
 #[test]
 fn an_empty_host_in_the_settings_is_an_error() {
-    let expected = "host: \"\" is refused: expected an IP address or a host name, without a port";
+    let expected =
+        "invalid value \"\" for host: expected an IP address or a host name, without a port";
     assert_refused(&complete().host(""), &[HOST], expected);
 }
 
 #[test]
 fn a_bad_statsd_host_is_an_error_that_names_it() {
-    let expected =
-        "STATSD_HOST: \"a host\" is refused: expected an IP address or a host name, without a port";
+    let expected = "invalid value \"a host\" for STATSD_HOST: expected an IP address or a host name, without a port";
     assert_refused(&Settings::new(), &[("STATSD_HOST", "a host"), PREFIX], expected);
 }
 
@@ -156,14 +156,14 @@ fn a_bad_statsd_port_is_an_error_that_names_it() {
         .chain(["udp://10.0.0.11", "udp://10.0.0.11:", "udp://10.0.0.11:0", "udp://:8125"])
         .chain(["tcp://10.0.0.11:70000", "tcp://10.0.0.11:+1", "sctp://10.0.0.11:1", "10.0.0.11:1"])
     {
-        let expected = format!("STATSD_PORT: {value:?} is refused: expected 1 to 65535");
+        let expected = format!("invalid value {value:?} for STATSD_PORT: expected 1 to 65535");
         assert_refused(&complete(), &[("STATSD_PORT", value)], &expected);
     }
 }
 
 #[test]
 fn a_bad_port_in_the_settings_is_an_error_that_names_it() {
-    let expected = "port: 0 is refused: expected 1 to 65535";
+    let expected = "invalid value 0 for port: expected 1 to 65535";
     assert_refused(&complete().port(0), &[("STATSD_PORT", "1")], expected);
 }
 
@@ -171,7 +171,7 @@ fn a_bad_port_in_the_settings_is_an_error_that_names_it() {
 fn a_bad_statsd_protocol_is_an_error_that_names_it() {
     for value in ["sctp", "upd", "tcp udp", "17"] {
         let expected = format!(
-            "STATSD_PROTOCOL: {value:?} is refused: expected tcp or udp, \
+            "invalid value {value:?} for STATSD_PROTOCOL: expected tcp or udp, \
              or on Unix unixgram or unixstream"
         );
         assert_refused(&complete(), &[("STATSD_PROTOCOL", value)], &expected);
@@ -213,7 +213,7 @@ fn else_the_prefix_is_made_of_service_and_environment() {
 
 #[test]
 fn else_the_lack_of_a_prefix_is_an_error_that_names_the_ways_out() {
-    let expected = "prefix: nothing is refused: expected a prefix, by STATSD_PREFIX or the setting \
+    let expected = "missing value for prefix: expected a prefix, by STATSD_PREFIX or the setting \
         `prefix`, or the settings `service` and `environment`; or `prefix` set to none explicitly";
     for settings in [
         Settings::new(),
@@ -228,18 +228,18 @@ fn else_the_lack_of_a_prefix_is_an_error_that_names_the_ways_out() {
 #[test]
 fn an_empty_service_or_environment_is_an_error() {
     let settings = Settings::new().service("").environment("production");
-    assert_refused(&settings, &[HOST], "service: \"\" is refused: expected a name");
+    assert_refused(&settings, &[HOST], "invalid value \"\" for service: expected a name");
     let settings = Settings::new().service("shop").environment("");
-    assert_refused(&settings, &[HOST], "environment: \"\" is refused: expected a name");
+    assert_refused(&settings, &[HOST], "invalid value \"\" for environment: expected a name");
 }
 
 #[test]
 fn dots_alone_are_no_prefix_by_accident() {
     let variable = [HOST, ("STATSD_PREFIX", "..")];
-    let refused = "STATSD_PREFIX: \"..\" is refused: expected more than dots";
+    let refused = "invalid value \"..\" for STATSD_PREFIX: expected more than dots";
     assert_refused(&Settings::new(), &variable, refused);
     let settings = Settings::new().service(".").environment("production");
-    assert_refused(&settings, &[HOST], "service: \".\" is refused: expected a name");
+    assert_refused(&settings, &[HOST], "invalid value \".\" for service: expected a name");
     let settings = Settings::new().service(".shop.").environment("production.");
     let expected = Connector::builder("statsd.example").prefix("applications.shop.production");
     assert_is(&settings, &[HOST], expected);
@@ -258,7 +258,7 @@ fn no_prefix_must_be_said_and_wins_over_all() {
 fn a_bad_prefix_is_an_error_that_names_where_it_came_from() {
     let refused = |by: &str, value: &str| {
         format!(
-            "{by}: {value:?} is refused: expected no `:`, `|`, control, or what the dialect forbids"
+            "invalid value {value:?} for {by}: expected no `:`, `|`, control, or what the dialect forbids"
         )
     };
     assert_refused(&complete().prefix("a:b"), &[], &refused("prefix", "a:b"));
@@ -299,7 +299,7 @@ fn a_variable_that_is_no_text_is_an_error_that_names_it() {
         let refused = Settings::new().builder_from(environment).unwrap_err();
         assert_eq!(
             refused.to_string(),
-            format!(r#"{bad}: "a\xFF" is refused: expected text in UTF-8"#)
+            format!(r#"invalid value "a\xFF" for {bad}: expected text in UTF-8"#)
         );
     }
 }
@@ -311,7 +311,7 @@ fn reconnect_and_wait_timeout_are_the_two_times_of_the_builder() {
     let expected = Connector::builder("statsd.example").prefix("app");
     assert_is(&settings, &[], expected.reconnect_sleep(sleep).flush_interval(interval));
 
-    let expected = |by| format!("{by}: 0ns is refused: expected more than 0, at most a day");
+    let expected = |by| format!("invalid value 0ns for {by}: expected more than 0, at most a day");
     let none = Duration::ZERO;
     assert_refused(&complete().reconnect_timeout(none), &[], &expected("reconnect_timeout"));
     assert_refused(&complete().wait_timeout(none), &[], &expected("wait_timeout"));
@@ -324,9 +324,9 @@ fn every_other_setting_can_be_tuned() {
     // The rules decide about these, whatever is said.
     let settings = complete().tune(|builder| tune(builder).port(1).prefix("other"));
     assert_is(&settings, &[], expected);
-    let expected = "queue_capacity: 1 is refused: expected 1024 to 1073741824 bytes";
+    let expected = "invalid value 1 for queue_capacity: expected 1024 to 1073741824 bytes";
     assert_refused(&complete().tune(|builder| builder.queue_capacity(1)), &[], expected);
-    let expected = "peer_timeout: 999.999µs is refused: expected a millisecond at least";
+    let expected = "invalid value 999.999µs for peer_timeout: expected at least a millisecond";
     let timeout = Duration::from_nanos(999_999);
     assert_refused(&complete().tune(|builder| builder.peer_timeout(timeout)), &[], expected);
 }

@@ -177,7 +177,7 @@ fn a_time_out_of_bounds_is_an_error_that_names_it() {
             let text = format!(r#"{{"host": "a", "prefix": "b", "{setting}": {given}}}"#);
             let refused = read(&text).unwrap().builder_from(|_| None).unwrap_err().to_string();
             let expected =
-                format!("{setting}: {shown} is refused: expected more than 0, at most a day");
+                format!("invalid value {shown} for {setting}: expected more than 0, at most a day");
             assert_eq!(refused, expected);
         }
     }
@@ -192,43 +192,46 @@ fn a_setting_given_twice_is_an_error() {
 #[test]
 fn a_bad_value_is_an_error_that_names_setting_value_and_what_is_accepted() {
     for (text, expected) in [
-        (r#"{"port": 70000}"#, "port: 70000 is refused: expected 1 to 65535"),
-        (r#"{"port": -1}"#, "port: -1 is refused: expected 1 to 65535"),
+        (r#"{"port": 70000}"#, "invalid value 70000 for port: expected 1 to 65535"),
+        (r#"{"port": -1}"#, "invalid value -1 for port: expected 1 to 65535"),
         (
             r#"{"protocol": "sctp"}"#,
-            r#"protocol: "sctp" is refused: expected tcp or udp, or on Unix unixgram or unixstream"#,
+            r#"invalid value "sctp" for protocol: expected tcp or udp, or on Unix unixgram or unixstream"#,
         ),
         // A file has one form of it.
-        (r#"{"protocol": "TCP"}"#, r#"protocol: "TCP" is refused"#),
+        (r#"{"protocol": "TCP"}"#, r#"invalid value "TCP" for protocol: "#),
         (
             r#"{"wait_timeout": -0.1}"#,
-            "wait_timeout: -0.1 is refused: expected seconds, more than 0, at most a day",
+            "invalid value -0.1 for wait_timeout: expected seconds, more than 0, at most a day",
         ),
-        (r#"{"stop_timeout": 1e300}"#, "is refused: expected seconds, more than 0, at most a day"),
+        (
+            r#"{"stop_timeout": 1e300}"#,
+            " for stop_timeout: expected seconds, more than 0, at most a day",
+        ),
         (
             r#"{"queue_capacity": -1}"#,
-            "queue_capacity: -1 is refused: expected 1024 to 1073741824 bytes",
+            "invalid value -1 for queue_capacity: expected 1024 to 1073741824 bytes",
         ),
         (
             r#"{"max_datagram_payload": -1}"#,
-            "max_datagram_payload: -1 is refused: expected 1 to 65507 bytes",
+            "invalid value -1 for max_datagram_payload: expected 1 to 65507 bytes",
         ),
         (
             r#"{"delivery": "maybe"}"#,
-            r#"delivery: "maybe" is refused: expected one of acknowledged, written"#,
+            r#"invalid value "maybe" for delivery: expected one of acknowledged, written"#,
         ),
         (
             r#"{"framing": "none"}"#,
-            r#"framing: "none" is refused: expected one of newlines, length_prefixed"#,
+            r#"invalid value "none" for framing: expected one of newlines, length_prefixed"#,
         ),
         (
             r#"{"cardinality": "all"}"#,
-            r#"cardinality: "all" is refused: expected one of none, low, orchestrator, high"#,
+            r#"invalid value "all" for cardinality: expected one of none, low, orchestrator, high"#,
         ),
         (r#"{"sample": [["a", 2]]}"#, "sample: "),
         (
             r#"{"when_full": "wait"}"#,
-            r#"when_full: "wait" is refused: expected one of drop_newest, drop_oldest"#,
+            r#"invalid value "wait" for when_full: expected one of drop_newest, drop_oldest"#,
         ),
     ] {
         let refused = read(text).unwrap_err().to_string();

@@ -1,10 +1,12 @@
-//! The settings of what is said, and in which dialect.
+//! Settings of the dialect, tags, sampling and origin.
 
-use super::{Builder, Protocol, require};
+use super::Builder;
+use super::validate::MAX_PAYLOAD;
 use crate::encode::{
     Cardinality, Dialect, DogStatsDVersion, Origin, Pattern, SampleRate, Sampling, Scope,
 };
-use crate::error::{BuildError, quoted};
+use crate::error::{BuildError, quoted, require};
+use crate::options::Protocol;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct DialectOptions {
@@ -13,7 +15,7 @@ pub(super) struct DialectOptions {
     tags: Vec<Tag>,
     sampling: Sampling,
     origin: Origin,
-    /// What was found out: said as far as the version has words for it.
+    /// Origin that was detected. The fields that the version does not support are not sent.
     detected: Origin,
     pack_values: bool,
 }
@@ -21,11 +23,11 @@ pub(super) struct DialectOptions {
 #[derive(Clone, Debug)]
 struct Tag {
     key: String,
-    /// None where the key is all there is.
+    /// Value, or `None` for a tag without a value.
     value: Option<String>,
 }
 
-/// What comes of them, checked.
+/// Result of validating the options.
 pub(super) struct ValidatedDialect {
     pub(super) scope: Scope,
     pub(super) sampling: Sampling,
@@ -33,23 +35,24 @@ pub(super) struct ValidatedDialect {
 }
 
 impl Builder {
-    /// Which dialect the server speaks. Default: [`Dialect::StatsD`], which all understand.
+    /// Sets the dialect that the server reads. Default: [`Dialect::StatsD`], which every server reads.
     pub fn dialect(mut self, dialect: Dialect) -> Self {
-        self.vocabulary.dialect = dialect;
+        self.dialect_options.dialect = dialect;
         self
     }
 
-    /// How new a DogStatsD protocol the server reads. Default: the newest. Means nothing in other
-    /// dialects.
+    /// Sets the version of the DogStatsD protocol that the server reads. Default: the newest. Has no
+    /// effect in other dialects.
     pub fn dogstatsd_version(mut self, version: DogStatsDVersion) -> Self {
-        self.vocabulary.version = version;
+        self.dialect_options.version = version;
         self
     }
 
-    /// A tag of all metrics, rendered once. Tags are kept in the order given. Default: none.
+    /// Adds a tag to all metrics. Default: none.
     ///
-    /// Refused: what the [dialect](Dialect#clean-input) forbids in keys and values, empty ones, and
-    /// any tag in a dialect without them.
+    /// Tags keep their order and are rendered once. Key and value must not be empty, and must not
+    /// contain characters that the [dialect](Dialect#clean-input) forbids. The dialect must have
+    /// tags.
     ///
     /// ```
     /// use freewheel::{Connector, Dialect};
@@ -68,19 +71,19 @@ impl Builder {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.vocabulary.tags.push(Tag { key: key.into(), value: Some(value.into()) });
+        self.dialect_options.tags.push(Tag { key: key.into(), value: Some(value.into()) });
         self
     }
 
-    /// The rate at which the metrics are sampled whose name matches, in which each `*` stands for any
-    /// characters or none. Of several patterns the first that matches is taken; a rate that a call
-    /// says comes before any. The name is that of the call, with the prefixes of
-    /// [scopes](crate::Connector::scoped) and without the builder's.
+    /// Samples the metrics whose name matches the pattern. Each `*` matches any number of characters.
     ///
-    /// Calls by name look for their pattern each time, [prepared](crate::Metric::build) metrics once.
-    /// Gauges and sets are not sampled, nor is what has a timestamp: the server could not make up
-    /// for it. What is sent of a rate depends on [kind and dialect](SampleRate#what-is-sent). Refused: an
-    /// empty pattern.
+    /// The first pattern that matches applies. The rate of a call takes precedence. The name is the
+    /// name in the call with the prefixes of its [scopes](crate::Connector::scoped), without the
+    /// prefix of the builder. The pattern must not be empty.
+    ///
+    /// Calls by name match patterns each time, [prepared](crate::Metric::build) metrics once. Gauges,
+    /// sets and metrics with a timestamp are not sampled, since a server cannot compensate for it.
+    /// The rate is sent if the [kind and the dialect](SampleRate#what-is-sent) allow it.
     ///
     /// ```
     /// use freewheel::{Connector, SampleRate};
@@ -98,115 +101,120 @@ impl Builder {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn sample(mut self, pattern: impl Into<String>, rate: SampleRate) -> Self {
-        self.vocabulary.sampling.0.push((Pattern(pattern.into()), rate));
+        self.dialect_options.sampling.0.push((Pattern(pattern.into()), rate));
         self
     }
 
-    /// Whether lines that differ in nothing but their value share one, `hits:1:2:3|c`, where they
-    /// follow each other in a datagram. Default: false. Costs the flusher a look at each line,
-    /// and the callers nothing. The account counts the lines as they were emitted.
+    /// Packs the values of consecutive lines in a datagram into one line, such as `hits:1:2:3|c`, if
+    /// the lines differ only in their value. Default: false.
     ///
-    /// Sets are not packed, nor what has a timestamp. Refused: outside DogStatsD 1.1, and on
-    /// streams.
+    /// The flusher compares each line with the one before it; callers pay nothing. The account counts
+    /// the lines as they were emitted. Sets and lines with a timestamp are not packed. Needs
+    /// DogStatsD 1.1 and datagrams.
     pub fn pack_values(mut self, on: bool) -> Self {
-        self.vocabulary.pack_values = on;
+        self.dialect_options.pack_values = on;
         self
     }
 
-    /// Which container the lines are from, for the Datadog Agent to find its tags: its identity,
-    /// or since version 1.4 of the protocol `ci-` and that, or `in-` and the inode of its cgroup.
-    /// Default: none.
-    ///
-    /// Refused: outside DogStatsD 1.2; `|`, control characters, an empty one, and more than
-    /// 256 bytes.
-    pub fn container_id(mut self, id: impl Into<String>) -> Self {
-        self.vocabulary.origin.container_id = Some(id.into());
-        self
-    }
-
-    /// What the Datadog Agent's admission controller gave the process in `DD_EXTERNAL_ENV`. Default:
+    /// Sets the container that lines come from, by which the Datadog Agent finds its tags. Default:
     /// none.
     ///
-    /// Refused: outside DogStatsD 1.5, and otherwise as the [container](Self::container_id).
-    pub fn external_data(mut self, data: impl Into<String>) -> Self {
-        self.vocabulary.origin.external_data = Some(data.into());
+    /// The value is the identifier of the container. From version 1.4 of the protocol, it is `ci-`
+    /// and the identifier, or `in-` and the inode of its cgroup. Needs DogStatsD 1.2. The value must
+    /// have 1 to 256 bytes, without `|` and control characters.
+    pub fn container_id(mut self, id: impl Into<String>) -> Self {
+        self.dialect_options.origin.container_id = Some(id.into());
         self
     }
 
-    /// Of which cardinality the tags are that the Datadog Agent adds to each line. Default: as the Agent
-    /// is set. Refused: outside DogStatsD 1.6.
+    /// Sets the data that the Datadog Agent's admission controller gives the process in
+    /// `DD_EXTERNAL_ENV`. Default: none.
+    ///
+    /// Needs DogStatsD 1.5. The same limits apply as for the [container](Self::container_id).
+    pub fn external_data(mut self, data: impl Into<String>) -> Self {
+        self.dialect_options.origin.external_data = Some(data.into());
+        self
+    }
+
+    /// Sets the cardinality of the tags that the Datadog Agent adds to each line. Default: the
+    /// Agent's own setting. Needs DogStatsD 1.6.
     pub fn cardinality(mut self, cardinality: Cardinality) -> Self {
-        self.vocabulary.origin.cardinality = Some(cardinality);
+        self.dialect_options.origin.cardinality = Some(cardinality);
         self
     }
 }
 
 impl Builder {
-    /// A tag of all metrics that is not a key and a value, as it is.
+    /// Adds a tag without a value to all metrics.
     pub(crate) fn bare_tag(mut self, text: String) -> Self {
-        self.vocabulary.tags.push(Tag { key: text, value: None });
+        self.dialect_options.tags.push(Tag { key: text, value: None });
         self
     }
 
-    /// Where the lines are from, unless that is set: as far as the dialect can say it.
+    /// Sets the detected origin. Fields set explicitly take precedence, and fields that the dialect
+    /// does not support are not sent.
     pub(crate) fn detected(mut self, origin: Origin) -> Self {
-        self.vocabulary.detected = origin;
+        self.dialect_options.detected = origin;
         self
     }
 }
 
-/// Of what was found out, what this version can say: container identities bare before 1.4.
-fn supported_by(detected: Origin, is: impl Fn(DogStatsDVersion) -> bool) -> Origin {
-    let bare = |id: String| id.strip_prefix("ci-").map(str::to_owned);
-    let container_id = detected.container_id.filter(|_| is(DogStatsDVersion::V1_2));
+/// Returns the fields of a detected origin that the version supports. Versions before 1.4 send the
+/// identifier of a container without `ci-`.
+fn supported_by(detected: Origin, is_since: impl Fn(DogStatsDVersion) -> bool) -> Origin {
+    let without_kind = |id: String| id.strip_prefix("ci-").map(str::to_owned);
+    let container_id = detected.container_id.filter(|_| is_since(DogStatsDVersion::V1_2));
     Origin {
-        container_id: container_id
-            .and_then(|id| if is(DogStatsDVersion::V1_4) { Some(id) } else { bare(id) }),
-        external_data: detected.external_data.filter(|_| is(DogStatsDVersion::V1_5)),
-        cardinality: detected.cardinality.filter(|_| is(DogStatsDVersion::V1_6)),
+        container_id: container_id.and_then(|id| {
+            if is_since(DogStatsDVersion::V1_4) { Some(id) } else { without_kind(id) }
+        }),
+        external_data: detected.external_data.filter(|_| is_since(DogStatsDVersion::V1_5)),
+        cardinality: detected.cardinality.filter(|_| is_since(DogStatsDVersion::V1_6)),
     }
 }
 
 impl DialectOptions {
-    /// Whether the type stands before names unless that is set.
+    /// Returns true if the dialect has prefixes for types by default.
     pub(super) fn has_type_prefixes(&self) -> bool {
         self.dialect.has_type_prefixes()
     }
 
-    /// How lines travel unless that is stated. The Datadog Agent does not listen to TCP.
-    pub(super) fn protocol(&self) -> Protocol {
+    /// Returns the default protocol of the dialect. The Datadog Agent does not listen on TCP.
+    pub(super) fn default_protocol(&self) -> Protocol {
         if self.dialect == Dialect::DogStatsD { Protocol::Udp } else { Protocol::Tcp }
     }
 
-    /// How long a line may be: as long as the server reads, or a datagram can be. `payload` is what was
-    /// set for datagrams, which says that the server reads that.
-    pub(super) fn longest_line(&self, payload: Option<usize>) -> usize {
+    /// Returns the maximum length of a line: the maximum that the server reads, or that a datagram
+    /// can carry. `payload` is the configured size of datagrams, which implies that the server reads
+    /// lines of that size.
+    pub(super) fn max_line(&self, payload: Option<usize>) -> usize {
         match self.dialect {
-            // The Agent's `dogstatsd_buffer_size`, by default. It cuts a longer datagram, and ends a stream
-            // at a longer frame (comp/dogstatsd/listeners).
-            Dialect::DogStatsD => AGENTS_BUFFER.max(payload.unwrap_or(0)),
-            _ => super::MAX_PAYLOAD,
+            // The Agent truncates a longer datagram, and closes a stream at a longer frame
+            // (comp/dogstatsd/listeners).
+            Dialect::DogStatsD => AGENT_BUFFER_SIZE.max(payload.unwrap_or(0)),
+            _ => MAX_PAYLOAD,
         }
     }
 
-    /// Whether a prefix can stand there as it is.
+    /// Returns true if the dialect allows the prefix as it is.
     pub(super) fn accepts_prefix(&self, prefix: &str) -> bool {
         let rule = self.dialect.rules().name;
-        let misread = self.dialect == Dialect::DogStatsD
+        // DogStatsD servers read such lines as service checks and events.
+        let is_misread = self.dialect == Dialect::DogStatsD
             && (prefix.starts_with("_sc") || prefix.starts_with("_e{"));
-        !prefix.chars().any(|character| rule.forbids(character)) && !misread
+        !prefix.chars().any(|character| rule.forbids(character)) && !is_misread
     }
 
-    /// The prefix is checked.
-    pub(super) fn check(
+    /// Validates the options. The prefix must be validated already.
+    pub(super) fn validate(
         self,
         prefix: &str,
         type_prefixes: bool,
         is_stream: bool,
     ) -> Result<ValidatedDialect, BuildError> {
         let Self { dialect, version, tags, sampling, origin, detected, pack_values } = self;
-        let is = |since| dialect == Dialect::DogStatsD && version >= since;
-        let detected = supported_by(detected, is);
+        let is_since = |since| dialect == Dialect::DogStatsD && version >= since;
+        let detected = supported_by(detected, is_since);
         let origin = Origin {
             container_id: origin.container_id.or(detected.container_id),
             external_data: origin.external_data.or(detected.external_data),
@@ -215,23 +223,23 @@ impl DialectOptions {
         for (pattern, _) in &sampling.0 {
             require("sample", r#""""#, !pattern.0.is_empty(), "a pattern that is not empty")?;
         }
-        let may_pack = is(DogStatsDVersion::V1_1) && !is_stream;
+        let may_pack = is_since(DogStatsDVersion::V1_1) && !is_stream;
         let expected = "DogStatsD 1.1 or later, over datagrams";
         require("pack_values", "true", !pack_values || may_pack, expected)?;
         if let Some(id) = &origin.container_id {
-            let is_kind = id.starts_with("ci-") || id.starts_with("in-");
-            let since = if is_kind { DogStatsDVersion::V1_4 } else { DogStatsDVersion::V1_2 };
+            let has_kind = id.starts_with("ci-") || id.starts_with("in-");
+            let since = if has_kind { DogStatsDVersion::V1_4 } else { DogStatsDVersion::V1_2 };
             let expected = "DogStatsD 1.2, or 1.4 for ci- and in-";
-            require("container_id", quoted(id), is(since), expected)?;
-            require("container_id", quoted(id), is_field(id), FIELD)?;
+            require("container_id", quoted(id), is_since(since), expected)?;
+            require("container_id", quoted(id), is_origin_field(id), ORIGIN_FIELD)?;
         }
         if let Some(data) = &origin.external_data {
-            let accepted = is(DogStatsDVersion::V1_5);
+            let accepted = is_since(DogStatsDVersion::V1_5);
             require("external_data", quoted(data), accepted, "DogStatsD 1.5")?;
-            require("external_data", quoted(data), is_field(data), FIELD)?;
+            require("external_data", quoted(data), is_origin_field(data), ORIGIN_FIELD)?;
         }
         if let Some(cardinality) = origin.cardinality {
-            let accepted = is(DogStatsDVersion::V1_6);
+            let accepted = is_since(DogStatsDVersion::V1_6);
             require("cardinality", format!("{cardinality:?}"), accepted, "DogStatsD 1.6")?;
         }
         let mut scope = Scope::new(dialect, version, prefix, type_prefixes, &origin);
@@ -265,10 +273,11 @@ impl Tag {
     }
 }
 
-const AGENTS_BUFFER: usize = 8192;
+/// Default of the Datadog Agent's `dogstatsd_buffer_size`.
+const AGENT_BUFFER_SIZE: usize = 8192;
 
-const FIELD: &str = "1 to 256 bytes without `|` or a control character";
+const ORIGIN_FIELD: &str = "1 to 256 bytes without `|` or a control character";
 
-fn is_field(text: &str) -> bool {
+fn is_origin_field(text: &str) -> bool {
     (1..=256).contains(&text.len()) && !text.contains(|c: char| c == '|' || c.is_control())
 }

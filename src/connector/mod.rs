@@ -3,16 +3,16 @@
 mod calls;
 mod scoped;
 
-use crate::builder::{Builder, FlusherConfig, ProducerConfig};
+use crate::config::{FlusherConfig, ProducerConfig};
 use crate::encode::{Sampling, Scope};
-use crate::error::{BuildError, StartError};
+use crate::error::StartError;
 use crate::handoff::Exchange;
 use crate::lifecycle::Lifecycle;
-use crate::send::{Shared, Wake, Warnings};
-use crate::stats::{Account, FlushOutcome, Stats, StopReport};
+use crate::send::{Shared, Wake};
+use crate::stats::{FlushOutcome, Stats, StopReport};
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Emits metrics to a StatsD server.
 ///
@@ -110,34 +110,6 @@ pub(crate) struct Owner {
 }
 
 impl Connector {
-    /// Begins the settings of a connector to this host: an IPv4 or IPv6 address, or a name,
-    /// which is looked up at each connection.
-    pub fn builder(host: impl Into<String>) -> Builder {
-        Builder::new(host.into())
-    }
-
-    /// Begins the settings of a connector to this endpoint: `udp://host[:port]`,
-    /// `tcp://host[:port]`, and on Unix `unixgram:///path` (or `unix:///path`) and
-    /// `unixstream:///path`. IPv6 addresses stand in brackets. The port's default is 8125. A path is
-    /// taken as it is: nothing in it is escaped. `unix://` is a datagram socket, where some other
-    /// clients take it for a stream.
-    ///
-    /// ```
-    /// use freewheel::Connector;
-    ///
-    /// let statsd = Connector::from_url("udp://[::1]:9125")?.prefix("my-service").build()?;
-    /// let refused = Connector::from_url("http://127.0.0.1").unwrap_err();
-    /// assert_eq!(refused.setting(), "url");
-    /// # Ok::<(), freewheel::BuildError>(())
-    /// ```
-    ///
-    /// # Errors
-    /// What is no such URL. What is wrong with the host, the port or the path is refused by
-    /// [`build`](Builder::build).
-    pub fn from_url(url: &str) -> Result<Builder, BuildError> {
-        Builder::from_url(url)
-    }
-
     /// A connector of the same interface that does nothing, at no cost.
     ///
     /// Its numbers stay 0, and it is never connected.
@@ -149,18 +121,10 @@ impl Connector {
     pub(crate) fn new(settings: FlusherConfig, shape: ProducerConfig) -> Self {
         let wake = Arc::new(Wake::default());
         let ring = Arc::clone(&wake);
-        let wakes = Box::new(move || ring.call());
+        let wakes = Box::new(move || ring.notify());
         let exchange = Exchange::new(shape.block_size, shape.blocks, shape.ring_at, wakes);
         let exchange = Arc::new(exchange.with_max_line(shape.max_line));
-        let shared = Shared {
-            exchange: Arc::clone(&exchange),
-            settings,
-            account: Account::default(),
-            connected: AtomicBool::new(false),
-            warned_of: AtomicU64::new(0),
-            wake,
-            warnings: Warnings::default(),
-        };
+        let shared = Shared::new(Arc::clone(&exchange), settings, wake);
         let owner = Owner {
             sampling: shape.sampling,
             lifecycle: Lifecycle::default(),
@@ -292,7 +256,7 @@ impl Connector {
 
     /// Whether the flusher has a connection; over UDP, whether it has a socket that no
     /// refusal has come back to. Not where something was to be taken, and nothing was for the
-    /// [peer timeout](Builder::peer_timeout).
+    /// [peer timeout](crate::Builder::peer_timeout).
     #[must_use]
     pub fn connected(&self) -> bool {
         self.owner().is_some_and(|owner| {

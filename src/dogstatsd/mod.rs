@@ -8,7 +8,7 @@
 //! In a tag of an event or a service check, `|`, `,` and control characters become `_`, in its key `:`
 //! too; so does a key or a value that is empty.
 
-mod environment;
+mod datadog_env;
 mod event;
 mod line;
 mod origin;
@@ -18,48 +18,53 @@ mod service_check;
 pub use event::{AlertType, Event, Priority};
 pub use service_check::{ServiceCheck, Status};
 
-use crate::builder::{Builder, Framing, Protocol};
+use crate::builder::Builder;
 use crate::connector::{Connector, Inner};
 use crate::encode::{self, Dialect, Invalid, Unsupported};
 use crate::error::BuildError;
-use environment::Environment;
+use crate::options::Framing;
+use datadog_env::DatadogEnv;
 use origin::Origin;
 use rendered::{Rendered, Surroundings};
 
-impl Connector {
-    /// Begins the settings of a connector that speaks [DogStatsD](Dialect::DogStatsD), as the environment
-    /// of the Datadog Agent's clients has them, and finds out which container this is (on Linux).
-    /// What is set on the builder after that wins. What others wrote there does not stop a service:
-    /// what Datadog's own clients strip or ignore is stripped or ignored here too, with a warning.
+impl Builder {
+    /// Creates a builder for a connector that speaks [DogStatsD](Dialect::DogStatsD), configured by the
+    /// environment variables of the Datadog Agent's clients.
     ///
-    /// | variable | what it says |
+    /// Detects the container of the process on Linux. Settings that are made on the builder take
+    /// precedence. Values that Datadog's own clients strip or ignore are stripped or ignored here
+    /// too, with a warning.
+    ///
+    /// | variable | meaning |
     /// |---|---|
     /// | `DD_DOGSTATSD_URL` | the endpoint: `udp://host[:port]`, `unix:///path`, `unixgram:///path` or `unixstream:///path` |
-    /// | `DD_AGENT_HOST`, `DD_DOGSTATSD_PORT` | without that: host and port, over UDP. 127.0.0.1 and 8125 |
-    /// | `DD_ENV`, `DD_SERVICE`, `DD_VERSION`, `DD_TAGS` | tags of all metrics; those of `DD_TAGS` may lack a value |
+    /// | `DD_AGENT_HOST`, `DD_DOGSTATSD_PORT` | without a URL: host and port, over UDP. Default: 127.0.0.1 and 8125 |
+    /// | `DD_ENV`, `DD_SERVICE`, `DD_VERSION`, `DD_TAGS` | tags of all metrics; tags in `DD_TAGS` may lack a value |
     /// | `DD_ENTITY_ID` | the tag `dd.internal.entity_id` |
-    /// | `DD_ORIGIN_DETECTION_ENABLED` | whether lines say which container they are from: true |
-    /// | `DD_EXTERNAL_ENV` | what the orchestrator says of that |
-    /// | `DD_CARDINALITY` | of which cardinality the tags are that the Agent adds |
+    /// | `DD_ORIGIN_DETECTION_ENABLED` | true (the default) if lines carry their container |
+    /// | `DD_EXTERNAL_ENV` | the orchestrator's data about the origin |
+    /// | `DD_CARDINALITY` | the cardinality of the tags that the Agent adds |
     ///
-    /// A stream to a Unix socket is [framed](Framing::LengthPrefixed) as the Agent reads it. Where lines
-    /// are from is said as far as the [version](Builder::dogstatsd_version) has words for it. `unix://` is
-    /// a datagram socket: where the server listens to a stream, say `unixstream://`.
+    /// A stream to a Unix socket uses the Agent's [framing](Framing::LengthPrefixed). The origin is sent
+    /// as far as the [version](Builder::dogstatsd_version) supports it. `unix://` is a datagram socket;
+    /// use `unixstream://` for a server that listens to a stream.
     ///
     /// ```
-    /// use freewheel::Connector;
+    /// use freewheel::Builder;
     ///
-    /// let statsd = Connector::from_datadog_env()?.tag("region", "eu").build()?;
+    /// let statsd = Builder::from_datadog_env()?.tag("region", "eu").build()?;
     /// # Ok::<(), freewheel::BuildError>(())
     /// ```
     ///
     /// # Errors
-    /// The first bad value, by the name of its variable, with what is accepted.
-    pub fn from_datadog_env() -> Result<Builder, BuildError> {
-        let environment = Environment::read(std::env::var_os)?;
+    /// The first invalid value, by the name of its variable.
+    pub fn from_datadog_env() -> Result<Self, BuildError> {
+        let environment = DatadogEnv::read(std::env::var_os)?;
         Ok(builder(environment, Origin::detect))
     }
+}
 
+impl Connector {
     /// Emits an event. Not for the hot path: it allocates.
     ///
     /// The connector's prefix has no part in it, its tags do. An event that is longer than a block is
@@ -93,13 +98,12 @@ impl Connector {
     }
 }
 
-/// `detect` is asked only where the environment does not forbid it.
-fn builder(environment: Environment, detect: impl FnOnce() -> Option<Origin>) -> Builder {
-    let Environment { protocol, host, port, tags, origin_detection, external_data, cardinality } =
-        environment;
-    let mut builder = Connector::builder(host).port(port).protocol(protocol);
-    #[cfg(unix)]
-    if protocol == Protocol::UnixStream {
+/// Creates the builder of an environment. Calls `detect` only if origin detection is enabled.
+fn builder(environment: DatadogEnv, detect: impl FnOnce() -> Option<Origin>) -> Builder {
+    let DatadogEnv { endpoint, tags, origin_detection, external_data, cardinality } = environment;
+    let is_stream = endpoint.protocol().is_stream();
+    let mut builder = Builder::from(endpoint);
+    if is_stream {
         builder = builder.framing(Framing::LengthPrefixed);
     }
     builder = builder.dialect(Dialect::DogStatsD);
@@ -135,11 +139,12 @@ fn emit(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::Protocol;
 
     /// What the environment makes of the builder, where this is the container `c0ffee`.
     fn built(variables: &[(&str, &str)]) -> Builder {
         let value = |name| variables.iter().find(|(variable, _)| *variable == name);
-        let environment = Environment::read(|name| value(name).map(|(_, value)| value.into()));
+        let environment = DatadogEnv::read(|name| value(name).map(|(_, value)| value.into()));
         builder(environment.unwrap(), || Some(Origin::Container("c0ffee".to_owned())))
     }
 
@@ -226,7 +231,10 @@ mod tests {
         // No other dialect has them.
         let refused = built(&[("DD_TAGS", "ghi"), ("DD_ORIGIN_DETECTION_ENABLED", "no")]);
         let refused = refused.dialect(Dialect::Graphite).build().unwrap_err();
-        assert_eq!(refused.to_string(), r#"tag: "ghi" is refused: expected a key and a value"#);
+        assert_eq!(
+            refused.to_string(),
+            r#"invalid value "ghi" for tag: expected a key and a value"#
+        );
     }
 
     /// What each version makes of a container, and of an inode.
@@ -235,7 +243,7 @@ mod tests {
         use crate::DogStatsDVersion::{V1_0, V1_1, V1_2, V1_3, V1_4, V1_5, V1_6};
         let variables = [("DD_EXTERNAL_ENV", "it-x"), ("DD_CARDINALITY", "low")];
         let value = |name| variables.iter().find(|(variable, _)| *variable == name);
-        let read = || Environment::read(|name| value(name).map(|(_, value)| value.into())).unwrap();
+        let read = || DatadogEnv::read(|name| value(name).map(|(_, value)| value.into())).unwrap();
         let container = || Some(Origin::Container("c0ffee".to_owned()));
         for (version, of_container, of_inode) in [
             (V1_0, "", ""),

@@ -1,122 +1,109 @@
-//! The flusher: the task that carries the lines away.
+//! The flusher: the task that sends the swept lines.
 //!
-//! It waits for the first of: a command of its owner, room or news on its link, its tick,
-//! the bell. Lines are swept when all that was swept before is gone, so that what cannot be
-//! sent stays in the threads' blocks, where the capacity bounds it.
+//! Its loop waits for the next [`Event`] and handles it. Lines are swept when all lines of the
+//! previous sweep are sent. So unsent lines stay in the threads' blocks, where the capacity bounds
+//! them.
 
+use super::idle::IdleDetector;
 use super::link::Link;
 use super::link_state::{LinkEvent, LinkState, jittered};
-use super::pending::{Command, PendingFlush, Stop, Until};
-use super::suspicion::Suspicion;
-use super::wake::Wake;
-use super::warnings::{End, Farewell, NoLink, Warnings};
-use crate::builder::FlusherConfig;
+use super::outbox::Outbox;
+use super::pending::{Command, FlushTarget, Pending, PendingFlush, PendingStop};
+use super::poison::PoisonDetector;
+use super::shared::Shared;
+use super::wake::WakeListener;
+use super::warnings::{ExitCause, ExitWarning, LinkFailure, warn_of_missing_lines};
 use crate::error::StartError;
-use crate::handoff::{Consumer, Exchange, Tally};
-use crate::stats::{Account, FlushOutcome, Stats, StopReport};
-use bytes::Buf;
-use memchr::memchr_iter;
+use crate::handoff::{Consumer, Tally};
+use crate::stats::StopReport;
 use std::io;
 use std::mem::{replace, take};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-/// What the flusher and its owner have in common.
-pub(crate) struct Shared {
-    pub(crate) exchange: Arc<Exchange>,
-    pub(crate) settings: FlusherConfig,
-    pub(crate) account: Account,
-    pub(crate) connected: AtomicBool,
-    /// Dropped and lost lines that were warned of.
-    pub(crate) warned_of: AtomicU64,
-    /// Ends the flusher's sleep.
-    pub(crate) wake: Arc<Wake>,
-    pub(crate) warnings: Warnings,
-}
-
-impl Shared {
-    pub(crate) fn stats(&self) -> Stats {
-        self.account.stats(|| self.exchange.producer_counts())
-    }
-}
+/// Minimum time that a link has to close, even if the deadline of the stop has passed.
+const MIN_CLOSE_TIME: Duration = Duration::from_millis(10);
 
 pub(crate) struct Flusher {
-    lines: Consumer,
+    outbox: Outbox,
     shared: Arc<Shared>,
     commands: mpsc::UnboundedReceiver<Command>,
-    route: LinkState,
-    /// To connect, so far.
+    link: LinkState,
+    /// Number of connection attempts so far.
     attempts: usize,
-    /// Which of a name's addresses is the first to be tried over TCP.
-    turn: usize,
-    /// When the link was made.
-    since: Instant,
-    suspicion: Suspicion,
-    flushes: Vec<PendingFlush>,
-    stop: Option<Stop>,
-    idle: Idle,
-    /// To be told when nothing is half done.
-    no_link: Option<NoLink>,
-    is_account_due: bool,
-    /// Its owner was told that it runs.
+    /// Index of the address of a name that a TCP connection tries first.
+    first_address: usize,
+    /// Time at which the current link was connected.
+    connected_at: Instant,
+    poison: PoisonDetector,
+    pending: Pending,
+    idle: IdleDetector,
+    next_tick: Instant,
+    /// Failure to warn of between two events.
+    link_failure: Option<LinkFailure>,
+    /// Set by each tick: missing lines are reported between two events.
+    is_report_due: bool,
+    /// Set once the owner knows that the flusher runs.
     is_running: bool,
-    /// The last field: all else is given back when it is dropped.
-    farewell: Farewell,
+    /// Last field: when it is dropped and warns, the exchange is free for the next flusher.
+    exit_warning: ExitWarning,
 }
 
-/// What is known of there being nothing to do.
-#[derive(Default)]
-struct Idle {
-    /// All that was swept, as of the last tick.
-    taken: u64,
-    /// Nothing came since that tick, and nothing is left.
-    since: Option<Instant>,
-    /// No tick is due: the first line, and whoever ends dormancy, wakes.
-    is_dormant: bool,
+/// Event that the flusher handles.
+enum Event {
+    /// A command, or `None` when the last handle was dropped.
+    Command(Option<Command>),
+    Link(LinkEvent),
+    /// A producer thread rang the bell before the flusher could sleep.
+    Rung,
+    /// A producer thread or a signal handler has woken the flusher.
+    Woken,
+    Tick,
 }
 
 impl Flusher {
     pub(crate) fn new(
-        lines: Consumer,
+        consumer: Consumer,
         shared: Arc<Shared>,
         commands: mpsc::UnboundedReceiver<Command>,
     ) -> Self {
-        // Of the last one. ORDERING: Relaxed; `Lifecycle`'s mutex orders it before whoever finds
-        // that this one is running.
+        // The previous flusher may have left it set. ORDERING: Relaxed; the mutex of `Lifecycle`
+        // orders it before any thread finds this flusher running.
         shared.connected.store(false, Relaxed);
         Self {
-            lines,
+            outbox: Outbox::new(consumer, Arc::clone(&shared.account)),
             commands,
-            route: LinkState::Down { until: Instant::now() },
+            link: LinkState::Down { retry_at: Instant::now() },
             attempts: 0,
-            turn: 0,
-            since: Instant::now(),
-            suspicion: Suspicion::default(),
-            flushes: Vec::new(),
-            stop: None,
-            idle: Idle::default(),
-            no_link: None,
-            is_account_due: false,
+            first_address: 0,
+            connected_at: Instant::now(),
+            poison: PoisonDetector::default(),
+            pending: Pending::default(),
+            idle: IdleDetector::default(),
+            next_tick: Instant::now(),
+            link_failure: None,
+            is_report_due: false,
             is_running: false,
-            farewell: Farewell::new(&shared),
+            exit_warning: ExitWarning::new(&shared),
             shared,
         }
     }
 
-    /// Runs until it is stopped, or no handle is left; says first that it is running.
+    /// Reports to `running` that the flusher runs, then runs until it is stopped or the last handle
+    /// is dropped.
     pub(crate) async fn run(mut self, running: oneshot::Sender<Result<(), StartError>>) {
-        let mut next_tick = Instant::now();
         let shared = Arc::clone(&self.shared);
-        // These panic where the runtime has no timer or I/O driver: then nobody hears that it is
-        // running.
-        sleep_until(next_tick).await;
+        self.next_tick = Instant::now();
+        // These panic if the runtime has no timer or I/O driver. Then `running` is dropped, and the
+        // start fails.
+        sleep_until(self.next_tick).await;
         Link::try_driver().await;
-        let ear = match shared.wake.listen() {
-            Ok(ear) => ear,
+        let listener = match shared.wake.listen() {
+            Ok(listener) => listener,
             Err(error) => {
                 drop(self);
                 let _ = running.send(Err(StartError::Descriptor(error)));
@@ -126,261 +113,260 @@ impl Flusher {
         self.is_running = true;
         let _ = running.send(Ok(()));
         loop {
-            let is_done = self.is_done();
+            let is_stop_complete = self.complete_pending();
             self.warn();
-            if is_done {
+            if is_stop_complete {
                 break;
             }
-            let to_send = self.lines.has_remaining();
-            let to_sweep = self.lines.is_ready_to_sweep() && matches!(self.route, LinkState::Up(_));
-            let stopping = self.stop.as_ref().map(|stop| stop.deadline);
-            let deadline = stopping.unwrap_or_else(Instant::now);
-            // Asleep: the next ring wakes. Otherwise somebody has rung, and wants a sweep.
-            let rung = !self.lines.prepare_park();
-            let dormant = self.idle.is_dormant;
-            tokio::select! {
-                biased;
-                command = self.commands.recv(), if stopping.is_none() => self.handle_command(command),
-                () = sleep_until(deadline), if stopping.is_some() => break,
-                news = self.route.news(to_send, dormant) => self.on_link_event(news),
-                () = yield_now(), if rung => self.answer(to_sweep),
-                () = ear.called(), if dormant => {
-                    self.idle = Idle::default();
-                    next_tick = Instant::now() + shared.settings.flush_interval;
-                }
-                () = ear.called() => self.answer(to_sweep),
-                // No timer is left behind by the last one: it would wake the dormant.
-                () = sleep_until(next_tick), if !dormant => {
-                    if to_sweep {
-                        self.sweep();
-                    } else {
-                        self.lines.drain_ordered();
-                    }
-                    self.is_account_due = true;
-                    next_tick = Instant::now() + shared.settings.flush_interval;
-                    self.enter_dormant_if_idle();
-                }
-            }
+            let Some(event) = self.next_event(&listener).await else { break };
+            self.handle(event);
         }
-        self.end().await;
+        self.shut_down().await;
     }
 
-    /// Ends what was waited for; says whether that is the flusher itself.
-    fn is_done(&mut self) -> bool {
-        if self.lines.remaining() == 0 && self.is_sweep_wanted() {
-            self.lines.sweep();
-            let flushes = self.flushes.iter_mut().map(|flush| &mut flush.until);
-            let all = flushes.chain(self.stop.iter_mut().map(|stop| &mut stop.until));
-            all.for_each(|until| until.note(&self.lines));
+    /// Waits for the next event. Returns `None` at the deadline of the stop.
+    async fn next_event(&mut self, listener: &WakeListener) -> Option<Event> {
+        let to_send = self.outbox.has_unsent();
+        let stopping = self.pending.stop.as_ref().map(|stop| stop.deadline);
+        let deadline = stopping.unwrap_or_else(Instant::now);
+        // From here on the next ring wakes the flusher, unless the bell was rung since the last
+        // sweep.
+        let rung = !self.outbox.lines().prepare_park();
+        let dormant = self.idle.is_dormant();
+        let event = tokio::select! {
+            biased;
+            command = self.commands.recv(), if stopping.is_none() => Event::Command(command),
+            () = sleep_until(deadline), if stopping.is_some() => return None,
+            event = self.link.next_event(to_send, dormant) => Event::Link(event),
+            () = yield_now(), if rung => Event::Rung,
+            () = listener.notified() => Event::Woken,
+            // A dormant flusher has no timer, which would wake it.
+            () = sleep_until(self.next_tick), if !dormant => Event::Tick,
+        };
+        Some(event)
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Command(command) => self.handle_command(command),
+            Event::Link(event) => self.on_link_event(event),
+            Event::Rung => self.on_ring(),
+            Event::Woken if self.idle.is_dormant() => {
+                self.idle.reset();
+                self.schedule_tick();
+            }
+            Event::Woken => self.on_ring(),
+            Event::Tick => self.on_tick(),
+        }
+    }
+
+    /// Replies to the flushes that are done. Returns true if the stop is complete.
+    fn complete_pending(&mut self) -> bool {
+        // While lines are unsent, newer ones stay where the capacity bounds them.
+        if self.outbox.unsent() == 0 && self.pending.wants_sweep() {
+            self.outbox.sweep();
+            self.pending.on_sweep(self.outbox.lines());
             self.send();
             self.evict_to_limit();
         }
-        let lines = &self.lines;
-        for flush in self.flushes.extract_if(.., |flush| flush.until.is_over(lines)) {
-            let _ = flush.reply.send(FlushOutcome::Done);
-        }
-        self.flushes.retain(|flush| !flush.reply.is_closed());
-        self.stop.as_ref().is_some_and(|stop| stop.until.is_over(lines))
-    }
-
-    /// Whether somebody waits for lines that are not swept yet. While others are unsent, they
-    /// stay where the capacity bounds them.
-    fn is_sweep_wanted(&self) -> bool {
-        let stop_wants = self.stop.as_ref().is_some_and(|stop| !stop.until.is_swept());
-        stop_wants || self.flushes.iter().any(|flush| !flush.until.is_swept())
+        self.pending.complete_flushes(self.outbox.lines());
+        self.pending.is_stop_complete(self.outbox.lines())
     }
 
     fn handle_command(&mut self, command: Option<Command>) {
         match command {
             Some(Command::Flush(reply)) => {
-                let until = Until::now(&self.lines);
-                self.flushes.push(PendingFlush { until, reply });
+                let target = FlushTarget::now(self.outbox.lines());
+                self.pending.add_flush(PendingFlush { target, reply });
             }
-            Some(Command::Stop(sent, reply)) => self.begin_to_stop(sent, vec![reply]),
-            None => self.begin_to_stop(self.shared.account.sent.read(), Vec::new()),
+            Some(Command::Stop { sent_before, reply }) => self.begin_stop(sent_before, vec![reply]),
+            None => self.begin_stop(self.shared.account.sent.read(), Vec::new()),
         }
     }
 
-    fn begin_to_stop(&mut self, sent: Tally, replies: Vec<oneshot::Sender<StopReport>>) {
+    fn begin_stop(&mut self, sent_before: Tally, replies: Vec<oneshot::Sender<StopReport>>) {
         let now = Instant::now();
         let deadline = now + self.shared.settings.stop_timeout;
-        let until = Until::now(&self.lines);
-        self.stop = Some(Stop { deadline, sent, until, replies });
-        if let LinkState::Down { until } = &mut self.route {
-            *until = now;
+        let target = FlushTarget::now(self.outbox.lines());
+        self.pending.stop = Some(PendingStop { deadline, sent_before, target, replies });
+        if let LinkState::Down { retry_at } = &mut self.link {
+            *retry_at = now;
         }
     }
 
-    fn on_link_event(&mut self, news: LinkEvent) {
-        match news {
-            LinkEvent::Due => {
-                let shared = Arc::clone(&self.shared);
-                let (attempt, turn) = (self.attempts, self.turn);
-                self.attempts += 1;
-                let attempt = async move {
-                    Link::connect(&shared.settings, attempt, turn).await.map(Box::new)
-                };
-                self.route = LinkState::Connecting(Box::pin(attempt));
-            }
-            LinkEvent::Connected(mut link) => {
-                link.go_singly(self.suspicion.begin(&mut self.lines), &self.lines);
-                self.route = LinkState::Up(link);
-                self.since = Instant::now();
-                // ORDERING: Relaxed. To look at; it publishes nothing.
-                self.shared.account.connections.fetch_add(1, Relaxed);
-                // What is unsent comes first; the rest stays where the capacity bounds it.
-                if self.lines.remaining() == 0 {
-                    self.lines.sweep();
-                }
-                self.send();
-                self.evict_to_limit();
-            }
+    fn on_link_event(&mut self, event: LinkEvent) {
+        match event {
+            LinkEvent::RetryDue => self.connect(),
+            LinkEvent::Connected(link) => self.on_connected(link),
             LinkEvent::Ready => self.send(),
             LinkEvent::Failed(error) => self.go_down(error),
         }
     }
 
-    /// Tells of what went wrong. Nothing is held meanwhile, and nothing half done: who listens may use
-    /// this connector, or any other.
-    fn warn(&mut self) {
-        if let Some(no_link) = self.no_link.take() {
-            no_link.tell(&self.shared);
-        }
-        if take(&mut self.is_account_due) {
-            super::warnings::tell_of_missing(&self.shared);
-        }
+    fn connect(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        let (attempt, first_address) = (self.attempts, self.first_address);
+        self.attempts += 1;
+        let attempt = async move {
+            Link::connect(&shared.settings, attempt, first_address).await.map(Box::new)
+        };
+        self.link = LinkState::Connecting(Box::pin(attempt));
     }
 
-    /// Ticks no more once there was nothing to do for long enough: the next line wakes it.
-    fn enter_dormant_if_idle(&mut self) {
-        let (now, taken) = (Instant::now(), self.lines.swept());
-        let is_waited_for = self.stop.is_some() || !self.flushes.is_empty();
-        let is_idle = taken == self.idle.taken && self.lines.consumed() == taken && !is_waited_for;
-        let since = self.idle.since.filter(|_| is_idle).unwrap_or(now);
-        let is_dormant = is_idle && now >= since + DORMANT_AFTER && self.lines.try_enter_dormant();
-        self.idle = Idle { taken, since: Some(since), is_dormant };
-    }
-
-    /// Somebody rang: full blocks wait, or records. While no more can be sent, and the oldest are not to
-    /// make room, only the records must make room for newer ones.
-    fn answer(&mut self, to_sweep: bool) {
-        if to_sweep || self.shared.settings.evict_beyond.is_some() {
-            self.sweep();
-        } else {
-            self.lines.clear_bell();
-            self.lines.drain_ordered();
+    fn on_connected(&mut self, mut link: Box<Link>) {
+        link.send_line_by_line_until(self.poison.on_connect(&mut self.outbox), &self.outbox);
+        self.link = LinkState::Up(link);
+        self.connected_at = Instant::now();
+        // ORDERING: Relaxed. A statistic; it publishes nothing.
+        self.shared.account.connections.fetch_add(1, Relaxed);
+        // Unsent lines go first. Newer lines stay where the capacity bounds them.
+        if self.outbox.unsent() == 0 {
+            self.outbox.sweep();
         }
-    }
-
-    fn sweep(&mut self) {
-        self.lines.sweep();
         self.send();
         self.evict_to_limit();
     }
 
-    /// Gives up the oldest lines for newer ones, where that is wanted. After each sweep, and after
-    /// what was in flight became unsent: a thread that finds no block does not ring for one.
+    /// Emits the warnings that are due. It is called between two events, since a subscriber may use
+    /// this connector, or any other.
+    fn warn(&mut self) {
+        if let Some(failure) = self.link_failure.take() {
+            failure.warn(&self.shared);
+        }
+        if take(&mut self.is_report_due) {
+            warn_of_missing_lines(&self.shared);
+        }
+    }
+
+    fn on_tick(&mut self) {
+        if self.can_sweep() {
+            self.sweep();
+        } else {
+            self.outbox.drain_ordered();
+        }
+        self.is_report_due = true;
+        self.schedule_tick();
+        self.idle.on_tick(&self.outbox, !self.pending.is_empty());
+    }
+
+    fn schedule_tick(&mut self) {
+        self.next_tick = Instant::now() + self.shared.settings.flush_interval;
+    }
+
+    /// Handles a ring of the bell: full blocks or records wait. While the link takes no more and
+    /// eviction is off, only the records are moved, to make room in their queue.
+    fn on_ring(&mut self) {
+        if self.can_sweep() || self.shared.settings.evict_beyond.is_some() {
+            self.sweep();
+        } else {
+            self.outbox.lines().clear_bell();
+            self.outbox.drain_ordered();
+        }
+    }
+
+    /// Returns true if the link is up and all lines of the last sweep are sent.
+    fn can_sweep(&self) -> bool {
+        self.outbox.lines().is_ready_to_sweep() && self.link.is_up()
+    }
+
+    fn sweep(&mut self) {
+        self.outbox.sweep();
+        self.send();
+        self.evict_to_limit();
+    }
+
+    /// Evicts the oldest lines for newer ones, if the settings say so.
+    ///
+    /// Called after each sweep, and after lines in flight became unsent: a thread that finds no
+    /// block does not ring for one.
     fn evict_to_limit(&mut self) {
-        let Some(most) = self.shared.settings.evict_beyond else { return };
-        let evicted = &self.shared.account.evicted;
-        let count = |run: &[u8]| {
-            let lines = memchr_iter(b'\n', run).count() as u64;
-            evicted.add(Tally { lines, bytes: run.len() as u64 });
-        };
-        let begun = match &self.route {
-            LinkState::Up(link) => link.begun(),
-            _ => 0,
-        };
-        while self.lines.blocks() > most && self.lines.evict(begun, count) {}
+        if let Some(max_blocks) = self.shared.settings.evict_beyond {
+            self.outbox.evict_to_limit(max_blocks, self.link.committed());
+        }
     }
 
     fn send(&mut self) {
-        let LinkState::Up(link) = &mut self.route else { return };
-        let unpaced = self.stop.as_ref().is_some_and(|stop| stop.is_urgent(Instant::now()));
-        match link.send(&mut self.lines, &self.shared.account, unpaced) {
-            // ORDERING: Relaxed. To look at; it publishes nothing.
+        let LinkState::Up(link) = &mut self.link else { return };
+        let unpaced = self.pending.stop.as_ref().is_some_and(|stop| stop.is_urgent(Instant::now()));
+        match link.send(&mut self.outbox, unpaced) {
+            // ORDERING: Relaxed. A statistic; it publishes nothing.
             Ok(()) => self.shared.connected.store(link.is_up(), Relaxed),
             Err(error) => self.go_down(error),
         }
     }
 
     fn go_down(&mut self, error: io::Error) {
-        if let LinkState::Up(link) = &mut self.route {
-            link.give_up(&mut self.lines, &self.shared.account, &mut self.suspicion);
-            // Of a name's addresses one that ends its connections at once, or that swallows
-            // everything, is not the next one's first.
-            let is_short = self.since.elapsed() < self.shared.settings.connect_timeout;
-            self.turn += usize::from(is_short || error.kind() == io::ErrorKind::TimedOut);
+        if let LinkState::Up(link) = &mut self.link {
+            link.abandon(&mut self.outbox, &mut self.poison);
+            // An address that closes its connections at once, or that never acknowledges, is not
+            // tried first again.
+            let is_short = self.connected_at.elapsed() < self.shared.settings.connect_timeout;
+            let timed_out = error.kind() == io::ErrorKind::TimedOut;
+            self.first_address += usize::from(is_short || timed_out);
         }
         // ORDERING: Relaxed, as above.
         self.shared.connected.store(false, Relaxed);
-        let sleep = jittered(self.shared.settings.reconnect_sleep);
+        let retry_in = jittered(self.shared.settings.reconnect_sleep);
         let now = Instant::now();
-        self.route = LinkState::Down { until: now + sleep };
-        if let Some(held_back) = self.shared.warnings.link.admit(now) {
-            self.no_link = Some(NoLink { error, retry_in: sleep, held_back });
+        self.link = LinkState::Down { retry_at: now + retry_in };
+        if let Some(failure) = LinkFailure::new(&self.shared, error, now, retry_in) {
+            self.link_failure = Some(failure);
         }
-        // Of what was recalled too: where it is all there may be, no thread can seal, and ring.
+        // Requeued lines may hold all blocks. Then no thread can seal one, and none rings.
         self.evict_to_limit();
     }
 
-    /// Ends in order: the link, the flusher's place at the exchange, then the replies, so
-    /// that who has one can start again.
-    async fn end(mut self) {
+    /// Closes the link, returns the consumer to the exchange, then replies: the caller that
+    /// receives a reply can start the connector again.
+    async fn shut_down(mut self) {
         let now = Instant::now();
         let shared = Arc::clone(&self.shared);
-        let (deadline, before, mut replies) = match &mut self.stop {
-            Some(stop) => (stop.deadline, stop.sent, take(&mut stop.replies)),
+        let (deadline, sent_before, mut replies) = match &mut self.pending.stop {
+            Some(stop) => (stop.deadline, stop.sent_before, take(&mut stop.replies)),
             None => (now, shared.account.sent.read(), Vec::new()),
         };
         let unacknowledged = self.hand_over();
-        if let LinkState::Up(link) = replace(&mut self.route, LinkState::Down { until: now }) {
-            let _ = timeout_at(deadline.max(now + CLOSING), link.close()).await;
+        if let LinkState::Up(link) = replace(&mut self.link, LinkState::Down { retry_at: now }) {
+            let _ = timeout_at(deadline.max(now + MIN_CLOSE_TIME), link.close()).await;
         }
         let mut commands = replace(&mut self.commands, mpsc::unbounded_channel().1);
         self.is_running = false;
         drop(self);
         commands.close();
         while let Ok(command) = commands.try_recv() {
-            if let Command::Stop(_, reply) = command {
+            if let Command::Stop { reply, .. } = command {
                 replies.push(reply);
             }
         }
-        let report = StopReport::new(shared.stats(), before, unacknowledged);
-        // Before the replies: who has one may end the process.
-        let end = if replies.is_empty() { End::Abandoned } else { End::Stopped };
-        end.tell(&shared, report.kept);
+        let report = StopReport::new(shared.stats(), sent_before, unacknowledged);
+        // The warning comes before the replies: a caller that has its reply may end the process.
+        let is_asked_for = !replies.is_empty();
+        let cause = if is_asked_for { ExitCause::Stopped } else { ExitCause::HandlesDropped };
+        cause.warn(&shared, report.kept);
         for reply in replies {
             let _ = reply.send(report);
         }
     }
 
-    /// Leaves what is in flight to the operating system; says how much of it was not
-    /// acknowledged.
+    /// Leaves the lines in flight to the operating system. Returns those that are not acknowledged.
     fn hand_over(&mut self) -> Tally {
-        match &mut self.route {
-            LinkState::Up(link) => link.hand_over(&mut self.lines, &self.shared.account),
+        match &mut self.link {
+            LinkState::Up(link) => link.hand_over(&mut self.outbox),
             _ => Tally::default(),
         }
     }
 }
 
-/// Also of a flusher whose runtime ends with it.
+/// Also runs when the flusher is dropped together with its runtime.
 impl Drop for Flusher {
     fn drop(&mut self) {
         self.hand_over();
         if self.is_running {
-            self.farewell.end = Some(match (self.commands.is_closed(), &self.stop) {
-                (true, _) => End::Abandoned,
-                (false, Some(_)) => End::Stopped,
-                (false, None) => End::Unasked,
+            self.exit_warning.cause = Some(match (self.commands.is_closed(), &self.pending.stop) {
+                (true, _) => ExitCause::HandlesDropped,
+                (false, Some(_)) => ExitCause::Stopped,
+                (false, None) => ExitCause::RuntimeEnded,
             });
         }
     }
 }
-
-/// How long nothing comes before the tick ends. Who emits more often pays for no wake-up.
-const DORMANT_AFTER: Duration = Duration::from_secs(1);
-
-/// What a link may take to close where no time is left.
-const CLOSING: Duration = Duration::from_millis(10);

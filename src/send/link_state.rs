@@ -1,4 +1,4 @@
-//! The route: where the lines go, or what is being done about it.
+//! Link state: connected, connecting, or waiting for the next attempt.
 
 use super::link::Link;
 use std::future::Future;
@@ -7,26 +7,24 @@ use std::pin::Pin;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
-/// Where the lines go, or what is being done about it.
 pub(super) enum LinkState {
     Up(Box<Link>),
     Connecting(Pin<Box<dyn Future<Output = io::Result<Box<Link>>> + Send>>),
-    Down { until: Instant },
+    Down { retry_at: Instant },
 }
 
-/// What a route has to say.
 pub(super) enum LinkEvent {
-    /// The link can be used: to send, or to learn why not.
+    /// The link can send, or has an error to report.
     Ready,
     Connected(Box<Link>),
     Failed(io::Error),
-    /// It is time to connect.
-    Due,
+    /// The next connection attempt is due.
+    RetryDue,
 }
 
 impl LinkState {
-    /// Waits for news. Cancel safe: what was begun goes on at the next call.
-    pub(super) async fn news(&mut self, to_send: bool, dormant: bool) -> LinkEvent {
+    /// Waits for the next event. Cancel safe: a connection attempt continues at the next call.
+    pub(super) async fn next_event(&mut self, to_send: bool, dormant: bool) -> LinkEvent {
         match self {
             Self::Up(link) => match link.ready(to_send, dormant).await {
                 Ok(()) => LinkEvent::Ready,
@@ -36,15 +34,27 @@ impl LinkState {
                 Ok(link) => LinkEvent::Connected(link),
                 Err(error) => LinkEvent::Failed(error),
             },
-            Self::Down { until } => {
-                sleep_until(*until).await;
-                LinkEvent::Due
+            Self::Down { retry_at } => {
+                sleep_until(*retry_at).await;
+                LinkEvent::RetryDue
             }
+        }
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        matches!(self, Self::Up(_))
+    }
+
+    /// Returns the number of unsent bytes that the link is committed to send next.
+    pub(super) fn committed(&self) -> usize {
+        match self {
+            Self::Up(link) => link.committed(),
+            _ => 0,
         }
     }
 }
 
-/// A quarter more or less, so that many clients do not come back at once.
+/// Returns `sleep`, a quarter more or less, so that many clients do not reconnect at once.
 pub(super) fn jittered(sleep: Duration) -> Duration {
     sleep.mul_f64(0.75 + 0.5 * fastrand::f64())
 }
@@ -53,8 +63,8 @@ pub(super) fn jittered(sleep: Duration) -> Duration {
 mod tests {
     use super::*;
 
-    /// Clients that lost their server at the same moment come back spread over half of the sleep, and
-    /// none earlier or later than that.
+    /// Clients that lost their server at the same moment reconnect spread over half of the sleep.
+    /// None reconnects earlier or later.
     #[test]
     fn attempts_to_reconnect_are_spread() {
         let sleep = Duration::from_secs(1);

@@ -1,29 +1,40 @@
 //! Sending: from the exchange to the operating system.
 //!
-//! [`datagram`], [`packed`], [`segments`], [`stream`] and [`frames`] decide what goes out next, [`pace`] how
-//! much of it at once, and [`suspicion`] whether it is a line that a server goes away on; they know no
-//! socket; [`link`] alone has sockets; [`flusher`] is the task that ties them to the clock and to its owner,
-//! and [`wake`] is how its sleep is ended.
+//! | modules | part |
+//! |---|---|
+//! | [`flusher`], [`pending`], [`idle`], [`link_state`], [`shared`] | the task and its events |
+//! | [`outbox`] | the swept lines, with the account of them |
+//! | [`datagram`], [`value_packing`], [`segments`] | filling datagrams and batches of them |
+//! | [`stream`], [`frames`] | writing to a connection, and reading its acknowledgements |
+//! | [`pacer`] | the size and time of the bursts over UDP |
+//! | [`poison`] | detecting a line on which a server closes the connection |
+//! | [`link`] | all sockets; no other module knows any |
+//! | [`wake`] | waking the flusher |
+//! | [`warnings`], [`rate_limit`] | what the flusher logs |
 
 mod datagram;
 mod flusher;
 mod frames;
+mod idle;
 mod link;
 mod link_state;
+mod outbox;
 mod pacer;
-mod packed;
 mod pending;
+mod poison;
+mod rate_limit;
 #[cfg(any(target_os = "linux", test, fuzzing))]
 mod segments;
+mod shared;
 mod stream;
-mod suspicion;
+mod value_packing;
 mod wake;
 mod warnings;
 
-pub(crate) use flusher::{Flusher, Shared};
+pub(crate) use flusher::Flusher;
 pub(crate) use pending::Command;
+pub(crate) use shared::Shared;
 pub(crate) use wake::Wake;
-pub(crate) use warnings::Warnings;
 #[cfg(fuzzing)]
 pub(crate) use {
     datagram::{Datagram, next as next_datagram},

@@ -1,122 +1,128 @@
-//! Pacer: how much goes out over UDP at once.
+//! Pacing of datagrams over UDP.
 //!
-//! A receiver with the default buffer holds some 90 datagrams that it did not read yet. Lines
-//! drain_ordered for a flush interval, and would all come at once. So they go in *bursts*, one a millisecond:
-//! small ones while little waits, and larger ones in proportion to what does, so that any rate
-//! finds its own size of burst. Batches are made faster than any receiver reads: a burst that could
-//! fill its buffer goes by a few datagrams, which a receiver can keep up with. The receiver may
-//! have to wait for the very core that sends to it, so after some bytes that is given up for a
-//! moment. Near the capacity there is no pace: here lines would be dropped for certain.
+//! A receiver with a default buffer holds about 90 datagrams that it has not read. The lines of a
+//! flush interval would arrive all at once. So they are sent in *bursts*, one a millisecond: small
+//! ones while the backlog is small, and larger ones in proportion to it. So each rate finds its own
+//! size of burst.
+//!
+//! Batches are made faster than any receiver reads. So a burst that could fill a receiver's buffer
+//! is sent by a few datagrams a call, which a receiver can follow. A receiver may need the very
+//! core that sends to it, so the flusher yields that core now and then.
+//!
+//! Near the capacity there is no pacing: there lines would be dropped for certain.
 
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A quarter of what a receiver's default buffer holds: others may send to it too.
-const BURST: usize = 32 << 10;
+/// Minimum size of a burst: a quarter of a receiver's default buffer, since others may send too.
+const MIN_BURST_BYTES: usize = 32 << 10;
 
-/// Of a burst: so that the receiver wakes at its first datagrams, and reads while the others come.
-const CALL: usize = 16 << 10;
+/// Maximum bytes of one call in a burst of batches. The receiver wakes at its first datagrams, and
+/// reads while the others come.
+const BATCH_BYTES: usize = 16 << 10;
 
-/// Of a burst that a receiver has to keep up with: five datagrams of an Ethernet.
-const FEW: usize = 7_500;
+/// Maximum bytes of one call that a receiver can follow: five datagrams of an Ethernet.
+const FEW_DATAGRAMS_BYTES: usize = 7_500;
 
-/// No larger burst is made of batches.
-const BATCHED: usize = 3 * BURST;
+/// Maximum size of a burst that is sent in batches.
+const MAX_BATCHED_BURST_BYTES: usize = 3 * MIN_BURST_BYTES;
 
-/// What is waiting is spread over so many bursts.
-const SPREAD: usize = 8;
+/// Number of bursts that a backlog is spread over.
+const BURSTS_PER_BACKLOG: usize = 8;
 
-/// From one burst to the next. Timers make it up to twice as long.
-const PERIOD: Duration = Duration::from_millis(1);
+/// Time from one burst to the next. The resolution of timers makes it up to twice as long.
+const BURST_INTERVAL: Duration = Duration::from_millis(1);
 
 pub(super) struct Pacer {
-    /// When more than this waits, it is to go as fast as can be; and without rest from the half of
-    /// it.
+    /// Backlog in bytes above which the mode is [`Mode::Unpaced`]. Half of it is the limit of
+    /// [`Mode::Continuous`].
     unpaced_beyond: usize,
-    /// How many bytes the burst may still have.
-    left: usize,
-    /// How many bytes went since others had the core.
-    unbroken: usize,
-    speed: Speed,
-    renewal: Instant,
+    /// Remaining bytes of the current burst.
+    remaining: usize,
+    /// Bytes sent since the flusher last yielded its core.
+    since_yield: usize,
+    mode: Mode,
+    next_burst: Instant,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Speed {
-    /// Bursts, of small batches.
-    Batches,
-    /// Bursts, of a few datagrams a call.
-    Few,
-    /// A few datagrams a call, without rest.
-    Restless,
-    /// As fast as can be.
-    Full,
+enum Mode {
+    /// Bursts of small batches.
+    BatchedBursts,
+    /// Bursts of a few datagrams a call.
+    Bursts,
+    /// A few datagrams a call, without a pause between bursts.
+    Continuous,
+    /// No limit.
+    Unpaced,
 }
 
 impl Pacer {
     pub(super) fn new(unpaced_beyond: usize) -> Self {
         Self {
             unpaced_beyond,
-            left: 0,
-            unbroken: 0,
-            speed: Speed::Batches,
-            renewal: Instant::now(),
+            remaining: 0,
+            since_yield: 0,
+            mode: Mode::BatchedBursts,
+            next_burst: Instant::now(),
         }
     }
 
-    pub(super) fn none() -> Self {
+    /// Returns a pacer that sets no limit to any backlog.
+    pub(super) fn unpaced() -> Self {
         Self::new(0)
     }
 
-    /// Begins the next burst, if it is time; or lets go of all pace, in a unpaced or beyond what may
-    /// wait.
-    pub(super) fn renew(&mut self, waiting: usize, unpaced: bool) {
-        self.speed = match waiting {
-            _ if unpaced => Speed::Full,
-            _ if waiting > self.unpaced_beyond => Speed::Full,
-            _ if waiting > self.unpaced_beyond / 2 => Speed::Restless,
-            _ if waiting > BATCHED * SPREAD => Speed::Few,
-            _ => Speed::Batches,
+    /// Chooses the mode for this backlog, and begins the next burst if it is due.
+    pub(super) fn renew(&mut self, backlog: usize, unpaced: bool) {
+        self.mode = match backlog {
+            _ if unpaced => Mode::Unpaced,
+            _ if backlog > self.unpaced_beyond => Mode::Unpaced,
+            _ if backlog > self.unpaced_beyond / 2 => Mode::Continuous,
+            _ if backlog > MAX_BATCHED_BURST_BYTES * BURSTS_PER_BACKLOG => Mode::Bursts,
+            _ => Mode::BatchedBursts,
         };
         let now = Instant::now();
-        if now >= self.renewal {
-            self.left = BURST.max(waiting / SPREAD);
-            self.renewal = now + PERIOD;
+        if now >= self.next_burst {
+            self.remaining = MIN_BURST_BYTES.max(backlog / BURSTS_PER_BACKLOG);
+            self.next_burst = now + BURST_INTERVAL;
         }
     }
 
-    /// How many bytes may go by one call.
-    pub(super) fn at_once(&self) -> usize {
-        match self.speed {
-            Speed::Batches => self.left.min(CALL),
-            Speed::Few | Speed::Restless => FEW,
-            Speed::Full => usize::MAX,
+    /// Returns the maximum number of bytes of the next call.
+    pub(super) fn max_call_bytes(&self) -> usize {
+        match self.mode {
+            Mode::BatchedBursts => self.remaining.min(BATCH_BYTES),
+            Mode::Bursts | Mode::Continuous => FEW_DATAGRAMS_BYTES,
+            Mode::Unpaced => usize::MAX,
         }
     }
 
-    pub(super) fn is_over(&self) -> bool {
-        matches!(self.speed, Speed::Batches | Speed::Few) && self.left == 0
+    /// Returns true if nothing may be sent before the next burst.
+    pub(super) fn is_burst_over(&self) -> bool {
+        matches!(self.mode, Mode::BatchedBursts | Mode::Bursts) && self.remaining == 0
     }
 
-    /// The last datagram may exceed what is left.
-    pub(super) fn sent(&mut self, bytes: usize) {
-        self.left = self.left.saturating_sub(bytes);
-        self.unbroken = self.unbroken.saturating_add(bytes);
+    /// Records sent bytes. The last datagram of a burst may exceed it.
+    pub(super) fn on_sent(&mut self, bytes: usize) {
+        self.remaining = self.remaining.saturating_sub(bytes);
+        self.since_yield = self.since_yield.saturating_add(bytes);
     }
 
-    /// Whether others are to have the core for a moment: after each burst's worth, which no
-    /// buffer overflows from.
+    /// Returns true if the flusher should yield its core: after as many bytes as the smallest
+    /// burst, which overflow no buffer.
     pub(super) fn should_yield(&mut self) -> bool {
-        let should_yield = self.speed != Speed::Full && self.unbroken + FEW > BURST;
+        let should_yield =
+            self.mode != Mode::Unpaced && self.since_yield + FEW_DATAGRAMS_BYTES > MIN_BURST_BYTES;
         if should_yield {
-            self.unbroken = 0;
+            self.since_yield = 0;
         }
         should_yield
     }
 
-    /// When the next burst may begin.
-    pub(super) fn renewal(&self) -> Instant {
-        self.renewal
+    /// Returns the time of the next burst.
+    pub(super) fn next_burst(&self) -> Instant {
+        self.next_burst
     }
 }
 
@@ -125,80 +131,86 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn bursts_are_small_while_little_waits_and_grow_with_what_does() {
-        let mut pace = Pacer::new(2 << 20);
-        for (waiting, burst) in
-            [(0, BURST), (BURST, BURST), (400 << 10, 50 << 10), (1 << 20, (1 << 20) / SPREAD)]
-        {
-            pace.renew(waiting, false);
+    async fn bursts_grow_with_the_backlog() {
+        let mut pacer = Pacer::new(2 << 20);
+        for (backlog, burst) in [
+            (0, MIN_BURST_BYTES),
+            (MIN_BURST_BYTES, MIN_BURST_BYTES),
+            (400 << 10, 50 << 10),
+            (1 << 20, (1 << 20) / BURSTS_PER_BACKLOG),
+        ] {
+            pacer.renew(backlog, false);
             let mut sent = 0;
-            while !pace.is_over() {
-                // What could fill a receiver's buffer is no batch.
-                assert!(pace.at_once() <= if burst > BATCHED { FEW } else { CALL });
-                let call = pace.at_once().min(burst - sent);
+            while !pacer.is_burst_over() {
+                // A burst that could fill a receiver's buffer is not sent in batches.
+                let is_large = burst > MAX_BATCHED_BURST_BYTES;
+                let max_call = if is_large { FEW_DATAGRAMS_BYTES } else { BATCH_BYTES };
+                assert!(pacer.max_call_bytes() <= max_call);
+                let call = pacer.max_call_bytes().min(burst - sent);
                 sent += call;
-                pace.sent(call);
+                pacer.on_sent(call);
             }
             assert_eq!(sent, burst);
-            // Not before its time, whatever is waiting.
-            pace.renew(waiting, false);
-            assert!(pace.is_over());
-            tokio::time::advance(PERIOD).await;
+            // No burst begins before its time.
+            pacer.renew(backlog, false);
+            assert!(pacer.is_burst_over());
+            tokio::time::advance(BURST_INTERVAL).await;
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn after_each_bursts_worth_others_have_the_core() {
-        let mut pace = Pacer::new(2 << 20);
-        pace.renew(1 << 20, false);
-        let breaks = (0..100).filter(|_| {
-            pace.sent(FEW);
-            pace.should_yield()
+    async fn the_core_is_yielded_after_each_burst() {
+        let mut pacer = Pacer::new(2 << 20);
+        pacer.renew(1 << 20, false);
+        let yields = (0..100).filter(|_| {
+            pacer.on_sent(FEW_DATAGRAMS_BYTES);
+            pacer.should_yield()
         });
-        assert_eq!(breaks.count(), 100 / (BURST / FEW));
-        // But in a unpaced.
-        pace.renew(1 << 20, true);
-        pace.sent(BURST);
-        assert!(!pace.should_yield());
+        assert_eq!(yields.count(), 100 / (MIN_BURST_BYTES / FEW_DATAGRAMS_BYTES));
+        // An unpaced flusher does not yield.
+        pacer.renew(1 << 20, true);
+        pacer.on_sent(MIN_BURST_BYTES);
+        assert!(!pacer.should_yield());
     }
 
-    /// Well before lines are dropped, and still not in batches, which hardly any receiver follows.
+    /// The pause between bursts ends well before lines are dropped. Hardly any receiver can follow
+    /// batches, so calls stay small.
     #[tokio::test(start_paused = true)]
-    async fn there_is_no_rest_where_much_waits() {
-        let mut pace = Pacer::new(1_000);
-        pace.renew(501, false);
-        pace.sent(1 << 30);
-        assert!(!pace.is_over() && pace.at_once() == FEW);
-        pace.renew(500, false);
-        assert!(pace.is_over());
+    async fn a_large_backlog_is_sent_without_a_pause() {
+        let mut pacer = Pacer::new(1_000);
+        pacer.renew(501, false);
+        pacer.on_sent(1 << 30);
+        assert!(!pacer.is_burst_over() && pacer.max_call_bytes() == FEW_DATAGRAMS_BYTES);
+        pacer.renew(500, false);
+        assert!(pacer.is_burst_over());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn there_is_no_pace_in_a_hurry_or_beyond_what_may_wait() {
-        for (waiting, unpaced) in [(0, true), (1_001, false)] {
-            let mut pace = Pacer::new(1_000);
-            pace.renew(waiting, unpaced);
-            pace.sent(1 << 30);
-            assert!(!pace.is_over() && pace.at_once() == usize::MAX);
-            // And it is found again.
-            tokio::time::advance(PERIOD).await;
-            pace.renew(500, false);
-            assert_eq!(pace.at_once(), CALL);
+    async fn pacing_ends_on_request_or_beyond_the_limit() {
+        for (backlog, unpaced) in [(0, true), (1_001, false)] {
+            let mut pacer = Pacer::new(1_000);
+            pacer.renew(backlog, unpaced);
+            pacer.on_sent(1 << 30);
+            assert!(!pacer.is_burst_over() && pacer.max_call_bytes() == usize::MAX);
+            // Pacing resumes.
+            tokio::time::advance(BURST_INTERVAL).await;
+            pacer.renew(500, false);
+            assert_eq!(pacer.max_call_bytes(), BATCH_BYTES);
         }
     }
 
-    /// However small the clock's steps, no more than a burst goes in one period.
+    /// The clock's steps may be small: no more than one burst is sent in one interval.
     #[tokio::test(start_paused = true)]
-    async fn a_rate_is_kept() {
-        let mut pace = Pacer::new(usize::MAX);
+    async fn one_burst_is_sent_per_interval() {
+        let mut pacer = Pacer::new(usize::MAX);
         let mut sent = 0;
         for _ in 0..1_000 {
-            pace.renew(0, false);
-            sent += pace.at_once();
-            pace.sent(pace.at_once());
+            pacer.renew(0, false);
+            sent += pacer.max_call_bytes();
+            pacer.on_sent(pacer.max_call_bytes());
             tokio::time::advance(Duration::from_micros(100)).await;
         }
-        // A tenth of a second.
-        assert_eq!(sent, 100 * BURST);
+        // A tenth of a second has passed.
+        assert_eq!(sent, 100 * MIN_BURST_BYTES);
     }
 }

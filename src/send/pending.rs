@@ -1,4 +1,4 @@
-//! What the flusher's owner asks for, and what is waited for then.
+//! Commands to the flusher, and the flushes and stops that are pending.
 
 use crate::handoff::{Consumer, Tally};
 use crate::stats::{FlushOutcome, StopReport};
@@ -6,35 +6,39 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+/// Command of a handle to the flusher.
 pub(crate) enum Command {
     Flush(oneshot::Sender<FlushOutcome>),
-    /// With what was sent before it.
-    Stop(Tally, oneshot::Sender<StopReport>),
+    Stop {
+        /// Lines that were sent before the call.
+        sent_before: Tally,
+        reply: oneshot::Sender<StopReport>,
+    },
 }
 
-/// A flush that is waited for.
+/// A flush whose caller waits.
 pub(super) struct PendingFlush {
-    pub(super) until: Until,
+    pub(super) target: FlushTarget,
     pub(super) reply: oneshot::Sender<FlushOutcome>,
 }
 
-/// What a flush or a stop waits for: what was emitted before it.
-pub(super) struct Until {
-    /// Swept, once so many records of the ordered queue were drained.
-    pub(super) drained: u64,
-    /// Gone, once so many bytes were consumed. None until it was swept.
-    pub(super) consumed: Option<u64>,
+/// The lines that a flush or a stop waits for: all lines emitted before it.
+pub(super) struct FlushTarget {
+    /// Number of records drained from the ordered queue, at which all these lines are swept.
+    drained_records: u64,
+    /// Number of bytes consumed, at which all these lines are gone. `None` until they are swept.
+    consumed: Option<u64>,
 }
 
-impl Until {
-    /// What `lines` has by now.
+impl FlushTarget {
+    /// Returns the target of the lines emitted so far.
     pub(super) fn now(lines: &Consumer) -> Self {
-        Self { drained: lines.enqueued_records(), consumed: None }
+        Self { drained_records: lines.enqueued_records(), consumed: None }
     }
 
-    /// Called after a sweep.
-    pub(super) fn note(&mut self, lines: &Consumer) {
-        if self.consumed.is_none() && lines.drained_records() >= self.drained {
+    /// Records a sweep.
+    pub(super) fn on_sweep(&mut self, lines: &Consumer) {
+        if self.consumed.is_none() && lines.drained_records() >= self.drained_records {
             self.consumed = Some(lines.swept());
         }
     }
@@ -43,29 +47,72 @@ impl Until {
         self.consumed.is_some()
     }
 
-    pub(super) fn is_over(&self, lines: &Consumer) -> bool {
-        self.consumed.is_some_and(|until| until <= lines.consumed())
+    pub(super) fn is_reached(&self, lines: &Consumer) -> bool {
+        self.consumed.is_some_and(|target| target <= lines.consumed())
     }
 }
 
-/// The end: of all handles, or by their wish.
-pub(super) struct Stop {
+/// A stop in progress: requested by a handle, or caused by the drop of the last one.
+pub(super) struct PendingStop {
     pub(super) deadline: Instant,
-    /// Sent before it began.
-    pub(super) sent: Tally,
-    pub(super) until: Until,
+    /// Lines that were sent before the stop began.
+    pub(super) sent_before: Tally,
+    pub(super) target: FlushTarget,
     pub(super) replies: Vec<oneshot::Sender<StopReport>>,
 }
 
-impl Stop {
-    /// Whether so little time is left that the pace no longer matters.
+impl PendingStop {
+    /// Returns true if too little time remains for pacing.
     pub(super) fn is_urgent(&self, now: Instant) -> bool {
-        self.deadline < now + HURRY
+        self.deadline < now + UNPACED_BEFORE_DEADLINE
     }
 }
 
-/// What is left of a stop's time when the pace no longer matters.
-const HURRY: Duration = Duration::from_millis(100);
+/// Remaining time of a stop at which pacing ends.
+const UNPACED_BEFORE_DEADLINE: Duration = Duration::from_millis(100);
+
+/// The flushes and the stop that the flusher has not replied to.
+#[derive(Default)]
+pub(super) struct Pending {
+    flushes: Vec<PendingFlush>,
+    pub(super) stop: Option<PendingStop>,
+}
+
+impl Pending {
+    pub(super) fn add_flush(&mut self, flush: PendingFlush) {
+        self.flushes.push(flush);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.stop.is_none() && self.flushes.is_empty()
+    }
+
+    /// Returns true if a target is not swept yet.
+    pub(super) fn wants_sweep(&self) -> bool {
+        let stop_wants = self.stop.as_ref().is_some_and(|stop| !stop.target.is_swept());
+        stop_wants || self.flushes.iter().any(|flush| !flush.target.is_swept())
+    }
+
+    /// Records a sweep.
+    pub(super) fn on_sweep(&mut self, lines: &Consumer) {
+        let flushes = self.flushes.iter_mut().map(|flush| &mut flush.target);
+        let all = flushes.chain(self.stop.iter_mut().map(|stop| &mut stop.target));
+        all.for_each(|target| target.on_sweep(lines));
+    }
+
+    /// Replies to the flushes that are done, and forgets the flushes whose caller is gone.
+    pub(super) fn complete_flushes(&mut self, lines: &Consumer) {
+        for flush in self.flushes.extract_if(.., |flush| flush.target.is_reached(lines)) {
+            let _ = flush.reply.send(FlushOutcome::Done);
+        }
+        self.flushes.retain(|flush| !flush.reply.is_closed());
+    }
+
+    /// Returns true if all lines that the stop waits for are gone.
+    pub(super) fn is_stop_complete(&self, lines: &Consumer) -> bool {
+        self.stop.as_ref().is_some_and(|stop| stop.target.is_reached(lines))
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -74,15 +121,15 @@ mod tests {
     #[test]
     fn a_stop_is_urgent_when_little_time_is_left() {
         let now = Instant::now();
-        let deadline = now + HURRY * 2;
-        let stop = Stop {
+        let deadline = now + UNPACED_BEFORE_DEADLINE * 2;
+        let stop = PendingStop {
             deadline,
-            sent: Tally::default(),
-            until: Until { drained: 0, consumed: None },
+            sent_before: Tally::default(),
+            target: FlushTarget { drained_records: 0, consumed: None },
             replies: Vec::new(),
         };
-        assert!(!stop.is_urgent(now) && !stop.is_urgent(now + HURRY));
-        assert!(stop.is_urgent(now + HURRY + Duration::from_nanos(1)));
-        assert!(stop.is_urgent(deadline) && stop.is_urgent(deadline + HURRY));
+        assert!(!stop.is_urgent(now) && !stop.is_urgent(now + UNPACED_BEFORE_DEADLINE));
+        assert!(stop.is_urgent(now + UNPACED_BEFORE_DEADLINE + Duration::from_nanos(1)));
+        assert!(stop.is_urgent(deadline) && stop.is_urgent(deadline + UNPACED_BEFORE_DEADLINE));
     }
 }

@@ -1,9 +1,10 @@
-//! Batches: datagrams that go out by one call, which the operating system or the network card
-//! cuts into *segments* (UDP segmentation offload).
+//! Batches: several datagrams in one call, which the operating system or the network card cuts into
+//! *segments* (UDP segmentation offload).
 //!
-//! Pure: from runs of whole lines to the next batch. Its datagrams are those that would go singly;
-//! but all have one length, save the last, which may be shorter. What is shorter before
-//! it is filled up with newlines: empty lines, which every server skips.
+//! This module has no state: it turns runs of whole lines into the next batch. The datagrams hold
+//! the same lines as single datagrams would. But all have one length, except the last, which may be
+//! shorter. A shorter one before the last is padded with newlines: empty lines, which every server
+//! skips.
 
 use super::datagram::extent;
 use crate::handoff::Tally;
@@ -11,92 +12,97 @@ use memchr::memchr_iter;
 use std::io::IoSlice;
 use std::iter::once;
 
-/// What Linux takes at most of one call: `UDP_MAX_SEGMENTS`, the payload of an IPv4 datagram, and
-/// less than `UIO_MAXIOV`.
+/// Maximum number of segments of one call: `UDP_MAX_SEGMENTS` of Linux.
 const MAX_SEGMENTS: usize = 64;
+
+/// Maximum number of bytes of one call: the payload of an IPv4 datagram.
 const MAX_BYTES: usize = 65_507;
+
+/// Maximum number of slices of one call, less than `UIO_MAXIOV` of Linux.
 const MAX_PIECES: usize = 1_000;
 
-/// No datagram is filled up by more than this part of its length, so that long lines, of which
-/// few fit, cost no bandwidth.
+/// Limit of the padding: an eighth of the datagram's length. A datagram of few long lines would
+/// otherwise waste bandwidth.
 const MAX_PADDING: usize = 8;
 
-/// Of two segments at least.
+/// Padding for each of at least two segments.
 static PADDING: [u8; MAX_BYTES / 2 / MAX_PADDING] = [b'\n'; MAX_BYTES / 2 / MAX_PADDING];
 
-/// What to send next, and how many lines it stands for.
+/// Several datagrams, and the size of the lines in them.
 pub(crate) struct Batch<'a> {
-    /// What goes out, piece by piece.
+    /// The bytes of all datagrams, in pieces.
     pub(crate) pieces: Vec<IoSlice<'a>>,
-    /// The length of each of its datagrams, save the last.
+    /// Length of each datagram except the last.
     pub(crate) segment: usize,
-    /// How many these are: two at least.
+    /// Number of datagrams, at least two.
     pub(crate) segments: usize,
+    /// Size of the lines, without padding.
     pub(crate) size: Tally,
 }
 
-/// The next batch of these runs, of at most `most` bytes. None where no two datagrams go together.
+/// Returns the next batch of these runs, of at most `max_bytes`, or `None` if no two datagrams go
+/// together.
 ///
-/// Each run holds whole lines. No datagram is longer than `max`: a line that is ends the batch
-/// before it.
+/// Each run holds whole lines. No datagram is longer than `max`: the batch ends before a longer
+/// line.
 pub(crate) fn next<'a>(
     runs: impl Iterator<Item = &'a [u8]> + Clone,
     max: usize,
-    most: usize,
+    max_bytes: usize,
 ) -> Option<Batch<'a>> {
-    let most = most.min(MAX_BYTES);
-    let mut unsent = Unsent::new(runs);
+    let max_bytes = max_bytes.min(MAX_BYTES);
+    let mut cursor = Cursor::new(runs);
     let mut pieces = Vec::with_capacity(4 * MAX_SEGMENTS);
-    // Of each segment: where its padding is to be, and how long it is without.
+    // Index of the padding of each segment among the pieces, and length of the segment without it.
     let mut ends = Vec::with_capacity(MAX_SEGMENTS);
     let mut size = Tally::default();
-    let (mut shortest, mut max_line) = (usize::MAX, 0);
+    let (mut shortest, mut longest) = (usize::MAX, 0);
     while ends.len() < MAX_SEGMENTS {
-        let taken = extent(unsent.runs(), max);
-        // A line may fit without its newline alone; one that is longer yet goes by itself.
-        let length = taken.min(max);
-        let segment = max_line.max(length);
-        let is_much = |length: usize| (segment - length) * MAX_PADDING > segment;
-        let fits = taken <= max + 1 && segment * (ends.len() + 1) <= most;
-        if taken == 0 || !fits || (!ends.is_empty() && is_much(shortest)) {
+        let line_bytes = extent(cursor.runs(), max);
+        // A line may fit only without its newline. A longer line is sent in a single datagram.
+        let length = line_bytes.min(max);
+        let segment = longest.max(length);
+        let is_too_short = |length: usize| (segment - length) * MAX_PADDING > segment;
+        let fits = line_bytes <= max + 1 && segment * (ends.len() + 1) <= max_bytes;
+        if line_bytes == 0 || !fits || (!ends.is_empty() && is_too_short(shortest)) {
             break;
         }
         let begin = pieces.len();
-        let mut lines = taken - length;
-        unsent.take(length, |piece| {
+        let mut lines = line_bytes - length;
+        cursor.take(length, |piece| {
             lines += memchr_iter(b'\n', piece).count();
             pieces.push(IoSlice::new(piece));
         });
-        unsent.take(taken - length, |_| {});
+        cursor.take(line_bytes - length, |_| {});
         if pieces.len() >= MAX_PIECES {
             pieces.truncate(begin);
             break;
         }
-        size += Tally { lines: lines as u64, bytes: taken as u64 };
+        size += Tally { lines: lines as u64, bytes: line_bytes as u64 };
         ends.push((pieces.len(), length));
         pieces.push(IoSlice::new(&[]));
-        (shortest, max_line) = (shortest.min(length), segment);
-        if is_much(length) {
-            // It can only be the last.
+        (shortest, longest) = (shortest.min(length), segment);
+        if is_too_short(length) {
+            // A datagram that would need too much padding can only be the last.
             break;
         }
     }
-    let (_, but_the_last) = ends.split_last()?;
-    for &(place, length) in but_the_last {
-        pieces[place] = IoSlice::new(&PADDING[..max_line - length]);
+    let (_, padded) = ends.split_last()?;
+    for &(index, length) in padded {
+        pieces[index] = IoSlice::new(&PADDING[..longest - length]);
     }
     let segments = ends.len();
-    (segments > 1).then_some(Batch { pieces, segment: max_line, segments, size })
+    (segments > 1).then_some(Batch { pieces, segment: longest, segments, size })
 }
 
-/// The lines that no segment has yet.
-struct Unsent<'a, I> {
-    /// What is left of the first run: empty only if nothing is left.
+/// The bytes that are in no segment yet.
+struct Cursor<'a, I> {
+    /// Rest of the first run. Empty only if no bytes remain.
     first: &'a [u8],
     others: I,
 }
 
-impl<'a, I: Iterator<Item = &'a [u8]> + Clone> Unsent<'a, I> {
+impl<'a, I: Iterator<Item = &'a [u8]> + Clone> Cursor<'a, I> {
     fn new(mut runs: I) -> Self {
         let first = runs.find(|run| !run.is_empty()).unwrap_or_default();
         Self { first, others: runs }
@@ -106,14 +112,14 @@ impl<'a, I: Iterator<Item = &'a [u8]> + Clone> Unsent<'a, I> {
         once(self.first).chain(self.others.clone())
     }
 
-    /// Takes the next `count` bytes, of which `each` gets piece by piece.
-    fn take(&mut self, count: usize, mut each: impl FnMut(&'a [u8])) {
-        let mut left = count;
-        while left > 0 {
-            let (here, rest) = self.first.split_at(left.min(self.first.len()));
-            left -= here.len();
+    /// Takes the next `count` bytes, and passes them to `visit` in pieces.
+    fn take(&mut self, count: usize, mut visit: impl FnMut(&'a [u8])) {
+        let mut remaining = count;
+        while remaining > 0 {
+            let (piece, rest) = self.first.split_at(remaining.min(self.first.len()));
+            remaining -= piece.len();
             self.first = rest;
-            each(here);
+            visit(piece);
             if rest.is_empty() {
                 self.first = self.others.find(|run| !run.is_empty()).unwrap_or_default();
             }
@@ -128,19 +134,20 @@ mod tests {
     use bytes::{Buf, Bytes, BytesMut};
     use proptest::prelude::*;
 
-    /// Everything in batches, and singly where none is to be had: the datagrams of each call.
-    fn pack(runs: &[String], max: usize, most: usize) -> Vec<Vec<String>> {
+    /// Sends all lines, in batches where possible and in single datagrams otherwise. Returns the
+    /// datagrams of each call.
+    fn send(runs: &[String], max: usize, max_bytes: usize) -> Vec<Vec<String>> {
         let mut lines = Runs(runs.iter().cloned().map(Bytes::from).collect());
         let mut scratch = BytesMut::new();
         let mut calls = Vec::new();
         while lines.has_remaining() {
             let runs = lines.0.iter().map(|run| &**run);
-            let (size, call) = if let Some(batch) = next(runs.clone(), max, most) {
+            let (size, call) = if let Some(batch) = next(runs.clone(), max, max_bytes) {
                 let bytes = batch.pieces.iter().map(|piece| &**piece).collect::<Vec<_>>().concat();
                 let call: Vec<_> = bytes.chunks(batch.segment).map(<[u8]>::to_vec).collect();
                 assert_eq!(call.len(), batch.segments);
-                assert!(bytes.len() <= most && call.len() <= MAX_SEGMENTS);
-                assert!(batch.pieces.len() <= 1_024, "more than one call takes");
+                assert!(bytes.len() <= max_bytes && call.len() <= MAX_SEGMENTS);
+                assert!(batch.pieces.len() <= 1_024, "one call takes all pieces");
                 (batch.size, call)
             } else {
                 let datagram =
@@ -157,26 +164,26 @@ mod tests {
         calls
     }
 
-    fn pack_lines(lines: &[&str], max: usize) -> Vec<Vec<String>> {
-        pack(&[lines.concat()], max, MAX_BYTES)
+    fn send_lines(lines: &[&str], max: usize) -> Vec<Vec<String>> {
+        send(&[lines.concat()], max, MAX_BYTES)
     }
 
     #[test]
-    fn all_but_the_last_are_filled_up() {
+    fn all_datagrams_except_the_last_are_padded() {
         let lines = ["a:1|c\n", "bbb:22|c\n", "ccc:3|c\n", "d:4|c\n"];
         assert_eq!(
-            pack_lines(&lines, 9),
+            send_lines(&lines, 9),
             [["a:1|c\n"].as_slice(), &["bbb:22|c\n", "ccc:3|c\n\n", "d:4|c\n"]]
         );
     }
 
-    /// What would be filled up by a third goes by itself, or last.
+    /// A datagram that would need a third of padding is sent alone, or last.
     #[test]
-    fn nothing_is_filled_up_by_much() {
+    fn padding_is_limited() {
         let lines = ["a:1|c\n", "bbbb:1|c\n", "c:1|c\n", "dddd:1|c\n", "eeee:1|c\n"];
         let expected =
             [["a:1|c\n"].as_slice(), &["bbbb:1|c\n", "c:1|c\n"], &["dddd:1|c\n", "eeee:1|c\n"]];
-        assert_eq!(pack_lines(&lines, 9), expected);
+        assert_eq!(send_lines(&lines, 9), expected);
     }
 
     #[test]
@@ -188,41 +195,41 @@ mod tests {
             // The last one fits without its newline.
             &["c:1|c\n", "dd:1|c"],
         ];
-        assert_eq!(pack_lines(&lines, 6), expected);
+        assert_eq!(send_lines(&lines, 6), expected);
     }
 
     #[test]
-    fn a_batch_is_no_longer_than_one_call_takes() {
+    fn a_batch_fits_into_one_call() {
         let lines = vec!["a:1|c\n"; 200];
-        assert_eq!(pack_lines(&lines, 6).iter().map(Vec::len).collect::<Vec<_>>(), [64, 64, 64, 8]);
+        assert_eq!(send_lines(&lines, 6).iter().map(Vec::len).collect::<Vec<_>>(), [64, 64, 64, 8]);
         let line = format!("{}:1|c\n", "a".repeat(20_000));
-        let calls = pack_lines(&[&*line; 7], 30_000);
+        let calls = send_lines(&[&*line; 7], 30_000);
         assert_eq!(calls.iter().map(Vec::len).collect::<Vec<_>>(), [3, 3, 1]);
     }
 
-    /// Threads with a line each: more pieces than the operating system takes.
+    /// Threads with one line each make more pieces than the operating system takes.
     #[test]
-    fn many_short_runs_are_no_more_pieces_than_one_call_takes() {
+    fn many_short_runs_are_split_over_several_calls() {
         let runs = vec!["a:1|c\n".to_owned(); 5_000];
-        assert!(pack(&runs, 1_432, MAX_BYTES).len() > 4);
-        // Not even one datagram.
-        assert_eq!(pack(&runs, 30_000, MAX_BYTES).concat().len(), 1);
+        assert!(send(&runs, 1_432, MAX_BYTES).len() > 4);
+        // One call does not take even one such datagram.
+        assert_eq!(send(&runs, 30_000, MAX_BYTES).concat().len(), 1);
     }
 
     proptest! {
-        /// Batches lose, tear and reorder nothing; no datagram is too long or empty, and each has
-        /// the lines that it would have by itself.
+        /// No line is lost, split or reordered. No datagram is too long or empty, and each holds
+        /// the same lines as a single datagram would.
         #[test]
         fn batches_of_any_lines(
             runs in prop::collection::vec(prop::collection::vec("[a-c]{1,40}:(0|-?[0-9]{1,3})\\|[cg]\n", 1..30), 1..30),
             max in 1usize..400,
-            most in 1usize..3_000,
+            max_bytes in 1usize..3_000,
         ) {
             let lines: Vec<String> = runs.iter().flatten().cloned().collect();
             let runs: Vec<String> = runs.into_iter().map(|run| run.concat()).collect();
-            let calls = pack(&runs, max, most);
-            let mut singly = pack(&runs, max, 0).concat();
-            singly.iter_mut().for_each(|datagram| datagram.truncate(datagram.trim_end().len()));
+            let calls = send(&runs, max, max_bytes);
+            let mut single = send(&runs, max, 0).concat();
+            single.iter_mut().for_each(|datagram| datagram.truncate(datagram.trim_end().len()));
             let mut datagrams = calls.concat();
             let sent: Vec<_> = datagrams.iter().flat_map(|datagram| datagram.lines())
                 .filter(|line| !line.is_empty()).map(|line| format!("{line}\n")).collect();
@@ -236,7 +243,7 @@ mod tests {
                 }
             }
             datagrams.iter_mut().for_each(|datagram| datagram.truncate(datagram.trim_end().len()));
-            prop_assert_eq!(datagrams, singly);
+            prop_assert_eq!(datagrams, single);
         }
     }
 }

@@ -1,21 +1,23 @@
-//! Streams: what a connection is to be given next, and what of it has arrived whole.
+//! Streams: the next bytes of a connection, and the lines of which all bytes arrived.
 //!
-//! Knows no socket. What a connection took is in flight until it is acknowledged; lines are
-//! let go of when they were acknowledged whole. What a broken connection leaves in flight is
-//! recalled, and the next one begins with the first line that did not arrive whole: a server
-//! never joins the half line it got to another. Most drop it; some take it for a line if the
-//! connection ends in order, as it does where a stop gives up in the midst of one.
+//! This module knows no socket. Bytes that the connection took are in flight until they are
+//! acknowledged. A line is released once it is acknowledged whole. The lines that a broken
+//! connection leaves in flight are requeued, and the next connection begins with the first line
+//! that did not arrive whole. So a server never joins half a line to another line.
+//!
+//! Most servers drop half a line. Some take it for a line if the connection closes in order, as it
+//! does if a stop times out within a line.
 
 use super::frames::Frames;
-use crate::builder::Framing;
 use crate::handoff::{Consumer, Tally};
+use crate::options::Framing;
 use bytes::Buf;
 use memchr::{memchr_iter, memrchr};
 use std::io::IoSlice;
 
-/// One for each connection: a new one begins at the start of a line.
+/// Framing state of one connection. Each connection begins at the start of a line.
 pub(crate) enum Stream {
-    /// Lines as they are: each ends with its newline.
+    /// Lines end with their newline and need no frame.
     Lines,
     Frames(Frames),
 }
@@ -28,7 +30,7 @@ impl Stream {
         }
     }
 
-    /// Fills `slices` with what this connection is to take next; says how many.
+    /// Fills `slices` with the next bytes of this connection. Returns the number of slices filled.
     pub(crate) fn next<'a>(&'a mut self, lines: &'a Consumer, slices: &mut [IoSlice<'a>]) -> usize {
         match self {
             Self::Lines => lines.chunks_vectored(slices),
@@ -36,9 +38,9 @@ impl Stream {
         }
     }
 
-    /// As above, of the next `count` bytes alone: lines that are to go by themselves. In frames these are
-    /// one, unless another one is under way.
-    pub(crate) fn next_singly<'a>(
+    /// Fills `slices` with the next `count` bytes, the rest of one line, and no more. Frames send
+    /// one line in one frame, unless another frame is incomplete.
+    pub(crate) fn next_within_line<'a>(
         &'a mut self,
         lines: &'a Consumer,
         count: usize,
@@ -46,17 +48,17 @@ impl Stream {
     ) -> usize {
         match self {
             Self::Lines => {
-                // They lie in one run, as whoever emitted them published them together.
+                // A line lies in one run, since its thread published it whole.
                 let run = lines.chunk();
                 slices[0] = IoSlice::new(&run[..count.min(run.len())]);
                 1
             }
-            // A frame is no shorter than its first line.
+            // A frame holds one line at least.
             Self::Frames(frames) => frames.next(lines, 0, slices),
         }
     }
 
-    /// What every server takes for no line at all.
+    /// Returns an empty line, which every server skips.
     pub(crate) fn empty_line(&self) -> &'static [u8] {
         match self {
             Self::Lines => b"\n",
@@ -64,32 +66,26 @@ impl Stream {
         }
     }
 
-    /// How many of the next bytes are promised already: by a frame's length.
-    pub(crate) fn begun(&self) -> usize {
+    /// Returns the number of unsent bytes that the header of the last frame has promised.
+    pub(crate) fn committed(&self) -> usize {
         match self {
             Self::Lines => 0,
-            Self::Frames(frames) => frames.rest(),
+            Self::Frames(frames) => frames.unsent_in_newest(),
         }
     }
 
-    /// The connection took `count` bytes more.
-    pub(crate) fn wrote(&mut self, lines: &mut Consumer, count: usize) {
+    /// Records that the connection took `count` bytes more. Returns how many of them are bytes of
+    /// lines, which the caller marks as sent.
+    pub(crate) fn on_written(&mut self, count: usize) -> usize {
         match self {
-            Self::Lines => lines.advance(count),
-            Self::Frames(frames) => lines.advance(frames.wrote(count)),
+            Self::Lines => count,
+            Self::Frames(frames) => frames.on_written(count),
         }
     }
 
-    /// Lets go of the lines that arrived whole, where the last `unacknowledged` bytes of what
-    /// the connection took are not known to have arrived. Returns them.
-    pub(crate) fn acknowledge(&mut self, lines: &mut Consumer, unacknowledged: usize) -> Tally {
-        let arrived = self.arrived(lines, unacknowledged);
-        lines.acknowledge(arrived.bytes as usize);
-        arrived
-    }
-
-    /// The lines that are to be let go of, which must follow.
-    pub(crate) fn arrived(&mut self, lines: &Consumer, unacknowledged: usize) -> Tally {
+    /// Returns the lines in flight that arrived whole, if all bytes arrived except the last
+    /// `unacknowledged`. The caller releases these lines.
+    pub(crate) fn acknowledge(&mut self, lines: &Consumer, unacknowledged: usize) -> Tally {
         match self {
             Self::Lines => {
                 let arrived = lines.in_flight().saturating_sub(unacknowledged);
@@ -100,17 +96,17 @@ impl Stream {
     }
 }
 
-/// The lines that lie whole within the first `count` bytes of these runs.
+/// Returns the lines that lie whole within the first `count` bytes of these runs.
 fn whole_lines<'a>(runs: impl Iterator<Item = &'a [u8]>, count: usize) -> Tally {
     let mut whole = Tally::default();
-    let mut left = count;
+    let mut remaining = count;
     for run in runs {
-        let here = &run[..left.min(run.len())];
-        left -= here.len();
-        let Some(newline) = memrchr(b'\n', here) else { break };
-        let here = &here[..=newline];
-        let lines = memchr_iter(b'\n', here).count() as u64;
-        whole += Tally { lines, bytes: here.len() as u64 };
+        let run = &run[..remaining.min(run.len())];
+        remaining -= run.len();
+        let Some(newline) = memrchr(b'\n', run) else { break };
+        let run = &run[..=newline];
+        let lines = memchr_iter(b'\n', run).count() as u64;
+        whole += Tally { lines, bytes: run.len() as u64 };
     }
     whole
 }
@@ -122,8 +118,8 @@ pub(super) mod tests {
     use proptest::prelude::*;
     use std::sync::Arc;
 
-    /// These lines in blocks of 64 bytes, as a consumer has them after several sweeps.
-    pub(in crate::send) fn collected(lines: &[String], sweep_every: usize) -> Consumer {
+    /// Returns a consumer that has swept these lines, in blocks of 64 bytes, by several sweeps.
+    pub(in crate::send) fn swept(lines: &[String], sweep_every: usize) -> Consumer {
         let exchange = Arc::new(Exchange::new(64, 1 << 10, 1, Box::new(|| {})));
         let mut consumer = Consumer::claim(&exchange).unwrap();
         for (number, line) in lines.iter().enumerate() {
@@ -136,28 +132,39 @@ pub(super) mod tests {
         consumer
     }
 
+    fn write(stream: &mut Stream, lines: &mut Consumer, count: usize) {
+        let written = stream.on_written(count);
+        lines.advance(written);
+    }
+
+    fn acknowledge(stream: &mut Stream, lines: &mut Consumer, unacknowledged: usize) -> Tally {
+        let arrived = stream.acknowledge(lines, unacknowledged);
+        lines.acknowledge(arrived.bytes as usize);
+        arrived
+    }
+
     #[test]
-    fn a_broken_connection_is_followed_from_the_start_of_its_line() {
-        let mut lines = collected(&["a:1|c\n".into(), "b:2|c\n".into()], 9);
-        let mut connection = Stream::Lines;
-        connection.wrote(&mut lines, 8);
-        assert_eq!(connection.acknowledge(&mut lines, 0), Tally { lines: 1, bytes: 6 });
+    fn a_new_connection_begins_at_the_start_of_a_line() {
+        let mut lines = swept(&["a:1|c\n".into(), "b:2|c\n".into()], 9);
+        let mut stream = Stream::Lines;
+        write(&mut stream, &mut lines, 8);
+        assert_eq!(acknowledge(&mut stream, &mut lines, 0), Tally { lines: 1, bytes: 6 });
         lines.requeue();
         assert_eq!(lines.chunk(), b"b:2|c\n");
     }
 
     #[test]
-    fn what_is_not_acknowledged_is_not_let_go_of() {
-        let mut lines = collected(&["a:1|c\n".into(), "b:2|c\n".into(), "c:3|c\n".into()], 1);
-        let mut connection = Stream::Lines;
-        connection.wrote(&mut lines, 18);
-        assert_eq!(connection.acknowledge(&mut lines, 7), Tally { lines: 1, bytes: 6 });
+    fn unacknowledged_lines_are_not_released() {
+        let mut lines = swept(&["a:1|c\n".into(), "b:2|c\n".into(), "c:3|c\n".into()], 1);
+        let mut stream = Stream::Lines;
+        write(&mut stream, &mut lines, 18);
+        assert_eq!(acknowledge(&mut stream, &mut lines, 7), Tally { lines: 1, bytes: 6 });
         assert_eq!((lines.in_flight(), lines.remaining()), (12, 0));
         lines.requeue();
         assert_eq!(lines.chunk(), b"b:2|c\n");
     }
 
-    /// What a connection gave its server, read as the server reads it: whole lines, or the
+    /// Returns the bytes that a connection delivered, as its server reads them: whole lines, or the
     /// lines of whole frames.
     fn whole(framing: Framing, mut received: &[u8]) -> Vec<u8> {
         let mut lines = Vec::new();
@@ -180,8 +187,8 @@ pub(super) mod tests {
     }
 
     proptest! {
-        /// Whatever each connection takes, acknowledges and breaks at: what the servers got
-        /// and acknowledged is each line once, in order, and no other is given up.
+        /// Each connection takes, acknowledges and breaks at any byte. The servers get each
+        /// acknowledged line once, in order, and no other line is released.
         #[test]
         fn any_writes_acknowledgements_and_breaks(
             lines in prop::collection::vec("[a-z]{1,30}:[0-9]{1,3}\\|c\n", 1..60),
@@ -191,36 +198,36 @@ pub(super) mod tests {
         ) {
             let framing = if framed { Framing::LengthPrefixed } else { Framing::Newlines };
             let sent = lines.concat();
-            let mut lines = collected(&lines, sweep_every);
-            let mut connection = Stream::new(framing, 50);
-            // Of this connection; and what has arrived with those before it, as a server
-            // reads it that drops what came twice.
-            let (mut given, mut acknowledged) = (Vec::new(), 0);
-            let (mut arrived, mut settled) = (Vec::new(), Tally::default());
+            let mut lines = swept(&lines, sweep_every);
+            let mut stream = Stream::new(framing, 50);
+            // Bytes that this connection took, and how many of them are acknowledged.
+            let (mut taken, mut acknowledged) = (Vec::new(), 0);
+            // Bytes that arrived over all connections, as a server reads them that drops repeats.
+            let (mut arrived, mut released) = (Vec::new(), Tally::default());
             for (room, unacknowledged, breaks) in steps {
                 let offered: Vec<u8> = {
                     let mut slices = [IoSlice::new(&[]); 4];
-                    let filled = connection.next(&lines, &mut slices);
+                    let filled = stream.next(&lines, &mut slices);
                     slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect()
                 };
-                let taken = room.min(offered.len());
-                given.extend_from_slice(&offered[..taken]);
-                connection.wrote(&mut lines, taken);
-                acknowledged = acknowledged.max(given.len().saturating_sub(unacknowledged));
-                settled += connection.acknowledge(&mut lines, given.len() - acknowledged);
+                let count = room.min(offered.len());
+                taken.extend_from_slice(&offered[..count]);
+                write(&mut stream, &mut lines, count);
+                acknowledged = acknowledged.max(taken.len().saturating_sub(unacknowledged));
+                released += acknowledge(&mut stream, &mut lines, taken.len() - acknowledged);
                 if breaks {
-                    arrived.extend(whole(framing, &given[..acknowledged]));
-                    given.clear();
+                    arrived.extend(whole(framing, &taken[..acknowledged]));
+                    taken.clear();
                     acknowledged = 0;
                     lines.requeue();
-                    connection = Stream::new(framing, 50);
+                    stream = Stream::new(framing, 50);
                 }
             }
-            arrived.extend(whole(framing, &given[..acknowledged]));
+            arrived.extend(whole(framing, &taken[..acknowledged]));
             prop_assert!(sent.as_bytes().starts_with(&arrived));
-            prop_assert_eq!(settled.bytes, arrived.len() as u64);
-            prop_assert_eq!(settled.lines, memchr_iter(b'\n', &arrived).count() as u64);
-            prop_assert_eq!(lines.consumed(), settled.bytes);
+            prop_assert_eq!(released.bytes, arrived.len() as u64);
+            prop_assert_eq!(released.lines, memchr_iter(b'\n', &arrived).count() as u64);
+            prop_assert_eq!(lines.consumed(), released.bytes);
             lines.requeue();
             let rest = lines.runs().collect::<Vec<_>>().concat();
             prop_assert_eq!([arrived, rest].concat(), sent.as_bytes());

@@ -1,13 +1,17 @@
-//! How the flusher's sleep is ended: from any thread, and from within a signal handler.
+//! Waking the flusher from any thread, and from within a signal handler.
 //!
-//! tokio's own ways take a mutex and its scheduler's locks, which a thread that a signal interrupts
-//! may hold, and a forked child may find held for ever. So on Unix it is a descriptor that the
-//! flusher waits for: write(2) takes no lock, and is async-signal-safe.
+//! tokio's own primitives take a mutex and the locks of its scheduler. A thread that a signal
+//! interrupts may hold these, and a forked child may find them held for ever. So on Unix the
+//! flusher waits for a descriptor: write(2) takes no lock, and is async-signal-safe.
 
 #[cfg(unix)]
 pub(crate) use by_descriptor::Wake;
+#[cfg(unix)]
+pub(super) use by_descriptor::WakeListener;
 #[cfg(not(unix))]
 pub(crate) use by_notify::Wake;
+#[cfg(not(unix))]
+pub(super) use by_notify::WakeListener;
 
 #[cfg(unix)]
 mod by_descriptor {
@@ -17,113 +21,121 @@ mod by_descriptor {
     use tokio::io::Interest;
     use tokio::io::unix::AsyncFd;
 
-    /// Ends the flusher's sleep, or its next one if it has not begun. Several calls before that are
-    /// one.
+    /// Ends the flusher's sleep, or its next sleep if none has begun. Notifications before that
+    /// merge into one.
     #[derive(Default)]
     pub(crate) struct Wake {
-        wire: OnceLock<Box<Wire>>,
+        descriptor: OnceLock<Box<ProcessDescriptor>>,
     }
 
-    /// The descriptor of one process. A child that starts the connector anew has its own: in one
-    /// that two flushers wait for, each could take the other's calls.
-    struct Wire {
+    /// Descriptor of one process, in a list that grows with each generation of forked children.
+    ///
+    /// A child that restarts the connector has its own descriptor. If two flushers waited for one,
+    /// each could take the other's notifications.
+    struct ProcessDescriptor {
         process: u32,
-        ends: Arc<Ends>,
-        /// Of a child of this process.
-        next: Wake,
+        notifier: Arc<Notifier>,
+        /// Descriptor of a child of this process.
+        child: Wake,
     }
 
     impl Wake {
-        /// Makes the descriptor, once in a process's life: before that nobody is woken.
+        /// Opens the descriptor of this process, unless it is open. Before that `notify` has no
+        /// effect.
         pub(crate) fn prepare(&self) -> io::Result<()> {
             if self.own().is_none() {
-                let ends = Arc::new(Ends::new()?);
-                let wire = Wire { process: std::process::id(), ends, next: Self::default() };
-                // Two threads may have come here: the first descriptor is taken.
-                let _ = self.free_place().wire.set(Box::new(wire));
+                let notifier = Arc::new(Notifier::new()?);
+                let process = std::process::id();
+                let descriptor = ProcessDescriptor { process, notifier, child: Self::default() };
+                // If two threads race, the first descriptor is kept.
+                let _ = self.last().descriptor.set(Box::new(descriptor));
             }
             Ok(())
         }
 
-        /// Nothing that fails here is the caller's affair: what can is that enough calls wait.
-        pub(crate) fn call(&self) {
-            if let Some(wire) = self.own() {
-                wire.ends.call();
+        /// Wakes the flusher. The only possible failure is that enough notifications wait.
+        pub(crate) fn notify(&self) {
+            if let Some(own) = self.own() {
+                own.notifier.notify();
             }
         }
 
-        /// To on_link_event the calls in this runtime.
+        /// Returns a listener in the current runtime.
         ///
         /// # Panics
-        /// If it has no I/O driver.
-        pub(crate) fn listen(&self) -> io::Result<Ear> {
-            let wire = self.own().ok_or(io::ErrorKind::NotFound)?;
-            // What is to be used instead, tokio has since 1.54 only. The descriptor lives as long as this.
+        /// Panics if the runtime has no I/O driver.
+        pub(crate) fn listen(&self) -> io::Result<WakeListener> {
+            let own = self.own().ok_or(io::ErrorKind::NotFound)?;
+            // The replacement exists since tokio 1.54 only. The descriptor lives as long as `self`.
             #[allow(deprecated)]
-            AsyncFd::with_interest(Arc::clone(&wire.ends), Interest::READABLE).map(Ear)
+            AsyncFd::with_interest(Arc::clone(&own.notifier), Interest::READABLE).map(WakeListener)
         }
 
-        /// This process's: another's descriptor may be closed by now, and its number that of another file.
-        fn own(&self) -> Option<&Wire> {
-            let last =
-                std::iter::successors(self.wire.get(), |wire| wire.next.wire.get()).last()?;
-            (last.process == std::process::id()).then_some(last)
+        /// Returns the descriptor of this process. The number of another process's descriptor may
+        /// be closed here, or belong to another file.
+        fn own(&self) -> Option<&ProcessDescriptor> {
+            let first = self.descriptor.get();
+            let newest =
+                std::iter::successors(first, |older| older.child.descriptor.get()).last()?;
+            (newest.process == std::process::id()).then_some(newest)
         }
 
-        fn free_place(&self) -> &Self {
-            let mut place = self;
-            while let Some(wire) = place.wire.get() {
-                place = &wire.next;
+        /// Returns the empty end of the list.
+        fn last(&self) -> &Self {
+            let mut last = self;
+            while let Some(descriptor) = last.descriptor.get() {
+                last = &descriptor.child;
             }
-            place
+            last
         }
     }
 
-    /// The flusher's side.
-    pub(crate) struct Ear(AsyncFd<Arc<Ends>>);
+    /// The flusher's side of [`Wake`].
+    pub(crate) struct WakeListener(AsyncFd<Arc<Notifier>>);
 
-    impl Ear {
-        /// Waits for the next call. Cancel safe.
-        pub(crate) async fn called(&self) {
+    impl WakeListener {
+        /// Waits for the next notification. Cancel safe.
+        pub(crate) async fn notified(&self) {
             match self.0.readable().await {
                 Ok(mut readable) => {
-                    self.0.get_ref().on_link_event();
-                    // Each call makes it readable anew.
+                    self.0.get_ref().clear();
+                    // Each notification makes the descriptor readable again.
                     readable.clear_ready();
                 }
-                // The runtime is being shut down, and the flusher with it.
+                // The runtime is shutting down, and the flusher with it.
                 Err(_) => pending().await,
             }
         }
     }
 
-    #[cfg(not(target_os = "linux"))]
-    use elsewhere::Ends;
     #[cfg(target_os = "linux")]
-    use on_linux::Ends;
+    use by_eventfd::Notifier;
+    #[cfg(not(target_os = "linux"))]
+    use by_socket_pair::Notifier;
 
     #[cfg(target_os = "linux")]
-    mod on_linux {
+    mod by_eventfd {
         use rustix::event::{EventfdFlags, eventfd};
         use std::io;
         use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
-        pub(crate) struct Ends(OwnedFd);
+        pub(crate) struct Notifier(OwnedFd);
 
-        impl Ends {
+        impl Notifier {
             pub(super) fn new() -> io::Result<Self> {
                 Ok(Self(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?))
             }
 
-            pub(super) fn call(&self) {
+            pub(super) fn notify(&self) {
                 let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
             }
 
-            /// It is never read: each call is an event of its own, and the sum of 2^64 is never reached.
-            pub(super) fn on_link_event(&self) {}
+            /// Does nothing: each write is an event, and the counter never reaches its limit of
+            /// 2^64.
+            pub(super) fn clear(&self) {}
         }
 
-        impl AsRawFd for Ends {
+        impl AsRawFd for Notifier {
             fn as_raw_fd(&self) -> RawFd {
                 self.0.as_raw_fd()
             }
@@ -131,36 +143,37 @@ mod by_descriptor {
     }
 
     #[cfg(not(target_os = "linux"))]
-    mod elsewhere {
+    mod by_socket_pair {
         use std::io::{self, Read, Write};
         use std::os::fd::{AsRawFd, RawFd};
         use std::os::unix::net::UnixStream;
 
-        pub(crate) struct Ends {
-            calls: UnixStream,
-            hears: UnixStream,
+        pub(crate) struct Notifier {
+            writer: UnixStream,
+            reader: UnixStream,
         }
 
-        impl Ends {
+        impl Notifier {
             pub(super) fn new() -> io::Result<Self> {
-                let (calls, hears) = UnixStream::pair()?;
-                calls.set_nonblocking(true)?;
-                hears.set_nonblocking(true)?;
-                Ok(Self { calls, hears })
+                let (writer, reader) = UnixStream::pair()?;
+                writer.set_nonblocking(true)?;
+                reader.set_nonblocking(true)?;
+                Ok(Self { writer, reader })
             }
 
-            pub(super) fn call(&self) {
-                let _ = (&self.calls).write(&[1]);
+            pub(super) fn notify(&self) {
+                let _ = (&self.writer).write(&[1]);
             }
 
-            pub(super) fn on_link_event(&self) {
-                while (&self.hears).read(&mut [0; 64]).is_ok_and(|read| read > 0) {}
+            /// Reads all notifications.
+            pub(super) fn clear(&self) {
+                while (&self.reader).read(&mut [0; 64]).is_ok_and(|read| read > 0) {}
             }
         }
 
-        impl AsRawFd for Ends {
+        impl AsRawFd for Notifier {
             fn as_raw_fd(&self) -> RawFd {
-                self.hears.as_raw_fd()
+                self.reader.as_raw_fd()
             }
         }
     }
@@ -172,7 +185,7 @@ mod by_notify {
     use std::sync::Arc;
     use tokio::sync::Notify;
 
-    /// Ends the flusher's sleep, or its next one if it has not begun.
+    /// Ends the flusher's sleep, or its next sleep if none has begun.
     #[derive(Default)]
     pub(crate) struct Wake(Arc<Notify>);
 
@@ -181,21 +194,21 @@ mod by_notify {
             Ok(())
         }
 
-        pub(crate) fn call(&self) {
+        pub(crate) fn notify(&self) {
             self.0.notify_one();
         }
 
-        pub(crate) fn listen(&self) -> io::Result<Ear> {
-            Ok(Ear(Arc::clone(&self.0)))
+        pub(crate) fn listen(&self) -> io::Result<WakeListener> {
+            Ok(WakeListener(Arc::clone(&self.0)))
         }
     }
 
-    /// The flusher's side.
-    pub(crate) struct Ear(Arc<Notify>);
+    /// The flusher's side of [`Wake`].
+    pub(crate) struct WakeListener(Arc<Notify>);
 
-    impl Ear {
-        /// Waits for the next call. Cancel safe.
-        pub(crate) async fn called(&self) {
+    impl WakeListener {
+        /// Waits for the next notification. Cancel safe.
+        pub(crate) async fn notified(&self) {
             self.0.notified().await;
         }
     }
@@ -208,11 +221,12 @@ mod tests {
     use tokio::runtime::Builder;
     use tokio::time::timeout;
 
+    /// Maximum time until a notification arrives.
     const SOON: Duration = Duration::from_secs(10);
 
-    /// Whether nothing is heard, by when whatever was called is.
-    async fn is_quiet(called: impl Future) -> bool {
-        timeout(Duration::from_millis(50), called).await.is_err()
+    /// Returns true if no notification arrives for a while.
+    async fn is_quiet(notified: impl Future) -> bool {
+        timeout(Duration::from_millis(50), notified).await.is_err()
     }
 
     fn block_on(test: impl Future) {
@@ -220,50 +234,50 @@ mod tests {
     }
 
     #[test]
-    fn a_call_before_the_sleep_is_kept_and_several_are_one() {
+    fn notifications_before_the_sleep_merge_into_one() {
         let wake = Wake::default();
         wake.prepare().unwrap();
         block_on(async {
-            let ear = wake.listen().unwrap();
-            assert!(is_quiet(ear.called()).await);
-            for calls in [1, 2, 10_000] {
-                (0..calls).for_each(|_| wake.call());
-                timeout(SOON, ear.called()).await.unwrap();
-                assert!(is_quiet(ear.called()).await, "after {calls} calls");
+            let listener = wake.listen().unwrap();
+            assert!(is_quiet(listener.notified()).await);
+            for count in [1, 2, 10_000] {
+                (0..count).for_each(|_| wake.notify());
+                timeout(SOON, listener.notified()).await.unwrap();
+                assert!(is_quiet(listener.notified()).await, "after {count} notifications");
             }
         });
     }
 
     #[test]
-    fn a_call_before_anybody_listens_is_kept() {
+    fn a_notification_before_the_first_listener_is_kept() {
         let wake = Wake::default();
-        wake.call();
+        wake.notify();
         wake.prepare().unwrap();
-        wake.call();
+        wake.notify();
         for _ in 0..2 {
-            block_on(async { timeout(SOON, wake.listen().unwrap().called()).await.unwrap() });
-            // The next runtime's.
-            wake.call();
+            block_on(async { timeout(SOON, wake.listen().unwrap().notified()).await.unwrap() });
+            // For the listener of the next runtime.
+            wake.notify();
         }
     }
 
-    /// Each call ends a sleep, whenever it comes: here and there, at once.
+    /// Each notification ends a sleep, before or during it.
     #[test]
-    fn no_call_is_lost() {
+    fn no_notification_is_lost() {
         let wake = &Wake::default();
         wake.prepare().unwrap();
         let (answers, answer) = std::sync::mpsc::channel();
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 for _ in 0..10_000 {
-                    wake.call();
-                    answer.recv_timeout(SOON).expect("a call was lost");
+                    wake.notify();
+                    answer.recv_timeout(SOON).expect("each notification arrives");
                 }
             });
             block_on(async {
-                let ear = wake.listen().unwrap();
+                let listener = wake.listen().unwrap();
                 for _ in 0..10_000 {
-                    timeout(SOON, ear.called()).await.expect("a call was lost");
+                    timeout(SOON, listener.notified()).await.expect("each notification arrives");
                     let _ = answers.send(());
                 }
             });

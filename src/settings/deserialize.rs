@@ -1,10 +1,10 @@
 //! Settings in a file: each by its name, which errors give back.
 
-use super::environment::protocol_setting;
 use super::{Prefix, Settings};
-use crate::builder::{Builder, Delivery, Framing, WhenFull};
+use crate::builder::Builder;
 use crate::encode::{Cardinality, Dialect, DogStatsDVersion, SampleRate};
 use crate::error::quoted;
+use crate::options::{Delivery, Framing, Protocol, WhenFull};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
@@ -89,7 +89,7 @@ impl<'de, M: MapAccess<'de>> Given<'_, M> {
             }
             "protocol" => match self.text()? {
                 Some(given) => {
-                    settings.protocol(protocol_setting(&given).map_err(M::Error::custom)?)
+                    settings.protocol(given.parse::<Protocol>().map_err(M::Error::custom)?)
                 }
                 None => settings,
             },
@@ -199,7 +199,7 @@ fn set<T>(builder: Builder, given: Option<T>, set: fn(Builder, T) -> Builder) ->
 }
 
 fn refused<E: Error>(name: &str, given: impl Display, expected: &str) -> E {
-    E::custom(format_args!("{name}: {given} is refused: expected {expected}"))
+    E::custom(format_args!("invalid value {given} for {name}: expected {expected}"))
 }
 
 const DIALECTS: [(&str, Dialect); 7] = [

@@ -1,65 +1,65 @@
-//! An application's settings: what it says itself. What it leaves open, its environment says.
+//! Settings of an application, completed by its environment.
 //!
-//! This file holds the words, [`environment`] the rules by which they become a connector, and
+//! This file holds the settings, [`resolve`] the rules that turn them into a connector, and
 //! [`deserialize`] their form in a file.
 
 #[cfg(feature = "serde")]
 mod deserialize;
-mod environment;
-mod warnings;
+mod resolve;
 
-pub(crate) use warnings::warn;
-
-use crate::builder::{Builder, Protocol};
+use crate::builder::Builder;
 use crate::connector::Connector;
+use crate::error::BuildError;
+use crate::options::Protocol;
 use std::time::Duration;
 
-/// What an application says about its metrics; what it leaves open, these environment variables
-/// say when the connector is [made](Self::connector):
+/// Settings of an application's metrics.
 ///
-/// | setting | variable | otherwise |
+/// [`connector`](Self::connector) completes them with environment variables:
+///
+/// | setting | variable | default |
 /// |---|---|---|
 /// | [`enabled`](Self::enabled) | `STATSD_ENABLED` | true |
-/// | [`host`](Self::host) | `STATSD_HOST` | the connector is disabled, and a warning says so |
+/// | [`host`](Self::host) | `STATSD_HOST` | a disabled connector, with a warning |
 /// | [`port`](Self::port) | `STATSD_PORT` | 8125 |
 /// | [`prefix`](Self::prefix) | `STATSD_PREFIX` | `applications.<service>.<environment>` |
 /// | [`protocol`](Self::protocol) | `STATSD_PROTOCOL` | `udp` in DogStatsD, `tcp` in other dialects |
 ///
 /// # Rules
 ///
-/// * What is said here wins over the environment.
-/// * White space around a variable's text is no part of it. A variable that is empty is as one that
-///   is not set, but for `STATSD_ENABLED`.
+/// * A setting takes precedence over its variable.
+/// * White space around the value of a variable is removed. A blank variable counts as unset, except
+///   for `STATSD_ENABLED`.
 /// * `STATSD_ENABLED` is true for an integer other than 0, and for `on`, `t`, `true` and `yes` in
-///   any case. All else is false, the empty text too.
+///   any case. Every other value is false, including a blank one.
 /// * `STATSD_PORT` may be `tcp://host:port` or `udp://host:port`, which Kubernetes sets for a Service
-///   that is named `statsd`. Its port alone is taken: host and transport are what `STATSD_HOST` and
-///   `STATSD_PROTOCOL` say.
-/// * There is no running without a prefix by accident: where neither `prefix` nor `STATSD_PREFIX` is
-///   given, nor both `service` and `environment`, that is an error. [`no_prefix`](Self::no_prefix)
-///   says that it is meant.
-/// * `STATSD_PROTOCOL` is `tcp` or `udp`; or `unixgram` or `unixstream`, and then the host is a path; in
-///   any case.
-/// * All else is an error that names the variable, and its value, cut after 64 bytes.
-/// * Where the connector is disabled, nothing else is looked at, and nothing is an error.
+///   named `statsd`. Only its port is used: `STATSD_HOST` and `STATSD_PROTOCOL` give host and
+///   transport.
+/// * A missing prefix is an error, so that no service runs without one by accident. A prefix comes
+///   from `prefix`, `STATSD_PREFIX`, or both `service` and `environment`.
+///   [`no_prefix`](Self::no_prefix) is the explicit way to have none.
+/// * `STATSD_PROTOCOL` is `tcp`, `udp`, `unixgram` or `unixstream`, in any case. With the last two,
+///   the host is a path.
+/// * Every other value is an error that names the variable, and its value cut after 64 bytes.
+/// * If the connector is disabled, no other variable is read, and no value is an error.
 ///
 /// # From a file
 ///
-/// With the feature `serde`, settings are read by these names: `enabled`, `host`, `port`, `prefix`
-/// (a text; empty, or null where the format has it, for none), `protocol`, `reconnect_timeout`,
-/// `wait_timeout` (times are seconds, fractions allowed), `service`, `environment`,
-/// `shutdown_timeout`; and those of the [`Builder`]:
+/// With the feature `serde`, settings are deserialized by these names: `enabled`, `host`, `port`,
+/// `prefix` (a text; empty or null for none), `protocol`, `reconnect_timeout`, `wait_timeout`,
+/// `service`, `environment`, `shutdown_timeout`; and the settings of the [`Builder`]:
 ///
 /// * `type_prefixes`, `dialect` (`statsd`, `extended`, `dogstatsd`, `graphite`, `influx`, `librato`,
-///   `signalfx`), `dogstatsd_version` (a text, `"1.0"` to `"1.6"`), `tags` (texts by their keys, which are
-///   put in order), `sample` (pairs of a pattern and a rate), `pack_values`, `container_id`,
+///   `signalfx`), `dogstatsd_version` (a text, `"1.0"` to `"1.6"`), `tags` (a map of texts, sorted by
+///   key), `sample` (a list of pairs of a pattern and a rate), `pack_values`, `container_id`,
 ///   `external_data`, `cardinality` (`none`, `low`, `orchestrator`, `high`);
 /// * `queue_capacity`, `max_datagram_payload`, `hold_when_refused`, `segmentation_offload`, `delivery`
 ///   (`acknowledged` or `written`), `framing` (`newlines` or `length_prefixed`), `when_full`
 ///   (`drop_newest` or `drop_oldest`), `connect_timeout`, `peer_timeout`, `lookup_interval`,
 ///   `stop_timeout`.
 ///
-/// All may be left out. Other names are errors, and so are values of another type: a port is a number.
+/// Times are seconds, with fractions allowed. Every setting is optional. Unknown names and values of
+/// another type are errors: a port is a number.
 ///
 /// ```
 /// # #[cfg(feature = "serde")] {
@@ -89,21 +89,23 @@ pub struct Settings {
     service: Option<String>,
     environment: Option<String>,
     pub(crate) shutdown_timeout: Duration,
-    /// All that the environment says nothing about.
+    /// Settings that no variable provides, and the protocol.
     builder: Builder,
 }
 
-/// What is said about the prefix.
+/// Setting of the prefix.
 #[derive(Clone, Debug, Default)]
 enum Prefix {
+    /// Not set: the environment provides the prefix.
     #[default]
     Open,
+    /// Set to no prefix.
     None,
     Given(String),
 }
 
 impl Settings {
-    /// Settings that say nothing yet.
+    /// Creates settings of which none is set.
     pub fn new() -> Self {
         Self {
             enabled: None,
@@ -117,78 +119,77 @@ impl Settings {
         }
     }
 
-    /// Whether metrics are emitted at all. Where not, the connector is
-    /// [disabled](Connector::disabled).
+    /// Enables metrics. If false, the connector is [disabled](Connector::disabled).
     pub fn enabled(mut self, on: bool) -> Self {
         self.enabled = Some(on);
         self
     }
 
-    /// The server's address or name, or a Unix socket's path.
+    /// Sets the address or name of the server, or the path of its Unix socket.
     pub fn host(mut self, host: impl Into<String>) -> Self {
         self.host = Some(host.into());
         self
     }
 
-    /// The server's port.
+    /// Sets the port of the server.
     pub fn port(mut self, port: u16) -> Self {
         self.port = Some(port);
         self
     }
 
-    /// What every metric path begins with. An empty one is one too: it wins over the
-    /// environment, and is none in the end.
+    /// Sets the prefix of every metric path. An empty prefix also takes precedence over the
+    /// environment, and results in no prefix.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = Prefix::Given(prefix.into());
         self
     }
 
-    /// Metric paths begin with nothing, whatever the environment says.
+    /// Disables the prefix, even if the environment has one.
     pub fn no_prefix(mut self) -> Self {
         self.prefix = Prefix::None;
         self
     }
 
-    /// How lines travel.
+    /// Sets the transport protocol.
     pub fn protocol(self, protocol: Protocol) -> Self {
         self.tune(|builder| builder.protocol(protocol))
     }
 
-    /// How long to wait before connecting again: the builder's
+    /// Sets the delay before a reconnection, the builder's
     /// [`reconnect_sleep`](Builder::reconnect_sleep). Default: 1 s.
     pub fn reconnect_timeout(self, timeout: Duration) -> Self {
         self.tune(|builder| builder.reconnect_sleep(timeout))
     }
 
-    /// How long a line waits at most before it is sent: the builder's
+    /// Sets the maximum time that a line waits before it is sent, the builder's
     /// [`flush_interval`](Builder::flush_interval). Default: 100 ms.
     pub fn wait_timeout(self, timeout: Duration) -> Self {
         self.tune(|builder| builder.flush_interval(timeout))
     }
 
-    /// The service's name, for a prefix of `applications.<service>.<environment>`.
+    /// Sets the name of the service, for the prefix `applications.<service>.<environment>`.
     pub fn service(mut self, service: impl Into<String>) -> Self {
         self.service = Some(service.into());
         self
     }
 
-    /// Where the service runs, such as `production`: the end of that prefix.
+    /// Sets the environment of the service, such as `production`, for the same prefix.
     pub fn environment(mut self, environment: impl Into<String>) -> Self {
         self.environment = Some(environment.into());
         self
     }
 
-    /// How long requests under way may take to end once the service is told to stop, where it is
-    /// [served](crate::axum::serve) by this library. Default: 10 s. Refused: 0, and more than a day.
+    /// Sets the time that [`axum::serve`](crate::axum::serve) waits for requests in flight to end
+    /// when the service stops. Default: 10 s. Must be more than 0 and at most a day.
     #[cfg_attr(not(feature = "axum"), allow(rustdoc::broken_intra_doc_links))]
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.shutdown_timeout = timeout;
         self
     }
 
-    /// Any other setting of the [`Builder`]. The host, port and prefix are decided by the rules
-    /// above, whatever is said about them here. A protocol that is stated here is
-    /// [stated](Self::protocol).
+    /// Applies a function to the [`Builder`], for any other setting. The function cannot set host,
+    /// port and prefix, which the rules above determine. A protocol set here counts as
+    /// [set](Self::protocol).
     ///
     /// ```
     /// use freewheel::{Settings, WhenFull};
@@ -211,11 +212,22 @@ impl Default for Settings {
 }
 
 impl Connector {
-    /// A connector as the environment has it: [`Settings::new`] and nothing more.
+    /// Creates a connector that is configured by the environment alone, through [`Settings::new`].
     ///
     /// # Errors
-    /// See [`Settings::connector`].
-    pub fn from_env() -> Result<Self, crate::BuildError> {
+    /// The same as for [`Settings::connector`].
+    pub fn from_env() -> Result<Self, BuildError> {
         Settings::new().connector()
+    }
+}
+
+impl Builder {
+    /// Creates the builder of a connector that is configured by the environment through
+    /// [`Settings::new`], or returns `None` if the environment disables metrics.
+    ///
+    /// # Errors
+    /// The same as for [`Settings::connector`].
+    pub fn from_env() -> Result<Option<Self>, BuildError> {
+        Settings::new().builder_from(|variable| std::env::var_os(variable))
     }
 }

@@ -114,7 +114,7 @@ async fn a_bad_setting_is_an_error_before_anything_is_served() {
     let served = serve_until(listener, Router::new(), settings(0), never).await;
     let error = served.unwrap_err();
     assert!(matches!(&error, ServeError::Settings(refused) if refused.setting() == "port"));
-    assert_eq!(error.to_string(), "port: 0 is refused: expected 1 to 65535");
+    assert_eq!(error.to_string(), "invalid value 0 for port: expected 1 to 65535");
 }
 
 #[tokio::test]

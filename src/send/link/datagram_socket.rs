@@ -1,4 +1,4 @@
-//! The sockets that take datagrams, and what their errors mean.
+//! Sockets of datagrams, and the meaning of their errors.
 
 use super::NO_SIGNAL;
 #[cfg(any(target_os = "linux", test))]
@@ -22,7 +22,7 @@ pub(super) enum Socket {
     Udp(UdpSocket),
     #[cfg(unix)]
     Unix(UnixDatagram),
-    /// Answers as it was told, and then takes everything.
+    /// Gives scripted answers, then accepts everything.
     #[cfg(test)]
     Scripted(super::datagrams::tests::Script),
 }
@@ -34,13 +34,13 @@ impl Socket {
             SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
         };
         let socket = std::net::UdpSocket::bind(any)?;
-        // A connected socket is told when nobody listens.
+        // A connected socket receives an error if no process listens.
         socket.connect(address)?;
         socket.set_nonblocking(true)?;
         UdpSocket::from_std(socket).map(Self::Udp)
     }
 
-    /// Where it leads, over UDP.
+    /// Returns the address of the peer, over UDP.
     pub(super) fn peer(&self) -> Option<SocketAddr> {
         match self {
             Self::Udp(socket) => socket.peer_addr().ok(),
@@ -51,7 +51,7 @@ impl Socket {
         }
     }
 
-    /// Waits for room, if there is something to send; for a refusal in any case. Cancel safe.
+    /// Waits for a refusal, and for room in the socket if `to_send`. Cancel safe.
     pub(super) async fn ready(&self, to_send: bool) -> io::Result<()> {
         match self {
             Self::Udp(socket) => {
@@ -79,12 +79,12 @@ impl Socket {
         }
     }
 
-    /// Sends several datagrams by one call: each has the length of a segment, save the last.
+    /// Sends several datagrams in one call. Each has the length of a segment, except the last.
     #[cfg(any(target_os = "linux", test))]
     pub(super) fn try_send_batch(&self, batch: &Batch<'_>) -> io::Result<usize> {
         match self {
-            // The length goes with the call. As an option of the socket it would also cut a line that
-            // is longer, and is sent by itself.
+            // The segment length is an argument of the call. An option of the socket would also cut
+            // a longer line that is sent in a single datagram.
             #[cfg(target_os = "linux")]
             Self::Udp(socket) => socket.try_io(Interest::WRITABLE, || {
                 let segment = u16::try_from(batch.segment).map_err(|_| ErrorKind::InvalidInput)?;
@@ -102,17 +102,18 @@ impl Socket {
         }
     }
 
-    /// What came back since it was last asked: as far as tokio was told, or `by_now`.
-    pub(super) fn take_error(&self, by_now: bool) -> Option<io::Error> {
+    /// Takes the pending error of the socket. With `query`, asks the operating system even if tokio
+    /// has reported none.
+    pub(super) fn take_error(&self, query: bool) -> Option<io::Error> {
         match self {
             Self::Udp(socket) => {
-                let ask = || match socket.take_error() {
+                let take = || match socket.take_error() {
                     Ok(None) => Err(ErrorKind::WouldBlock.into()),
                     Ok(Some(error)) | Err(error) => Ok(error),
                 };
-                // Where there is none, tokio is to wait for one again.
-                let told = socket.try_io(Interest::ERROR, ask).ok();
-                told.or_else(|| if by_now { socket.take_error().ok()? } else { None })
+                // If there is none, `try_io` makes tokio wait for one again.
+                let reported = socket.try_io(Interest::ERROR, take).ok();
+                reported.or_else(|| if query { socket.take_error().ok()? } else { None })
             }
             #[cfg(unix)]
             Self::Unix(_) => None,
@@ -122,7 +123,7 @@ impl Socket {
     }
 }
 
-/// A socket to who receives at this path by now.
+/// Opens a socket to the current receiver at this path.
 #[cfg(unix)]
 pub(super) fn to_path(path: &Path) -> io::Result<Socket> {
     let socket = UnixDatagram::unbound()?;
@@ -130,41 +131,45 @@ pub(super) fn to_path(path: &Path) -> io::Result<Socket> {
     Ok(Socket::Unix(socket))
 }
 
-/// Whether the same lines may go by single datagrams where a batch was answered so: always, but for
-/// what is no answer, and what single ones have answers of their own for.
-pub(super) fn is_about_a_batch(error: &io::Error) -> bool {
+/// Returns true if lines whose batch failed with this error may be sent in single datagrams:
+/// always, except if nothing was sent, or if single datagrams handle the error themselves.
+pub(super) fn may_send_singly(error: &io::Error) -> bool {
     use ErrorKind::{ConnectionRefused, Interrupted, WouldBlock};
     !matches!(error.kind(), ConnectionRefused | Interrupted | WouldBlock)
         && !is_out_of_buffers(error)
 }
 
-/// What Linux says where it cannot cut a batch: EIO, 5, without checksum offload on the route;
-/// EINVAL, 22, if it is too old, and it or EMSGSIZE, 90, if a segment is longer than the route's
-/// datagrams.
-pub(super) fn is_not_to_be_cut(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(5 | 22 | 90)) || error.kind() == ErrorKind::Unsupported
+/// Returns true if the operating system cannot cut this batch. Linux says `EIO` without checksum
+/// offload on the route, `EINVAL` if its version is too old, and `EINVAL` or `EMSGSIZE` if a
+/// segment is longer than a datagram of the route.
+pub(super) fn is_batch_unsupported(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    let is_cut_error =
+        matches!(error.raw_os_error(), Some(libc::EIO | libc::EINVAL | libc::EMSGSIZE));
+    #[cfg(not(unix))]
+    let is_cut_error = false;
+    is_cut_error || error.kind() == ErrorKind::Unsupported
 }
 
-/// Linux: EMSGSIZE, 90; the BSDs and macOS: 40; Windows: WSAEMSGSIZE, 10040.
-pub(super) fn is_too_long(error: &io::Error) -> bool {
-    let code = if cfg!(windows) {
-        10040
-    } else if cfg!(target_os = "linux") {
-        90
-    } else {
-        40
-    };
-    error.raw_os_error() == Some(code)
+/// Returns true if a datagram is longer than the socket or the route takes.
+pub(super) fn is_datagram_too_long(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(codes::TOO_LONG)
 }
 
-/// Linux: ENOBUFS, 105; the BSDs and macOS: 55; Windows: WSAENOBUFS, 10055. Or ENOMEM, 12.
 pub(super) fn is_out_of_buffers(error: &io::Error) -> bool {
-    let codes = if cfg!(windows) {
-        [10055, 10055]
-    } else if cfg!(target_os = "linux") {
-        [105, 12]
-    } else {
-        [55, 12]
-    };
-    error.raw_os_error().is_some_and(|code| codes.contains(&code))
+    error.raw_os_error().is_some_and(|code| codes::OUT_OF_BUFFERS.contains(&code))
+}
+
+/// Error codes of the operating system that [`ErrorKind`] does not distinguish.
+#[cfg(unix)]
+mod codes {
+    pub(super) const TOO_LONG: i32 = libc::EMSGSIZE;
+    pub(super) const OUT_OF_BUFFERS: [i32; 2] = [libc::ENOBUFS, libc::ENOMEM];
+}
+
+/// Error codes of Winsock: `WSAEMSGSIZE` and `WSAENOBUFS`.
+#[cfg(not(unix))]
+mod codes {
+    pub(super) const TOO_LONG: i32 = 10_040;
+    pub(super) const OUT_OF_BUFFERS: [i32; 1] = [10_055];
 }

@@ -1,41 +1,44 @@
 //! Datagrams: UDP, and datagrams to Unix sockets.
 //!
-//! Over UDP they go in batches where the operating system cuts them (see `send::segments`), and at a
-//! pace (see `send::pacer`). The newest, a datagram or a batch, stays in flight until the next call on
-//! the socket brought no refusal: on this machine a refusal is known at once, and it is sent again. From
-//! afar it may come too late for what went out meanwhile; so what follows a refusal is a
-//! *probe*, one datagram that is given time to be refused.
+//! Over UDP datagrams are sent in batches if the operating system can cut them (see
+//! `send::segments`), and in paced bursts (see `send::pacer`). The last datagram or batch stays
+//! *unconfirmed* and in flight until the next call on the socket reports no refusal.
+//!
+//! A server on this machine refuses at once, and the unconfirmed lines are sent again. The refusal
+//! of a remote server may come too late for the lines sent meanwhile. So a refusal is followed by a
+//! *probe*: one datagram, and time for its refusal.
 
-use super::TURN;
+use super::MAX_CALLS_PER_SEND;
 #[cfg(unix)]
 use super::datagram_socket::to_path;
 use super::datagram_socket::{
-    Socket, is_about_a_batch, is_not_to_be_cut, is_out_of_buffers, is_too_long,
+    Socket, is_batch_unsupported, is_datagram_too_long, is_out_of_buffers, may_send_singly,
 };
 use super::lookup::Lookups;
 use super::stall::Stall;
-use crate::builder::FlusherConfig;
-use crate::endpoint::Endpoint;
+use crate::config::FlusherConfig;
+use crate::endpoint::Target;
 use crate::handoff::{Consumer, Tally};
+use crate::send::outbox::{Loss, Outbox};
 use crate::send::pacer::Pacer;
 #[cfg(any(target_os = "linux", test))]
 use crate::send::segments;
-use crate::send::{datagram, packed};
-use crate::stats::Account;
-use bytes::{Buf, BytesMut};
+use crate::send::{datagram, value_packing};
+use bytes::BytesMut;
 use std::future::pending;
 use std::io::{self, ErrorKind};
+use std::mem::take;
 use std::net::SocketAddr;
 #[cfg(unix)]
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
-/// How long a probe can be refused.
-const PROBE: Duration = Duration::from_millis(100);
+/// Time in which a probe can be refused.
+const PROBE_TIME: Duration = Duration::from_millis(100);
 
-/// How long to wait where the operating system is out of buffers, which it tells by no event.
-const NO_BUFFERS: Duration = Duration::from_millis(10);
+/// Pause when the operating system is out of buffers. No event announces new ones.
+const NO_BUFFERS_PAUSE: Duration = Duration::from_millis(10);
 
 pub(in crate::send) struct Datagrams {
     socket: Socket,
@@ -43,49 +46,58 @@ pub(in crate::send) struct Datagrams {
     pack_values: bool,
     hold_when_refused: bool,
     scratch: BytesMut,
-    /// In flight, a datagram or a batch: what a refusal would be about.
-    newest: Tally,
-    /// The newest is a probe, or will be.
+    /// Size of the last datagram or batch, which is in flight: a refusal would be about it.
+    unconfirmed: Tally,
+    /// Set if the unconfirmed datagram, or else the next one, is a probe.
     probing: bool,
-    /// Batches can be tried.
+    /// Set while this socket may support batches.
     #[cfg_attr(not(any(target_os = "linux", test)), expect(dead_code))]
     offload: bool,
-    /// And again on each new socket.
-    may_offload: bool,
-    /// Something went wrong: until a datagram was taken, no batch is sent.
-    singly: bool,
-    pace: Pacer,
-    /// Nothing is sent before.
-    pause: Option<Instant>,
+    /// Value of `offload` for each new socket.
+    offload_enabled: bool,
+    /// Set after an error, until a single datagram is confirmed. No batch is sent meanwhile.
+    batching_suspended: bool,
+    pacer: Pacer,
+    /// Time before which nothing is sent.
+    paused_until: Option<Instant>,
     lookups: Option<Lookups>,
-    /// Those of the host's name. None at a path.
+    /// Addresses of the host's name. Empty for a path.
     addresses: Vec<SocketAddr>,
-    /// Of these: to be turned to once nothing is in question.
-    next: Option<SocketAddr>,
-    /// Over UDP: when the socket is to be renewed, and how long it lasts.
-    renewal: Option<(Instant, Duration)>,
+    /// Address to change to once nothing is unconfirmed.
+    next_address: Option<SocketAddr>,
+    /// Renewal of the socket, over UDP.
+    renewal: Option<Renewal>,
     #[cfg(unix)]
     path: Option<PathBuf>,
     stall: Stall,
 }
 
-/// What was tried to be sent.
+/// Schedule by which a UDP socket is replaced.
+#[derive(Clone, Copy)]
+struct Renewal {
+    at: Instant,
+    interval: Duration,
+}
+
+/// A datagram or batch that was passed to the operating system.
 struct Attempt {
+    /// Lines that it stands for.
     size: Tally,
+    /// Number of its bytes.
     length: usize,
     datagrams: usize,
 }
 
 impl Datagrams {
-    /// To the first of these addresses that can be had.
+    /// Opens a socket to the first of these addresses for which that succeeds.
     pub(super) fn to(
         addresses: Vec<SocketAddr>,
         settings: &FlusherConfig,
         probing: bool,
     ) -> io::Result<Self> {
         let interval = settings.lookup_interval;
-        let lookups = match &settings.endpoint {
-            Endpoint::Udp(address) => Lookups::new(address, interval),
+        let lookups = match &settings.endpoint.target {
+            Target::Udp(address) => Lookups::new(address, interval),
             _ => None,
         };
         let mut socket = Err(io::Error::new(ErrorKind::NotFound, "the name has no address"));
@@ -95,14 +107,14 @@ impl Datagrams {
             }
         }
         let socket = socket?;
-        let renewal = Some((Instant::now() + interval, interval));
-        let pace = Pacer::new(settings.unpaced_beyond);
+        let renewal = Some(Renewal { at: Instant::now() + interval, interval });
+        let pacer = Pacer::new(settings.unpaced_beyond);
         let hold_when_refused = settings.hold_when_refused;
-        // What is packed is copied, and no segment of the blocks.
+        // Packed values are copied. A batch consists of slices of the blocks.
         let offload = settings.segmentation_offload && !settings.pack_values;
         let new = Self::new(socket, settings);
-        let new = Self { probing, lookups, addresses, renewal, pace, hold_when_refused, ..new };
-        Ok(Self { offload, may_offload: offload, ..new })
+        let new = Self { probing, lookups, addresses, renewal, pacer, hold_when_refused, ..new };
+        Ok(Self { offload, offload_enabled: offload, ..new })
     }
 
     #[cfg(unix)]
@@ -116,19 +128,20 @@ impl Datagrams {
             socket,
             max_payload: settings.max_datagram_payload,
             pack_values: settings.pack_values,
-            // A path refuses the datagram at hand, which is not in flight yet, and is held in any case.
+            // A Unix socket refuses the datagram that is being sent. It is not in flight yet, and
+            // is held in any case.
             hold_when_refused: true,
             scratch: BytesMut::with_capacity(settings.max_datagram_payload),
-            newest: Tally::default(),
+            unconfirmed: Tally::default(),
             probing: false,
             offload: false,
-            may_offload: false,
-            singly: false,
-            pace: Pacer::none(),
-            pause: None,
+            offload_enabled: false,
+            batching_suspended: false,
+            pacer: Pacer::unpaced(),
+            paused_until: None,
             lookups: None,
             addresses: Vec::new(),
-            next: None,
+            next_address: None,
             renewal: None,
             #[cfg(unix)]
             path: None,
@@ -136,48 +149,55 @@ impl Datagrams {
         }
     }
 
-    /// Whether it is known to lead somewhere, as far as can be told.
     pub(super) fn is_up(&self) -> bool {
-        !self.probing && !self.stall.is_long()
+        !self.probing && !self.stall.is_timed_out()
     }
 
     pub(super) async fn ready(&mut self, to_send: bool, dormant: bool) -> io::Result<()> {
         loop {
-            let pause = self.pause;
-            let until = pause.unwrap_or_else(Instant::now);
+            let paused_until = self.paused_until;
+            let is_paused = paused_until.is_some();
+            let until = paused_until.unwrap_or_else(Instant::now);
             tokio::select! {
-                () = sleep_until(until), if pause.is_some() => return Ok(()),
-                ready = self.socket.ready(to_send && pause.is_none()) => return ready,
-                () = self.stall.wait(), if pause.is_none() => return Ok(()),
-                addresses = next_lookup(&mut self.lookups), if !dormant => self.follow(addresses),
+                () = sleep_until(until), if is_paused => return Ok(()),
+                ready = self.socket.ready(to_send && !is_paused) => return ready,
+                () = self.stall.next_check(), if !is_paused => return Ok(()),
+                addresses = next_lookup(&mut self.lookups), if !dormant => self.on_lookup(addresses),
             }
         }
     }
 
-    /// The addresses that the name has by now: another one is turned to unless the one in use is still
-    /// among them. What cannot be turned to is tried again after the next look-up.
-    fn follow(&mut self, addresses: Vec<SocketAddr>) {
-        self.next = match self.socket.peer() {
+    /// Changes to another address of the name unless the current one is still among them. A change
+    /// that fails is tried again after the next lookup.
+    fn on_lookup(&mut self, addresses: Vec<SocketAddr>) {
+        self.next_address = match self.socket.peer() {
             Some(current) if !addresses.contains(&current) => addresses.first().copied(),
             _ => None,
         };
         self.addresses = addresses;
     }
 
-    /// Where nothing is held a refusal is no end of the link; but it turns to the name's next address.
-    fn turn(&mut self) {
+    /// Changes to the next address of the name. A refusal is no end of the link if lines are not
+    /// held.
+    fn rotate_address(&mut self) {
         let Some(current) = self.socket.peer() else { return };
-        let place = self.addresses.iter().position(|address| *address == current);
-        let next = place.map_or(0, |place| place + 1) % self.addresses.len().max(1);
-        self.next = self.addresses.get(next).copied().filter(|next| *next != current);
+        let index = self.addresses.iter().position(|address| *address == current);
+        let next = index.map_or(0, |index| index + 1) % self.addresses.len().max(1);
+        let next = self.addresses.get(next).copied();
+        self.next_address = next.filter(|next| *next != current);
     }
 
-    /// Makes the socket anew: for another address; after a while for another port, since what lies on
-    /// the way may have forgotten the old one; or at a path that takes nothing, and may be another
-    /// receiver's by now. Only while nothing is in question, and what came back is heard before.
-    fn renew(&mut self, lines: &mut Consumer, account: &Account) -> io::Result<()> {
+    /// Replaces the socket if that is due:
+    ///
+    /// * to change to another address;
+    /// * after the renewal interval, to get another port: a router may have forgotten the old one;
+    /// * at a path that takes nothing, which may belong to another receiver by now.
+    ///
+    /// Only a socket without unconfirmed lines is replaced, and its pending refusal is handled
+    /// before.
+    fn renew_socket(&mut self, outbox: &mut Outbox) -> io::Result<()> {
         #[cfg_attr(not(unix), expect(unused_variables))]
-        let is_stalled = self.stall.is_due();
+        let is_stalled = self.stall.take_due_check();
         #[cfg(unix)]
         if is_stalled
             && let Some(path) = &self.path
@@ -186,100 +206,96 @@ impl Datagrams {
             self.socket = socket;
         }
         let now = Instant::now();
-        let Some((until, interval)) = self.renewal else { return Ok(()) };
-        if self.newest.bytes > 0 || self.probing || (self.next.is_none() && now < until) {
+        let Some(Renewal { at, interval }) = self.renewal else { return Ok(()) };
+        let is_due = self.next_address.is_some() || now >= at;
+        if self.unconfirmed.bytes > 0 || self.probing || !is_due {
             return Ok(());
         }
-        self.hear_refusal(true, lines, account)?;
-        if let Some(address) = self.next.take().or_else(|| self.socket.peer())
+        self.check_refusal(true, outbox)?;
+        if let Some(address) = self.next_address.take().or_else(|| self.socket.peer())
             && let Ok(socket) = Socket::udp(address)
         {
             self.socket = socket;
-            self.offload = self.may_offload;
+            self.offload = self.offload_enabled;
         }
-        self.renewal = Some((now + interval, interval));
+        self.renewal = Some(Renewal { at: now + interval, interval });
         Ok(())
     }
 
-    /// `unpaced`: at no pace but the fastest.
-    pub(super) fn send(
-        &mut self,
-        lines: &mut Consumer,
-        account: &Account,
-        unpaced: bool,
-    ) -> io::Result<()> {
-        self.hear_refusal(self.newest.bytes > 0, lines, account)?;
-        if self.pause.is_some_and(|until| Instant::now() < until) {
+    /// Sends lines until none are left, the socket has no room, or the pacer pauses. With `unpaced`
+    /// the pacer does not pause.
+    pub(super) fn send(&mut self, outbox: &mut Outbox, unpaced: bool) -> io::Result<()> {
+        self.check_refusal(self.unconfirmed.bytes > 0, outbox)?;
+        if self.paused_until.is_some_and(|until| Instant::now() < until) {
             return Ok(());
         }
-        self.pause = None;
-        self.confirm(lines, account);
-        if lines.has_remaining() {
-            self.renew(lines, account)?;
+        self.paused_until = None;
+        self.confirm(outbox);
+        if outbox.has_unsent() {
+            self.renew_socket(outbox)?;
         }
-        self.pace.renew(lines.backlog(), unpaced);
-        let before = lines.remaining();
-        self.send_turn(lines, account)?;
-        self.stall.note(lines.remaining() < before, lines.has_remaining());
-        self.hear_refusal(self.newest.bytes > 0, lines, account)?;
+        self.pacer.renew(outbox.lines().backlog(), unpaced);
+        let before = outbox.unsent();
+        self.send_burst(outbox)?;
+        self.stall.record(outbox.unsent() < before, outbox.has_unsent());
+        self.check_refusal(self.unconfirmed.bytes > 0, outbox)?;
         if !self.probing {
-            self.confirm(lines, account);
+            self.confirm(outbox);
         }
         Ok(())
     }
 
-    fn send_turn(&mut self, lines: &mut Consumer, account: &Account) -> io::Result<()> {
-        for _ in 0..TURN {
-            if !lines.has_remaining() {
+    fn send_burst(&mut self, outbox: &mut Outbox) -> io::Result<()> {
+        for _ in 0..MAX_CALLS_PER_SEND {
+            if !outbox.has_unsent() {
                 break;
             }
-            if self.pace.is_over() {
-                self.pause = Some(self.pace.renewal());
+            if self.pacer.is_burst_over() {
+                self.paused_until = Some(self.pacer.next_burst());
                 break;
             }
-            let Some((attempt, result)) = self.try_next(lines) else { break };
+            let Some((attempt, result)) = self.try_next(outbox.lines()) else { break };
             let Attempt { size, length, datagrams } = attempt;
             match result {
                 Ok(_) => {
-                    self.confirm(lines, account);
-                    lines.advance(size.bytes as usize);
-                    self.newest = size;
-                    self.pace.sent(length);
-                    if self.pace.should_yield() {
-                        // A system call that returns at once where nobody waits for the core.
+                    self.confirm(outbox);
+                    outbox.mark_sent(size.bytes as usize);
+                    self.unconfirmed = size;
+                    self.pacer.on_sent(length);
+                    if self.pacer.should_yield() {
+                        // A system call that returns at once if no other thread waits for the core.
                         std::thread::yield_now();
                     }
                     if self.probing {
-                        self.pause = Some(Instant::now() + PROBE);
+                        self.paused_until = Some(Instant::now() + PROBE_TIME);
                         break;
                     }
                 }
-                Err(error) if datagrams > 1 && is_about_a_batch(&error) => {
-                    // Whatever is said against a batch: its lines go singly before the link is judged,
-                    // and what follows them until the socket is made anew.
+                Err(error) if datagrams > 1 && may_send_singly(&error) => {
+                    // The lines of a failed batch are sent in single datagrams before the link is
+                    // given up, and so are the lines after them until the socket is replaced.
                     self.offload = false;
-                    if !is_not_to_be_cut(&error) {
-                        // It may be about what was sent before, which goes again too.
-                        lines.requeue();
-                        self.newest = Tally::default();
+                    if !is_batch_unsupported(&error) {
+                        // The error may be about the unconfirmed lines, which are sent again too.
+                        outbox.requeue();
+                        self.unconfirmed = Tally::default();
                     }
                 }
-                Err(error) if is_too_long(&error) => {
+                Err(error) if is_datagram_too_long(&error) => {
                     if length <= self.max_payload && size.lines > 1 {
                         self.max_payload = length / 2;
                         continue;
                     }
-                    self.confirm(lines, account);
-                    account.too_long.add(size);
-                    lines.discard(size.bytes as usize);
+                    self.confirm(outbox);
+                    outbox.lose_unsent(Loss::TooLong, size);
                 }
                 Err(error) if is_out_of_buffers(&error) => {
-                    self.pause = Some(Instant::now() + NO_BUFFERS);
-                    self.singly = true;
+                    self.paused_until = Some(Instant::now() + NO_BUFFERS_PAUSE);
+                    self.batching_suspended = true;
                     break;
                 }
                 Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
-                    self.refused(error, lines, account)?;
+                    self.on_refused(error, outbox)?;
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -289,13 +305,13 @@ impl Datagrams {
         Ok(())
     }
 
-    /// Tries to send what comes next: a batch where that is possible, or else a datagram. None if
-    /// there are no lines.
+    /// Tries to send a batch if that is possible, or else a datagram. Returns `None` if there are
+    /// no lines.
     fn try_next(&mut self, lines: &Consumer) -> Option<(Attempt, io::Result<usize>)> {
         #[cfg(any(target_os = "linux", test))]
-        if self.offload && !self.probing && !self.singly {
-            let most = self.pace.at_once();
-            if let Some(batch) = segments::next(lines.runs(), self.max_payload, most) {
+        if self.offload && !self.probing && !self.batching_suspended {
+            let max_bytes = self.pacer.max_call_bytes();
+            if let Some(batch) = segments::next(lines.runs(), self.max_payload, max_bytes) {
                 let length = batch.pieces.iter().map(|piece| piece.len()).sum();
                 let attempt = Attempt { size: batch.size, length, datagrams: batch.segments };
                 return Some((attempt, self.socket.try_send_batch(&batch)));
@@ -303,7 +319,7 @@ impl Datagrams {
         }
         let (runs, max, scratch) = (lines.runs(), self.max_payload, &mut self.scratch);
         let datagram = if self.pack_values {
-            packed::next(runs, max, scratch)
+            value_packing::next(runs, max, scratch)
         } else {
             datagram::next(runs, max, scratch)
         }?;
@@ -312,49 +328,38 @@ impl Datagrams {
         Some((attempt, self.socket.try_send(datagram.payload)))
     }
 
-    /// Nothing was heard against what was newest.
-    fn confirm(&mut self, lines: &mut Consumer, account: &Account) {
-        let newest = std::mem::take(&mut self.newest);
-        if newest.bytes > 0 {
-            account.sent.add(newest);
-            lines.acknowledge(newest.bytes as usize);
+    /// Releases the unconfirmed lines and counts them as sent: no refusal came.
+    fn confirm(&mut self, outbox: &mut Outbox) {
+        let confirmed = take(&mut self.unconfirmed);
+        if confirmed.bytes > 0 {
+            outbox.acknowledge(confirmed);
             self.probing = false;
-            self.singly = false;
+            self.batching_suspended = false;
         }
     }
 
-    /// What came back: as far as tokio was told, or `by_now`.
-    fn hear_refusal(
-        &mut self,
-        by_now: bool,
-        lines: &mut Consumer,
-        account: &Account,
-    ) -> io::Result<()> {
-        match self.socket.take_error(by_now) {
+    /// Handles the pending error of the socket. With `query`, asks the operating system even if
+    /// tokio has reported none.
+    fn check_refusal(&mut self, query: bool, outbox: &mut Outbox) -> io::Result<()> {
+        match self.socket.take_error(query) {
             None => Ok(()),
             Some(error) if error.kind() == ErrorKind::ConnectionRefused => {
-                self.refused(error, lines, account)
+                self.on_refused(error, outbox)
             }
             Some(error) => Err(error),
         }
     }
 
-    /// Nobody listened: the newest datagram is lost, or sent again when somebody does.
-    fn refused(
-        &mut self,
-        error: io::Error,
-        lines: &mut Consumer,
-        account: &Account,
-    ) -> io::Result<()> {
+    /// Handles a refusal: no process listens. Returns the error if lines are held; otherwise the
+    /// unconfirmed lines are lost.
+    fn on_refused(&mut self, error: io::Error, outbox: &mut Outbox) -> io::Result<()> {
         if self.hold_when_refused {
             return Err(error);
         }
-        let newest = std::mem::take(&mut self.newest);
-        account.refused.add(newest);
-        lines.acknowledge(newest.bytes as usize);
-        // So that the next refusal is about one datagram.
-        self.singly = true;
-        self.turn();
+        outbox.lose_in_flight(Loss::Refused, take(&mut self.unconfirmed));
+        // The next refusal is then about a single datagram.
+        self.batching_suspended = true;
+        self.rotate_address();
         Ok(())
     }
 }

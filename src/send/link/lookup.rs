@@ -1,5 +1,5 @@
-//! Looking up names: at each connection, and over UDP, where nothing else tells that a server
-//! has moved, from time to time.
+//! Name lookups: one at each connection attempt; over UDP also at intervals, since no event says
+//! that a server has moved.
 
 use crate::endpoint::Address;
 use std::future::Future;
@@ -14,39 +14,38 @@ pub(super) async fn look_up(address: &Address) -> io::Result<Vec<SocketAddr>> {
     Ok(lookup_host((&*address.host, address.port)).await?.collect())
 }
 
-/// Looks a name up again and again, while its link goes on.
+/// Periodic lookups of a name while its link is up.
 pub(super) struct Lookups {
     address: Address,
     interval: Duration,
     due: Instant,
-    running: Option<LookUp>,
+    in_flight: Option<Lookup>,
 }
 
-type LookUp = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+type Lookup = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
 
 impl Lookups {
-    /// None for what is an address already.
+    /// Returns `None` if the host is an address.
     pub(super) fn new(address: &Address, interval: Duration) -> Option<Self> {
         let is_name = address.host.parse::<IpAddr>().is_err();
         let due = Instant::now() + interval;
-        is_name.then(|| Self { address: address.clone(), interval, due, running: None })
+        is_name.then(|| Self { address: address.clone(), interval, due, in_flight: None })
     }
 
-    /// A look-up that was due, and gets no answer.
+    /// Returns a lookup in flight that gets no answer.
     #[cfg(test)]
-    pub(super) fn in_vain() -> Self {
+    pub(super) fn hanging() -> Self {
         let address = Address { host: "server".into(), port: 8125 };
-        let running: LookUp = Box::pin(std::future::pending());
-        Self { address, interval: Duration::ZERO, due: Instant::now(), running: Some(running) }
+        let in_flight: Lookup = Box::pin(std::future::pending());
+        Self { address, interval: Duration::ZERO, due: Instant::now(), in_flight: Some(in_flight) }
     }
 
-    /// The addresses that the name has by now, once that is known again; a look-up that fails
-    /// changes nothing. Cancel safe.
+    /// Returns the addresses of the name after the next successful lookup. Cancel safe.
     pub(super) async fn next(&mut self) -> Vec<SocketAddr> {
         loop {
-            if let Some(running) = &mut self.running {
-                let found = running.await;
-                self.running = None;
+            if let Some(in_flight) = &mut self.in_flight {
+                let found = in_flight.await;
+                self.in_flight = None;
                 self.due = Instant::now() + self.interval;
                 if let Ok(addresses) = found {
                     return addresses;
@@ -54,7 +53,7 @@ impl Lookups {
             }
             sleep_until(self.due).await;
             let address = self.address.clone();
-            self.running = Some(Box::pin(async move { look_up(&address).await }));
+            self.in_flight = Some(Box::pin(async move { look_up(&address).await }));
         }
     }
 }

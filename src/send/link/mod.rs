@@ -1,20 +1,21 @@
-//! The link to the server: the only place that has sockets.
+//! The link to the server. No other module has sockets.
 
 mod connection;
 mod datagram_socket;
 mod datagrams;
 mod lookup;
 #[cfg(unix)]
-mod place;
+mod socket_identity;
 mod stall;
+mod stream_socket;
 #[cfg(target_os = "linux")]
 mod unacknowledged;
 
-use crate::builder::FlusherConfig;
-use crate::endpoint::Endpoint;
-use crate::handoff::{Consumer, Tally};
-use crate::send::suspicion::Suspicion;
-use crate::stats::Account;
+use crate::config::FlusherConfig;
+use crate::endpoint::Target;
+use crate::handoff::Tally;
+use crate::send::outbox::Outbox;
+use crate::send::poison::PoisonDetector;
 use connection::Connection;
 use datagrams::Datagrams;
 use lookup::look_up;
@@ -23,12 +24,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
-/// Sends before the flusher looks at its other duties.
-const TURN: usize = 64;
+/// Maximum number of system calls before the flusher checks for other events.
+const MAX_CALLS_PER_SEND: usize = 64;
 
-/// For each call that sends: a peer that is gone is an error of the call, and no SIGPIPE, which ends a
-/// process that has not said otherwise. Apple's systems have no such flag; there the standard library and
-/// mio say so of each socket.
+/// Flag of each call that sends: a closed peer is an error of the call, and no SIGPIPE, which by
+/// default ends the process. Apple's systems have no such flag. There the standard library and mio
+/// set an option of each socket.
 #[cfg(all(unix, not(target_vendor = "apple")))]
 const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
 #[cfg(not(all(unix, not(target_vendor = "apple"))))]
@@ -40,26 +41,30 @@ pub(super) enum Link {
 }
 
 impl Link {
+    /// Checks that the runtime has an I/O driver.
+    ///
     /// # Panics
-    /// If the runtime has no I/O driver.
+    /// Panics if it has none.
     pub(super) async fn try_driver() {
         let _ = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await;
     }
 
-    /// Looks the name up and tries each of its addresses. Over UDP the `attempt`th is the first, since
-    /// there the first always takes a connection. Over TCP it is the `turn`th: so one that takes
-    /// connections and ends them does not hide the others.
+    /// Looks up the name and tries each of its addresses.
+    ///
+    /// Over UDP the address at index `attempt` is the first, since a UDP socket always connects.
+    /// Over TCP the address at index `first_address` is the first, so that a server that closes its
+    /// connections at once does not hide the others. Both indices wrap around.
     pub(super) async fn connect(
         settings: &FlusherConfig,
         attempt: usize,
-        turn: usize,
+        first_address: usize,
     ) -> io::Result<Self> {
         let limit = settings.connect_timeout;
-        match &settings.endpoint {
-            Endpoint::Tcp(address) => {
+        match &settings.endpoint.target {
+            Target::Tcp(address) => {
                 let mut failure = io::Error::new(ErrorKind::NotFound, "the name has no address");
                 let addresses = timeout(limit, look_up(address)).await??;
-                for address in beginning_with(turn, addresses) {
+                for address in rotated(addresses, first_address) {
                     match timeout(limit, Connection::to(address, settings)).await {
                         Ok(Ok(connection)) => return Ok(Self::Connection(connection)),
                         Ok(Err(error)) => failure = error,
@@ -68,25 +73,25 @@ impl Link {
                 }
                 Err(failure)
             }
-            Endpoint::Udp(address) => {
+            Target::Udp(address) => {
                 let addresses = timeout(limit, look_up(address)).await??;
-                let addresses = beginning_with(attempt, addresses);
+                let addresses = rotated(addresses, attempt);
                 Datagrams::to(addresses, settings, attempt > 0).map(Self::Datagrams)
             }
             #[cfg(unix)]
-            Endpoint::UnixDatagram(path) => Datagrams::to_path(path, settings).map(Self::Datagrams),
+            Target::UnixDatagram(path) => Datagrams::to_path(path, settings).map(Self::Datagrams),
             #[cfg(unix)]
-            Endpoint::UnixStream(path) => {
+            Target::UnixStream(path) => {
                 let attempt = timeout(limit, Connection::to_path(path, settings)).await?;
                 attempt.map(Self::Connection)
             }
         }
     }
 
-    /// Waits until there is something to do: room to send, if that is wanted, or news from
+    /// Waits until [`send`](Self::send) has work: room in the socket, if `to_send`, or an event of
     /// the other side. Cancel safe.
     ///
-    /// While `dormant`, what only time tells waits.
+    /// While `dormant`, events that only a timer would find are not waited for.
     pub(super) async fn ready(&mut self, to_send: bool, dormant: bool) -> io::Result<()> {
         match self {
             Self::Connection(connection) => connection.ready(to_send).await,
@@ -94,7 +99,7 @@ impl Link {
         }
     }
 
-    /// Whether it is known to lead somewhere, as far as can be told.
+    /// Returns true unless the server is known, or suspected, to be unreachable.
     pub(super) fn is_up(&self) -> bool {
         match self {
             Self::Connection(connection) => connection.is_up(),
@@ -102,63 +107,55 @@ impl Link {
         }
     }
 
-    /// Sends lines until none are left, the operating system takes no more, or the turn is
-    /// over; or, unless in a unpaced, the receiver is to be given time. An error means that the link
-    /// is to be made anew; what it did not send remains.
-    pub(super) fn send(
-        &mut self,
-        lines: &mut Consumer,
-        account: &Account,
-        unpaced: bool,
-    ) -> io::Result<()> {
+    /// Sends lines until none are left, the operating system takes no more, or
+    /// [`MAX_CALLS_PER_SEND`] is reached; or, unless `unpaced`, the pacer pauses.
+    ///
+    /// # Errors
+    /// An error means that the link must be abandoned. Unsent lines remain in the outbox.
+    pub(super) fn send(&mut self, outbox: &mut Outbox, unpaced: bool) -> io::Result<()> {
         match self {
-            Self::Connection(connection) => connection.send(lines, account),
-            Self::Datagrams(datagrams) => datagrams.send(lines, account, unpaced),
+            Self::Connection(connection) => connection.send(outbox),
+            Self::Datagrams(datagrams) => datagrams.send(outbox, unpaced),
         }
     }
 
-    /// Lines up to this place go one by one, where they are kept until they are acknowledged.
-    pub(super) fn go_singly(&mut self, until: u64, lines: &Consumer) {
+    /// Sends lines one by one up to this offset, on links that acknowledge lines.
+    pub(super) fn send_line_by_line_until(&mut self, offset: u64, outbox: &Outbox) {
         if let Self::Connection(connection) = self {
-            connection.go_singly(until, lines);
+            connection.send_line_by_line_until(offset, outbox);
         }
     }
 
-    /// How many unsent bytes it is committed to send next.
-    pub(super) fn begun(&self) -> usize {
+    /// Returns the number of unsent bytes that the link is committed to send next.
+    pub(super) fn committed(&self) -> usize {
         match self {
-            Self::Connection(connection) => connection.begun(),
+            Self::Connection(connection) => connection.committed(),
             Self::Datagrams(_) => 0,
         }
     }
 
-    /// Accounts for what is in flight on a link that is given up: what arrived is let go of,
-    /// and the rest recalled.
-    pub(super) fn give_up(
-        &mut self,
-        lines: &mut Consumer,
-        account: &Account,
-        suspicion: &mut Suspicion,
-    ) {
+    /// Settles the lines in flight on a link that is given up: releases those that arrived, and
+    /// requeues the others.
+    pub(super) fn abandon(&mut self, outbox: &mut Outbox, poison: &mut PoisonDetector) {
         match self {
             Self::Connection(connection) => {
-                connection.give_up(lines, account);
-                suspicion.end(lines);
+                connection.abandon(outbox);
+                poison.on_disconnect(outbox);
             }
-            Self::Datagrams(_) => lines.requeue(),
+            Self::Datagrams(_) => outbox.requeue(),
         }
     }
 
-    /// Leaves what is in flight to the operating system. It counts as sent; says how much of it
-    /// was not acknowledged.
-    pub(super) fn hand_over(&mut self, lines: &mut Consumer, account: &Account) -> Tally {
+    /// Leaves the lines in flight to the operating system and counts them as sent. Returns those
+    /// that are not acknowledged.
+    pub(super) fn hand_over(&mut self, outbox: &mut Outbox) -> Tally {
         match self {
-            Self::Connection(connection) => connection.hand_over(lines, account),
+            Self::Connection(connection) => connection.hand_over(outbox),
             Self::Datagrams(_) => Tally::default(),
         }
     }
 
-    /// Ends the link, so that the other side has what was sent.
+    /// Closes the link so that the other side receives all that was sent.
     pub(super) async fn close(self) {
         if let Self::Connection(connection) = self {
             connection.close().await;
@@ -166,9 +163,10 @@ impl Link {
     }
 }
 
-/// These addresses, in their order, from this place on.
-fn beginning_with(place: usize, mut addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
-    let first = place % addresses.len().max(1);
+/// Returns these addresses in their order, beginning with the address at index `first`, which
+/// wraps around.
+fn rotated(mut addresses: Vec<SocketAddr>, first: usize) -> Vec<SocketAddr> {
+    let first = first % addresses.len().max(1);
     addresses.rotate_left(first);
     addresses
 }

@@ -1,57 +1,64 @@
-//! Stalls: since when a link has taken nothing, though there was something to take.
+//! Stall detection: a link that takes nothing although lines are outstanding.
 
-use crate::builder::FlusherConfig;
+use crate::config::FlusherConfig;
 use std::future::pending;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 pub(super) struct Stall {
-    /// After so long the link is not taken for one that leads somewhere.
-    patience: Duration,
-    /// Between looks whether the endpoint leads elsewhere by now.
-    pause: Duration,
-    /// Since when nothing was taken, and when to look next.
-    since: Option<(Instant, Instant)>,
+    /// Duration of a stall after which the link counts as down.
+    timeout: Duration,
+    /// Interval of the checks whether the endpoint has moved.
+    check_interval: Duration,
+    current: Option<CurrentStall>,
+}
+
+/// A stall in progress.
+struct CurrentStall {
+    since: Instant,
+    next_check: Instant,
 }
 
 impl Stall {
     pub(super) fn new(settings: &FlusherConfig) -> Self {
-        let patience = settings.peer_timeout;
-        Self { patience, pause: settings.reconnect_sleep.min(patience), since: None }
+        let timeout = settings.peer_timeout;
+        Self { timeout, check_interval: settings.reconnect_sleep.min(timeout), current: None }
     }
 
-    /// Whether something was taken just now, and whether something is left to be taken.
-    pub(super) fn note(&mut self, progress: bool, outstanding: bool) {
-        self.since = match self.since {
+    /// Records whether the link has just made `progress`, and whether lines are `outstanding`.
+    pub(super) fn record(&mut self, progress: bool, outstanding: bool) {
+        self.current = match self.current.take() {
             _ if !outstanding => None,
-            Some(since) if !progress => Some(since),
+            Some(current) if !progress => Some(current),
             _ => {
                 let now = Instant::now();
-                Some((now, now + self.pause))
+                Some(CurrentStall { since: now, next_check: now + self.check_interval })
             }
         };
     }
 
-    /// Whether to look: once for each pause, and at the moment when patience ends.
-    pub(super) fn is_due(&mut self) -> bool {
-        let Some((since, look)) = &mut self.since else { return false };
-        let (now, end) = (Instant::now(), *since + self.patience);
-        let is_due = now >= *look;
+    /// Returns true if a check is due, and schedules the next one. One check comes at the moment
+    /// when the stall times out.
+    pub(super) fn take_due_check(&mut self) -> bool {
+        let Some(CurrentStall { since, next_check }) = &mut self.current else { return false };
+        let (now, timeout) = (Instant::now(), *since + self.timeout);
+        let is_due = now >= *next_check;
         if is_due {
-            let next = now + self.pause;
-            *look = if now < end { next.min(end) } else { next };
+            let next = now + self.check_interval;
+            *next_check = if now < timeout { next.min(timeout) } else { next };
         }
         is_due
     }
 
-    pub(super) fn is_long(&self) -> bool {
-        self.since.is_some_and(|(since, _)| since.elapsed() >= self.patience)
+    /// Returns true if the stall has lasted for the timeout.
+    pub(super) fn is_timed_out(&self) -> bool {
+        self.current.as_ref().is_some_and(|stall| stall.since.elapsed() >= self.timeout)
     }
 
-    /// Waits for the next look, if there is to be one. Cancel safe.
-    pub(super) async fn wait(&self) {
-        match self.since {
-            Some((_, look)) => sleep_until(look).await,
+    /// Waits for the next check. Never returns if the link is not stalled. Cancel safe.
+    pub(super) async fn next_check(&self) {
+        match &self.current {
+            Some(stall) => sleep_until(stall.next_check).await,
             None => pending().await,
         }
     }
@@ -65,23 +72,23 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[tokio::test(start_paused = true)]
-    async fn a_stall_begins_with_what_was_taken_last() {
-        let mut stall = Stall { patience: SECOND * 5, pause: SECOND * 2, since: None };
-        stall.note(false, true);
+    async fn a_stall_begins_at_the_last_progress() {
+        let mut stall = Stall { timeout: SECOND * 5, check_interval: SECOND * 2, current: None };
+        stall.record(false, true);
         advance(SECOND).await;
-        stall.note(true, true);
-        let mut looks = Vec::new();
+        stall.record(true, true);
+        let mut checks = Vec::new();
         for second in 1..=8 {
             advance(SECOND).await;
-            stall.note(false, true);
-            if stall.is_due() {
-                looks.push((second, stall.is_long()));
+            stall.record(false, true);
+            if stall.take_due_check() {
+                checks.push((second, stall.is_timed_out()));
             }
         }
-        assert_eq!(looks, [(2, false), (4, false), (5, true), (7, true)]);
-        timeout(SECOND, stall.wait()).await.unwrap();
-        stall.note(false, false);
-        assert!(!stall.is_due() && !stall.is_long());
-        timeout(SECOND * 60, stall.wait()).await.unwrap_err();
+        assert_eq!(checks, [(2, false), (4, false), (5, true), (7, true)]);
+        timeout(SECOND, stall.next_check()).await.unwrap();
+        stall.record(false, false);
+        assert!(!stall.take_due_check() && !stall.is_timed_out());
+        timeout(SECOND * 60, stall.next_check()).await.unwrap_err();
     }
 }

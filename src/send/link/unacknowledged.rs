@@ -1,20 +1,24 @@
-//! How much of what was written is not acknowledged: one question to the operating system,
-//! for which no well-kept crate has a safe function.
+//! Number of written bytes that are not acknowledged: a question to the operating system for which
+//! no well-maintained crate has a safe function.
 
 #![allow(unsafe_code)]
 
 use socket2::SockRef;
 use std::os::fd::AsRawFd;
 
-/// How many bytes, the last of those written to a TCP connection, the other side's operating system
-/// has not acknowledged; also of a connection that was reset. Of a Unix stream, as many as it has
-/// not read, or more: its buffers are counted whole, until it is gone. None if ours does not say.
+/// Returns how many of the last bytes written to this socket are not acknowledged, or `None` if the
+/// operating system does not say.
 ///
-/// `SIOCOUTQ`, which Linux also calls `TIOCOUTQ`: see tcp(7), and `unix_outq_len` in its source.
+/// Over TCP the operating system of the other side acknowledges bytes. The number is also right
+/// after a reset. Over a Unix stream the number is an upper bound of what the server has not read:
+/// buffers are counted whole, until the server is gone.
+///
+/// The request is `SIOCOUTQ`, which Linux also calls `TIOCOUTQ`: see tcp(7), and `unix_outq_len` in
+/// the source of Linux.
 pub(super) fn unacknowledged(socket: &SockRef<'_>) -> Option<usize> {
     let mut bytes: libc::c_int = 0;
-    // SAFETY: the descriptor is open, as `socket` borrows it. The request writes one `c_int`
-    // to where its argument points, which is `bytes`.
+    // SAFETY: `socket` borrows the descriptor, so it is open. The request writes one `c_int` to the
+    // address of its argument, which is `bytes`.
     let answer = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
     (answer == 0).then(|| usize::try_from(bytes).ok()).flatten()
 }

@@ -1,74 +1,79 @@
-//! What a socket can answer, scripted, and what becomes of the lines.
+//! Tests of datagrams with a socket that gives scripted answers.
 
 use super::*;
 use crate::Connector;
 #[cfg(target_os = "linux")]
 use crate::Protocol;
-use crate::send::stream::tests::collected;
+use crate::send::stream::tests::swept;
+use crate::stats::Account;
+use bytes::Buf;
 use std::collections::VecDeque;
-use std::mem::take;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
-/// What a socket answers, one call after the other; then it takes everything.
+/// Answers of a socket, one for each call. After the last one the socket accepts everything.
 #[derive(Default)]
 pub(in crate::send::link) struct Script {
     answers: Mutex<VecDeque<Answer>>,
-    taken: Mutex<Vec<String>>,
-    /// A refusal has come and was not heard.
+    accepted: Mutex<Vec<String>>,
+    /// Set while a refusal is pending.
     refused: Mutex<bool>,
 }
 
 enum Answer {
-    Takes,
+    Accepts,
     Fails(io::Error),
-    /// It takes the datagram; then a refusal comes.
-    TakesForNobody,
+    /// The socket takes the datagram, and a refusal follows.
+    AcceptsThenRefuses,
 }
-use Answer::{Fails, Takes, TakesForNobody};
+use Answer::{Accepts, AcceptsThenRefuses, Fails};
 
 impl Script {
     pub(in crate::send::link) fn try_send(&self, payload: &[u8]) -> io::Result<usize> {
         self.refusal().map_or(Ok(()), Err)?;
         match self.answers.lock().unwrap().pop_front() {
             Some(Fails(error)) => return Err(error),
-            Some(TakesForNobody) => *self.refused.lock().unwrap() = true,
-            Some(Takes) | None => {
+            Some(AcceptsThenRefuses) => *self.refused.lock().unwrap() = true,
+            Some(Accepts) | None => {
                 let payload = String::from_utf8(payload.to_vec()).unwrap();
-                self.taken.lock().unwrap().push(payload);
+                self.accepted.lock().unwrap().push(payload);
             }
         }
         Ok(payload.len())
     }
 
-    /// One answer for all; they are taken down as they are cut.
+    /// Gives one answer for the batch, and records its datagrams as they are cut.
     pub(in crate::send::link) fn try_send_batch(
         &self,
         batch: &segments::Batch<'_>,
     ) -> io::Result<usize> {
         let bytes = batch.pieces.iter().flat_map(|piece| piece.iter().copied());
         let bytes = String::from_utf8(bytes.collect()).unwrap();
-        let mut before = self.taken.lock().unwrap().clone();
+        let mut before = self.accepted.lock().unwrap().clone();
         let sent = self.try_send(bytes.as_bytes())?;
-        let mut taken = self.taken.lock().unwrap();
-        if taken.len() > before.len() {
+        let mut accepted = self.accepted.lock().unwrap();
+        if accepted.len() > before.len() {
             let datagrams = bytes.as_bytes().chunks(batch.segment);
             before.extend(datagrams.map(|datagram| String::from_utf8_lossy(datagram).into_owned()));
-            *taken = before;
+            *accepted = before;
         }
         Ok(sent)
     }
 
-    /// The refusal that came, once.
+    /// Takes the pending refusal.
     pub(in crate::send::link) fn refusal(&self) -> Option<io::Error> {
         take(&mut *self.refused.lock().unwrap()).then(|| ErrorKind::ConnectionRefused.into())
     }
 }
 
+const A: &str = "a:1|c\n";
+const B: &str = "b:2|c\n";
+const C: &str = "c:3|c\n";
+
 /// Three lines of six bytes, for datagrams of `max_payload`.
 struct Scene {
     datagrams: Datagrams,
-    lines: Consumer,
-    account: Account,
+    outbox: Outbox,
+    account: Arc<Account>,
 }
 
 impl Scene {
@@ -77,173 +82,176 @@ impl Scene {
         let (settings, _) = Connector::builder("server").check().unwrap();
         let new = Datagrams::new(Socket::Scripted(script), &settings);
         let datagrams = Datagrams { max_payload, hold_when_refused: hold, ..new };
-        let lines = ["a:1|c\n", "b:2|c\n", "c:3|c\n"].map(str::to_owned);
-        Self { datagrams, lines: collected(&lines, 9), account: Account::default() }
+        let account = Arc::default();
+        let lines = swept(&[A, B, C].map(str::to_owned), 9);
+        let outbox = Outbox::new(lines, Arc::clone(&account));
+        Self { datagrams, outbox, account }
+    }
+
+    /// Returns a scene whose lines fit into one batch of three datagrams.
+    fn batched(hold: bool, answers: Vec<Answer>) -> Self {
+        let mut scene = Self::new(7, hold, answers);
+        scene.datagrams.offload = true;
+        scene
     }
 
     fn send(&mut self) -> io::Result<()> {
-        self.datagrams.send(&mut self.lines, &self.account, false)
+        self.datagrams.send(&mut self.outbox, false)
     }
 
-    /// What was taken, by the operating system and in the account, and what is left.
+    fn replace_lines(&mut self, lines: &[String]) {
+        self.outbox = Outbox::new(swept(lines, 999), Arc::clone(&self.account));
+    }
+
+    /// Asserts which datagrams the socket accepted, how many lines the account counts, and how many
+    /// bytes are unsent or in flight.
     #[track_caller]
-    fn assert(&self, taken: &[&str], sent: u64, refused: u64, too_long: u64, left: usize) {
+    fn assert(&self, accepted: &[&str], sent: u64, refused: u64, too_long: u64, held: usize) {
         let Socket::Scripted(script) = &self.datagrams.socket else { unreachable!() };
-        assert_eq!(*script.taken.lock().unwrap(), taken);
+        assert_eq!(*script.accepted.lock().unwrap(), accepted);
         let account = &self.account;
         let lines = [&account.sent, &account.refused, &account.too_long].map(|t| t.read().lines);
         assert_eq!(lines, [sent, refused, too_long]);
-        assert_eq!(self.lines.remaining() + self.lines.in_flight(), left);
+        assert_eq!(self.outbox.unsent() + self.outbox.in_flight(), held);
     }
 }
 
-/// The same, with all three in one batch.
-fn batched(hold: bool, answers: Vec<Answer>) -> Scene {
-    let mut scene = Scene::new(7, hold, answers);
-    scene.datagrams.offload = true;
-    scene
+#[cfg(unix)]
+fn fails_with(code: i32) -> Answer {
+    Fails(io::Error::from_raw_os_error(code))
 }
 
 #[test]
-fn a_batch_is_sent_once_nothing_was_heard_against_it() {
-    let mut scene = batched(true, vec![Takes]);
+fn a_batch_counts_as_sent_without_a_refusal() {
+    let mut scene = Scene::batched(true, vec![Accepts]);
     scene.send().unwrap();
     scene.assert(&[A, B, C], 3, 0, 0, 0);
 }
 
 #[test]
 fn a_refused_batch_is_held() {
-    let mut scene = batched(true, vec![TakesForNobody]);
+    let mut scene = Scene::batched(true, vec![AcceptsThenRefuses]);
     assert_eq!(scene.send().unwrap_err().kind(), ErrorKind::ConnectionRefused);
-    scene.lines.requeue();
+    scene.outbox.requeue();
     scene.assert(&[], 0, 0, 0, 18);
 }
 
-/// A batch that is refused where nothing is held is lost; what follows goes singly, until one
-/// was not refused.
+/// A batch that is refused while lines are not held is lost. The lines after it are sent in single
+/// datagrams, until one is confirmed.
 #[test]
 fn a_refused_batch_is_followed_by_single_datagrams() {
-    let mut scene = batched(false, vec![TakesForNobody]);
+    let mut scene = Scene::batched(false, vec![AcceptsThenRefuses]);
     scene.send().unwrap();
     scene.assert(&[], 0, 3, 0, 0);
-    assert!(scene.datagrams.singly);
-    scene.lines = collected(&[A, B].map(str::to_owned), 9);
+    assert!(scene.datagrams.batching_suspended);
+    scene.replace_lines(&[A, B].map(str::to_owned));
     scene.send().unwrap();
     scene.assert(&[A, B], 2, 3, 0, 0);
-    assert!(!scene.datagrams.singly);
+    assert!(!scene.datagrams.batching_suspended);
 }
 
-/// No checksum offload, too old, longer than the route takes, not allowed, or whatever else is said
-/// against it: each is tried once. But for what single ones have answers for: EINTR, EAGAIN, ENOMEM,
-/// ENOBUFS, ECONNREFUSED.
+/// A batch is tried once. Exempt are the errors that single datagrams handle.
 #[test]
 #[cfg(target_os = "linux")]
-fn a_batch_that_is_refused_goes_singly_whatever_the_error() {
-    for code in (1..=133).filter(|code| ![4, 11, 12, 105, 111].contains(code)) {
-        let mut scene = batched(true, vec![os(code)]);
+fn a_failed_batch_is_sent_singly_after_any_error() {
+    const LAST: i32 = libc::EHWPOISON;
+    let exempt = [libc::EINTR, libc::EAGAIN, libc::ENOMEM, libc::ENOBUFS, libc::ECONNREFUSED];
+    for code in (1..=LAST).filter(|code| !exempt.contains(code)) {
+        let mut scene = Scene::batched(true, vec![fails_with(code)]);
         scene.send().unwrap();
         scene.assert(&[A, B, C], 3, 0, 0, 0);
         assert!(!scene.datagrams.offload);
     }
 }
 
-/// Only if single datagrams get the same answer it is the link's.
 #[test]
 #[cfg(target_os = "linux")]
-fn what_a_batch_and_its_datagrams_share_is_the_links_error() {
-    let mut scene = batched(true, vec![os(1), os(1)]);
-    assert_eq!(scene.send().unwrap_err().raw_os_error(), Some(1));
-    scene.lines.requeue();
+fn an_error_of_batch_and_datagram_is_the_links_error() {
+    let mut scene = Scene::batched(true, vec![fails_with(libc::EPERM), fails_with(libc::EPERM)]);
+    assert_eq!(scene.send().unwrap_err().raw_os_error(), Some(libc::EPERM));
+    scene.outbox.requeue();
     scene.assert(&[], 0, 0, 0, 18);
 }
 
-/// It may be about the batch before, which goes again singly, and nothing is lost.
+/// The error may be about the batch before, which is sent again in single datagrams.
 #[test]
 #[cfg(target_os = "linux")]
-fn an_error_of_a_batch_may_be_about_the_one_before() {
+fn an_error_of_a_batch_requeues_the_batch_before() {
     let lines: Vec<_> = (0..128).map(|number| format!("{number:03}|c\n")).collect();
-    let mut scene = batched(true, vec![Takes, os(113)]);
-    scene.lines = collected(&lines, 999);
+    let mut scene = Scene::batched(true, vec![Accepts, fails_with(libc::EHOSTUNREACH)]);
+    scene.replace_lines(&lines);
     scene.send().unwrap();
     scene.send().unwrap();
     scene.send().unwrap();
-    let taken = [&lines[..64], &lines].concat();
-    scene.assert(&taken.iter().map(String::as_str).collect::<Vec<_>>(), 128, 0, 0, 0);
+    let accepted = [&lines[..64], &lines].concat();
+    scene.assert(&accepted.iter().map(String::as_str).collect::<Vec<_>>(), 128, 0, 0, 0);
 }
 
 #[tokio::test(start_paused = true)]
 #[cfg(target_os = "linux")]
-async fn a_batch_without_buffers_goes_singly_and_later() {
-    let mut scene = batched(true, vec![os(105), Takes, os(105)]);
+async fn a_batch_without_buffers_is_retried_singly() {
+    let no_buffers = || fails_with(libc::ENOBUFS);
+    let mut scene = Scene::batched(true, vec![no_buffers(), Accepts, no_buffers()]);
     scene.send().unwrap();
     scene.assert(&[], 0, 0, 0, 18);
-    tokio::time::advance(NO_BUFFERS).await;
+    tokio::time::advance(NO_BUFFERS_PAUSE).await;
     scene.send().unwrap();
     scene.assert(&[A], 1, 0, 0, 12);
-    tokio::time::advance(NO_BUFFERS).await;
+    tokio::time::advance(NO_BUFFERS_PAUSE).await;
     scene.send().unwrap();
     scene.assert(&[A, B, C], 3, 0, 0, 0);
 }
 
-/// A probe is one datagram, whatever is waiting.
 #[tokio::test(start_paused = true)]
 async fn a_probe_is_no_batch() {
-    let mut scene = batched(true, vec![]);
+    let mut scene = Scene::batched(true, vec![]);
     scene.datagrams.probing = true;
     scene.send().unwrap();
     scene.assert(&[A], 0, 0, 0, 18);
 }
 
-const A: &str = "a:1|c\n";
-const B: &str = "b:2|c\n";
-const C: &str = "c:3|c\n";
-
-fn os(linux: i32) -> Answer {
-    Fails(io::Error::from_raw_os_error(linux))
-}
-
 #[test]
 fn a_refused_datagram_is_held() {
-    let mut scene = Scene::new(7, true, vec![Takes, TakesForNobody]);
+    let mut scene = Scene::new(7, true, vec![Accepts, AcceptsThenRefuses]);
     assert_eq!(scene.send().unwrap_err().kind(), ErrorKind::ConnectionRefused);
     scene.assert(&[A], 1, 0, 0, 12);
-    scene.lines.requeue();
-    assert_eq!(scene.lines.chunk(), b"b:2|c\nc:3|c\n");
+    scene.outbox.requeue();
+    assert_eq!(scene.outbox.lines().chunk(), b"b:2|c\nc:3|c\n");
 }
 
 #[test]
-fn a_refused_datagram_is_lost_where_nothing_is_held() {
-    let mut scene = Scene::new(7, false, vec![Takes, Takes, TakesForNobody]);
+fn a_refused_datagram_is_lost_without_hold() {
+    let mut scene = Scene::new(7, false, vec![Accepts, Accepts, AcceptsThenRefuses]);
     scene.send().unwrap();
     scene.assert(&[A, B], 2, 1, 0, 0);
 }
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_datagram_that_is_too_long_goes_in_parts() {
-    let mut scene = Scene::new(100, true, vec![os(90)]);
+fn a_too_long_datagram_is_split() {
+    let mut scene = Scene::new(100, true, vec![fails_with(libc::EMSGSIZE)]);
     scene.send().unwrap();
     scene.assert(&[A, B, C], 3, 0, 0, 0);
 }
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_line_that_is_too_long_alone_is_lost_alone() {
-    let mut scene = Scene::new(7, true, vec![Takes, os(90)]);
+fn a_too_long_line_is_lost_alone() {
+    let mut scene = Scene::new(7, true, vec![Accepts, fails_with(libc::EMSGSIZE)]);
     scene.send().unwrap();
     scene.assert(&[A, C], 2, 0, 1, 0);
 }
 
 #[tokio::test(start_paused = true)]
 #[cfg(target_os = "linux")]
-async fn no_buffers_are_waited_for() {
-    let mut scene = Scene::new(7, true, vec![Takes, os(105)]);
+async fn missing_buffers_are_waited_for() {
+    let mut scene = Scene::new(7, true, vec![Accepts, fails_with(libc::ENOBUFS)]);
     scene.send().unwrap();
     scene.assert(&[A], 1, 0, 0, 12);
     scene.send().unwrap();
     scene.assert(&[A], 1, 0, 0, 12);
     scene.datagrams.ready(true, false).await.unwrap();
-    tokio::time::advance(NO_BUFFERS).await;
+    tokio::time::advance(NO_BUFFERS_PAUSE).await;
     scene.send().unwrap();
     scene.assert(&[A, B, C], 3, 0, 0, 0);
 }
@@ -251,39 +259,39 @@ async fn no_buffers_are_waited_for() {
 #[test]
 #[cfg(target_os = "linux")]
 fn an_unreachable_network_loses_nothing() {
-    let mut scene = Scene::new(7, true, vec![Takes, os(101)]);
+    let mut scene = Scene::new(7, true, vec![Accepts, fails_with(libc::ENETUNREACH)]);
     scene.send().unwrap_err();
-    scene.lines.requeue();
+    scene.outbox.requeue();
     scene.assert(&[A], 0, 0, 0, 18);
 }
 
-/// While a look-up gets no answer, there is room as before, and the next burst has its time.
+/// The socket becomes ready and the next burst begins as usual while a lookup hangs.
 #[tokio::test(start_paused = true)]
-async fn a_look_up_that_hangs_delays_nothing() {
+async fn a_hanging_lookup_delays_nothing() {
     let mut scene = Scene::new(7, true, vec![]);
-    scene.datagrams.lookups = Some(Lookups::in_vain());
-    let limit = PROBE;
+    scene.datagrams.lookups = Some(Lookups::hanging());
+    let limit = PROBE_TIME;
     tokio::time::timeout(limit, scene.datagrams.ready(true, false)).await.unwrap().unwrap();
-    scene.datagrams.pause = Some(Instant::now() + NO_BUFFERS);
+    scene.datagrams.paused_until = Some(Instant::now() + NO_BUFFERS_PAUSE);
     tokio::time::timeout(limit, scene.datagrams.ready(true, false)).await.unwrap().unwrap();
 }
 
-/// At a path it is the datagram at hand that is refused. The one before it may have gone with its
-/// receiver: both go to the next.
+/// A Unix socket refuses the datagram that is being sent. The datagram before may have vanished
+/// with its receiver. Both are sent to the next receiver.
 #[test]
-fn a_refusal_of_the_datagram_at_hand_leads_to_a_new_socket() {
+fn a_refused_send_requeues_the_datagram_before() {
     let refusal = Fails(ErrorKind::ConnectionRefused.into());
-    let mut scene = Scene::new(7, true, vec![Takes, Takes, refusal]);
+    let mut scene = Scene::new(7, true, vec![Accepts, Accepts, refusal]);
     assert_eq!(scene.send().unwrap_err().kind(), ErrorKind::ConnectionRefused);
     scene.assert(&[A, B], 1, 0, 0, 12);
-    scene.lines.requeue();
-    assert_eq!(scene.lines.chunk(), b"b:2|c\nc:3|c\n");
+    scene.outbox.requeue();
+    assert_eq!(scene.outbox.lines().chunk(), b"b:2|c\nc:3|c\n");
 }
 
-/// It is told by the refusal itself, not by what follows it: that is no matter of standards.
+/// The send itself fails, and not a later call. No standard demands that.
 #[tokio::test]
 #[cfg(target_os = "linux")]
-async fn a_refusal_at_a_path_leads_to_a_new_socket() {
+async fn a_vanished_receiver_at_a_path_refuses_the_send() {
     let name = format!("freewheel-{}-refuses.sock", std::process::id());
     let path = std::env::temp_dir().join(name);
     let settings = Connector::builder(path.to_str().unwrap()).protocol(Protocol::UnixDatagram);
@@ -295,10 +303,10 @@ async fn a_refusal_at_a_path_leads_to_a_new_socket() {
     std::fs::remove_file(&path).unwrap();
     scene.datagrams.ready(true, false).await.unwrap();
     assert_eq!(scene.send().unwrap_err().kind(), ErrorKind::ConnectionRefused);
-    assert_eq!((scene.lines.remaining(), scene.lines.in_flight()), (18, 0));
+    assert_eq!((scene.outbox.unsent(), scene.outbox.in_flight()), (18, 0));
 }
 
-/// After a refusal one datagram goes out, and the others wait until it was not refused.
+/// One datagram is sent after a refusal. The others wait until its time for a refusal has passed.
 #[tokio::test(start_paused = true)]
 async fn a_probe_is_given_time_to_be_refused() {
     let mut scene = Scene::new(7, true, vec![]);
@@ -307,7 +315,7 @@ async fn a_probe_is_given_time_to_be_refused() {
     scene.send().unwrap();
     scene.assert(&[A], 0, 0, 0, 18);
     assert!(scene.datagrams.probing);
-    tokio::time::advance(PROBE).await;
+    tokio::time::advance(PROBE_TIME).await;
     scene.send().unwrap();
     scene.assert(&[A, B, C], 3, 0, 0, 0);
     assert!(!scene.datagrams.probing);

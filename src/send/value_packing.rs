@@ -1,34 +1,35 @@
-//! Packed values: neighbouring lines that differ in nothing but their value share one,
-//! `hits:1:2:3|c`, as DogStatsD reads them from version 1.1 on.
+//! Value packing: neighbouring lines that differ only in their value share one line,
+//! `hits:1:2:3|c`, as DogStatsD reads them since version 1.1.
 //!
-//! Pure, as [`datagram`](super::datagram), whose place it takes where that is wanted. Here and not
-//! on the emitting thread: what a thread has published is frozen, since the flusher may be reading
-//! it, so a line can only be made longer where it is copied anyway.
+//! Like [`datagram`](super::datagram), which it replaces if the settings say so, this module has no
+//! state. Values are packed here and not on the producer thread: a published line is frozen, since
+//! the flusher may be reading it. So a line can only grow where it is copied anyway.
 
 use super::datagram::Datagram;
 use bytes::BytesMut;
 use memchr::memchr;
 
-/// The next datagram of these runs, put together in `scratch`. None if there are no lines.
+/// Returns the next datagram of these runs, copied to `scratch`, or `None` if there are no lines.
 ///
-/// Each run holds whole lines. The datagram is longer than `max` only if its first line alone is.
+/// Each run holds whole lines. The datagram is longer than `max` only if it is a single longer
+/// line.
 pub(crate) fn next<'a>(
     runs: impl Iterator<Item = &'a [u8]>,
     max: usize,
     scratch: &'a mut BytesMut,
 ) -> Option<Datagram<'a>> {
     scratch.clear();
-    let (mut taken, mut lines) = (0, 0);
-    // What the last line begins and ends with, if another value fits between.
+    let (mut line_bytes, mut lines) = (0, 0);
+    // Parts of the last line, if another value can be packed into it.
     let mut last: Option<Parts<'a>> = None;
     for line in runs.flat_map(|run| run.split_inclusive(|&byte| byte == b'\n')) {
-        let parts = Parts::of(line);
-        let shared = parts.filter(|parts| last.is_some_and(|last| last.is_like(parts)));
-        let more = shared.map_or(line.len(), |parts| ":".len() + parts.value.len());
-        if lines > 0 && scratch.len() + more > max {
+        let parts = Parts::split(line);
+        let packed = parts.filter(|parts| last.is_some_and(|last| last.can_take(parts)));
+        let added = packed.map_or(line.len(), |parts| ":".len() + parts.value.len());
+        if lines > 0 && scratch.len() + added > max {
             break;
         }
-        match shared {
+        match packed {
             Some(Parts { value, rest, .. }) => {
                 scratch.truncate(scratch.len() - rest.len());
                 scratch.extend_from_slice(b":");
@@ -38,32 +39,33 @@ pub(crate) fn next<'a>(
             None => scratch.extend_from_slice(line),
         }
         last = parts;
-        taken += line.len();
+        line_bytes += line.len();
         lines += 1;
     }
     if lines == 0 {
         return None;
     }
     if lines == 1 && scratch.len() == max + 1 {
-        // It fits without its newline.
+        // The line fits without its newline.
         scratch.truncate(max);
     }
-    Some(Datagram { payload: scratch, taken, lines })
+    Some(Datagram { payload: scratch, line_bytes, lines })
 }
 
-/// A line that can share its value's place: `{name}:{value}{rest}`.
+/// Parts of a line whose value can be packed: `{name}:{value}{rest}`.
 #[derive(Clone, Copy)]
 struct Parts<'a> {
     name: &'a [u8],
     value: &'a [u8],
-    /// From the `|` on, with the newline.
+    /// Part from the `|` on, with the newline.
     rest: &'a [u8],
 }
 
 impl<'a> Parts<'a> {
-    /// None for sets, whose members are any text, for what has a timestamp, and for what is no
-    /// metric: events begin with `_e{`, service checks with `_sc`.
-    fn of(line: &'a [u8]) -> Option<Self> {
+    /// Splits a line. Returns `None` if its value cannot be packed: members of sets are any text;
+    /// lines with a timestamp are excluded; events (`_e{`) and service checks (`_sc`) are no
+    /// metrics.
+    fn split(line: &'a [u8]) -> Option<Self> {
         let (name, behind) = line.split_at(memchr(b':', line)?);
         let (value, rest) = behind[1..].split_at(memchr(b'|', &behind[1..])?);
         let fields = rest[1..].strip_suffix(b"\n")?;
@@ -78,7 +80,8 @@ impl<'a> Parts<'a> {
         })
     }
 
-    fn is_like(&self, other: &Self) -> bool {
+    /// Returns true if the value of `other` can be packed into this line.
+    fn can_take(&self, other: &Self) -> bool {
         self.name == other.name && self.rest == other.rest
     }
 }
@@ -91,20 +94,20 @@ mod tests {
     use bytes::{Buf, Bytes};
     use proptest::prelude::*;
 
-    /// All datagrams, and what they stand for.
+    /// Returns all datagrams, and the sizes of their lines.
     fn pack(runs: &[String], max: usize) -> Vec<(String, Tally)> {
         let mut lines = Runs(runs.iter().map(|run| Bytes::from(run.clone())).collect());
         let mut scratch = BytesMut::new();
         let mut datagrams = Vec::new();
         while let Some(datagram) = next(lines.0.iter().map(|run| &**run), max, &mut scratch) {
-            let (taken, size) = (datagram.taken, datagram.size());
+            let (line_bytes, size) = (datagram.line_bytes, datagram.size());
             datagrams.push((String::from_utf8(datagram.payload.to_vec()).unwrap(), size));
-            lines.advance(taken);
+            lines.advance(line_bytes);
         }
         datagrams
     }
 
-    /// One line for each value, as a server takes it apart.
+    /// Returns one line for each value, as a server reads it.
     fn expand(datagram: &str) -> Vec<String> {
         let expand = |line: &str| {
             let whole = vec![format!("{line}\n")];
@@ -129,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_share_a_line() {
+    fn values_of_equal_neighbours_are_packed() {
         assert_packed(
             &["a:1|c|#k:v", "a:-2.5|c|#k:v", "a:3|c|#k:v", "b:1|c|#k:v"],
             "a:1:-2.5:3|c|#k:v\nb:1|c|#k:v\n",
@@ -138,14 +141,14 @@ mod tests {
     }
 
     #[test]
-    fn what_differs_keeps_its_line() {
+    fn lines_that_differ_are_not_packed() {
         for other in ["a:1|g", "a:1|c|@0.5", "a:1|c|#k:v", "aa:1|c", "a:1|c|c:x"] {
             assert_packed(&["a:1|c", other], &format!("a:1|c\n{other}\n"));
         }
     }
 
     #[test]
-    fn what_cannot_be_packed_is_not() {
+    fn other_kinds_of_lines_are_not_packed() {
         for line in ["a:x|s", "a:1|g|T1656581400", "a:1|c|#k|T1", "_e{5,4}:1|c", "_sc:1|c", "a:1|m"]
         {
             assert_packed(&[line, line], &format!("{line}\n{line}\n"));
@@ -153,8 +156,8 @@ mod tests {
     }
 
     proptest! {
-        /// What is joined and taken apart again is what it was, in its order, and the account is of
-        /// the lines as they were.
+        /// Lines that are packed and expanded again are unchanged and in order, and their size is
+        /// counted as before packing.
         #[test]
         fn packing_and_expanding_gives_back_the_lines(
             runs in prop::collection::vec(

@@ -1,21 +1,20 @@
 use super::*;
 
-/// What is read where these variables are set, and no others.
-fn read(variables: &[(&'static str, &str)]) -> Result<Environment, BuildError> {
-    Environment::read(|name| {
+/// Reads an environment of these variables alone.
+fn read(variables: &[(&'static str, &str)]) -> Result<DatadogEnv, BuildError> {
+    DatadogEnv::read(|name| {
         let found = variables.iter().find(|(variable, _)| *variable == name);
         found.map(|(_, value)| value.into())
     })
 }
 
-fn accepted(variables: &[(&'static str, &str)]) -> Environment {
-    read(variables).expect("accepted")
+fn accepted(variables: &[(&'static str, &str)]) -> DatadogEnv {
+    read(variables).expect("the values are valid")
 }
 
-/// As a URL, port and all.
+/// Returns the endpoint as a URL.
 fn endpoint(variables: &[(&'static str, &str)]) -> String {
-    let Environment { protocol, host, port, .. } = accepted(variables);
-    Endpoint::new(protocol, &host, port).expect("it was checked").to_string()
+    accepted(variables).endpoint.to_string()
 }
 
 fn tags(variables: &[(&'static str, &str)]) -> Vec<String> {
@@ -27,38 +26,37 @@ fn tags(variables: &[(&'static str, &str)]) -> Vec<String> {
     tags.into_iter().map(text).collect()
 }
 
-/// What is warned of where this is set, and accepted.
+/// Returns the warnings about variables that are accepted.
 fn warnings(variables: &[(&'static str, &str)]) -> Vec<String> {
     let value = |name| variables.iter().find(|(variable, _)| *variable == name);
     let (read, warnings) =
-        Environment::read_warily(|name| value(name).map(|(_, value)| value.into()));
-    read.expect("accepted");
+        DatadogEnv::read_with_warnings(|name| value(name).map(|(_, value)| value.into()));
+    read.expect("the values are valid");
     warnings
 }
 
-/// The error names the variable, the value, and something that is accepted.
+/// Asserts that the error names the variable, its value, and a value that is accepted.
 #[track_caller]
 fn assert_refused(variables: &[(&'static str, &str)], variable: &str, expected: &str) {
-    let (_, value) = variables.iter().find(|(name, _)| *name == variable).expect("it is set");
-    let refused = read(variables).expect_err("refused");
-    assert_eq!(refused.setting(), variable);
-    assert_eq!(refused.value(), format!("{value:?}"));
-    assert!(refused.expected().contains(expected), "{refused}");
+    let (_, value) =
+        variables.iter().find(|(name, _)| *name == variable).expect("the variable is set");
+    let error = read(variables).expect_err("the value is invalid");
+    assert_eq!(error.setting(), variable);
+    assert_eq!(error.value(), format!("{value:?}"));
+    assert!(error.expected().contains(expected), "{error}");
 }
 
 #[test]
-fn nothing_set() {
-    let expected = Environment {
-        protocol: Protocol::Udp,
-        host: "127.0.0.1".to_owned(),
-        port: 8125,
+fn defaults_apply_if_nothing_is_set() {
+    let expected = DatadogEnv {
+        endpoint: "udp://127.0.0.1:8125".parse().expect("a URL"),
         tags: Vec::new(),
         origin_detection: true,
         external_data: None,
         cardinality: None,
     };
     assert_eq!(accepted(&[]), expected);
-    // As an empty one is none.
+    // An empty variable counts as unset.
     let all = ["DD_DOGSTATSD_URL", "DD_AGENT_HOST", "DD_DOGSTATSD_PORT", "DD_TAGS", "DD_ENV"]
         .into_iter()
         .chain(["DD_SERVICE", "DD_VERSION", "DD_ENTITY_ID", "DD_EXTERNAL_ENV", "DD_CARDINALITY"])
@@ -94,7 +92,7 @@ fn dd_dogstatsd_url_comes_before_dd_agent_host() {
         endpoint(&[("DD_AGENT_HOST", "second"), ("DD_DOGSTATSD_PORT", "2"), url]),
         "udp://first:1"
     );
-    // What has no say is not looked at.
+    // Variables without effect are not read.
     assert_eq!(
         endpoint(&[("DD_AGENT_HOST", "?"), ("DD_DOGSTATSD_PORT", "?"), url]),
         "udp://first:1"
@@ -126,7 +124,7 @@ fn dd_dogstatsd_port() {
     let host = ("DD_AGENT_HOST", "agent");
     assert_eq!(endpoint(&[host, ("DD_DOGSTATSD_PORT", "9125")]), "udp://agent:9125");
     assert_eq!(endpoint(&[("DD_DOGSTATSD_PORT", "9125")]), "udp://127.0.0.1:9125");
-    // One that came with the host comes first.
+    // A port in the host takes precedence.
     let both = [("DD_AGENT_HOST", "agent:1"), ("DD_DOGSTATSD_PORT", "2")];
     assert_eq!(endpoint(&both), "udp://agent:1");
     for port in ["0", "65536", "-1", "+1"] {
@@ -161,12 +159,12 @@ fn dd_tags() {
     );
     assert_eq!(tags(&[("DD_TAGS", " team:storage  k:v ")]), ["team:storage", "k:v"]);
     assert_eq!(tags(&[("DD_TAGS", "k:v,k:w")]), ["k:w"]);
-    // A variable of its own comes first.
+    // A variable for one tag takes precedence.
     assert_eq!(tags(&[("DD_TAGS", "env:a,env:b,k:v"), ("DD_ENV", "c")]), ["env:c", "k:v"]);
     assert_eq!(tags(&[("DD_TAGS", "env:a,env:b")]), ["env:b"]);
-    // White space of any kind.
+    // Any white space separates tags.
     assert_eq!(tags(&[("DD_TAGS", "team:storage\nk:v\r\n")]), ["team:storage", "k:v"]);
-    // What is no key and value is sent as it is.
+    // A tag without key and value is sent literally.
     for (given, expected) in [
         ("urgent", &["urgent"][..]),
         ("ghi,team:qa", &["ghi", "team:qa"]),
@@ -199,7 +197,7 @@ fn dd_origin_detection_enabled() {
 fn dd_external_env() {
     let external = ("DD_EXTERNAL_ENV", "it-false,cn-nginx,pu-75a2b6d5");
     assert_eq!(accepted(&[external]).external_data.as_deref(), Some(external.1));
-    // It is a part of origin detection.
+    // External data is part of origin detection.
     let off = ("DD_ORIGIN_DETECTION_ENABLED", "false");
     assert_eq!(accepted(&[external, off]).external_data, None);
     for (given, expected) in [
@@ -235,9 +233,8 @@ fn dd_cardinality() {
     assert_eq!(accepted(&both).cardinality, Some(Cardinality::High));
 }
 
-/// Each variable, where there is white space around its value.
 #[test]
-fn white_space_around_a_value_is_no_part_of_it() {
+fn white_space_around_a_value_is_removed() {
     let padded = [
         ("DD_DOGSTATSD_PORT", " 9125\n"),
         ("DD_AGENT_HOST", "\tagent\r\n"),
@@ -255,9 +252,9 @@ fn white_space_around_a_value_is_no_part_of_it() {
     assert_eq!(accepted(&blank), accepted(&[]));
 }
 
-/// What Datadog's clients ignore of an endpoint, and what is warned of.
+/// Datadog's clients ignore the same parts of an endpoint.
 #[test]
-fn an_endpoint_that_others_wrote_stops_nobody() {
+fn unusual_endpoints_are_accepted_with_a_warning() {
     let foreign = "is ignored: expected udp://host[:port]";
     let port = "has no port from 1 to 65535: taken as 8125";
     let host = "has no host: taken as 127.0.0.1";
@@ -298,7 +295,7 @@ fn an_endpoint_that_others_wrote_stops_nobody() {
 }
 
 #[test]
-fn what_is_stripped_or_ignored_is_warned_of_escaped_and_cut() {
+fn warnings_quote_values_escaped_and_cut() {
     let long = format!("{}\u{85}", "x".repeat(100));
     let shown = format!("\"{}\"…", "x".repeat(64));
     for (variable, value, warning) in [
@@ -337,9 +334,9 @@ fn what_is_stripped_or_ignored_is_warned_of_escaped_and_cut() {
     assert_eq!(warnings(&[("DD_TAGS", "ghi,team:qa"), ("DD_CARDINALITY", "")]), [""; 0]);
 }
 
-/// An environment may be read by who is warned, since nothing is under way then.
+/// A subscriber may read the environment, since the reader has finished by then.
 #[test]
-fn warnings_are_given_when_all_is_read() {
+fn warnings_follow_the_last_read() {
     use std::cell::Cell;
     use tracing::span;
 
@@ -367,19 +364,21 @@ fn warnings_are_given_when_all_is_read() {
         assert_eq!(READ.get(), 0, "warned before {name} was asked for");
         (name == "DD_CARDINALITY" || name == "DD_ORIGIN_DETECTION_ENABLED").then(|| "?".into())
     };
-    tracing::subscriber::with_default(Reader, || Environment::read(lookup)).expect("accepted");
+    tracing::subscriber::with_default(Reader, || DatadogEnv::read(lookup))
+        .expect("the values are valid");
     assert_eq!(READ.get(), 2);
     assert!(asked.get() > 8);
 }
 
 #[cfg(unix)]
 #[test]
-fn what_is_no_text_is_refused_and_not_overlooked() {
+fn values_that_are_not_utf8_are_refused() {
     use std::os::unix::ffi::OsStringExt;
     let no_text = || OsString::from_vec(b"a\xff".to_vec());
-    let refused = Environment::read(|name| (name == "DD_SERVICE").then(no_text)).expect_err("");
-    assert_eq!(refused.to_string(), r#"DD_SERVICE: "a\xFF" is refused: expected UTF-8"#);
-    // Where what is wrong is ignored, that is too.
+    let error = DatadogEnv::read(|name| (name == "DD_SERVICE").then(no_text)).expect_err("bytes");
+    let expected = r#"invalid value "a\xFF" for DD_SERVICE: expected text in UTF-8"#;
+    assert_eq!(error.to_string(), expected);
+    // Variables whose invalid values are ignored ignore such bytes too.
     for variable in [
         "DD_DOGSTATSD_URL",
         "DD_DOGSTATSD_PORT",
@@ -387,9 +386,9 @@ fn what_is_no_text_is_refused_and_not_overlooked() {
         "DATADOG_CARDINALITY",
         "DD_ORIGIN_DETECTION_ENABLED",
     ] {
-        let read = Environment::read(|name| (name == variable).then(no_text));
+        let read = DatadogEnv::read(|name| (name == variable).then(no_text));
         assert_eq!(read.expect(variable), accepted(&[]));
     }
-    let read = Environment::read(|name| (name == "DD_EXTERNAL_ENV").then(no_text));
+    let read = DatadogEnv::read(|name| (name == "DD_EXTERNAL_ENV").then(no_text));
     assert_eq!(read.expect("read").external_data.as_deref(), Some("a\u{fffd}"));
 }

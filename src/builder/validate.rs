@@ -1,0 +1,103 @@
+//! Validation of a builder's settings, and the sizes derived from them.
+
+use super::Builder;
+use super::dialect_options::ValidatedDialect;
+use crate::config::{FlusherConfig, ProducerConfig};
+use crate::endpoint::Endpoint;
+use crate::error::{BuildError, quoted, require};
+use crate::options::{Framing, WhenFull};
+use std::time::Duration;
+
+/// Size of a block in bytes, unless the capacity is too small for several such blocks.
+const BLOCK_SIZE: usize = 16 << 10;
+const MIN_CAPACITY: usize = 1 << 10;
+const MAX_CAPACITY: usize = 1 << 30;
+const MAX_PREFIX: usize = 256;
+/// Maximum payload of an IPv4 datagram: 65,535 bytes less the headers of IP and UDP.
+pub(super) const MAX_PAYLOAD: usize = 65_507;
+const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Builder {
+    /// Validates all settings and returns the configuration of both sides of a connector.
+    pub(crate) fn check(self) -> Result<(FlusherConfig, ProducerConfig), BuildError> {
+        let protocol = self.protocol.unwrap_or(self.dialect_options.default_protocol());
+        let endpoint = Endpoint::new(protocol, &self.host, self.port)?;
+        let prefix = self.prefix.trim_matches('.').to_owned();
+        let is_clean = self.dialect_options.accepts_prefix(&prefix);
+        let given = quoted(&self.prefix);
+        require("prefix", &given, is_clean, "no `:`, `|`, control, or what the dialect forbids")?;
+        require("prefix", &given, prefix.len() <= MAX_PREFIX, "at most 256 bytes")?;
+        let capacity = self.queue_capacity;
+        let in_bounds = (MIN_CAPACITY..=MAX_CAPACITY).contains(&capacity);
+        require("queue_capacity", capacity, in_bounds, "1024 to 1073741824 bytes")?;
+        let is_stream = protocol.is_stream();
+        let accepted = is_stream || self.framing == Framing::Newlines;
+        require("framing", self.framing, accepted, "newlines for datagrams")?;
+        let payload = self.max_datagram_payload.unwrap_or(protocol.default_payload());
+        let in_bounds = (1..=MAX_PAYLOAD).contains(&payload);
+        require("max_datagram_payload", payload, in_bounds, "1 to 65507 bytes")?;
+        for (setting, duration) in [
+            ("flush_interval", self.flush_interval),
+            ("reconnect_sleep", self.reconnect_sleep),
+            ("connect_timeout", self.connect_timeout),
+            ("peer_timeout", self.peer_timeout),
+            ("lookup_interval", self.lookup_interval),
+            ("stop_timeout", self.stop_timeout),
+        ] {
+            require_duration(setting, duration)?;
+        }
+        // The operating system counts milliseconds and interprets 0 as its own default.
+        let in_bounds = self.peer_timeout >= Duration::from_millis(1);
+        let given = format!("{:?}", self.peer_timeout);
+        require("peer_timeout", given, in_bounds, "at least a millisecond")?;
+        let block_size = BLOCK_SIZE.min(capacity / 5).max(MIN_CAPACITY);
+        let blocks = capacity / block_size;
+        // The ordered queue uses a fifth of the capacity.
+        let blocks = blocks - blocks / 5;
+        // A wake-up costs the caller microseconds. An eighth of the capacity is worth that cost; for
+        // a smaller backlog the next tick of the flusher comes soon enough.
+        let ring_at = blocks.div_ceil(8);
+        let type_prefixes = self.type_prefixes.unwrap_or(self.dialect_options.has_type_prefixes());
+        let max_line = self.dialect_options.max_line(self.max_datagram_payload);
+        let dialect = self.dialect_options.validate(&prefix, type_prefixes, is_stream)?;
+        let ValidatedDialect { scope, sampling, pack_values } = dialect;
+        let producer = ProducerConfig { scope, sampling, block_size, blocks, ring_at, max_line };
+        let evicts = self.when_full == WhenFull::DropOldest;
+        let flusher = FlusherConfig {
+            endpoint,
+            max_datagram_payload: payload,
+            pack_values,
+            hold_when_refused: self.hold_when_refused,
+            segmentation_offload: self.segmentation_offload,
+            // Pacing ends well before producer threads drop lines.
+            unpaced_beyond: capacity / 2,
+            delivery: self.delivery,
+            framing: self.framing,
+            evict_beyond: evicts.then(|| evict_beyond(&producer)),
+            flush_interval: self.flush_interval,
+            reconnect_sleep: self.reconnect_sleep,
+            connect_timeout: self.connect_timeout,
+            peer_timeout: self.peer_timeout,
+            lookup_interval: self.lookup_interval,
+            stop_timeout: self.stop_timeout,
+        };
+        Ok((flusher, producer))
+    }
+}
+
+/// Returns an error for the setting unless its duration is more than 0 and at most a day.
+pub(crate) fn require_duration(
+    setting: &'static str,
+    duration: Duration,
+) -> Result<(), BuildError> {
+    let in_bounds = !duration.is_zero() && duration <= MAX_DURATION;
+    require(setting, format!("{duration:?}"), in_bounds, "more than 0, at most a day")
+}
+
+/// Returns the number of full blocks that may wait: three quarters of all blocks, and at least half
+/// of few blocks. The number is always less than all blocks, or no producer thread could wake the
+/// flusher.
+fn evict_beyond(producer: &ProducerConfig) -> usize {
+    let three_quarters = producer.blocks.saturating_sub(2 * producer.ring_at);
+    three_quarters.max(producer.blocks.div_ceil(2).min(producer.blocks - 1))
+}

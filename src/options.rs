@@ -1,0 +1,236 @@
+//! Options with a fixed set of values, and the names of these values in files and variables.
+
+use crate::error::BuildError;
+use std::fmt;
+use std::str::FromStr;
+
+/// Transport protocol between the connector and the server.
+///
+/// `FromStr` and `Display` use the names `tcp`, `udp`, `unixgram` and `unixstream`, the last two on
+/// Unix only.
+///
+/// ```
+/// use freewheel::Protocol;
+///
+/// let protocol: Protocol = "udp".parse()?;
+/// assert_eq!(protocol, Protocol::Udp);
+/// assert_eq!(protocol.to_string(), "udp");
+/// # Ok::<(), freewheel::BuildError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Protocol {
+    /// A TCP stream, with large writes and automatic reconnection. [`Delivery`] defines what a
+    /// broken connection can lose.
+    Tcp,
+    /// UDP datagrams, filled up to the maximum payload.
+    Udp,
+    /// Datagrams to a Unix socket on the same machine. The host is the path of the socket.
+    ///
+    /// Unlike UDP, a receiver that is full or gone refuses the datagram, and its lines are kept.
+    #[cfg(unix)]
+    UnixDatagram,
+    /// A stream to a Unix socket. The host is the path of the socket.
+    #[cfg(unix)]
+    UnixStream,
+}
+
+impl Protocol {
+    /// Returns true if the protocol carries a stream of bytes, false if it carries datagrams.
+    pub(crate) const fn is_stream(self) -> bool {
+        match self {
+            Self::Tcp => true,
+            Self::Udp => false,
+            #[cfg(unix)]
+            Self::UnixDatagram => false,
+            #[cfg(unix)]
+            Self::UnixStream => true,
+        }
+    }
+
+    /// Returns the default maximum payload of a datagram or a frame in bytes.
+    pub(crate) const fn default_payload(self) -> usize {
+        match self {
+            // Fits an Ethernet frame of 1,500 bytes together with the headers of IP and UDP.
+            Self::Tcp | Self::Udp => 1432,
+            // The receive buffer of the Datadog Agent.
+            #[cfg(unix)]
+            Self::UnixDatagram | Self::UnixStream => 8192,
+        }
+    }
+}
+
+/// Condition under which a line on a stream counts as sent. Datagrams are never acknowledged.
+///
+/// # Lines that make a server close the connection
+///
+/// An unacknowledged line is the first line on each new connection. The Datadog Agent, for example,
+/// closes the connection on a frame above its buffer of 8,192 bytes. Such a line would block all
+/// others, so the connector isolates it:
+///
+/// 1. The trigger is five connections in a row that end with the same first line in flight and
+///    nothing acknowledged.
+/// 2. From then on lines go one by one, in frames of one line. They go only to a server that has
+///    read an empty line first and kept the connection for 100 ms.
+/// 3. A line that ends the connection is set aside, and the next line is tried. At most eight lines
+///    are set aside.
+/// 4. Once a later line is acknowledged, the lines set aside before it are discarded with a warning.
+///    They count as [rejected](crate::Losses::rejected).
+/// 5. If no later line is acknowledged, the fault is the server's: all lines are kept in order.
+///
+/// A server that closes every connection costs only time. One case costs up to eight good lines: a
+/// server that reads empty lines, closes on all others, and later reads lines again. The lines set
+/// aside at that moment are lost.
+///
+/// Isolation needs lines that are kept until they are acknowledged: [`Acknowledged`] on Linux. Over
+/// TCP the server's operating system nearly always acknowledges a line before the server closes, and
+/// the line then counts as sent. With [`Written`] and on other systems such a line counts as sent
+/// too, together with everything written after it. There nothing is sent twice, and no line blocks
+/// another.
+///
+/// [`Acknowledged`]: Self::Acknowledged
+/// [`Written`]: Self::Written
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Delivery {
+    /// A line counts as sent once the peer's operating system has acknowledged it. On a Unix socket,
+    /// it counts once the server has read it.
+    ///
+    /// Until then the line is kept within the capacity. After a broken connection the next one
+    /// begins with the first line that was not wholly acknowledged. A cut cable, a crashed host or a
+    /// reset therefore loses nothing that the peer did not already have.
+    ///
+    /// The price is duplicates. A line arrives twice if only its acknowledgement was lost, or if a
+    /// server on a Unix socket dies after it has read part of a buffer.
+    ///
+    /// Needs Linux; on other systems this is the same as [`Written`](Self::Written).
+    #[default]
+    Acknowledged,
+    /// A line counts as sent once the local operating system has accepted it.
+    ///
+    /// Bytes in flight on a connection that breaks are lost, although they count as sent. That can
+    /// be megabytes if the server had stalled. No line arrives twice.
+    Written,
+}
+
+/// Separation of lines in a stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Framing {
+    /// Lines end with a newline.
+    #[default]
+    Newlines,
+    /// Lines are grouped into frames, filled like datagrams. Each frame follows its length, a 32-bit
+    /// little-endian integer. The Datadog Agent reads this format from a Unix stream.
+    LengthPrefixed,
+}
+
+/// Lines to drop once the capacity is used up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WhenFull {
+    /// Drops the line that is being emitted.
+    #[default]
+    DropNewest,
+    /// Drops the oldest lines that are not in flight, one block at a time. Use it if current values
+    /// matter more than history.
+    ///
+    /// Eviction begins once three quarters of the capacity wait, or half of a capacity below 8 KiB.
+    /// Evicted lines count as [evicted](crate::Losses::evicted). Threads that emit faster than the
+    /// flusher can evict still drop the line that is being emitted.
+    ///
+    /// Bytes that the operating system has accepted for a stalled server are in flight and may still
+    /// arrive: some 300 KiB over TCP, or as much as the server's kernel holds. A
+    /// [capacity](crate::Builder::queue_capacity) of that size or less is then entirely in flight,
+    /// and the newest lines are dropped. Use a megabyte or more if the newest lines matter.
+    DropOldest,
+}
+
+/// Implements `as_str`, `FromStr` and `Display` for an option from one list of names. A variant that
+/// is missing from the list does not compile.
+macro_rules! names {
+    ($option:ident, $setting:literal, $expected:literal, $($(#[$cfg:meta])? $variant:ident = $name:literal,)+) => {
+        impl $option {
+            /// Returns the name of the value, as settings files write it.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $($(#[$cfg])? Self::$variant => $name,)+
+                }
+            }
+        }
+
+        impl FromStr for $option {
+            type Err = BuildError;
+
+            fn from_str(name: &str) -> Result<Self, BuildError> {
+                match name {
+                    $($(#[$cfg])? $name => Ok(Self::$variant),)+
+                    _ => Err(BuildError::quoting($setting, name, $expected)),
+                }
+            }
+        }
+
+        impl fmt::Display for $option {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+    };
+}
+
+names! { Protocol, "protocol", "tcp or udp, or on Unix unixgram or unixstream",
+    Tcp = "tcp",
+    Udp = "udp",
+    #[cfg(unix)]
+    UnixDatagram = "unixgram",
+    #[cfg(unix)]
+    UnixStream = "unixstream",
+}
+
+names! { Delivery, "delivery", "one of acknowledged, written",
+    Acknowledged = "acknowledged",
+    Written = "written",
+}
+
+names! { Framing, "framing", "one of newlines, length_prefixed",
+    Newlines = "newlines",
+    LengthPrefixed = "length_prefixed",
+}
+
+names! { WhenFull, "when_full", "one of drop_newest, drop_oldest",
+    DropNewest = "drop_newest",
+    DropOldest = "drop_oldest",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_round_trip() {
+        for protocol in
+            ["tcp", "udp"].iter().chain(&["unixgram", "unixstream"][..2 * usize::from(cfg!(unix))])
+        {
+            assert_eq!(protocol.parse::<Protocol>().expect("a name").to_string(), **protocol);
+        }
+        for name in ["acknowledged", "written"] {
+            assert_eq!(name.parse::<Delivery>().expect("a name").as_str(), name);
+        }
+        for name in ["newlines", "length_prefixed"] {
+            assert_eq!(name.parse::<Framing>().expect("a name").as_str(), name);
+        }
+        for name in ["drop_newest", "drop_oldest"] {
+            assert_eq!(name.parse::<WhenFull>().expect("a name").as_str(), name);
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_an_error_with_the_names_known() {
+        let error = "TCP".parse::<Protocol>().expect_err("names are lower-case");
+        assert_eq!(
+            error.to_string(),
+            r#"invalid value "TCP" for protocol: expected tcp or udp, or on Unix unixgram or unixstream"#
+        );
+    }
+}

@@ -1,0 +1,146 @@
+//! Sending lines one by one, to a server that may close the connection on one of them: see
+//! `send::poison`.
+//!
+//! First the server must show that it is there: it takes an empty line, and keeps the connection
+//! for a moment. A server that closes the connection on an empty line does so on every line, and
+//! proves nothing about a line. Then one line is sent, and the next after its acknowledgement; then
+//! two lines, four, and so on, so that a distant server is not slow for long.
+
+use super::{Connection, MAX_CALLS_PER_SEND, SLICES};
+use crate::send::datagram::first_unit;
+use crate::send::outbox::Outbox;
+use bytes::Buf;
+use std::io::{self, ErrorKind, IoSlice};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Time that the server must keep the connection after the empty line.
+const QUIET: Duration = Duration::from_millis(100);
+
+/// Interval of the polls for the acknowledgement of the empty line.
+const PROBE_POLL: Duration = Duration::from_millis(5);
+
+pub(super) struct LineByLine {
+    /// Offset at which the mode ends.
+    until: u64,
+    probe: Probe,
+    /// Maximum number of lines in flight.
+    window: u32,
+    /// Number of lines that were started since none was in flight.
+    started: u32,
+    /// Number of unsent bytes of the last started line.
+    rest: usize,
+}
+
+/// State of the check whether the server is there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Probe {
+    NotSent,
+    /// The empty line is in flight.
+    Sent,
+    /// The empty line is acknowledged. The connection must last until this time.
+    Quiet(Instant),
+    Passed,
+}
+
+impl LineByLine {
+    fn new(until: u64) -> Self {
+        Self { until, probe: Probe::NotSent, window: 1, started: 0, rest: 0 }
+    }
+
+    /// Returns the time of the next check of the probe, or `None` if none is in progress.
+    pub(super) fn next_check(&self) -> Option<Instant> {
+        match self.probe {
+            Probe::NotSent | Probe::Passed => None,
+            Probe::Sent => Some(Instant::now() + PROBE_POLL),
+            Probe::Quiet(until) => Some(until),
+        }
+    }
+
+    /// Doubles the window once a full one is acknowledged.
+    pub(super) fn on_all_acknowledged(&mut self) {
+        if self.rest == 0 && self.started >= self.window {
+            (self.window, self.started) = (self.window.saturating_mul(2), 0);
+        }
+    }
+
+    /// Returns true while no line may be written, even if the socket has room.
+    pub(super) fn is_blocked(&self) -> bool {
+        match self.probe {
+            Probe::NotSent => false,
+            Probe::Sent | Probe::Quiet(_) => true,
+            Probe::Passed => self.started >= self.window && self.rest == 0,
+        }
+    }
+}
+
+impl Connection {
+    /// Sends lines one by one up to this offset.
+    pub(in crate::send) fn send_line_by_line_until(&mut self, offset: u64, outbox: &Outbox) {
+        self.line_by_line = (outbox.offset() < offset).then(|| LineByLine::new(offset));
+    }
+
+    /// Advances the probe. Returns true once it has passed.
+    fn advance_probe(&mut self) -> io::Result<bool> {
+        let Some(line_by_line) = &self.line_by_line else { return Ok(true) };
+        let next = match line_by_line.probe {
+            Probe::NotSent => {
+                let line = self.stream.empty_line();
+                match self.socket.try_write_vectored(&[IoSlice::new(line)]) {
+                    Ok(count) if count == line.len() => Probe::Sent,
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => Probe::NotSent,
+                    Ok(_) => return Err(ErrorKind::WriteZero.into()),
+                    Err(error) => return Err(error),
+                }
+            }
+            Probe::Sent if self.unacknowledged()? == 0 => Probe::Quiet(Instant::now() + QUIET),
+            Probe::Quiet(until) if until <= Instant::now() => Probe::Passed,
+            probe => probe,
+        };
+        if let Some(line_by_line) = &mut self.line_by_line {
+            line_by_line.probe = next;
+        }
+        Ok(next == Probe::Passed)
+    }
+
+    pub(super) fn write_line_by_line(&mut self, outbox: &mut Outbox) -> io::Result<()> {
+        if !self.advance_probe()? {
+            return Ok(());
+        }
+        for _ in 0..MAX_CALLS_PER_SEND {
+            let Some(line_by_line) = &mut self.line_by_line else { return Ok(()) };
+            if line_by_line.is_blocked() || !outbox.has_unsent() {
+                return Ok(());
+            }
+            if line_by_line.rest == 0 {
+                if outbox.offset() >= line_by_line.until {
+                    // All suspected lines are in flight. The lines after them wait for their
+                    // acknowledgement.
+                    if outbox.in_flight() == 0 {
+                        self.line_by_line = None;
+                        return self.write(outbox);
+                    }
+                    line_by_line.started = line_by_line.window;
+                    return Ok(());
+                }
+                line_by_line.rest = first_unit(outbox.lines().chunk());
+                line_by_line.started += 1;
+            }
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let filled =
+                self.stream.next_within_line(outbox.lines(), line_by_line.rest, &mut slices);
+            match self.socket.try_write_vectored(&slices[..filled]) {
+                Ok(count) => {
+                    let written = self.stream.on_written(count);
+                    outbox.mark_sent(written);
+                    line_by_line.rest -= written;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+            self.acknowledge(outbox)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,64 @@
+//! Rate limits of the flusher's warnings: one warning of a kind, then silence for a while.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Minimum time between two warnings of one kind.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// Rate limiters of each kind of warning. They outlive the flusher.
+#[derive(Default)]
+pub(super) struct WarningLimits {
+    pub(super) link_failure: RateLimiter,
+    pub(super) missing_lines: RateLimiter,
+    pub(super) kept_lines: RateLimiter,
+    pub(super) rejected_line: RateLimiter,
+}
+
+/// A lock-free limiter that admits one event in [`SILENCE`]. A fork could find a lock held.
+#[derive(Default)]
+pub(super) struct RateLimiter {
+    /// Time of the first event.
+    first: OnceLock<Instant>,
+    /// End of the current silence, in nanoseconds since `first`.
+    silent_until: AtomicU64,
+    suppressed: AtomicU64,
+}
+
+impl RateLimiter {
+    /// Returns how many events were suppressed since the last admitted one, or `None` if this event
+    /// is suppressed too.
+    pub(super) fn admit(&self, now: Instant) -> Option<u64> {
+        let first = *self.first.get_or_init(|| now);
+        let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let now = now.saturating_duration_since(first);
+        let next = nanoseconds(now + SILENCE);
+        // ORDERING: Relaxed, here and below. The numbers publish nothing but themselves.
+        let until = self.silent_until.load(Relaxed);
+        let is_silent = nanoseconds(now) < until;
+        // One of two concurrent events is admitted. ORDERING: Relaxed, as above.
+        if is_silent || self.silent_until.compare_exchange(until, next, Relaxed, Relaxed).is_err() {
+            // ORDERING: Relaxed, as above.
+            self.suppressed.fetch_add(1, Relaxed);
+            return None;
+        }
+        // ORDERING: Relaxed, as above.
+        Some(self.suppressed.swap(0, Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_warning_then_silence_for_a_while() {
+        let start = Instant::now();
+        let limiter = RateLimiter::default();
+        assert_eq!(limiter.admit(start), Some(0));
+        assert_eq!(limiter.admit(start + SILENCE / 2), None);
+        assert_eq!(limiter.admit(start + SILENCE), Some(1));
+    }
+}

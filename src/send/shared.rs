@@ -1,0 +1,41 @@
+//! State that the flusher shares with the handles of its connector.
+
+use super::rate_limit::WarningLimits;
+use super::wake::Wake;
+use crate::config::FlusherConfig;
+use crate::handoff::Exchange;
+use crate::stats::{Account, Stats};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+/// State shared by the flusher and the handles. It outlives each flusher.
+pub(crate) struct Shared {
+    pub(crate) exchange: Arc<Exchange>,
+    pub(crate) settings: FlusherConfig,
+    pub(crate) account: Arc<Account>,
+    /// Set while the flusher has a link that is known to work.
+    pub(crate) connected: AtomicBool,
+    /// Number of dropped and lost lines that warnings have reported.
+    pub(super) reported_missing: AtomicU64,
+    /// Wakes the flusher.
+    pub(crate) wake: Arc<Wake>,
+    pub(super) warning_limits: WarningLimits,
+}
+
+impl Shared {
+    pub(crate) fn new(exchange: Arc<Exchange>, settings: FlusherConfig, wake: Arc<Wake>) -> Self {
+        Self {
+            exchange,
+            settings,
+            account: Arc::default(),
+            connected: AtomicBool::new(false),
+            reported_missing: AtomicU64::new(0),
+            wake,
+            warning_limits: WarningLimits::default(),
+        }
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        self.account.stats(|| self.exchange.producer_counts())
+    }
+}

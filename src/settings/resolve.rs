@@ -1,0 +1,191 @@
+//! Rules that turn settings and the environment into a connector.
+
+use super::{Prefix, Settings};
+use crate::builder::{Builder, require_duration};
+use crate::connector::Connector;
+use crate::endpoint::{DEFAULT_PORT, PORTS};
+use crate::environment::{Variables, warn};
+use crate::error::{BuildError, quoted, require};
+use crate::options::Protocol;
+use std::ffi::OsString;
+
+/// Value and the name of its source, which errors show.
+struct Sourced<T> {
+    value: T,
+    source: &'static str,
+}
+
+impl Settings {
+    /// Creates the connector of these settings and of the process's environment, ready to be started.
+    ///
+    /// The connector is [disabled](Connector::disabled) if metrics are not enabled, or if there is no
+    /// host. A missing host is logged as a warning.
+    ///
+    /// # Errors
+    /// The first invalid value, by the name of its setting or variable.
+    ///
+    /// ```
+    /// use freewheel::Settings;
+    ///
+    /// let error = Settings::new().host("127.0.0.1").prefix("a:b").connector().unwrap_err();
+    /// assert_eq!(error.setting(), "prefix");
+    /// ```
+    pub fn connector(&self) -> Result<Connector, BuildError> {
+        match self.builder_from(|variable| std::env::var_os(variable))? {
+            Some(builder) => builder.build(),
+            None => Ok(Connector::disabled()),
+        }
+    }
+
+    /// Returns the builder of that connector, or `None` if the connector is disabled. `environment`
+    /// returns the value of a variable.
+    ///
+    /// ```
+    /// use freewheel::Settings;
+    ///
+    /// let environment = |variable: &str| match variable {
+    ///     "STATSD_HOST" => Some("127.0.0.1".into()),
+    ///     "STATSD_PORT" => Some("eighty".into()),
+    ///     _ => None,
+    /// };
+    /// let error = Settings::new().prefix("shop").builder_from(environment).unwrap_err();
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     r#"invalid value "eighty" for STATSD_PORT: expected 1 to 65535"#,
+    /// );
+    /// ```
+    ///
+    /// # Errors
+    /// The same as for [`connector`](Self::connector).
+    pub fn builder_from(
+        &self,
+        environment: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Option<Builder>, BuildError> {
+        let lookup = |variable: &'static str| environment(variable);
+        let variables = Variables::new(&lookup);
+        if !self.is_enabled(&variables) {
+            return Ok(None);
+        }
+        let Some(host) = self.resolve_host(&variables)? else {
+            warn("metrics are disabled: neither the setting `host` nor STATSD_HOST is given");
+            return Ok(None);
+        };
+        let port = self.resolve_port(&variables)?;
+        let protocol = self.resolve_protocol(&variables)?;
+        let prefix = self.resolve_prefix(&variables)?;
+        require_duration("shutdown_timeout", self.shutdown_timeout)?;
+        let builder = self.builder.clone().host(host.value).port(port.value);
+        let builder = builder.protocol_by_default(protocol).prefix(prefix.value);
+        match builder.clone().check() {
+            Ok(_) => Ok(Some(builder)),
+            Err(error) => {
+                let setting = match error.setting {
+                    "host" => host.source,
+                    "port" => port.source,
+                    "prefix" => prefix.source,
+                    "reconnect_sleep" => "reconnect_timeout",
+                    "flush_interval" => "wait_timeout",
+                    other => other,
+                };
+                Err(BuildError { setting, ..error })
+            }
+        }
+    }
+
+    fn is_enabled(&self, variables: &Variables<'_>) -> bool {
+        self.enabled.unwrap_or_else(|| {
+            variables.lossy_or_blank("STATSD_ENABLED").is_none_or(|text| is_truthy(&text))
+        })
+    }
+
+    fn resolve_host(
+        &self,
+        variables: &Variables<'_>,
+    ) -> Result<Option<Sourced<String>>, BuildError> {
+        if let Some(host) = &self.host {
+            return Ok(Some(Sourced { value: host.clone(), source: "host" }));
+        }
+        let source = "STATSD_HOST";
+        Ok(variables.text(source)?.map(|value| Sourced { value, source }))
+    }
+
+    fn resolve_port(&self, variables: &Variables<'_>) -> Result<Sourced<u16>, BuildError> {
+        if let Some(value) = self.port {
+            return Ok(Sourced { value, source: "port" });
+        }
+        let source = "STATSD_PORT";
+        let value = match variables.text(source)? {
+            Some(given) => match linked_port(&given).unwrap_or(&given).parse() {
+                Ok(port @ 1..) => port,
+                _ => return Err(BuildError::quoting(source, &given, PORTS)),
+            },
+            None => DEFAULT_PORT,
+        };
+        Ok(Sourced { value, source })
+    }
+
+    /// Returns the protocol of the variable, or `None` if the settings have one or if the variable is
+    /// unset.
+    fn resolve_protocol(&self, variables: &Variables<'_>) -> Result<Option<Protocol>, BuildError> {
+        if self.builder.has_protocol() {
+            return Ok(None);
+        }
+        let source = "STATSD_PROTOCOL";
+        let Some(given) = variables.text(source)? else { return Ok(None) };
+        let protocol = given.to_ascii_lowercase().parse::<Protocol>();
+        protocol.map(Some).map_err(|error| BuildError::quoting(source, &given, error.expected))
+    }
+
+    fn resolve_prefix(&self, variables: &Variables<'_>) -> Result<Sourced<String>, BuildError> {
+        match &self.prefix {
+            Prefix::Given(prefix) => {
+                return Ok(Sourced { value: prefix.clone(), source: "prefix" });
+            }
+            Prefix::None => return Ok(Sourced { value: String::new(), source: "prefix" }),
+            Prefix::Open => {}
+        }
+        let source = "STATSD_PREFIX";
+        if let Some(value) = variables.text(source)? {
+            // Dots are trimmed, so a prefix of dots alone would be no prefix, by accident.
+            let accepted = !value.trim_matches('.').is_empty();
+            require(source, quoted(&value), accepted, "more than dots")?;
+            return Ok(Sourced { value, source });
+        }
+        let (Some(service), Some(environment)) = (&self.service, &self.environment) else {
+            return Err(BuildError {
+                setting: "prefix",
+                value: String::new(),
+                expected: "a prefix, by STATSD_PREFIX or the setting `prefix`, \
+                    or the settings `service` and `environment`; or `prefix` set to none explicitly",
+            });
+        };
+        let [service, environment] =
+            [("service", service), ("environment", environment)].map(|(setting, given)| {
+                let name = given.trim_matches('.');
+                require(setting, quoted(given), !name.is_empty(), "a name").map(|()| name)
+            });
+        let (service, environment) = (service?, environment?);
+        let value = format!("applications.{service}.{environment}");
+        Ok(Sourced { value, source: "service and environment" })
+    }
+}
+
+/// Returns the port in `tcp://host:port` or `udp://host:port`, or `None` for any other text.
+///
+/// Kubernetes sets `<NAME>_PORT` to such a text for a Service of that name, and Docker for a link.
+/// Host and transport are ignored.
+fn linked_port(text: &str) -> Option<&str> {
+    let (scheme, rest) = text.split_once("://")?;
+    let is_link = scheme.eq_ignore_ascii_case("tcp") || scheme.eq_ignore_ascii_case("udp");
+    let (host, port) = rest.rsplit_once(':')?;
+    let is_port = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    (is_link && !host.is_empty() && is_port).then_some(port)
+}
+
+/// Returns true for an integer other than 0, and for `on`, `t`, `true` and `yes` in any case.
+fn is_truthy(text: &str) -> bool {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let is_integer = digits.bytes().all(|byte| byte.is_ascii_digit());
+    let is_word = || ["on", "t", "true", "yes"].iter().any(|word| text.eq_ignore_ascii_case(word));
+    if is_integer { digits.bytes().any(|byte| byte != b'0') } else { is_word() }
+}
