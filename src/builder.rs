@@ -3,7 +3,7 @@
 mod dialect_options;
 
 use crate::connector::Connector;
-use crate::encode::{Sampling, Scope};
+use crate::encode::{SamplingRules, Scope};
 use crate::endpoint::{self, Endpoint};
 use crate::error::{BuildError, quoted};
 use dialect_options::{DialectOptions, ValidatedDialect};
@@ -162,7 +162,7 @@ pub(crate) struct FlusherConfig {
 /// What the emitting side works by.
 pub(crate) struct ProducerConfig {
     pub(crate) scope: Scope,
-    pub(crate) sampling: Sampling,
+    pub(crate) sampling: SamplingRules,
     pub(crate) block_size: usize,
     pub(crate) blocks: usize,
     pub(crate) ring_at: usize,

@@ -2,7 +2,7 @@
 
 use super::{Builder, Protocol, require};
 use crate::encode::{
-    Cardinality, Dialect, DogStatsDVersion, Origin, Pattern, SampleRate, Sampling, Scope,
+    Cardinality, Dialect, DogStatsDVersion, OriginFields, Pattern, SampleRate, SamplingRules, Scope,
 };
 use crate::error::{BuildError, quoted};
 
@@ -11,10 +11,10 @@ pub(super) struct DialectOptions {
     dialect: Dialect,
     version: DogStatsDVersion,
     tags: Vec<Tag>,
-    sampling: Sampling,
-    origin: Origin,
+    sampling: SamplingRules,
+    origin: OriginFields,
     /// What was found out: said as far as the version has words for it.
-    detected: Origin,
+    detected: OriginFields,
     pack_values: bool,
 }
 
@@ -28,7 +28,7 @@ struct Tag {
 /// What comes of them, checked.
 pub(super) struct ValidatedDialect {
     pub(super) scope: Scope,
-    pub(super) sampling: Sampling,
+    pub(super) sampling: SamplingRules,
     pub(super) pack_values: bool,
 }
 
@@ -149,17 +149,17 @@ impl Builder {
     }
 
     /// Where the lines are from, unless that is set: as far as the dialect can say it.
-    pub(crate) fn detected(mut self, origin: Origin) -> Self {
+    pub(crate) fn detected(mut self, origin: OriginFields) -> Self {
         self.vocabulary.detected = origin;
         self
     }
 }
 
 /// Of what was found out, what this version can say: container identities bare before 1.4.
-fn supported_by(detected: Origin, is: impl Fn(DogStatsDVersion) -> bool) -> Origin {
+fn supported_by(detected: OriginFields, is: impl Fn(DogStatsDVersion) -> bool) -> OriginFields {
     let bare = |id: String| id.strip_prefix("ci-").map(str::to_owned);
     let container_id = detected.container_id.filter(|_| is(DogStatsDVersion::V1_2));
-    Origin {
+    OriginFields {
         container_id: container_id
             .and_then(|id| if is(DogStatsDVersion::V1_4) { Some(id) } else { bare(id) }),
         external_data: detected.external_data.filter(|_| is(DogStatsDVersion::V1_5)),
@@ -207,7 +207,7 @@ impl DialectOptions {
         let Self { dialect, version, tags, sampling, origin, detected, pack_values } = self;
         let is = |since| dialect == Dialect::DogStatsD && version >= since;
         let detected = supported_by(detected, is);
-        let origin = Origin {
+        let origin = OriginFields {
             container_id: origin.container_id.or(detected.container_id),
             external_data: origin.external_data.or(detected.external_data),
             cardinality: origin.cardinality.or(detected.cardinality),

@@ -1,6 +1,6 @@
 //! Events: what happened, told in words.
 
-use super::rendered::{Rendered, Surroundings};
+use super::message::{Message, Surroundings};
 use std::time::SystemTime;
 
 /// Something that happened, for the event stream: a deployment, a failure. Emitted by
@@ -141,18 +141,18 @@ impl Event {
     }
 
     /// None for an event that servers refuse.
-    pub(super) fn render(&self, surroundings: Surroundings<'_>) -> Option<Rendered> {
+    pub(super) fn render(&self, surroundings: Surroundings<'_>) -> Option<Message> {
         if self.title.is_empty() {
             return None;
         }
         // The lengths count the bytes of what is escaped already.
-        let mut texts = Rendered::default();
+        let mut texts = Message::default();
         texts.put_text(&self.title);
         let title = texts.line.len();
         texts.put("|").put_text(&self.text);
         let text = texts.line.len() - title - "|".len();
 
-        let mut rendered = Rendered { line: String::new(), altered: texts.altered };
+        let mut rendered = Message { line: String::new(), altered: texts.altered };
         rendered.put(&format!("_e{{{title},{text}}}:")).put(&texts.line);
         rendered.put_timestamp(self.timestamp);
         rendered.put_optional("|h:", &self.hostname);

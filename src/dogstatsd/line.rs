@@ -1,9 +1,9 @@
 //! Lines that were put together elsewhere.
 
-use super::rendered::Rendered;
+use super::message::Message;
 use crate::handoff::{EncodeLine, MARGIN, WriteOutcome};
 
-impl EncodeLine for &Rendered {
+impl EncodeLine for &Message {
     fn lines(&self) -> u64 {
         1
     }

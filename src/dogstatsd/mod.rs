@@ -11,8 +11,8 @@
 mod environment;
 mod event;
 mod line;
+mod message;
 mod origin;
-mod rendered;
 mod service_check;
 
 pub use event::{AlertType, Event, Priority};
@@ -20,11 +20,11 @@ pub use service_check::{ServiceCheck, Status};
 
 use crate::builder::{Builder, Framing, Protocol};
 use crate::connector::{Connector, Inner};
-use crate::encode::{self, Dialect, Invalid, Unsupported};
+use crate::encode::{self, Dialect, InvalidLine, UnsupportedLine};
 use crate::error::BuildError;
 use environment::Environment;
+use message::{Message, Surroundings};
 use origin::Origin;
-use rendered::{Rendered, Surroundings};
 
 impl Connector {
     /// Begins the settings of a connector that speaks [DogStatsD](Dialect::DogStatsD), as the environment
@@ -111,24 +111,24 @@ fn builder(environment: Environment, detect: impl FnOnce() -> Option<Origin>) ->
     }
     let container_id =
         origin_detection.then(detect).flatten().map(|container| container.to_string());
-    builder.detected(encode::Origin { container_id, external_data, cardinality })
+    builder.detected(encode::OriginFields { container_id, external_data, cardinality })
 }
 
 fn emit(
     inner: &Inner,
-    render: impl FnOnce(Surroundings<'_>) -> Option<Rendered>,
-    hand_over: impl FnOnce(&Rendered),
+    render: impl FnOnce(Surroundings<'_>) -> Option<Message>,
+    hand_over: impl FnOnce(&Message),
 ) {
     let scope = &inner.scoped.scope;
     let Some((tags, origin)) = scope.dogstatsd_fields() else {
-        return inner.exchange.emit(|| Unsupported);
+        return inner.exchange.emit(|| UnsupportedLine);
     };
     match render(Surroundings { tags, origin }) {
         Some(mut rendered) => {
             rendered.altered |= scope.are_tags_altered();
             hand_over(&rendered);
         }
-        None => inner.exchange.emit(|| Invalid),
+        None => inner.exchange.emit(|| InvalidLine),
     }
 }
 
@@ -155,7 +155,7 @@ mod tests {
 
     fn from_here(builder: Builder) -> Builder {
         let container_id = Some("ci-c0ffee".to_owned());
-        builder.detected(encode::Origin { container_id, ..encode::Origin::default() })
+        builder.detected(encode::OriginFields { container_id, ..encode::OriginFields::default() })
     }
 
     #[test]
@@ -181,7 +181,7 @@ mod tests {
         ];
         let expected = Connector::builder("agent").port(9125).protocol(Protocol::Udp);
         let expected = expected.dialect(Dialect::DogStatsD).tag("env", "prod").tag("team", "a");
-        let origin = encode::Origin {
+        let origin = encode::OriginFields {
             container_id: Some("ci-c0ffee".to_owned()),
             external_data: Some("it-x".to_owned()),
             cardinality: Some(encode::Cardinality::Low),

@@ -1,6 +1,6 @@
 //! Service checks: how something that is depended on is doing.
 
-use super::rendered::{Rendered, Surroundings};
+use super::message::{Message, Surroundings};
 use std::time::SystemTime;
 
 /// The state of a service, for the server to watch. Emitted by
@@ -103,11 +103,11 @@ impl ServiceCheck {
     }
 
     /// None for a check that servers refuse.
-    pub(super) fn render(&self, surroundings: Surroundings<'_>) -> Option<Rendered> {
+    pub(super) fn render(&self, surroundings: Surroundings<'_>) -> Option<Message> {
         if self.name.is_empty() {
             return None;
         }
-        let mut rendered = Rendered::default();
+        let mut rendered = Message::default();
         rendered.put("_sc|").put_field(&self.name);
         rendered.put(match self.status {
             Status::Ok => "|0",
@@ -126,7 +126,7 @@ impl ServiceCheck {
     }
 }
 
-fn put_message(rendered: &mut Rendered, given: &str) {
+fn put_message(rendered: &mut Message, given: &str) {
     rendered.altered |= given.contains("m\\:") || given.contains('|');
     rendered.put_text(&given.replace('|', "_").replace("m:", "m\\:"));
 }

@@ -5,41 +5,41 @@ use wide::i8x16;
 
 /// What a text may not hold, beside the control characters, which no text may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rule {
+pub(crate) enum CharacterRule {
     /// None of `# , : ; = @ [ ] |`: the name of a metric where tags do not stand in it. Each of them ends a
     /// name, or begins a tag in it, at one server or another.
-    Name,
+    PlainName,
     /// No `:` and no `|`: what is injected, and members of sets.
     Field,
     /// No `|`: the member of a set in DogStatsD.
-    Bar,
+    DogStatsDMember,
     /// No `:`, `|`, `@` or `#`: the member of a set where netdata may read it, for which it ends there
     /// and the line is a meter.
-    Member,
+    NetdataMember,
     /// No `:`, `|` or `,`: the key of a tag in DogStatsD.
-    Key,
+    DogStatsDKey,
     /// No `|` and no `,`: its value.
-    Value,
+    DogStatsDValue,
     /// Nothing that separates anything in the dialects whose tags stand in the name, or that the
     /// databases behind them refuse.
-    Word,
+    TaggedName,
     /// Letters, digits, and `_ - .` alone: what the reference server leaves as it is.
-    Strict,
+    Graphite,
 }
 
-impl Rule {
+impl CharacterRule {
     /// Whether this character has to be replaced.
     pub(crate) fn forbids(self, character: char) -> bool {
         character.is_control()
             || match self {
-                Self::Name => "#,:;=@[]|".contains(character),
+                Self::PlainName => "#,:;=@[]|".contains(character),
                 Self::Field => matches!(character, ':' | '|'),
-                Self::Bar => character == '|',
-                Self::Member => matches!(character, ':' | '|' | '@' | '#'),
-                Self::Key => matches!(character, ':' | '|' | ','),
-                Self::Value => matches!(character, '|' | ','),
-                Self::Word => " !#,:;=[\\]^|~".contains(character),
-                Self::Strict => !(character.is_ascii_alphanumeric() || "_-.".contains(character)),
+                Self::DogStatsDMember => character == '|',
+                Self::NetdataMember => matches!(character, ':' | '|' | '@' | '#'),
+                Self::DogStatsDKey => matches!(character, ':' | '|' | ','),
+                Self::DogStatsDValue => matches!(character, '|' | ','),
+                Self::TaggedName => " !#,:;=[\\]^|~".contains(character),
+                Self::Graphite => !(character.is_ascii_alphanumeric() || "_-.".contains(character)),
             }
     }
 
@@ -47,16 +47,16 @@ impl Rule {
     #[inline(always)]
     fn suspects(self, bytes: i8x16) -> Suspects {
         match self {
-            Self::Name => suspects_in_name(bytes),
+            Self::PlainName => suspects_in_name(bytes),
             Self::Field => controls_or_bar(bytes) | are(bytes, b':'),
-            Self::Bar => controls_or_bar(bytes),
-            Self::Member => {
+            Self::DogStatsDMember => controls_or_bar(bytes),
+            Self::NetdataMember => {
                 controls_or_bar(bytes) | are(bytes, b':') | are(bytes, b'@') | are(bytes, b'#')
             }
-            Self::Key => controls_or_bar(bytes) | are(bytes, b',') | are(bytes, b':'),
-            Self::Value => controls_or_bar(bytes) | are(bytes, b','),
-            Self::Word => but_words(bytes),
-            Self::Strict => but_words(bytes) | are(bytes, b'/'),
+            Self::DogStatsDKey => controls_or_bar(bytes) | are(bytes, b',') | are(bytes, b':'),
+            Self::DogStatsDValue => controls_or_bar(bytes) | are(bytes, b','),
+            Self::TaggedName => but_words(bytes),
+            Self::Graphite => but_words(bytes) | are(bytes, b'/'),
         }
     }
 }
@@ -64,7 +64,7 @@ impl Rule {
 /// All bits of a suspect byte are set, and none of the others'.
 type Suspects = i8x16;
 
-/// The three ranges between letters, digits, and `_ - . /`: what [`Rule::Name`] forbids is in them, and what
+/// The three ranges between letters, digits, and `_ - . /`: what [`CharacterRule::PlainName`] forbids is in them, and what
 /// names seldom have.
 #[inline(always)]
 fn suspects_in_name(bytes: i8x16) -> Suspects {
@@ -108,21 +108,23 @@ fn controls_or_bar(bytes: i8x16) -> Suspects {
 /// Copies a text into a slice of its length. Says whether it can go on the wire as it is, told
 /// quickly: where this says no, [`clean`] has the last word.
 #[inline(always)]
-pub(super) fn copy_surely_clean(rule: Rule, to: &mut [u8], text: &[u8]) -> bool {
+pub(super) fn copy_surely_clean(rule: CharacterRule, to: &mut [u8], text: &[u8]) -> bool {
     copy_unless(|bytes| rule.suspects(bytes), to, text)
 }
 
 /// The same as a function of its own: a line has several such texts.
-pub(super) fn copy_surely_clean_by(rule: Rule, to: &mut [u8], text: &[u8]) -> bool {
+pub(super) fn copy_surely_clean_by(rule: CharacterRule, to: &mut [u8], text: &[u8]) -> bool {
     match rule {
-        Rule::Name => copy_surely_clean(Rule::Name, to, text),
-        Rule::Field => copy_surely_clean(Rule::Field, to, text),
-        Rule::Bar => copy_surely_clean(Rule::Bar, to, text),
-        Rule::Member => copy_surely_clean(Rule::Member, to, text),
-        Rule::Key => copy_surely_clean(Rule::Key, to, text),
-        Rule::Value => copy_surely_clean(Rule::Value, to, text),
-        Rule::Word => copy_surely_clean(Rule::Word, to, text),
-        Rule::Strict => copy_surely_clean(Rule::Strict, to, text),
+        CharacterRule::PlainName => copy_surely_clean(CharacterRule::PlainName, to, text),
+        CharacterRule::Field => copy_surely_clean(CharacterRule::Field, to, text),
+        CharacterRule::DogStatsDMember => {
+            copy_surely_clean(CharacterRule::DogStatsDMember, to, text)
+        }
+        CharacterRule::NetdataMember => copy_surely_clean(CharacterRule::NetdataMember, to, text),
+        CharacterRule::DogStatsDKey => copy_surely_clean(CharacterRule::DogStatsDKey, to, text),
+        CharacterRule::DogStatsDValue => copy_surely_clean(CharacterRule::DogStatsDValue, to, text),
+        CharacterRule::TaggedName => copy_surely_clean(CharacterRule::TaggedName, to, text),
+        CharacterRule::Graphite => copy_surely_clean(CharacterRule::Graphite, to, text),
     }
 }
 
@@ -159,7 +161,7 @@ fn copy_unless(suspects: impl Fn(i8x16) -> Suspects, to: &mut [u8], name: &[u8])
 /// Copies `text` to the front of `to` with each forbidden character replaced by `_`. Says
 /// how long it is then, never longer than before, and whether it differs.
 #[cold]
-pub(super) fn clean(rule: Rule, to: &mut [u8], text: &str) -> (usize, bool) {
+pub(super) fn clean(rule: CharacterRule, to: &mut [u8], text: &str) -> (usize, bool) {
     if copy_surely_clean_by(rule, &mut to[..text.len()], text.as_bytes()) {
         return (text.len(), false);
     }
@@ -174,7 +176,7 @@ pub(super) fn clean(rule: Rule, to: &mut [u8], text: &str) -> (usize, bool) {
 }
 
 /// The text with each forbidden character replaced by `_`.
-pub(crate) fn cleaned(rule: Rule, text: &str) -> String {
+pub(crate) fn cleaned(rule: CharacterRule, text: &str) -> String {
     text.chars().map(|c| if rule.forbids(c) { '_' } else { c }).collect()
 }
 
@@ -182,15 +184,15 @@ pub(crate) fn cleaned(rule: Rule, text: &str) -> String {
 mod tests {
     use super::*;
 
-    const ALL: [Rule; 8] = [
-        Rule::Name,
-        Rule::Field,
-        Rule::Bar,
-        Rule::Member,
-        Rule::Key,
-        Rule::Value,
-        Rule::Word,
-        Rule::Strict,
+    const ALL: [CharacterRule; 8] = [
+        CharacterRule::PlainName,
+        CharacterRule::Field,
+        CharacterRule::DogStatsDMember,
+        CharacterRule::NetdataMember,
+        CharacterRule::DogStatsDKey,
+        CharacterRule::DogStatsDValue,
+        CharacterRule::TaggedName,
+        CharacterRule::Graphite,
     ];
 
     #[test]
@@ -202,10 +204,10 @@ mod tests {
             ((1..=40).collect(), (0..=u8::MAX).collect())
         };
         // What is told to be clean without a closer look.
-        let surely = |rule: Rule, byte: u8| match rule {
-            Rule::Word => byte.is_ascii_alphanumeric() || b"_-./".contains(&byte),
-            Rule::Name => byte.is_ascii_alphanumeric() || b"_-./`{".contains(&byte),
-            Rule::Strict => byte.is_ascii() && !rule.forbids(byte.into()),
+        let surely = |rule: CharacterRule, byte: u8| match rule {
+            CharacterRule::TaggedName => byte.is_ascii_alphanumeric() || b"_-./".contains(&byte),
+            CharacterRule::PlainName => byte.is_ascii_alphanumeric() || b"_-./`{".contains(&byte),
+            CharacterRule::Graphite => byte.is_ascii() && !rule.forbids(byte.into()),
             _ => byte.is_ascii() && !rule.forbids(byte.into()),
         };
         for rule in ALL {

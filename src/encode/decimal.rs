@@ -1,13 +1,13 @@
 //! Plain decimals: no exponent, whatever the value. Servers disagree on `1e3`.
 
-use super::text::Text;
+use super::line_writer::LineWriter;
 
 /// What stands for a number on a line, without its sign.
 pub trait Digits: Copy {
     fn len(&self) -> usize;
     fn is_zero(&self) -> bool;
     /// Puts exactly [`len`](Self::len) bytes.
-    fn write(&self, text: &mut Text<'_>);
+    fn write(&self, text: &mut LineWriter<'_>);
 }
 
 impl Digits for &[u8] {
@@ -20,7 +20,7 @@ impl Digits for &[u8] {
         **self == *b"0"
     }
     #[inline(always)]
-    fn write(&self, text: &mut Text<'_>) {
+    fn write(&self, text: &mut LineWriter<'_>) {
         text.put(self);
     }
 }
@@ -36,7 +36,7 @@ impl Digits for &'static [u8; 1] {
         **self == *b"0"
     }
     #[inline(always)]
-    fn write(&self, text: &mut Text<'_>) {
+    fn write(&self, text: &mut LineWriter<'_>) {
         text.put_constant(self);
     }
 }
@@ -68,7 +68,7 @@ impl Digits for Decimal<'_> {
     }
 
     #[inline(always)]
-    fn write(&self, text: &mut Text<'_>) {
+    fn write(&self, text: &mut LineWriter<'_>) {
         match self {
             Self::Plain(digits) => text.put(digits),
             Self::Fixed { whole, fraction } => {
@@ -92,7 +92,7 @@ fn scaled_len(digits: &[u8], point: i32) -> usize {
 }
 
 #[cold]
-fn write_scaled(digits: &[u8], point: i32, text: &mut Text<'_>) {
+fn write_scaled(digits: &[u8], point: i32, text: &mut LineWriter<'_>) {
     let size = point.unsigned_abs() as usize;
     if point <= 0 {
         text.put_constant(b"0.");
@@ -110,12 +110,12 @@ fn write_scaled(digits: &[u8], point: i32, text: &mut Text<'_>) {
 }
 
 /// As many digits as the shortest form of an `f64` can have, and then some.
-pub(super) type Significant = [u8; 24];
+pub(super) type FloatDigits = [u8; 24];
 
 /// Reads a number as ryu writes it (`12.5`, `0.001`, `1e16`, `1.5e-7`), times ten to the
 /// power of `shift`, exactly.
 #[cold]
-pub(super) fn scaled<'a>(text: &str, shift: i32, digits: &'a mut Significant) -> Decimal<'a> {
+pub(super) fn scaled<'a>(text: &str, shift: i32, digits: &'a mut FloatDigits) -> Decimal<'a> {
     let (mantissa, exponent) = match text.split_once('e') {
         Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().unwrap_or(0)),
         None => (text, 0),

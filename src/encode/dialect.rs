@@ -1,7 +1,7 @@
 //! Dialects: how servers want to be spoken to, and what they have no word for.
 
-use super::clean::Rule;
-use super::text::Short;
+use super::clean::CharacterRule;
+use super::line_writer::ShortText;
 
 /// Which of StatsD's dialects the server speaks. Set by
 /// [`Builder::dialect`](crate::Builder::dialect).
@@ -232,7 +232,7 @@ impl Cardinality {
 
 /// What a line holds, as its type code says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Type {
+pub(crate) enum MetricType {
     Counter,
     Gauge,
     Timing,
@@ -242,7 +242,7 @@ pub(crate) enum Type {
     Meter,
 }
 
-impl Type {
+impl MetricType {
     pub(crate) const ALL: [Self; 7] = [
         Self::Counter,
         Self::Gauge,
@@ -254,8 +254,8 @@ impl Type {
     ];
 
     #[inline(always)]
-    pub(super) const fn code(self) -> Short {
-        Short::new(match self {
+    pub(super) const fn code(self) -> ShortText {
+        ShortText::new(match self {
             Self::Counter => "|c",
             Self::Gauge => "|g",
             Self::Timing => "|ms",
@@ -282,11 +282,11 @@ impl Type {
 
 /// Which numbers servers read as they are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Numbers {
+pub(crate) enum AcceptedNumbers {
     All,
     /// Whole ones of 64 bits, with a sign or without.
-    Whole,
-    NotNegative,
+    Integers,
+    NonNegative,
 }
 
 /// How tags are written.
@@ -295,48 +295,50 @@ pub(crate) struct TagSyntax {
     /// Behind the type and the rate, rather than behind the name.
     pub(super) last: bool,
     /// Before the first, and before each further one.
-    pub(super) first: Short,
-    pub(super) next: Short,
+    pub(super) first: ShortText,
+    pub(super) next: ShortText,
     /// Between key and value.
     pub(super) is: u8,
     /// After the last.
-    pub(super) close: Short,
+    pub(super) close: ShortText,
 }
 
 impl Dialect {
-    pub(crate) fn has(self, kind: Type) -> bool {
+    pub(crate) fn supports(self, kind: MetricType) -> bool {
         match kind {
-            Type::Counter | Type::Gauge | Type::Timing | Type::Set => true,
-            Type::Histogram => matches!(self, Self::Extended | Self::DogStatsD | Self::Influx),
-            Type::Distribution => self == Self::DogStatsD,
-            Type::Meter => self == Self::Extended,
+            MetricType::Counter | MetricType::Gauge | MetricType::Timing | MetricType::Set => true,
+            MetricType::Histogram => {
+                matches!(self, Self::Extended | Self::DogStatsD | Self::Influx)
+            }
+            MetricType::Distribution => self == Self::DogStatsD,
+            MetricType::Meter => self == Self::Extended,
         }
     }
 
     /// Whether its servers weigh a sampled line of this type by a whole number of lines, or its value by a
     /// whole number. The table at [`SampleRate`](crate::SampleRate#what-is-sent) has the reasons.
-    pub(crate) fn weighs_whole(self, kind: Type) -> bool {
+    pub(crate) fn samples_one_in_n(self, kind: MetricType) -> bool {
         match self {
             Self::Extended | Self::Influx => true,
             Self::Graphite => false,
             Self::StatsD | Self::DogStatsD | Self::Librato | Self::SignalFx => {
-                kind != Type::Counter
+                kind != MetricType::Counter
             }
         }
     }
 
     /// Telegraf cuts a counter to a whole number of 64 bits, and refuses all that begin with a sign but for
     /// counters and gauges.
-    pub(crate) fn numbers(self, kind: Type) -> Numbers {
+    pub(crate) fn accepted_numbers(self, kind: MetricType) -> AcceptedNumbers {
         match (self, kind) {
-            (Self::Influx, Type::Counter) => Numbers::Whole,
-            (Self::Influx, Type::Histogram) => Numbers::NotNegative,
-            _ => Numbers::All,
+            (Self::Influx, MetricType::Counter) => AcceptedNumbers::Integers,
+            (Self::Influx, MetricType::Histogram) => AcceptedNumbers::NonNegative,
+            _ => AcceptedNumbers::All,
         }
     }
 
     /// Whether a gauge's value with a sign changes it.
-    pub(crate) fn has_changes(self) -> bool {
+    pub(crate) fn has_gauge_deltas(self) -> bool {
         self != Self::DogStatsD
     }
 
@@ -348,10 +350,10 @@ impl Dialect {
     pub(crate) fn tags(self) -> Option<TagSyntax> {
         let in_name = |first, next, close| TagSyntax {
             last: false,
-            first: Short::new(first),
-            next: Short::new(next),
+            first: ShortText::new(first),
+            next: ShortText::new(next),
             is: b'=',
-            close: Short::new(close),
+            close: ShortText::new(close),
         };
         match self {
             Self::StatsD | Self::Extended => None,
@@ -363,39 +365,46 @@ impl Dialect {
         }
     }
 
-    pub(crate) fn rules(self) -> Rules {
-        let all = |rule| Rules {
+    pub(crate) fn rules(self) -> CharacterRules {
+        let all = |rule| CharacterRules {
             name: rule,
             key: rule,
             value: rule,
-            member: Rule::Field,
+            member: CharacterRule::Field,
             is_signed: true,
         };
         match self {
-            Self::StatsD => Rules { member: Rule::Member, is_signed: false, ..all(Rule::Name) },
-            Self::Extended => Rules { member: Rule::Member, ..all(Rule::Name) },
-            Self::DogStatsD => Rules {
-                name: Rule::Name,
-                key: Rule::Key,
-                value: Rule::Value,
-                member: Rule::Bar,
+            Self::StatsD => CharacterRules {
+                member: CharacterRule::NetdataMember,
+                is_signed: false,
+                ..all(CharacterRule::PlainName)
+            },
+            Self::Extended => CharacterRules {
+                member: CharacterRule::NetdataMember,
+                ..all(CharacterRule::PlainName)
+            },
+            Self::DogStatsD => CharacterRules {
+                name: CharacterRule::PlainName,
+                key: CharacterRule::DogStatsDKey,
+                value: CharacterRule::DogStatsDValue,
+                member: CharacterRule::DogStatsDMember,
                 is_signed: true,
             },
-            Self::Graphite => all(Rule::Strict),
-            Self::Influx => Rules { is_signed: false, ..all(Rule::Word) },
-            Self::Librato | Self::SignalFx => all(Rule::Word),
+            Self::Graphite => all(CharacterRule::Graphite),
+            Self::Influx => CharacterRules { is_signed: false, ..all(CharacterRule::TaggedName) },
+            Self::Librato | Self::SignalFx => all(CharacterRule::TaggedName),
         }
     }
 }
 
 /// What a dialect forbids where.
 #[derive(Clone, Copy)]
-pub(crate) struct Rules {
-    pub(crate) name: Rule,
-    pub(crate) key: Rule,
-    pub(crate) value: Rule,
+pub(crate) struct CharacterRules {
+    pub(crate) name: CharacterRule,
+    pub(crate) key: CharacterRule,
+    pub(crate) value: CharacterRule,
     /// In the members of sets.
-    pub(crate) member: Rule,
+    pub(crate) member: CharacterRule,
     /// Whether these may begin with a sign.
     pub(crate) is_signed: bool,
 }

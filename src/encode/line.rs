@@ -1,16 +1,16 @@
 //! Lines: `{head}{name}:{sign}{digits}{tail}`, whole or not at all.
 
-use super::clean::Rule;
+use super::chunked_text::ChunkedText;
+use super::clean::CharacterRule;
 use super::decimal::Digits;
-use super::rendered::Rendered;
-use super::text::Text;
+use super::line_writer::LineWriter;
 use super::value::{Number, Sign};
 use crate::handoff::{EncodeLine, MARGIN, WriteOutcome};
 
 /// A metric about to be written. Generic, so that each call is compiled to the copies that it
 /// needs and no more.
 pub(crate) struct Line<'a, D, const TAIL: usize, const INJECTED: bool = false> {
-    head: &'a Rendered,
+    head: &'a ChunkedText,
     name: &'a str,
     sign: Sign,
     digits: D,
@@ -21,7 +21,7 @@ pub(crate) struct Line<'a, D, const TAIL: usize, const INJECTED: bool = false> {
 impl<'a, D: Digits, const TAIL: usize> Line<'a, D, TAIL> {
     #[inline(always)]
     pub(crate) fn new(
-        head: &'a Rendered,
+        head: &'a ChunkedText,
         name: &'a str,
         number: Number<D>,
         tail: &'static [u8; TAIL],
@@ -31,16 +31,21 @@ impl<'a, D: Digits, const TAIL: usize> Line<'a, D, TAIL> {
     }
 }
 
-impl<'a> Line<'a, Injected<'a>, 1, true> {
+impl<'a> Line<'a, InjectedFields<'a>, 1, true> {
     /// Any path, value, type and further fields.
-    pub(crate) fn injected(head: &'a Rendered, path: &'a str, digits: Injected<'a>) -> Self {
+    pub(crate) fn injected(
+        head: &'a ChunkedText,
+        path: &'a str,
+        digits: InjectedFields<'a>,
+    ) -> Self {
         Self { head, name: path, sign: Sign::None, digits, tail: b"\n" }
     }
 }
 
 impl<D: Digits, const TAIL: usize, const INJECTED: bool> Line<'_, D, TAIL, INJECTED> {
     /// An injected path may hold tags.
-    const NAME: Rule = if INJECTED { Rule::Field } else { Rule::Name };
+    const NAME: CharacterRule =
+        if INJECTED { CharacterRule::Field } else { CharacterRule::PlainName };
 
     /// The size that it has on the wire; a name that must be altered can make it smaller.
     #[inline(always)]
@@ -62,7 +67,7 @@ impl<D: Digits, const TAIL: usize, const INJECTED: bool> Line<'_, D, TAIL, INJEC
 
     /// Writes what comes after the name.
     #[inline(always)]
-    fn end(&self, text: &mut Text<'_>) {
+    fn end(&self, text: &mut LineWriter<'_>) {
         // One check of the room for all, where the size is a constant.
         let mut text = text.part(self.end_size());
         text.put_byte(b':');
@@ -85,7 +90,7 @@ impl<D: Digits, const TAIL: usize, const INJECTED: bool> EncodeLine
         if self.name.is_empty() || !self.fits(room) {
             return 0;
         }
-        let mut text = Text::new(room);
+        let mut text = LineWriter::new(room);
         text.put_rendered(self.head);
         if !text.put_name(self.name, Self::NAME) {
             return 0;
@@ -102,7 +107,7 @@ impl<D: Digits, const TAIL: usize, const INJECTED: bool> EncodeLine
             return WriteOutcome::NoRoom(self.size());
         }
         let room_before = room.len();
-        let mut text = Text::new(room);
+        let mut text = LineWriter::new(room);
         text.put_rendered(self.head);
         let altered = text.put_cleaned(self.name, Self::NAME);
         self.end(&mut text);
@@ -110,7 +115,7 @@ impl<D: Digits, const TAIL: usize, const INJECTED: bool> EncodeLine
     }
 }
 
-impl<D: Digits, const TAIL: usize, const INJECTED: bool> OneLine for Line<'_, D, TAIL, INJECTED> {
+impl<D: Digits, const TAIL: usize, const INJECTED: bool> SizedLine for Line<'_, D, TAIL, INJECTED> {
     #[inline(always)]
     fn size(&self) -> usize {
         Self::size(self)
@@ -118,7 +123,7 @@ impl<D: Digits, const TAIL: usize, const INJECTED: bool> OneLine for Line<'_, D,
 }
 
 /// A single line, which knows how many bytes it takes at most.
-pub(crate) trait OneLine: EncodeLine {
+pub(crate) trait SizedLine: EncodeLine {
     fn size(&self) -> usize;
 }
 
@@ -127,13 +132,13 @@ pub(crate) const ZERO: Number<&'static [u8; 1]> = Number { sign: Sign::None, dig
 
 /// A gauge that is set to a number below zero: servers take a signed value for a delta, so the
 /// gauge is set to 0 and then lowered, by two lines that stay together.
-pub(crate) struct BelowZero<Z, L> {
+pub(crate) struct NegativeGauge<Z, L> {
     /// Sets it to [`ZERO`].
     pub(crate) zero: Z,
     pub(crate) line: L,
 }
 
-impl<Z: OneLine, L: OneLine> EncodeLine for BelowZero<Z, L> {
+impl<Z: SizedLine, L: SizedLine> EncodeLine for NegativeGauge<Z, L> {
     fn lines(&self) -> u64 {
         2
     }
@@ -173,9 +178,9 @@ impl<Z: OneLine, L: OneLine> EncodeLine for BelowZero<Z, L> {
 }
 
 /// What can be no line, whatever room there is.
-pub(crate) struct Invalid;
+pub(crate) struct InvalidLine;
 
-impl EncodeLine for Invalid {
+impl EncodeLine for InvalidLine {
     fn lines(&self) -> u64 {
         1
     }
@@ -188,9 +193,9 @@ impl EncodeLine for Invalid {
 }
 
 /// What the dialect has no word for.
-pub(crate) struct Unsupported;
+pub(crate) struct UnsupportedLine;
 
-impl EncodeLine for Unsupported {
+impl EncodeLine for UnsupportedLine {
     fn lines(&self) -> u64 {
         1
     }
@@ -204,30 +209,30 @@ impl EncodeLine for Unsupported {
 
 /// A value and what follows it, as the caller has them.
 #[derive(Clone, Copy)]
-pub(crate) struct Injected<'a> {
+pub(crate) struct InjectedFields<'a> {
     value: &'a [u8],
     code: &'a [u8],
 }
 
-impl<'a> Injected<'a> {
+impl<'a> InjectedFields<'a> {
     /// None if one of them would end the line, or the value its field, or is empty.
     pub(crate) fn new(value: &'a str, code: &'a str) -> Option<Self> {
-        let is_value =
-            !value.is_empty() && !value.chars().any(|character| Rule::Field.forbids(character));
+        let is_value = !value.is_empty()
+            && !value.chars().any(|character| CharacterRule::Field.forbids(character));
         let is_code = !code.is_empty() && !code.chars().any(char::is_control);
         let (value, code) = (value.as_bytes(), code.as_bytes());
         (is_value && is_code).then_some(Self { value, code })
     }
 }
 
-impl Digits for Injected<'_> {
+impl Digits for InjectedFields<'_> {
     fn len(&self) -> usize {
         self.value.len() + "|".len() + self.code.len()
     }
     fn is_zero(&self) -> bool {
         false
     }
-    fn write(&self, text: &mut Text<'_>) {
+    fn write(&self, text: &mut LineWriter<'_>) {
         text.put(self.value);
         text.put(b"|");
         text.put(self.code);

@@ -5,36 +5,36 @@
 //! Nothing here allocates while a line is written, waits, or knows where the bytes go.
 #![allow(unnameable_types)]
 
+mod chunked_text;
 mod clean;
 mod copy;
 mod decimal;
 mod dialect;
-mod field;
 mod line;
+mod line_writer;
 mod pattern;
-mod prepared;
-mod rendered;
 mod sample;
 mod scope;
 mod tagged_line;
 mod tags;
-mod text;
+mod template;
 mod timestamp;
 mod value;
+mod value_field;
 
+pub(crate) use chunked_text::ChunkedText;
 pub(crate) use decimal::Digits;
+pub(crate) use dialect::{AcceptedNumbers, MetricType};
 pub use dialect::{Cardinality, Dialect, DogStatsDVersion};
-pub(crate) use dialect::{Numbers, Type};
-pub(crate) use field::{Field, Member};
-pub(crate) use line::{BelowZero, Injected, Invalid, Line, Unsupported, ZERO};
-pub(crate) use pattern::{Pattern, Sampling};
-pub(crate) use prepared::{Altered, Prepared, PreparedLine, Whole};
-pub(crate) use rendered::Rendered;
-pub(crate) use sample::Chance;
+pub(crate) use line::{InjectedFields, InvalidLine, Line, NegativeGauge, UnsupportedLine, ZERO};
+pub(crate) use pattern::{Pattern, SamplingRules};
+pub(crate) use sample::EffectiveRate;
 pub use sample::{SampleRate, SampleRateError};
-pub(crate) use scope::{Origin, Scope};
+pub(crate) use scope::{OriginFields, Scope};
 pub(crate) use tagged_line::{LineSpec, OptionalFields, TaggedLine};
 pub use tags::{NoTags, Tagged, Tags};
+pub(crate) use template::{AlteredLine, ConstantLine, LineTemplate, PreparedLine};
 pub(crate) use timestamp::Timestamp;
 pub use value::Value;
 pub(crate) use value::{Number, Scratch, Sign, milliseconds, seconds_as_milliseconds};
+pub(crate) use value_field::{SetMember, ValueField};

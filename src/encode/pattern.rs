@@ -4,9 +4,9 @@ use super::sample::SampleRate;
 
 /// Rates by name.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Sampling(pub(crate) Vec<(Pattern, SampleRate)>);
+pub(crate) struct SamplingRules(pub(crate) Vec<(Pattern, SampleRate)>);
 
-impl Sampling {
+impl SamplingRules {
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -1,7 +1,7 @@
 //! Sample rates: which lines are emitted, and what the line says of it.
 
 use super::decimal::Digits;
-use super::text::Text;
+use super::line_writer::LineWriter;
 use super::value::{Number, Scratch, sealed::Sealed};
 use std::fmt;
 use std::num::NonZeroU64;
@@ -54,9 +54,9 @@ use std::num::NonZeroU64;
 #[derive(Clone, Copy, PartialEq)]
 pub struct SampleRate {
     asked: f64,
-    exact: Chance,
+    exact: EffectiveRate,
     /// One line in a whole number of lines.
-    whole: Chance,
+    whole: EffectiveRate,
 }
 
 impl SampleRate {
@@ -76,14 +76,14 @@ impl SampleRate {
         let lines = 1.0 / rate;
         let n = lines.round();
         let (exact, whole) = if lines > LARGEST_WHOLE {
-            let exact = Chance::new(rate, (rate * TWO_TO_64) as u64);
+            let exact = EffectiveRate::new(rate, (rate * TWO_TO_64) as u64);
             (exact, exact)
         } else if (rate * n - 1.0).abs() <= Self::ROUNDING {
-            let whole = Chance::one_in(n as u64);
+            let whole = EffectiveRate::one_in(n as u64);
             (whole, whole)
         } else {
-            let exact = Chance::new(rate, (rate * TWO_TO_64) as u64);
-            (exact, Chance::one_in(lines.ceil() as u64))
+            let exact = EffectiveRate::new(rate, (rate * TWO_TO_64) as u64);
+            (exact, EffectiveRate::one_in(lines.ceil() as u64))
         };
         Ok(Self { asked: rate, exact, whole })
     }
@@ -100,7 +100,7 @@ impl SampleRate {
     /// ```
     #[must_use]
     pub fn one_in(n: NonZeroU64) -> Self {
-        let whole = Chance::one_in(n.get());
+        let whole = EffectiveRate::one_in(n.get());
         Self { asked: 1.0 / n.get() as f64, exact: whole, whole }
     }
 
@@ -112,14 +112,14 @@ impl SampleRate {
 
     /// How it is drawn and sent: as one in a whole number of lines, or as it is.
     #[inline(always)]
-    pub(crate) fn chance(&self, is_whole: bool) -> &Chance {
+    pub(crate) fn effective(&self, is_whole: bool) -> &EffectiveRate {
         if is_whole { &self.whole } else { &self.exact }
     }
 }
 
 /// A part of all lines: how it is drawn, and what the lines say of it.
 #[derive(Clone, Copy, PartialEq)]
-pub(crate) struct Chance {
+pub(crate) struct EffectiveRate {
     rate: f64,
     /// Of 2^64 draws.
     drawn: u64,
@@ -128,7 +128,7 @@ pub(crate) struct Chance {
     len: u8,
 }
 
-impl Chance {
+impl EffectiveRate {
     /// Nineteen zeros and seventeen digits behind the point.
     const LONGEST: usize = 40;
 
@@ -139,7 +139,7 @@ impl Chance {
         // It is finite.
         if let Some(Number { digits, .. }) = rate.format(&mut scratch) {
             len = digits.len();
-            digits.write(&mut Text::new(&mut text));
+            digits.write(&mut LineWriter::new(&mut text));
         }
         Self { rate, drawn, text, len: len as u8 }
     }
@@ -155,7 +155,7 @@ impl Chance {
     }
 
     /// Whether it is all lines.
-    pub(crate) fn is_all(&self) -> bool {
+    pub(crate) fn keeps_all(&self) -> bool {
         self.drawn == u64::MAX
     }
 

@@ -1,16 +1,18 @@
 //! Scopes: what the lines of a connector have in common, rendered.
 
-use super::clean::{Rule, cleaned};
-use super::dialect::{Cardinality, Dialect, DogStatsDVersion, Numbers, Rules, TagSyntax, Type};
-use super::rendered::Rendered;
-use super::tags::TagWriter;
-use super::text::Text;
+use super::chunked_text::ChunkedText;
+use super::clean::{CharacterRule, cleaned};
+use super::dialect::{
+    AcceptedNumbers, Cardinality, CharacterRules, Dialect, DogStatsDVersion, MetricType, TagSyntax,
+};
+use super::line_writer::LineWriter;
+use super::tags::TagFormat;
 use crate::handoff::MARGIN;
 
 /// What the fields at the end of each line in DogStatsD say of the sender. Checked: they hold
 /// nothing that ends a field.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Origin {
+pub(crate) struct OriginFields {
     pub(crate) container_id: Option<String>,
     pub(crate) external_data: Option<String>,
     pub(crate) cardinality: Option<Cardinality>,
@@ -23,21 +25,21 @@ pub(crate) struct Scope {
     dialect: Dialect,
     version: DogStatsDVersion,
     /// One for each type; for what has none, the last.
-    heads: [Rendered; Type::ALL.len() + 1],
+    heads: [ChunkedText; MetricType::ALL.len() + 1],
     /// What the names of its calls begin with, as far as it was not set by the builder.
     path: String,
     /// As the type is needed for each line, told by bits.
     types: u8,
     /// Of which types sampled lines are one in a whole number, told by bits.
     whole: u8,
-    pub(super) writer: Option<TagWriter>,
-    pub(super) rules: Rules,
-    pub(super) tags: Rendered,
+    pub(super) writer: Option<TagFormat>,
+    pub(super) rules: CharacterRules,
+    pub(super) tags: ChunkedText,
     pub(super) tags_last: bool,
     /// From behind the last field that a call may add, with the newline.
-    pub(super) end: Rendered,
+    pub(super) end: ChunkedText,
     /// The same for calls that say a cardinality of their own.
-    pub(super) end_without_cardinality: Rendered,
+    pub(super) end_without_cardinality: ChunkedText,
     /// Some of it was altered to be safe, which is said of every line.
     pub(super) altered: bool,
     /// Among it are the names' prefixes.
@@ -45,7 +47,7 @@ pub(crate) struct Scope {
     /// Among it are the tags.
     tags_altered: bool,
     /// It has a tag in a dialect without tags: none of its lines can be.
-    impossible: bool,
+    unsupported_tags: bool,
 }
 
 impl Scope {
@@ -55,11 +57,11 @@ impl Scope {
         version: DogStatsDVersion,
         prefix: &str,
         type_prefixes: bool,
-        origin: &Origin,
+        origin: &OriginFields,
     ) -> Self {
-        let head = |kind| Rendered::head(prefix, if type_prefixes { kind } else { "" });
-        let bits = |is: &dyn Fn(Type) -> bool| {
-            Type::ALL.into_iter().map(|kind| u8::from(is(kind)) << kind as u8).sum()
+        let head = |kind| ChunkedText::head(prefix, if type_prefixes { kind } else { "" });
+        let bits = |is: &dyn Fn(MetricType) -> bool| {
+            MetricType::ALL.into_iter().map(|kind| u8::from(is(kind)) << kind as u8).sum()
         };
         let syntax = dialect.tags();
         let rules = dialect.rules();
@@ -74,25 +76,27 @@ impl Scope {
                 text.extend(field.into_iter().flat_map(|field| [begin, field]));
             }
             text.push('\n');
-            Rendered::new(text.as_bytes())
+            ChunkedText::new(text.as_bytes())
         };
         Self {
             dialect,
             version,
-            heads: std::array::from_fn(|at| head(Type::ALL.get(at).map_or("", |t| t.prefix()))),
+            heads: std::array::from_fn(|at| {
+                head(MetricType::ALL.get(at).map_or("", |t| t.prefix()))
+            }),
             path: String::new(),
-            types: bits(&|kind| dialect.has(kind)),
-            whole: bits(&|kind| dialect.weighs_whole(kind)),
-            writer: syntax.map(|syntax| TagWriter { syntax, rules }),
+            types: bits(&|kind| dialect.supports(kind)),
+            whole: bits(&|kind| dialect.samples_one_in_n(kind)),
+            writer: syntax.map(|syntax| TagFormat { syntax, rules }),
             rules,
-            tags: Rendered::default(),
+            tags: ChunkedText::default(),
             tags_last: syntax.is_some_and(|syntax| syntax.last),
             end: end(origin.cardinality),
             end_without_cardinality: end(None),
             altered: false,
             path_altered: false,
             tags_altered: false,
-            impossible: false,
+            unsupported_tags: false,
         }
     }
 
@@ -112,16 +116,16 @@ impl Scope {
     fn with_more_tags(
         &self,
         len: usize,
-        put: impl FnOnce(&TagWriter, &mut Text<'_>) -> bool,
+        put: impl FnOnce(&TagFormat, &mut LineWriter<'_>) -> bool,
     ) -> Self {
         let mut scope = self.clone();
         let Some(writer) = &mut scope.writer else {
-            scope.impossible = true;
+            scope.unsupported_tags = true;
             return scope;
         };
         let mut space = vec![0; len + 2 * MARGIN];
         let room = space.len();
-        let mut text = Text::new(&mut space);
+        let mut text = LineWriter::new(&mut space);
         scope.tags_altered |= put(writer, &mut text);
         scope.altered |= scope.tags_altered;
         let used = room - text.left();
@@ -163,11 +167,11 @@ impl Scope {
     }
 
     /// The same of a path that is injected.
-    pub(crate) fn first_path<'a>(&self, path: &'a str) -> &'a str {
-        self.first_text(path, Rule::Field)
+    pub(crate) fn leading_path<'a>(&self, path: &'a str) -> &'a str {
+        self.first_text(path, CharacterRule::Field)
     }
 
-    fn first_text<'a>(&self, name: &'a str, rule: Rule) -> &'a str {
+    fn first_text<'a>(&self, name: &'a str, rule: CharacterRule) -> &'a str {
         let mut characters = name.chars();
         let first = characters.next();
         let is_underscore = first.is_some_and(|c| c == '_' || rule.forbids(c));
@@ -177,35 +181,35 @@ impl Scope {
     }
 
     #[inline(always)]
-    pub(crate) fn head(&self, kind: Type) -> &Rendered {
+    pub(crate) fn head(&self, kind: MetricType) -> &ChunkedText {
         &self.heads[kind as usize]
     }
 
     /// For what has no type.
-    pub(crate) fn bare_head(&self) -> &Rendered {
-        &self.heads[Type::ALL.len()]
+    pub(crate) fn untyped_head(&self) -> &ChunkedText {
+        &self.heads[MetricType::ALL.len()]
     }
 
     /// Whether there can be lines of this type.
     #[inline(always)]
-    pub(crate) fn has(&self, kind: Type) -> bool {
-        self.types >> kind as u8 & 1 == 1 && !self.impossible
+    pub(crate) fn supports(&self, kind: MetricType) -> bool {
+        self.types >> kind as u8 & 1 == 1 && !self.unsupported_tags
     }
 
     /// Whether sampled lines of this type are one in a whole number of lines.
     #[inline(always)]
-    pub(crate) fn weighs_whole(&self, kind: Type) -> bool {
+    pub(crate) fn samples_one_in_n(&self, kind: MetricType) -> bool {
         self.whole >> kind as u8 & 1 == 1
     }
 
     /// Which numbers of this type there can be.
     #[inline(always)]
-    pub(crate) fn numbers(&self, kind: Type) -> Numbers {
-        self.dialect.numbers(kind)
+    pub(crate) fn accepted_numbers(&self, kind: MetricType) -> AcceptedNumbers {
+        self.dialect.accepted_numbers(kind)
     }
 
-    pub(crate) fn has_type(&self, kind: Type) -> bool {
-        self.dialect.has(kind)
+    pub(crate) fn dialect_supports(&self, kind: MetricType) -> bool {
+        self.dialect.supports(kind)
     }
 
     pub(crate) fn has_tags(&self) -> bool {
@@ -215,7 +219,7 @@ impl Scope {
     /// What stands on events and service checks too: the tags without what begins them, and the fields
     /// behind them. None in other dialects.
     pub(crate) fn dogstatsd_fields(&self) -> Option<(&str, &str)> {
-        let text = |rendered| str::from_utf8(Rendered::bytes(rendered)).ok();
+        let text = |rendered| str::from_utf8(ChunkedText::bytes(rendered)).ok();
         let (tags, end) = (text(&self.tags)?, text(&self.end)?);
         let is_dogstatsd = self.dialect == Dialect::DogStatsD;
         is_dogstatsd.then(|| (tags.trim_start_matches("|#"), end.trim_end_matches('\n')))
@@ -230,14 +234,14 @@ impl Scope {
     }
 
     /// Whether it was given a tag that cannot be said.
-    pub(crate) fn is_impossible(&self) -> bool {
-        self.impossible
+    pub(crate) fn has_unsupported_tags(&self) -> bool {
+        self.unsupported_tags
     }
 
     /// Whether a gauge's value with a sign changes it.
     #[inline(always)]
-    pub(crate) fn has_changes(&self) -> bool {
-        self.dialect.has_changes()
+    pub(crate) fn has_gauge_deltas(&self) -> bool {
+        self.dialect.has_gauge_deltas()
     }
 
     #[inline(always)]
@@ -261,7 +265,7 @@ impl Scope {
     }
 
     /// Whether its lines need nothing but a head, a name and a type.
-    pub(crate) fn is_plain(&self) -> bool {
-        self.dialect.tags().is_none() && !self.altered && !self.impossible
+    pub(crate) fn allows_fast_path(&self) -> bool {
+        self.dialect.tags().is_none() && !self.altered && !self.unsupported_tags
     }
 }

@@ -6,25 +6,25 @@
 //!
 //! with the tags in one of the two places, by dialect.
 
-use super::dialect::{Cardinality, Type};
-use super::field::Field;
-use super::line::OneLine;
-use super::rendered::Rendered;
-use super::sample::Chance;
+use super::chunked_text::ChunkedText;
+use super::dialect::{Cardinality, MetricType};
+use super::line::SizedLine;
+use super::line_writer::LineWriter;
+use super::sample::EffectiveRate;
 use super::scope::Scope;
 use super::tags::Tags;
-use super::text::Text;
 use super::timestamp::Timestamp;
+use super::value_field::ValueField;
 use crate::handoff::{EncodeLine, MARGIN, WriteOutcome};
 
 /// All that a line holds but for its value.
 #[derive(Clone, Copy)]
 pub(crate) struct LineSpec<'a, T> {
     pub(crate) scope: &'a Scope,
-    pub(crate) kind: Type,
+    pub(crate) metric_type: MetricType,
     pub(crate) name: &'a str,
     pub(crate) tags: T,
-    pub(crate) rate: Option<&'a Chance>,
+    pub(crate) rate: Option<&'a EffectiveRate>,
     pub(crate) optional: &'a OptionalFields,
 }
 
@@ -37,8 +37,8 @@ pub(crate) struct OptionalFields {
 
 impl<T: Tags> LineSpec<'_, T> {
     #[inline(always)]
-    fn head(&self) -> &Rendered {
-        self.scope.head(self.kind)
+    fn head(&self) -> &ChunkedText {
+        self.scope.head(self.metric_type)
     }
 
     #[inline(always)]
@@ -48,7 +48,7 @@ impl<T: Tags> LineSpec<'_, T> {
     }
 
     #[inline(always)]
-    fn put_tags(&self, text: &mut Text<'_>) -> bool {
+    fn put_tags(&self, text: &mut LineWriter<'_>) -> bool {
         let Some(writer) = &self.scope.writer else { return true };
         text.put_rendered(&self.scope.tags);
         let is_clean = self.tags.put(writer, text);
@@ -58,7 +58,7 @@ impl<T: Tags> LineSpec<'_, T> {
         is_clean
     }
 
-    fn put_cleaned_tags(&self, text: &mut Text<'_>) -> bool {
+    fn put_cleaned_tags(&self, text: &mut LineWriter<'_>) -> bool {
         let Some(writer) = &self.scope.writer else { return false };
         text.put_rendered(&self.scope.tags);
         let altered = self.tags.put_cleaned(writer, text);
@@ -81,7 +81,7 @@ impl<T: Tags> LineSpec<'_, T> {
     #[inline(always)]
     pub(super) fn size_after(&self) -> usize {
         let OptionalFields { timestamp, cardinality } = self.optional;
-        self.kind.code().len()
+        self.metric_type.code().len()
             + self.rate.map_or(0, |rate| "|@".len() + rate.text().len())
             + if self.scope.tags_last { self.tags_size() } else { 0 }
             + timestamp.as_ref().map_or(0, |timestamp| "|T".len() + timestamp.text().len())
@@ -90,7 +90,7 @@ impl<T: Tags> LineSpec<'_, T> {
     }
 
     #[inline(always)]
-    fn end(&self) -> &Rendered {
+    fn end(&self) -> &ChunkedText {
         match self.optional.cardinality {
             None => &self.scope.end,
             Some(_) => &self.scope.end_without_cardinality,
@@ -100,7 +100,7 @@ impl<T: Tags> LineSpec<'_, T> {
     /// Puts down what comes before the value; false, and perhaps not all of it, if that is not
     /// clean for sure.
     #[inline(always)]
-    fn put_before(&self, text: &mut Text<'_>) -> bool {
+    fn put_before(&self, text: &mut LineWriter<'_>) -> bool {
         let head = self.head();
         text.put_rendered(head);
         if !text.put_text(self.name, self.scope.rules.name)
@@ -114,7 +114,7 @@ impl<T: Tags> LineSpec<'_, T> {
     }
 
     #[inline(always)]
-    fn put_after(&self, text: &mut Text<'_>) -> bool {
+    fn put_after(&self, text: &mut LineWriter<'_>) -> bool {
         self.put_type(text);
         if self.scope.tags_last && !self.put_tags(text) {
             return false;
@@ -125,8 +125,8 @@ impl<T: Tags> LineSpec<'_, T> {
 
     /// The type and the rate.
     #[inline(always)]
-    fn put_type(&self, text: &mut Text<'_>) {
-        text.put_short(self.kind.code());
+    fn put_type(&self, text: &mut LineWriter<'_>) {
+        text.put_short(self.metric_type.code());
         if let Some(rate) = self.rate {
             text.put_constant(b"|@");
             text.put(rate.text());
@@ -135,7 +135,7 @@ impl<T: Tags> LineSpec<'_, T> {
 
     /// All behind the tags.
     #[inline(always)]
-    fn put_end(&self, text: &mut Text<'_>) {
+    fn put_end(&self, text: &mut LineWriter<'_>) {
         if let Some(timestamp) = &self.optional.timestamp {
             text.put_constant(b"|T");
             text.put(timestamp.text());
@@ -148,7 +148,7 @@ impl<T: Tags> LineSpec<'_, T> {
     }
 
     /// Puts down what comes before the value, made clean; whether anything was altered.
-    pub(super) fn put_cleaned_before(&self, text: &mut Text<'_>) -> bool {
+    pub(super) fn put_cleaned_before(&self, text: &mut LineWriter<'_>) -> bool {
         let head = self.head();
         text.put_rendered(head);
         let mut altered = self.scope.altered;
@@ -165,14 +165,14 @@ impl<T: Tags> LineSpec<'_, T> {
     }
 
     /// A name that begins the line.
-    fn put_first_name(&self, text: &mut Text<'_>) -> bool {
+    fn put_first_name(&self, text: &mut LineWriter<'_>) -> bool {
         let name = self.scope.first_name(self.name);
         let is_shorter = name.len() < self.name.len();
         text.put_cleaned_text(name, self.scope.rules.name) | is_shorter
     }
 
     /// Puts down what comes after the value, made clean; whether anything was altered.
-    pub(super) fn put_cleaned_after(&self, text: &mut Text<'_>) -> bool {
+    pub(super) fn put_cleaned_after(&self, text: &mut LineWriter<'_>) -> bool {
         self.put_type(text);
         let altered = self.scope.tags_last && self.put_cleaned_tags(text);
         self.put_end(text);
@@ -186,21 +186,21 @@ pub(crate) struct TaggedLine<'a, T, F> {
     pub(crate) field: F,
 }
 
-impl<T: Tags, F: Field> TaggedLine<'_, T, F> {
+impl<T: Tags, F: ValueField> TaggedLine<'_, T, F> {
     #[inline(always)]
     fn size(&self) -> usize {
         self.spec.size_before() + self.field.size() + self.spec.size_after()
     }
 }
 
-impl<T: Tags, F: Field> OneLine for TaggedLine<'_, T, F> {
+impl<T: Tags, F: ValueField> SizedLine for TaggedLine<'_, T, F> {
     #[inline(always)]
     fn size(&self) -> usize {
         Self::size(self)
     }
 }
 
-impl<T: Tags, F: Field> EncodeLine for TaggedLine<'_, T, F> {
+impl<T: Tags, F: ValueField> EncodeLine for TaggedLine<'_, T, F> {
     #[inline(always)]
     fn lines(&self) -> u64 {
         1
@@ -212,7 +212,7 @@ impl<T: Tags, F: Field> EncodeLine for TaggedLine<'_, T, F> {
         if self.size() + MARGIN > room_before || self.spec.scope.altered {
             return 0;
         }
-        let mut text = Text::new(room);
+        let mut text = LineWriter::new(room);
         let is_clean = self.spec.put_before(&mut text)
             && self.field.put(&mut text)
             && self.spec.put_after(&mut text);
@@ -227,7 +227,7 @@ impl<T: Tags, F: Field> EncodeLine for TaggedLine<'_, T, F> {
             return WriteOutcome::NoRoom(self.size());
         }
         let room_before = room.len();
-        let mut text = Text::new(room);
+        let mut text = LineWriter::new(room);
         let altered_before = self.spec.put_cleaned_before(&mut text);
         let altered_field = self.field.put_cleaned(&mut text);
         let altered_after = self.spec.put_cleaned_after(&mut text);

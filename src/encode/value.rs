@@ -1,8 +1,8 @@
 //! Values: every number type, formatted without allocation.
 
-use super::decimal::{Decimal, Digits, Significant, scaled};
-use super::dialect::Numbers;
-use super::text::Text;
+use super::decimal::{Decimal, Digits, FloatDigits, scaled};
+use super::dialect::AcceptedNumbers;
+use super::line_writer::LineWriter;
 use std::time::Duration;
 
 /// A number that can be emitted: every integer type, `f32` and `f64`.
@@ -19,7 +19,7 @@ pub struct Scratch {
     integer: itoa::Buffer,
     fraction: itoa::Buffer,
     float: ryu::Buffer,
-    significant: Significant,
+    significant: FloatDigits,
 }
 
 impl Scratch {
@@ -30,7 +30,7 @@ impl Scratch {
             fraction: itoa::Buffer::new(),
             float: ryu::Buffer::new(),
             // Not an `Option`: with one, all parts would be zeroed.
-            significant: Significant::default(),
+            significant: FloatDigits::default(),
         }
     }
 }
@@ -70,11 +70,11 @@ impl<D: Digits> Number<D> {
     }
 
     #[inline(always)]
-    pub(crate) fn is_among(&self, numbers: Numbers) -> bool {
+    pub(crate) fn is_accepted(&self, numbers: AcceptedNumbers) -> bool {
         match numbers {
-            Numbers::All => true,
-            Numbers::Whole => self.is_i64(),
-            Numbers::NotNegative => !self.is_negative(),
+            AcceptedNumbers::All => true,
+            AcceptedNumbers::Integers => self.is_i64(),
+            AcceptedNumbers::NonNegative => !self.is_negative(),
         }
     }
 
@@ -86,7 +86,7 @@ impl<D: Digits> Number<D> {
             return false;
         }
         let mut space = [0; LONGEST];
-        self.digits.write(&mut Text::new(&mut space));
+        self.digits.write(&mut LineWriter::new(&mut space));
         let most = i64::MAX.unsigned_abs() + u64::from(self.is_negative());
         let magnitude = str::from_utf8(&space[..len]).ok().and_then(|text| text.parse().ok());
         magnitude.is_some_and(|magnitude: u64| magnitude <= most)

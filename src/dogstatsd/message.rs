@@ -13,13 +13,13 @@ pub(crate) struct Surroundings<'a> {
 
 /// A whole line, with its newline.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Rendered {
+pub(crate) struct Message {
     pub(crate) line: String,
     /// Whether anything arrives otherwise than it was given.
     pub(crate) altered: bool,
 }
 
-impl Rendered {
+impl Message {
     /// What is ours, and can be no other.
     pub(super) fn put(&mut self, piece: &str) -> &mut Self {
         self.line.push_str(piece);
@@ -118,8 +118,8 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    fn text(given: &str) -> Rendered {
-        let mut rendered = Rendered::default();
+    fn text(given: &str) -> Message {
+        let mut rendered = Message::default();
         rendered.put_text(given);
         rendered
     }
@@ -137,7 +137,7 @@ mod tests {
             ("back\\slash\\", "back\\slash\\", false),
             ("\\\n", "\\\\n", false),
         ] {
-            assert_eq!(text(given), Rendered { line: line.to_owned(), altered }, "{given:?}");
+            assert_eq!(text(given), Message { line: line.to_owned(), altered }, "{given:?}");
         }
     }
 
@@ -145,7 +145,7 @@ mod tests {
     fn tags_keep_to_themselves() {
         let tags = |before: &str, own: &[(&str, &str)]| {
             let own: Vec<_> = own.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
-            let mut rendered = Rendered::default();
+            let mut rendered = Message::default();
             rendered.put_tags(before, &own);
             (rendered.line, rendered.altered)
         };
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn times_are_whole_seconds_and_those_that_servers_do_not_have_are_left_out() {
         let at = |time: SystemTime| {
-            let mut rendered = Rendered::default();
+            let mut rendered = Message::default();
             rendered.put_timestamp(Some(time));
             (rendered.line, rendered.altered)
         };

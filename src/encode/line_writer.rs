@@ -1,18 +1,18 @@
-//! Text put together in a block: short pieces, copied without a call.
+//! LineWriter put together in a block: short pieces, copied without a call.
 
-use super::clean::{self, Rule};
+use super::chunked_text::ChunkedText;
+use super::clean::{self, CharacterRule};
 use super::copy::copy_short;
-use super::rendered::Rendered;
 use super::value::Sign;
 use crate::handoff::MARGIN;
 
-/// Text that grows at the front of a room, which is known to be large enough, and [`MARGIN`]
+/// LineWriter that grows at the front of a room, which is known to be large enough, and [`MARGIN`]
 /// bytes larger.
-pub struct Text<'a> {
+pub struct LineWriter<'a> {
     rest: &'a mut [u8],
 }
 
-impl<'a> Text<'a> {
+impl<'a> LineWriter<'a> {
     #[inline(always)]
     pub(super) fn new(room: &'a mut [u8]) -> Self {
         Self { rest: room }
@@ -34,8 +34,8 @@ impl<'a> Text<'a> {
 
     /// The next `len` bytes, as a text of its own.
     #[inline(always)]
-    pub(super) fn part(&mut self, len: usize) -> Text<'_> {
-        Text { rest: self.next(len) }
+    pub(super) fn part(&mut self, len: usize) -> LineWriter<'_> {
+        LineWriter { rest: self.next(len) }
     }
 
     #[inline(always)]
@@ -62,12 +62,12 @@ impl<'a> Text<'a> {
 
     /// The whole name, and whether it is clean for sure, by a rule that is known when this is compiled.
     #[inline(always)]
-    pub(super) fn put_name(&mut self, name: &str, rule: Rule) -> bool {
+    pub(super) fn put_name(&mut self, name: &str, rule: CharacterRule) -> bool {
         clean::copy_surely_clean(rule, self.next(name.len()), name.as_bytes())
     }
 
     /// The name with what is forbidden replaced; whether anything was.
-    pub(super) fn put_cleaned(&mut self, name: &str, rule: Rule) -> bool {
+    pub(super) fn put_cleaned(&mut self, name: &str, rule: CharacterRule) -> bool {
         let (len, altered) = clean::clean(rule, self.rest, name);
         self.next(len);
         altered
@@ -75,13 +75,13 @@ impl<'a> Text<'a> {
 
     /// A text that is not empty, and whether it is clean for sure.
     #[inline(always)]
-    pub(super) fn put_text(&mut self, text: &str, rule: Rule) -> bool {
+    pub(super) fn put_text(&mut self, text: &str, rule: CharacterRule) -> bool {
         let is_clean = clean::copy_surely_clean_by(rule, self.next(text.len()), text.as_bytes());
         is_clean && !text.is_empty()
     }
 
     /// A text with what is forbidden replaced, and `_` for an empty one; whether it is altered.
-    pub(super) fn put_cleaned_text(&mut self, text: &str, rule: Rule) -> bool {
+    pub(super) fn put_cleaned_text(&mut self, text: &str, rule: CharacterRule) -> bool {
         if text.is_empty() {
             self.put_byte(b'_');
             return true;
@@ -92,11 +92,11 @@ impl<'a> Text<'a> {
     }
 
     #[inline(always)]
-    pub(super) fn put_rendered(&mut self, rendered: &Rendered) {
-        const { assert!(Rendered::CHUNK <= MARGIN) };
+    pub(super) fn put_rendered(&mut self, rendered: &ChunkedText) {
+        const { assert!(ChunkedText::CHUNK <= MARGIN) };
         let mut to = &mut self.rest[..];
         for chunk in rendered.chunks() {
-            let (next, rest) = to.split_at_mut(Rendered::CHUNK);
+            let (next, rest) = to.split_at_mut(ChunkedText::CHUNK);
             next.copy_from_slice(chunk);
             to = rest;
         }
@@ -112,20 +112,20 @@ impl<'a> Text<'a> {
 
     /// Its whole space is written, and as much of it kept as it is long.
     #[inline(always)]
-    pub(super) fn put_short(&mut self, short: Short) {
-        self.rest[..Short::SPACE].copy_from_slice(&short.bytes);
+    pub(super) fn put_short(&mut self, short: ShortText) {
+        self.rest[..ShortText::SPACE].copy_from_slice(&short.bytes);
         self.next(short.len());
     }
 }
 
 /// Up to four bytes, copied without a look at how many they are.
 #[derive(Clone, Copy)]
-pub(super) struct Short {
+pub(super) struct ShortText {
     bytes: [u8; Self::SPACE],
     len: u8,
 }
 
-impl Short {
+impl ShortText {
     const SPACE: usize = 4;
 
     pub(super) const fn new(text: &str) -> Self {

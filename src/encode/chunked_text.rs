@@ -1,14 +1,14 @@
-//! Rendered text: what is the same in many lines, put together and validated once, and laid out
+//! ChunkedText text: what is the same in many lines, put together and validated once, and laid out
 //! to be copied in chunks of a constant size.
 
 /// A text of any length, in chunks.
 #[derive(Clone, Default)]
-pub(crate) struct Rendered {
+pub(crate) struct ChunkedText {
     chunks: Box<[[u8; Self::CHUNK]]>,
     len: usize,
 }
 
-impl Rendered {
+impl ChunkedText {
     pub(super) const CHUNK: usize = 64;
 
     pub(crate) fn new(text: &[u8]) -> Self {

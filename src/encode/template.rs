@@ -1,21 +1,21 @@
-//! Prepared lines: all but the value is rendered and made clean beforehand.
+//! LineTemplate lines: all but the value is rendered and made clean beforehand.
 
-use super::field::Field;
-use super::line::OneLine;
-use super::rendered::Rendered;
+use super::chunked_text::ChunkedText;
+use super::line::SizedLine;
+use super::line_writer::LineWriter;
 use super::tagged_line::LineSpec;
 use super::tags::Tags;
-use super::text::Text;
+use super::value_field::ValueField;
 use crate::handoff::{EncodeLine, MARGIN, WriteOutcome};
 
 /// A line without its value.
-pub(crate) struct Prepared {
-    before: Rendered,
-    after: Rendered,
+pub(crate) struct LineTemplate {
+    before: ChunkedText,
+    after: ChunkedText,
     altered: bool,
 }
 
-impl Prepared {
+impl LineTemplate {
     pub(crate) fn new<T: Tags>(spec: &LineSpec<'_, T>) -> Self {
         let (before, begin_altered) =
             render(spec.size_before(), |text| spec.put_cleaned_before(text));
@@ -29,42 +29,42 @@ impl Prepared {
     }
 
     /// The whole line with this value.
-    pub(crate) fn whole(&self, field: impl Field) -> Rendered {
+    pub(crate) fn whole(&self, field: impl ValueField) -> ChunkedText {
         let (value, _) = render(field.size(), |text| field.put_cleaned(text));
-        Rendered::new(&[self.before.bytes(), value.bytes(), self.after.bytes()].concat())
+        ChunkedText::new(&[self.before.bytes(), value.bytes(), self.after.bytes()].concat())
     }
 }
 
-fn render(size: usize, put: impl FnOnce(&mut Text<'_>) -> bool) -> (Rendered, bool) {
+fn render(size: usize, put: impl FnOnce(&mut LineWriter<'_>) -> bool) -> (ChunkedText, bool) {
     let mut space = vec![0; size + MARGIN];
     let room = space.len();
-    let mut text = Text::new(&mut space);
+    let mut text = LineWriter::new(&mut space);
     let altered = put(&mut text);
     let used = room - text.left();
-    (Rendered::new(&space[..used]), altered)
+    (ChunkedText::new(&space[..used]), altered)
 }
 
 /// A prepared line with its value.
 pub(crate) struct PreparedLine<'a, F> {
-    pub(crate) prepared: &'a Prepared,
+    pub(crate) template: &'a LineTemplate,
     pub(crate) field: F,
 }
 
-impl<F: Field> PreparedLine<'_, F> {
+impl<F: ValueField> PreparedLine<'_, F> {
     #[inline(always)]
     fn size(&self) -> usize {
-        self.prepared.before.len() + self.field.size() + self.prepared.after.len()
+        self.template.before.len() + self.field.size() + self.template.after.len()
     }
 }
 
-impl<F: Field> OneLine for PreparedLine<'_, F> {
+impl<F: ValueField> SizedLine for PreparedLine<'_, F> {
     #[inline(always)]
     fn size(&self) -> usize {
         Self::size(self)
     }
 }
 
-impl<F: Field> EncodeLine for PreparedLine<'_, F> {
+impl<F: ValueField> EncodeLine for PreparedLine<'_, F> {
     #[inline(always)]
     fn lines(&self) -> u64 {
         1
@@ -75,12 +75,12 @@ impl<F: Field> EncodeLine for PreparedLine<'_, F> {
         if self.size() + MARGIN > room.len() {
             return 0;
         }
-        let mut text = Text::new(room);
-        text.put_rendered(&self.prepared.before);
+        let mut text = LineWriter::new(room);
+        text.put_rendered(&self.template.before);
         if !self.field.put(&mut text) {
             return 0;
         }
-        text.put_rendered(&self.prepared.after);
+        text.put_rendered(&self.template.after);
         self.size()
     }
 
@@ -89,18 +89,18 @@ impl<F: Field> EncodeLine for PreparedLine<'_, F> {
             return WriteOutcome::NoRoom(self.size());
         }
         let room_before = room.len();
-        let mut text = Text::new(room);
-        text.put_rendered(&self.prepared.before);
+        let mut text = LineWriter::new(room);
+        text.put_rendered(&self.template.before);
         let altered = self.field.put_cleaned(&mut text);
-        text.put_rendered(&self.prepared.after);
+        text.put_rendered(&self.template.after);
         WriteOutcome::Line { bytes: room_before - text.left(), altered }
     }
 }
 
 /// A prepared line whose value never changes.
-pub(crate) struct Whole<'a>(pub(crate) &'a Rendered);
+pub(crate) struct ConstantLine<'a>(pub(crate) &'a ChunkedText);
 
-impl EncodeLine for Whole<'_> {
+impl EncodeLine for ConstantLine<'_> {
     #[inline(always)]
     fn lines(&self) -> u64 {
         1
@@ -111,7 +111,7 @@ impl EncodeLine for Whole<'_> {
         if self.0.len() + MARGIN > room.len() {
             return 0;
         }
-        Text::new(room).put_rendered(self.0);
+        LineWriter::new(room).put_rendered(self.0);
         self.0.len()
     }
 
@@ -125,9 +125,9 @@ impl EncodeLine for Whole<'_> {
 
 /// Lines of a scope or name that had to be altered: each is counted as such, which takes the
 /// unusual way.
-pub(crate) struct Altered<L>(pub(crate) L);
+pub(crate) struct AlteredLine<L>(pub(crate) L);
 
-impl<L: EncodeLine> EncodeLine for Altered<L> {
+impl<L: EncodeLine> EncodeLine for AlteredLine<L> {
     fn lines(&self) -> u64 {
         self.0.lines()
     }
