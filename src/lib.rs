@@ -55,8 +55,8 @@ pub use {
     builder::{Builder, Delivery, Framing, Protocol, WhenFull},
     connector::Connector,
     encode::{
-        Cardinality, Dialect, DogStatsDVersion, NoTags, SampleRate, SampleRateError, Tagged, Tags,
-        Value,
+        Cardinality, Dialect, DogStatsDVersion, NoTags, ParseNameError, SampleRate,
+        SampleRateError, Tagged, Tags, Value,
     },
     error::{BuildError, StartError},
     handoff::Tally,

@@ -1,20 +1,20 @@
-//! Lines: `{head}{name}:{sign}{digits}{tail}`, whole or not at all.
+//! Lines without tags, sample rate and optional fields: `{head}{name}:{sign}{digits}{tail}`.
 
 use super::chunked_text::ChunkedText;
-use super::clean::CharacterRule;
 use super::decimal::Digits;
 use super::line_writer::LineWriter;
-use super::value::{Number, Sign};
+use super::sanitize::CharacterRule;
+use super::sign::Sign;
+use super::value::Number;
 use crate::handoff::{EncodeLine, MARGIN, WriteOutcome};
 
-/// A metric about to be written. Generic, so that each call is compiled to the copies that it
-/// needs and no more.
+/// A line of the fast path. Generic, so that each call compiles to exactly the copies it needs.
 pub(crate) struct Line<'a, D, const TAIL: usize, const INJECTED: bool = false> {
     head: &'a ChunkedText,
     name: &'a str,
     sign: Sign,
     digits: D,
-    /// From the `|` on, with the newline.
+    /// The rest of the line after the digits, with the newline.
     tail: &'static [u8; TAIL],
 }
 
@@ -32,7 +32,7 @@ impl<'a, D: Digits, const TAIL: usize> Line<'a, D, TAIL> {
 }
 
 impl<'a> Line<'a, InjectedFields<'a>, 1, true> {
-    /// Any path, value, type and further fields.
+    /// Returns a line of any path, with the given value, type code and further fields.
     pub(crate) fn injected(
         head: &'a ChunkedText,
         path: &'a str,
@@ -43,37 +43,35 @@ impl<'a> Line<'a, InjectedFields<'a>, 1, true> {
 }
 
 impl<D: Digits, const TAIL: usize, const INJECTED: bool> Line<'_, D, TAIL, INJECTED> {
-    /// An injected path may hold tags.
+    /// Rule for names. An injected path may contain tags.
     const NAME: CharacterRule =
         if INJECTED { CharacterRule::Field } else { CharacterRule::PlainName };
 
-    /// The size that it has on the wire; a name that must be altered can make it smaller.
+    /// Returns the maximum length in bytes. The line is shorter if its name must be altered and
+    /// contains characters of several bytes.
     #[inline(always)]
     fn size(&self) -> usize {
-        self.head.len() + self.name.len() + self.end_size()
+        self.head.len() + self.name.len() + self.size_after_name()
     }
 
-    /// The size of what comes after the name.
     #[inline(always)]
-    fn end_size(&self) -> usize {
+    fn size_after_name(&self) -> usize {
         ":".len() + self.sign.len() + self.digits.len() + TAIL
     }
 
-    /// Whether it fits into this room.
     #[inline(always)]
     fn fits(&self, room: &[u8]) -> bool {
         self.size() + MARGIN <= room.len()
     }
 
-    /// Writes what comes after the name.
     #[inline(always)]
-    fn end(&self, text: &mut LineWriter<'_>) {
-        // One check of the room for all, where the size is a constant.
-        let mut text = text.part(self.end_size());
-        text.put_byte(b':');
-        text.put_sign(self.sign);
-        self.digits.write(&mut text);
-        text.put_constant(self.tail);
+    fn put_after_name(&self, writer: &mut LineWriter<'_>) {
+        // Where the size is a constant, this is the only bounds check for all pieces.
+        let mut writer = writer.part(self.size_after_name());
+        writer.put_byte(b':');
+        writer.put_sign(self.sign);
+        self.digits.write(&mut writer);
+        writer.put_constant(self.tail);
     }
 }
 
@@ -90,12 +88,12 @@ impl<D: Digits, const TAIL: usize, const INJECTED: bool> EncodeLine
         if self.name.is_empty() || !self.fits(room) {
             return 0;
         }
-        let mut text = LineWriter::new(room);
-        text.put_rendered(self.head);
-        if !text.put_name(self.name, Self::NAME) {
+        let mut writer = LineWriter::new(room);
+        writer.put_chunked(self.head);
+        if !writer.put_name(self.name, Self::NAME) {
             return 0;
         }
-        self.end(&mut text);
+        self.put_after_name(&mut writer);
         self.size()
     }
 
@@ -107,11 +105,11 @@ impl<D: Digits, const TAIL: usize, const INJECTED: bool> EncodeLine
             return WriteOutcome::NoRoom(self.size());
         }
         let room_before = room.len();
-        let mut text = LineWriter::new(room);
-        text.put_rendered(self.head);
-        let altered = text.put_cleaned(self.name, Self::NAME);
-        self.end(&mut text);
-        WriteOutcome::Line { bytes: room_before - text.left(), altered }
+        let mut writer = LineWriter::new(room);
+        writer.put_chunked(self.head);
+        let altered = writer.put_sanitized_name(self.name, Self::NAME);
+        self.put_after_name(&mut writer);
+        WriteOutcome::Line { bytes: room_before - writer.remaining(), altered }
     }
 }
 
@@ -122,92 +120,13 @@ impl<D: Digits, const TAIL: usize, const INJECTED: bool> SizedLine for Line<'_, 
     }
 }
 
-/// A single line, which knows how many bytes it takes at most.
+/// A single line with a known maximum length.
 pub(crate) trait SizedLine: EncodeLine {
+    /// Returns the maximum length in bytes.
     fn size(&self) -> usize;
 }
 
-/// The digits of the line before one below zero.
-pub(crate) const ZERO: Number<&'static [u8; 1]> = Number { sign: Sign::None, digits: b"0" };
-
-/// A gauge that is set to a number below zero: servers take a signed value for a delta, so the
-/// gauge is set to 0 and then lowered, by two lines that stay together.
-pub(crate) struct NegativeGauge<Z, L> {
-    /// Sets it to [`ZERO`].
-    pub(crate) zero: Z,
-    pub(crate) line: L,
-}
-
-impl<Z: SizedLine, L: SizedLine> EncodeLine for NegativeGauge<Z, L> {
-    fn lines(&self) -> u64 {
-        2
-    }
-
-    fn write_fast(&self, room: &mut [u8]) -> usize {
-        if self.zero.size() + self.line.size() + MARGIN > room.len() {
-            return 0;
-        }
-        let first = self.zero.write_fast(room);
-        if first == 0 {
-            return 0;
-        }
-        match self.line.write_fast(&mut room[first..]) {
-            0 => 0,
-            second => first + second,
-        }
-    }
-
-    fn write(&self, room: &mut [u8]) -> WriteOutcome {
-        let size = self.zero.size() + self.line.size();
-        let first = match self.zero.write(room) {
-            WriteOutcome::Line { bytes, .. } => bytes,
-            WriteOutcome::NoRoom(_) => return WriteOutcome::NoRoom(size),
-            other => return other,
-        };
-        // Room is asked for as if nothing were altered.
-        if size + MARGIN > room.len() {
-            return WriteOutcome::NoRoom(size);
-        }
-        match self.line.write(&mut room[first..]) {
-            WriteOutcome::Line { bytes, altered } => {
-                WriteOutcome::Line { bytes: first + bytes, altered }
-            }
-            other => other,
-        }
-    }
-}
-
-/// What can be no line, whatever room there is.
-pub(crate) struct InvalidLine;
-
-impl EncodeLine for InvalidLine {
-    fn lines(&self) -> u64 {
-        1
-    }
-    fn write_fast(&self, _room: &mut [u8]) -> usize {
-        0
-    }
-    fn write(&self, _room: &mut [u8]) -> WriteOutcome {
-        WriteOutcome::Invalid
-    }
-}
-
-/// What the dialect has no word for.
-pub(crate) struct UnsupportedLine;
-
-impl EncodeLine for UnsupportedLine {
-    fn lines(&self) -> u64 {
-        1
-    }
-    fn write_fast(&self, _room: &mut [u8]) -> usize {
-        0
-    }
-    fn write(&self, _room: &mut [u8]) -> WriteOutcome {
-        WriteOutcome::Unsupported
-    }
-}
-
-/// A value and what follows it, as the caller has them.
+/// Value, type code and further fields of an injected line, as the caller wrote them.
 #[derive(Clone, Copy)]
 pub(crate) struct InjectedFields<'a> {
     value: &'a [u8],
@@ -215,7 +134,8 @@ pub(crate) struct InjectedFields<'a> {
 }
 
 impl<'a> InjectedFields<'a> {
-    /// None if one of them would end the line, or the value its field, or is empty.
+    /// Returns `None` if a text is empty or contains a control character, or if the value contains
+    /// a separator of fields.
     pub(crate) fn new(value: &'a str, code: &'a str) -> Option<Self> {
         let is_value = !value.is_empty()
             && !value.chars().any(|character| CharacterRule::Field.forbids(character));
@@ -232,9 +152,9 @@ impl Digits for InjectedFields<'_> {
     fn is_zero(&self) -> bool {
         false
     }
-    fn write(&self, text: &mut LineWriter<'_>) {
-        text.put(self.value);
-        text.put(b"|");
-        text.put(self.code);
+    fn write(&self, writer: &mut LineWriter<'_>) {
+        writer.put(self.value);
+        writer.put(b"|");
+        writer.put(self.code);
     }
 }

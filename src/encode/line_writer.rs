@@ -1,13 +1,16 @@
-//! LineWriter put together in a block: short pieces, copied without a call.
+//! Writes a line into a block in short pieces, which are copied without a call.
 
 use super::chunked_text::ChunkedText;
-use super::clean::{self, CharacterRule};
 use super::copy::copy_short;
-use super::value::Sign;
+use super::sanitize::{self, CharacterRule};
+use super::short_text::ShortText;
+use super::sign::Sign;
 use crate::handoff::MARGIN;
 
-/// LineWriter that grows at the front of a room, which is known to be large enough, and [`MARGIN`]
-/// bytes larger.
+/// Writes pieces of text one after the other into a slice.
+///
+/// The caller has checked that the slice has room for all pieces, and [`MARGIN`] bytes more.
+/// Writes of constant size may touch this margin.
 pub struct LineWriter<'a> {
     rest: &'a mut [u8],
 }
@@ -18,13 +21,13 @@ impl<'a> LineWriter<'a> {
         Self { rest: room }
     }
 
-    /// How much room is left, the margin included.
+    /// Returns the number of unwritten bytes, with the margin.
     #[inline(always)]
-    pub(super) fn left(&self) -> usize {
+    pub(super) fn remaining(&self) -> usize {
         self.rest.len()
     }
 
-    /// The next `len` bytes, to be filled.
+    /// Returns the next `len` bytes, to be overwritten.
     #[inline(always)]
     fn next(&mut self, len: usize) -> &mut [u8] {
         let (next, rest) = std::mem::take(&mut self.rest).split_at_mut(len);
@@ -32,7 +35,7 @@ impl<'a> LineWriter<'a> {
         next
     }
 
-    /// The next `len` bytes, as a text of its own.
+    /// Returns a writer for exactly the next `len` bytes.
     #[inline(always)]
     pub(super) fn part(&mut self, len: usize) -> LineWriter<'_> {
         LineWriter { rest: self.next(len) }
@@ -43,13 +46,13 @@ impl<'a> LineWriter<'a> {
         self.next(1)[0] = byte;
     }
 
-    /// Of a size that is known when this is compiled.
+    /// Writes a piece whose length is known at compile time.
     #[inline(always)]
     pub(super) fn put_constant<const N: usize>(&mut self, piece: &[u8; N]) {
         self.next(N).copy_from_slice(piece);
     }
 
-    /// Of few bytes, usually.
+    /// Writes a piece, which is expected to be short.
     #[inline(always)]
     pub(super) fn put(&mut self, piece: &[u8]) {
         let to = self.next(piece.len());
@@ -60,88 +63,61 @@ impl<'a> LineWriter<'a> {
         }
     }
 
-    /// The whole name, and whether it is clean for sure, by a rule that is known when this is compiled.
+    /// Writes a text whose rule is known at compile time. Returns true if it is certainly clean.
     #[inline(always)]
     pub(super) fn put_name(&mut self, name: &str, rule: CharacterRule) -> bool {
-        clean::copy_surely_clean(rule, self.next(name.len()), name.as_bytes())
+        sanitize::copy_if_clean(rule, self.next(name.len()), name.as_bytes())
     }
 
-    /// The name with what is forbidden replaced; whether anything was.
-    pub(super) fn put_cleaned(&mut self, name: &str, rule: CharacterRule) -> bool {
-        let (len, altered) = clean::clean(rule, self.rest, name);
+    /// Writes a text that is not empty. Returns true if it is certainly clean, and false for an
+    /// empty one.
+    #[inline(always)]
+    pub(super) fn put_text(&mut self, text: &str, rule: CharacterRule) -> bool {
+        let is_clean = sanitize::copy_if_clean_by(rule, self.next(text.len()), text.as_bytes());
+        is_clean && !text.is_empty()
+    }
+
+    /// Writes a text with each forbidden character replaced. Returns true if any was.
+    pub(super) fn put_sanitized_name(&mut self, name: &str, rule: CharacterRule) -> bool {
+        let (len, altered) = sanitize::sanitize(rule, self.rest, name);
         self.next(len);
         altered
     }
 
-    /// A text that is not empty, and whether it is clean for sure.
-    #[inline(always)]
-    pub(super) fn put_text(&mut self, text: &str, rule: CharacterRule) -> bool {
-        let is_clean = clean::copy_surely_clean_by(rule, self.next(text.len()), text.as_bytes());
-        is_clean && !text.is_empty()
-    }
-
-    /// A text with what is forbidden replaced, and `_` for an empty one; whether it is altered.
-    pub(super) fn put_cleaned_text(&mut self, text: &str, rule: CharacterRule) -> bool {
+    /// Writes a text with each forbidden character replaced, or `_` for an empty one. Returns true
+    /// if the text was altered.
+    pub(super) fn put_sanitized_text(&mut self, text: &str, rule: CharacterRule) -> bool {
         if text.is_empty() {
             self.put_byte(b'_');
             return true;
         }
-        let (len, altered) = clean::clean(rule, self.rest, text);
-        self.next(len);
-        altered
+        self.put_sanitized_name(text, rule)
     }
 
     #[inline(always)]
-    pub(super) fn put_rendered(&mut self, rendered: &ChunkedText) {
+    pub(super) fn put_chunked(&mut self, text: &ChunkedText) {
         const { assert!(ChunkedText::CHUNK <= MARGIN) };
         let mut to = &mut self.rest[..];
-        for chunk in rendered.chunks() {
+        for chunk in text.chunks() {
             let (next, rest) = to.split_at_mut(ChunkedText::CHUNK);
             next.copy_from_slice(chunk);
             to = rest;
         }
-        self.next(rendered.len());
+        self.next(text.len());
     }
 
-    /// WriteOutcome in any case, and kept if there is one: no branch to guess.
+    /// Writes the sign's byte unconditionally and keeps it if there is a sign: this avoids a
+    /// branch that may be mispredicted.
     #[inline(always)]
     pub(super) fn put_sign(&mut self, sign: Sign) {
         self.rest[0] = sign as u8;
         self.next(sign.len());
     }
 
-    /// Its whole space is written, and as much of it kept as it is long.
+    /// Writes all bytes of the short text, and keeps as many as its length.
     #[inline(always)]
     pub(super) fn put_short(&mut self, short: ShortText) {
-        self.rest[..ShortText::SPACE].copy_from_slice(&short.bytes);
+        self.rest[..ShortText::CAPACITY].copy_from_slice(&short.bytes);
         self.next(short.len());
-    }
-}
-
-/// Up to four bytes, copied without a look at how many they are.
-#[derive(Clone, Copy)]
-pub(super) struct ShortText {
-    bytes: [u8; Self::SPACE],
-    len: u8,
-}
-
-impl ShortText {
-    const SPACE: usize = 4;
-
-    pub(super) const fn new(text: &str) -> Self {
-        let text = text.as_bytes();
-        assert!(text.len() <= Self::SPACE);
-        let mut bytes = [0; Self::SPACE];
-        let mut at = 0;
-        while at < text.len() {
-            bytes[at] = text[at];
-            at += 1;
-        }
-        Self { bytes, len: text.len() as u8 }
-    }
-
-    #[inline(always)]
-    pub(super) fn len(self) -> usize {
-        self.len.into()
     }
 }

@@ -1,4 +1,4 @@
-//! LineTemplate lines: all but the value is rendered and made clean beforehand.
+//! Prepared lines: everything except the value is rendered and sanitized in advance.
 
 use super::chunked_text::ChunkedText;
 use super::line::SizedLine;
@@ -10,38 +10,41 @@ use crate::handoff::{EncodeLine, MARGIN, WriteOutcome};
 
 /// A line without its value.
 pub(crate) struct LineTemplate {
-    before: ChunkedText,
-    after: ChunkedText,
+    before_value: ChunkedText,
+    after_value: ChunkedText,
     altered: bool,
 }
 
 impl LineTemplate {
     pub(crate) fn new<T: Tags>(spec: &LineSpec<'_, T>) -> Self {
-        let (before, begin_altered) =
-            render(spec.size_before(), |text| spec.put_cleaned_before(text));
-        let (after, end_altered) = render(spec.size_after(), |text| spec.put_cleaned_after(text));
-        Self { before, after, altered: begin_altered | end_altered }
+        let (before_value, before_altered) =
+            render(spec.size_before(), |writer| spec.put_sanitized_before(writer));
+        let (after_value, after_altered) =
+            render(spec.size_after(), |writer| spec.put_sanitized_after(writer));
+        Self { before_value, after_value, altered: before_altered | after_altered }
     }
 
-    /// Whether anything was altered to be safe.
+    /// Returns true if any text of a caller was altered.
     pub(crate) fn is_altered(&self) -> bool {
         self.altered
     }
 
-    /// The whole line with this value.
-    pub(crate) fn whole(&self, field: impl ValueField) -> ChunkedText {
-        let (value, _) = render(field.size(), |text| field.put_cleaned(text));
-        ChunkedText::new(&[self.before.bytes(), value.bytes(), self.after.bytes()].concat())
+    /// Renders the whole line with this value.
+    pub(crate) fn with_value(&self, field: impl ValueField) -> ChunkedText {
+        let (value, _) = render(field.size(), |writer| field.put_sanitized(writer));
+        let parts = [self.before_value.bytes(), value.bytes(), self.after_value.bytes()];
+        ChunkedText::new(&parts.concat())
     }
 }
 
+/// Renders up to `size` bytes. Returns them and the result of `put`.
 fn render(size: usize, put: impl FnOnce(&mut LineWriter<'_>) -> bool) -> (ChunkedText, bool) {
     let mut space = vec![0; size + MARGIN];
-    let room = space.len();
-    let mut text = LineWriter::new(&mut space);
-    let altered = put(&mut text);
-    let used = room - text.left();
-    (ChunkedText::new(&space[..used]), altered)
+    let capacity = space.len();
+    let mut writer = LineWriter::new(&mut space);
+    let altered = put(&mut writer);
+    let len = capacity - writer.remaining();
+    (ChunkedText::new(&space[..len]), altered)
 }
 
 /// A prepared line with its value.
@@ -53,7 +56,7 @@ pub(crate) struct PreparedLine<'a, F> {
 impl<F: ValueField> PreparedLine<'_, F> {
     #[inline(always)]
     fn size(&self) -> usize {
-        self.template.before.len() + self.field.size() + self.template.after.len()
+        self.template.before_value.len() + self.field.size() + self.template.after_value.len()
     }
 }
 
@@ -75,12 +78,12 @@ impl<F: ValueField> EncodeLine for PreparedLine<'_, F> {
         if self.size() + MARGIN > room.len() {
             return 0;
         }
-        let mut text = LineWriter::new(room);
-        text.put_rendered(&self.template.before);
-        if !self.field.put(&mut text) {
+        let mut writer = LineWriter::new(room);
+        writer.put_chunked(&self.template.before_value);
+        if !self.field.put(&mut writer) {
             return 0;
         }
-        text.put_rendered(&self.template.after);
+        writer.put_chunked(&self.template.after_value);
         self.size()
     }
 
@@ -89,15 +92,15 @@ impl<F: ValueField> EncodeLine for PreparedLine<'_, F> {
             return WriteOutcome::NoRoom(self.size());
         }
         let room_before = room.len();
-        let mut text = LineWriter::new(room);
-        text.put_rendered(&self.template.before);
-        let altered = self.field.put_cleaned(&mut text);
-        text.put_rendered(&self.template.after);
-        WriteOutcome::Line { bytes: room_before - text.left(), altered }
+        let mut writer = LineWriter::new(room);
+        writer.put_chunked(&self.template.before_value);
+        let altered = self.field.put_sanitized(&mut writer);
+        writer.put_chunked(&self.template.after_value);
+        WriteOutcome::Line { bytes: room_before - writer.remaining(), altered }
     }
 }
 
-/// A prepared line whose value never changes.
+/// A prepared line whose value is a constant too.
 pub(crate) struct ConstantLine<'a>(pub(crate) &'a ChunkedText);
 
 impl EncodeLine for ConstantLine<'_> {
@@ -111,7 +114,7 @@ impl EncodeLine for ConstantLine<'_> {
         if self.0.len() + MARGIN > room.len() {
             return 0;
         }
-        LineWriter::new(room).put_rendered(self.0);
+        LineWriter::new(room).put_chunked(self.0);
         self.0.len()
     }
 
@@ -123,8 +126,8 @@ impl EncodeLine for ConstantLine<'_> {
     }
 }
 
-/// Lines of a scope or name that had to be altered: each is counted as such, which takes the
-/// unusual way.
+/// A line whose scope or name was altered in advance. It always takes the slow path, which counts
+/// it as altered.
 pub(crate) struct AlteredLine<L>(pub(crate) L);
 
 impl<L: EncodeLine> EncodeLine for AlteredLine<L> {

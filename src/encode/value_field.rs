@@ -1,19 +1,20 @@
-//! The field between `:` and `|`: a number, or the member of a set.
+//! The field between `:` and `|`: a number, or a member of a set.
 
 use super::decimal::Digits;
 use super::line_writer::LineWriter;
 use super::scope::Scope;
 use super::value::Number;
 
+/// Value of a line.
 pub(crate) trait ValueField: Copy {
-    /// How many bytes it takes at most.
+    /// Returns the maximum length in bytes.
     fn size(&self) -> usize;
 
-    /// Puts it down; false, and perhaps not all, if it is not clean for sure.
-    fn put(&self, text: &mut LineWriter<'_>) -> bool;
+    /// Writes the value. Returns true if it is certainly clean; otherwise it may be incomplete.
+    fn put(&self, writer: &mut LineWriter<'_>) -> bool;
 
-    /// Puts it down with what is forbidden replaced; whether anything was.
-    fn put_cleaned(&self, text: &mut LineWriter<'_>) -> bool;
+    /// Writes the value with each forbidden character replaced. Returns true if any was.
+    fn put_sanitized(&self, writer: &mut LineWriter<'_>) -> bool;
 }
 
 impl<D: Digits> ValueField for Number<D> {
@@ -22,19 +23,19 @@ impl<D: Digits> ValueField for Number<D> {
         self.sign.len() + self.digits.len()
     }
     #[inline(always)]
-    fn put(&self, text: &mut LineWriter<'_>) -> bool {
-        text.put_sign(self.sign);
-        self.digits.write(text);
+    fn put(&self, writer: &mut LineWriter<'_>) -> bool {
+        writer.put_sign(self.sign);
+        self.digits.write(writer);
         true
     }
     #[inline(always)]
-    fn put_cleaned(&self, text: &mut LineWriter<'_>) -> bool {
-        self.put(text);
+    fn put_sanitized(&self, writer: &mut LineWriter<'_>) -> bool {
+        self.put(writer);
         false
     }
 }
 
-/// The member of a set: any text.
+/// Member of a set, which may be any text.
 #[derive(Clone, Copy)]
 pub(crate) struct SetMember<'a> {
     pub(crate) text: &'a str,
@@ -42,10 +43,11 @@ pub(crate) struct SetMember<'a> {
 }
 
 impl<'a> SetMember<'a> {
-    /// What is put in place of a sign that must not be the first character, and the rest.
+    /// Returns `_` if it must replace a sign at the beginning, else an empty text, and the rest of
+    /// the member.
     fn parts(&self) -> (&'static str, &'a str) {
         match self.text.strip_prefix(['+', '-']) {
-            Some(rest) if !self.scope.rules.is_signed => ("_", rest),
+            Some(rest) if !self.scope.rules.allows_signed_members => ("_", rest),
             _ => ("", self.text),
         }
     }
@@ -57,16 +59,16 @@ impl ValueField for SetMember<'_> {
         self.text.len().max("_".len())
     }
     #[inline(always)]
-    fn put(&self, text: &mut LineWriter<'_>) -> bool {
-        let (sign, rest) = self.parts();
-        sign.is_empty() && text.put_text(rest, self.scope.rules.member)
+    fn put(&self, writer: &mut LineWriter<'_>) -> bool {
+        let (replaced_sign, rest) = self.parts();
+        replaced_sign.is_empty() && writer.put_text(rest, self.scope.rules.member)
     }
-    fn put_cleaned(&self, text: &mut LineWriter<'_>) -> bool {
-        let (sign, rest) = self.parts();
-        text.put(sign.as_bytes());
-        if !sign.is_empty() && rest.is_empty() {
+    fn put_sanitized(&self, writer: &mut LineWriter<'_>) -> bool {
+        let (replaced_sign, rest) = self.parts();
+        writer.put(replaced_sign.as_bytes());
+        if !replaced_sign.is_empty() && rest.is_empty() {
             return true;
         }
-        text.put_cleaned_text(rest, self.scope.rules.member) | !sign.is_empty()
+        writer.put_sanitized_text(rest, self.scope.rules.member) | !replaced_sign.is_empty()
     }
 }

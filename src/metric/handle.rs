@@ -58,7 +58,7 @@ impl Handle {
         let rate = spec.rate.copied();
         let is_usual = refusal.is_none() && rate.is_none() && !line.is_altered();
         let numbers = spec.scope.accepted_numbers(spec.metric_type);
-        let (one, scoped) = (line.whole(ONE), Arc::clone(scoped));
+        let (one, scoped) = (line.with_value(ONE), Arc::clone(scoped));
         let body = Body { one, line, rate, numbers, refusal, scoped };
         let emitter = Emitter { exchange: Arc::clone(exchange), body: Arc::new(body) };
         if is_usual { Self::Usual(Usual(emitter)) } else { Self::Unusual(Unusual(emitter)) }
