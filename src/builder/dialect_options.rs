@@ -2,7 +2,8 @@
 
 use super::{Builder, Protocol, require};
 use crate::encode::{
-    Cardinality, Dialect, DogStatsDVersion, OriginFields, Pattern, SampleRate, SamplingRules, Scope,
+    Cardinality, Dialect, DogStatsDVersion, Feature, OriginFields, Pattern, SampleRate,
+    SamplingRules, Scope,
 };
 use crate::error::{BuildError, quoted};
 
@@ -156,14 +157,14 @@ impl Builder {
 }
 
 /// Of what was found out, what this version can say: container identities bare before 1.4.
-fn supported_by(detected: OriginFields, is: impl Fn(DogStatsDVersion) -> bool) -> OriginFields {
+fn supported_by(detected: OriginFields, has: impl Fn(Feature) -> bool) -> OriginFields {
     let bare = |id: String| id.strip_prefix("ci-").map(str::to_owned);
-    let container_id = detected.container_id.filter(|_| is(DogStatsDVersion::V1_2));
+    let container_id = detected.container_id.filter(|_| has(Feature::ContainerId));
     OriginFields {
         container_id: container_id
-            .and_then(|id| if is(DogStatsDVersion::V1_4) { Some(id) } else { bare(id) }),
-        external_data: detected.external_data.filter(|_| is(DogStatsDVersion::V1_5)),
-        cardinality: detected.cardinality.filter(|_| is(DogStatsDVersion::V1_6)),
+            .and_then(|id| if has(Feature::ContainerIdKind) { Some(id) } else { bare(id) }),
+        external_data: detected.external_data.filter(|_| has(Feature::ExternalData)),
+        cardinality: detected.cardinality.filter(|_| has(Feature::Cardinality)),
     }
 }
 
@@ -205,8 +206,8 @@ impl DialectOptions {
         is_stream: bool,
     ) -> Result<ValidatedDialect, BuildError> {
         let Self { dialect, version, tags, sampling, origin, detected, pack_values } = self;
-        let is = |since| dialect == Dialect::DogStatsD && version >= since;
-        let detected = supported_by(detected, is);
+        let has = |feature: Feature| feature.is_supported(dialect, version);
+        let detected = supported_by(detected, has);
         let origin = OriginFields {
             container_id: origin.container_id.or(detected.container_id),
             external_data: origin.external_data.or(detected.external_data),
@@ -215,23 +216,23 @@ impl DialectOptions {
         for (pattern, _) in &sampling.0 {
             require("sample", r#""""#, !pattern.0.is_empty(), "a pattern that is not empty")?;
         }
-        let may_pack = is(DogStatsDVersion::V1_1) && !is_stream;
+        let may_pack = has(Feature::PackedValues) && !is_stream;
         let expected = "DogStatsD 1.1 or later, over datagrams";
         require("pack_values", "true", !pack_values || may_pack, expected)?;
         if let Some(id) = &origin.container_id {
             let is_kind = id.starts_with("ci-") || id.starts_with("in-");
-            let since = if is_kind { DogStatsDVersion::V1_4 } else { DogStatsDVersion::V1_2 };
+            let feature = if is_kind { Feature::ContainerIdKind } else { Feature::ContainerId };
             let expected = "DogStatsD 1.2, or 1.4 for ci- and in-";
-            require("container_id", quoted(id), is(since), expected)?;
+            require("container_id", quoted(id), has(feature), expected)?;
             require("container_id", quoted(id), is_field(id), FIELD)?;
         }
         if let Some(data) = &origin.external_data {
-            let accepted = is(DogStatsDVersion::V1_5);
+            let accepted = has(Feature::ExternalData);
             require("external_data", quoted(data), accepted, "DogStatsD 1.5")?;
             require("external_data", quoted(data), is_field(data), FIELD)?;
         }
         if let Some(cardinality) = origin.cardinality {
-            let accepted = is(DogStatsDVersion::V1_6);
+            let accepted = has(Feature::Cardinality);
             require("cardinality", format!("{cardinality:?}"), accepted, "DogStatsD 1.6")?;
         }
         let mut scope = Scope::new(dialect, version, prefix, type_prefixes, &origin);

@@ -39,6 +39,7 @@ pub(crate) use chunked_text::ChunkedText;
 pub(crate) use decimal::Digits;
 pub use dialect::Dialect;
 pub use dogstatsd_version::DogStatsDVersion;
+pub(crate) use dogstatsd_version::Feature;
 pub(crate) use line::{InjectedFields, Line};
 pub(crate) use metric_type::MetricType;
 pub use names::ParseNameError;
