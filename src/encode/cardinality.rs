@@ -22,7 +22,7 @@ pub enum Cardinality {
     Low,
     /// Low-cardinality tags and tags of an orchestrator, such as a pod's name.
     Orchestrator,
-    /// All tags, such as a container's identity.
+    /// Every tag, including those with many values, such as a container's identity.
     High,
 }
 

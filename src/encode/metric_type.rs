@@ -13,7 +13,7 @@ macro_rules! metric_types {
         }
 
         impl MetricType {
-            /// All types, in the order of their discriminants.
+            /// List of all types, in the order of their discriminants.
             pub(crate) const ALL: [Self; [$($code as &[u8]),*].len()] = [$(Self::$variant),*];
 
             /// Returns the type of a code, such as `ms`, or `None` if no type has this code.

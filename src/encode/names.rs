@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Error of parsing a name that none of the accepted values has, such as that of a
+/// Error of parsing an unknown name, for example of a
 /// [`Dialect`](crate::Dialect), a [`DogStatsDVersion`](crate::DogStatsDVersion) or a
 /// [`Cardinality`](crate::Cardinality).
 ///
@@ -63,15 +63,16 @@ impl std::error::Error for ParseNameError {}
 macro_rules! names {
     ($type:ident, setting: $setting:literal; $($variant:ident => $name:literal,)*) => {
         impl $type {
-            /// All variants.
+            /// List of all variants.
             #[cfg(test)]
             pub(crate) const ALL: [Self; Self::NAMES.len()] = [$(Self::$variant),*];
 
-            /// The names of all variants.
+            /// List of the names of all variants.
             pub(crate) const NAMES: &'static [&'static str] = &[$($name),*];
 
             /// Returns the name, as files with settings write it.
-            pub(crate) const fn as_str(self) -> &'static str {
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)*
                 }

@@ -67,8 +67,8 @@ impl SampleRate {
     /// Smallest rate at which the generator ever draws a line.
     const MIN: f64 = 1.0 / TWO_TO_64;
 
-    /// Maximum relative distance from 1/n of rates that are rounded to it. That of `0.1_f32` is
-    /// 1.5e-8.
+    /// Maximum relative distance from 1/n of rates that are rounded to it. For `0.1_f32` the distance
+    /// is 1.5e-8.
     const ROUNDING: f64 = 1e-6;
 
     /// Creates a sample rate.

@@ -170,7 +170,7 @@ fn copy_unless(suspects: impl Fn(i8x16) -> Suspects, to: &mut [u8], text: &[u8])
 
 /// Copies `text` to the front of `to`, with each forbidden character replaced by `_`.
 ///
-/// Returns the length of the result, which is at most that of `text`, and whether it was altered.
+/// Returns the length of the result, which is at most `text.len()`, and whether it was altered.
 #[cold]
 pub(super) fn sanitize(rule: CharacterRule, to: &mut [u8], text: &str) -> (usize, bool) {
     if copy_if_clean_by(rule, &mut to[..text.len()], text.as_bytes()) {

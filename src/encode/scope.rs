@@ -35,8 +35,7 @@ impl OriginFields {
     }
 }
 
-/// Format of the lines of one connector. A connector made from another one by adding a tag or a
-/// prefix has a scope of its own.
+/// Format of the lines of one connector. Adding a tag or a prefix to a connector creates a new scope.
 #[derive(Clone)]
 pub(crate) struct Scope {
     dialect: Dialect,
@@ -220,7 +219,7 @@ impl Scope {
         self.dialect.accepted_numbers(metric_type)
     }
 
-    /// Returns true if the dialect has the type, whatever the tags of the scope.
+    /// Returns true if the dialect has the type. Ignores the tags of the scope.
     pub(crate) fn dialect_supports(&self, metric_type: MetricType) -> bool {
         self.types.contains(metric_type)
     }
