@@ -1,6 +1,6 @@
 //! Validated configuration, which the builder hands to the two sides of a connector.
 
-use crate::encode::{Sampling, Scope};
+use crate::encode::{SamplingRules, Scope};
 use crate::endpoint::Endpoint;
 use crate::options::{Delivery, Framing};
 use std::time::Duration;
@@ -31,7 +31,7 @@ pub(crate) struct FlusherConfig {
 /// Validated configuration of the producer threads.
 pub(crate) struct ProducerConfig {
     pub(crate) scope: Scope,
-    pub(crate) sampling: Sampling,
+    pub(crate) sampling: SamplingRules,
     /// Size of a block in bytes.
     pub(crate) block_size: usize,
     /// Number of blocks that all threads share.

@@ -61,8 +61,8 @@ pub use {
     builder::Builder,
     connector::Connector,
     encode::{
-        Cardinality, Dialect, DogStatsDVersion, NoTags, SampleRate, SampleRateError, Tagged, Tags,
-        Value,
+        Cardinality, Dialect, DogStatsDVersion, NoTags, ParseNameError, SampleRate,
+        SampleRateError, Tagged, Tags, Value,
     },
     endpoint::Endpoint,
     error::{BuildError, StartError},

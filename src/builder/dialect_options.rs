@@ -3,7 +3,8 @@
 use super::Builder;
 use super::validate::MAX_PAYLOAD;
 use crate::encode::{
-    Cardinality, Dialect, DogStatsDVersion, Origin, Pattern, SampleRate, Sampling, Scope,
+    Cardinality, Dialect, DogStatsDVersion, Feature, OriginFields, Pattern, SampleRate,
+    SamplingRules, Scope,
 };
 use crate::error::{BuildError, quoted, require};
 use crate::options::Protocol;
@@ -13,10 +14,10 @@ pub(super) struct DialectOptions {
     dialect: Dialect,
     version: DogStatsDVersion,
     tags: Vec<Tag>,
-    sampling: Sampling,
-    origin: Origin,
-    /// Origin that was detected. The fields that the version does not support are not sent.
-    detected: Origin,
+    sampling: SamplingRules,
+    origin: OriginFields,
+    /// OriginFields that was detected. The fields that the version does not support are not sent.
+    detected: OriginFields,
     pack_values: bool,
 }
 
@@ -30,7 +31,7 @@ struct Tag {
 /// Result of validating the options.
 pub(super) struct ValidatedDialect {
     pub(super) scope: Scope,
-    pub(super) sampling: Sampling,
+    pub(super) sampling: SamplingRules,
     pub(super) pack_values: bool,
 }
 
@@ -153,7 +154,7 @@ impl Builder {
 
     /// Sets the detected origin. Fields set explicitly take precedence, and fields that the dialect
     /// does not support are not sent.
-    pub(crate) fn detected(mut self, origin: Origin) -> Self {
+    pub(crate) fn detected(mut self, origin: OriginFields) -> Self {
         self.dialect_options.detected = origin;
         self
     }
@@ -161,15 +162,14 @@ impl Builder {
 
 /// Returns the fields of a detected origin that the version supports. Versions before 1.4 send the
 /// identifier of a container without `ci-`.
-fn supported_by(detected: Origin, is_since: impl Fn(DogStatsDVersion) -> bool) -> Origin {
+fn supported_by(detected: OriginFields, has: impl Fn(Feature) -> bool) -> OriginFields {
     let without_kind = |id: String| id.strip_prefix("ci-").map(str::to_owned);
-    let container_id = detected.container_id.filter(|_| is_since(DogStatsDVersion::V1_2));
-    Origin {
-        container_id: container_id.and_then(|id| {
-            if is_since(DogStatsDVersion::V1_4) { Some(id) } else { without_kind(id) }
-        }),
-        external_data: detected.external_data.filter(|_| is_since(DogStatsDVersion::V1_5)),
-        cardinality: detected.cardinality.filter(|_| is_since(DogStatsDVersion::V1_6)),
+    let container_id = detected.container_id.filter(|_| has(Feature::ContainerId));
+    OriginFields {
+        container_id: container_id
+            .and_then(|id| if has(Feature::ContainerIdKind) { Some(id) } else { without_kind(id) }),
+        external_data: detected.external_data.filter(|_| has(Feature::ExternalData)),
+        cardinality: detected.cardinality.filter(|_| has(Feature::Cardinality)),
     }
 }
 
@@ -213,9 +213,9 @@ impl DialectOptions {
         is_stream: bool,
     ) -> Result<ValidatedDialect, BuildError> {
         let Self { dialect, version, tags, sampling, origin, detected, pack_values } = self;
-        let is_since = |since| dialect == Dialect::DogStatsD && version >= since;
-        let detected = supported_by(detected, is_since);
-        let origin = Origin {
+        let has = |feature: Feature| feature.is_supported(dialect, version);
+        let detected = supported_by(detected, has);
+        let origin = OriginFields {
             container_id: origin.container_id.or(detected.container_id),
             external_data: origin.external_data.or(detected.external_data),
             cardinality: origin.cardinality.or(detected.cardinality),
@@ -223,23 +223,23 @@ impl DialectOptions {
         for (pattern, _) in &sampling.0 {
             require("sample", r#""""#, !pattern.0.is_empty(), "a pattern that is not empty")?;
         }
-        let may_pack = is_since(DogStatsDVersion::V1_1) && !is_stream;
+        let may_pack = has(Feature::PackedValues) && !is_stream;
         let expected = "DogStatsD 1.1 or later, over datagrams";
         require("pack_values", "true", !pack_values || may_pack, expected)?;
         if let Some(id) = &origin.container_id {
             let has_kind = id.starts_with("ci-") || id.starts_with("in-");
-            let since = if has_kind { DogStatsDVersion::V1_4 } else { DogStatsDVersion::V1_2 };
+            let feature = if has_kind { Feature::ContainerIdKind } else { Feature::ContainerId };
             let expected = "DogStatsD 1.2, or 1.4 for ci- and in-";
-            require("container_id", quoted(id), is_since(since), expected)?;
+            require("container_id", quoted(id), has(feature), expected)?;
             require("container_id", quoted(id), is_origin_field(id), ORIGIN_FIELD)?;
         }
         if let Some(data) = &origin.external_data {
-            let accepted = is_since(DogStatsDVersion::V1_5);
+            let accepted = has(Feature::ExternalData);
             require("external_data", quoted(data), accepted, "DogStatsD 1.5")?;
             require("external_data", quoted(data), is_origin_field(data), ORIGIN_FIELD)?;
         }
         if let Some(cardinality) = origin.cardinality {
-            let accepted = is_since(DogStatsDVersion::V1_6);
+            let accepted = has(Feature::Cardinality);
             require("cardinality", format!("{cardinality:?}"), accepted, "DogStatsD 1.6")?;
         }
         let mut scope = Scope::new(dialect, version, prefix, type_prefixes, &origin);

@@ -6,8 +6,8 @@
 
 use super::{Connector, Inner};
 use crate::encode::{
-    Altered, BelowZero, Injected, Invalid, Line, Number, Scratch, Sign, Type, Value, ZERO,
-    milliseconds, seconds_as_milliseconds,
+    AlteredLine, InjectedFields, InvalidLine, Line, MetricType, NegativeGauge, Number, Scratch,
+    Sign, Value, ZERO, milliseconds, seconds_as_milliseconds,
 };
 use crate::metric::{
     Absolute, Amount, Counter, Delta, Distribution, DurationValue, Gauge, Histogram, Kind,
@@ -159,32 +159,32 @@ impl Connector {
 impl Inner {
     fn incr(&self, name: &str) {
         let one = || Number { sign: Sign::None, digits: b"1" };
-        let head = self.scoped.scope.head(Type::Counter);
+        let head = self.scoped.scope.head(MetricType::Counter);
         self.exchange.emit(|| Line::new(head, name, one(), b"|c\n"));
     }
 
     fn incr_by(&self, name: &str, amount: impl Value) {
         let mut scratch = Scratch::new();
         let Some(number) = amount.format(&mut scratch) else { return self.refuse() };
-        let head = self.scoped.scope.head(Type::Counter);
+        let head = self.scoped.scope.head(MetricType::Counter);
         self.exchange.emit(|| Line::new(head, name, number, b"|c\n"));
     }
 
     fn decr_by(&self, name: &str, amount: impl Value) {
         let mut scratch = Scratch::new();
         let Some(number) = amount.format(&mut scratch) else { return self.refuse() };
-        let head = self.scoped.scope.head(Type::Counter);
+        let head = self.scoped.scope.head(MetricType::Counter);
         self.exchange.emit(|| Line::new(head, name, number.negated(), b"|c\n"));
     }
 
     fn gauge(&self, name: &str, value: impl Value) {
         let mut scratch = Scratch::new();
         let Some(number) = value.format(&mut scratch) else { return self.refuse() };
-        let head = self.scoped.scope.head(Type::Gauge);
+        let head = self.scoped.scope.head(MetricType::Gauge);
         let line = || Line::new(head, name, number, b"|g\n");
         if number.is_negative() {
             let zero = || Line::new(head, name, ZERO, b"|g\n");
-            self.exchange.emit_ordered(|| BelowZero { zero: zero(), line: line() });
+            self.exchange.emit_ordered(|| NegativeGauge { zero: zero(), line: line() });
         } else {
             self.exchange.emit_ordered(line);
         }
@@ -193,14 +193,14 @@ impl Inner {
     fn gauge_delta(&self, name: &str, delta: impl Value) {
         let mut scratch = Scratch::new();
         let Some(number) = delta.format(&mut scratch) else { return self.refuse() };
-        let head = self.scoped.scope.head(Type::Gauge);
+        let head = self.scoped.scope.head(MetricType::Gauge);
         self.exchange.emit_ordered(|| Line::new(head, name, number.signed(), b"|g\n"));
     }
 
     fn timing(&self, name: &str, elapsed: Duration) {
         let mut scratch = Scratch::new();
         let number = milliseconds(elapsed, &mut scratch);
-        let head = self.scoped.scope.head(Type::Timing);
+        let head = self.scoped.scope.head(MetricType::Timing);
         self.exchange.emit(|| Line::new(head, name, number, b"|ms\n"));
     }
 
@@ -208,28 +208,28 @@ impl Inner {
         let mut scratch = Scratch::new();
         let number = seconds_as_milliseconds(seconds, &mut scratch);
         let Some(number) = number else { return self.refuse() };
-        let head = self.scoped.scope.head(Type::Timing);
+        let head = self.scoped.scope.head(MetricType::Timing);
         self.exchange.emit(|| Line::new(head, name, number, b"|ms\n"));
     }
 
     fn inject(&self, path: &str, value: &str, code: &str) {
-        let Some(digits) = Injected::new(value, code) else { return self.refuse() };
+        let Some(digits) = InjectedFields::new(value, code) else { return self.refuse() };
         let scope = &self.scoped.scope;
-        let head = scope.bare_head();
+        let head = scope.untyped_head();
         // Or it would be an event, if that is what its path begins like.
-        let first = if head.is_empty() { scope.first_path(path) } else { path };
+        let first = if head.is_empty() { scope.leading_path(path) } else { path };
         let line = || Line::injected(head, first, digits);
         let is_gauge = code == "g" || code.starts_with("g|");
         match (scope.is_path_altered() || first.len() < path.len(), is_gauge) {
             (false, false) => self.exchange.emit(line),
             (false, true) => self.exchange.emit_ordered(line),
-            (true, false) => self.exchange.emit(|| Altered(line())),
-            (true, true) => self.exchange.emit_ordered(|| Altered(line())),
+            (true, false) => self.exchange.emit(|| AlteredLine(line())),
+            (true, true) => self.exchange.emit_ordered(|| AlteredLine(line())),
         }
     }
 
     #[cold]
     fn refuse(&self) {
-        self.exchange.emit(|| Invalid);
+        self.exchange.emit(|| InvalidLine);
     }
 }

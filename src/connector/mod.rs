@@ -4,7 +4,7 @@ mod calls;
 mod scoped;
 
 use crate::config::{FlusherConfig, ProducerConfig};
-use crate::encode::{Sampling, Scope};
+use crate::encode::{SamplingRules, Scope};
 use crate::error::StartError;
 use crate::handoff::Exchange;
 use crate::lifecycle::Lifecycle;
@@ -104,7 +104,7 @@ pub(crate) struct Scoped {
 
 /// What is owned by all handles together, and not by the flusher.
 pub(crate) struct Owner {
-    pub(crate) sampling: Sampling,
+    pub(crate) sampling: SamplingRules,
     lifecycle: Lifecycle,
     shared: Arc<Shared>,
 }
@@ -136,7 +136,7 @@ impl Connector {
 
     fn with(inner: Inner) -> Self {
         let Scoped { scope, owner } = &*inner.scoped;
-        let is_plain = scope.is_plain() && owner.sampling.is_empty();
+        let is_plain = scope.allows_fast_path() && owner.sampling.is_empty();
         let (plain, decorated) = if is_plain { (Some(inner), None) } else { (None, Some(inner)) };
         Self { plain, decorated }
     }

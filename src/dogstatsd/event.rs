@@ -1,29 +1,29 @@
-//! Events: what happened, told in words.
+//! Events.
 
-use super::rendered::{Rendered, Surroundings};
+use super::rendered_line::{ConnectorFields, RenderedLine};
 use std::time::SystemTime;
 
-/// Something that happened, for the event stream: a deployment, a failure. Emitted by
+/// An event for the event stream, such as a deployment or a failure. Emitted by
 /// [`Connector::event`](crate::Connector::event).
 ///
-/// Of what is not set, the server takes its defaults: the time of arrival, its own host, normal
-/// priority, [`AlertType::Info`].
+/// The server substitutes its defaults for fields that are not set: the time of arrival, its own host,
+/// normal priority, [`AlertType::Info`].
 ///
-/// # What the texts may hold
+/// # Texts
 ///
-/// Anything, but not everything arrives as it is:
+/// The texts may contain any characters. Some of these do not arrive unchanged:
 ///
-/// * Line breaks in the title and the text arrive as such (`\n` on the wire). `\r` and `\r\n` become
-///   line breaks, other control characters except tabs become `_`. Nothing can escape a backslash
-///   that is followed by an `n`: servers read both as a line break.
+/// * Line breaks in the title and the text arrive as line breaks (`\n` on the wire). `\r` and `\r\n`
+///   become line breaks too. Other control characters except tabs become `_`. The protocol has no
+///   escape for a backslash followed by an `n`: servers read both as a line break.
 /// * In the host name, the aggregation key and the source type, `|` and control characters become `_`.
-/// * Tags are as those of [metrics](crate::dogstatsd#tags).
-/// * Times before the first full second of 1970 are left out.
+/// * Keys and values of tags are altered as described [here](crate::dogstatsd#tags).
+/// * Times before 1970-01-01 00:00:01 UTC are omitted.
 ///
-/// Events that this alters are counted as [altered](crate::Stats::altered). One with an empty title is
-/// dropped and counted as [invalid](crate::Drops::invalid), since servers refuse it.
+/// Altered events are counted as [altered](crate::Stats::altered). Servers reject an event with an
+/// empty title: it is dropped and counted as [invalid](crate::Drops::invalid).
 ///
-/// The format is that of the
+/// The line follows Datadog's
 /// [documentation](https://docs.datadoghq.com/developers/dogstatsd/datagram_shell/?tab=events).
 ///
 /// ```
@@ -56,34 +56,34 @@ pub struct Event {
     tags: Vec<(String, String)>,
 }
 
-/// How important an [`Event`] is.
+/// Priority of an [`Event`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Priority {
-    /// What servers take an event for that does not say.
+    /// Normal priority: the servers' default.
     #[default]
     Normal,
-    /// Hidden by default where events are shown.
+    /// Low priority: such events are hidden by default.
     Low,
 }
 
-/// What kind of news an [`Event`] is.
+/// Alert type of an [`Event`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AlertType {
-    /// What servers take an event for that does not say.
+    /// Information: the servers' default.
     #[default]
     Info,
-    /// It went well.
+    /// A success.
     Success,
-    /// It may not go well.
+    /// A warning.
     Warning,
-    /// It went wrong.
+    /// An error.
     Error,
 }
 
 impl Event {
-    /// An event of this title, which must not be empty, and this text, which may.
+    /// Creates an event. The title must not be empty; the text may be.
     pub fn new(title: impl Into<String>, text: impl Into<String>) -> Self {
         Self {
             title: title.into(),
@@ -98,61 +98,62 @@ impl Event {
         }
     }
 
-    /// When it happened; sent in whole seconds. Default: when it arrives.
+    /// Sets the time of the event, which is sent in whole seconds. Default: the time of arrival.
     pub fn timestamp(mut self, time: SystemTime) -> Self {
         self.timestamp = Some(time);
         self
     }
 
-    /// The host that it is about. Default, and where this is empty: the server's.
+    /// Sets the host of the event. Default, also for an empty name: the server's host.
     pub fn hostname(mut self, hostname: impl Into<String>) -> Self {
         self.hostname = hostname.into();
         self
     }
 
-    /// Events of the same key are shown together. Default: none.
+    /// Sets the aggregation key: events with the same key are shown together. Default: none.
     pub fn aggregation_key(mut self, key: impl Into<String>) -> Self {
         self.aggregation_key = key.into();
         self
     }
 
-    /// Default: [`Priority::Normal`].
+    /// Sets the priority. Default: [`Priority::Normal`].
     pub fn priority(mut self, priority: Priority) -> Self {
         self.priority = Some(priority);
         self
     }
 
-    /// What it comes from, of the names that the server knows: `nginx`, `postgres`. Default: none.
+    /// Sets the source of the event, by a name that the server knows, such as `nginx` or `postgres`.
+    /// Default: none.
     pub fn source_type_name(mut self, name: impl Into<String>) -> Self {
         self.source_type_name = name.into();
         self
     }
 
-    /// Default: [`AlertType::Info`].
+    /// Sets the alert type. Default: [`AlertType::Info`].
     pub fn alert_type(mut self, alert_type: AlertType) -> Self {
         self.alert_type = Some(alert_type);
         self
     }
 
-    /// One more tag, after the connector's own.
+    /// Adds a tag, which follows the connector's tags.
     pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.tags.push((key.into(), value.into()));
         self
     }
 
-    /// None for an event that servers refuse.
-    pub(super) fn render(&self, surroundings: Surroundings<'_>) -> Option<Rendered> {
+    /// Renders the event, or returns `None` if its title is empty, which servers reject.
+    pub(super) fn render(&self, connector: ConnectorFields<'_>) -> Option<RenderedLine> {
         if self.title.is_empty() {
             return None;
         }
-        // The lengths count the bytes of what is escaped already.
-        let mut texts = Rendered::default();
+        // The lengths count the bytes of the escaped texts.
+        let mut texts = RenderedLine::default();
         texts.put_text(&self.title);
         let title = texts.line.len();
         texts.put("|").put_text(&self.text);
         let text = texts.line.len() - title - "|".len();
 
-        let mut rendered = Rendered { line: String::new(), altered: texts.altered };
+        let mut rendered = RenderedLine { line: String::new(), altered: texts.altered };
         rendered.put(&format!("_e{{{title},{text}}}:")).put(&texts.line);
         rendered.put_timestamp(self.timestamp);
         rendered.put_optional("|h:", &self.hostname);
@@ -170,7 +171,7 @@ impl Event {
             Some(AlertType::Warning) => "|t:warning",
             Some(AlertType::Error) => "|t:error",
         });
-        rendered.put_tags(surroundings.tags, &self.tags).put(surroundings.origin).put("\n");
+        rendered.put_tags(connector.tags, &self.tags).put(connector.origin).put("\n");
         Some(rendered)
     }
 }
@@ -181,12 +182,12 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     fn rendered(event: &Event) -> (String, bool) {
-        let rendered = event.render(Surroundings::default()).expect("it has a title");
+        let rendered = event.render(ConnectorFields::default()).expect("it has a title");
         (rendered.line, rendered.altered)
     }
 
     #[test]
-    fn the_documented_examples() {
+    fn documented_examples_are_rendered() {
         let event = Event::new("An exception occurred", "Cannot parse CSV file from 10.0.0.17")
             .alert_type(AlertType::Warning)
             .tag("err_type", "bad_file");
@@ -204,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn every_field_in_its_place() {
+    fn every_field_has_its_place() {
         let event = Event::new("title", "")
             .tag("k", "v")
             .alert_type(AlertType::Error)
@@ -213,20 +214,20 @@ mod tests {
             .aggregation_key("key")
             .hostname("host")
             .timestamp(UNIX_EPOCH + Duration::from_millis(1_656_581_400_999));
-        let surroundings = Surroundings { tags: "env:test", origin: "|c:ci-1|e:x|card:low" };
+        let connector = ConnectorFields { tags: "env:test", origin: "|c:ci-1|e:x|card:low" };
         let line = "_e{5,0}:title||d:1656581400|h:host|k:key|p:normal|s:nginx|t:error\
                     |#env:test,k:v|c:ci-1|e:x|card:low\n";
-        assert_eq!(event.render(surroundings).expect("it has a title").line, line);
+        assert_eq!(event.render(connector).expect("it has a title").line, line);
     }
 
     #[test]
-    fn lengths_are_of_bytes_after_escaping() {
+    fn lengths_count_escaped_bytes() {
         let event = Event::new("é\n€", "\r\n𝄞|x");
         assert_eq!(rendered(&event), ("_e{7,8}:é\\n€|\\n𝄞|x\n".to_owned(), true));
     }
 
     #[test]
-    fn no_field_can_be_forged() {
+    fn texts_cannot_forge_fields() {
         let event = Event::new("t|x|p:low", "y|#a:b")
             .hostname("h|k:forged")
             .aggregation_key("k\n_e{1,1}:a|b")
@@ -236,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_has_a_title() {
-        assert_eq!(Event::new("", "text").render(Surroundings::default()), None);
+    fn events_without_a_title_are_rejected() {
+        assert_eq!(Event::new("", "text").render(ConnectorFields::default()), None);
     }
 }

@@ -1,18 +1,17 @@
-//! What DogStatsD has beside metrics: events and service checks.
+//! Events and service checks, which DogStatsD has in addition to metrics.
 //!
-//! They are for a few times a minute, and not for the hot path: emitting one allocates. In dialects
-//! without them they are dropped and counted.
+//! They are intended for a few calls a minute, and not for the hot path: each call allocates. In
+//! dialects without events and service checks, they are dropped and counted as unsupported.
 //!
 //! # Tags
 //!
-//! In a tag of an event or a service check, `|`, `,` and control characters become `_`, in its key `:`
-//! too; so does a key or a value that is empty.
+//! In tags of events and service checks, `|`, `,` and control characters become `_`. In keys, `:`
+//! becomes `_` too. An empty key or value becomes `_`.
 
 mod datadog_env;
 mod event;
-mod line;
 mod origin;
-mod rendered;
+mod rendered_line;
 mod service_check;
 
 pub use event::{AlertType, Event, Priority};
@@ -20,12 +19,12 @@ pub use service_check::{ServiceCheck, Status};
 
 use crate::builder::Builder;
 use crate::connector::{Connector, Inner};
-use crate::encode::{self, Dialect, Invalid, Unsupported};
+use crate::encode::{self, Dialect, InvalidLine, UnsupportedLine};
 use crate::error::BuildError;
 use crate::options::Framing;
 use datadog_env::DatadogEnv;
 use origin::Origin;
-use rendered::{Rendered, Surroundings};
+use rendered_line::{ConnectorFields, RenderedLine};
 
 impl Builder {
     /// Creates a builder for a connector that speaks [DogStatsD](Dialect::DogStatsD), configured by the
@@ -65,15 +64,15 @@ impl Builder {
 }
 
 impl Connector {
-    /// Emits an event. Not for the hot path: it allocates.
+    /// Emits an event. The call allocates, and is not intended for the hot path.
     ///
-    /// The connector's prefix has no part in it, its tags do. An event that is longer than a block is
-    /// dropped and counted as [oversize](crate::Drops::oversize), as every line is.
+    /// The event has the connector's tags, but not its prefix. Like every line, an event that is longer
+    /// than a block is dropped and counted as [oversize](crate::Drops::oversize).
     pub fn event(&self, event: &Event) {
         if let Some(inner) = self.inner() {
             emit(
                 inner,
-                |surroundings| event.render(surroundings),
+                |connector| event.render(connector),
                 |line| {
                     inner.exchange.emit(|| line);
                 },
@@ -81,15 +80,15 @@ impl Connector {
         }
     }
 
-    /// Emits a service check. Not for the hot path: it allocates.
+    /// Emits a service check. The call allocates, and is not intended for the hot path.
     ///
-    /// The connector's prefix has no part in it, its tags do. Of two, also of two threads, the one that was
-    /// emitted first is sent first.
+    /// The service check has the connector's tags, but not its prefix. Service checks are sent in the
+    /// order in which they were emitted, even if they come from different threads.
     pub fn service_check(&self, check: &ServiceCheck) {
         if let Some(inner) = self.inner() {
             emit(
                 inner,
-                |surroundings| check.render(surroundings),
+                |connector| check.render(connector),
                 |line| {
                     inner.exchange.emit_ordered(|| line);
                 },
@@ -115,24 +114,25 @@ fn builder(environment: DatadogEnv, detect: impl FnOnce() -> Option<Origin>) -> 
     }
     let container_id =
         origin_detection.then(detect).flatten().map(|container| container.to_string());
-    builder.detected(encode::Origin { container_id, external_data, cardinality })
+    builder.detected(encode::OriginFields { container_id, external_data, cardinality })
 }
 
+/// Renders a line and passes it to `hand_over`, or counts why there is none.
 fn emit(
     inner: &Inner,
-    render: impl FnOnce(Surroundings<'_>) -> Option<Rendered>,
-    hand_over: impl FnOnce(&Rendered),
+    render: impl FnOnce(ConnectorFields<'_>) -> Option<RenderedLine>,
+    hand_over: impl FnOnce(&RenderedLine),
 ) {
     let scope = &inner.scoped.scope;
     let Some((tags, origin)) = scope.dogstatsd_fields() else {
-        return inner.exchange.emit(|| Unsupported);
+        return inner.exchange.emit(|| UnsupportedLine);
     };
-    match render(Surroundings { tags, origin }) {
+    match render(ConnectorFields { tags, origin }) {
         Some(mut rendered) => {
             rendered.altered |= scope.are_tags_altered();
             hand_over(&rendered);
         }
-        None => inner.exchange.emit(|| Invalid),
+        None => inner.exchange.emit(|| InvalidLine),
     }
 }
 
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
     use crate::options::Protocol;
 
-    /// What the environment makes of the builder, where this is the container `c0ffee`.
+    /// Returns the builder of these environment variables, in the container `c0ffee`.
     fn built(variables: &[(&str, &str)]) -> Builder {
         let value = |name| variables.iter().find(|(variable, _)| *variable == name);
         let environment = DatadogEnv::read(|name| value(name).map(|(_, value)| value.into()));
@@ -158,24 +158,24 @@ mod tests {
         local.dialect(Dialect::DogStatsD)
     }
 
-    fn from_here(builder: Builder) -> Builder {
+    fn in_container(builder: Builder) -> Builder {
         let container_id = Some("ci-c0ffee".to_owned());
-        builder.detected(encode::Origin { container_id, ..encode::Origin::default() })
+        builder.detected(encode::OriginFields { container_id, ..encode::OriginFields::default() })
     }
 
     #[test]
-    fn nothing_set_is_the_agent_on_this_machine() {
-        assert_same(&built(&[]), &from_here(local()));
+    fn the_default_is_the_agent_on_this_host() {
+        assert_same(&built(&[]), &in_container(local()));
     }
 
     #[test]
-    fn no_origin_where_it_is_not_wanted() {
+    fn disabled_origin_detection_sets_no_origin() {
         let variables = [("DD_ORIGIN_DETECTION_ENABLED", "false"), ("DD_EXTERNAL_ENV", "it-x")];
         assert_same(&built(&variables), &local());
     }
 
     #[test]
-    fn all_that_can_be_set_is() {
+    fn all_variables_are_applied() {
         let variables = [
             ("DD_AGENT_HOST", "agent"),
             ("DD_DOGSTATSD_PORT", "9125"),
@@ -186,7 +186,7 @@ mod tests {
         ];
         let expected = Connector::builder("agent").port(9125).protocol(Protocol::Udp);
         let expected = expected.dialect(Dialect::DogStatsD).tag("env", "prod").tag("team", "a");
-        let origin = encode::Origin {
+        let origin = encode::OriginFields {
             container_id: Some("ci-c0ffee".to_owned()),
             external_data: Some("it-x".to_owned()),
             cardinality: Some(encode::Cardinality::Low),
@@ -194,7 +194,7 @@ mod tests {
         assert_same(&built(&variables), &expected.detected(origin));
     }
 
-    /// What a counter is on the wire where these are the tags of the environment.
+    /// Returns the datagram of a counter, with these tags in the environment.
     fn sent(tags: &str) -> String {
         let server = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         server.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
@@ -210,9 +210,9 @@ mod tests {
         String::from_utf8(datagram[..len].to_vec()).unwrap()
     }
 
-    /// As tests of Datadog's clients for Ruby and Python have them.
+    /// Uses the tags of the tests of Datadog's clients for Ruby and Python.
     #[test]
-    fn tags_without_a_value_are_sent_as_they_are() {
+    fn tags_without_a_value_are_sent_unchanged() {
         for (given, expected) in [
             ("ghi,team:qa", "ghi,team:qa"),
             ("country:china,age:45,blue", "country:china,age:45,blue"),
@@ -228,7 +228,7 @@ mod tests {
                 format!("{expected},a:b")
             );
         }
-        // No other dialect has them.
+        // Other dialects have no tags without a value.
         let refused = built(&[("DD_TAGS", "ghi"), ("DD_ORIGIN_DETECTION_ENABLED", "no")]);
         let refused = refused.dialect(Dialect::Graphite).build().unwrap_err();
         assert_eq!(
@@ -237,9 +237,9 @@ mod tests {
         );
     }
 
-    /// What each version makes of a container, and of an inode.
+    /// Checks the origin fields of a container and of an inode, in each version.
     #[test]
-    fn where_lines_are_from_is_said_in_words_of_the_version() {
+    fn origin_fields_depend_on_the_version() {
         use crate::DogStatsDVersion::{V1_0, V1_1, V1_2, V1_3, V1_4, V1_5, V1_6};
         let variables = [("DD_EXTERNAL_ENV", "it-x"), ("DD_CARDINALITY", "low")];
         let value = |name| variables.iter().find(|(variable, _)| *variable == name);
@@ -267,10 +267,10 @@ mod tests {
 
     #[test]
     #[cfg(unix)]
-    fn a_unix_stream_is_framed() {
+    fn unix_streams_are_framed() {
         let built = built(&[("DD_DOGSTATSD_URL", "unixstream:///run/dsd.sock")]);
         let expected = Connector::builder("/run/dsd.sock").protocol(Protocol::UnixStream);
         let expected = expected.framing(Framing::LengthPrefixed).dialect(Dialect::DogStatsD);
-        assert_same(&built, &from_here(expected));
+        assert_same(&built, &in_container(expected));
     }
 }

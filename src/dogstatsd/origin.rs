@@ -1,19 +1,22 @@
-//! Origin detection on Linux: which container this process is in, by what the kernel says of it.
+//! Origin detection on Linux: finds the container of this process in files of the kernel.
 //!
-//! As the official clients have it: the container's identity from `/proc/self/cgroup`, or else from the
-//! mounts of `/proc/self/mountinfo`; or else, in a cgroup namespace of its own, the inode of the
-//! process's cgroup, by which the Datadog Agent finds the container.
+//! The sources are tried in the same order as in the official clients:
+//!
+//! 1. The container's identity in `/proc/self/cgroup`.
+//! 2. The container's identity in the mounts of `/proc/self/mountinfo`.
+//! 3. The inode of the process's cgroup, by which the Datadog Agent finds the container. Used only
+//!    if the process is not in the host's cgroup namespace.
 
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What the field `|c:` says, from version 1.4 of the protocol on.
+/// Origin of lines: the content of the field `|c:` since version 1.4 of the protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// `ci-` and the container's identity.
+    /// Identity of the container, sent as `ci-...`.
     Container(String),
-    /// `in-` and the inode of its cgroup.
+    /// Inode of the container's cgroup, sent as `in-...`.
     Inode(u64),
 }
 
@@ -26,11 +29,11 @@ impl fmt::Display for Origin {
     }
 }
 
-/// The inode of the host's cgroup namespace, a constant of the kernel's (`PROC_CGROUP_INIT_INO`).
+/// Inode of the host's cgroup namespace: a constant of the kernel (`PROC_CGROUP_INIT_INO`).
 const HOST_NAMESPACE: u64 = 0xEFFF_FFFB;
 
 impl Origin {
-    /// Looks at this process. None outside containers, and where there is no `/proc`.
+    /// Detects the origin of this process. Returns `None` outside containers, and without `/proc`.
     pub(crate) fn detect() -> Option<Self> {
         let read = |path| fs::read_to_string(path).unwrap_or_default();
         let is_host = inode(Path::new("/proc/self/ns/cgroup")) == Some(HOST_NAMESPACE);
@@ -38,7 +41,8 @@ impl Origin {
         Self::find(&cgroup, &mounts, is_host, |path| inode(&Path::new("/sys/fs/cgroup").join(path)))
     }
 
-    /// The same by what these files hold. `inode_of` is asked for paths below the mount of the cgroups.
+    /// Finds the origin in the content of the two files. `inode_of` returns the inode of a path
+    /// relative to the mount of the cgroups.
     fn find(
         cgroup: &str,
         mounts: &str,
@@ -49,7 +53,7 @@ impl Origin {
         if let Some(identity) = container {
             return Some(Self::Container(identity.to_owned()));
         }
-        // In the host's namespace the first file says it all: this process is in no container.
+        // In the host's namespace the first file is complete: this process is not in a container.
         if is_host {
             return None;
         }
@@ -57,7 +61,7 @@ impl Origin {
     }
 }
 
-/// The first line of `/proc/self/cgroup` whose path ends in a container's identity.
+/// Returns the container's identity at the end of the first path in `/proc/self/cgroup` that has one.
 fn container_of_cgroup(cgroup: &str) -> Option<&str> {
     cgroup.lines().find_map(|line| {
         let (hierarchy, rest) = line.split_once(':')?;
@@ -66,9 +70,10 @@ fn container_of_cgroup(cgroup: &str) -> Option<&str> {
     })
 }
 
-/// The mount of a container's `hostname` file, by the path that it has on the host:
-/// `/var/lib/docker/containers/{identity}/hostname`. In a `sandboxes` directory it is that of a pod's
-/// pause container.
+/// Returns the container's identity in the mount of its `hostname` file.
+///
+/// The path on the host is `/var/lib/docker/containers/{identity}/hostname`, for example. A path in a
+/// `sandboxes` directory belongs to the pause container of a pod, and is skipped.
 fn container_of_mounts(mounts: &str) -> Option<&str> {
     mounts.lines().find_map(|line| {
         let (parent, identity) = line.split_whitespace().rev().find_map(identity_within)?;
@@ -76,18 +81,18 @@ fn container_of_mounts(mounts: &str) -> Option<&str> {
     })
 }
 
-/// The last directory of a path that is an identity, somewhere above a `hostname`, and its parent.
+/// Returns the last directory above a `hostname` whose name is an identity, after its parent.
 fn identity_within(path: &str) -> Option<(&str, &str)> {
     let end = path.rfind("hostname")?;
     let directories: Vec<&str> = path[..end].split('/').collect();
-    // The first is what comes before the first slash, the last may be a part of a name.
+    // The first item is before the first slash. The last item may be only a part of a name.
     let pairs = directories.get(1..directories.len() - 1)?.windows(2).rev();
     let mut pairs = pairs.map(|pair| (pair[0], pair[1]));
-    pairs.find(|(parent, it)| !parent.is_empty() && (is_container(it) || is_task(it)))
+    pairs.find(|(parent, name)| !parent.is_empty() && (is_container(name) || is_task(name)))
 }
 
-/// The paths of the process's cgroup below `/sys/fs/cgroup`: of version 1 that of the controller
-/// `memory`, and then that of version 2.
+/// Returns the paths of the process's cgroup below `/sys/fs/cgroup`: the path of the controller
+/// `memory` (cgroup version 1), followed by the path in the unified hierarchy (version 2).
 fn cgroup_nodes(cgroup: &str) -> Vec<PathBuf> {
     let node = |wanted| {
         let mut paths = cgroup.lines().filter_map(|line| {
@@ -96,14 +101,14 @@ fn cgroup_nodes(cgroup: &str) -> Vec<PathBuf> {
             };
             (controllers == wanted).then_some(path)
         });
-        // Of several, the last.
+        // If there are several, the last one is used.
         Some(Path::new(wanted).join(paths.next_back()?.trim_start_matches('/')))
     };
     [node("memory"), node("")].into_iter().flatten().collect()
 }
 
-/// What a path ends in, `.scope` aside, if that is an identity: 64 hexadecimal digits (Docker, containerd,
-/// CRI-O), a task of ECS (32, and a number), or a UUID (Garden).
+/// Returns the identity at the end of a path, before an optional `.scope`: 64 hexadecimal digits
+/// (Docker, containerd, CRI-O), a task of ECS (32 digits and a number), or a UUID (Garden).
 fn identity_at_end(path: &str) -> Option<&str> {
     let path = path.strip_suffix(".scope").unwrap_or(path);
     let last = |len: usize| path.get(path.len().checked_sub(len)?..);
@@ -129,7 +134,7 @@ fn is_task(text: &str) -> bool {
     })
 }
 
-/// Whose parts may be separated by `_` too.
+/// Returns true for a UUID. Its parts may be separated by `_` instead of `-`.
 fn is_uuid(text: &str) -> bool {
     let parts = text.split(['-', '_']);
     parts.clone().map(str::len).eq([8, 4, 4, 4, 12]) && parts.clone().all(is_hexadecimal)

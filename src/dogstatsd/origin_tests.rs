@@ -1,4 +1,4 @@
-//! Files as container runtimes make them.
+//! Tests of origin detection, with files of various container runtimes.
 
 use super::*;
 
@@ -6,19 +6,20 @@ const CONTAINER: &str = "8c046cb0b72cd4c99f51b5591cd5b095967f58ee003710a45280c28
 const POD: &str = "3d274242-8ee0-11e9-a8a6-1e68d864ef1a";
 const TASK: &str = "34dc0b5e626f2c5c4c5170e34b10e765-1234567890";
 
-/// What is found in a file of these lines, with `{C}` for the container.
+/// Returns the identity in a cgroup file, with `{C}` for the container in file and result.
 fn in_cgroup(lines: &str) -> Option<String> {
     let file = lines.replace("{C}", CONTAINER);
     container_of_cgroup(&file).map(|identity| identity.replace(CONTAINER, "{C}"))
 }
 
+/// Returns the identity in a file of mounts, with `{C}` for the container in file and result.
 fn in_mounts(lines: &str) -> Option<String> {
     let file = lines.replace("{C}", CONTAINER);
     container_of_mounts(&file).map(|identity| identity.replace(CONTAINER, "{C}"))
 }
 
 #[test]
-fn every_runtime_s_cgroup_file() {
+fn cgroup_files_of_runtimes_name_the_container() {
     for (runtime, file, identity) in [
         ("Docker, version 1", "13:name=systemd:/docker/{C}\n12:pids:/docker/{C}\n", "{C}"),
         ("Docker, systemd", "0::/system.slice/docker-{C}.scope\n", "{C}"),
@@ -66,7 +67,7 @@ fn every_runtime_s_cgroup_file() {
             "2d3da189_6407_48e3_9ab6_78188d75e609",
         ),
         (
-            "after lines that are none",
+            "after other lines",
             "other\n1:x\n1:name=systemd:/nope\n2:pids:/docker/{C}\n3:cpu:/no",
             "{C}",
         ),
@@ -76,20 +77,20 @@ fn every_runtime_s_cgroup_file() {
 }
 
 #[test]
-fn cgroup_files_without_a_container() {
-    for (what, file) in [
+fn other_cgroup_files_name_no_container() {
+    for (case, file) in [
         ("no file", ""),
         ("a namespace of its own", "0::/\n"),
         ("a user's session", "0::/user.slice/user-1000.slice/session-2.scope\n"),
         ("a service", "1:name=systemd:/system.slice/ssh.service\n0::/system.slice/ssh.service\n"),
         ("a pod", "10:hugetlb:/kubepods\n"),
-        ("digits that go on", "1:x:/docker/{C}/more\n"),
+        ("a directory below the identity", "1:x:/docker/{C}/more\n"),
         (
             "capitals",
             "1:x:/docker/8C046CB0B72CD4C99F51B5591CD5B095967F58EE003710A45280C28EE1A9C7FA\n",
         ),
         (
-            "too few",
+            "too few digits",
             "1:x:/docker/c046cb0b72cd4c99f51b5591cd5b095967f58ee003710a45280c28ee1a9c7fa\n",
         ),
         ("no number of a hierarchy", "x:x:/docker/{C}\n"),
@@ -97,12 +98,12 @@ fn cgroup_files_without_a_container() {
         ("a task and no number", "1:x:/ecs/34dc0b5e626f2c5c4c5170e34b10e765-\n"),
         ("characters of several bytes", "1:x:/é\n1:x:/ééééééééééééééééééééééééééééééééééé\n"),
     ] {
-        assert_eq!(in_cgroup(file), None, "{what}");
+        assert_eq!(in_cgroup(file), None, "{case}");
     }
 }
 
 #[test]
-fn the_mounts_of_containers() {
+fn mounts_of_runtimes_name_the_container() {
     for (runtime, file, identity) in [
         (
             "Docker, version 2",
@@ -150,7 +151,7 @@ fn the_mounts_of_containers() {
 }
 
 #[test]
-fn the_cgroup_s_node() {
+fn cgroup_paths_of_both_versions_are_found() {
     let nodes = |file| {
         let nodes = cgroup_nodes(file);
         nodes.iter().map(|node| node.to_str().expect("text").to_owned()).collect::<Vec<_>>()
@@ -164,7 +165,7 @@ fn the_cgroup_s_node() {
 }
 
 #[test]
-fn the_container_comes_before_the_mounts_and_these_before_the_inode() {
+fn sources_of_the_origin_are_tried_in_order() {
     let cgroup = format!("0::/system.slice/docker-{CONTAINER}.scope\n");
     let mounts = "1 2 8:1 /a/0cfa82bf3ab29da271548d6a044e95c948c6fd2f7578fb41833a44ca23da425f/hostname /etc/hostname rw\n";
     let inode_of = |path: &Path| (path == Path::new("a")).then_some(42);
@@ -177,16 +178,16 @@ fn the_container_comes_before_the_mounts_and_these_before_the_inode() {
         Some("ci-0cfa82bf3ab29da271548d6a044e95c948c6fd2f7578fb41833a44ca23da425f")
     );
     assert_eq!(find("0::/a\n", "", false).as_deref(), Some("in-42"));
-    // Version 1 is asked first, and version 2 if that has none.
+    // Version 1 is tried first, then version 2.
     assert_eq!(find("3:memory:/gone\n0::/a\n", "", false).as_deref(), Some("in-42"));
     assert_eq!(find("0::/gone\n", "", false), None);
-    // In no container, and no namespace: all of the host's metrics would be that cgroup's.
+    // Outside containers, in the host's namespace: the inode would stand for all of the host's metrics.
     assert_eq!(find("0::/a\n", "", true), None);
 }
 
-/// Whatever this machine is: it does not fail, and says what can stand in a field.
+/// Runs the detection on the host of the test: it must not fail, and must return a valid field.
 #[test]
-fn this_process() {
+fn the_origin_of_this_process_is_a_valid_field() {
     if let Some(origin) = Origin::detect() {
         let text = origin.to_string();
         assert!(text.starts_with("ci-") || text.starts_with("in-"), "{text}");

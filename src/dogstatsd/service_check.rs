@@ -1,28 +1,29 @@
-//! Service checks: how something that is depended on is doing.
+//! Service checks.
 
-use super::rendered::{Rendered, Surroundings};
+use super::rendered_line::{ConnectorFields, RenderedLine};
 use std::time::SystemTime;
 
-/// The state of a service, for the server to watch. Emitted by
+/// The state of a service, which the server monitors. Emitted by
 /// [`Connector::service_check`](crate::Connector::service_check).
 ///
-/// Of what is not set, the server takes its defaults: the time of arrival and its own host.
+/// The server substitutes its defaults for fields that are not set: the time of arrival and its own
+/// host.
 ///
-/// # What the texts may hold
+/// # Texts
 ///
-/// Anything, but not everything arrives as it is:
+/// The texts may contain any characters. Some of these do not arrive unchanged:
 ///
 /// * In the name and the host name, `|` and control characters become `_`.
-/// * In the message, line breaks and `m:` are escaped (`\n` and `m\:` on the wire), as the official clients
-///   do. `\r` and `\r\n` become line breaks; `|`, and control characters except tabs, become `_`. What looks
-///   like one of these escapes already is read as what they stand for.
-/// * Tags are as those of [metrics](crate::dogstatsd#tags).
-/// * Times before the first full second of 1970 are left out.
+/// * In the message, line breaks and `m:` are escaped (`\n` and `m\:` on the wire), as in the official
+///   clients. `\r` and `\r\n` become line breaks. `|`, and control characters except tabs, become `_`. A
+///   text that contains one of these escapes already is read as if it had been escaped.
+/// * Keys and values of tags are altered as described [here](crate::dogstatsd#tags).
+/// * Times before 1970-01-01 00:00:01 UTC are omitted.
 ///
-/// Service checks that this alters are counted as [altered](crate::Stats::altered). One with an empty
-/// name is dropped and counted as [invalid](crate::Drops::invalid), since servers refuse it.
+/// Altered service checks are counted as [altered](crate::Stats::altered). Servers reject a service
+/// check with an empty name: it is dropped and counted as [invalid](crate::Drops::invalid).
 ///
-/// The format is that of the
+/// The line follows Datadog's
 /// [documentation](https://docs.datadoghq.com/developers/dogstatsd/datagram_shell/?tab=servicechecks).
 ///
 /// ```
@@ -51,22 +52,22 @@ pub struct ServiceCheck {
     message: String,
 }
 
-/// What a [`ServiceCheck`] found.
+/// Result of a [`ServiceCheck`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Status {
-    /// All is well: 0.
+    /// The service is well: 0.
     Ok,
-    /// Something may be wrong: 1.
+    /// There may be a problem: 1.
     Warning,
-    /// Something is wrong: 2.
+    /// There is a problem: 2.
     Critical,
-    /// It could not be found out: 3.
+    /// The state is unknown: 3.
     Unknown,
 }
 
 impl ServiceCheck {
-    /// A check of this name, which must not be empty, that found this.
+    /// Creates a service check. The name must not be empty.
     pub fn new(name: impl Into<String>, status: Status) -> Self {
         Self {
             name: name.into(),
@@ -78,36 +79,36 @@ impl ServiceCheck {
         }
     }
 
-    /// When it was checked; sent in whole seconds. Default: when it arrives.
+    /// Sets the time of the check, which is sent in whole seconds. Default: the time of arrival.
     pub fn timestamp(mut self, time: SystemTime) -> Self {
         self.timestamp = Some(time);
         self
     }
 
-    /// The host that it is about. Default, and where this is empty: the server's.
+    /// Sets the host of the service. Default, also for an empty name: the server's host.
     pub fn hostname(mut self, hostname: impl Into<String>) -> Self {
         self.hostname = hostname.into();
         self
     }
 
-    /// One more tag, after the connector's own.
+    /// Adds a tag, which follows the connector's tags.
     pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.tags.push((key.into(), value.into()));
         self
     }
 
-    /// What there is to say about it. Default: nothing.
+    /// Sets a message about the state. Default: none.
     pub fn message(mut self, message: impl Into<String>) -> Self {
         self.message = message.into();
         self
     }
 
-    /// None for a check that servers refuse.
-    pub(super) fn render(&self, surroundings: Surroundings<'_>) -> Option<Rendered> {
+    /// Renders the service check, or returns `None` if its name is empty, which servers reject.
+    pub(super) fn render(&self, connector: ConnectorFields<'_>) -> Option<RenderedLine> {
         if self.name.is_empty() {
             return None;
         }
-        let mut rendered = Rendered::default();
+        let mut rendered = RenderedLine::default();
         rendered.put("_sc|").put_field(&self.name);
         rendered.put(match self.status {
             Status::Ok => "|0",
@@ -116,8 +117,8 @@ impl ServiceCheck {
             Status::Unknown => "|3",
         });
         rendered.put_timestamp(self.timestamp).put_optional("|h:", &self.hostname);
-        rendered.put_tags(surroundings.tags, &self.tags).put(surroundings.origin);
-        // It must be the last field, says the documentation.
+        rendered.put_tags(connector.tags, &self.tags).put(connector.origin);
+        // The documentation requires that the message is the last field.
         if !self.message.is_empty() {
             put_message(rendered.put("|m:"), &self.message);
         }
@@ -126,7 +127,7 @@ impl ServiceCheck {
     }
 }
 
-fn put_message(rendered: &mut Rendered, given: &str) {
+fn put_message(rendered: &mut RenderedLine, given: &str) {
     rendered.altered |= given.contains("m\\:") || given.contains('|');
     rendered.put_text(&given.replace('|', "_").replace("m:", "m\\:"));
 }
@@ -137,12 +138,12 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     fn rendered(check: &ServiceCheck) -> (String, bool) {
-        let rendered = check.render(Surroundings::default()).expect("it has a name");
+        let rendered = check.render(ConnectorFields::default()).expect("it has a name");
         (rendered.line, rendered.altered)
     }
 
     #[test]
-    fn the_documented_example() {
+    fn the_documented_example_is_rendered() {
         let check = ServiceCheck::new("Redis connection", Status::Critical)
             .tag("env", "dev")
             .message("Redis connection timed out after 10s");
@@ -151,19 +152,19 @@ mod tests {
     }
 
     #[test]
-    fn every_field_in_its_place_and_the_message_last() {
+    fn fields_are_in_order_and_the_message_last() {
         let check = ServiceCheck::new("name", Status::Ok)
             .message("message")
             .tag("k", "v")
             .hostname("host")
             .timestamp(UNIX_EPOCH + Duration::from_secs(1_656_581_400));
-        let surroundings = Surroundings { tags: "env:test", origin: "|c:ci-1" };
+        let connector = ConnectorFields { tags: "env:test", origin: "|c:ci-1" };
         let line = "_sc|name|0|d:1656581400|h:host|#env:test,k:v|c:ci-1|m:message\n";
-        assert_eq!(check.render(surroundings).expect("it has a name").line, line);
+        assert_eq!(check.render(connector).expect("it has a name").line, line);
     }
 
     #[test]
-    fn every_status() {
+    fn every_status_has_its_number() {
         for (status, number) in
             [(Status::Ok, 0), (Status::Warning, 1), (Status::Critical, 2), (Status::Unknown, 3)]
         {
@@ -177,7 +178,7 @@ mod tests {
         for (given, line, altered) in [
             ("one\ntwo", "one\\ntwo", false),
             ("m: m:m: mm:", "m\\: m\\:m\\: mm\\:", false),
-            // Read as line breaks, and as `m:`, whoever wrote them.
+            // Servers read these as escapes, although the caller wrote them.
             ("C:\\new", "C:\\new", true),
             ("m\\:", "m\\:", true),
             ("a|m:forged", "a_m\\:forged", true),
@@ -189,14 +190,14 @@ mod tests {
     }
 
     #[test]
-    fn no_field_can_be_forged() {
+    fn texts_cannot_forge_fields() {
         let check = ServiceCheck::new("n|2|m:x\n_sc|y|0", Status::Ok).hostname("h|m:x");
         assert_eq!(rendered(&check), ("_sc|n_2_m:x__sc_y_0|0|h:h_m:x\n".to_owned(), true));
     }
 
     #[test]
-    fn a_check_has_a_name() {
+    fn checks_without_a_name_are_rejected() {
         let check = ServiceCheck::new("", Status::Ok);
-        assert_eq!(check.render(Surroundings::default()), None);
+        assert_eq!(check.render(ConnectorFields::default()), None);
     }
 }

@@ -1,8 +1,11 @@
-//! Copies of a few bytes: as chunks of constant size, of which the last may overlap the one
-//! before, which is faster than to call `memcpy`.
+//! Copies of a few bytes, as chunks of constant size.
+//!
+//! The last chunk may overlap the chunk before it. This is faster than a call of `memcpy`.
 
-/// Copies up to sixteen bytes between slices of one length. Returns all of them, some more
-/// than once: to be looked at without loading them again.
+/// Copies up to 16 bytes between slices of equal length.
+///
+/// Returns all bytes, some of them repeated, so that the caller can check them without another
+/// load.
 #[inline(always)]
 pub(super) fn copy_short(to: &mut [u8], from: &[u8]) -> [u8; 16] {
     if let Some(&chunk) = from.first_chunk::<16>() {
@@ -11,20 +14,20 @@ pub(super) fn copy_short(to: &mut [u8], from: &[u8]) -> [u8; 16] {
     } else if let (Some(&first), Some(&last)) = (from.first_chunk::<8>(), from.last_chunk::<8>()) {
         copy_first(to, first);
         copy_last(to, last);
-        twice(first, last)
+        concat(first, last)
     } else if let (Some(&first), Some(&last)) = (from.first_chunk::<4>(), from.last_chunk::<4>()) {
         copy_first(to, first);
         copy_last(to, last);
-        let both = twice(first, last);
-        twice::<8, 16>(both, both)
+        let both = concat(first, last);
+        concat::<8, 16>(both, both)
     } else if let (&[first, ..], &[.., last]) = (from, from) {
         let middle = from[from.len() / 2];
         to[from.len() / 2] = middle;
         to[0] = first;
         to[from.len() - 1] = last;
         let all = [first, middle, last, last];
-        let all = twice::<4, 8>(all, all);
-        twice(all, all)
+        let all = concat::<4, 8>(all, all);
+        concat(all, all)
     } else {
         [b'_'; 16]
     }
@@ -44,9 +47,9 @@ pub(super) fn copy_last<const N: usize>(to: &mut [u8], chunk: [u8; N]) {
     }
 }
 
-/// One after the other.
+/// Concatenates two arrays.
 #[inline(always)]
-fn twice<const N: usize, const M: usize>(first: [u8; N], last: [u8; N]) -> [u8; M] {
+fn concat<const N: usize, const M: usize>(first: [u8; N], last: [u8; N]) -> [u8; M] {
     const { assert!(M == 2 * N) };
     let mut both = [0; M];
     both[..N].copy_from_slice(&first);

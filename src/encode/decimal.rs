@@ -1,13 +1,13 @@
-//! Plain decimals: no exponent, whatever the value. Servers disagree on `1e3`.
+//! Plain decimals, without an exponent: servers disagree on `1e3`.
 
-use super::text::Text;
+use super::line_writer::LineWriter;
 
-/// What stands for a number on a line, without its sign.
+/// Digits of a number on a line, without the sign.
 pub trait Digits: Copy {
     fn len(&self) -> usize;
     fn is_zero(&self) -> bool;
-    /// Puts exactly [`len`](Self::len) bytes.
-    fn write(&self, text: &mut Text<'_>);
+    /// Writes exactly [`len`](Self::len) bytes.
+    fn write(&self, writer: &mut LineWriter<'_>);
 }
 
 impl Digits for &[u8] {
@@ -20,12 +20,12 @@ impl Digits for &[u8] {
         **self == *b"0"
     }
     #[inline(always)]
-    fn write(&self, text: &mut Text<'_>) {
-        text.put(self);
+    fn write(&self, writer: &mut LineWriter<'_>) {
+        writer.put(self);
     }
 }
 
-/// A constant digit.
+/// Implemented for a constant digit.
 impl Digits for &'static [u8; 1] {
     #[inline(always)]
     fn len(&self) -> usize {
@@ -36,19 +36,19 @@ impl Digits for &'static [u8; 1] {
         **self == *b"0"
     }
     #[inline(always)]
-    fn write(&self, text: &mut Text<'_>) {
-        text.put_constant(self);
+    fn write(&self, writer: &mut LineWriter<'_>) {
+        writer.put_constant(self);
     }
 }
 
-/// A number that may have a fraction.
+/// Digits of a number that may have a fraction.
 #[derive(Clone, Copy)]
 pub enum Decimal<'a> {
-    /// As it stands.
+    /// Digits as they appear on the line.
     Plain(&'a [u8]),
-    /// `whole.fraction`; neither is empty.
+    /// `whole.fraction`; neither part is empty.
     Fixed { whole: &'a [u8], fraction: &'a [u8] },
-    /// `0.digits` times ten to the power of `point`; the first and last digit are not 0.
+    /// `0.digits` times ten to the power of `point`. The first and the last digit are not 0.
     Scaled { digits: &'a [u8], point: i32 },
 }
 
@@ -68,15 +68,15 @@ impl Digits for Decimal<'_> {
     }
 
     #[inline(always)]
-    fn write(&self, text: &mut Text<'_>) {
+    fn write(&self, writer: &mut LineWriter<'_>) {
         match self {
-            Self::Plain(digits) => text.put(digits),
+            Self::Plain(digits) => writer.put(digits),
             Self::Fixed { whole, fraction } => {
-                text.put(whole);
-                text.put_byte(b'.');
-                text.put(fraction);
+                writer.put(whole);
+                writer.put_byte(b'.');
+                writer.put(fraction);
             }
-            Self::Scaled { digits, point } => write_scaled(digits, *point, text),
+            Self::Scaled { digits, point } => write_scaled(digits, *point, writer),
         }
     }
 }
@@ -92,30 +92,30 @@ fn scaled_len(digits: &[u8], point: i32) -> usize {
 }
 
 #[cold]
-fn write_scaled(digits: &[u8], point: i32, text: &mut Text<'_>) {
+fn write_scaled(digits: &[u8], point: i32, writer: &mut LineWriter<'_>) {
     let size = point.unsigned_abs() as usize;
     if point <= 0 {
-        text.put_constant(b"0.");
-        (0..size).for_each(|_| text.put_byte(b'0'));
-        text.put(digits);
+        writer.put_constant(b"0.");
+        (0..size).for_each(|_| writer.put_byte(b'0'));
+        writer.put(digits);
     } else if size >= digits.len() {
-        text.put(digits);
-        (digits.len()..size).for_each(|_| text.put_byte(b'0'));
+        writer.put(digits);
+        (digits.len()..size).for_each(|_| writer.put_byte(b'0'));
     } else {
         let (whole, fraction) = digits.split_at(size);
-        text.put(whole);
-        text.put_byte(b'.');
-        text.put(fraction);
+        writer.put(whole);
+        writer.put_byte(b'.');
+        writer.put(fraction);
     }
 }
 
-/// As many digits as the shortest form of an `f64` can have, and then some.
-pub(super) type Significant = [u8; 24];
+/// Space for the digits of an `f64` in its shortest form, which has fewer than 24.
+pub(super) type FloatDigits = [u8; 24];
 
-/// Reads a number as ryu writes it (`12.5`, `0.001`, `1e16`, `1.5e-7`), times ten to the
-/// power of `shift`, exactly.
+/// Parses a number in ryu's format (`12.5`, `0.001`, `1e16`, `1.5e-7`), and multiplies it by ten to
+/// the power of `shift`. The result is exact.
 #[cold]
-pub(super) fn scaled<'a>(text: &str, shift: i32, digits: &'a mut Significant) -> Decimal<'a> {
+pub(super) fn scaled<'a>(text: &str, shift: i32, digits: &'a mut FloatDigits) -> Decimal<'a> {
     let (mantissa, exponent) = match text.split_once('e') {
         Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().unwrap_or(0)),
         None => (text, 0),
@@ -125,7 +125,7 @@ pub(super) fn scaled<'a>(text: &str, shift: i32, digits: &'a mut Significant) ->
     let mut count = 0;
     for &digit in mantissa.as_bytes().iter().filter(|digit| digit.is_ascii_digit()) {
         if count == 0 && digit == b'0' {
-            point -= 1; // a leading zero
+            point -= 1; // A leading zero.
         } else {
             digits[count] = digit;
             count += 1;

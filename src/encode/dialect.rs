@@ -1,12 +1,11 @@
-//! Dialects: how servers want to be spoken to, and what they have no word for.
+//! Dialects of StatsD.
 
-use super::clean::Rule;
-use super::text::Short;
+use super::names::names;
 
-/// Which of StatsD's dialects the server speaks. Set by
+/// Dialect of StatsD that the server speaks. Set by
 /// [`Builder::dialect`](crate::Builder::dialect).
 ///
-/// | dialect | a line | counter, gauge, timing, set | gauge change | histogram | distribution | meter |
+/// | dialect | a line | counter, gauge, timing, set | gauge delta | histogram | distribution | meter |
 /// |---|---|---|---|---|---|---|
 /// | `StatsD` | `a:1\|c` | yes | yes | - | - | - |
 /// | `Extended` | `a:1\|c` | yes | yes | `h` | - | `m` |
@@ -16,18 +15,33 @@ use super::text::Short;
 /// | `Librato` | `a#k=v,l=w:1\|c\|@0.5` | yes | yes | - | - | - |
 /// | `SignalFx` | `a[k=v,l=w]:1\|c\|@0.5` | yes | yes | - | - | - |
 ///
-/// What a dialect has no word for is never sent in another's: a metric that needs it is refused by
-/// [`try_build`](crate::Metric::try_build), or its lines are dropped and counted as
-/// [unsupported](crate::Drops::unsupported). So are numbers that its servers do not read as they are meant: in
-/// `Influx` counters that are not whole numbers of 64 bits, which Telegraf cuts, and histograms below zero,
-/// which it drops. [Sample rates](crate::SampleRate#what-is-sent) have a table of their own.
+/// A feature that the dialect lacks is never sent in another dialect's syntax. A metric that needs
+/// the feature is refused by [`try_build`](crate::Metric::try_build); otherwise its lines are dropped
+/// and counted as [unsupported](crate::Drops::unsupported).
+///
+/// Numbers that the servers of a dialect misread are unsupported too. In `Influx` these are counters
+/// that are not integers of 64 bits, which Telegraf truncates, and negative values of histograms,
+/// which Telegraf drops. [Sample rates](crate::SampleRate#what-is-sent) have a table of their own.
+///
+/// # Names
+///
+/// [`Display`](std::fmt::Display) and [`FromStr`](std::str::FromStr) write and read the names that
+/// files with [`Settings`](crate::Settings) use: `statsd`, `extended`, `dogstatsd`, `graphite`,
+/// `influx`, `librato` and `signalfx`.
+///
+/// ```
+/// use freewheel::Dialect;
+///
+/// assert_eq!("dogstatsd".parse(), Ok(Dialect::DogStatsD));
+/// assert_eq!(Dialect::SignalFx.to_string(), "signalfx");
+/// ```
 ///
 /// # Clean input
 ///
-/// Names, tags and members of sets may hold anything. Each character that the dialect forbids there
-/// becomes `_`, as does an empty key, value or member, and the line is counted as
+/// Names, tags and members of sets may contain any text. Each character that the dialect forbids
+/// becomes `_`, and so does an empty key, value or member. The line is then counted as
 /// [altered](crate::Stats::altered). Lines without a name are dropped. Control characters (C0, DEL
-/// and C1) are forbidden everywhere, and beside them:
+/// and C1) are forbidden everywhere. These characters are forbidden as well:
 ///
 /// | dialect | in names | in keys | in values | in members of sets |
 /// |---|---|---|---|---|
@@ -38,9 +52,9 @@ use super::text::Short;
 /// | `Influx` | space `!` `#` `,` `:` `;` `=` `[` `\` `]` `^` `\|` `~` | the same | the same | `:` `\|`, and a sign at the beginning |
 /// | `Librato`, `SignalFx` | the same | the same | the same | `:` `\|` |
 ///
-/// So no name is more than a name at any of these servers, whatever the dialect:
+/// A name can therefore inject neither a value nor a tag at any of these servers, in any dialect:
 ///
-/// | server | ends a name, or begins a tag in it |
+/// | server | characters that end a name, or begin a tag in it |
 /// |---|---|
 /// | statsd | `:`; before Graphite `;` and `=` |
 /// | Telegraf | `:` `,` |
@@ -48,19 +62,19 @@ use super::text::Short;
 /// | netdata | `:` `=` `\|` |
 /// | collectd, Vector, the Datadog Agent | `:` `\|` |
 ///
-/// (`@` is forbidden by the protocol's older text; Graphite's server leaves it out.) Of tags and
-/// members this is said of the dialect's own servers alone. What a dialect becomes at other servers:
+/// The older text of the protocol forbids `@`, and Graphite's server removes it. For tags and members,
+/// the guarantee covers only the dialect's own servers. How other servers read a dialect:
 /// [At other servers](crate::design#at-other-servers).
 ///
-/// In `DogStatsD` a line that would begin with `_sc` or `_e{` loses that `_`, or it would be read
-/// as a service check or an event.
+/// In `DogStatsD`, a line that would begin with `_sc` or `_e{` loses its `_`. Otherwise the server
+/// would read it as a service check or an event.
 ///
-/// The tags of a line keep their order, those of the connector first. A key may come twice;
-/// servers differ in what they make of it.
+/// The tags of a line keep their order; tags of the connector come first. A key may occur twice:
+/// servers differ in how they treat the second occurrence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Dialect {
-    /// What all servers understand: Etsy's StatsD, without tags.
+    /// Etsy's StatsD, without tags. All servers understand it.
     ///
     /// ```
     /// # use freewheel::{Connector, Dialect};
@@ -77,8 +91,7 @@ pub enum Dialect {
     /// ```
     #[default]
     StatsD,
-    /// StatsD with histograms and meters, as netdata reads them. Etsy's server would take both for
-    /// counters.
+    /// StatsD with histograms and meters, as netdata reads them. Etsy's server reads both as counters.
     ///
     /// ```
     /// # use freewheel::{Connector, Dialect};
@@ -94,12 +107,14 @@ pub enum Dialect {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     Extended,
-    /// The Datadog Agent's, of any [version](DogStatsDVersion). A gauge is always set, never
-    /// changed, so there are no gauge changes. Lines above 8192 bytes, which the Agent does not read, are
-    /// dropped as [oversize](crate::Drops::oversize), or above the
-    /// [payload](crate::Builder::max_datagram_payload) that was set, if that is more. Unless a [protocol](crate::Builder::protocol) is stated,
-    /// lines go over UDP. Other servers read some of it
-    /// [otherwise](crate::design#at-other-servers), or drop it.
+    /// DogStatsD of any [version](DogStatsDVersion), as the Datadog Agent reads it.
+    ///
+    /// * Gauges can be set but not changed: there are no gauge deltas.
+    /// * Lines that are too long for the Agent are dropped as [oversize](crate::Drops::oversize). The
+    ///   limit is 8192 bytes, or the configured [payload](crate::Builder::max_datagram_payload) if that
+    ///   is larger.
+    /// * The default [protocol](crate::Builder::protocol) is UDP.
+    /// * Other servers drop some of it or read it [differently](crate::design#at-other-servers).
     ///
     /// ```
     /// # use freewheel::{Connector, Dialect};
@@ -131,7 +146,8 @@ pub enum Dialect {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     Graphite,
-    /// Telegraf, in front of InfluxDB. Counters are whole numbers, and histograms not below zero.
+    /// Telegraf in front of InfluxDB. Counters must be integers, and values of histograms must not be
+    /// negative.
     ///
     /// ```
     /// # use freewheel::{Connector, Dialect};
@@ -181,221 +197,12 @@ pub enum Dialect {
     SignalFx,
 }
 
-/// The version of the DogStatsD protocol that the server reads: what it adds to the one before.
-///
-/// Nothing is sent that was not asked for, so a server may be older than this says as long as nobody
-/// asks for more than it reads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum DogStatsDVersion {
-    /// Tags and sample rates.
-    V1_0,
-    /// [Packed values](crate::Builder::pack_values): Agent 6.25 and 7.25.
-    V1_1,
-    /// The [container's identity](crate::Builder::container_id): Agent 6.35 and 7.35.
-    V1_2,
-    /// [Timestamps](crate::Metric::timestamp) of counters and gauges: Agent 6.40 and 7.40.
-    V1_3,
-    /// `in-` and `ci-` before the container's identity: Agent 7.51.
-    V1_4,
-    /// [External data](crate::Builder::external_data): Agent 7.57.
-    V1_5,
-    /// The [cardinality](crate::Builder::cardinality) of tags: Agent 7.64.
-    #[default]
-    V1_6,
-}
-
-/// Of which cardinality the tags are that the Datadog Agent adds to a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Cardinality {
-    /// None at all.
-    None,
-    /// Those with few values.
-    Low,
-    /// Those of an orchestrator too, such as a pod's name.
-    Orchestrator,
-    /// All, such as a container's identity.
-    High,
-}
-
-impl Cardinality {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Low => "low",
-            Self::Orchestrator => "orchestrator",
-            Self::High => "high",
-        }
-    }
-}
-
-/// What a line holds, as its type code says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Type {
-    Counter,
-    Gauge,
-    Timing,
-    Histogram,
-    Distribution,
-    Set,
-    Meter,
-}
-
-impl Type {
-    pub(crate) const ALL: [Self; 7] = [
-        Self::Counter,
-        Self::Gauge,
-        Self::Timing,
-        Self::Histogram,
-        Self::Distribution,
-        Self::Set,
-        Self::Meter,
-    ];
-
-    #[inline(always)]
-    pub(super) const fn code(self) -> Short {
-        Short::new(match self {
-            Self::Counter => "|c",
-            Self::Gauge => "|g",
-            Self::Timing => "|ms",
-            Self::Histogram => "|h",
-            Self::Distribution => "|d",
-            Self::Set => "|s",
-            Self::Meter => "|m",
-        })
-    }
-
-    /// What stands before names, where types are told by prefixes too.
-    pub(crate) const fn prefix(self) -> &'static str {
-        match self {
-            Self::Counter => "counters",
-            Self::Gauge => "gauges",
-            Self::Timing => "timers",
-            Self::Histogram => "histograms",
-            Self::Distribution => "distributions",
-            Self::Set => "sets",
-            Self::Meter => "meters",
-        }
-    }
-}
-
-/// Which numbers servers read as they are meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Numbers {
-    All,
-    /// Whole ones of 64 bits, with a sign or without.
-    Whole,
-    NotNegative,
-}
-
-/// How tags are written.
-#[derive(Clone, Copy)]
-pub(crate) struct TagSyntax {
-    /// Behind the type and the rate, rather than behind the name.
-    pub(super) last: bool,
-    /// Before the first, and before each further one.
-    pub(super) first: Short,
-    pub(super) next: Short,
-    /// Between key and value.
-    pub(super) is: u8,
-    /// After the last.
-    pub(super) close: Short,
-}
-
-impl Dialect {
-    pub(crate) fn has(self, kind: Type) -> bool {
-        match kind {
-            Type::Counter | Type::Gauge | Type::Timing | Type::Set => true,
-            Type::Histogram => matches!(self, Self::Extended | Self::DogStatsD | Self::Influx),
-            Type::Distribution => self == Self::DogStatsD,
-            Type::Meter => self == Self::Extended,
-        }
-    }
-
-    /// Whether its servers weigh a sampled line of this type by a whole number of lines, or its value by a
-    /// whole number. The table at [`SampleRate`](crate::SampleRate#what-is-sent) has the reasons.
-    pub(crate) fn weighs_whole(self, kind: Type) -> bool {
-        match self {
-            Self::Extended | Self::Influx => true,
-            Self::Graphite => false,
-            Self::StatsD | Self::DogStatsD | Self::Librato | Self::SignalFx => {
-                kind != Type::Counter
-            }
-        }
-    }
-
-    /// Telegraf cuts a counter to a whole number of 64 bits, and refuses all that begin with a sign but for
-    /// counters and gauges.
-    pub(crate) fn numbers(self, kind: Type) -> Numbers {
-        match (self, kind) {
-            (Self::Influx, Type::Counter) => Numbers::Whole,
-            (Self::Influx, Type::Histogram) => Numbers::NotNegative,
-            _ => Numbers::All,
-        }
-    }
-
-    /// Whether a gauge's value with a sign changes it.
-    pub(crate) fn has_changes(self) -> bool {
-        self != Self::DogStatsD
-    }
-
-    /// Whether the type stands before names by default.
-    pub(crate) fn has_type_prefixes(self) -> bool {
-        self.tags().is_none()
-    }
-
-    pub(crate) fn tags(self) -> Option<TagSyntax> {
-        let in_name = |first, next, close| TagSyntax {
-            last: false,
-            first: Short::new(first),
-            next: Short::new(next),
-            is: b'=',
-            close: Short::new(close),
-        };
-        match self {
-            Self::StatsD | Self::Extended => None,
-            Self::DogStatsD => Some(TagSyntax { last: true, is: b':', ..in_name("|#", ",", "") }),
-            Self::Graphite => Some(in_name(";", ";", "")),
-            Self::Influx => Some(in_name(",", ",", "")),
-            Self::Librato => Some(in_name("#", ",", "")),
-            Self::SignalFx => Some(in_name("[", ",", "]")),
-        }
-    }
-
-    pub(crate) fn rules(self) -> Rules {
-        let all = |rule| Rules {
-            name: rule,
-            key: rule,
-            value: rule,
-            member: Rule::Field,
-            is_signed: true,
-        };
-        match self {
-            Self::StatsD => Rules { member: Rule::Member, is_signed: false, ..all(Rule::Name) },
-            Self::Extended => Rules { member: Rule::Member, ..all(Rule::Name) },
-            Self::DogStatsD => Rules {
-                name: Rule::Name,
-                key: Rule::Key,
-                value: Rule::Value,
-                member: Rule::Bar,
-                is_signed: true,
-            },
-            Self::Graphite => all(Rule::Strict),
-            Self::Influx => Rules { is_signed: false, ..all(Rule::Word) },
-            Self::Librato | Self::SignalFx => all(Rule::Word),
-        }
-    }
-}
-
-/// What a dialect forbids where.
-#[derive(Clone, Copy)]
-pub(crate) struct Rules {
-    pub(crate) name: Rule,
-    pub(crate) key: Rule,
-    pub(crate) value: Rule,
-    /// In the members of sets.
-    pub(crate) member: Rule,
-    /// Whether these may begin with a sign.
-    pub(crate) is_signed: bool,
+names! { Dialect, setting: "dialect";
+    StatsD => "statsd",
+    Extended => "extended",
+    DogStatsD => "dogstatsd",
+    Graphite => "graphite",
+    Influx => "influx",
+    Librato => "librato",
+    SignalFx => "signalfx",
 }

@@ -1,40 +1,59 @@
-//! Encoding: from a call's arguments to the bytes of a line, in place.
+//! Encoding: turns the arguments of a call into the bytes of a line, in place.
 //!
-//! `Value` and `Tags` are sealed by traits that nobody outside can name, nor what they are made of.
+//! Encoding never allocates and never blocks. It does not know where the bytes are sent.
 //!
-//! Nothing here allocates while a line is written, waits, or knows where the bytes go.
+//! `Value` and `Tags` are sealed: their supertraits, and the types that these mention, cannot be
+//! named outside the crate.
 #![allow(unnameable_types)]
 
-mod clean;
+mod accepted_numbers;
+mod cardinality;
+mod chunked_text;
 mod copy;
 mod decimal;
 mod dialect;
-mod field;
+mod dogstatsd_version;
 mod line;
+mod line_writer;
+mod metric_type;
+mod names;
+mod negative_gauge;
 mod pattern;
-mod prepared;
-mod rendered;
+mod properties;
+mod rejected;
 mod sample;
+mod sanitize;
 mod scope;
+mod short_text;
+mod sign;
 mod tagged_line;
 mod tags;
-mod text;
+mod template;
 mod timestamp;
 mod value;
+mod value_field;
 
+pub(crate) use accepted_numbers::AcceptedNumbers;
+pub use cardinality::Cardinality;
+pub(crate) use chunked_text::ChunkedText;
 pub(crate) use decimal::Digits;
-pub use dialect::{Cardinality, Dialect, DogStatsDVersion};
-pub(crate) use dialect::{Numbers, Type};
-pub(crate) use field::{Field, Member};
-pub(crate) use line::{BelowZero, Injected, Invalid, Line, Unsupported, ZERO};
-pub(crate) use pattern::{Pattern, Sampling};
-pub(crate) use prepared::{Altered, Prepared, PreparedLine, Whole};
-pub(crate) use rendered::Rendered;
-pub(crate) use sample::Chance;
+pub use dialect::Dialect;
+pub use dogstatsd_version::DogStatsDVersion;
+pub(crate) use dogstatsd_version::Feature;
+pub(crate) use line::{InjectedFields, Line};
+pub(crate) use metric_type::MetricType;
+pub use names::ParseNameError;
+pub(crate) use negative_gauge::{NegativeGauge, ZERO};
+pub(crate) use pattern::{Pattern, SamplingRules};
+pub(crate) use rejected::{InvalidLine, UnsupportedLine};
+pub(crate) use sample::EffectiveRate;
 pub use sample::{SampleRate, SampleRateError};
-pub(crate) use scope::{Origin, Scope};
+pub(crate) use scope::{OriginFields, Scope};
+pub(crate) use sign::Sign;
 pub(crate) use tagged_line::{LineSpec, OptionalFields, TaggedLine};
 pub use tags::{NoTags, Tagged, Tags};
+pub(crate) use template::{AlteredLine, ConstantLine, LineTemplate, PreparedLine};
 pub(crate) use timestamp::Timestamp;
 pub use value::Value;
-pub(crate) use value::{Number, Scratch, Sign, milliseconds, seconds_as_milliseconds};
+pub(crate) use value::{Number, Scratch, milliseconds, seconds_as_milliseconds};
+pub(crate) use value_field::{SetMember, ValueField};

@@ -1,40 +1,40 @@
-//! Sample rates by name.
+//! Sample rates by patterns of names.
 
 use super::sample::SampleRate;
 
-/// Rates by name.
+/// Sample rates of metrics, by patterns of their names. The first match decides.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Sampling(pub(crate) Vec<(Pattern, SampleRate)>);
+pub(crate) struct SamplingRules(pub(crate) Vec<(Pattern, SampleRate)>);
 
-impl Sampling {
+impl SamplingRules {
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The rate of the first pattern that the name matches, which begins with `path`.
+    /// Returns the rate of the first pattern that matches the name `{path}{name}`.
     pub(crate) fn rate(&self, path: &str, name: &str) -> Option<&SampleRate> {
         let (_, rate) = self.0.iter().find(|(pattern, _)| pattern.matches(path, name))?;
         Some(rate)
     }
 }
 
-/// A name in which each `*` stands for any characters, or none.
+/// Pattern of names, in which each `*` matches any characters, or none.
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern(pub(crate) String);
 
 impl Pattern {
-    /// Whether it matches these two, put together: without doing so.
+    /// Returns true if the pattern matches `{path}{name}`. The two are not concatenated.
     fn matches(&self, path: &str, name: &str) -> bool {
         let (pattern, path, name) = (self.0.as_bytes(), path.as_bytes(), name.as_bytes());
-        let length = path.len() + name.len();
+        let len = path.len() + name.len();
         let byte = |at: usize| if at < path.len() { path[at] } else { name[at - path.len()] };
         let (mut at, mut in_pattern) = (0, 0);
-        // Where the last star is, and how far it reaches so far.
-        let mut star: Option<(usize, usize)> = None;
-        while at < length {
+        // Index of the last star in the pattern, and the end of the text that it matches so far.
+        let mut last_star: Option<(usize, usize)> = None;
+        while at < len {
             match pattern.get(in_pattern) {
                 Some(b'*') => {
-                    star = Some((in_pattern, at));
+                    last_star = Some((in_pattern, at));
                     in_pattern += 1;
                 }
                 Some(&expected) if expected == byte(at) => {
@@ -42,9 +42,10 @@ impl Pattern {
                     in_pattern += 1;
                 }
                 _ => {
-                    let Some((of_star, reach)) = star else { return false };
-                    star = Some((of_star, reach + 1));
-                    (at, in_pattern) = (reach + 1, of_star + 1);
+                    // Backtrack: the last star matches one more character.
+                    let Some((star, end)) = last_star else { return false };
+                    last_star = Some((star, end + 1));
+                    (at, in_pattern) = (end + 1, star + 1);
                 }
             }
         }
@@ -58,7 +59,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// As the definition says: a star is any text.
+        /// Compares with the definition, in which a star is any text.
         #[test]
         fn patterns_match_as_defined(pattern in "[ab*]{0,6}", name in "[ab]{0,8}", cut in 0usize..9) {
             fn defined(pattern: &[u8], name: &[u8]) -> bool {

@@ -1,16 +1,18 @@
-//! Sample rates: which lines are emitted, and what the line says of it.
+//! Sample rates: the share of lines that are emitted, and the text that states it.
 
 use super::decimal::Digits;
-use super::text::Text;
-use super::value::{Number, Scratch, sealed::Sealed};
+use super::line_writer::LineWriter;
+use super::value::sealed::Sealed;
+use super::value::{Number, Scratch};
 use std::fmt;
 use std::num::NonZeroU64;
 
-/// How many of a metric's lines are emitted: more than 0, and at most all.
+/// Share of a metric's lines that are emitted: more than 0, and at most 1.
 ///
-/// Each call draws a random number of its thread's own generator, without an atomic and before
-/// anything is formatted. A line that is not drawn is not emitted: it stands in no account. One that
-/// is says `|@0.1`, and the server counts it ten times.
+/// Each call draws a random number from its thread's generator. Drawing needs no atomic operation,
+/// and happens before anything is formatted. A line that is not drawn is not emitted, and no counter
+/// includes it. An emitted line states the rate, such as `|@0.1`: the server then counts it ten
+/// times.
 ///
 /// ```
 /// use freewheel::{Connector, SampleRate};
@@ -33,15 +35,16 @@ use std::num::NonZeroU64;
 ///
 /// # What is sent
 ///
-/// A rate that is 1/n for a whole n, or within a millionth of its value, is sent as 1/n, and every server
-/// weighs such a line n times, for n up to a million. (Where servers would read n - 1 from the text that is
-/// nearest to 1/n, the next number below is sent: `@0.01075268817204301` for one in 93.)
+/// A rate that differs from 1/n, for an integer n, by at most a millionth of its value is sent as 1/n.
+/// Every server weighs such a line n times, for n up to a million. (If servers would read n - 1 from
+/// the text that is nearest to 1/n, the next smaller number is sent: `@0.01075268817204301` for one
+/// in 93.)
 ///
-/// Most servers weigh a line by a whole number of lines, so other rates are not read as they are
-/// meant: of `@0.7` the Agent makes 1, and a third of the timings are missing. Where that is so, one in n is
-/// drawn and sent, with n the next whole number above 1/rate: never more lines than asked.
+/// Most servers weigh a line by an integer, and misread all other rates. For example, the Agent reads
+/// `@0.7` as 1, and a third of the timings is missing. For these servers one line in n is drawn and
+/// sent, where n is the next integer above 1/rate. There are never more lines than the rate asks for.
 ///
-/// | dialect | sent as asked | sent as one in n | because |
+/// | dialect | sent as asked | sent as one in n | reason |
 /// |---|---|---|---|
 /// | `StatsD` | counters | timings | Telegraf, statsd_exporter, Vector: `int(1/rate)` lines; netdata: rounded |
 /// | `Extended` | | all | netdata: `llrint(value/rate)`, `llrint(1/rate)` |
@@ -50,45 +53,49 @@ use std::num::NonZeroU64;
 /// | `Influx` | | all | Telegraf: `int64(value/rate)`, `int(1.0/rate)` |
 /// | `Librato`, `SignalFx` | counters | timings | statsd_exporter: `int(1/rate)` |
 ///
-/// [`rate`](Self::rate) is what was asked for, [`effective_rate`](Self::effective_rate) what is drawn and sent.
+/// [`rate`](Self::rate) returns the rate that was asked for. [`effective_rate`](Self::effective_rate)
+/// returns the rate that is drawn and sent.
 #[derive(Clone, Copy, PartialEq)]
 pub struct SampleRate {
-    asked: f64,
-    exact: Chance,
-    /// One line in a whole number of lines.
-    whole: Chance,
+    requested: f64,
+    exact: EffectiveRate,
+    /// One line in n, for an integer n.
+    one_in_n: EffectiveRate,
 }
 
 impl SampleRate {
-    /// What the generator can tell from never.
-    const SMALLEST: f64 = 1.0 / TWO_TO_64;
+    /// Smallest rate at which the generator ever draws a line.
+    const MIN: f64 = 1.0 / TWO_TO_64;
 
-    /// How far from 1/n a rate is taken for it, of its value: `0.1_f32` is 1.5e-8 away.
+    /// Maximum relative distance from 1/n of rates that are rounded to it. For `0.1_f32` the distance
+    /// is 1.5e-8.
     const ROUNDING: f64 = 1e-6;
 
+    /// Creates a sample rate.
+    ///
     /// # Errors
-    /// What is not above 0 and at most 1. So are rates below 2^-64, which no line would ever
-    /// be drawn at.
+    /// Returns an error unless the rate is more than 0 and at most 1. Rates below 2^-64, at which no
+    /// line would ever be drawn, are errors too.
     pub fn new(rate: f64) -> Result<Self, SampleRateError> {
-        if !(Self::SMALLEST..=1.0).contains(&rate) {
+        if !(Self::MIN..=1.0).contains(&rate) {
             return Err(SampleRateError { rate });
         }
         let lines = 1.0 / rate;
         let n = lines.round();
-        let (exact, whole) = if lines > LARGEST_WHOLE {
-            let exact = Chance::new(rate, (rate * TWO_TO_64) as u64);
+        let (exact, one_in_n) = if lines > MAX_RECIPROCAL {
+            let exact = EffectiveRate::new(rate, (rate * TWO_TO_64) as u64);
             (exact, exact)
         } else if (rate * n - 1.0).abs() <= Self::ROUNDING {
-            let whole = Chance::one_in(n as u64);
-            (whole, whole)
+            let one_in_n = EffectiveRate::one_in(n as u64);
+            (one_in_n, one_in_n)
         } else {
-            let exact = Chance::new(rate, (rate * TWO_TO_64) as u64);
-            (exact, Chance::one_in(lines.ceil() as u64))
+            let exact = EffectiveRate::new(rate, (rate * TWO_TO_64) as u64);
+            (exact, EffectiveRate::one_in(lines.ceil() as u64))
         };
-        Ok(Self { asked: rate, exact, whole })
+        Ok(Self { requested: rate, exact, one_in_n })
     }
 
-    /// One line in `n`.
+    /// Creates the rate of one line in `n`.
     ///
     /// ```
     /// use freewheel::SampleRate;
@@ -100,46 +107,46 @@ impl SampleRate {
     /// ```
     #[must_use]
     pub fn one_in(n: NonZeroU64) -> Self {
-        let whole = Chance::one_in(n.get());
-        Self { asked: 1.0 / n.get() as f64, exact: whole, whole }
+        let one_in_n = EffectiveRate::one_in(n.get());
+        Self { requested: 1.0 / n.get() as f64, exact: one_in_n, one_in_n }
     }
 
-    /// The rate that was asked for.
+    /// Returns the rate that was asked for.
     #[must_use]
     pub fn rate(self) -> f64 {
-        self.asked
+        self.requested
     }
 
-    /// How it is drawn and sent: as one in a whole number of lines, or as it is.
+    /// Returns the rate that is drawn and sent: one in n lines, or the exact rate.
     #[inline(always)]
-    pub(crate) fn chance(&self, is_whole: bool) -> &Chance {
-        if is_whole { &self.whole } else { &self.exact }
+    pub(crate) fn effective(&self, is_one_in_n: bool) -> &EffectiveRate {
+        if is_one_in_n { &self.one_in_n } else { &self.exact }
     }
 }
 
-/// A part of all lines: how it is drawn, and what the lines say of it.
+/// Rate at which lines are drawn, and the text that states it.
 #[derive(Clone, Copy, PartialEq)]
-pub(crate) struct Chance {
+pub(crate) struct EffectiveRate {
     rate: f64,
-    /// Of 2^64 draws.
+    /// Number of lines that are emitted, of 2^64 draws.
     drawn: u64,
-    /// A plain decimal, which reads back as `rate`.
-    text: [u8; Self::LONGEST],
+    /// Plain decimal that reads back as `rate`.
+    text: [u8; Self::MAX_LEN],
     len: u8,
 }
 
-impl Chance {
-    /// Nineteen zeros and seventeen digits behind the point.
-    const LONGEST: usize = 40;
+impl EffectiveRate {
+    /// Maximum length of the text: `0.`, 19 zeros, 17 digits, and some more.
+    const MAX_LEN: usize = 40;
 
-    /// 1 becomes the largest number there is.
+    /// Creates a rate. For the rate 1, `drawn` is `u64::MAX`.
     fn new(rate: f64, drawn: u64) -> Self {
         let mut scratch = Scratch::new();
-        let (mut text, mut len) = ([0; Self::LONGEST], 0);
-        // It is finite.
+        let (mut text, mut len) = ([0; Self::MAX_LEN], 0);
+        // The rate is finite, so that there always is a number.
         if let Some(Number { digits, .. }) = rate.format(&mut scratch) {
             len = digits.len();
-            digits.write(&mut Text::new(&mut text));
+            digits.write(&mut LineWriter::new(&mut text));
         }
         Self { rate, drawn, text, len: len as u8 }
     }
@@ -149,17 +156,17 @@ impl Chance {
         Self::new(reciprocal(n), u64::try_from(drawn).unwrap_or(u64::MAX))
     }
 
-    /// As servers read it.
+    /// Returns the rate as servers read it.
     pub(crate) fn rate(&self) -> f64 {
         self.rate
     }
 
-    /// Whether it is all lines.
-    pub(crate) fn is_all(&self) -> bool {
+    /// Returns true if all lines are emitted.
+    pub(crate) fn keeps_all(&self) -> bool {
         self.drawn == u64::MAX
     }
 
-    /// Whether the line at hand is one of those to be emitted.
+    /// Draws a random number. Returns true if the current line must be emitted.
     #[cfg(feature = "tokio")]
     #[inline(always)]
     pub(crate) fn draw(&self) -> bool {
@@ -172,16 +179,17 @@ impl Chance {
     }
 }
 
-/// The number near to 1/n from which servers read n.
+/// Returns the number nearest to 1/n from which servers read n.
 ///
-/// They cut `1/rate`, or `value/rate`, to a whole number. A rate above 1/n by a part `d` of it makes
-/// `value * n * (1 - d)` of it before it is rounded to a double, which comes to `value * n` for all values
-/// if `d` is at most 2^-54: half of the distance between the doubles below, of a product that is next to
-/// a power of two. (It cannot be one, unless n is, and then 1/n has no error.) A rate below 1/n comes to
-/// the product or to more than it, by less than 1.
+/// Servers truncate `1/rate`, or `value/rate`, to an integer. If the rate exceeds 1/n by a relative
+/// error `d`, the exact quotient is about `value * n * (1 - d)`. It is then rounded to a double. The
+/// result is `value * n` for all values if `d` is at most 2^-54. That is half of the relative distance
+/// to the next smaller double, for a product just below a power of two. (The product is a power of two
+/// only if n is one, and then 1/n has no error.) For a rate below 1/n, the result is the product, or
+/// exceeds it by less than 1.
 fn reciprocal(n: u64) -> f64 {
     let nearest = 1.0 / n as f64;
-    // It is `significand / 2^exponent`, and no subnormal.
+    // The number is `significand / 2^exponent`, and is not subnormal.
     let bits = nearest.to_bits();
     let significand = bits & (IMPLICIT_BIT - 1) | IMPLICIT_BIT;
     let exponent = 1075 - (bits >> 52);
@@ -192,8 +200,9 @@ fn reciprocal(n: u64) -> f64 {
 
 const IMPLICIT_BIT: u64 = 1 << 52;
 
-/// Doubles have a fraction up to it.
-const LARGEST_WHOLE: f64 = 4_503_599_627_370_496.0;
+/// Largest reciprocal of a rate that is checked for being near to an integer: 2^52. Larger doubles
+/// have no fraction.
+const MAX_RECIPROCAL: f64 = 4_503_599_627_370_496.0;
 
 const TWO_TO_64: f64 = 18_446_744_073_709_551_616.0;
 
@@ -205,7 +214,7 @@ impl TryFrom<f64> for SampleRate {
 }
 
 impl From<NonZeroU64> for SampleRate {
-    /// See [`SampleRate::one_in`].
+    /// Creates the rate of one line in `n`. See [`SampleRate::one_in`].
     fn from(n: NonZeroU64) -> Self {
         Self::one_in(n)
     }
@@ -213,18 +222,18 @@ impl From<NonZeroU64> for SampleRate {
 
 impl fmt::Debug for SampleRate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("SampleRate").field(&self.asked).finish()
+        f.debug_tuple("SampleRate").field(&self.requested).finish()
     }
 }
 
 impl fmt::Display for SampleRate {
-    /// As it stands on lines that say it [as asked](SampleRate#what-is-sent).
+    /// Writes the rate as it appears on lines that are sent [as asked](SampleRate#what-is-sent).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&String::from_utf8_lossy(self.exact.text()))
     }
 }
 
-/// A number that is no [`SampleRate`].
+/// Error of creating a [`SampleRate`] from a number out of range.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SampleRateError {
     rate: f64,
@@ -232,7 +241,7 @@ pub struct SampleRateError {
 
 impl fmt::Display for SampleRateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sample rate: {} is refused: expected more than 0, at most 1", self.rate)
+        write!(f, "invalid value {} for sample rate: expected more than 0, at most 1", self.rate)
     }
 }
 
@@ -251,7 +260,7 @@ mod tests {
             (1e-7, "0.0000001"),
             (1.0 / 3.0, "0.3333333333333333"),
             (1.234_567_890_123_456e-18, "0.000000000000000001234567890123456"),
-            (SampleRate::SMALLEST, "0.00000000000000000005421010862427522"),
+            (SampleRate::MIN, "0.00000000000000000005421010862427522"),
         ] {
             let sample = SampleRate::new(rate).unwrap();
             assert_eq!(sample.to_string(), text);
@@ -260,27 +269,29 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_rate_is_refused() {
+    fn numbers_out_of_range_are_refused() {
         for rate in [0.0, -0.0, -0.5, 1.000_000_1, 2.0, f64::NAN, f64::INFINITY, 5e-324] {
             assert!(SampleRate::new(rate).is_err(), "{rate}");
         }
     }
 
-    /// So that what is drawn, times what it weighs, is what was emitted: to 2^-40 for one in a million.
+    /// Ensures that drawn lines times their weight give the lines before sampling: to 2^-40 for one in
+    /// a million.
     #[test]
-    fn draws_are_as_many_as_the_line_says() {
+    fn draws_match_the_rate_on_the_line() {
         for n in [1, 2, 3, 7, 93, 99, 1000, 999_999, 1_000_000, u64::MAX] {
-            let SampleRate { exact, whole, .. } = SampleRate::one_in(NonZeroU64::new(n).unwrap());
-            assert!(exact == whole);
-            let (drawn, n) = (u128::from(whole.drawn), u128::from(n));
+            let SampleRate { exact, one_in_n, .. } =
+                SampleRate::one_in(NonZeroU64::new(n).unwrap());
+            assert!(exact == one_in_n);
+            let (drawn, n) = (u128::from(one_in_n.drawn), u128::from(n));
             let missing = (1_u128 << 64).abs_diff(drawn * n);
             assert!(missing <= n, "{missing} of 2^64 draws are missing at one in {n}");
         }
         for rate in [0.9, 0.7, 0.300_01, 0.000_123_4] {
-            let SampleRate { exact, whole, .. } = SampleRate::new(rate).unwrap();
+            let SampleRate { exact, one_in_n, .. } = SampleRate::new(rate).unwrap();
             assert!((exact.drawn as f64 / TWO_TO_64 - rate).abs() < 1e-15, "{rate}");
-            assert!((whole.drawn as f64 / TWO_TO_64 - whole.rate).abs() < 1e-15, "{rate}");
-            assert!(whole.drawn < exact.drawn, "more lines than asked at {rate}");
+            assert!((one_in_n.drawn as f64 / TWO_TO_64 - one_in_n.rate).abs() < 1e-15, "{rate}");
+            assert!(one_in_n.drawn < exact.drawn, "more lines than asked at {rate}");
         }
     }
 }

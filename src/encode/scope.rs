@@ -1,146 +1,158 @@
-//! Scopes: what the lines of a connector have in common, rendered.
+//! Scopes: the dialect, prefixes and tags that all lines of a connector share, rendered in advance.
 
-use super::clean::{Rule, cleaned};
-use super::dialect::{Cardinality, Dialect, DogStatsDVersion, Numbers, Rules, TagSyntax, Type};
-use super::rendered::Rendered;
-use super::tags::TagWriter;
-use super::text::Text;
+use super::accepted_numbers::AcceptedNumbers;
+use super::cardinality::Cardinality;
+use super::chunked_text::ChunkedText;
+use super::dialect::Dialect;
+use super::dogstatsd_version::{DogStatsDVersion, Feature};
+use super::line_writer::LineWriter;
+use super::metric_type::{MetricType, TypeSet};
+use super::properties::{CharacterRules, Properties, TagSyntax};
+use super::sanitize::{CharacterRule, sanitized};
+use super::tags::TagFormat;
 use crate::handoff::MARGIN;
 
-/// What the fields at the end of each line in DogStatsD say of the sender. Checked: they hold
-/// nothing that ends a field.
+/// Fields at the end of each DogStatsD line that identify the sender.
+///
+/// They are validated: none of them contains a character that ends a field.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Origin {
+pub(crate) struct OriginFields {
     pub(crate) container_id: Option<String>,
     pub(crate) external_data: Option<String>,
     pub(crate) cardinality: Option<Cardinality>,
 }
 
-/// How the lines of one connector look. Those made from it by adding a tag or a prefix have
-/// their own.
+impl OriginFields {
+    /// Renders the fields and the newline that end a line.
+    fn render(&self) -> String {
+        let fields = [
+            ("|c:", self.container_id.as_deref()),
+            ("|e:", self.external_data.as_deref()),
+            ("|card:", self.cardinality.map(Cardinality::as_str)),
+        ];
+        let fields = fields.into_iter().filter_map(|(name, value)| Some([name, value?]));
+        fields.flatten().chain(["\n"]).collect()
+    }
+}
+
+/// Format of the lines of one connector. Adding a tag or a prefix to a connector creates a new scope.
 #[derive(Clone)]
 pub(crate) struct Scope {
     dialect: Dialect,
     version: DogStatsDVersion,
-    /// One for each type; for what has none, the last.
-    heads: [Rendered; Type::ALL.len() + 1],
-    /// What the names of its calls begin with, as far as it was not set by the builder.
+    has_events: bool,
+    /// The text before the name: one head for each metric type, and one for lines without a type.
+    heads: [ChunkedText; MetricType::ALL.len() + 1],
+    /// Prefixes added after the builder's, each with a dot.
     path: String,
-    /// As the type is needed for each line, told by bits.
-    types: u8,
-    /// Of which types sampled lines are one in a whole number, told by bits.
-    whole: u8,
-    pub(super) writer: Option<TagWriter>,
-    pub(super) rules: Rules,
-    pub(super) tags: Rendered,
-    pub(super) tags_last: bool,
-    /// From behind the last field that a call may add, with the newline.
-    pub(super) end: Rendered,
-    /// The same for calls that say a cardinality of their own.
-    pub(super) end_without_cardinality: Rendered,
-    /// Some of it was altered to be safe, which is said of every line.
+    /// Metric types that the dialect supports.
+    types: TypeSet,
+    /// Metric types whose sampled lines are sent as one in n, for an integer n.
+    one_in_n: TypeSet,
+    /// Format of the tags of calls, or `None` if the dialect has no tags.
+    pub(super) tag_format: Option<TagFormat>,
+    pub(super) rules: CharacterRules,
+    /// Tags of the connector, with everything before the tags of a call.
+    pub(super) tags: ChunkedText,
+    /// True if tags follow the type and the rate, false if they follow the name.
+    pub(super) tags_at_end: bool,
+    /// Origin fields and the newline: they follow all fields that a call may add.
+    pub(super) end: ChunkedText,
+    /// The same end without the cardinality, for calls with a cardinality of their own.
+    pub(super) end_without_cardinality: ChunkedText,
+    /// True if a prefix or a tag was altered. Then every line is counted as altered.
     pub(super) altered: bool,
-    /// Among it are the names' prefixes.
     path_altered: bool,
-    /// Among it are the tags.
     tags_altered: bool,
-    /// It has a tag in a dialect without tags: none of its lines can be.
-    impossible: bool,
+    /// True if a tag was added in a dialect without tags. Then every line is unsupported.
+    has_unsupported_tags: bool,
 }
 
 impl Scope {
-    /// The prefix is checked.
+    /// Creates the scope of a connector. The prefix has been validated.
     pub(crate) fn new(
         dialect: Dialect,
         version: DogStatsDVersion,
         prefix: &str,
         type_prefixes: bool,
-        origin: &Origin,
+        origin: &OriginFields,
     ) -> Self {
-        let head = |kind| Rendered::head(prefix, if type_prefixes { kind } else { "" });
-        let bits = |is: &dyn Fn(Type) -> bool| {
-            Type::ALL.into_iter().map(|kind| u8::from(is(kind)) << kind as u8).sum()
+        let Properties { types, one_in_n, has_events, tags: syntax, rules, .. } =
+            dialect.properties();
+        let head = |index| {
+            let metric_type: Option<&MetricType> = MetricType::ALL.get(index);
+            let type_prefix = metric_type.filter(|_| type_prefixes).map_or("", |t| t.prefix());
+            ChunkedText::head(prefix, type_prefix)
         };
-        let syntax = dialect.tags();
-        let rules = dialect.rules();
-        let end = |cardinality: Option<Cardinality>| {
-            let mut text = String::new();
-            let fields = [
-                ("|c:", origin.container_id.as_deref()),
-                ("|e:", origin.external_data.as_deref()),
-                ("|card:", cardinality.map(Cardinality::as_str)),
-            ];
-            for (begin, field) in fields {
-                text.extend(field.into_iter().flat_map(|field| [begin, field]));
-            }
-            text.push('\n');
-            Rendered::new(text.as_bytes())
-        };
+        let end = |origin: &OriginFields| ChunkedText::new(origin.render().as_bytes());
         Self {
             dialect,
             version,
-            heads: std::array::from_fn(|at| head(Type::ALL.get(at).map_or("", |t| t.prefix()))),
+            has_events,
+            heads: std::array::from_fn(head),
             path: String::new(),
-            types: bits(&|kind| dialect.has(kind)),
-            whole: bits(&|kind| dialect.weighs_whole(kind)),
-            writer: syntax.map(|syntax| TagWriter { syntax, rules }),
+            types,
+            one_in_n,
+            tag_format: syntax.map(|syntax| TagFormat { syntax, rules }),
             rules,
-            tags: Rendered::default(),
-            tags_last: syntax.is_some_and(|syntax| syntax.last),
-            end: end(origin.cardinality),
-            end_without_cardinality: end(None),
+            tags: ChunkedText::default(),
+            tags_at_end: syntax.is_some_and(|syntax| syntax.at_end),
+            end: end(origin),
+            end_without_cardinality: end(&OriginFields { cardinality: None, ..origin.clone() }),
             altered: false,
             path_altered: false,
             tags_altered: false,
-            impossible: false,
+            has_unsupported_tags: false,
         }
     }
 
-    /// With one tag more.
+    /// Returns the scope with one more tag.
     pub(crate) fn with_tag(&self, key: &str, value: &str) -> Self {
-        self.with_more_tags(key.len() + value.len(), |writer, text| {
-            writer.put_cleaned(true, key, value, text)
+        self.with_rendered_tag(key.len() + value.len(), |format, writer| {
+            format.put_sanitized(true, key, value, writer)
         })
     }
 
-    /// With one tag more that is no key and value, as it is.
+    /// Returns the scope with one more tag, which has no value.
     pub(crate) fn with_bare_tag(&self, tag: &str) -> Self {
-        self.with_more_tags(tag.len(), |writer, text| writer.put_cleaned_bare(true, tag, text))
+        self.with_rendered_tag(tag.len(), |format, writer| {
+            format.put_sanitized_bare(true, tag, writer)
+        })
     }
 
-    /// `put` says whether it altered anything.
-    fn with_more_tags(
+    /// Adds a tag that `put` writes. `put` returns true if it altered the tag.
+    fn with_rendered_tag(
         &self,
         len: usize,
-        put: impl FnOnce(&TagWriter, &mut Text<'_>) -> bool,
+        put: impl FnOnce(&TagFormat, &mut LineWriter<'_>) -> bool,
     ) -> Self {
         let mut scope = self.clone();
-        let Some(writer) = &mut scope.writer else {
-            scope.impossible = true;
+        let Some(format) = &mut scope.tag_format else {
+            scope.has_unsupported_tags = true;
             return scope;
         };
         let mut space = vec![0; len + 2 * MARGIN];
-        let room = space.len();
-        let mut text = Text::new(&mut space);
-        scope.tags_altered |= put(writer, &mut text);
+        let capacity = space.len();
+        let mut writer = LineWriter::new(&mut space);
+        scope.tags_altered |= put(format, &mut writer);
         scope.altered |= scope.tags_altered;
-        let used = room - text.left();
+        let used = capacity - writer.remaining();
         scope.tags = scope.tags.followed_by(&space[..used]);
-        writer.syntax = TagSyntax { first: writer.syntax.next, ..writer.syntax };
+        format.syntax = TagSyntax { opening: format.syntax.separator, ..format.syntax };
         scope
     }
 
-    /// With `prefix.` before all names.
+    /// Returns the scope with `prefix.` before all names.
     pub(crate) fn with_prefix(&self, prefix: &str) -> Self {
         let mut scope = self.clone();
         let given = prefix.trim_matches('.');
         if given.is_empty() {
             return scope;
         }
-        let prefix = cleaned(self.rules.name, given);
+        let prefix = sanitized(self.rules.name, given);
         scope.path_altered |= prefix != given;
         for head in &mut scope.heads {
-            let skipped = if head.is_empty() { self.skipped(&prefix) } else { 0 };
+            let skipped = if head.is_empty() { self.misread_len(&prefix) } else { 0 };
             scope.path_altered |= skipped > 0;
             *head = head.followed_by(format!("{}.", &prefix[skipped..]).as_bytes());
         }
@@ -149,76 +161,79 @@ impl Scope {
         scope
     }
 
-    /// How much of a line's first text has to be left out, so that DogStatsD does not take the line
-    /// for an event or a service check.
-    pub(crate) fn skipped(&self, text: &str) -> usize {
-        let misread = text.starts_with("_sc") || text.starts_with("_e{");
-        usize::from(self.dialect == Dialect::DogStatsD && misread)
+    /// Returns the number of bytes to omit from the beginning of a line, so that servers do not read
+    /// the line as an event or a service check: 1 or 0.
+    pub(super) fn misread_len(&self, text: &str) -> usize {
+        let is_misread = text.starts_with("_sc") || text.starts_with("_e{");
+        usize::from(self.has_events && is_misread)
     }
 
-    /// As much of a name as can begin a line, which is clean or will be made so. That its first
-    /// character is forbidden and becomes `_` can make it one that would be misread, too.
-    pub(crate) fn first_name<'a>(&self, name: &'a str) -> &'a str {
-        self.first_text(name, self.rules.name)
+    /// Returns the part of a name that can begin a line, before or after the name is sanitized.
+    pub(super) fn leading_name<'a>(&self, name: &'a str) -> &'a str {
+        self.leading_text(name, self.rules.name)
     }
 
-    /// The same of a path that is injected.
-    pub(crate) fn first_path<'a>(&self, path: &'a str) -> &'a str {
-        self.first_text(path, Rule::Field)
+    /// Returns the part of an injected path that can begin a line.
+    pub(crate) fn leading_path<'a>(&self, path: &'a str) -> &'a str {
+        self.leading_text(path, CharacterRule::Field)
     }
 
-    fn first_text<'a>(&self, name: &'a str, rule: Rule) -> &'a str {
-        let mut characters = name.chars();
+    /// Omits the first character of a text that servers would read as an event or a service check.
+    /// This includes a forbidden character, which sanitizing replaces by `_`.
+    fn leading_text<'a>(&self, text: &'a str, rule: CharacterRule) -> &'a str {
+        let mut characters = text.chars();
         let first = characters.next();
         let is_underscore = first.is_some_and(|c| c == '_' || rule.forbids(c));
         let rest = characters.as_str();
-        let misread = is_underscore && (rest.starts_with("sc") || rest.starts_with("e{"));
-        if misread && self.dialect == Dialect::DogStatsD { rest } else { name }
+        let is_misread = is_underscore && (rest.starts_with("sc") || rest.starts_with("e{"));
+        if is_misread && self.has_events { rest } else { text }
     }
 
+    /// Returns the text before the names of this type.
     #[inline(always)]
-    pub(crate) fn head(&self, kind: Type) -> &Rendered {
-        &self.heads[kind as usize]
+    pub(crate) fn head(&self, metric_type: MetricType) -> &ChunkedText {
+        &self.heads[metric_type as usize]
     }
 
-    /// For what has no type.
-    pub(crate) fn bare_head(&self) -> &Rendered {
-        &self.heads[Type::ALL.len()]
+    /// Returns the text before the names of lines without a known type.
+    pub(crate) fn untyped_head(&self) -> &ChunkedText {
+        &self.heads[MetricType::ALL.len()]
     }
 
-    /// Whether there can be lines of this type.
+    /// Returns true if lines of this type can be sent: the dialect has the type, and the scope has
+    /// no unsupported tags.
     #[inline(always)]
-    pub(crate) fn has(&self, kind: Type) -> bool {
-        self.types >> kind as u8 & 1 == 1 && !self.impossible
+    pub(crate) fn supports(&self, metric_type: MetricType) -> bool {
+        self.types.contains(metric_type) && !self.has_unsupported_tags
     }
 
-    /// Whether sampled lines of this type are one in a whole number of lines.
+    /// Returns true if sampled lines of this type are sent as one in n, for an integer n.
     #[inline(always)]
-    pub(crate) fn weighs_whole(&self, kind: Type) -> bool {
-        self.whole >> kind as u8 & 1 == 1
+    pub(crate) fn samples_one_in_n(&self, metric_type: MetricType) -> bool {
+        self.one_in_n.contains(metric_type)
     }
 
-    /// Which numbers of this type there can be.
+    /// Returns the numbers that the servers read correctly, as values of this type.
     #[inline(always)]
-    pub(crate) fn numbers(&self, kind: Type) -> Numbers {
-        self.dialect.numbers(kind)
+    pub(crate) fn accepted_numbers(&self, metric_type: MetricType) -> AcceptedNumbers {
+        self.dialect.accepted_numbers(metric_type)
     }
 
-    pub(crate) fn has_type(&self, kind: Type) -> bool {
-        self.dialect.has(kind)
+    /// Returns true if the dialect has the type. Ignores the tags of the scope.
+    pub(crate) fn dialect_supports(&self, metric_type: MetricType) -> bool {
+        self.types.contains(metric_type)
     }
 
     pub(crate) fn has_tags(&self) -> bool {
-        self.writer.is_some()
+        self.tag_format.is_some()
     }
 
-    /// What stands on events and service checks too: the tags without what begins them, and the fields
-    /// behind them. None in other dialects.
+    /// Returns the tags without their opening, and the origin fields, for events and service
+    /// checks. Returns `None` in dialects without these.
     pub(crate) fn dogstatsd_fields(&self) -> Option<(&str, &str)> {
-        let text = |rendered| str::from_utf8(Rendered::bytes(rendered)).ok();
+        let text = |text| str::from_utf8(ChunkedText::bytes(text)).ok();
         let (tags, end) = (text(&self.tags)?, text(&self.end)?);
-        let is_dogstatsd = self.dialect == Dialect::DogStatsD;
-        is_dogstatsd.then(|| (tags.trim_start_matches("|#"), end.trim_end_matches('\n')))
+        self.has_events.then(|| (tags.trim_start_matches("|#"), end.trim_end_matches('\n')))
     }
 
     pub(crate) fn are_tags_altered(&self) -> bool {
@@ -229,39 +244,74 @@ impl Scope {
         self.path_altered
     }
 
-    /// Whether it was given a tag that cannot be said.
-    pub(crate) fn is_impossible(&self) -> bool {
-        self.impossible
+    /// Returns true if a tag was added in a dialect without tags.
+    pub(crate) fn has_unsupported_tags(&self) -> bool {
+        self.has_unsupported_tags
     }
 
-    /// Whether a gauge's value with a sign changes it.
+    /// Returns true if a signed value changes a gauge instead of setting it.
     #[inline(always)]
-    pub(crate) fn has_changes(&self) -> bool {
-        self.dialect.has_changes()
+    pub(crate) fn has_gauge_deltas(&self) -> bool {
+        self.dialect.has_gauge_deltas()
     }
 
     #[inline(always)]
     pub(crate) fn has_timestamps(&self) -> bool {
-        self.is_dogstatsd(DogStatsDVersion::V1_3)
+        Feature::Timestamps.is_supported(self.dialect, self.version)
     }
 
     #[inline(always)]
     pub(crate) fn has_cardinality(&self) -> bool {
-        self.is_dogstatsd(DogStatsDVersion::V1_6)
+        Feature::Cardinality.is_supported(self.dialect, self.version)
     }
 
-    #[inline(always)]
-    fn is_dogstatsd(&self, version: DogStatsDVersion) -> bool {
-        self.dialect == Dialect::DogStatsD && self.version >= version
-    }
-
-    /// The prefixes that were added since the builder's, each with its dot.
+    /// Returns the prefixes that were added after the builder's, each with a dot.
     pub(crate) fn path(&self) -> &str {
         &self.path
     }
 
-    /// Whether its lines need nothing but a head, a name and a type.
-    pub(crate) fn is_plain(&self) -> bool {
-        self.dialect.tags().is_none() && !self.altered && !self.impossible
+    /// Returns true if the calls of [`Connector`](crate::Connector) can write lines as a
+    /// [`Line`](super::Line): a head, a name, a value and a type, without further checks.
+    pub(crate) fn allows_fast_path(&self) -> bool {
+        const TYPES: [MetricType; 3] = [MetricType::Counter, MetricType::Gauge, MetricType::Timing];
+        let accepts_all = |metric_type| {
+            self.supports(metric_type) && self.accepted_numbers(metric_type) == AcceptedNumbers::All
+        };
+        TYPES.into_iter().all(accepts_all)
+            && !self.has_tags()
+            && !self.has_events
+            && self.has_gauge_deltas()
+            && self.rules.name == CharacterRule::PlainName
+            && self.end.bytes() == b"\n"
+            && !self.altered
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_dialects_without_tags_allow_the_fast_path() {
+        for dialect in Dialect::ALL {
+            let (version, origin) = (DogStatsDVersion::default(), OriginFields::default());
+            let scope = Scope::new(dialect, version, "", true, &origin);
+            let is_plain = matches!(dialect, Dialect::StatsD | Dialect::Extended);
+            assert_eq!(scope.allows_fast_path(), is_plain, "{dialect}");
+            assert_eq!(scope.with_prefix("a").allows_fast_path(), is_plain, "{dialect}");
+            assert!(!scope.with_prefix("\n").allows_fast_path(), "{dialect}");
+            assert!(!scope.with_tag("k", "v").allows_fast_path(), "{dialect}");
+        }
+    }
+
+    #[test]
+    fn origin_fields_end_the_line() {
+        assert_eq!(OriginFields::default().render(), "\n");
+        let origin = OriginFields {
+            container_id: Some("ci-1".to_owned()),
+            external_data: Some("it-x".to_owned()),
+            cardinality: Some(Cardinality::Low),
+        };
+        assert_eq!(origin.render(), "|c:ci-1|e:it-x|card:low\n");
     }
 }

@@ -1,34 +1,35 @@
-//! Lines with all that a dialect offers:
+//! Lines with tags, sample rate and optional fields:
 //!
 //! ```text
 //! {head}{name}{tags}:{value}|{type}{|@rate}{|#tags}{|Ttimestamp}{|card:}{end}
 //! ```
 //!
-//! with the tags in one of the two places, by dialect.
+//! The dialect determines at which of the two places the tags are.
 
-use super::dialect::{Cardinality, Type};
-use super::field::Field;
-use super::line::OneLine;
-use super::rendered::Rendered;
-use super::sample::Chance;
+use super::cardinality::Cardinality;
+use super::chunked_text::ChunkedText;
+use super::line::SizedLine;
+use super::line_writer::LineWriter;
+use super::metric_type::MetricType;
+use super::sample::EffectiveRate;
 use super::scope::Scope;
 use super::tags::Tags;
-use super::text::Text;
 use super::timestamp::Timestamp;
+use super::value_field::ValueField;
 use crate::handoff::{EncodeLine, MARGIN, WriteOutcome};
 
-/// All that a line holds but for its value.
+/// Everything that a line contains except its value.
 #[derive(Clone, Copy)]
 pub(crate) struct LineSpec<'a, T> {
     pub(crate) scope: &'a Scope,
-    pub(crate) kind: Type,
+    pub(crate) metric_type: MetricType,
     pub(crate) name: &'a str,
     pub(crate) tags: T,
-    pub(crate) rate: Option<&'a Chance>,
+    pub(crate) rate: Option<&'a EffectiveRate>,
     pub(crate) optional: &'a OptionalFields,
 }
 
-/// What few lines have.
+/// Fields that only some lines have.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct OptionalFields {
     pub(crate) timestamp: Option<Timestamp>,
@@ -37,170 +38,177 @@ pub(crate) struct OptionalFields {
 
 impl<T: Tags> LineSpec<'_, T> {
     #[inline(always)]
-    fn head(&self) -> &Rendered {
-        self.scope.head(self.kind)
+    fn head(&self) -> &ChunkedText {
+        self.scope.head(self.metric_type)
     }
 
     #[inline(always)]
     fn tags_size(&self) -> usize {
-        let Some(writer) = &self.scope.writer else { return 0 };
-        self.scope.tags.len() + self.tags.size(writer) + writer.syntax.close.len()
+        let Some(format) = &self.scope.tag_format else { return 0 };
+        self.scope.tags.len() + self.tags.size(format) + format.syntax.closing.len()
     }
 
+    /// Writes the tags. Returns true if they are certainly clean; otherwise they may be incomplete.
     #[inline(always)]
-    fn put_tags(&self, text: &mut Text<'_>) -> bool {
-        let Some(writer) = &self.scope.writer else { return true };
-        text.put_rendered(&self.scope.tags);
-        let is_clean = self.tags.put(writer, text);
+    fn put_tags(&self, writer: &mut LineWriter<'_>) -> bool {
+        let Some(format) = &self.scope.tag_format else { return true };
+        writer.put_chunked(&self.scope.tags);
+        let is_clean = self.tags.put(format, writer);
         if T::ANY || !self.scope.tags.is_empty() {
-            text.put_short(writer.syntax.close);
+            writer.put_short(format.syntax.closing);
         }
         is_clean
     }
 
-    fn put_cleaned_tags(&self, text: &mut Text<'_>) -> bool {
-        let Some(writer) = &self.scope.writer else { return false };
-        text.put_rendered(&self.scope.tags);
-        let altered = self.tags.put_cleaned(writer, text);
+    /// Writes the tags with each forbidden character replaced. Returns true if any was.
+    fn put_sanitized_tags(&self, writer: &mut LineWriter<'_>) -> bool {
+        let Some(format) = &self.scope.tag_format else { return false };
+        writer.put_chunked(&self.scope.tags);
+        let altered = self.tags.put_sanitized(format, writer);
         if T::ANY || !self.scope.tags.is_empty() {
-            text.put_short(writer.syntax.close);
+            writer.put_short(format.syntax.closing);
         }
         altered
     }
 
-    /// The size of what comes before the value, at most.
+    /// Returns the maximum length of the text before the value.
     #[inline(always)]
     pub(super) fn size_before(&self) -> usize {
         self.head().len()
             + self.name.len()
             + ":".len()
-            + if self.scope.tags_last { 0 } else { self.tags_size() }
+            + if self.scope.tags_at_end { 0 } else { self.tags_size() }
     }
 
-    /// The size of what comes after it, at most.
+    /// Returns the maximum length of the text after the value.
     #[inline(always)]
     pub(super) fn size_after(&self) -> usize {
         let OptionalFields { timestamp, cardinality } = self.optional;
-        self.kind.code().len()
+        self.metric_type.field().len()
             + self.rate.map_or(0, |rate| "|@".len() + rate.text().len())
-            + if self.scope.tags_last { self.tags_size() } else { 0 }
+            + if self.scope.tags_at_end { self.tags_size() } else { 0 }
             + timestamp.as_ref().map_or(0, |timestamp| "|T".len() + timestamp.text().len())
             + cardinality.map_or(0, |cardinality| "|card:".len() + cardinality.as_str().len())
             + self.end().len()
     }
 
+    /// Returns the origin fields and the newline.
     #[inline(always)]
-    fn end(&self) -> &Rendered {
+    fn end(&self) -> &ChunkedText {
         match self.optional.cardinality {
             None => &self.scope.end,
             Some(_) => &self.scope.end_without_cardinality,
         }
     }
 
-    /// Puts down what comes before the value; false, and perhaps not all of it, if that is not
-    /// clean for sure.
+    /// Writes the text before the value. Returns true if it is certainly clean; otherwise it may be
+    /// incomplete.
     #[inline(always)]
-    fn put_before(&self, text: &mut Text<'_>) -> bool {
+    fn put_before(&self, writer: &mut LineWriter<'_>) -> bool {
         let head = self.head();
-        text.put_rendered(head);
-        if !text.put_text(self.name, self.scope.rules.name)
-            || (head.is_empty() && self.scope.skipped(self.name) > 0)
-            || !(self.scope.tags_last || self.put_tags(text))
+        writer.put_chunked(head);
+        if !writer.put_text(self.name, self.scope.rules.name)
+            || (head.is_empty() && self.scope.misread_len(self.name) > 0)
+            || !(self.scope.tags_at_end || self.put_tags(writer))
         {
             return false;
         }
-        text.put_byte(b':');
+        writer.put_byte(b':');
         true
     }
 
+    /// Writes the text after the value. Returns true if it is certainly clean; otherwise it may be
+    /// incomplete.
     #[inline(always)]
-    fn put_after(&self, text: &mut Text<'_>) -> bool {
-        self.put_type(text);
-        if self.scope.tags_last && !self.put_tags(text) {
+    fn put_after(&self, writer: &mut LineWriter<'_>) -> bool {
+        self.put_type(writer);
+        if self.scope.tags_at_end && !self.put_tags(writer) {
             return false;
         }
-        self.put_end(text);
+        self.put_end(writer);
         true
     }
 
-    /// The type and the rate.
+    /// Writes the type and the rate.
     #[inline(always)]
-    fn put_type(&self, text: &mut Text<'_>) {
-        text.put_short(self.kind.code());
+    fn put_type(&self, writer: &mut LineWriter<'_>) {
+        writer.put_short(self.metric_type.field());
         if let Some(rate) = self.rate {
-            text.put_constant(b"|@");
-            text.put(rate.text());
+            writer.put_constant(b"|@");
+            writer.put(rate.text());
         }
     }
 
-    /// All behind the tags.
+    /// Writes the fields after the tags.
     #[inline(always)]
-    fn put_end(&self, text: &mut Text<'_>) {
+    fn put_end(&self, writer: &mut LineWriter<'_>) {
         if let Some(timestamp) = &self.optional.timestamp {
-            text.put_constant(b"|T");
-            text.put(timestamp.text());
+            writer.put_constant(b"|T");
+            writer.put(timestamp.text());
         }
         if let Some(cardinality) = self.optional.cardinality {
-            text.put_constant(b"|card:");
-            text.put(cardinality.as_str().as_bytes());
+            writer.put_constant(b"|card:");
+            writer.put(cardinality.as_str().as_bytes());
         }
-        text.put_rendered(self.end());
+        writer.put_chunked(self.end());
     }
 
-    /// Puts down what comes before the value, made clean; whether anything was altered.
-    pub(super) fn put_cleaned_before(&self, text: &mut Text<'_>) -> bool {
+    /// Writes the text before the value with each forbidden character replaced. Returns true if any
+    /// was, here or in the scope.
+    pub(super) fn put_sanitized_before(&self, writer: &mut LineWriter<'_>) -> bool {
         let head = self.head();
-        text.put_rendered(head);
+        writer.put_chunked(head);
         let mut altered = self.scope.altered;
         if head.is_empty() {
-            altered |= self.put_first_name(text);
+            altered |= self.put_leading_name(writer);
         } else {
-            altered |= text.put_cleaned_text(self.name, self.scope.rules.name);
+            altered |= writer.put_sanitized_text(self.name, self.scope.rules.name);
         }
-        if !self.scope.tags_last {
-            altered |= self.put_cleaned_tags(text);
+        if !self.scope.tags_at_end {
+            altered |= self.put_sanitized_tags(writer);
         }
-        text.put_byte(b':');
+        writer.put_byte(b':');
         altered
     }
 
-    /// A name that begins the line.
-    fn put_first_name(&self, text: &mut Text<'_>) -> bool {
-        let name = self.scope.first_name(self.name);
+    /// Writes a name at the beginning of the line. Returns true if it was altered.
+    fn put_leading_name(&self, writer: &mut LineWriter<'_>) -> bool {
+        let name = self.scope.leading_name(self.name);
         let is_shorter = name.len() < self.name.len();
-        text.put_cleaned_text(name, self.scope.rules.name) | is_shorter
+        writer.put_sanitized_text(name, self.scope.rules.name) | is_shorter
     }
 
-    /// Puts down what comes after the value, made clean; whether anything was altered.
-    pub(super) fn put_cleaned_after(&self, text: &mut Text<'_>) -> bool {
-        self.put_type(text);
-        let altered = self.scope.tags_last && self.put_cleaned_tags(text);
-        self.put_end(text);
+    /// Writes the text after the value with each forbidden character replaced. Returns true if any
+    /// was.
+    pub(super) fn put_sanitized_after(&self, writer: &mut LineWriter<'_>) -> bool {
+        self.put_type(writer);
+        let altered = self.scope.tags_at_end && self.put_sanitized_tags(writer);
+        self.put_end(writer);
         altered
     }
 }
 
-/// A line of that spec.
+/// A line with its value.
 pub(crate) struct TaggedLine<'a, T, F> {
     pub(crate) spec: LineSpec<'a, T>,
     pub(crate) field: F,
 }
 
-impl<T: Tags, F: Field> TaggedLine<'_, T, F> {
+impl<T: Tags, F: ValueField> TaggedLine<'_, T, F> {
     #[inline(always)]
     fn size(&self) -> usize {
         self.spec.size_before() + self.field.size() + self.spec.size_after()
     }
 }
 
-impl<T: Tags, F: Field> OneLine for TaggedLine<'_, T, F> {
+impl<T: Tags, F: ValueField> SizedLine for TaggedLine<'_, T, F> {
     #[inline(always)]
     fn size(&self) -> usize {
         Self::size(self)
     }
 }
 
-impl<T: Tags, F: Field> EncodeLine for TaggedLine<'_, T, F> {
+impl<T: Tags, F: ValueField> EncodeLine for TaggedLine<'_, T, F> {
     #[inline(always)]
     fn lines(&self) -> u64 {
         1
@@ -212,11 +220,11 @@ impl<T: Tags, F: Field> EncodeLine for TaggedLine<'_, T, F> {
         if self.size() + MARGIN > room_before || self.spec.scope.altered {
             return 0;
         }
-        let mut text = Text::new(room);
-        let is_clean = self.spec.put_before(&mut text)
-            && self.field.put(&mut text)
-            && self.spec.put_after(&mut text);
-        if is_clean { room_before - text.left() } else { 0 }
+        let mut writer = LineWriter::new(room);
+        let is_clean = self.spec.put_before(&mut writer)
+            && self.field.put(&mut writer)
+            && self.spec.put_after(&mut writer);
+        if is_clean { room_before - writer.remaining() } else { 0 }
     }
 
     fn write(&self, room: &mut [u8]) -> WriteOutcome {
@@ -227,11 +235,11 @@ impl<T: Tags, F: Field> EncodeLine for TaggedLine<'_, T, F> {
             return WriteOutcome::NoRoom(self.size());
         }
         let room_before = room.len();
-        let mut text = Text::new(room);
-        let altered_before = self.spec.put_cleaned_before(&mut text);
-        let altered_field = self.field.put_cleaned(&mut text);
-        let altered_after = self.spec.put_cleaned_after(&mut text);
+        let mut writer = LineWriter::new(room);
+        let altered_before = self.spec.put_sanitized_before(&mut writer);
+        let altered_field = self.field.put_sanitized(&mut writer);
+        let altered_after = self.spec.put_sanitized_after(&mut writer);
         let altered = altered_before | altered_field | altered_after;
-        WriteOutcome::Line { bytes: room_before - text.left(), altered }
+        WriteOutcome::Line { bytes: room_before - writer.remaining(), altered }
     }
 }

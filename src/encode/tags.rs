@@ -1,18 +1,18 @@
-//! Tags: as many as a call has, without a list of them on the heap.
+//! Tags of a call: any number of them, without a list on the heap.
 
-use super::dialect::{Rules, TagSyntax};
-use super::text::Text;
+use super::line_writer::LineWriter;
+use super::properties::{CharacterRules, TagSyntax};
 
-/// The tags of a call: [`NoTags`], or one [`Tagged`] within another.
+/// Tags of a call: [`NoTags`], or [`Tagged`] around other tags.
 ///
 /// This trait is sealed.
 pub trait Tags: sealed::Sealed {}
 
-/// No tags.
+/// The empty list of tags.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoTags;
 
-/// A tag more than the rest.
+/// A tag that follows the tags in `Rest`.
 #[derive(Clone, Copy, Debug)]
 pub struct Tagged<'a, Rest> {
     pub(crate) rest: Rest,
@@ -24,73 +24,78 @@ impl Tags for NoTags {}
 impl<Rest: Tags> Tags for Tagged<'_, Rest> {}
 
 pub(crate) mod sealed {
-    use super::{TagWriter, Text};
+    use super::{LineWriter, TagFormat};
 
-    /// Cannot be named outside, which is what seals `Tags`.
+    /// Seals `Tags`: this trait cannot be named outside the crate.
     pub trait Sealed: Copy {
-        /// Whether there are any.
+        /// True if there is at least one tag.
         const ANY: bool;
 
-        /// How many bytes they take at most.
-        fn size(&self, writer: &TagWriter) -> usize;
+        /// Returns the maximum length in bytes.
+        fn size(&self, format: &TagFormat) -> usize;
 
-        /// Puts them down; false, and perhaps not all, if they are not clean for sure.
-        fn put(&self, writer: &TagWriter, text: &mut Text<'_>) -> bool;
+        /// Writes the tags. Returns true if they are certainly clean; otherwise they may be
+        /// incomplete.
+        fn put(&self, format: &TagFormat, writer: &mut LineWriter<'_>) -> bool;
 
-        /// Puts them down with what is forbidden replaced; whether anything was.
-        fn put_cleaned(&self, writer: &TagWriter, text: &mut Text<'_>) -> bool;
+        /// Writes the tags with each forbidden character replaced. Returns true if any was.
+        fn put_sanitized(&self, format: &TagFormat, writer: &mut LineWriter<'_>) -> bool;
     }
 }
 
-/// How one scope writes the tags of its calls.
+/// Format of the tags that the calls of one scope add.
 #[derive(Clone, Copy)]
-pub struct TagWriter {
-    /// Whose first separator is not the dialect's first if the scope has tags itself.
+pub struct TagFormat {
+    /// The dialect's syntax. If the scope has tags itself, `opening` is the separator.
     pub(super) syntax: TagSyntax,
-    pub(super) rules: Rules,
+    pub(super) rules: CharacterRules,
 }
 
-impl TagWriter {
+impl TagFormat {
     #[inline(always)]
     fn size(&self, is_first: bool, key: &str, value: &str) -> usize {
-        let separator = if is_first { self.syntax.first } else { self.syntax.next };
+        let separator = if is_first { self.syntax.opening } else { self.syntax.separator };
         separator.len() + key.len().max(1) + 1 + value.len().max(1)
     }
 
     #[inline(always)]
-    fn begin(&self, is_first: bool, text: &mut Text<'_>) {
-        text.put_short(if is_first { self.syntax.first } else { self.syntax.next });
+    fn begin_tag(&self, is_first: bool, writer: &mut LineWriter<'_>) {
+        writer.put_short(if is_first { self.syntax.opening } else { self.syntax.separator });
     }
 
-    /// One tag; false, and perhaps not all of it, if it is not clean for sure.
+    /// Writes one tag. Returns true if it is certainly clean; otherwise it may be incomplete.
     #[inline(always)]
-    fn put(&self, is_first: bool, key: &str, value: &str, text: &mut Text<'_>) -> bool {
-        self.begin(is_first, text);
-        let is_clean = text.put_text(key, self.rules.key);
-        text.put_byte(self.syntax.is);
-        is_clean & text.put_text(value, self.rules.value)
+    fn put(&self, is_first: bool, key: &str, value: &str, writer: &mut LineWriter<'_>) -> bool {
+        self.begin_tag(is_first, writer);
+        let is_clean = writer.put_text(key, self.rules.key);
+        writer.put_byte(self.syntax.assignment);
+        is_clean & writer.put_text(value, self.rules.value)
     }
 
-    /// One tag, made clean; whether it is altered.
-    pub(super) fn put_cleaned(
+    /// Writes one tag with each forbidden character replaced. Returns true if any was.
+    pub(super) fn put_sanitized(
         &self,
         is_first: bool,
         key: &str,
         value: &str,
-        text: &mut Text<'_>,
+        writer: &mut LineWriter<'_>,
     ) -> bool {
-        self.begin(is_first, text);
-        let key_altered = text.put_cleaned_text(key, self.rules.key);
-        text.put_byte(self.syntax.is);
-        text.put_cleaned_text(value, self.rules.value) | key_altered
+        self.begin_tag(is_first, writer);
+        let key_altered = writer.put_sanitized_text(key, self.rules.key);
+        writer.put_byte(self.syntax.assignment);
+        writer.put_sanitized_text(value, self.rules.value) | key_altered
     }
-}
 
-impl TagWriter {
-    /// One that is no key and value, made clean; whether it is altered.
-    pub(super) fn put_cleaned_bare(&self, is_first: bool, tag: &str, text: &mut Text<'_>) -> bool {
-        self.begin(is_first, text);
-        text.put_cleaned_text(tag, self.rules.value)
+    /// Writes a tag without a value, with each forbidden character replaced. Returns true if any
+    /// was.
+    pub(super) fn put_sanitized_bare(
+        &self,
+        is_first: bool,
+        tag: &str,
+        writer: &mut LineWriter<'_>,
+    ) -> bool {
+        self.begin_tag(is_first, writer);
+        writer.put_sanitized_text(tag, self.rules.value)
     }
 }
 
@@ -98,14 +103,14 @@ impl sealed::Sealed for NoTags {
     const ANY: bool = false;
 
     #[inline(always)]
-    fn size(&self, _writer: &TagWriter) -> usize {
+    fn size(&self, _format: &TagFormat) -> usize {
         0
     }
     #[inline(always)]
-    fn put(&self, _writer: &TagWriter, _text: &mut Text<'_>) -> bool {
+    fn put(&self, _format: &TagFormat, _writer: &mut LineWriter<'_>) -> bool {
         true
     }
-    fn put_cleaned(&self, _writer: &TagWriter, _text: &mut Text<'_>) -> bool {
+    fn put_sanitized(&self, _format: &TagFormat, _writer: &mut LineWriter<'_>) -> bool {
         false
     }
 }
@@ -114,15 +119,15 @@ impl<Rest: sealed::Sealed> sealed::Sealed for Tagged<'_, Rest> {
     const ANY: bool = true;
 
     #[inline(always)]
-    fn size(&self, writer: &TagWriter) -> usize {
-        self.rest.size(writer) + writer.size(!Rest::ANY, self.key, self.value)
+    fn size(&self, format: &TagFormat) -> usize {
+        self.rest.size(format) + format.size(!Rest::ANY, self.key, self.value)
     }
     #[inline(always)]
-    fn put(&self, writer: &TagWriter, text: &mut Text<'_>) -> bool {
-        self.rest.put(writer, text) && writer.put(!Rest::ANY, self.key, self.value, text)
+    fn put(&self, format: &TagFormat, writer: &mut LineWriter<'_>) -> bool {
+        self.rest.put(format, writer) && format.put(!Rest::ANY, self.key, self.value, writer)
     }
-    fn put_cleaned(&self, writer: &TagWriter, text: &mut Text<'_>) -> bool {
-        let rest_altered = self.rest.put_cleaned(writer, text);
-        writer.put_cleaned(!Rest::ANY, self.key, self.value, text) | rest_altered
+    fn put_sanitized(&self, format: &TagFormat, writer: &mut LineWriter<'_>) -> bool {
+        let rest_altered = self.rest.put_sanitized(format, writer);
+        format.put_sanitized(!Rest::ANY, self.key, self.value, writer) | rest_altered
     }
 }

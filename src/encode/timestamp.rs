@@ -1,8 +1,8 @@
-//! Timestamps: Unix seconds, as DogStatsD has them from version 1.3 on.
+//! Timestamps of metrics: Unix seconds, which DogStatsD reads since version 1.3.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A second after 1970 began, as text.
+/// A Unix timestamp in seconds, as text.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timestamp {
     digits: [u8; 20],
@@ -10,7 +10,7 @@ pub(crate) struct Timestamp {
 }
 
 impl Timestamp {
-    /// None for what the Agent refuses: the first second of 1970, and all before.
+    /// Returns `None` for times that the Agent rejects: those before 1970-01-01 00:00:01 UTC.
     pub(crate) fn new(time: SystemTime) -> Option<Self> {
         let seconds = time.duration_since(UNIX_EPOCH).ok()?.as_secs();
         let in_range = seconds > 0 && i64::try_from(seconds).is_ok();

@@ -1,25 +1,26 @@
-//! Values: every number type, formatted without allocation.
+//! Values: all number types, formatted without allocation.
 
-use super::decimal::{Decimal, Digits, Significant, scaled};
-use super::dialect::Numbers;
-use super::text::Text;
+use super::accepted_numbers::AcceptedNumbers;
+use super::decimal::{Decimal, Digits, FloatDigits, scaled};
+use super::line_writer::LineWriter;
+use super::sign::Sign;
 use std::time::Duration;
 
 /// A number that can be emitted: every integer type, `f32` and `f64`.
 ///
-/// Whole numbers are written as integers, others in the shortest form that reads back as the
-/// same number, always as plain decimals without an exponent. NaN and the infinities have no
-/// such form: a line with one is dropped and counted as invalid.
+/// Whole numbers are written as integers. Other numbers are written as the shortest plain decimal,
+/// without an exponent, that reads back as the same number. NaN and the infinities have no such
+/// form: their lines are dropped and counted as invalid.
 ///
-/// This trait is sealed: it is implemented for the types above and for no others.
+/// This trait is sealed.
 pub trait Value: sealed::Sealed {}
 
-/// Where the digits of a value are put together. Its parts are written only when used.
+/// Scratch space for the digits of a value. Its parts are initialized only when used.
 pub struct Scratch {
     integer: itoa::Buffer,
     fraction: itoa::Buffer,
     float: ryu::Buffer,
-    significant: Significant,
+    float_digits: FloatDigits,
 }
 
 impl Scratch {
@@ -29,30 +30,9 @@ impl Scratch {
             integer: itoa::Buffer::new(),
             fraction: itoa::Buffer::new(),
             float: ryu::Buffer::new(),
-            // Not an `Option`: with one, all parts would be zeroed.
-            significant: Significant::default(),
+            // An `Option` here would make the compiler initialize all parts.
+            float_digits: FloatDigits::default(),
         }
-    }
-}
-
-/// What stands before the digits; its byte, where it has one.
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Sign {
-    None = 0,
-    Plus = b'+',
-    Minus = b'-',
-}
-
-impl Sign {
-    #[inline(always)]
-    pub(super) fn len(self) -> usize {
-        usize::from(self != Self::None)
-    }
-
-    #[inline(always)]
-    fn of(negative: bool) -> Self {
-        if negative { Self::Minus } else { Self::None }
     }
 }
 
@@ -70,36 +50,36 @@ impl<D: Digits> Number<D> {
     }
 
     #[inline(always)]
-    pub(crate) fn is_among(&self, numbers: Numbers) -> bool {
-        match numbers {
-            Numbers::All => true,
-            Numbers::Whole => self.is_i64(),
-            Numbers::NotNegative => !self.is_negative(),
+    pub(crate) fn is_accepted(&self, accepted: AcceptedNumbers) -> bool {
+        match accepted {
+            AcceptedNumbers::All => true,
+            AcceptedNumbers::Integers => self.is_i64(),
+            AcceptedNumbers::NonNegative => !self.is_negative(),
         }
     }
 
-    /// Whether it is a whole number of 64 bits, with a sign or without.
+    /// Returns true for an integer from -2^63 to 2^63 - 1.
     fn is_i64(&self) -> bool {
-        const LONGEST: usize = "9223372036854775808".len();
+        const MAX_LEN: usize = "9223372036854775808".len();
         let len = self.digits.len();
-        if len > LONGEST {
+        if len > MAX_LEN {
             return false;
         }
-        let mut space = [0; LONGEST];
-        self.digits.write(&mut Text::new(&mut space));
-        let most = i64::MAX.unsigned_abs() + u64::from(self.is_negative());
+        let mut space = [0; MAX_LEN];
+        self.digits.write(&mut LineWriter::new(&mut space));
+        let max_magnitude = i64::MAX.unsigned_abs() + u64::from(self.is_negative());
         let magnitude = str::from_utf8(&space[..len]).ok().and_then(|text| text.parse().ok());
-        magnitude.is_some_and(|magnitude: u64| magnitude <= most)
+        magnitude.is_some_and(|magnitude: u64| magnitude <= max_magnitude)
     }
 
-    /// For counting down.
+    /// Returns the negated number. Zero stays without a sign.
     #[inline(always)]
     pub(crate) fn negated(self) -> Self {
-        let reversed = self.sign == Sign::None && !self.digits.is_zero();
-        Self { sign: Sign::of(reversed), ..self }
+        let is_negative = self.sign == Sign::None && !self.digits.is_zero();
+        Self { sign: Sign::minus_if(is_negative), ..self }
     }
 
-    /// With a sign in any case, which makes a gauge's value a delta.
+    /// Returns the number with an explicit sign, which makes the value of a gauge a delta.
     #[inline(always)]
     pub(crate) fn signed(self) -> Self {
         let sign = if self.is_negative() { Sign::Minus } else { Sign::Plus };
@@ -110,10 +90,10 @@ impl<D: Digits> Number<D> {
 pub(crate) mod sealed {
     use super::{Digits, Number, Scratch};
 
-    /// Cannot be named outside, which is what seals `Value`.
+    /// Seals `Value`: this trait cannot be named outside the crate.
     pub trait Sealed: Copy {
         type Digits<'a>: Digits;
-        /// None for what is not a finite number.
+        /// Formats the number, or returns `None` if it is not finite.
         fn format(self, scratch: &mut Scratch) -> Option<Number<Self::Digits<'_>>>;
     }
 }
@@ -127,13 +107,13 @@ macro_rules! integers {
             #[allow(unused_comparisons)]
             fn format(self, scratch: &mut Scratch) -> Option<Number<&[u8]>> {
                 let digits = scratch.integer.format(self.$magnitude()).as_bytes();
-                Some(Number { sign: Sign::of(self < 0), digits })
+                Some(Number { sign: Sign::minus_if(self < 0), digits })
             }
         }
     )*};
 }
 
-/// What signed integers have, for unsigned ones.
+/// Gives unsigned integers a counterpart of `unsigned_abs`.
 trait Magnitude: Copy {
     #[inline(always)]
     fn itself(self) -> Self {
@@ -165,12 +145,12 @@ macro_rules! floats {
                 } else {
                     let text = scratch.float.format_finite(absolute);
                     if text.bytes().any(|byte| byte == b'e') {
-                        scaled(text, 0, &mut scratch.significant)
+                        scaled(text, 0, &mut scratch.float_digits)
                     } else {
                         Decimal::Plain(text.as_bytes())
                     }
                 };
-                Some(Number { sign: Sign::of(self < 0.0), digits })
+                Some(Number { sign: Sign::minus_if(self < 0.0), digits })
             }
         }
     )*};
@@ -178,25 +158,26 @@ macro_rules! floats {
 
 floats!(f32 f64);
 
-/// Exact to the nanosecond, as fixed-point milliseconds.
+/// Formats a duration as fixed-point milliseconds, exact to the nanosecond.
 #[inline(always)]
 pub(crate) fn milliseconds(duration: Duration, scratch: &mut Scratch) -> Number<Decimal<'_>> {
-    const NANOS: u32 = 1_000_000;
+    const NANOS_PER_MILLISECOND: u32 = 1_000_000;
     let nanos = duration.subsec_nanos();
-    let below_second = u64::from(nanos / NANOS);
+    let below_second = u64::from(nanos / NANOS_PER_MILLISECOND);
     let seconds = duration.as_secs().checked_mul(1000);
     let whole = match seconds.and_then(|seconds| seconds.checked_add(below_second)) {
         Some(milliseconds) => scratch.integer.format(milliseconds),
         None => scratch.integer.format(duration.as_millis()),
     };
     let whole = whole.as_bytes();
-    let digits = match nanos % NANOS {
+    let digits = match nanos % NANOS_PER_MILLISECOND {
         0 => Decimal::Plain(whole),
         fraction => {
-            // A leading 1 keeps the zeros after the point.
-            let mut fraction = &scratch.fraction.format(NANOS + fraction).as_bytes()[1..];
-            while let [others @ .., b'0'] = fraction {
-                fraction = others;
+            // The sum begins with a 1, which keeps the zeros after the point.
+            let padded = NANOS_PER_MILLISECOND + fraction;
+            let mut fraction = &scratch.fraction.format(padded).as_bytes()[1..];
+            while let [before @ .., b'0'] = fraction {
+                fraction = before;
             }
             Decimal::Fixed { whole, fraction }
         }
@@ -204,8 +185,9 @@ pub(crate) fn milliseconds(duration: Duration, scratch: &mut Scratch) -> Number<
     Number { sign: Sign::None, digits }
 }
 
-/// Seconds as milliseconds, by moving the point: no digit is rounded. None for what is
-/// negative or not a finite number.
+/// Formats seconds as milliseconds by moving the decimal point, so that no digit is rounded.
+///
+/// Returns `None` for numbers that are negative or not finite.
 pub(crate) fn seconds_as_milliseconds(
     seconds: f64,
     scratch: &mut Scratch,
@@ -214,6 +196,6 @@ pub(crate) fn seconds_as_milliseconds(
         return None;
     }
     let text = scratch.float.format_finite(seconds.abs());
-    let digits = scaled(text, 3, &mut scratch.significant);
+    let digits = scaled(text, 3, &mut scratch.float_digits);
     Some(Number { sign: Sign::None, digits })
 }

@@ -5,8 +5,9 @@ use super::Target;
 use super::measurement::{Emit, Measurement, ONE};
 use crate::connector::Scoped;
 use crate::encode::{
-    Altered, BelowZero, Chance, Digits, Field, Invalid, LineSpec, Number, Numbers, Prepared,
-    PreparedLine, Rendered, Scope, Tags, Unsupported, Whole, ZERO,
+    AcceptedNumbers, AlteredLine, ChunkedText, ConstantLine, Digits, EffectiveRate, InvalidLine,
+    LineSpec, LineTemplate, NegativeGauge, Number, PreparedLine, Scope, Tags, UnsupportedLine,
+    ValueField, ZERO,
 };
 use crate::handoff::Exchange;
 use std::fmt;
@@ -36,11 +37,11 @@ struct Emitter {
 }
 
 struct Body {
-    line: Prepared,
+    line: LineTemplate,
     /// The line whose value is 1.
-    one: Rendered,
-    rate: Option<Chance>,
-    numbers: Numbers,
+    one: ChunkedText,
+    rate: Option<EffectiveRate>,
+    numbers: AcceptedNumbers,
     refusal: Option<DropReason>,
     /// Keeps the flusher running.
     scoped: Arc<Scoped>,
@@ -53,11 +54,11 @@ impl Handle {
         spec: &LineSpec<'_, impl Tags>,
         refusal: Option<DropReason>,
     ) -> Self {
-        let line = Prepared::new(spec);
+        let line = LineTemplate::new(spec);
         let rate = spec.rate.copied();
         let is_usual = refusal.is_none() && rate.is_none() && !line.is_altered();
-        let numbers = spec.scope.numbers(spec.kind);
-        let (one, scoped) = (line.whole(ONE), Arc::clone(scoped));
+        let numbers = spec.scope.accepted_numbers(spec.metric_type);
+        let (one, scoped) = (line.with_value(ONE), Arc::clone(scoped));
         let body = Body { one, line, rate, numbers, refusal, scoped };
         let emitter = Emitter { exchange: Arc::clone(exchange), body: Arc::new(body) };
         if is_usual { Self::Usual(Usual(emitter)) } else { Self::Unusual(Unusual(emitter)) }
@@ -86,8 +87,8 @@ impl Unusual {
     fn take(&self, measurement: impl Measurement) {
         let Emitter { exchange, body } = &self.0;
         match (body.refusal, &body.rate) {
-            (Some(DropReason::Invalid), _) => exchange.emit(|| Invalid),
-            (Some(DropReason::Unsupported), _) => exchange.emit(|| Unsupported),
+            (Some(DropReason::Invalid), _) => exchange.emit(|| InvalidLine),
+            (Some(DropReason::Unsupported), _) => exchange.emit(|| UnsupportedLine),
             (None, Some(rate)) if !rate.draw() => {}
             (None, _) => measurement.emit(self),
         }
@@ -96,16 +97,16 @@ impl Unusual {
 
 impl Emitter {
     #[inline(always)]
-    fn line<F: Field>(&self, field: F) -> PreparedLine<'_, F> {
-        PreparedLine { prepared: &self.body.line, field }
+    fn line<F: ValueField>(&self, field: F) -> PreparedLine<'_, F> {
+        PreparedLine { template: &self.body.line, field }
     }
 
     #[inline(always)]
     fn pair(
         &self,
-        field: impl Field,
-    ) -> BelowZero<PreparedLine<'_, impl Field>, PreparedLine<'_, impl Field>> {
-        BelowZero { zero: self.line(ZERO), line: self.line(field) }
+        field: impl ValueField,
+    ) -> NegativeGauge<PreparedLine<'_, impl ValueField>, PreparedLine<'_, impl ValueField>> {
+        NegativeGauge { zero: self.line(ZERO), line: self.line(field) }
     }
 
     fn scope(&self) -> &Scope {
@@ -114,29 +115,29 @@ impl Emitter {
 
     #[cold]
     fn invalid(&self) {
-        self.exchange.emit(|| Invalid);
+        self.exchange.emit(|| InvalidLine);
     }
 
     #[cold]
     fn unsupported(&self) {
-        self.exchange.emit(|| Unsupported);
+        self.exchange.emit(|| UnsupportedLine);
     }
 }
 
 impl Emit for Usual {
     #[inline(always)]
-    fn field(&self, field: impl Field) {
+    fn field(&self, field: impl ValueField) {
         self.0.exchange.emit(|| self.0.line(field));
     }
     #[inline(always)]
     fn one(&self) {
-        self.0.exchange.emit(|| Whole(&self.0.body.one));
+        self.0.exchange.emit(|| ConstantLine(&self.0.body.one));
     }
     #[inline(always)]
-    fn level(&self, field: impl Field) {
+    fn level(&self, field: impl ValueField) {
         self.0.exchange.emit_ordered(|| self.0.line(field));
     }
-    fn below_zero(&self, field: impl Field) {
+    fn below_zero(&self, field: impl ValueField) {
         self.0.exchange.emit_ordered(|| self.0.pair(field));
     }
     #[inline(always)]
@@ -145,7 +146,7 @@ impl Emit for Usual {
     }
     #[inline(always)]
     fn accepts(&self, number: &Number<impl Digits>) -> bool {
-        number.is_among(self.0.body.numbers)
+        number.is_accepted(self.0.body.numbers)
     }
     fn invalid(&self) {
         self.0.invalid();
@@ -157,26 +158,26 @@ impl Emit for Usual {
 
 impl Emit for Unusual {
     #[inline(always)]
-    fn field(&self, field: impl Field) {
+    fn field(&self, field: impl ValueField) {
         let Emitter { exchange, body } = &self.0;
         if body.line.is_altered() {
-            exchange.emit(|| Altered(self.0.line(field)));
+            exchange.emit(|| AlteredLine(self.0.line(field)));
         } else {
             exchange.emit(|| self.0.line(field));
         }
     }
-    fn level(&self, field: impl Field) {
+    fn level(&self, field: impl ValueField) {
         let Emitter { exchange, body } = &self.0;
         if body.line.is_altered() {
-            exchange.emit_ordered(|| Altered(self.0.line(field)));
+            exchange.emit_ordered(|| AlteredLine(self.0.line(field)));
         } else {
             exchange.emit_ordered(|| self.0.line(field));
         }
     }
-    fn below_zero(&self, field: impl Field) {
+    fn below_zero(&self, field: impl ValueField) {
         let Emitter { exchange, body } = &self.0;
         if body.line.is_altered() {
-            exchange.emit_ordered(|| Altered(self.0.pair(field)));
+            exchange.emit_ordered(|| AlteredLine(self.0.pair(field)));
         } else {
             exchange.emit_ordered(|| self.0.pair(field));
         }
@@ -187,7 +188,7 @@ impl Emit for Unusual {
     }
     #[inline(always)]
     fn accepts(&self, number: &Number<impl Digits>) -> bool {
-        number.is_among(self.0.body.numbers)
+        number.is_accepted(self.0.body.numbers)
     }
     fn invalid(&self) {
         self.0.invalid();

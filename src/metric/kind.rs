@@ -34,18 +34,18 @@ impl SampleRate {
     /// ```
     #[must_use]
     pub fn effective_rate<K: Sampled>(self, dialect: Dialect) -> f64 {
-        self.chance(dialect.weighs_whole(K::TYPE)).rate()
+        self.effective(dialect.samples_one_in_n(K::TYPE)).rate()
     }
 }
 
 pub(crate) mod sealed {
-    use crate::encode::Type;
+    use crate::encode::MetricType;
     use crate::metric::handle::Handle;
 
     /// Cannot be named outside, which is what seals `Kind`.
     #[allow(private_interfaces, unnameable_types)]
     pub trait Sealed: Sized {
-        const TYPE: Type;
+        const TYPE: MetricType;
         /// Whether it is [`Sampled`](super::Sampled).
         const SAMPLED: bool;
         fn from(handle: Handle) -> Self;
@@ -58,7 +58,7 @@ macro_rules! kind {
         impl crate::metric::Kind for $kind {}
         #[allow(private_interfaces)]
         impl crate::metric::kind::sealed::Sealed for $kind {
-            const TYPE: crate::encode::Type = crate::encode::Type::$kind;
+            const TYPE: crate::encode::MetricType = crate::encode::MetricType::$kind;
             const SAMPLED: bool = $sampled;
             fn from(handle: crate::metric::handle::Handle) -> Self {
                 Self(handle)

@@ -2,20 +2,20 @@
 //! it is known that a line is emitted.
 
 use crate::encode::{
-    Digits, Field, Member, Number, Scope, Scratch, Sign, Value, milliseconds,
+    Digits, Number, Scope, Scratch, SetMember, Sign, Value, ValueField, milliseconds,
     seconds_as_milliseconds,
 };
 use std::time::Duration;
 
 /// Writes lines of one metric.
 pub(crate) trait Emit {
-    fn field(&self, field: impl Field);
+    fn field(&self, field: impl ValueField);
 
     /// The value of a gauge, whose lines keep their order across threads.
-    fn level(&self, field: impl Field);
+    fn level(&self, field: impl ValueField);
 
     /// A gauge below zero, in dialects where a sign would change it.
-    fn below_zero(&self, field: impl Field);
+    fn below_zero(&self, field: impl ValueField);
 
     /// The number 1.
     #[inline(always)]
@@ -93,7 +93,7 @@ impl<V: Value> Measurement for Absolute<V> {
     fn emit(self, by: &impl Emit) {
         let mut scratch = Scratch::new();
         match self.0.format(&mut scratch) {
-            Some(number) if number.is_negative() && by.scope().has_changes() => {
+            Some(number) if number.is_negative() && by.scope().has_gauge_deltas() => {
                 by.below_zero(number)
             }
             Some(number) => by.level(number),
@@ -111,7 +111,7 @@ impl<V: Value> Measurement for Delta<V> {
     fn emit(self, by: &impl Emit) {
         let mut scratch = Scratch::new();
         match self.0.format(&mut scratch) {
-            _ if !by.scope().has_changes() => by.unsupported(),
+            _ if !by.scope().has_gauge_deltas() => by.unsupported(),
             Some(number) => by.level(number.signed()),
             None => by.invalid(),
         }
@@ -151,6 +151,6 @@ pub(crate) struct Element<'a>(pub(crate) &'a str);
 impl Measurement for Element<'_> {
     #[inline(always)]
     fn emit(self, by: &impl Emit) {
-        by.field(Member { text: self.0, scope: by.scope() });
+        by.field(SetMember { text: self.0, scope: by.scope() });
     }
 }

@@ -22,9 +22,9 @@ pub use timing::Timing;
 
 use crate::connector::{Connector, Inner, Scoped};
 use crate::encode::{
-    BelowZero, Cardinality, Chance, Digits, Field, Invalid, LineSpec, NoTags, Number,
-    OptionalFields, Prepared, SampleRate, Scope, Tagged, TaggedLine, Tags, Timestamp, Unsupported,
-    ZERO,
+    Cardinality, Digits, EffectiveRate, InvalidLine, LineSpec, LineTemplate, NegativeGauge, NoTags,
+    Number, OptionalFields, SampleRate, Scope, Tagged, TaggedLine, Tags, Timestamp,
+    UnsupportedLine, ValueField, ZERO,
 };
 use handle::Handle;
 use measurement::Emit;
@@ -71,7 +71,7 @@ pub struct Metric<'a, K, T = NoTags> {
     connector: &'a Connector,
     name: &'a str,
     tags: T,
-    rate: Option<Chance>,
+    rate: Option<EffectiveRate>,
     optional: OptionalFields,
     /// The timestamp is none.
     invalid: bool,
@@ -105,9 +105,11 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
     where
         K: Sampled,
     {
-        let is_whole =
-            self.connector.inner().is_some_and(|inner| inner.scoped.scope.weighs_whole(K::TYPE));
-        self.rate = Some(*rate.chance(is_whole));
+        let is_whole = self
+            .connector
+            .inner()
+            .is_some_and(|inner| inner.scoped.scope.samples_one_in_n(K::TYPE));
+        self.rate = Some(*rate.effective(is_whole));
         self
     }
 
@@ -206,7 +208,7 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
         if let Some(inner) = self.connector.inner() {
             let scope = &inner.scoped.scope;
             self.check(scope)?;
-            if Prepared::new(&self.spec(scope, None)).is_altered() {
+            if LineTemplate::new(&self.spec(scope, None)).is_altered() {
                 return Err(MetricError::Unclean);
             }
         }
@@ -214,9 +216,9 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
     }
 
     fn check(&self, scope: &Scope) -> Result<(), MetricError> {
-        if !scope.has_type(K::TYPE) {
+        if !scope.dialect_supports(K::TYPE) {
             Err(MetricError::Kind)
-        } else if scope.is_impossible() || (T::ANY && !scope.has_tags()) {
+        } else if scope.has_unsupported_tags() || (T::ANY && !scope.has_tags()) {
             Err(MetricError::Tags)
         } else if self.optional.cardinality.is_some() && !scope.has_cardinality() {
             Err(MetricError::Cardinality)
@@ -234,7 +236,7 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
     /// Whether the dialect can say it.
     #[inline(always)]
     fn is_supported(&self, scope: &Scope) -> bool {
-        scope.has(K::TYPE)
+        scope.supports(K::TYPE)
             && (!T::ANY || scope.has_tags())
             && (self.optional.cardinality.is_none() || scope.has_cardinality())
             && (self.optional.timestamp.is_none() || scope.has_timestamps())
@@ -242,7 +244,7 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
 
     /// The rate at which it is emitted, unless that is always.
     #[inline(always)]
-    fn rate<'b>(&'b self, inner: &'b Inner) -> Option<&'b Chance> {
+    fn rate<'b>(&'b self, inner: &'b Inner) -> Option<&'b EffectiveRate> {
         let Scoped { scope, owner } = &*inner.scoped;
         if !K::SAMPLED || self.optional.timestamp.is_some() {
             return None;
@@ -252,16 +254,16 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
             None if owner.sampling.is_empty() => None,
             None => {
                 let rate = owner.sampling.rate(scope.path(), self.name);
-                rate.map(|rate| rate.chance(scope.weighs_whole(K::TYPE)))
+                rate.map(|rate| rate.effective(scope.samples_one_in_n(K::TYPE)))
             }
         };
-        rate.filter(|rate| !rate.is_all())
+        rate.filter(|rate| !rate.keeps_all())
     }
 
     #[inline(always)]
-    fn spec<'b>(&'b self, scope: &'b Scope, rate: Option<&'b Chance>) -> LineSpec<'b, T> {
+    fn spec<'b>(&'b self, scope: &'b Scope, rate: Option<&'b EffectiveRate>) -> LineSpec<'b, T> {
         let Self { name, tags, optional, .. } = self;
-        LineSpec { scope, kind: K::TYPE, name, tags: *tags, rate, optional }
+        LineSpec { scope, metric_type: K::TYPE, name, tags: *tags, rate, optional }
     }
 }
 
@@ -303,13 +305,13 @@ impl<K: Kind, T: Tags> OneShot<'_, K, T> {
     fn take(&self, measurement: impl Measurement) {
         let Self { metric, inner } = self;
         if !metric.is_supported(&inner.scoped.scope) {
-            return self.inner.exchange.emit(|| Unsupported);
+            return self.inner.exchange.emit(|| UnsupportedLine);
         }
         if metric.invalid {
             return self.refuse();
         }
         let rate = metric.rate(inner);
-        if rate.is_none_or(Chance::draw) {
+        if rate.is_none_or(EffectiveRate::draw) {
             let spec = metric.spec(&inner.scoped.scope, rate);
             measurement.emit(&Shot { spec, inner });
         }
@@ -317,7 +319,7 @@ impl<K: Kind, T: Tags> OneShot<'_, K, T> {
 
     #[cold]
     fn refuse(&self) {
-        self.inner.exchange.emit(|| Invalid);
+        self.inner.exchange.emit(|| InvalidLine);
     }
 }
 
@@ -329,15 +331,15 @@ struct Shot<'a, T> {
 
 impl<T: Tags> Emit for Shot<'_, T> {
     #[inline(always)]
-    fn field(&self, field: impl Field) {
+    fn field(&self, field: impl ValueField) {
         self.inner.exchange.emit(|| TaggedLine { spec: self.spec, field });
     }
     #[inline(always)]
-    fn level(&self, field: impl Field) {
+    fn level(&self, field: impl ValueField) {
         self.inner.exchange.emit_ordered(|| TaggedLine { spec: self.spec, field });
     }
-    fn below_zero(&self, field: impl Field) {
-        self.inner.exchange.emit_ordered(|| BelowZero {
+    fn below_zero(&self, field: impl ValueField) {
+        self.inner.exchange.emit_ordered(|| NegativeGauge {
             zero: TaggedLine { spec: self.spec, field: ZERO },
             line: TaggedLine { spec: self.spec, field },
         });
@@ -348,14 +350,14 @@ impl<T: Tags> Emit for Shot<'_, T> {
     }
     #[inline(always)]
     fn accepts(&self, number: &Number<impl Digits>) -> bool {
-        number.is_among(self.spec.scope.numbers(self.spec.kind))
+        number.is_accepted(self.spec.scope.accepted_numbers(self.spec.metric_type))
     }
     #[cold]
     fn invalid(&self) {
-        self.inner.exchange.emit(|| Invalid);
+        self.inner.exchange.emit(|| InvalidLine);
     }
     #[cold]
     fn unsupported(&self) {
-        self.inner.exchange.emit(|| Unsupported);
+        self.inner.exchange.emit(|| UnsupportedLine);
     }
 }

@@ -6,6 +6,7 @@
 //! the flusher may be reading it. So a line can only grow where it is copied anyway.
 
 use super::datagram::Datagram;
+use crate::encode::MetricType;
 use bytes::BytesMut;
 use memchr::memchr;
 
@@ -70,7 +71,8 @@ impl<'a> Parts<'a> {
         let (value, rest) = behind[1..].split_at(memchr(b'|', &behind[1..])?);
         let fields = rest[1..].strip_suffix(b"\n")?;
         let mut fields = fields.split(|&byte| byte == b'|');
-        let is_packable = matches!(fields.next(), Some(b"c" | b"g" | b"ms" | b"h" | b"d"));
+        let metric_type = fields.next().and_then(MetricType::from_code);
+        let is_packable = metric_type.is_some_and(MetricType::packs_values);
         let is_metric = !name.starts_with(b"_e{") && !name.starts_with(b"_sc");
         let has_timestamp = fields.any(|field| field.starts_with(b"T"));
         (is_packable && is_metric && !value.is_empty() && !has_timestamp).then_some(Self {

@@ -1,37 +1,38 @@
-//! A line put together piece by piece: nothing that a caller gives can end its field or its line.
+//! Lines that are rendered piece by piece. No text of a caller can end its field or the line.
 
+use crate::handoff::{EncodeLine, MARGIN, WriteOutcome};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// What stands on each of a connector's lines, as it is rendered once.
+/// Rendered fields that each line of a connector has.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Surroundings<'a> {
-    /// Tags that come before the line's own: `a:b,c:d`.
+pub(crate) struct ConnectorFields<'a> {
+    /// Tags of the connector, which precede the tags of the line: `a:b,c:d`.
     pub(crate) tags: &'a str,
-    /// Fields that say where the line is from, with their bars: `|c:ci-...|e:...|card:low`.
+    /// Origin fields with their bars: `|c:ci-...|e:...|card:low`.
     pub(crate) origin: &'a str,
 }
 
-/// A whole line, with its newline.
+/// A rendered line. A complete one ends with a newline.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Rendered {
+pub(crate) struct RenderedLine {
     pub(crate) line: String,
-    /// Whether anything arrives otherwise than it was given.
+    /// True if any text arrives in another form than the caller gave it.
     pub(crate) altered: bool,
 }
 
-impl Rendered {
-    /// What is ours, and can be no other.
+impl RenderedLine {
+    /// Appends a text that needs no check.
     pub(super) fn put(&mut self, piece: &str) -> &mut Self {
         self.line.push_str(piece);
         self
     }
 
-    /// What is to fill a field: bars and control characters become `_`.
+    /// Appends the content of a field. Bars and control characters become `_`.
     pub(super) fn put_field(&mut self, given: &str) -> &mut Self {
         self.put_without(given, |character| character == '|')
     }
 
-    /// A field that is left out where there is nothing to fill it.
+    /// Appends a field, unless its content is empty.
     pub(super) fn put_optional(&mut self, name: &str, given: &str) -> &mut Self {
         if !given.is_empty() {
             self.put(name).put_field(given);
@@ -39,7 +40,8 @@ impl Rendered {
         self
     }
 
-    /// Whole seconds after 1970 began. Servers have no others: those are left out.
+    /// Appends a time as Unix seconds. Servers reject times before 1970-01-01 00:00:01 UTC: these are
+    /// omitted.
     pub(super) fn put_timestamp(&mut self, timestamp: Option<SystemTime>) -> &mut Self {
         let seconds = |time: SystemTime| {
             let since = time.duration_since(UNIX_EPOCH).ok()?;
@@ -53,27 +55,27 @@ impl Rendered {
         self
     }
 
-    /// The connector's tags and then the line's own.
-    pub(super) fn put_tags(&mut self, before: &str, own: &[(String, String)]) -> &mut Self {
+    /// Appends the tags of the connector, followed by the tags of the line.
+    pub(super) fn put_tags(&mut self, connector: &str, own: &[(String, String)]) -> &mut Self {
         let mut separator = "|#";
-        if !before.is_empty() {
-            self.put(separator).put(before);
+        if !connector.is_empty() {
+            self.put(separator).put(connector);
             separator = ",";
         }
         for (key, value) in own {
             self.put(separator);
-            self.put_part(key, |character| matches!(character, '|' | ',' | ':'));
-            self.put(":").put_part(value, |character| matches!(character, '|' | ','));
+            self.put_tag_part(key, |character| matches!(character, '|' | ',' | ':'));
+            self.put(":").put_tag_part(value, |character| matches!(character, '|' | ','));
             separator = ",";
         }
         self
     }
 
-    /// Text that may be of several lines, whose breaks are escaped as `\n`. Other control characters
-    /// become `_`, but for tabs, which nobody minds.
+    /// Appends a text of several lines. Line breaks are escaped as `\n`. Other control characters except
+    /// tabs become `_`.
     ///
-    /// Nothing escapes what looks like a break already: it goes as it is, is read as one, and counts
-    /// as altered.
+    /// The protocol has no escape for a backslash followed by an `n`. Such a text is sent unchanged,
+    /// is read as a line break, and counts as altered.
     pub(super) fn put_text(&mut self, given: &str) -> &mut Self {
         self.altered |= given.contains("\\n");
         let mut rest = given.chars().peekable();
@@ -96,8 +98,8 @@ impl Rendered {
         self
     }
 
-    /// Half of a tag: `_` where it is empty.
-    fn put_part(&mut self, given: &str, is_separator: impl Fn(char) -> bool) -> &mut Self {
+    /// Appends a key or a value of a tag, or `_` if it is empty.
+    fn put_tag_part(&mut self, given: &str, is_separator: impl Fn(char) -> bool) -> &mut Self {
         if given.is_empty() {
             self.altered = true;
             return self.put("_");
@@ -105,6 +107,7 @@ impl Rendered {
         self.put_without(given, is_separator)
     }
 
+    /// Appends a text with each separator and control character replaced by `_`.
     fn put_without(&mut self, given: &str, is_separator: impl Fn(char) -> bool) -> &mut Self {
         let forbidden = |character: char| is_separator(character) || character.is_control();
         self.altered |= given.contains(forbidden);
@@ -113,39 +116,59 @@ impl Rendered {
     }
 }
 
+impl EncodeLine for &RenderedLine {
+    fn lines(&self) -> u64 {
+        1
+    }
+
+    /// Always returns 0: events and service checks are too rare to need a fast path.
+    fn write_fast(&self, _room: &mut [u8]) -> usize {
+        0
+    }
+
+    fn write(&self, room: &mut [u8]) -> WriteOutcome {
+        let bytes = self.line.len();
+        if bytes + MARGIN > room.len() {
+            return WriteOutcome::NoRoom(bytes);
+        }
+        room[..bytes].copy_from_slice(self.line.as_bytes());
+        WriteOutcome::Line { bytes, altered: self.altered }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::time::Duration;
 
-    fn text(given: &str) -> Rendered {
-        let mut rendered = Rendered::default();
+    fn text(given: &str) -> RenderedLine {
+        let mut rendered = RenderedLine::default();
         rendered.put_text(given);
         rendered
     }
 
     #[test]
-    fn line_breaks_are_escaped_and_other_controls_replaced() {
+    fn line_breaks_are_escaped_and_controls_replaced() {
         for (given, line, altered) in [
             ("one\ntwo\n", "one\\ntwo\\n", false),
             ("a|b:c,d#\ttab é", "a|b:c,d#\ttab é", false),
             ("dos\r\nmac\r", "dos\\nmac\\n", true),
             ("\r\r\n\n", "\\n\\n\\n", true),
             ("\0\x1b[31m\u{85}\x7f", "__[31m__", true),
-            // Nothing escapes a backslash.
+            // The protocol has no escape for a backslash.
             ("C:\\new", "C:\\new", true),
             ("back\\slash\\", "back\\slash\\", false),
             ("\\\n", "\\\\n", false),
         ] {
-            assert_eq!(text(given), Rendered { line: line.to_owned(), altered }, "{given:?}");
+            assert_eq!(text(given), RenderedLine { line: line.to_owned(), altered }, "{given:?}");
         }
     }
 
     #[test]
-    fn tags_keep_to_themselves() {
+    fn tags_cannot_inject_fields() {
         let tags = |before: &str, own: &[(&str, &str)]| {
             let own: Vec<_> = own.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
-            let mut rendered = Rendered::default();
+            let mut rendered = RenderedLine::default();
             rendered.put_tags(before, &own);
             (rendered.line, rendered.altered)
         };
@@ -162,9 +185,9 @@ mod tests {
     }
 
     #[test]
-    fn times_are_whole_seconds_and_those_that_servers_do_not_have_are_left_out() {
+    fn times_are_seconds_and_rejected_ones_are_omitted() {
         let at = |time: SystemTime| {
-            let mut rendered = Rendered::default();
+            let mut rendered = RenderedLine::default();
             rendered.put_timestamp(Some(time));
             (rendered.line, rendered.altered)
         };

@@ -1,14 +1,14 @@
-//! Rendered text: what is the same in many lines, put together and validated once, and laid out
-//! to be copied in chunks of a constant size.
+//! Text that is the same in many lines. It is rendered and validated once, and stored so that it can
+//! be copied in chunks of constant size.
 
-/// A text of any length, in chunks.
+/// A text of any length, stored in chunks. The last chunk is padded with zeros.
 #[derive(Clone, Default)]
-pub(crate) struct Rendered {
+pub(crate) struct ChunkedText {
     chunks: Box<[[u8; Self::CHUNK]]>,
     len: usize,
 }
 
-impl Rendered {
+impl ChunkedText {
     pub(super) const CHUNK: usize = 64;
 
     pub(crate) fn new(text: &[u8]) -> Self {
@@ -20,16 +20,16 @@ impl Rendered {
         Self { chunks: text.chunks(Self::CHUNK).map(pad).collect(), len: text.len() }
     }
 
-    /// A head: `{prefix}.{kind}.`, without the parts that are empty.
-    pub(crate) fn head(prefix: &str, kind: &str) -> Self {
-        let segments = [prefix, kind].into_iter().filter(|segment| !segment.is_empty());
+    /// Renders the head of a line: `{prefix}.{type_prefix}.`, without empty segments.
+    pub(crate) fn head(prefix: &str, type_prefix: &str) -> Self {
+        let segments = [prefix, type_prefix].into_iter().filter(|segment| !segment.is_empty());
         let text: String = segments.flat_map(|segment| [segment, "."]).collect();
         Self::new(text.as_bytes())
     }
 
-    /// With more text behind it.
-    pub(crate) fn followed_by(&self, more: &[u8]) -> Self {
-        Self::new(&[self.bytes(), more].concat())
+    /// Returns this text with another one appended.
+    pub(crate) fn followed_by(&self, text: &[u8]) -> Self {
+        Self::new(&[self.bytes(), text].concat())
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {

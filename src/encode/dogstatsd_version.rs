@@ -1,0 +1,86 @@
+//! Versions of the DogStatsD protocol, and the features that each version added.
+
+use super::dialect::Dialect;
+use super::names::names;
+
+/// Version of the DogStatsD protocol that the server reads. Each variant names the features that
+/// its version added.
+///
+/// Features are used only when they are asked for. A server may therefore be older than the
+/// configured version, as long as no call or setting uses a feature that the server lacks.
+///
+/// [`Display`](std::fmt::Display) and [`FromStr`](std::str::FromStr) write and read the names
+/// that files with [`Settings`](crate::Settings) use:
+///
+/// ```
+/// use freewheel::DogStatsDVersion;
+///
+/// assert_eq!("1.3".parse(), Ok(DogStatsDVersion::V1_3));
+/// assert_eq!(DogStatsDVersion::V1_0.to_string(), "1.0");
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum DogStatsDVersion {
+    /// Tags and sample rates.
+    V1_0,
+    /// [Packed values](crate::Builder::pack_values): Agent 6.25 and 7.25.
+    V1_1,
+    /// The [container's identity](crate::Builder::container_id): Agent 6.35 and 7.35.
+    V1_2,
+    /// [Timestamps](crate::Metric::timestamp) of counters and gauges: Agent 6.40 and 7.40.
+    V1_3,
+    /// `in-` and `ci-` before the container's identity: Agent 7.51.
+    V1_4,
+    /// [External data](crate::Builder::external_data): Agent 7.57.
+    V1_5,
+    /// The [cardinality](crate::Builder::cardinality) of tags: Agent 7.64.
+    #[default]
+    V1_6,
+}
+
+names! { DogStatsDVersion, setting: "dogstatsd_version";
+    V1_0 => "1.0",
+    V1_1 => "1.1",
+    V1_2 => "1.2",
+    V1_3 => "1.3",
+    V1_4 => "1.4",
+    V1_5 => "1.5",
+    V1_6 => "1.6",
+}
+
+/// A feature that only DogStatsD has, since some version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Feature {
+    PackedValues,
+    /// The field `|c:`.
+    ContainerId,
+    /// The field `|T`.
+    Timestamps,
+    /// `ci-` or `in-` at the start of the field `|c:`.
+    ContainerIdKind,
+    /// The field `|e:`.
+    ExternalData,
+    /// The field `|card:`.
+    Cardinality,
+}
+
+impl Feature {
+    /// Returns the version that added the feature.
+    #[inline(always)]
+    const fn since(self) -> DogStatsDVersion {
+        match self {
+            Self::PackedValues => DogStatsDVersion::V1_1,
+            Self::ContainerId => DogStatsDVersion::V1_2,
+            Self::Timestamps => DogStatsDVersion::V1_3,
+            Self::ContainerIdKind => DogStatsDVersion::V1_4,
+            Self::ExternalData => DogStatsDVersion::V1_5,
+            Self::Cardinality => DogStatsDVersion::V1_6,
+        }
+    }
+
+    /// Returns true if servers of this dialect and version read the feature.
+    #[inline(always)]
+    pub(crate) fn is_supported(self, dialect: Dialect, version: DogStatsDVersion) -> bool {
+        dialect == Dialect::DogStatsD && version >= self.since()
+    }
+}
