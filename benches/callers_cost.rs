@@ -10,11 +10,10 @@
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
-use freewheel_benches::lines::Length;
+use freewheel_benches::fixtures::LineLength;
 use freewheel_benches::receiver::{Receiver, SocketBuffer};
-use freewheel_benches::subject::{Call, Nature, Setup, Subject, Transport};
+use freewheel_benches::subject::{Call, Kind, Repeat, Setup, Subject, Transport};
 use freewheel_benches::subjects::{self, Visitor};
-use freewheel_benches::work::bursts::Repeat;
 use std::time::{Duration, Instant};
 
 /// Far fewer lines than any of them holds.
@@ -35,13 +34,13 @@ impl Visitor for Measured<'_, '_> {
         group.bench_function(S::INFO.label, |bencher| {
             bencher.iter_custom(|iterations| {
                 let mut elapsed = Duration::ZERO;
-                let mut left = iterations;
-                while left > 0 {
-                    let burst = left.min(BURST);
+                let mut remaining = iterations;
+                while remaining > 0 {
+                    let burst = remaining.min(BURST);
                     let start = Instant::now();
                     call.drive(&mut caller, Repeat(burst as usize));
                     elapsed += start.elapsed();
-                    left -= burst;
+                    remaining -= burst;
                     // So that clients keep up: a drop is cheaper than a line.
                     std::thread::sleep(Duration::from_millis(1));
                 }
@@ -57,13 +56,13 @@ impl Visitor for Measured<'_, '_> {
 
 fn callers_cost(criterion: &mut Criterion) {
     let receiver = Receiver::start(Transport::Udp, SocketBuffer::Large);
-    let setup = Setup { target: receiver.target(), payload: 1432, length: Length::Long };
+    let setup = Setup { target: receiver.target(), payload: 1432, length: LineLength::Long };
     for call in Call::ALL {
         let mut group = criterion.benchmark_group(call.id());
         for info in subjects::all() {
             let sends_only = info.id.starts_with("raw") || info.id == "nothing";
             // One recorder for the process is enough, and those that aggregate are compared there.
-            if !sends_only && info.calls.contains(&call) && info.nature != Nature::Aggregates {
+            if !sends_only && info.calls.contains(&call) && info.kind != Kind::Aggregates {
                 subjects::visit(info.id, Measured { group: &mut group, call, setup: &setup });
             }
         }

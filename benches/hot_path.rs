@@ -33,13 +33,13 @@ const LONG_NAME: &str = "requests.accepted.by.the.gateway.of.the.eastern.zone";
 const HEAD: &[u8] = b"applications.my-service.counters.";
 
 /// A connector whose lines are taken away.
-struct Rig {
+struct Pipeline {
     statsd: Connector,
     /// Bytes that the receiver has read.
     received: Arc<AtomicU64>,
 }
 
-impl Rig {
+impl Pipeline {
     /// With its flusher on this core, and its receiver on that one.
     fn new(flusher: CoreId, receiver: CoreId) -> Self {
         // A thread begins on the cores of the one that makes it.
@@ -66,7 +66,7 @@ impl Rig {
     }
 
     /// Until nobody is at work any more: neither the flusher nor the receiver.
-    fn rest(&self) {
+    fn wait_until_idle(&self) {
         self.statsd.blocking_flush();
         while self.received.load(Relaxed) < self.statsd.stats().sent.bytes {
             std::thread::yield_now();
@@ -79,17 +79,22 @@ const BURST: u64 = 2_000;
 
 /// Times bursts, and between them has `pause` run: so that no line is dropped, which would be
 /// cheaper than to write it, and nobody else is at work while calls are timed.
-fn bursts(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, call: impl Fn(), pause: impl Fn()) {
+fn bench_bursts(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    name: &str,
+    call: impl Fn(),
+    pause: impl Fn(),
+) {
     group.bench_function(name, |bencher| {
         bencher.iter_custom(|iterations| {
             let mut elapsed = Duration::ZERO;
-            let mut left = iterations;
-            while left > 0 {
-                let burst = left.min(BURST);
+            let mut remaining = iterations;
+            while remaining > 0 {
+                let burst = remaining.min(BURST);
                 let start = std::time::Instant::now();
                 (0..burst).for_each(|_| call());
                 elapsed += start.elapsed();
-                left -= burst;
+                remaining -= burst;
                 pause();
             }
             elapsed
@@ -99,76 +104,76 @@ fn bursts(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, call: impl Fn(),
 
 /// A call and its floor; both are compiled into their loops. The floor's pauses send a burst
 /// too: both find the caches as sending leaves them.
-fn pair(
+fn bench_pair(
     criterion: &mut Criterion,
-    [near, far]: [&Rig; 2],
+    [near, far]: [&Pipeline; 2],
     name: &str,
     floor: impl Fn(),
     call: impl Fn(&Connector),
 ) {
     let mut group = criterion.benchmark_group(name);
-    bursts(&mut group, "floor", floor, || {
+    bench_bursts(&mut group, "floor", floor, || {
         (0..BURST).for_each(|_| call(&near.statsd));
-        near.rest();
+        near.wait_until_idle();
     });
-    bursts(&mut group, "freewheel", || call(&near.statsd), || near.rest());
+    bench_bursts(&mut group, "freewheel", || call(&near.statsd), || near.wait_until_idle());
     let other = "freewheel, flusher on another core";
-    bursts(&mut group, other, || call(&far.statsd), || far.rest());
+    bench_bursts(&mut group, other, || call(&far.statsd), || far.wait_until_idle());
     group.finish();
 }
 
 fn hot_path(criterion: &mut Criterion) {
     let cores = core_affinity::get_core_ids().expect("cores can be told apart here");
     let (own, other) = (cores[0], cores[cores.len() - 1]);
-    let (near, far) = (&Rig::new(own, other), &Rig::new(other, other));
-    let rigs = [near, far];
+    let (near, far) = (&Pipeline::new(own, other), &Pipeline::new(other, other));
+    let pipelines = [near, far];
     core_affinity::set_for_current(own);
     let elapsed = Duration::from_nanos(1_234_567);
-    pair(
+    bench_pair(
         criterion,
-        rigs,
+        pipelines,
         "incr",
         || floor::incr(black_box(HEAD), black_box(NAME)),
         |statsd| statsd.incr(black_box(NAME)),
     );
-    pair(
+    bench_pair(
         criterion,
-        rigs,
+        pipelines,
         "incr, short name",
         || floor::incr(black_box(HEAD), black_box(SHORT_NAME)),
         |statsd| statsd.incr(black_box(SHORT_NAME)),
     );
-    pair(
+    bench_pair(
         criterion,
-        rigs,
+        pipelines,
         "incr, long name",
         || floor::incr(black_box(HEAD), black_box(LONG_NAME)),
         |statsd| statsd.incr(black_box(LONG_NAME)),
     );
-    pair(
+    bench_pair(
         criterion,
-        rigs,
+        pipelines,
         "incr_by",
         || floor::incr_by(black_box(HEAD), black_box(NAME), black_box(1234)),
         |statsd| statsd.incr_by(black_box(NAME), black_box(1234_u64)),
     );
-    pair(
+    bench_pair(
         criterion,
-        rigs,
+        pipelines,
         "gauge, whole",
         || floor::gauge(black_box(HEAD), black_box(NAME), black_box(1234)),
         |statsd| statsd.gauge(black_box(NAME), black_box(1234_u64)),
     );
-    pair(
+    bench_pair(
         criterion,
-        rigs,
+        pipelines,
         "gauge, two decimals",
         || floor::gauge_float(black_box(HEAD), black_box(NAME), black_box(12.34)),
         |statsd| statsd.gauge(black_box(NAME), black_box(12.34)),
     );
-    pair(
+    bench_pair(
         criterion,
-        rigs,
+        pipelines,
         "timing",
         || floor::timing(black_box(HEAD), black_box(NAME), black_box(elapsed)),
         |statsd| statsd.timing(black_box(NAME), black_box(elapsed)),
@@ -177,8 +182,8 @@ fn hot_path(criterion: &mut Criterion) {
     criterion.bench_function("incr, disabled", |bencher| {
         bencher.iter(|| black_box(&disabled).incr(black_box(NAME)));
     });
-    for rig in rigs {
-        println!("the account of all of the above: {}", rig.statsd.stats());
+    for pipeline in pipelines {
+        println!("the account of all of the above: {}", pipeline.statsd.stats());
     }
 }
 

@@ -89,13 +89,13 @@ fn web(criterion: &mut Criterion) {
         };
         group.bench_function(name, |bencher| {
             bencher.iter_custom(|iterations| {
-                let (mut elapsed, mut left) = (Duration::ZERO, iterations);
-                while left > 0 {
-                    let burst = left.min(BURST);
+                let (mut elapsed, mut remaining) = (Duration::ZERO, iterations);
+                while remaining > 0 {
+                    let burst = remaining.min(BURST);
                     let start = Instant::now();
                     (0..burst).for_each(|_| request());
                     elapsed += start.elapsed();
-                    left -= burst;
+                    remaining -= burst;
                     statsd.blocking_flush();
                 }
                 elapsed

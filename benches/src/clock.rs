@@ -6,28 +6,28 @@ use std::time::Duration;
 
 /// Nanoseconds of a clock that all processes of the machine see alike.
 #[must_use]
-pub fn shared() -> u64 {
-    read(ClockId::CLOCK_MONOTONIC)
+pub fn monotonic_ns() -> u64 {
+    nanoseconds(ClockId::CLOCK_MONOTONIC)
 }
 
 /// Nanoseconds that this thread has spent on a processor.
 #[must_use]
-pub fn thread() -> u64 {
-    read(ClockId::CLOCK_THREAD_CPUTIME_ID)
+pub fn thread_cpu_ns() -> u64 {
+    nanoseconds(ClockId::CLOCK_THREAD_CPUTIME_ID)
 }
 
 /// Nanoseconds that the threads of this process have spent on processors, in the kernel too.
 #[must_use]
-pub fn process() -> u64 {
-    read(ClockId::CLOCK_PROCESS_CPUTIME_ID)
+pub fn process_cpu_ns() -> u64 {
+    nanoseconds(ClockId::CLOCK_PROCESS_CPUTIME_ID)
 }
 
-fn read(clock: ClockId) -> u64 {
+fn nanoseconds(clock: ClockId) -> u64 {
     Duration::from(clock_gettime(clock).expect("a clock")).as_nanos() as u64
 }
 
 /// The most memory that this process had at a time, in KiB.
 #[must_use]
-pub fn peak_kib() -> u64 {
+pub fn peak_rss_kib() -> u64 {
     getrusage(UsageWho::RUSAGE_SELF).expect("of itself").max_rss() as u64
 }

@@ -4,14 +4,15 @@
 //! has work done with several subjects in turn, and writes down what came of it. A *report* draws
 //! from what was written down. `BENCHMARKS.md` says what is measured and how to run it.
 
+pub mod client_process;
 pub mod clock;
-pub mod lines;
+pub mod fixtures;
+pub mod ipc;
 pub mod machine;
 pub mod measures;
-pub mod process;
 pub mod receiver;
 pub mod report;
 pub mod results;
 pub mod subject;
 pub mod subjects;
-pub mod work;
+pub mod workload;

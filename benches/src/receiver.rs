@@ -26,7 +26,7 @@ pub enum SocketBuffer {
 pub struct Receiver {
     target: Target,
     counts: Arc<Counts>,
-    ended: Arc<AtomicBool>,
+    stopping: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
     /// Of the file that is its socket.
     path: Option<PathBuf>,
@@ -37,23 +37,23 @@ struct Counts {
     lines: AtomicU64,
     bytes: AtomicU64,
     reads: AtomicU64,
-    last: AtomicU64,
+    last_at: AtomicU64,
 }
 
 /// What it has counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counted {
+pub struct ReceivedCounts {
     /// Lines that are not empty.
     pub lines: u64,
     pub bytes: u64,
     /// Datagrams, or reads of a stream.
     pub reads: u64,
-    /// When the last came, by [`clock::shared`].
-    pub last: u64,
+    /// When the last came, by [`clock::monotonic_ns`].
+    pub last_at: u64,
 }
 
 /// How long it waits before it looks whether it is to end.
-const PATIENCE: Duration = Duration::from_millis(50);
+const READ_TIMEOUT: Duration = Duration::from_millis(50);
 
 impl Receiver {
     /// # Panics
@@ -61,8 +61,8 @@ impl Receiver {
     #[must_use]
     pub fn start(transport: Transport, buffer: SocketBuffer) -> Self {
         let counts = Arc::new(Counts::default());
-        let ended = Arc::new(AtomicBool::new(false));
-        let (theirs, end) = (Arc::clone(&counts), Arc::clone(&ended));
+        let stopping = Arc::new(AtomicBool::new(false));
+        let (thread_counts, end) = (Arc::clone(&counts), Arc::clone(&stopping));
         let mut path = None;
         let (target, thread) = match transport {
             Transport::Udp => {
@@ -70,12 +70,12 @@ impl Receiver {
                 if buffer == SocketBuffer::Large {
                     socket.set_recv_buffer_size(4 << 20).expect("a socket");
                 }
-                let anywhere: SocketAddr = ([127, 0, 0, 1], 0).into();
-                socket.bind(&anywhere.into()).expect("loopback");
+                let any_port: SocketAddr = ([127, 0, 0, 1], 0).into();
+                socket.bind(&any_port.into()).expect("loopback");
                 let socket = UdpSocket::from(socket);
-                socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
+                socket.set_read_timeout(Some(READ_TIMEOUT)).expect("a socket");
                 let port = socket.local_addr().expect("bound").port();
-                let body = move || theirs.datagrams(&end, |bytes| socket.recv(bytes));
+                let body = move || thread_counts.datagrams(&end, |bytes| socket.recv(bytes));
                 (Target::Udp(port), std::thread::spawn(body))
             }
             Transport::UnixDatagram => {
@@ -84,18 +84,21 @@ impl Receiver {
                 let name = format!("freewheel-suite-{}-{number}.sock", std::process::id());
                 let file = std::env::temp_dir().join(name);
                 let socket = UnixDatagram::bind(&file).expect("a free name");
-                socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
+                socket.set_read_timeout(Some(READ_TIMEOUT)).expect("a socket");
                 path = Some(file.clone());
-                let body = move || theirs.datagrams(&end, |bytes| socket.recv(bytes));
+                let body = move || thread_counts.datagrams(&end, |bytes| socket.recv(bytes));
                 (Target::UnixDatagram(file), std::thread::spawn(body))
             }
             Transport::Tcp => {
                 let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
                 let port = listener.local_addr().expect("bound").port();
-                (Target::Tcp(port), std::thread::spawn(move || theirs.accept(&end, &listener)))
+                (
+                    Target::Tcp(port),
+                    std::thread::spawn(move || thread_counts.accept(&end, &listener)),
+                )
             }
         };
-        Self { target, counts, ended, thread: Some(thread), path }
+        Self { target, counts, stopping, thread: Some(thread), path }
     }
 
     #[must_use]
@@ -104,22 +107,22 @@ impl Receiver {
     }
 
     #[must_use]
-    pub fn counted(&self) -> Counted {
-        Counted {
+    pub fn counts(&self) -> ReceivedCounts {
+        ReceivedCounts {
             lines: self.counts.lines.load(Relaxed),
             bytes: self.counts.bytes.load(Relaxed),
             reads: self.counts.reads.load(Relaxed),
-            last: self.counts.last.load(Relaxed),
+            last_at: self.counts.last_at.load(Relaxed),
         }
     }
 
     /// Waits until nothing came for so long, or so many lines did; at most 20 s.
-    pub fn quiet(&self, quiet: Duration, expected: u64) -> Counted {
-        let given_up = Instant::now() + Duration::from_secs(20);
-        let (mut before, mut since) = (self.counted(), Instant::now());
-        while since.elapsed() < quiet && before.lines < expected && Instant::now() < given_up {
+    pub fn wait_until_quiet(&self, quiet: Duration, expected: u64) -> ReceivedCounts {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let (mut before, mut since) = (self.counts(), Instant::now());
+        while since.elapsed() < quiet && before.lines < expected && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(5));
-            let now = self.counted();
+            let now = self.counts();
             if now != before {
                 (before, since) = (now, Instant::now());
             }
@@ -130,7 +133,7 @@ impl Receiver {
 
 impl Drop for Receiver {
     fn drop(&mut self) {
-        self.ended.store(true, Relaxed);
+        self.stopping.store(true, Relaxed);
         if let Target::Tcp(port) = self.target {
             // It may be waiting for a connection.
             let _ = TcpStream::connect(("127.0.0.1", port));
@@ -146,7 +149,7 @@ impl Drop for Receiver {
 
 impl Counts {
     fn add(&self, lines: u64, bytes: usize) {
-        self.last.store(clock::shared(), Relaxed);
+        self.last_at.store(clock::monotonic_ns(), Relaxed);
         // It has one thread, or one at a time.
         self.lines.fetch_add(lines, Relaxed);
         self.bytes.fetch_add(bytes as u64, Relaxed);
@@ -154,29 +157,33 @@ impl Counts {
     }
 
     /// One system call for each, as in most servers.
-    fn datagrams(&self, ended: &AtomicBool, receive: impl Fn(&mut [u8]) -> std::io::Result<usize>) {
+    fn datagrams(
+        &self,
+        stopping: &AtomicBool,
+        receive: impl Fn(&mut [u8]) -> std::io::Result<usize>,
+    ) {
         let mut bytes = vec![0; 64 << 10];
-        while !ended.load(Relaxed) {
+        while !stopping.load(Relaxed) {
             if let Ok(length) = receive(&mut bytes) {
                 self.add(line_ends(b'\n', &bytes[..length], true), length);
             }
         }
     }
 
-    fn accept(self: Arc<Self>, ended: &Arc<AtomicBool>, listener: &TcpListener) {
+    fn accept(self: Arc<Self>, stopping: &Arc<AtomicBool>, listener: &TcpListener) {
         while let Ok((stream, _)) = listener.accept() {
-            if ended.load(Relaxed) {
+            if stopping.load(Relaxed) {
                 return;
             }
-            let (this, ended) = (Arc::clone(&self), Arc::clone(ended));
-            std::thread::spawn(move || this.read(&ended, stream));
+            let (this, stopping) = (Arc::clone(&self), Arc::clone(stopping));
+            std::thread::spawn(move || this.read(&stopping, stream));
         }
     }
 
-    fn read(&self, ended: &AtomicBool, mut stream: TcpStream) {
-        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    fn read(&self, stopping: &AtomicBool, mut stream: TcpStream) {
+        stream.set_read_timeout(Some(READ_TIMEOUT)).expect("a socket");
         let (mut bytes, mut last) = (vec![0; 256 << 10], b'\n');
-        while !ended.load(Relaxed) {
+        while !stopping.load(Relaxed) {
             match stream.read(&mut bytes) {
                 Ok(0) => return,
                 Ok(length) => {

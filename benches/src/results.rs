@@ -136,7 +136,7 @@ fn medians_are_of_the_case_asked_for() {
         [3.0, 1.0, 2.0].map(|cost| Sample::new("floor", [("call", "incr")], 0, [("cost", cost)]));
     let other = Sample::new("floor", [("call", "timing")], 0, [("cost", 9.0)]);
     let samples = samples.into_iter().chain([other]).collect();
-    let header = Header { measure: "any".into(), quick: true, machine: Machine::here() };
+    let header = Header { measure: "any".into(), quick: true, machine: Machine::detect() };
     let results = Results { header, samples };
     let spread = results.spread("floor", &[("call", "incr")], "cost");
     assert_eq!(spread, Some(Spread { median: 2.0, min: 1.0, max: 3.0 }));

@@ -1,6 +1,6 @@
 //! What is measured: clients, and what bounds them, behind one small trait.
 
-use crate::lines::Length;
+use crate::fixtures::LineLength;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ pub trait Subject: Send + Sync + Sized + 'static {
     fn caller(&self) -> Self::Caller;
 
     /// Until what was emitted is out of the way, as far as the client lets one know.
-    fn settle(&self) {
+    fn quiesce(&self) {
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
 
@@ -55,20 +55,20 @@ pub struct Info {
     pub id: &'static str,
     /// In tables and plots.
     pub label: &'static str,
-    pub nature: Nature,
+    pub kind: Kind,
     pub calls: &'static [Call],
     pub transports: &'static [Transport],
 }
 
 /// What becomes of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Nature {
+pub enum Kind {
     /// No client: what any would cost at least.
     Bound,
     /// Formats a line and drops it.
     FormatsOnly,
     /// A line on the wire for each call.
-    Lines,
+    LinePerCall,
     /// A line on the wire for each metric and flush: fewer, and other ones.
     Aggregates,
 }
@@ -134,6 +134,19 @@ pub trait Loop {
     fn run(self, call: impl FnMut()) -> Self::Output;
 }
 
+/// A loop that does nothing but call.
+pub struct Repeat(pub usize);
+
+impl Loop for Repeat {
+    type Output = ();
+    #[inline(always)]
+    fn run(self, mut call: impl FnMut()) {
+        for _ in 0..self.0 {
+            call();
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Transport {
@@ -182,5 +195,5 @@ pub struct Setup {
     pub target: Target,
     /// Bytes of a datagram, at most.
     pub payload: usize,
-    pub length: Length,
+    pub length: LineLength,
 }

@@ -3,10 +3,10 @@
 
 use freewheel_benches::measures::instructions::count;
 use freewheel_benches::subject::Call;
-use freewheel_benches::{process, subjects};
+use freewheel_benches::{client_process, subjects};
 
 fn main() {
-    process::work_if_client();
+    client_process::run_if_client();
     for (id, of, calls) in [
         ("freewheel", "", Call::UNTAGGED),
         ("freewheel_dogstatsd", "dogstatsd.", &[Call::Incr, Call::IncrTagged]),

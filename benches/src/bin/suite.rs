@@ -6,20 +6,20 @@
 //! cargo suite latency sustained   # these measures only
 //! ```
 
+use freewheel_benches::client_process;
 use freewheel_benches::machine::Machine;
-use freewheel_benches::measures::{self, Plan};
-use freewheel_benches::process;
+use freewheel_benches::measures::{self, SuiteOptions};
 use freewheel_benches::report::Report;
 use freewheel_benches::results::{Header, Results};
 use std::time::Instant;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    process::work_if_client();
-    let mut plan = Plan { quick: false };
+    client_process::run_if_client();
+    let mut options = SuiteOptions::default();
     let mut wanted = Vec::new();
     for argument in std::env::args().skip(1) {
         match argument.as_str() {
-            "--quick" => plan.quick = true,
+            "--quick" => options.quick = true,
             id if measures::ALL.iter().any(|measure| measure.id == id) => wanted.push(argument),
             other => {
                 let ids = measures::ALL.map(|measure| measure.id).join(", ");
@@ -28,18 +28,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     // As of now: what changes while it measures is not measured.
-    let machine = Machine::here();
+    let machine = Machine::detect();
     for measure in &measures::ALL {
         if !wanted.is_empty() && !wanted.iter().any(|id| id == measure.id) {
             continue;
         }
         let begun = Instant::now();
         eprint!("{} ... ", measure.id);
-        let samples = (measure.run)(&plan);
+        let samples = (measure.run)(&options);
         eprintln!("{} samples in {:.0} s", samples.len(), begun.elapsed().as_secs_f64());
         let machine = machine.clone();
-        let header = Header { measure: measure.id.to_owned(), quick: plan.quick, machine };
+        let header = Header { measure: measure.id.to_owned(), quick: options.quick, machine };
         Results { header, samples }.write()?;
     }
-    Ok(Report::read(plan.quick)?.show(plan.quick)?)
+    Ok(Report::read(options.quick)?.show(options.quick)?)
 }

@@ -1,13 +1,14 @@
 //! How long a single call takes, at worst too: at a pace, as a service makes them, and back to back.
 
-use super::{PAYLOAD, Plan, clients, job, subjects};
-use crate::lines::Length;
-use crate::process::Process;
+use super::options::{SuiteOptions, without_call_variants};
+use super::outcome::{PAYLOAD, job};
+use crate::client_process::ClientProcess;
+use crate::fixtures::LineLength;
 use crate::receiver::{Receiver, SocketBuffer};
 use crate::results::Sample;
 use crate::subject::{Call, Transport};
-use crate::work::Work;
-use crate::work::paced::{Latency, Paced};
+use crate::workload::Workload;
+use crate::workload::paced::{Latency, Paced};
 use std::time::Duration;
 
 /// As in results; how long from call to call; calls of a round.
@@ -17,16 +18,17 @@ const PACES: [(&str, Duration, u64); 3] = [
     ("back to back", Duration::ZERO, 300_000),
 ];
 
-pub fn run(plan: &Plan) -> Vec<Sample> {
+pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     let receiver = Receiver::start(Transport::Udp, SocketBuffer::Large);
     let mut samples = Vec::new();
-    let wanted = subjects(|info| clients(info) || info.id == "nothing");
-    for (pace, every, calls) in PACES {
-        for (round, subject) in plan.rounds(3, &wanted) {
-            let calls = plan.or(calls, calls / 20);
-            let work = Work::Paced(Paced { call: Call::Incr, every, calls });
-            let mut process = Process::start(&job(subject, &receiver, PAYLOAD, Length::Long, work));
-            let Latency { p50, p99, p99_9, p99_99, max, dropped } = process.hear();
+    let wanted = options.subjects(|info| without_call_variants(info) || info.id == "nothing");
+    for (pace, interval, calls) in PACES {
+        for (round, subject) in options.rounds(3, &wanted) {
+            let calls = options.pick(calls, calls / 20);
+            let work = Workload::Paced(Paced { call: Call::Incr, interval, calls });
+            let mut process =
+                ClientProcess::start(&job(subject, &receiver, PAYLOAD, LineLength::Long, work));
+            let Latency { p50, p99, p99_9, p99_99, max, dropped } = process.receive();
             let figures = [
                 ("p50", p50 as f64),
                 ("p99", p99 as f64),

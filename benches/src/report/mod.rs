@@ -1,15 +1,15 @@
 //! What readers see: pictures and tables, from the results.
 
-pub mod bars;
-pub mod lines;
-mod pictures;
+pub mod bar_chart;
+pub mod line_chart;
+mod plots;
 mod svg;
 mod tables;
 mod targets;
 
 use crate::measures;
 use crate::results::{Results, folder};
-use crate::subject::{Info, Nature};
+use crate::subject::{Info, Kind};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -32,7 +32,7 @@ impl Report {
         Ok(Self(all))
     }
 
-    fn of(&self, measure: &str) -> Option<&Results> {
+    fn results(&self, measure: &str) -> Option<&Results> {
         self.0.get(measure)
     }
 
@@ -40,7 +40,7 @@ impl Report {
     pub fn show(&self, quick: bool) -> io::Result<()> {
         let plots = if quick { folder(true) } else { folder(false).join("../plots") };
         fs::create_dir_all(&plots)?;
-        for (name, picture) in pictures::all(self) {
+        for (name, picture) in plots::all(self) {
             fs::write(plots.join(format!("{name}.svg")), picture)?;
         }
         if quick {
@@ -75,11 +75,11 @@ fn is_ours(info: &Info) -> bool {
 }
 
 fn colour(info: &Info) -> &'static str {
-    match info.nature {
+    match info.kind {
         _ if is_ours(info) => svg::OURS,
-        Nature::Bound | Nature::FormatsOnly => svg::BOUND,
-        Nature::Lines => svg::PEER,
-        Nature::Aggregates => svg::AGGREGATE,
+        Kind::Bound | Kind::FormatsOnly => svg::BOUND,
+        Kind::LinePerCall => svg::PEER,
+        Kind::Aggregates => svg::AGGREGATE,
     }
 }
 

@@ -1,10 +1,10 @@
 //! What freewheel is meant to reach, and what it does: ratios of figures that one run took.
 
 use super::Report;
-use super::bars::{percent, rate, time};
-use crate::measures::{delivered, small_buffer};
+use super::bar_chart::{percent, rate, time};
+use crate::measures::{links, small_buffer};
 use crate::results::Results;
-use crate::subject::{Info, Nature};
+use crate::subject::{Info, Kind};
 use crate::subjects;
 use std::fmt::Write;
 
@@ -22,7 +22,7 @@ pub(super) fn table(report: &Report) -> Option<String> {
         };
         let _ = writeln!(text, "| {target} | {measured} | {met} |");
     };
-    let cost = report.of("callers_cost");
+    let cost = report.results("callers_cost");
     for (call, name) in [
         ("incr", "`incr`"),
         ("timing", "`timing`"),
@@ -32,12 +32,12 @@ pub(super) fn table(report: &Report) -> Option<String> {
         let target = format!("{name} at most 1.5 times the floor");
         row(
             &target,
-            cost.and_then(|results| at_most(results, &[("call", call)], "nanoseconds", 1.5)),
+            cost.and_then(|results| ratio_to_floor(results, &[("call", call)], "nanoseconds", 1.5)),
         );
     }
     row(
         "no slower with 16 threads (by the threads' clocks; at most 1.5 times one thread's, as the floor is slower too)",
-        report.of("scaling").and_then(|results| {
+        report.results("scaling").and_then(|results| {
             let at = |id, threads| {
                 results.median(id, &[("load", "bursts"), ("threads", threads)], "nanoseconds")
             };
@@ -51,23 +51,31 @@ pub(super) fn table(report: &Report) -> Option<String> {
             Some((measured, many <= 1.5 * one || many / one <= 1.1 * floor))
         }),
     );
-    let latency = report.of("latency");
+    let latency = report.results("latency");
     for pace in ["every 10 us", "every 100 us"] {
         let target =
             format!("p99.9 of a call {} within twice the floor's", pace.replace("us", "µs"));
-        row(&target, latency.and_then(|results| at_most(results, &[("pace", pace)], "p99.9", 2.0)));
+        row(
+            &target,
+            latency.and_then(|results| ratio_to_floor(results, &[("pace", pace)], "p99.9", 2.0)),
+        );
     }
-    row("p50 at 100 µs at least 50 times below the queue clients'", latency.and_then(queues));
-    let sustained = report.of("sustained");
+    row(
+        "p50 at 100 µs at least 50 times below the queue clients'",
+        latency.and_then(queue_latency_target),
+    );
+    let sustained = report.results("sustained");
     row(
         "UDP: sustained at 3 times the best peer's most",
         sustained.and_then(|results| {
             let case: Case = &[("transport", "udp"), ("payload", "1432")];
             let ours = results.median(OURS, case, "lines_per_second")?;
             // Sustained or not.
-            let most: Case = &[("transport", "udp"), ("payload", "1432"), ("load", "unthrottled")];
-            let delivered = report.of("delivered")?;
-            let (peer, theirs) = best(delivered, most, "lines_per_second", f64::total_cmp)?;
+            let unthrottled: Case =
+                &[("transport", "udp"), ("payload", "1432"), ("load", "unthrottled")];
+            let delivered = report.results("delivered")?;
+            let (peer, theirs) =
+                best_peer(delivered, unthrottled, "lines_per_second", f64::total_cmp)?;
             Some((
                 format!("{}, {peer} {}: {:.1}", rate(ours), rate(theirs), ours / theirs),
                 ours >= 3.0 * theirs,
@@ -77,26 +85,34 @@ pub(super) fn table(report: &Report) -> Option<String> {
     row(
         "UDP: 0.8 of the raw ceiling with segmentation offload",
         sustained.and_then(|results| {
-            at_least(results, &[("transport", "udp"), ("payload", "1432")], "raw_segmented", 0.8)
+            ratio_to_ceiling(
+                results,
+                &[("transport", "udp"), ("payload", "1432")],
+                "raw_segmented",
+                0.8,
+            )
         }),
     );
     row(
         "TCP: 0.8 of the raw ceiling",
-        sustained.and_then(|results| at_least(results, &[("transport", "tcp")], "raw", 0.8)),
+        sustained
+            .and_then(|results| ratio_to_ceiling(results, &[("transport", "tcp")], "raw", 0.8)),
     );
     row(
         "default socket buffer: at least as much arrives as from any peer, at every rate",
-        report.of("small_buffer").and_then(small),
+        report.results("small_buffer").and_then(default_buffer_target),
     );
     row(
         "processor time per line, UDP: a third of the best peer's, at every rate",
-        report.of("delivered").and_then(|results| {
+        report.results("delivered").and_then(|results| {
             let (mut measured, mut met) = (Vec::new(), true);
-            for (load, _) in delivered::LOADS {
+            for (load, _) in links::LOADS {
                 let case: Case = &[("transport", "udp"), ("payload", "1432"), ("load", load)];
                 let ours = results.median(OURS, case, "processor_per_line")?;
                 let (peer, theirs) =
-                    best(results, case, "processor_per_line", |one, other| other.total_cmp(one))?;
+                    best_peer(results, case, "processor_per_line", |one, other| {
+                        other.total_cmp(one)
+                    })?;
                 let (cost, ratio) = (time(ours), ours / theirs);
                 measured.push(format!("{load}: {cost}, {peer} {}: {ratio:.2}", time(theirs)));
                 met &= ours * 3.0 <= theirs;
@@ -104,7 +120,7 @@ pub(super) fn table(report: &Report) -> Option<String> {
             Some((measured.join("; "), met))
         }),
     );
-    let idle = report.of("idle");
+    let idle = report.results("idle");
     row(
         "idle: no wake-up at all",
         idle.and_then(|results| {
@@ -124,7 +140,12 @@ pub(super) fn table(report: &Report) -> Option<String> {
 }
 
 /// Beside the floor.
-fn at_most(results: &Results, case: Case, figure: &str, times: f64) -> Option<(String, bool)> {
+fn ratio_to_floor(
+    results: &Results,
+    case: Case,
+    figure: &str,
+    times: f64,
+) -> Option<(String, bool)> {
     let ours = results.median(OURS, case, figure)?;
     let floor = results.median("floor", case, figure)?;
     let ratio = ours / floor;
@@ -132,20 +153,25 @@ fn at_most(results: &Results, case: Case, figure: &str, times: f64) -> Option<(S
 }
 
 /// Beside the raw ceiling.
-fn at_least(results: &Results, case: Case, ceiling: &str, share: f64) -> Option<(String, bool)> {
+fn ratio_to_ceiling(
+    results: &Results,
+    case: Case,
+    ceiling: &str,
+    share: f64,
+) -> Option<(String, bool)> {
     let ours = results.median(OURS, case, "lines_per_second")?;
-    let most = results.median(ceiling, case, "lines_per_second")?;
-    let ratio = ours / most;
-    Some((format!("{} of {}: {ratio:.2}", rate(ours), rate(most)), ratio >= share))
+    let theirs = results.median(ceiling, case, "lines_per_second")?;
+    let ratio = ours / theirs;
+    Some((format!("{} of {}: {ratio:.2}", rate(ours), rate(theirs)), ratio >= share))
 }
 
 /// Other clients that put a line on the wire for each call.
 fn peers() -> impl Iterator<Item = Info> {
     let ours = |info: &Info| info.id.starts_with(OURS) || info.id == "one_item_per_line";
-    subjects::all().into_iter().filter(move |info| info.nature == Nature::Lines && !ours(info))
+    subjects::all().into_iter().filter(move |info| info.kind == Kind::LinePerCall && !ours(info))
 }
 
-fn best(
+fn best_peer(
     results: &Results,
     case: Case,
     figure: &str,
@@ -156,7 +182,7 @@ fn best(
     figures.max_by(|(_, one), (_, other)| order(one, other))
 }
 
-fn queues(results: &Results) -> Option<(String, bool)> {
+fn queue_latency_target(results: &Results) -> Option<(String, bool)> {
     let p50 = |id| results.median(id, &[("pace", "every 100 us")], "p50");
     let ours = p50(OURS)?;
     let theirs = ["cadence_queued", "dogstatsd", "libdd"].into_iter().filter_map(p50);
@@ -164,7 +190,7 @@ fn queues(results: &Results) -> Option<(String, bool)> {
     Some((format!("{} and {}: {:.0}", time(ours), time(least), least / ours), least >= 50.0 * ours))
 }
 
-fn small(results: &Results) -> Option<(String, bool)> {
+fn default_buffer_target(results: &Results) -> Option<(String, bool)> {
     let (mut measured, mut met) = (Vec::new(), true);
     for (rate, _) in small_buffer::RATES {
         let lost = |id| results.median(id, &[("load", rate)], "share_lost");

@@ -1,8 +1,8 @@
 //! cadence 1: sinks that format only, buffer, and queue before they buffer, with non-blocking
 //! sockets, as its documentation recommends; the queue bounded as there, in its example of that.
 
-use crate::lines::{ELAPSED, FULL_PRECISION, TAG_PARTS, TWO_DECIMALS, WHOLE};
-use crate::subject::{Call, Caller, Info, Nature, Setup, Subject, Target, Transport};
+use crate::fixtures::{ELAPSED, FULL_PRECISION, TAG_PARTS, TWO_DECIMALS, WHOLE};
+use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Target, Transport};
 use cadence::prelude::*;
 use cadence::{
     BufferedUdpMetricSink, BufferedUnixMetricSink, MetricSink, NopMetricSink, QueuingMetricSink,
@@ -54,7 +54,7 @@ impl Subject for FormatsOnly {
     const INFO: Info = Info {
         id: "cadence_formats_only",
         label: "cadence, no-op sink",
-        nature: Nature::FormatsOnly,
+        kind: Kind::FormatsOnly,
         calls: &Call::ALL,
         transports: &[],
     };
@@ -77,7 +77,7 @@ impl Subject for Buffered {
     const INFO: Info = Info {
         id: "cadence_buffered",
         label: "cadence, buffered",
-        nature: Nature::Lines,
+        kind: Kind::LinePerCall,
         calls: &Call::ALL,
         transports: TRANSPORTS,
     };
@@ -106,9 +106,9 @@ impl Subject for Buffered {
 }
 
 /// So that one can ask it how much it holds.
-struct Shared(Arc<QueuingMetricSink>);
+struct SharedQueue(Arc<QueuingMetricSink>);
 
-impl MetricSink for Shared {
+impl MetricSink for SharedQueue {
     fn emit(&self, metric: &str) -> io::Result<usize> {
         self.0.emit(metric)
     }
@@ -126,7 +126,7 @@ impl Subject for Queued {
     const INFO: Info = Info {
         id: "cadence_queued",
         label: "cadence, queued and buffered",
-        nature: Nature::Lines,
+        kind: Kind::LinePerCall,
         calls: &Call::ALL,
         transports: TRANSPORTS,
     };
@@ -145,14 +145,14 @@ impl Subject for Queued {
                 QueuingMetricSink::with_capacity(sink.expect("an address"), QUEUE)
             }
         });
-        Self { client: Client::new(setup, Shared(Arc::clone(&queue))), queue }
+        Self { client: Client::new(setup, SharedQueue(Arc::clone(&queue))), queue }
     }
     fn caller(&self) -> Client {
         self.client.caller()
     }
     fn close(self) -> Option<u64> {
-        let given_up = Instant::now() + Duration::from_secs(10);
-        while self.queue.queued() > 0 && Instant::now() < given_up {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while self.queue.queued() > 0 && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(1));
         }
         let _ = self.queue.flush();

@@ -1,8 +1,8 @@
 //! dipstick 0.9: its StatsD output, buffered; metrics are defined once, as it wants them. Whole
 //! numbers only, no tags; its buffer is 576 bytes.
 
-use crate::lines::{ELAPSED, WHOLE};
-use crate::subject::{Call, Caller, Info, Nature, Setup, Subject, Transport};
+use crate::fixtures::{ELAPSED, WHOLE};
+use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Transport};
 use dipstick::{
     Buffered as _, Buffering, Counter, Gauge, Input, InputScope, Prefixed, Statsd, StatsdScope,
     Timer,
@@ -18,7 +18,7 @@ impl Subject for Buffered {
     const INFO: Info = Info {
         id: "dipstick",
         label: "dipstick, buffered",
-        nature: Nature::Lines,
+        kind: Kind::LinePerCall,
         calls: &[Call::Incr, Call::GaugeWhole, Call::Timing],
         transports: &[Transport::Udp],
     };

@@ -1,7 +1,7 @@
 //! freewheel, with its default settings but for the endpoint.
 
-use crate::lines::{ELAPSED, FULL_PRECISION, TAG_PARTS, TWO_DECIMALS, WHOLE};
-use crate::subject::{Call, Caller, Info, Nature, Setup, Subject, Target, Transport};
+use crate::fixtures::{ELAPSED, FULL_PRECISION, TAG_PARTS, TWO_DECIMALS, WHOLE};
+use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Target, Transport};
 use freewheel::{Builder, Connector, Counter, Dialect, Gauge, Protocol, Timing};
 use std::hint::black_box;
 
@@ -15,7 +15,7 @@ impl Subject for Plain {
     const INFO: Info = Info {
         id: "freewheel",
         label: "freewheel",
-        nature: Nature::Lines,
+        kind: Kind::LinePerCall,
         calls: Call::UNTAGGED,
         transports: &[Transport::Udp, Transport::Tcp, Transport::UnixDatagram],
     };
@@ -30,7 +30,7 @@ impl Subject for Plain {
     }
 
     /// Its flusher ends, so that nobody but the caller is at work.
-    fn settle(&self) {
+    fn quiesce(&self) {
         let _ = self.statsd.blocking_stop();
     }
 
@@ -62,8 +62,8 @@ impl Subject for Tagged {
         Self(self.0.caller())
     }
 
-    fn settle(&self) {
-        self.0.settle();
+    fn quiesce(&self) {
+        self.0.quiesce();
     }
 
     fn close(self) -> Option<u64> {
@@ -102,8 +102,8 @@ impl Subject for Prepared {
         }
     }
 
-    fn settle(&self) {
-        self.0.settle();
+    fn quiesce(&self) {
+        self.0.quiesce();
     }
 
     fn close(self) -> Option<u64> {

@@ -1,8 +1,8 @@
 //! libdd-dogstatsd-client 10: cadence behind a queue of 32,768 lines, a datagram for each. It knows no
 //! prefix and no timings; a histogram stands for one.
 
-use crate::lines::{ELAPSED_MILLISECONDS, FULL_PRECISION, TAG_PARTS, TWO_DECIMALS, WHOLE};
-use crate::subject::{Call, Caller, Info, Nature, Setup, Subject, Target, Transport};
+use crate::fixtures::{ELAPSED_MILLISECONDS, FULL_PRECISION, TAG_PARTS, TWO_DECIMALS, WHOLE};
+use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Target, Transport};
 use libdd_common::Endpoint;
 use libdd_common::tag::Tag;
 use libdd_dogstatsd_client::{DogStatsDAction, DogStatsDClient};
@@ -18,7 +18,7 @@ impl Subject for Libdd {
     const INFO: Info = Info {
         id: "libdd",
         label: "libdd-dogstatsd-client",
-        nature: Nature::Lines,
+        kind: Kind::LinePerCall,
         calls: &Call::ALL,
         transports: &[Transport::Udp],
     };

@@ -2,8 +2,8 @@
 //! by the macros of `metrics`, which look a metric up each time, and by handles kept. Its own telemetry,
 //! on by default, is off, since others have none.
 
-use crate::lines::{ELAPSED, FULL_PRECISION, TWO_DECIMALS, WHOLE};
-use crate::subject::{Call, Caller, Info, Nature, Setup, Subject, Transport};
+use crate::fixtures::{ELAPSED, FULL_PRECISION, TWO_DECIMALS, WHOLE};
+use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Transport};
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use metrics_exporter_dogstatsd::DogStatsDBuilder;
 use std::hint::black_box;
@@ -31,7 +31,7 @@ impl Subject for Macro {
     const INFO: Info = Info {
         id: "mx_dogstatsd_macro",
         label: "metrics-exporter-dogstatsd, macro",
-        nature: Nature::Aggregates,
+        kind: Kind::Aggregates,
         calls: &Call::ALL,
         transports: &[Transport::Udp],
     };
@@ -82,7 +82,7 @@ impl Subject for Handle {
     const INFO: Info = Info {
         id: "mx_dogstatsd_handle",
         label: "metrics-exporter-dogstatsd, handle",
-        nature: Nature::Aggregates,
+        kind: Kind::Aggregates,
         calls: &Call::ALL,
         transports: &[Transport::Udp],
     };

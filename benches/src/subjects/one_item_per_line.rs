@@ -4,8 +4,8 @@
 //! Formats into an array, pushes it; a thread pops, fills datagrams and sends. That thread looks
 //! every millisecond and is never woken, which spares the callers a system call.
 
-use crate::lines::Length;
-use crate::subject::{Call, Caller, Info, Nature, Setup, Subject, Transport};
+use crate::fixtures::LineLength;
+use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Transport};
 use crossbeam_queue::ArrayQueue;
 use std::hint::black_box;
 use std::net::UdpSocket;
@@ -14,23 +14,23 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-const ROOM: usize = 119;
+const MAX_LINE: usize = 119;
 
 struct Line {
     length: u8,
-    bytes: [u8; ROOM],
+    bytes: [u8; MAX_LINE],
 }
 
 struct Shared {
     queue: ArrayQueue<Line>,
     dropped: AtomicU64,
-    ended: AtomicBool,
+    stopping: AtomicBool,
 }
 
 pub struct OneItemPerLine {
     shared: Arc<Shared>,
     sender: JoinHandle<()>,
-    length: Length,
+    length: LineLength,
 }
 
 /// 4 MiB of lines, as freewheel keeps.
@@ -40,7 +40,7 @@ impl Subject for OneItemPerLine {
     const INFO: Info = Info {
         id: "one_item_per_line",
         label: "one queue item per line",
-        nature: Nature::Lines,
+        kind: Kind::LinePerCall,
         calls: &[Call::Incr],
         transports: &[Transport::Udp],
     };
@@ -52,10 +52,10 @@ impl Subject for OneItemPerLine {
         let shared = Arc::new(Shared {
             queue: ArrayQueue::new(CAPACITY),
             dropped: AtomicU64::new(0),
-            ended: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
         });
-        let (theirs, payload) = (Arc::clone(&shared), setup.payload);
-        let sender = std::thread::spawn(move || send(&theirs, &socket, payload));
+        let (sender_shared, payload) = (Arc::clone(&shared), setup.payload);
+        let sender = std::thread::spawn(move || send(&sender_shared, &socket, payload));
         Self { shared, sender, length: setup.length }
     }
 
@@ -65,7 +65,7 @@ impl Subject for OneItemPerLine {
     }
 
     fn close(self) -> Option<u64> {
-        self.shared.ended.store(true, Relaxed);
+        self.shared.stopping.store(true, Relaxed);
         self.sender.join().expect("no panic");
         Some(self.shared.dropped.load(Relaxed))
     }
@@ -74,7 +74,7 @@ impl Subject for OneItemPerLine {
 fn send(shared: &Shared, socket: &UdpSocket, payload: usize) {
     let mut datagram: Vec<u8> = Vec::with_capacity(payload);
     loop {
-        let ended = shared.ended.load(Relaxed);
+        let stopping = shared.stopping.load(Relaxed);
         while let Some(line) = shared.queue.pop() {
             let line = &line.bytes[..usize::from(line.length)];
             if datagram.len() + line.len() > payload {
@@ -87,7 +87,7 @@ fn send(shared: &Shared, socket: &UdpSocket, payload: usize) {
             let _ = socket.send(&datagram);
             datagram.clear();
         }
-        if ended {
+        if stopping {
             return;
         }
         std::thread::sleep(Duration::from_millis(1));
@@ -103,7 +103,7 @@ pub struct Pusher {
 impl Caller for Pusher {
     #[inline]
     fn incr(&mut self) {
-        let mut line = Line { length: 0, bytes: [0; ROOM] };
+        let mut line = Line { length: 0, bytes: [0; MAX_LINE] };
         let mut used = 0;
         for piece in [black_box(self.prefix), ".", black_box(self.name), ":1|c\n"] {
             line.bytes[used..][..piece.len()].copy_from_slice(piece.as_bytes());

@@ -2,7 +2,7 @@
 //!
 //! A call counts a line; where a datagram's worth of lines was counted, it is sent.
 
-use crate::subject::{Call, Caller, Info, Nature, Setup, Subject, Target, Transport};
+use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Target, Transport};
 use nix::sys::socket::{setsockopt, sockopt::UdpGsoSegment};
 use std::io::Write;
 use std::net::{TcpStream, UdpSocket};
@@ -20,7 +20,7 @@ impl Subject for Raw {
     const INFO: Info = Info {
         id: "raw",
         label: "raw, a system call a datagram",
-        nature: Nature::Bound,
+        kind: Kind::Bound,
         calls: &[Call::Incr],
         transports: &[Transport::Udp, Transport::Tcp, Transport::UnixDatagram],
     };
@@ -31,7 +31,8 @@ impl Subject for Raw {
     }
 
     fn caller(&self) -> Sender {
-        let write = if matches!(self.0.target, Target::Tcp(_)) { MOST } else { self.0.payload };
+        let write =
+            if matches!(self.0.target, Target::Tcp(_)) { MAX_WRITE } else { self.0.payload };
         Sender::new(&self.0, write, write)
     }
 
@@ -44,7 +45,7 @@ impl Subject for Segmented {
     const INFO: Info = Info {
         id: "raw_segmented",
         label: "raw, segmentation offload",
-        nature: Nature::Bound,
+        kind: Kind::Bound,
         calls: &[Call::Incr],
         transports: &[Transport::Udp],
     };
@@ -55,7 +56,7 @@ impl Subject for Segmented {
     }
 
     fn caller(&self) -> Sender {
-        Sender::new(&self.0, self.0.payload, MOST)
+        Sender::new(&self.0, self.0.payload, MAX_WRITE)
     }
 
     fn close(self) -> Option<u64> {
@@ -64,7 +65,7 @@ impl Subject for Segmented {
 }
 
 /// What a call with segmentation offload takes, at most; and enough for a stream.
-const MOST: usize = 65_507;
+const MAX_WRITE: usize = 65_507;
 
 enum Socket {
     Udp(UdpSocket),
@@ -76,30 +77,30 @@ pub struct Sender {
     socket: Socket,
     bytes: Arc<[u8]>,
     /// Bytes of a line, and of a segment.
-    line: usize,
-    segment: usize,
+    line_len: usize,
+    segment_len: usize,
     /// In a segment, and in all of the bytes.
-    lines_of_segment: usize,
-    lines: usize,
+    lines_per_segment: usize,
+    lines_per_write: usize,
     counted: usize,
 }
 
 impl Sender {
     /// Writes up to so many bytes at once, of segments of this size.
-    fn new(setup: &Setup, segment: usize, most: usize) -> Self {
-        let line = setup.length.counter();
-        let lines = segment / line.len();
-        let mut one = line.repeat(lines).into_bytes();
-        let segments = if most > segment { (most / segment).min(64) } else { 1 };
+    fn new(setup: &Setup, segment_len: usize, max_write: usize) -> Self {
+        let line = setup.length.counter_line();
+        let lines_per_segment = segment_len / line.len();
+        let mut segment_bytes = line.repeat(lines_per_segment).into_bytes();
+        let segments = if max_write > segment_len { (max_write / segment_len).min(64) } else { 1 };
         if segments > 1 {
-            one.resize(segment, b'\n');
+            segment_bytes.resize(segment_len, b'\n');
         }
         let socket = match &setup.target {
             Target::Udp(_) => {
                 let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback");
                 socket.connect(setup.target.address()).expect("loopback");
                 if segments > 1 {
-                    setsockopt(&socket, UdpGsoSegment, &(segment as i32)).expect("offload");
+                    setsockopt(&socket, UdpGsoSegment, &(segment_len as i32)).expect("offload");
                 }
                 Socket::Udp(socket)
             }
@@ -114,11 +115,11 @@ impl Sender {
         };
         Self {
             socket,
-            segment: one.len(),
-            bytes: one.repeat(segments).into(),
-            line: line.len(),
-            lines_of_segment: lines,
-            lines: lines * segments,
+            segment_len: segment_bytes.len(),
+            bytes: segment_bytes.repeat(segments).into(),
+            line_len: line.len(),
+            lines_per_segment,
+            lines_per_write: lines_per_segment * segments,
             counted: 0,
         }
     }
@@ -138,7 +139,7 @@ impl Caller for Sender {
     #[inline]
     fn incr(&mut self) {
         self.counted += 1;
-        if self.counted == self.lines {
+        if self.counted == self.lines_per_write {
             self.send(self.bytes.len());
         }
     }
@@ -147,9 +148,9 @@ impl Caller for Sender {
 /// The lines that make up no whole write: whole segments, and then what makes up none.
 impl Drop for Sender {
     fn drop(&mut self) {
-        let segments = self.counted / self.lines_of_segment;
-        let lines = self.counted % self.lines_of_segment;
-        for bytes in [segments * self.segment, lines * self.line] {
+        let segments = self.counted / self.lines_per_segment;
+        let lines = self.counted % self.lines_per_segment;
+        for bytes in [segments * self.segment_len, lines * self.line_len] {
             if bytes > 0 {
                 self.send(bytes);
             }

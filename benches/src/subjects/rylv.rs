@@ -1,8 +1,8 @@
 //! rylv-metrics 0.4, which aggregates, in each thread by itself: names and tags looked up at each
 //! call, and prepared. Whole numbers only; a line for each metric every ten seconds, its default.
 
-use crate::lines::{ELAPSED, WHOLE};
-use crate::subject::{Call, Caller, Info, Nature, Setup, Subject, Transport};
+use crate::fixtures::{ELAPSED, WHOLE};
+use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Transport};
 use rylv_metrics::{
     MetricCollector, MetricCollectorOptions, MetricCollectorTrait, PreparedMetric, RylvStr,
     RylvTag, TLSCollector, TLSCollectorOptions,
@@ -34,7 +34,7 @@ impl Subject for ThreadLocal {
     const INFO: Info = Info {
         id: "rylv",
         label: "rylv-metrics, thread-local",
-        nature: Nature::Aggregates,
+        kind: Kind::Aggregates,
         calls: CALLS,
         transports: &[Transport::Udp],
     };
@@ -79,7 +79,7 @@ impl Subject for Prepared {
     const INFO: Info = Info {
         id: "rylv_prepared",
         label: "rylv-metrics, thread-local, prepared",
-        nature: Nature::Aggregates,
+        kind: Kind::Aggregates,
         calls: CALLS,
         transports: &[Transport::Udp],
     };

@@ -3,13 +3,13 @@
 use super::svg::{Anchor, FAINT, GRID, INK, LOST, OURS, Style, Svg};
 use crate::results::Spread;
 
-pub struct Panel {
+pub struct BarChart {
     pub title: String,
     /// What the figures are, and which way is better.
     pub subtitle: String,
     pub bars: Vec<Bar>,
     /// How a figure is written.
-    pub write: fn(f64) -> String,
+    pub format: fn(f64) -> String,
 }
 
 pub struct Bar {
@@ -26,7 +26,7 @@ const ROW: f64 = 21.0;
 const HEAD: f64 = 62.0;
 const FOOT: f64 = 16.0;
 
-impl Panel {
+impl BarChart {
     #[must_use]
     pub fn height(&self) -> f64 {
         HEAD + ROW * self.bars.len() as f64 + FOOT
@@ -49,7 +49,7 @@ impl Panel {
                 continue;
             }
             let style = Style::new(10.0, FAINT).anchor(Anchor::Middle);
-            svg.text(at(tick), top - 3.0, style, &(self.write)(tick));
+            svg.text(at(tick), top - 3.0, style, &(self.format)(tick));
         }
         for (index, bar) in self.bars.iter().enumerate() {
             let middle = y + HEAD + ROW * (index as f64 + 0.5);
@@ -74,7 +74,7 @@ impl Panel {
             }
             let behind = at(median.max(max)) + 6.0;
             let style = Style::new(11.5, if bar.ours { OURS } else { INK }).bold(bar.ours);
-            let written = (self.write)(median);
+            let written = (self.format)(median);
             svg.text(behind, baseline, style, &written);
             if let Some(warning) = &bar.warning {
                 let behind = behind + 7.0 * written.chars().count() as f64 + 5.0;

@@ -1,7 +1,7 @@
-//! The pictures: which panels each is made of.
+//! The plots: which panels each is made of.
 
-use super::bars::{self, Bar, number, percent, rate, time};
-use super::lines::{self, Line};
+use super::bar_chart::{self, Bar, BarChart, number, percent, rate, time};
+use super::line_chart::{LineChart, Series};
 use super::svg::{AGGREGATE, BOUND, FAINT, INK, OURS, PEER, Style, Svg};
 use super::{Named, Report, colour, is_ours};
 use crate::results::Results;
@@ -10,7 +10,7 @@ use crate::subjects;
 
 /// By the names of their files.
 pub(super) fn all(report: &Report) -> impl Iterator<Item = (&'static str, String)> {
-    let pictures: [Named; 9] = [
+    let plots: [Named; 9] = [
         ("overview", overview),
         ("callers_cost", callers_cost),
         ("latency", latency),
@@ -21,7 +21,7 @@ pub(super) fn all(report: &Report) -> impl Iterator<Item = (&'static str, String
         ("idle", idle),
         ("instructions", instructions),
     ];
-    pictures.into_iter().filter_map(|(name, draw)| Some((name, draw(report)?)))
+    plots.into_iter().filter_map(|(name, draw)| Some((name, draw(report)?)))
 }
 
 const LABELS: f64 = 236.0;
@@ -29,11 +29,11 @@ const PANEL: f64 = 560.0;
 const MARGIN: f64 = 24.0;
 
 /// Panels side by side, two in a row.
-fn bars_picture(title: &str, panels: &[bars::Panel]) -> String {
+fn bar_plot(title: &str, panels: &[BarChart]) -> String {
     let columns = panels.len().min(2);
     let rows: Vec<_> = panels.chunks(2).collect();
     let heights: Vec<f64> =
-        rows.iter().map(|row| row.iter().map(bars::Panel::height).fold(0.0, f64::max)).collect();
+        rows.iter().map(|row| row.iter().map(BarChart::height).fold(0.0, f64::max)).collect();
     let width = MARGIN + columns as f64 * (PANEL + MARGIN);
     let gaps = 14.0 * rows.len() as f64;
     let mut svg = Svg::new(width, 92.0 + heights.iter().sum::<f64>() + gaps);
@@ -49,7 +49,7 @@ fn bars_picture(title: &str, panels: &[bars::Panel]) -> String {
     svg.finish()
 }
 
-fn lines_picture(title: &str, panels: &[lines::Panel], height: f64) -> String {
+fn line_plot(title: &str, panels: &[LineChart], height: f64) -> String {
     let columns = panels.len().min(2);
     let rows = panels.len().div_ceil(2);
     let width = MARGIN + columns as f64 * (PANEL + 60.0 + MARGIN);
@@ -92,31 +92,31 @@ fn bars(results: &Results, case: Case, figure: &str, wanted: impl Fn(&Info) -> b
             colour: colour(&info),
             ours: is_ours(&info),
             figure: Some(spread),
-            warning: (!aggregates).then(|| missing(results, &info, case)).flatten(),
+            warning: (!aggregates).then(|| loss_note(results, &info, case)).flatten(),
         })
     })
     .collect()
 }
 
 /// What did not arrive: by the client's own count, and without it.
-fn missing(results: &Results, info: &Info, case: Case) -> Option<String> {
+fn loss_note(results: &Results, info: &Info, case: Case) -> Option<String> {
     let figure = |name| results.median(info.id, case, name);
-    let missing = figure("share_lost").filter(|&share| share > 0.0)?;
+    let not_arrived = figure("share_lost").filter(|&share| share > 0.0)?;
     let dropped = figure("dropped_by_its_own_count").unwrap_or(0.0) / figure("emitted")?;
-    let lost = missing - dropped;
+    let lost = not_arrived - dropped;
     Some(match (dropped > 0.0, lost > 1e-6) {
         (true, false) => format!("{} dropped, counted", percent(dropped)),
         (true, true) => format!("{} dropped, {} lost", percent(dropped), percent(lost)),
-        (false, _) => format!("{} lost", percent(missing)),
+        (false, _) => format!("{} lost", percent(not_arrived)),
     })
 }
 
-fn panel(title: &str, subtitle: &str, bars: Vec<Bar>, write: fn(f64) -> String) -> bars::Panel {
-    bars::Panel { title: title.to_owned(), subtitle: subtitle.to_owned(), bars, write }
+fn panel(title: &str, subtitle: &str, bars: Vec<Bar>, format: fn(f64) -> String) -> BarChart {
+    BarChart { title: title.to_owned(), subtitle: subtitle.to_owned(), bars, format }
 }
 
 /// What a reader would choose between.
-fn main_ones(info: &Info) -> bool {
+fn is_headline(info: &Info) -> bool {
     !matches!(
         info.id,
         "nothing"
@@ -133,32 +133,32 @@ fn main_ones(info: &Info) -> bool {
 /// Of what was measured by now.
 fn overview(report: &Report) -> Option<String> {
     let load: Case = &[("transport", "udp"), ("payload", "1432"), ("load", "1,000,000/s")];
-    let sends = |info: &Info| main_ones(info) && colour(info) != AGGREGATE;
-    let cost = report.of("callers_cost").map(|results| {
+    let sends = |info: &Info| is_headline(info) && colour(info) != AGGREGATE;
+    let cost = report.results("callers_cost").map(|results| {
         panel(
             "What a call costs its caller",
             "Nanoseconds of one counter, back to back. Less is better; logarithmic.",
-            bars(results, &[("call", "incr")], "nanoseconds", main_ones),
+            bars(results, &[("call", "incr")], "nanoseconds", is_headline),
             time,
         )
     });
-    let latency = report.of("latency").map(|results| {
+    let latency = report.results("latency").map(|results| {
         panel(
             "The slowest in a thousand calls",
             "p99.9 of a counter every 100 µs. Less is better; logarithmic.",
-            bars(results, &[("pace", "every 100 us")], "p99.9", main_ones),
+            bars(results, &[("pace", "every 100 us")], "p99.9", is_headline),
             time,
         )
     });
-    let sustained = report.of("sustained").map(|results| {
+    let sustained = report.results("sustained").map(|results| {
         panel(
             "Sustained over UDP with nothing lost",
             "Lines a second for ten seconds, datagrams of 1432 bytes. More is better; logarithmic.",
-            sustained_bars(results, "udp", "1432", main_ones),
+            sustained_bars(results, "udp", "1432", is_headline),
             rate,
         )
     });
-    let delivered = report.of("delivered").map(|results| {
+    let delivered = report.results("delivered").map(|results| {
         panel(
             "Processor time of the client for each line",
             "All its threads, a million lines a second over UDP. Less is better; logarithmic.",
@@ -168,11 +168,11 @@ fn overview(report: &Report) -> Option<String> {
     });
     let panels: Vec<_> = [cost, latency, sustained, delivered].into_iter().flatten().collect();
     let title = "freewheel beside the other StatsD clients for Rust";
-    (!panels.is_empty()).then(|| bars_picture(title, &panels))
+    (!panels.is_empty()).then(|| bar_plot(title, &panels))
 }
 
 fn callers_cost(report: &Report) -> Option<String> {
-    let results = report.of("callers_cost")?;
+    let results = report.results("callers_cost")?;
     let subtitle = "Nanoseconds a call, back to back, one thread. Less is better; logarithmic.";
     let panels = [
         ("Counter", "incr"),
@@ -186,65 +186,65 @@ fn callers_cost(report: &Report) -> Option<String> {
         let bars = bars(results, &[("call", call)], "nanoseconds", |_| true);
         panel(title, subtitle, bars, time)
     });
-    Some(bars_picture("What a call costs its caller", &panels))
+    Some(bar_plot("What a call costs its caller", &panels))
 }
 
 /// A line for each subject that has figures for these steps.
-fn lines(
+fn series(
     steps: usize,
     wanted: impl Fn(&Info) -> bool,
     figure: impl Fn(&Info, usize) -> Option<f64>,
-) -> Vec<Line> {
+) -> Vec<Series> {
     let all = subjects::all().into_iter().filter(|info| wanted(info));
-    let lines = all.map(|info| Line {
+    let all_series = all.map(|info| Series {
         label: info.label.to_owned(),
         colour: colour(&info),
         ours: is_ours(&info),
         figures: (0..steps).map(|step| figure(&info, step)).collect(),
     });
-    lines.filter(|line| line.figures.iter().any(Option::is_some)).collect()
+    all_series.filter(|line| line.figures.iter().any(Option::is_some)).collect()
 }
 
 fn latency(report: &Report) -> Option<String> {
-    let results = report.of("latency")?;
+    let results = report.results("latency")?;
     let steps = ["p50", "p99", "p99.9", "p99.99", "max"];
     let panels = [
         ("One call every 100 µs", "every 100 us"),
         ("One call every 10 µs", "every 10 us"),
         ("Back to back", "back to back"),
     ]
-    .map(|(title, pace)| lines::Panel {
+    .map(|(title, pace)| LineChart {
         title: title.to_owned(),
         subtitle: "How long a counter takes, the clock's two readings included. Logarithmic."
             .to_owned(),
         steps: steps.map(str::to_owned).into(),
-        lines: lines(
+        series: series(
             steps.len(),
             |_| true,
             |info, step| results.median(info.id, &[("pace", pace)], steps[step]),
         ),
-        write: time,
-        shares: false,
+        format: time,
+        is_share: false,
     });
-    Some(lines_picture("How long a single call takes", &panels, 400.0))
+    Some(line_plot("How long a single call takes", &panels, 400.0))
 }
 
 fn scaling(report: &Report) -> Option<String> {
-    let results = report.of("scaling")?;
+    let results = report.results("scaling")?;
     let threads = ["1", "2", "4", "8", "16"];
-    let panel = |title: &str, subtitle: &str, figure: &'static str| lines::Panel {
+    let panel = |title: &str, subtitle: &str, figure: &'static str| LineChart {
         title: title.to_owned(),
         subtitle: subtitle.to_owned(),
         steps: threads.map(|threads| format!("{threads} threads")).into(),
-        lines: lines(
+        series: series(
             threads.len(),
             |_| true,
             |info, step| {
                 results.median(info.id, &[("load", "bursts"), ("threads", threads[step])], figure)
             },
         ),
-        write: time,
-        shares: false,
+        format: time,
+        is_share: false,
     };
     let panels = [
         panel(
@@ -258,10 +258,10 @@ fn scaling(report: &Report) -> Option<String> {
             "nanoseconds_on_the_wall",
         ),
     ];
-    Some(lines_picture("Several threads", &panels, 420.0))
+    Some(line_plot("Several threads", &panels, 420.0))
 }
 
-const WAYS: [(&str, &str, &str); 4] = [
+const LINKS: [(&str, &str, &str); 4] = [
     ("UDP, 1432 bytes", "udp", "1432"),
     ("UDP, 8192 bytes", "udp", "8192"),
     ("TCP", "tcp", "1432"),
@@ -269,10 +269,10 @@ const WAYS: [(&str, &str, &str); 4] = [
 ];
 
 fn delivered(report: &Report) -> Option<String> {
-    let results = report.of("delivered")?;
+    let results = report.results("delivered")?;
     let lines_only = |info: &Info| colour(info) != AGGREGATE;
     let mut panels = Vec::new();
-    for (title, transport, payload) in WAYS {
+    for (title, transport, payload) in LINKS {
         let case = |load| [("transport", transport), ("payload", payload), ("load", load)];
         panels.push(panel(
             &format!("{title}: unthrottled"),
@@ -287,7 +287,7 @@ fn delivered(report: &Report) -> Option<String> {
             time,
         ));
     }
-    Some(bars_picture("What arrives, and what it takes", &panels))
+    Some(bar_plot("What arrives, and what it takes", &panels))
 }
 
 fn sustained_bars(
@@ -308,24 +308,24 @@ fn sustained_bars(
 }
 
 fn sustained(report: &Report) -> Option<String> {
-    let results = report.of("sustained")?;
-    let panels = WAYS.map(|(title, transport, payload)| {
+    let results = report.results("sustained")?;
+    let panels = LINKS.map(|(title, transport, payload)| {
         let bars = sustained_bars(results, transport, payload, |_| true);
         let subtitle = "Lines a second for ten seconds. More is better; logarithmic.";
         panel(title, subtitle, bars, rate)
     });
-    Some(bars_picture("Sustained with nothing lost", &panels))
+    Some(bar_plot("Sustained with nothing lost", &panels))
 }
 
 fn small_buffer(report: &Report) -> Option<String> {
     use crate::measures::small_buffer::RATES;
-    let results = report.of("small_buffer")?;
-    let panel = lines::Panel {
+    let results = report.results("small_buffer")?;
+    let panel = LineChart {
         title: "Share of the lines that arrive".to_owned(),
         subtitle: "UDP, a receiver whose socket holds 208 KiB, by lines emitted a second."
             .to_owned(),
         steps: RATES.map(|(rate, _)| rate.to_owned()).into(),
-        lines: lines(
+        series: series(
             RATES.len(),
             |_| true,
             |info, step| {
@@ -333,14 +333,14 @@ fn small_buffer(report: &Report) -> Option<String> {
                 results.median(info.id, &case, "share_lost").map(|lost| 1.0 - lost)
             },
         ),
-        write: percent,
-        shares: true,
+        format: percent,
+        is_share: true,
     };
-    Some(lines_picture("Bursts at a receiver with the default socket buffer", &[panel], 400.0))
+    Some(line_plot("Bursts at a receiver with the default socket buffer", &[panel], 400.0))
 }
 
 fn idle(report: &Report) -> Option<String> {
-    let results = report.of("idle")?;
+    let results = report.results("idle")?;
     let one: Case = &[("threads", "1")];
     let clients = |info: &Info| info.id != "floor";
     let mut late = bars(results, one, "first_line_ms", clients);
@@ -374,24 +374,24 @@ fn idle(report: &Report) -> Option<String> {
             "Memory with 1,000 threads that have emitted",
             "Resident, of the whole process. The floor keeps 16 KiB a thread too.",
             bars(results, &[("threads", "1000")], "resident_kib", |_| true),
-            bars::memory,
+            bar_chart::memory,
         ),
         panel(
             "Memory with one",
             "Resident, of the whole process.",
             bars(results, one, "resident_kib", |_| true),
-            bars::memory,
+            bar_chart::memory,
         ),
     ];
-    Some(bars_picture("Idle", &panels))
+    Some(bar_plot("Idle", &panels))
 }
 
 fn instructions(report: &Report) -> Option<String> {
-    let results = report.of("instructions")?;
+    let results = report.results("instructions")?;
     let subtitle = "Of the calling thread, counted by valgrind. Logarithmic.";
     let panels = [("Counter", "incr"), ("Timing", "timing")].map(|(title, call)| {
         let bars = bars(results, &[("call", call)], "instructions", |_| true);
         panel(title, subtitle, bars, number)
     });
-    Some(bars_picture("Instructions of a call", &panels))
+    Some(bar_plot("Instructions of a call", &panels))
 }

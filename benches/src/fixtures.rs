@@ -5,14 +5,14 @@ use serde::{Deserialize, Serialize};
 /// How long the lines of a run are, their newline included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Length {
+pub enum LineLength {
     /// 27 bytes: `my-svc.requests.totals:1|c`
     Short,
     /// 70 bytes: `applications.my-service.counters.requests.accepted.by.the.gateway:1|c`
     Long,
 }
 
-impl Length {
+impl LineLength {
     /// What a client is told once. Names differ by their type in no line: `counters` stands in
     /// all of them.
     #[must_use]
@@ -43,7 +43,7 @@ impl Length {
 
     /// A counter's line.
     #[must_use]
-    pub fn counter(self) -> String {
+    pub fn counter_line(self) -> String {
         format!("{}:1|c\n", self.full_name())
     }
 }
@@ -60,8 +60,8 @@ pub const TAG_PARTS: [(&str, &str); 2] = [("method", "GET"), ("status", "200")];
 
 #[test]
 fn lines_are_as_long_as_they_say() {
-    for (length, bytes) in [(Length::Short, 27), (Length::Long, 70)] {
-        assert_eq!(length.counter().len(), bytes);
+    for (length, bytes) in [(LineLength::Short, 27), (LineLength::Long, 70)] {
+        assert_eq!(length.counter_line().len(), bytes);
         assert_eq!(length.full_name(), format!("{}.{}", length.prefix(), length.name()));
     }
 }

@@ -1,6 +1,6 @@
-//! One call at a time, each timed by itself: every so often, or one after the other.
+//! One call at a time, each timed by itself: interval so often, or one after the other.
 
-use crate::process::answer;
+use crate::ipc;
 use crate::subject::{Call, Loop, Setup, Subject};
 use hdrhistogram::Histogram;
 use quanta::Clock;
@@ -12,7 +12,7 @@ pub struct Paced {
     pub call: Call,
     /// From the begin of a call to the next one's; zero: one after the other, but for a rest of a
     /// millisecond after each thousand.
-    pub every: Duration,
+    pub interval: Duration,
     pub calls: u64,
 }
 
@@ -28,7 +28,7 @@ pub struct Latency {
 }
 
 impl Paced {
-    pub(super) fn carry_out<S: Subject>(&self, setup: &Setup) {
+    pub(super) fn run<S: Subject>(&self, setup: &Setup) {
         let subject = S::start(setup);
         let mut caller = subject.caller();
         let warm_up = Self { calls: (self.calls / 20).max(100), ..self.clone() };
@@ -36,7 +36,7 @@ impl Paced {
         let times = self.call.drive(&mut caller, self);
         drop(caller);
         let at = |share: f64| times.value_at_quantile(share);
-        answer(&Latency {
+        ipc::send(&Latency {
             p50: at(0.5),
             p99: at(0.99),
             p99_9: at(0.999),
@@ -55,11 +55,11 @@ impl Loop for &Paced {
         let clock = Clock::new();
         let mut times = Histogram::new_with_bounds(1, 10_000_000_000, 3).expect("good bounds");
         let begun = clock.raw();
-        let every = self.every.as_nanos() as u64;
+        let interval = self.interval.as_nanos() as u64;
         for index in 0..self.calls {
-            if every > 0 {
+            if interval > 0 {
                 // Awake, like a thread that has its hands full.
-                while clock.delta_as_nanos(begun, clock.raw()) < index * every {
+                while clock.delta_as_nanos(begun, clock.raw()) < index * interval {
                     std::hint::spin_loop();
                 }
             } else if index % 1_000 == 0 {

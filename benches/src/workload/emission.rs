@@ -1,9 +1,8 @@
-//! Calls as fast as they go, or at a rate, for some time: what arrives is the suite's to count.
+//! Calls as fast as they go, or at a rate, for some duration: what arrives is the suite's to count.
 
 use crate::clock;
-use crate::process::{answer, wait};
-use crate::subject::{Call, Caller, Setup, Subject};
-use crate::work::bursts::Repeat;
+use crate::ipc;
+use crate::subject::{Call, Caller, Repeat, Setup, Subject};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
@@ -13,92 +12,92 @@ pub struct Emission {
     /// Calls a second, of all threads together: in a burst each millisecond. Given up where the client
     /// takes a quarter longer than the whole time.
     pub rate: Option<u64>,
-    pub time: Duration,
+    pub duration: Duration,
 }
 
 /// What the emission has to do with, by itself.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Emitted {
+pub struct EmissionCounts {
     pub calls: u64,
     /// Whether that is as many as there should be.
     pub complete: bool,
-    /// When the first was made, by [`clock::shared`].
-    pub first: u64,
+    /// When the first was made, by [`clock::monotonic_ns`].
+    pub started_at: u64,
     /// How long it took; longer than it should if the client did not keep up.
-    pub nanoseconds: u64,
+    pub elapsed_ns: u64,
     /// That the client counted itself, once it was told to end.
     pub dropped: Option<u64>,
 }
 
 /// Once all has arrived that will.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Spent {
+pub struct ResourceUsage {
     /// Nanoseconds on a processor, of all threads, from the first call on; without what it took
     /// the emitting threads to sleep and to wake up.
-    pub processor: u64,
-    pub peak_kib: u64,
+    pub cpu_ns: u64,
+    pub peak_rss_kib: u64,
 }
 
 const TICK: Duration = Duration::from_millis(1);
 
 impl Emission {
-    pub(super) fn carry_out<S: Subject>(&self, setup: &Setup) {
+    pub(super) fn run<S: Subject>(&self, setup: &Setup) {
         let subject = S::start(setup);
-        let spent_before = clock::process();
-        let first = clock::shared();
-        let (mut calls, mut pacing) = (0, 0);
+        let cpu_before = clock::process_cpu_ns();
+        let started_at = clock::monotonic_ns();
+        let (mut calls, mut pacing_ns) = (0, 0);
         std::thread::scope(|scope| {
             let threads: Vec<_> = (0..self.threads)
                 .map(|_| {
                     let caller = subject.caller();
-                    scope.spawn(move || self.thread(caller))
+                    scope.spawn(move || self.run_thread(caller))
                 })
                 .collect();
             for thread in threads {
-                let (its_calls, its_pacing) = thread.join().expect("no panic");
-                calls += its_calls;
-                pacing += its_pacing;
+                let (thread_calls, thread_pacing_ns) = thread.join().expect("no panic");
+                calls += thread_calls;
+                pacing_ns += thread_pacing_ns;
             }
         });
-        let nanoseconds = clock::shared() - first;
+        let elapsed_ns = clock::monotonic_ns() - started_at;
         let dropped = subject.close();
-        let wanted =
+        let expected =
             self.rate.map(|rate| self.calls_until(rate, self.ticks()) * self.threads as u64);
-        let complete = wanted.is_none_or(|wanted| calls == wanted);
-        answer(&Emitted { calls, complete, first, nanoseconds, dropped });
-        wait();
-        let processor = (clock::process() - spent_before).saturating_sub(pacing);
-        answer(&Spent { processor, peak_kib: clock::peak_kib() });
+        let complete = expected.is_none_or(|expected| calls == expected);
+        ipc::send(&EmissionCounts { calls, complete, started_at, elapsed_ns, dropped });
+        ipc::wait_for_resume();
+        let cpu_ns = (clock::process_cpu_ns() - cpu_before).saturating_sub(pacing_ns);
+        ipc::send(&ResourceUsage { cpu_ns, peak_rss_kib: clock::peak_rss_kib() });
     }
 
     /// How many calls it made, and what it spent on their pace.
-    fn thread(&self, mut caller: impl Caller) -> (u64, u64) {
-        let (mut calls, mut pacing, begun) = (0, 0, Instant::now());
+    fn run_thread(&self, mut caller: impl Caller) -> (u64, u64) {
+        let (mut calls, mut pacing_ns, start) = (0, 0, Instant::now());
         let Some(rate) = self.rate else {
-            while begun.elapsed() < self.time {
+            while start.elapsed() < self.duration {
                 Call::Incr.drive(&mut caller, Repeat(1_000));
                 calls += 1_000;
             }
             return (calls, 0);
         };
         for tick in 0..self.ticks() {
-            let due = begun + TICK * tick as u32;
-            let spent_before = clock::thread();
+            let due = start + TICK * tick as u32;
+            let cpu_before = clock::thread_cpu_ns();
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
-            pacing += clock::thread() - spent_before;
+            pacing_ns += clock::thread_cpu_ns() - cpu_before;
             let until = self.calls_until(rate, tick + 1);
             Call::Incr.drive(&mut caller, Repeat((until - calls) as usize));
             calls = until;
             // It will not be made up for.
-            if begun.elapsed() > due.duration_since(begun) + self.time / 4 {
+            if start.elapsed() > due.duration_since(start) + self.duration / 4 {
                 break;
             }
         }
-        (calls, pacing)
+        (calls, pacing_ns)
     }
 
     fn ticks(&self) -> u64 {
-        self.time.as_millis() as u64
+        self.duration.as_millis() as u64
     }
 
     /// Of a thread: so that the rate is met whatever a millisecond's share of it is.

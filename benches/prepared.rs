@@ -1,7 +1,7 @@
 //! What tags and prepared metrics cost, beside their floor, in one run.
 //!
 //! ```sh
-//! cargo bench -p freewheel-benches --bench vocabulary
+//! cargo bench -p freewheel-benches --bench prepared
 //! ```
 //!
 //! The floor copies the same bytes and formats the same number into a buffer of the calling thread,
@@ -24,21 +24,21 @@ use std::{io, thread};
 const NAME: &str = "requests.accepted.by.the.gateway";
 const HEAD: &str = "applications.my-service.";
 /// As long as freewheel's blocks.
-const LENGTH: usize = 16 << 10;
+const CAPACITY: usize = 16 << 10;
 /// Less than what the flusher is woken for.
 const BURST: u64 = 20_000;
 
 thread_local! {
     static BUFFER: RefCell<(Box<[u8]>, usize)> =
-        RefCell::new((vec![0; LENGTH].into_boxed_slice(), 0));
+        RefCell::new((vec![0; CAPACITY].into_boxed_slice(), 0));
 }
 
 /// Copies the pieces of a line, one after the other.
 #[inline(always)]
-fn put<const N: usize>(pieces: [&[u8]; N]) {
+fn copy_pieces<const N: usize>(pieces: [&[u8]; N]) {
     BUFFER.with_borrow_mut(|(bytes, used)| {
         let size: usize = pieces.iter().map(|piece| piece.len()).sum();
-        if *used + size > LENGTH {
+        if *used + size > CAPACITY {
             *used = 0;
         }
         for piece in pieces {
@@ -55,7 +55,7 @@ fn builder() -> Builder {
 }
 
 /// A port whose connections are read, and all they bring is thrown away.
-fn sink() -> u16 {
+fn discarding_server() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("it is bound").port();
     thread::spawn(move || {
@@ -68,27 +68,27 @@ fn sink() -> u16 {
 }
 
 /// Times bursts of what `make` makes of a connector; each is flushed before the next.
-fn bursts<C: Fn()>(
+fn bench_bursts<C: Fn()>(
     group: &mut BenchmarkGroup<'_, WallTime>,
     name: &str,
     make: impl Fn(Connector) -> C,
 ) {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let builder = builder().port(sink()).delivery(Delivery::Written);
+    let builder = builder().port(discarding_server()).delivery(Delivery::Written);
     let statsd = builder.flush_interval(Duration::from_secs(60)).build().expect("good settings");
     runtime.block_on(statsd.start()).expect("it was not started");
     let call = make(statsd.clone());
     group.bench_function(name, |bencher| {
         bencher.iter_custom(|iterations| {
             let mut elapsed = Duration::ZERO;
-            let mut left = iterations;
-            while left > 0 {
-                let burst = left.min(BURST);
+            let mut remaining = iterations;
+            while remaining > 0 {
+                let burst = remaining.min(BURST);
                 let start = Instant::now();
                 (0..burst).for_each(|_| call());
                 elapsed += start.elapsed();
-                left -= burst;
+                remaining -= burst;
                 assert_eq!(runtime.block_on(statsd.flush()), FlushOutcome::Done);
                 assert_eq!(statsd.stats().dropped().lines, 0);
             }
@@ -98,15 +98,15 @@ fn bursts<C: Fn()>(
     assert_eq!(runtime.block_on(statsd.stop()).kept.lines, 0);
 }
 
-fn pair<C: Fn()>(
+fn bench_pair<C: Fn()>(
     criterion: &mut Criterion,
     name: &str,
     floor: impl Fn(),
     make: impl Fn(Connector) -> C,
 ) {
     let mut group = criterion.benchmark_group(name);
-    bursts(&mut group, "floor", |_| &floor);
-    bursts(&mut group, "freewheel", make);
+    bench_bursts(&mut group, "floor", |_| &floor);
+    bench_bursts(&mut group, "freewheel", make);
     group.finish();
 }
 
@@ -114,55 +114,59 @@ fn tagged(statsd: &Connector) -> Counter {
     statsd.counter(NAME).tag("route", "/").tag("code", "200").build()
 }
 
-fn vocabulary(criterion: &mut Criterion) {
+fn prepared(criterion: &mut Criterion) {
     let before = format!("{HEAD}{NAME}:");
     let before = before.as_bytes();
     let tags = b"|c|#route:/,code:200\n";
     let elapsed = Duration::from_nanos(1_234_567);
-    pair(
+    bench_pair(
         criterion,
         "prepared incr",
-        || put([black_box(before), b"1|c\n"]),
+        || copy_pieces([black_box(before), b"1|c\n"]),
         |statsd| {
             let hits = statsd.counter(NAME).build();
             move || black_box(&hits).incr()
         },
     );
-    pair(
+    bench_pair(
         criterion,
         "prepared incr, two tags",
-        || put([black_box(before), b"1", black_box(tags)]),
+        || copy_pieces([black_box(before), b"1", black_box(tags)]),
         |statsd| {
             let hits = tagged(&statsd);
             move || black_box(&hits).incr()
         },
     );
-    pair(
+    bench_pair(
         criterion,
         "prepared incr_by, two tags",
         || {
             let mut integer = itoa::Buffer::new();
             let amount = integer.format(black_box(1234_u64));
-            put([black_box(before), amount.as_bytes(), black_box(tags)]);
+            copy_pieces([black_box(before), amount.as_bytes(), black_box(tags)]);
         },
         |statsd| {
             let hits = tagged(&statsd);
             move || black_box(&hits).incr_by(black_box(1234_u64))
         },
     );
-    pair(
+    bench_pair(
         criterion,
         "prepared gauge, whole",
         || {
             let mut integer = itoa::Buffer::new();
-            put([black_box(before), integer.format(black_box(1234_u64)).as_bytes(), b"|g\n"]);
+            copy_pieces([
+                black_box(before),
+                integer.format(black_box(1234_u64)).as_bytes(),
+                b"|g\n",
+            ]);
         },
         |statsd| {
             let depth = statsd.metric::<Gauge>(NAME).build();
             move || black_box(&depth).set(black_box(1234_u64))
         },
     );
-    pair(
+    bench_pair(
         criterion,
         "prepared timing",
         || {
@@ -171,21 +175,21 @@ fn vocabulary(criterion: &mut Criterion) {
             let whole = whole.format(elapsed.as_millis() as u64).as_bytes();
             let nanoseconds = 1_000_000 + elapsed.subsec_nanos() % 1_000_000;
             let fraction = &fraction.format(nanoseconds).as_bytes()[1..];
-            put([black_box(before), whole, b".", fraction, b"|ms\n"]);
+            copy_pieces([black_box(before), whole, b".", fraction, b"|ms\n"]);
         },
         |statsd| {
             let time = statsd.metric::<Timing>(NAME).build();
             move || black_box(&time).record(black_box(elapsed))
         },
     );
-    pair(
+    bench_pair(
         criterion,
         "incr, two tags",
         || {
             let (route, code) = (black_box("/").as_bytes(), black_box("200").as_bytes());
             let name = black_box(NAME).as_bytes();
             let head = black_box(HEAD).as_bytes();
-            put([head, name, b":1|c|#route:", route, b",code:", code, b"\n"]);
+            copy_pieces([head, name, b":1|c|#route:", route, b",code:", code, b"\n"]);
         },
         |statsd| {
             move || {
@@ -196,7 +200,7 @@ fn vocabulary(criterion: &mut Criterion) {
     );
     let rate = SampleRate::new(0.001).expect("a rate");
     let mut group = criterion.benchmark_group("prepared incr, one in a thousand");
-    bursts(&mut group, "freewheel", |statsd| {
+    bench_bursts(&mut group, "freewheel", |statsd| {
         let hits = statsd.counter(NAME).sample_rate(rate).build();
         move || black_box(&hits).incr()
     });
@@ -229,6 +233,6 @@ criterion_group! {
     config = Criterion::default()
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2));
-    targets = vocabulary, peers
+    targets = prepared, peers
 }
 criterion_main!(benches);

@@ -2,7 +2,7 @@
 //! suite's to see. Then one more line.
 
 use crate::clock;
-use crate::process::{answer, wait};
+use crate::ipc;
 use crate::subject::{Caller, Setup, Subject};
 use serde::{Deserialize, Serialize};
 use std::sync::Barrier;
@@ -13,7 +13,7 @@ pub struct Idleness {
 }
 
 impl Idleness {
-    pub(super) fn carry_out<S: Subject>(&self, setup: &Setup) {
+    pub(super) fn run<S: Subject>(&self, setup: &Setup) {
         let subject = S::start(setup);
         let (emitted, end) = (Barrier::new(self.threads + 1), Barrier::new(self.threads + 1));
         std::thread::scope(|scope| {
@@ -29,14 +29,14 @@ impl Idleness {
                 thread.spawn_scoped(scope, body).expect("a thread");
             }
             emitted.wait();
-            answer(&());
-            wait();
+            ipc::send(&());
+            ipc::wait_for_resume();
             let mut caller = subject.caller();
             caller.incr();
-            answer(&clock::shared());
-            wait();
+            ipc::send(&clock::monotonic_ns());
+            ipc::wait_for_resume();
             end.wait();
         });
-        answer(&());
+        ipc::send(&());
     }
 }
