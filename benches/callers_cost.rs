@@ -1,12 +1,14 @@
-//! What a call costs its caller, for freewheel and all the others, by criterion: to compare with an
-//! earlier state (`--save-baseline`, `--baseline`) while one works on it.
+//! Cost of a call to its caller, for freewheel and the other clients, by criterion. Compares with
+//! an earlier state through `--save-baseline` and `--baseline`. The argument filters by call and
+//! subject.
 //!
 //! ```sh
-//! cargo bench -p freewheel-benches --bench callers_cost -- incr
+//! cargo bench -p freewheel-benches --bench callers_cost -- incr             # all subjects
+//! cargo bench -p freewheel-benches --bench callers_cost -- incr/freewheel   # freewheel's variants
 //! ```
 //!
-//! Subjects come one after the other and in one process here. The figures of `BENCHMARKS.md` are taken in
-//! turn, and in processes of their own: `cargo suite callers_cost`.
+//! Subjects run one after the other in this process. For the figures of `BENCHMARKS.md`,
+//! `cargo suite callers_cost` takes subjects in turn, each in a separate process.
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
@@ -16,16 +18,16 @@ use freewheel_benches::subject::{Call, Kind, Repeat, Setup, Subject, Transport};
 use freewheel_benches::subjects::{self, Visitor};
 use std::time::{Duration, Instant};
 
-/// Far fewer lines than any of them holds.
+/// Number of calls in a burst: far fewer lines than any client's queue holds.
 const BURST: u64 = 1_000;
 
-struct Measured<'a, 'b> {
+struct BenchSubject<'a, 'b> {
     group: &'a mut BenchmarkGroup<'b, WallTime>,
     call: Call,
     setup: &'a Setup,
 }
 
-impl Visitor for Measured<'_, '_> {
+impl Visitor for BenchSubject<'_, '_> {
     type Output = ();
     fn visit<S: Subject>(self) {
         let Self { group, call, setup } = self;
@@ -41,7 +43,7 @@ impl Visitor for Measured<'_, '_> {
                     call.drive(&mut caller, Repeat(burst as usize));
                     elapsed += start.elapsed();
                     remaining -= burst;
-                    // So that clients keep up: a drop is cheaper than a line.
+                    // Lets clients keep up. A drop would be cheaper than a line.
                     std::thread::sleep(Duration::from_millis(1));
                 }
                 elapsed
@@ -61,9 +63,10 @@ fn callers_cost(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(call.id());
         for info in subjects::all() {
             let sends_only = info.id.starts_with("raw") || info.id == "nothing";
-            // One recorder for the process is enough, and those that aggregate are compared there.
+            // Clients that aggregate are left to the suite: a process can install only one of their
+            // recorders.
             if !sends_only && info.calls.contains(&call) && info.kind != Kind::Aggregates {
-                subjects::visit(info.id, Measured { group: &mut group, call, setup: &setup });
+                subjects::visit(info.id, BenchSubject { group: &mut group, call, setup: &setup });
             }
         }
         group.finish();

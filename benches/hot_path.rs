@@ -1,17 +1,19 @@
-//! What a call costs, beside its floor, in one run.
+//! Cost of freewheel's calls next to their floor, in one run. The argument filters by call.
 //!
 //! ```sh
-//! cargo bench -p freewheel-benches --bench hot_path
+//! cargo bench -p freewheel-benches --bench hot_path             # all calls
+//! cargo bench -p freewheel-benches --bench hot_path -- timing   # one call
 //! ```
 //!
-//! The flusher runs on a thread of its own and sends over TCP to a receiver that reads and
-//! discards, so that blocks are sealed, swept and recycled as in a service. Measured twice: with
-//! the flusher on the caller's core, so that the blocks stay in its cache as the floor's buffer
-//! does, which shows what the code costs; and with the flusher on another core, where each cache
-//! line that it read has to be taken back from there, which shows what the hardware adds.
+//! The flusher runs on a separate thread and sends over TCP to a receiver that discards. Blocks are
+//! sealed, swept and recycled as in a service. Each call is measured twice:
 //!
-//! What was dropped is printed at the end: a drop is cheaper than a line, and must not flatter
-//! the figures.
+//! - With the flusher on the caller's core. Blocks stay in that core's cache, as the floor's buffer
+//!   does. This is the cost of the code.
+//! - With the flusher on another core. Each cache line that the flusher has read must be fetched
+//!   back from that core. The difference is what the hardware adds.
+//!
+//! The account is printed at the end. Drops are cheaper than lines, and would flatter the figures.
 
 use core_affinity::CoreId;
 use criterion::measurement::WallTime;
@@ -26,26 +28,26 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 const NAME: &str = "requests.accepted.by.the.gateway";
-/// Copied and checked by other paths: one with less than sixteen bytes, and one that needs a
-/// fourth chunk for its last byte.
+/// A name of less than sixteen bytes. Such names are copied and checked by another path.
 const SHORT_NAME: &str = "cache.hit";
+/// A name that needs a fourth chunk for its last byte. Such names take another path, too.
 const LONG_NAME: &str = "requests.accepted.by.the.gateway.of.the.eastern.zone";
 const HEAD: &[u8] = b"applications.my-service.counters.";
 
-/// A connector whose lines are taken away.
+/// A connector with a flusher, and a receiver that discards its lines.
 struct Pipeline {
     statsd: Connector,
-    /// Bytes that the receiver has read.
+    /// Number of bytes that the receiver has read.
     received: Arc<AtomicU64>,
 }
 
 impl Pipeline {
-    /// With its flusher on this core, and its receiver on that one.
+    /// Starts a connector with its flusher on one core and its receiver on another.
     fn new(flusher: CoreId, receiver: CoreId) -> Self {
-        // A thread begins on the cores of the one that makes it.
+        // A new thread inherits the affinity of the thread that spawns it.
         core_affinity::set_for_current(receiver);
-        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
-        let port = listener.local_addr().expect("bound").port();
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback is available");
+        let port = listener.local_addr().expect("the socket is bound").port();
         let received = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&received);
         std::thread::spawn(move || {
@@ -57,15 +59,15 @@ impl Pipeline {
         });
         core_affinity::set_for_current(flusher);
         let statsd = Connector::builder("127.0.0.1").port(port).prefix("applications.my-service");
-        let statsd = statsd.queue_capacity(64 << 20).build().expect("good settings");
-        statsd.start_on_thread().expect("a thread");
+        let statsd = statsd.queue_capacity(64 << 20).build().expect("the settings are valid");
+        statsd.start_on_thread().expect("the flusher's thread can be started");
         while !statsd.connected() {
             std::thread::yield_now();
         }
         Self { statsd, received }
     }
 
-    /// Until nobody is at work any more: neither the flusher nor the receiver.
+    /// Waits until neither the flusher nor the receiver has work.
     fn wait_until_idle(&self) {
         self.statsd.blocking_flush();
         while self.received.load(Relaxed) < self.statsd.stats().sent.bytes {
@@ -74,11 +76,11 @@ impl Pipeline {
     }
 }
 
-/// Far fewer lines than the capacity holds.
+/// Number of calls in a burst: far fewer lines than the queue holds.
 const BURST: u64 = 2_000;
 
-/// Times bursts, and between them has `pause` run: so that no line is dropped, which would be
-/// cheaper than to write it, and nobody else is at work while calls are timed.
+/// Times bursts of calls, and runs `pause` between them. The pause lets the queue drain, so that no
+/// line is dropped, and no other thread works while calls are timed.
 fn bench_bursts(
     group: &mut BenchmarkGroup<'_, WallTime>,
     name: &str,
@@ -102,8 +104,8 @@ fn bench_bursts(
     });
 }
 
-/// A call and its floor; both are compiled into their loops. The floor's pauses send a burst
-/// too: both find the caches as sending leaves them.
+/// Measures a call and its floor, both inlined into their loops. The floor's pauses send a burst
+/// too, so that both find the caches in the state that sending leaves.
 fn bench_pair(
     criterion: &mut Criterion,
     [near, far]: [&Pipeline; 2],
@@ -123,7 +125,7 @@ fn bench_pair(
 }
 
 fn hot_path(criterion: &mut Criterion) {
-    let cores = core_affinity::get_core_ids().expect("cores can be told apart here");
+    let cores = core_affinity::get_core_ids().expect("the operating system lists its cores");
     let (own, other) = (cores[0], cores[cores.len() - 1]);
     let (near, far) = (&Pipeline::new(own, other), &Pipeline::new(other, other));
     let pipelines = [near, far];
@@ -183,7 +185,7 @@ fn hot_path(criterion: &mut Criterion) {
         bencher.iter(|| black_box(&disabled).incr(black_box(NAME)));
     });
     for pipeline in pipelines {
-        println!("the account of all of the above: {}", pipeline.statsd.stats());
+        println!("account of all calls above: {}", pipeline.statsd.stats());
     }
 }
 

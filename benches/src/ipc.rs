@@ -1,7 +1,7 @@
 //! Messages between the suite and a client process: one JSON value a line.
 //!
-//! The client writes messages to its standard output. The suite writes an empty line to the client's
-//! standard input to let the client continue.
+//! The client writes messages to its standard output. The suite writes an empty line to the
+//! client's standard input to let the client continue.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

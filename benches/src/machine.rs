@@ -1,4 +1,4 @@
-//! Where and with what the figures were measured.
+//! Description of the machine and the tools that took the figures.
 
 use serde::{Deserialize, Serialize};
 use std::process::Command;
@@ -9,7 +9,7 @@ pub struct Machine {
     pub cores: usize,
     pub kernel: String,
     pub rustc: String,
-    /// Of freewheel, with a `+` if there were changes.
+    /// Commit of freewheel, followed by `+` if there were uncommitted changes.
     pub commit: String,
     pub date: String,
 }
@@ -34,7 +34,7 @@ impl Machine {
     }
 }
 
-/// What a command prints, or nothing.
+/// Returns the output of a command, or an empty string if it cannot be run.
 pub(crate) fn command_output(program: &str, arguments: &[&str]) -> String {
     let command =
         Command::new(program).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output();

@@ -1,5 +1,5 @@
-//! What arrives: lines a second that the receiver counted, the share that did not, what the client
-//! spent on each, and its memory; unthrottled and at fixed rates.
+//! Delivery: lines received a second, share lost, and the client's processor time and memory;
+//! unthrottled and at fixed rates.
 
 use super::links::{LINKS, LOADS, fits};
 use super::options::{SuiteOptions, sends_over};
@@ -13,17 +13,17 @@ use std::time::Duration;
 pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     let mut samples = Vec::new();
     for (transport, payload) in LINKS {
-        // How most send. Those that aggregate are there to see what they spend: what arrives from them
-        // is another thing.
+        // The usual link. Clients that aggregate take part here for their resource usage only:
+        // their number of lines does not compare with the others'.
         let usual = payload == 1432 && transport == Transport::Udp;
         let wanted = options.subjects(|info| {
             (sends_over(transport)(info) && fits(info, payload))
                 || (usual && info.kind == Kind::Aggregates)
         });
-        // All of them over UDP as most send it; elsewhere two will do.
-        let few =
+        // All loads over the usual link; two of them elsewhere.
+        let is_wanted =
             |&(_, rate): &(_, Option<u64>)| usual || rate.is_none_or(|rate| rate == 1_000_000);
-        for (load, rate) in LOADS.into_iter().filter(few) {
+        for (load, rate) in LOADS.into_iter().filter(is_wanted) {
             for (round, subject) in options.rounds(3, &wanted) {
                 let duration = options.pick(Duration::from_millis(600), Duration::from_millis(100));
                 let work = Emission { threads: 1, rate, duration };

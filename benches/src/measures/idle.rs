@@ -1,5 +1,5 @@
-//! What a client does while nothing is emitted: wake-ups and processor time, seen from outside, and
-//! memory; and how long the first line after that takes to arrive.
+//! Idle clients: wake-ups, processor time and memory, observed from outside, and the delay of the
+//! first line after the idle time.
 
 use super::options::{SuiteOptions, without_call_variants};
 use super::outcome::{PAYLOAD, job};
@@ -19,14 +19,15 @@ pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     let all =
         options.subjects(|info| without_call_variants(info) && info.id != "cadence_formats_only");
     for (threads, at_once) in [(1, 16), (100, 16), (1_000, 4)] {
-        // Being idle, they do not disturb each other.
+        // Idle processes do not disturb each other.
         for together in all.chunks(at_once) {
             let mut clients: Vec<_> =
                 together.iter().map(|subject| IdleClient::start(subject, threads)).collect();
-            // Until what was emitted is gone.
+            // The lines emitted at the start are flushed meanwhile.
             std::thread::sleep(options.pick(Duration::from_secs(2), Duration::from_millis(500)));
             let before: Vec<_> = clients.iter().map(IdleClient::snapshot).collect();
-            // With one thread the others' flushes are to be seen, the rarest every ten seconds.
+            // With one thread, long enough to observe each client's periodic flush: the rarest
+            // comes every ten seconds.
             let long = if threads == 1 { Duration::from_secs(20) } else { Duration::from_secs(2) };
             std::thread::sleep(options.pick(long, Duration::from_secs(1)));
             let after: Vec<_> = clients.iter().map(IdleClient::snapshot).collect();
@@ -45,7 +46,7 @@ struct IdleClient {
     receiver: Receiver,
 }
 
-/// Of all of its threads.
+/// Usage of a process, summed over its threads.
 #[derive(Clone, Copy)]
 struct UsageSnapshot {
     at: u64,
@@ -68,15 +69,18 @@ impl IdleClient {
         let folder = format!("/proc/{}", self.process.id());
         let mut snapshot =
             UsageSnapshot { at: clock::monotonic_ns(), wake_ups: 0, cpu_ns: 0, resident_kib: 0 };
-        for task in fs::read_dir(format!("{folder}/task")).expect("it lives").flatten() {
-            // A thread may end meanwhile.
+        for task in
+            fs::read_dir(format!("{folder}/task")).expect("the client process is alive").flatten()
+        {
+            // A thread may exit between the listing and the read.
             let read = |file| fs::read_to_string(task.path().join(file)).unwrap_or_default();
             snapshot.wake_ups += field(&read("status"), "voluntary_ctxt_switches:");
             let schedstat = read("schedstat");
             snapshot.cpu_ns +=
                 schedstat.split(' ').next().and_then(|ns| ns.parse().ok()).unwrap_or(0);
         }
-        let status = fs::read_to_string(format!("{folder}/status")).expect("it lives");
+        let status =
+            fs::read_to_string(format!("{folder}/status")).expect("the client process is alive");
         snapshot.resident_kib = field(&status, "VmRSS:");
         snapshot
     }
@@ -100,8 +104,8 @@ impl IdleClient {
     }
 }
 
-/// Milliseconds from the call to the arrival of a line emitted after idleness; none where it did
-/// not come.
+/// Has each client emit a line. Returns the milliseconds from the call to the arrival, or `None`
+/// where the line did not arrive in time.
 fn first_lines(
     clients: &mut [IdleClient],
     options: &SuiteOptions,
@@ -130,7 +134,7 @@ fn first_lines(
     arrivals
 }
 
-/// The number after this name at the start of a line.
+/// Returns the number that follows `name` at the start of a line, or 0.
 fn field(text: &str, name: &str) -> u64 {
     let rest = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
     rest.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or(0)

@@ -1,5 +1,5 @@
-//! How many instructions a call takes, counted by valgrind: exact, and the same each time. What waits,
-//! and what the processor makes of them, is not in it; nor is the work of other threads.
+//! Instructions of a call in the calling thread, counted by valgrind: exact and repeatable.
+//! Waiting, the processor's speed at executing them and the work of other threads are not included.
 
 use super::options::{SuiteOptions, formats_lines};
 use super::outcome::{PAYLOAD, job};
@@ -29,10 +29,10 @@ pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     samples
 }
 
-/// Instructions of a call.
+/// Returns the mean number of instructions of a call.
 ///
 /// # Panics
-/// Where valgrind does not do what is asked of it.
+/// If valgrind fails.
 #[must_use]
 pub fn count(subject: &Info, call: Call) -> f64 {
     let receiver = Receiver::start(Transport::Udp, SocketBuffer::Large);
@@ -47,10 +47,10 @@ pub fn count(subject: &Info, call: Call) -> f64 {
     process.receive::<()>();
     process.resume();
     process.wait_for_exit();
-    let text = fs::read_to_string(&file).expect("valgrind wrote it");
+    let text = fs::read_to_string(&file).expect("valgrind wrote the file");
     let totals = text.lines().find_map(|line| line.strip_prefix("summary: "));
-    let totals: f64 = totals.and_then(|text| text.parse().ok()).expect("a total");
-    assert!(totals > 0.0, "valgrind knows the function by its name");
-    fs::remove_file(&file).expect("its own file");
+    let totals: f64 = totals.and_then(|text| text.parse().ok()).expect("valgrind wrote a total");
+    assert!(totals > 0.0, "valgrind finds the function by its name");
+    fs::remove_file(&file).expect("the file was just read");
     totals / REPEAT as f64
 }

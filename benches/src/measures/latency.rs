@@ -1,4 +1,4 @@
-//! How long a single call takes, at worst too: at a pace, as a service makes them, and back to back.
+//! Latency of single calls and its tail, at the pace of a service and back to back.
 
 use super::options::{SuiteOptions, without_call_variants};
 use super::outcome::{PAYLOAD, job};
@@ -11,7 +11,7 @@ use crate::workload::Workload;
 use crate::workload::paced::{Latency, Paced};
 use std::time::Duration;
 
-/// As in results; how long from call to call; calls of a round.
+/// Name in results, interval between calls, and calls of a round.
 const PACES: [(&str, Duration, u64); 3] = [
     ("every 10 us", Duration::from_micros(10), 100_000),
     ("every 100 us", Duration::from_micros(100), 20_000),

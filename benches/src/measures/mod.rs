@@ -1,4 +1,5 @@
-//! The measures. Each runs a workload with its subjects in turn, round by round, and returns samples.
+//! The measures. Each runs a workload with its subjects in turn, round by round, and returns
+//! samples.
 
 pub mod callers_cost;
 pub mod delivered;
@@ -23,7 +24,7 @@ pub struct Measure {
     pub run: fn(&SuiteOptions) -> Vec<Sample>,
 }
 
-/// All measures, in the order in which the suite runs them.
+/// The measures, in the order in which the suite runs them.
 pub const ALL: [Measure; 8] = [
     Measure { id: "callers_cost", run: callers_cost::run },
     Measure { id: "latency", run: latency::run },

@@ -8,11 +8,17 @@ use crate::subjects;
 pub struct SuiteOptions {
     /// Shortens every measure. A quick run shows that the suite works; its figures mean nothing.
     pub quick: bool,
-    /// Ids of the subjects to run. Empty: all of them.
+    /// Ids of the subjects to run. All of them, if empty.
     pub subjects: Vec<String>,
 }
 
 impl SuiteOptions {
+    /// Returns true if the results are no complete measurement, and must not replace one.
+    #[must_use]
+    pub fn is_scratch(&self) -> bool {
+        self.quick || !self.subjects.is_empty()
+    }
+
     /// Returns `quick` in a quick run, and `full` otherwise.
     pub(super) fn pick<T>(&self, full: T, quick: T) -> T {
         if self.quick { quick } else { full }

@@ -1,5 +1,4 @@
-//! What a call costs where several threads make it, and what becomes of the lines: in bursts with
-//! rests, and as fast as all threads can.
+//! Cost of a call and loss of lines with several threads: in bursts with pauses, and at full speed.
 
 use super::options::{SuiteOptions, sends_over, without_call_variants};
 use super::outcome::{PAYLOAD, emission, job};
@@ -23,15 +22,15 @@ pub fn run(options: &SuiteOptions) -> Vec<Sample> {
                 threads,
                 bursts: options.pick(30, 5),
                 burst_len: 1_000,
-                // Half a million calls a second of all threads together.
+                // Half a million calls a second for all threads together.
                 pause: Duration::from_millis(2) * threads as u32,
             });
             let mut process =
                 ClientProcess::start(&job(subject, &receiver, PAYLOAD, LineLength::Long, work));
             let costs: Vec<Cost> = process.receive();
             let BurstTotals { emitted, dropped } = process.receive();
-            let lines = subject.kind == Kind::LinePerCall;
-            let received = if lines {
+            let sends_each_line = subject.kind == Kind::LinePerCall;
+            let received = if sends_each_line {
                 receiver.wait_until_quiet(Duration::from_millis(200), emitted).lines as f64
             } else {
                 0.0
@@ -44,7 +43,7 @@ pub fn run(options: &SuiteOptions) -> Vec<Sample> {
             let case = [("load", "bursts"), ("threads", &threads.to_string())];
             let sample = Sample::new(subject.id, case, round, figures);
             let lost = 1.0 - received / emitted as f64;
-            let sample = sample.with("share_lost", lines.then_some(lost));
+            let sample = sample.with("share_lost", sends_each_line.then_some(lost));
             let dropped = dropped.map(|lines| lines as f64);
             samples.push(sample.with("dropped_by_its_own_count", dropped));
         }

@@ -1,5 +1,4 @@
-//! What arrives at a receiver whose socket holds what the operating system gives by default, where
-//! bursts overflow.
+//! Delivery to a receiver with the default socket buffer, which bursts overflow.
 
 use super::options::{SuiteOptions, sends_over};
 use super::outcome::{PAYLOAD, emission};
@@ -9,7 +8,7 @@ use crate::subject::Transport;
 use crate::workload::emission::Emission;
 use std::time::Duration;
 
-/// As in results, and lines a second.
+/// Name in results, and lines a second.
 pub const RATES: [(&str, u64); 5] = [
     ("100,000/s", 100_000),
     ("300,000/s", 300_000),

@@ -1,7 +1,7 @@
-//! The highest rate that is sustained for ten seconds with nothing lost.
+//! Highest rate that a client sustains for ten seconds without loss.
 //!
-//! Found by short trials, each a search between what went well and what did not; then held for ten
-//! seconds, a little lower each time that fails.
+//! A bisection with short trials finds a candidate. The candidate is then held for ten seconds, and
+//! is lowered by a fifth each time that fails.
 
 use super::links::{LINKS, fits};
 use super::options::{SuiteOptions, sends_over};
@@ -16,9 +16,9 @@ pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     let mut samples = Vec::new();
     for (transport, payload) in LINKS {
         let wanted = options.subjects(|info| {
-            // These lose some at any rate, or send for each call.
+            // Lose lines at any rate, or make a system call for each line.
             let always_loses = matches!(info.id, "dipstick" | "libdd" | "statsd");
-            // And these are far behind others however they send.
+            // Far slower than the others over every link: one link is enough to show it.
             let is_slow = matches!(info.id, "cadence_queued" | "dogstatsd" | "statsd_pipeline");
             let always_loses = always_loses || (is_slow && payload != 1432);
             sends_over(transport)(info) && fits(info, payload) && !always_loses
@@ -37,10 +37,11 @@ pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     samples
 }
 
+/// Outcome of one trial.
 #[derive(PartialEq, Eq)]
 enum Attempt {
     Held,
-    /// Some did not arrive.
+    /// Some lines did not arrive.
     Lost,
     /// The client did not keep up.
     Late,
@@ -58,7 +59,7 @@ impl RateSearch<'_> {
         let buffer = SocketBuffer::Large;
         let outcome = emission(self.subject, self.transport, self.payload, buffer, &work);
         let late = outcome.emitted.elapsed_ns as f64 - duration.as_nanos() as f64;
-        // In the last of the ticks it may have to catch up.
+        // Allows the last tick to be late.
         if !outcome.emitted.complete || late > 0.02 * duration.as_nanos() as f64 + 5e6 {
             Attempt::Late
         } else if outcome.received.lines < outcome.emitted.calls {
@@ -68,9 +69,10 @@ impl RateSearch<'_> {
         }
     }
 
+    /// Returns the highest rate that holds in short trials, to within 10 %.
     fn search(&self, options: &SuiteOptions) -> f64 {
         let duration = options.pick(Duration::from_millis(400), Duration::from_millis(100));
-        // A line that was lost in a bad moment should not decide.
+        // A single loss may be an accident, so a lossy trial is repeated once.
         let holds = |rate| match self.attempt(rate, duration) {
             Attempt::Held => true,
             Attempt::Lost => self.attempt(rate, duration) == Attempt::Held,
@@ -91,7 +93,7 @@ impl RateSearch<'_> {
         good
     }
 
-    /// 0 if nothing is.
+    /// Returns the rate that held and the number of tries, or zeros if none held.
     fn hold(&self, options: &SuiteOptions, mut rate: f64) -> (f64, u32) {
         for tries in 1..=options.pick(4, 2) {
             let duration = options.pick(Duration::from_secs(10), Duration::from_secs(1));

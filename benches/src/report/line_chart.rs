@@ -1,5 +1,5 @@
-//! A panel of series: one for each subject over steps from left to right, a logarithmic scale, and
-//! names at the ends.
+//! Line charts: one series per subject over steps from left to right, labelled at the right end.
+//! The scale is logarithmic, or a percentage.
 
 use super::bar_chart::Scale;
 use super::svg::{Anchor, FAINT, GRID, INK, OURS, Style, Svg};
@@ -8,11 +8,11 @@ use crate::results::Spread;
 pub struct LineChart {
     pub title: String,
     pub subtitle: String,
-    /// What stands below each step.
+    /// Label below each step.
     pub steps: Vec<String>,
     pub series: Vec<Series>,
     pub format: fn(f64) -> String,
-    /// From 0 to 1 in percent, instead of logarithmic.
+    /// True for a linear scale of shares from 0 to 1, instead of a logarithmic one.
     pub is_share: bool,
 }
 
@@ -20,7 +20,7 @@ pub struct Series {
     pub label: String,
     pub colour: &'static str,
     pub ours: bool,
-    /// A figure for each step.
+    /// One figure per step.
     pub figures: Vec<Option<f64>>,
 }
 
@@ -54,7 +54,7 @@ impl LineChart {
             let style = Style::new(11.0, FAINT).anchor(Anchor::Middle);
             svg.text(across(step), bottom + 18.0, style, name);
         }
-        // Ours above the others.
+        // Draws freewheel last, so that it lies on top.
         let mut ends = Vec::new();
         for line in self
             .series
@@ -74,7 +74,7 @@ impl LineChart {
                 ends.push((y, line));
             }
         }
-        // Names that would overlap move apart.
+        // Moves labels apart that would overlap.
         ends.sort_by(|(one, _), (other, _)| one.total_cmp(other));
         let mut above = f64::NEG_INFINITY;
         let spare = bottom + 10.0 - 13.0 * ends.len() as f64;

@@ -1,16 +1,17 @@
-//! The plots: which panels each is made of.
+//! The plots, one file each: their charts and the figures that these show.
 
+use super::all_results::{AllResults, Drawing};
 use super::bar_chart::{self, Bar, BarChart, number, percent, rate, time};
 use super::line_chart::{LineChart, Series};
+use super::subject_style::{colour, is_ours};
 use super::svg::{AGGREGATE, BOUND, FAINT, INK, OURS, PEER, Style, Svg};
-use super::{Named, Report, colour, is_ours};
 use crate::results::Results;
 use crate::subject::Info;
 use crate::subjects;
 
-/// By the names of their files.
-pub(super) fn all(report: &Report) -> impl Iterator<Item = (&'static str, String)> {
-    let plots: [Named; 9] = [
+/// Draws all plots for which there are results. Yields their file names and contents.
+pub(super) fn all(all: &AllResults) -> impl Iterator<Item = (&'static str, String)> {
+    let plots: [Drawing; 9] = [
         ("overview", overview),
         ("callers_cost", callers_cost),
         ("latency", latency),
@@ -21,14 +22,14 @@ pub(super) fn all(report: &Report) -> impl Iterator<Item = (&'static str, String
         ("idle", idle),
         ("instructions", instructions),
     ];
-    plots.into_iter().filter_map(|(name, draw)| Some((name, draw(report)?)))
+    plots.into_iter().filter_map(|(name, draw)| Some((name, draw(all)?)))
 }
 
 const LABELS: f64 = 236.0;
 const PANEL: f64 = 560.0;
 const MARGIN: f64 = 24.0;
 
-/// Panels side by side, two in a row.
+/// Draws bar charts, two in a row.
 fn bar_plot(title: &str, panels: &[BarChart]) -> String {
     let columns = panels.len().min(2);
     let rows: Vec<_> = panels.chunks(2).collect();
@@ -49,6 +50,7 @@ fn bar_plot(title: &str, panels: &[BarChart]) -> String {
     svg.finish()
 }
 
+/// Draws line charts, two in a row.
 fn line_plot(title: &str, panels: &[LineChart], height: f64) -> String {
     let columns = panels.len().min(2);
     let rows = panels.len().div_ceil(2);
@@ -63,7 +65,7 @@ fn line_plot(title: &str, panels: &[LineChart], height: f64) -> String {
     svg.finish()
 }
 
-/// What the picture is about, and what its colours mean.
+/// Draws the title and the legend of the colours.
 fn heading(svg: &mut Svg, title: &str) {
     svg.text(MARGIN, 34.0, Style::new(19.0, INK).bold(true), title);
     let mut x = MARGIN;
@@ -81,7 +83,7 @@ fn heading(svg: &mut Svg, title: &str) {
 
 type Case<'a> = &'a [(&'a str, &'a str)];
 
-/// A bar for each subject that has this figure.
+/// Returns a bar for each subject that has this figure.
 fn bars(results: &Results, case: Case, figure: &str, wanted: impl Fn(&Info) -> bool) -> Vec<Bar> {
     let all = subjects::all().into_iter().filter(|info| wanted(info));
     all.filter_map(|info| {
@@ -98,7 +100,7 @@ fn bars(results: &Results, case: Case, figure: &str, wanted: impl Fn(&Info) -> b
     .collect()
 }
 
-/// What did not arrive: by the client's own count, and without it.
+/// Describes the lines that did not arrive: dropped and counted by the client, or lost uncounted.
 fn loss_note(results: &Results, info: &Info, case: Case) -> Option<String> {
     let figure = |name| results.median(info.id, case, name);
     let not_arrived = figure("share_lost").filter(|&share| share > 0.0)?;
@@ -115,7 +117,8 @@ fn panel(title: &str, subtitle: &str, bars: Vec<Bar>, format: fn(f64) -> String)
     BarChart { title: title.to_owned(), subtitle: subtitle.to_owned(), bars, format }
 }
 
-/// What a reader would choose between.
+/// Returns true for the subjects of the overview: each client in its recommended use, and the
+/// bounds.
 fn is_headline(info: &Info) -> bool {
     !matches!(
         info.id,
@@ -130,11 +133,11 @@ fn is_headline(info: &Info) -> bool {
     )
 }
 
-/// Of what was measured by now.
-fn overview(report: &Report) -> Option<String> {
+/// Draws one chart of each measure that has results.
+fn overview(all: &AllResults) -> Option<String> {
     let load: Case = &[("transport", "udp"), ("payload", "1432"), ("load", "1,000,000/s")];
     let sends = |info: &Info| is_headline(info) && colour(info) != AGGREGATE;
-    let cost = report.results("callers_cost").map(|results| {
+    let cost = all.results("callers_cost").map(|results| {
         panel(
             "What a call costs its caller",
             "Nanoseconds of one counter, back to back. Less is better; logarithmic.",
@@ -142,7 +145,7 @@ fn overview(report: &Report) -> Option<String> {
             time,
         )
     });
-    let latency = report.results("latency").map(|results| {
+    let latency = all.results("latency").map(|results| {
         panel(
             "The slowest in a thousand calls",
             "p99.9 of a counter every 100 µs. Less is better; logarithmic.",
@@ -150,7 +153,7 @@ fn overview(report: &Report) -> Option<String> {
             time,
         )
     });
-    let sustained = report.results("sustained").map(|results| {
+    let sustained = all.results("sustained").map(|results| {
         panel(
             "Sustained over UDP with nothing lost",
             "Lines a second for ten seconds, datagrams of 1432 bytes. More is better; logarithmic.",
@@ -158,7 +161,7 @@ fn overview(report: &Report) -> Option<String> {
             rate,
         )
     });
-    let delivered = report.results("delivered").map(|results| {
+    let delivered = all.results("delivered").map(|results| {
         panel(
             "Processor time of the client for each line",
             "All its threads, a million lines a second over UDP. Less is better; logarithmic.",
@@ -171,8 +174,8 @@ fn overview(report: &Report) -> Option<String> {
     (!panels.is_empty()).then(|| bar_plot(title, &panels))
 }
 
-fn callers_cost(report: &Report) -> Option<String> {
-    let results = report.results("callers_cost")?;
+fn callers_cost(all: &AllResults) -> Option<String> {
+    let results = all.results("callers_cost")?;
     let subtitle = "Nanoseconds a call, back to back, one thread. Less is better; logarithmic.";
     let panels = [
         ("Counter", "incr"),
@@ -189,7 +192,7 @@ fn callers_cost(report: &Report) -> Option<String> {
     Some(bar_plot("What a call costs its caller", &panels))
 }
 
-/// A line for each subject that has figures for these steps.
+/// Returns a series for each subject that has a figure for any step.
 fn series(
     steps: usize,
     wanted: impl Fn(&Info) -> bool,
@@ -205,8 +208,8 @@ fn series(
     all_series.filter(|line| line.figures.iter().any(Option::is_some)).collect()
 }
 
-fn latency(report: &Report) -> Option<String> {
-    let results = report.results("latency")?;
+fn latency(all: &AllResults) -> Option<String> {
+    let results = all.results("latency")?;
     let steps = ["p50", "p99", "p99.9", "p99.99", "max"];
     let panels = [
         ("One call every 100 µs", "every 100 us"),
@@ -229,8 +232,8 @@ fn latency(report: &Report) -> Option<String> {
     Some(line_plot("How long a single call takes", &panels, 400.0))
 }
 
-fn scaling(report: &Report) -> Option<String> {
-    let results = report.results("scaling")?;
+fn scaling(all: &AllResults) -> Option<String> {
+    let results = all.results("scaling")?;
     let threads = ["1", "2", "4", "8", "16"];
     let panel = |title: &str, subtitle: &str, figure: &'static str| LineChart {
         title: title.to_owned(),
@@ -268,8 +271,8 @@ const LINKS: [(&str, &str, &str); 4] = [
     ("Unix datagrams, 8192 bytes", "unix_datagram", "8192"),
 ];
 
-fn delivered(report: &Report) -> Option<String> {
-    let results = report.results("delivered")?;
+fn delivered(all: &AllResults) -> Option<String> {
+    let results = all.results("delivered")?;
     let lines_only = |info: &Info| colour(info) != AGGREGATE;
     let mut panels = Vec::new();
     for (title, transport, payload) in LINKS {
@@ -307,8 +310,8 @@ fn sustained_bars(
     bars
 }
 
-fn sustained(report: &Report) -> Option<String> {
-    let results = report.results("sustained")?;
+fn sustained(all: &AllResults) -> Option<String> {
+    let results = all.results("sustained")?;
     let panels = LINKS.map(|(title, transport, payload)| {
         let bars = sustained_bars(results, transport, payload, |_| true);
         let subtitle = "Lines a second for ten seconds. More is better; logarithmic.";
@@ -317,9 +320,9 @@ fn sustained(report: &Report) -> Option<String> {
     Some(bar_plot("Sustained with nothing lost", &panels))
 }
 
-fn small_buffer(report: &Report) -> Option<String> {
+fn small_buffer(all: &AllResults) -> Option<String> {
     use crate::measures::small_buffer::RATES;
-    let results = report.results("small_buffer")?;
+    let results = all.results("small_buffer")?;
     let panel = LineChart {
         title: "Share of the lines that arrive".to_owned(),
         subtitle: "UDP, a receiver whose socket holds 208 KiB, by lines emitted a second."
@@ -339,8 +342,8 @@ fn small_buffer(report: &Report) -> Option<String> {
     Some(line_plot("Bursts at a receiver with the default socket buffer", &[panel], 400.0))
 }
 
-fn idle(report: &Report) -> Option<String> {
-    let results = report.results("idle")?;
+fn idle(all: &AllResults) -> Option<String> {
+    let results = all.results("idle")?;
     let one: Case = &[("threads", "1")];
     let clients = |info: &Info| info.id != "floor";
     let mut late = bars(results, one, "first_line_ms", clients);
@@ -386,8 +389,8 @@ fn idle(report: &Report) -> Option<String> {
     Some(bar_plot("Idle", &panels))
 }
 
-fn instructions(report: &Report) -> Option<String> {
-    let results = report.results("instructions")?;
+fn instructions(all: &AllResults) -> Option<String> {
+    let results = all.results("instructions")?;
     let subtitle = "Of the calling thread, counted by valgrind. Logarithmic.";
     let panels = [("Counter", "incr"), ("Timing", "timing")].map(|(title, call)| {
         let bars = bars(results, &[("call", call)], "instructions", |_| true);

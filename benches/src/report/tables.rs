@@ -1,15 +1,18 @@
-//! The tables of `BENCHMARKS.md`: medians, and in small print the lowest and highest round.
+//! The tables of `BENCHMARKS.md`: medians, and in subscript the lowest and highest round.
 
+use super::all_results::{AllResults, Drawing};
 use super::bar_chart::{memory, number, percent, rate, time};
-use super::{Named, Report, is_ours, targets};
+use super::subject_style::is_ours;
+use super::targets;
 use crate::measures::small_buffer;
 use crate::results::{Results, Spread};
 use crate::subject::{Call, Info, Kind};
 use crate::subjects;
 
-/// By the names of their marks.
-pub(super) fn all(report: &Report) -> impl Iterator<Item = (&'static str, String)> {
-    let tables: [Named; 11] = [
+/// Returns all tables for which there are results. Yields the names of their markers and their
+/// text.
+pub(super) fn all(all: &AllResults) -> impl Iterator<Item = (&'static str, String)> {
+    let tables: [Drawing; 11] = [
         ("machine", machine),
         ("targets", targets::table),
         ("callers_cost", callers_cost),
@@ -22,16 +25,16 @@ pub(super) fn all(report: &Report) -> impl Iterator<Item = (&'static str, String
         ("idle", idle),
         ("instructions", instructions),
     ];
-    tables.into_iter().filter_map(|(name, table)| Some((name, table(report)?)))
+    tables.into_iter().filter_map(|(name, table)| Some((name, table(all)?)))
 }
 
 type Case<'a> = &'a [(&'a str, &'a str)];
 
-fn machine(report: &Report) -> Option<String> {
+fn machine(all: &AllResults) -> Option<String> {
     let mut text = String::from(
         "| measured | of commit | on | on the processor | with |\n|---|---|---|---|---|\n",
     );
-    for results in report.0.values() {
+    for results in all.iter() {
         let header = &results.header;
         let machine = &header.machine;
         text += &format!(
@@ -48,7 +51,7 @@ fn machine(report: &Report) -> Option<String> {
     Some(text)
 }
 
-/// A row for each subject that has any of the cells.
+/// Returns a table with a row for each subject that has any of the cells.
 pub(super) fn table(
     headings: &[String],
     wanted: impl Fn(&Info) -> bool,
@@ -71,7 +74,7 @@ pub(super) fn table(
     text
 }
 
-/// The median, and the bounds where they differ from it when written.
+/// Formats the median, and the minimum and maximum if they differ after formatting.
 fn format_spread(spread: Spread, format: fn(f64) -> String) -> String {
     let Spread { median, min, max } = spread;
     let [median, min, max] = [median, min, max].map(format);
@@ -92,12 +95,12 @@ fn headings<const N: usize>(headings: [&str; N]) -> [String; N] {
     headings.map(str::to_owned)
 }
 
-/// The headings of `Call::ALL`.
+/// Column headings in the order of `Call::ALL`.
 const CALLS: [&str; 6] =
     ["counter", "counter, 2 tags", "gauge, whole", "gauge, two decimals", "gauge, full", "timing"];
 
-fn callers_cost(report: &Report) -> Option<String> {
-    let results = report.results("callers_cost")?;
+fn callers_cost(all: &AllResults) -> Option<String> {
+    let results = all.results("callers_cost")?;
     Some(table(
         &headings(CALLS),
         |_| true,
@@ -107,8 +110,8 @@ fn callers_cost(report: &Report) -> Option<String> {
     ))
 }
 
-fn latency(report: &Report) -> Option<String> {
-    let results = report.results("latency")?;
+fn latency(all: &AllResults) -> Option<String> {
+    let results = all.results("latency")?;
     let steps = ["p50", "p99", "p99.9", "p99.99", "max"];
     let mut text = String::new();
     for pace in ["every 100 us", "every 10 us", "back to back"] {
@@ -122,8 +125,8 @@ fn latency(report: &Report) -> Option<String> {
     Some(text)
 }
 
-fn scaling(report: &Report) -> Option<String> {
-    let results = report.results("scaling")?;
+fn scaling(all: &AllResults) -> Option<String> {
+    let results = all.results("scaling")?;
     let threads = ["1", "2", "4", "8", "16"];
     Some(table(
         &threads.map(|threads| format!("{threads} threads")),
@@ -137,9 +140,9 @@ fn scaling(report: &Report) -> Option<String> {
     ))
 }
 
-/// Lines a second and the share lost, dropped apart where the client counts them.
-fn account(report: &Report) -> Option<String> {
-    let results = report.results("scaling")?;
+/// Lines a second and the share lost. Drops that the client counts are listed apart.
+fn account(all: &AllResults) -> Option<String> {
+    let results = all.results("scaling")?;
     let threads = ["1", "4", "16"];
     Some(table(
         &threads.map(|threads| format!("{threads} threads")),
@@ -155,7 +158,7 @@ fn account(report: &Report) -> Option<String> {
                     let elsewhere = percent((elsewhere / emitted).max(0.0));
                     format!("{} dropped and counted, {elsewhere} lost", percent(dropped / emitted))
                 }
-                None => format!("{} lost, nobody knows", percent(figure("share_lost")?)),
+                None => format!("{} lost, not counted", percent(figure("share_lost")?)),
             };
             let emitted = number(emitted);
             Some(format!(
@@ -173,8 +176,8 @@ const LINKS: [(&str, &str, &str); 4] = [
     ("Unix datagrams of 8192 bytes", "unix_datagram", "8192"),
 ];
 
-fn delivered(report: &Report) -> Option<String> {
-    let results = report.results("delivered")?;
+fn delivered(all: &AllResults) -> Option<String> {
+    let results = all.results("delivered")?;
     let names = headings([
         "unthrottled",
         "lost",
@@ -196,7 +199,7 @@ fn delivered(report: &Report) -> Option<String> {
                 let load = ["unthrottled", "100,000/s", "1,000,000/s", "4,000,000/s"]
                     [[0, 0, 0, 0, 1, 2, 2, 3, 3][column]];
                 let case = [("transport", transport), ("payload", payload), ("load", load)];
-                // A line for many calls: it is the calls that count.
+                // One line stands for many calls here, so the cost is given per call.
                 let aggregates = info.kind == Kind::Aggregates;
                 let processor =
                     if aggregates { "processor_per_call" } else { "processor_per_line" };
@@ -214,8 +217,8 @@ fn delivered(report: &Report) -> Option<String> {
     Some(text)
 }
 
-fn sustained(report: &Report) -> Option<String> {
-    let results = report.results("sustained")?;
+fn sustained(all: &AllResults) -> Option<String> {
+    let results = all.results("sustained")?;
     let names = LINKS.map(|(title, ..)| title.to_owned());
     Some(table(
         &names,
@@ -229,8 +232,8 @@ fn sustained(report: &Report) -> Option<String> {
     ))
 }
 
-fn small_buffer(report: &Report) -> Option<String> {
-    let results = report.results("small_buffer")?;
+fn small_buffer(all: &AllResults) -> Option<String> {
+    let results = all.results("small_buffer")?;
     let rates = small_buffer::RATES;
     Some(table(
         &rates.map(|(rate, _)| rate.to_owned()),
@@ -244,8 +247,8 @@ fn small_buffer(report: &Report) -> Option<String> {
     ))
 }
 
-fn idle(report: &Report) -> Option<String> {
-    let results = report.results("idle")?;
+fn idle(all: &AllResults) -> Option<String> {
+    let results = all.results("idle")?;
     let names = headings([
         "wake-ups/s",
         "CPU",
@@ -276,8 +279,8 @@ fn idle(report: &Report) -> Option<String> {
     ))
 }
 
-fn instructions(report: &Report) -> Option<String> {
-    let results = report.results("instructions")?;
+fn instructions(all: &AllResults) -> Option<String> {
+    let results = all.results("instructions")?;
     Some(table(
         &headings(CALLS),
         |_| true,

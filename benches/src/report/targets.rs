@@ -1,6 +1,7 @@
-//! What freewheel is meant to reach, and what it does: ratios of figures that one run took.
+//! The table of freewheel's performance targets and whether they are met. Each target is a ratio of
+//! figures from the same run.
 
-use super::Report;
+use super::all_results::AllResults;
 use super::bar_chart::{percent, rate, time};
 use crate::measures::{links, small_buffer};
 use crate::results::Results;
@@ -12,7 +13,7 @@ const OURS: &str = "freewheel";
 
 type Case<'a> = &'a [(&'a str, &'a str)];
 
-pub(super) fn table(report: &Report) -> Option<String> {
+pub(super) fn table(all: &AllResults) -> Option<String> {
     let mut text = String::from("| target | measured | met |\n|---|---|---|\n");
     let mut row = |target: &str, measured: Option<(String, bool)>| {
         let (measured, met) = match measured {
@@ -22,7 +23,7 @@ pub(super) fn table(report: &Report) -> Option<String> {
         };
         let _ = writeln!(text, "| {target} | {measured} | {met} |");
     };
-    let cost = report.results("callers_cost");
+    let cost = all.results("callers_cost");
     for (call, name) in [
         ("incr", "`incr`"),
         ("timing", "`timing`"),
@@ -37,7 +38,7 @@ pub(super) fn table(report: &Report) -> Option<String> {
     }
     row(
         "no slower with 16 threads (by the threads' clocks; at most 1.5 times one thread's, as the floor is slower too)",
-        report.results("scaling").and_then(|results| {
+        all.results("scaling").and_then(|results| {
             let at = |id, threads| {
                 results.median(id, &[("load", "bursts"), ("threads", threads)], "nanoseconds")
             };
@@ -51,7 +52,7 @@ pub(super) fn table(report: &Report) -> Option<String> {
             Some((measured, many <= 1.5 * one || many / one <= 1.1 * floor))
         }),
     );
-    let latency = report.results("latency");
+    let latency = all.results("latency");
     for pace in ["every 10 us", "every 100 us"] {
         let target =
             format!("p99.9 of a call {} within twice the floor's", pace.replace("us", "µs"));
@@ -64,16 +65,16 @@ pub(super) fn table(report: &Report) -> Option<String> {
         "p50 at 100 µs at least 50 times below the queue clients'",
         latency.and_then(queue_latency_target),
     );
-    let sustained = report.results("sustained");
+    let sustained = all.results("sustained");
     row(
         "UDP: sustained at 3 times the best peer's most",
         sustained.and_then(|results| {
             let case: Case = &[("transport", "udp"), ("payload", "1432")];
             let ours = results.median(OURS, case, "lines_per_second")?;
-            // Sustained or not.
+            // The peer's unthrottled rate counts even if the peer loses lines.
             let unthrottled: Case =
                 &[("transport", "udp"), ("payload", "1432"), ("load", "unthrottled")];
-            let delivered = report.results("delivered")?;
+            let delivered = all.results("delivered")?;
             let (peer, theirs) =
                 best_peer(delivered, unthrottled, "lines_per_second", f64::total_cmp)?;
             Some((
@@ -100,11 +101,11 @@ pub(super) fn table(report: &Report) -> Option<String> {
     );
     row(
         "default socket buffer: at least as much arrives as from any peer, at every rate",
-        report.results("small_buffer").and_then(default_buffer_target),
+        all.results("small_buffer").and_then(default_buffer_target),
     );
     row(
         "processor time per line, UDP: a third of the best peer's, at every rate",
-        report.results("delivered").and_then(|results| {
+        all.results("delivered").and_then(|results| {
             let (mut measured, mut met) = (Vec::new(), true);
             for (load, _) in links::LOADS {
                 let case: Case = &[("transport", "udp"), ("payload", "1432"), ("load", load)];
@@ -120,7 +121,7 @@ pub(super) fn table(report: &Report) -> Option<String> {
             Some((measured.join("; "), met))
         }),
     );
-    let idle = report.results("idle");
+    let idle = all.results("idle");
     row(
         "idle: no wake-up at all",
         idle.and_then(|results| {
@@ -132,14 +133,14 @@ pub(super) fn table(report: &Report) -> Option<String> {
         "the first line after idleness leaves within one flush interval (100 ms, and 5 for the receiver's waking)",
         idle.and_then(|results| {
             let ours = results.median(OURS, &[("threads", "1")], "first_line_ms")?;
-            // The receiver's scheduling included.
+            // The receiver's scheduling delay is included.
             Some((time(ours * 1e6), ours <= 105.0))
         }),
     );
     Some(text)
 }
 
-/// Beside the floor.
+/// Compares a time with the floor's. Returns the text, and true if the ratio is at most `times`.
 fn ratio_to_floor(
     results: &Results,
     case: Case,
@@ -152,7 +153,7 @@ fn ratio_to_floor(
     Some((format!("{} and {}: {ratio:.2}", time(ours), time(floor)), ratio <= times))
 }
 
-/// Beside the raw ceiling.
+/// Compares a rate with a ceiling's. Returns the text, and true if the ratio is at least `share`.
 fn ratio_to_ceiling(
     results: &Results,
     case: Case,
@@ -165,12 +166,13 @@ fn ratio_to_ceiling(
     Some((format!("{} of {}: {ratio:.2}", rate(ours), rate(theirs)), ratio >= share))
 }
 
-/// Other clients that put a line on the wire for each call.
+/// Yields the other clients that send one line per call.
 fn peers() -> impl Iterator<Item = Info> {
     let ours = |info: &Info| info.id.starts_with(OURS) || info.id == "one_item_per_line";
     subjects::all().into_iter().filter(move |info| info.kind == Kind::LinePerCall && !ours(info))
 }
 
+/// Returns the peer with the greatest figure by `order`, and the figure.
 fn best_peer(
     results: &Results,
     case: Case,

@@ -1,5 +1,6 @@
-//! cadence 1: sinks that format only, buffer, and queue before they buffer, with non-blocking
-//! sockets, as its documentation recommends; the queue bounded as there, in its example of that.
+//! cadence 1, with three sinks: one discards, one buffers, one queues before it buffers. Sockets
+//! are non-blocking, as its documentation recommends. The queue has the bound of the
+//! documentation's example.
 
 use crate::fixtures::{ELAPSED, FULL_PRECISION, TAG_PARTS, TWO_DECIMALS, WHOLE};
 use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Target, Transport};
@@ -37,14 +38,14 @@ impl Client {
 }
 
 fn udp() -> UdpSocket {
-    let socket = UdpSocket::bind("0.0.0.0:0").expect("a port");
-    socket.set_nonblocking(true).expect("a socket");
+    let socket = UdpSocket::bind("0.0.0.0:0").expect("a free port exists");
+    socket.set_nonblocking(true).expect("the socket can be opened and configured");
     socket
 }
 
 fn unix() -> UnixDatagram {
-    let socket = UnixDatagram::unbound().expect("a socket");
-    socket.set_nonblocking(true).expect("a socket");
+    let socket = UnixDatagram::unbound().expect("the socket can be opened and configured");
+    socket.set_nonblocking(true).expect("the socket can be opened and configured");
     socket
 }
 
@@ -92,7 +93,7 @@ impl Subject for Buffered {
             target => {
                 let to = target.address();
                 let sink = BufferedUdpMetricSink::with_capacity(to, udp(), setup.payload);
-                Client::new(setup, sink.expect("an address"))
+                Client::new(setup, sink.expect("the address is valid"))
             }
         })
     }
@@ -105,7 +106,7 @@ impl Subject for Buffered {
     }
 }
 
-/// So that one can ask it how much it holds.
+/// A sink that shares its queue, so that the subject can query its length.
 struct SharedQueue(Arc<QueuingMetricSink>);
 
 impl MetricSink for SharedQueue {
@@ -142,7 +143,7 @@ impl Subject for Queued {
             target => {
                 let to = target.address();
                 let sink = BufferedUdpMetricSink::with_capacity(to, udp(), setup.payload);
-                QueuingMetricSink::with_capacity(sink.expect("an address"), QUEUE)
+                QueuingMetricSink::with_capacity(sink.expect("the address is valid"), QUEUE)
             }
         });
         Self { client: Client::new(setup, SharedQueue(Arc::clone(&queue))), queue }
@@ -160,7 +161,7 @@ impl Subject for Queued {
     }
 }
 
-/// Errors are for the caller, who ignores them.
+/// Ignores errors, as callers do.
 impl Caller for Client {
     #[inline]
     fn incr(&mut self) {

@@ -1,5 +1,5 @@
-//! dipstick 0.9: its StatsD output, buffered; metrics are defined once, as it wants them. Whole
-//! numbers only, no tags; its buffer is 576 bytes.
+//! dipstick 0.9: its StatsD output, buffered. Metrics are defined once, as its interface requires.
+//! It has whole numbers only and no tags; its buffer is 576 bytes.
 
 use crate::fixtures::{ELAPSED, WHOLE};
 use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Transport};
@@ -25,7 +25,7 @@ impl Subject for Buffered {
     type Caller = Metrics;
 
     fn start(setup: &Setup) -> Self {
-        let statsd = Statsd::send_to(setup.target.address()).expect("loopback");
+        let statsd = Statsd::send_to(setup.target.address()).expect("loopback is available");
         let statsd = statsd.buffered(Buffering::Unlimited).named(setup.length.prefix());
         Self { scope: statsd.metrics(), name: setup.length.name() }
     }
@@ -38,7 +38,7 @@ impl Subject for Buffered {
         }
     }
 
-    /// Dropped, it flushes.
+    /// Drops the client, which flushes.
     fn close(self) -> Option<u64> {
         None
     }

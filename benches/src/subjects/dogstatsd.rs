@@ -1,5 +1,5 @@
-//! dogstatsd 0.12, batching: datagrams of the payload at hand, or what there is after 100 ms. Gauges
-//! are strings to it, so that formatting them is the caller's.
+//! dogstatsd 0.12, batching: sends a datagram when the payload is full, or after 100 ms. It takes
+//! gauges as strings, so the caller formats them.
 
 use crate::fixtures::{ELAPSED_MILLISECONDS, FULL_PRECISION, TAGS, TWO_DECIMALS, WHOLE};
 use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Target, Transport};
@@ -40,19 +40,19 @@ impl Subject for Batching {
             max_retry_attempts: 3,
             initial_retry_delay: 10,
         });
-        let client = Client::new(options.build()).expect("a receiver");
+        let client = Client::new(options.build()).expect("the receiver listens");
         Self(SharedClient { client: Arc::new(client), name: setup.length.name() })
     }
     fn caller(&self) -> SharedClient {
         SharedClient { client: Arc::clone(&self.0.client), name: self.0.name }
     }
-    /// Dropped, it tells its thread to send what is left.
+    /// Drops the client, which has its thread send the remaining lines.
     fn close(self) -> Option<u64> {
         None
     }
 }
 
-/// How one says that there are no tags.
+/// An empty list of tags.
 const NO_TAGS: [&str; 0] = [];
 
 impl Caller for SharedClient {
@@ -79,7 +79,7 @@ impl Caller for SharedClient {
         let value = black_box(FULL_PRECISION).to_string();
         let _ = self.client.gauge(black_box(self.name), value, NO_TAGS);
     }
-    /// Whole milliseconds.
+    /// Records whole milliseconds.
     #[inline]
     fn timing(&mut self) {
         let elapsed = black_box(ELAPSED_MILLISECONDS) as i64;

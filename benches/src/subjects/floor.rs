@@ -1,10 +1,9 @@
-//! The floor: formatting and nothing else, as one would write it. What the benchmarks compare
-//! with.
+//! The floor: straightforward formatting of lines and nothing else. Benchmarks compare with it.
 //!
-//! It writes the same bytes as freewheel into a buffer of the calling thread, with the same
-//! crates, and starts over when that is full. It hands nothing to anybody, checks no name, and
-//! counts nothing. It is not the least that can be: pieces are copied by `copy_from_slice`, which calls
-//! `memcpy`, where freewheel copies short ones in chunks.
+//! The floor writes the same bytes as freewheel into a buffer of the calling thread, with the same
+//! crates, and starts over when the buffer is full. It hands nothing to another thread, checks no
+//! name, and counts nothing. It is no strict lower bound: pieces are copied by `copy_from_slice`,
+//! which calls `memcpy`, where freewheel copies short pieces in chunks.
 
 use crate::fixtures::{ELAPSED, FULL_PRECISION, LineLength, TAG_PARTS, TWO_DECIMALS, WHOLE};
 use crate::subject::{Call, Caller, Info, Kind, Setup, Subject};
@@ -12,7 +11,7 @@ use std::cell::RefCell;
 use std::hint::black_box;
 use std::time::Duration;
 
-/// As long as freewheel's blocks.
+/// Size of the buffer in bytes, equal to freewheel's blocks.
 const CAPACITY: usize = 16 << 10;
 
 struct Buffer {
@@ -40,13 +39,13 @@ fn copy_pieces<const N: usize>(pieces: [&[u8]; N]) {
     });
 }
 
-/// `{head}{name}:1|c`
+/// Writes `{head}{name}:1|c`.
 #[inline]
 pub fn incr(head: &[u8], name: &str) {
     copy_pieces([head, name.as_bytes(), b":1|c\n"]);
 }
 
-/// `{head}{name}:1|c|#{key}:{value},{key}:{value}`
+/// Writes `{head}{name}:1|c|#{key}:{value},{key}:{value}`.
 #[inline]
 pub fn incr_tagged(head: &[u8], name: &str, tags: [(&str, &str); 2]) {
     let [first, second] = tags.map(|(key, value)| (key.as_bytes(), value.as_bytes()));
@@ -65,28 +64,28 @@ pub fn incr_tagged(head: &[u8], name: &str, tags: [(&str, &str); 2]) {
     ]);
 }
 
-/// `{head}{name}:{amount}|c`
+/// Writes `{head}{name}:{amount}|c`.
 #[inline]
 pub fn incr_by(head: &[u8], name: &str, amount: u64) {
     let mut integer = itoa::Buffer::new();
     copy_pieces([head, name.as_bytes(), b":", integer.format(amount).as_bytes(), b"|c\n"]);
 }
 
-/// `{head}{name}:{value}|g`
+/// Writes `{head}{name}:{value}|g`.
 #[inline]
 pub fn gauge(head: &[u8], name: &str, value: u64) {
     let mut integer = itoa::Buffer::new();
     copy_pieces([head, name.as_bytes(), b":", integer.format(value).as_bytes(), b"|g\n"]);
 }
 
-/// `{head}{name}:{value}|g`, by ryu.
+/// Writes `{head}{name}:{value}|g`, with the float formatted by ryu.
 #[inline]
 pub fn gauge_float(head: &[u8], name: &str, value: f64) {
     let mut float = ryu::Buffer::new();
     copy_pieces([head, name.as_bytes(), b":", float.format(value).as_bytes(), b"|g\n"]);
 }
 
-/// `{head}{name}:{milliseconds}|ms`, six digits after the point.
+/// Writes `{head}{name}:{milliseconds}|ms`, with six digits after the point.
 #[inline]
 pub fn timing(head: &[u8], name: &str, elapsed: Duration) {
     let (mut whole, mut fraction) = (itoa::Buffer::new(), itoa::Buffer::new());
@@ -119,7 +118,7 @@ impl Subject for Floor {
     type Caller = Self;
 
     fn start(setup: &Setup) -> Self {
-        // With the dot behind it, as freewheel keeps it.
+        // Ends with the dot, as freewheel stores it.
         let head = match setup.length {
             LineLength::Short => "my-svc.",
             LineLength::Long => "applications.my-service.counters.",

@@ -1,5 +1,5 @@
-//! libdd-dogstatsd-client 10: cadence behind a queue of 32,768 lines, a datagram for each. It knows no
-//! prefix and no timings; a histogram stands for one.
+//! libdd-dogstatsd-client 10: cadence behind a queue of 32,768 lines, one datagram per line. It has
+//! no prefix and no timings; a histogram replaces the timing.
 
 use crate::fixtures::{ELAPSED_MILLISECONDS, FULL_PRECISION, TAG_PARTS, TWO_DECIMALS, WHOLE};
 use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Target, Transport};
@@ -25,10 +25,10 @@ impl Subject for Libdd {
     type Caller = Self;
 
     fn start(setup: &Setup) -> Self {
-        let Target::Udp(port) = setup.target else { panic!("UDP only here") };
+        let Target::Udp(port) = setup.target else { panic!("this subject supports UDP only") };
         let endpoint = Endpoint::from_slice(&format!("127.0.0.1:{port}"));
-        let client = DogStatsDClient::new(endpoint).expect("an address");
-        let tags = TAG_PARTS.map(|(key, value)| Tag::new(key, value).expect("a good tag"));
+        let client = DogStatsDClient::new(endpoint).expect("the address is valid");
+        let tags = TAG_PARTS.map(|(key, value)| Tag::new(key, value).expect("the tag is valid"));
         Self { client, name: setup.length.full_name(), tags: tags.into() }
     }
     fn caller(&self) -> Self {

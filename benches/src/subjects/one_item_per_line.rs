@@ -1,8 +1,8 @@
-//! One item of a lock-free queue for each line: what freewheel would be without blocks, so that
-//! the reason for them stays visible.
+//! A lock-free queue with one item per line: a design without blocks, to show what blocks gain.
 //!
-//! Formats into an array, pushes it; a thread pops, fills datagrams and sends. That thread looks
-//! every millisecond and is never woken, which spares the callers a system call.
+//! A call formats a line into an array and pushes the array. A thread pops lines, fills datagrams
+//! and sends. That thread polls every millisecond and is never woken, which spares callers a system
+//! call.
 
 use crate::fixtures::LineLength;
 use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Transport};
@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+/// Maximum length of a line in bytes. An item then has 120 bytes.
 const MAX_LINE: usize = 119;
 
 struct Line {
@@ -33,7 +34,7 @@ pub struct OneItemPerLine {
     length: LineLength,
 }
 
-/// 4 MiB of lines, as freewheel keeps.
+/// Number of items in 4 MiB, freewheel's default queue capacity.
 const CAPACITY: usize = (4 << 20) / size_of::<Line>();
 
 impl Subject for OneItemPerLine {
@@ -47,8 +48,8 @@ impl Subject for OneItemPerLine {
     type Caller = Pusher;
 
     fn start(setup: &Setup) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback");
-        socket.connect(setup.target.address()).expect("loopback");
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback is available");
+        socket.connect(setup.target.address()).expect("loopback is available");
         let shared = Arc::new(Shared {
             queue: ArrayQueue::new(CAPACITY),
             dropped: AtomicU64::new(0),
@@ -66,7 +67,7 @@ impl Subject for OneItemPerLine {
 
     fn close(self) -> Option<u64> {
         self.shared.stopping.store(true, Relaxed);
-        self.sender.join().expect("no panic");
+        self.sender.join().expect("the sender does not panic");
         Some(self.shared.dropped.load(Relaxed))
     }
 }

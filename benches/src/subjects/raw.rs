@@ -1,6 +1,7 @@
-//! The raw ceiling: the same bytes, prebuilt, with the same system calls, and nothing else.
+//! The raw ceiling: sends the same bytes, prebuilt, with the same system calls, and does nothing
+//! else.
 //!
-//! A call counts a line; where a datagram's worth of lines was counted, it is sent.
+//! A call increments a count of lines. Once the count fills a write, the prebuilt bytes are sent.
 
 use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Target, Transport};
 use nix::sys::socket::{setsockopt, sockopt::UdpGsoSegment};
@@ -9,11 +10,11 @@ use std::net::{TcpStream, UdpSocket};
 use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 
-/// One system call for a datagram, or for 64 KiB of a stream.
+/// Makes one system call per datagram, or per 64 KiB of a stream.
 pub struct Raw(Setup);
 
-/// One system call for as many datagrams as 64 KiB hold, which the kernel takes apart: equal ones,
-/// each padded with newlines.
+/// Makes one system call for as many datagrams as fit 64 KiB, which the kernel segments. All
+/// datagrams have the same size, and are padded with newlines.
 pub struct Segmented(Setup);
 
 impl Subject for Raw {
@@ -64,7 +65,7 @@ impl Subject for Segmented {
     }
 }
 
-/// What a call with segmentation offload takes, at most; and enough for a stream.
+/// Maximum bytes of a call with segmentation offload. Large enough for a stream, too.
 const MAX_WRITE: usize = 65_507;
 
 enum Socket {
@@ -76,17 +77,19 @@ enum Socket {
 pub struct Sender {
     socket: Socket,
     bytes: Arc<[u8]>,
-    /// Bytes of a line, and of a segment.
+    /// Length of a line in bytes.
     line_len: usize,
+    /// Length of a segment in bytes.
     segment_len: usize,
-    /// In a segment, and in all of the bytes.
+    /// Lines in a segment.
     lines_per_segment: usize,
+    /// Lines in all of `bytes`.
     lines_per_write: usize,
     counted: usize,
 }
 
 impl Sender {
-    /// Writes up to so many bytes at once, of segments of this size.
+    /// Creates a sender whose writes have up to `max_write` bytes, in segments of `segment_len`.
     fn new(setup: &Setup, segment_len: usize, max_write: usize) -> Self {
         let line = setup.length.counter_line();
         let lines_per_segment = segment_len / line.len();
@@ -97,19 +100,21 @@ impl Sender {
         }
         let socket = match &setup.target {
             Target::Udp(_) => {
-                let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback");
-                socket.connect(setup.target.address()).expect("loopback");
+                let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback is available");
+                socket.connect(setup.target.address()).expect("loopback is available");
                 if segments > 1 {
-                    setsockopt(&socket, UdpGsoSegment, &(segment_len as i32)).expect("offload");
+                    setsockopt(&socket, UdpGsoSegment, &(segment_len as i32))
+                        .expect("the kernel supports segmentation offload");
                 }
                 Socket::Udp(socket)
             }
-            Target::Tcp(_) => {
-                Socket::Tcp(TcpStream::connect(setup.target.address()).expect("a receiver"))
-            }
+            Target::Tcp(_) => Socket::Tcp(
+                TcpStream::connect(setup.target.address()).expect("the receiver listens"),
+            ),
             Target::UnixDatagram(path) => {
-                let socket = UnixDatagram::unbound().expect("a socket");
-                socket.connect(path).expect("a receiver");
+                let socket =
+                    UnixDatagram::unbound().expect("the socket can be opened and configured");
+                socket.connect(path).expect("the receiver listens");
                 Socket::UnixDatagram(socket)
             }
         };
@@ -145,7 +150,7 @@ impl Caller for Sender {
     }
 }
 
-/// The lines that make up no whole write: whole segments, and then what makes up none.
+/// Sends the remaining lines: whole segments first, then a partial one.
 impl Drop for Sender {
     fn drop(&mut self) {
         let segments = self.counted / self.lines_per_segment;

@@ -1,5 +1,6 @@
-//! rylv-metrics 0.4, which aggregates, in each thread by itself: names and tags looked up at each
-//! call, and prepared. Whole numbers only; a line for each metric every ten seconds, its default.
+//! rylv-metrics 0.4, which aggregates in each thread. Measured with names and tags looked up at
+//! each call, and prepared. It has whole numbers only, and sends one line per metric every ten
+//! seconds by default.
 
 use crate::fixtures::{ELAPSED, WHOLE};
 use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Transport};
@@ -18,11 +19,11 @@ fn collector(setup: &Setup) -> Arc<Collector> {
     let prefix = format!("{}.", setup.length.prefix());
     let inner =
         TLSCollector::new(TLSCollectorOptions { stats_prefix: prefix, ..Default::default() });
-    let from = "0.0.0.0:0".parse().expect("an address");
-    let to = setup.target.address().parse().expect("an address");
+    let from = "0.0.0.0:0".parse().expect("the address is valid");
+    let to = setup.target.address().parse().expect("the address is valid");
     let options =
         MetricCollectorOptions { max_udp_packet_size: setup.payload as u16, ..Default::default() };
-    Arc::new(MetricCollector::new(from, to, options, inner).expect("loopback"))
+    Arc::new(MetricCollector::new(from, to, options, inner).expect("loopback is available"))
 }
 
 pub struct ThreadLocal {

@@ -1,5 +1,5 @@
-//! statsd 0.16: a send per call, which is all its client offers to several threads; and its
-//! pipeline, one for each thread, sent when there is a datagram's worth.
+//! statsd 0.16: a send per call, the only way that several threads can share its client; and its
+//! pipeline, one per thread, sent when a datagram is full.
 
 use crate::fixtures::{ELAPSED_MILLISECONDS, FULL_PRECISION, TWO_DECIMALS, WHOLE};
 use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Transport};
@@ -27,7 +27,7 @@ impl Subject for SendPerCall {
     fn start(setup: &Setup) -> Self {
         let client = statsd::Client::new(setup.target.address(), setup.length.prefix());
         Self(SharedClient {
-            client: Arc::new(client.expect("loopback")),
+            client: Arc::new(client.expect("loopback is available")),
             name: setup.length.name(),
         })
     }
@@ -65,7 +65,7 @@ impl Caller for SharedClient {
 pub struct Pipelined {
     client: SendPerCall,
     payload: usize,
-    /// Lines that fill a datagram.
+    /// Number of lines that fill a datagram.
     lines_per_datagram: usize,
 }
 

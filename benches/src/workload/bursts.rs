@@ -1,7 +1,7 @@
-//! Bursts of calls, with rests: what a call costs while the client keeps up.
+//! Bursts of calls with pauses: the cost of a call while the client keeps up.
 //!
-//! Without the rests the bounded clients would soon be full, and a drop is cheaper than a line; and
-//! the unbounded ones would measure the page faults of their queues.
+//! The pauses keep queues short. Without them bounded clients would soon drop lines, which is
+//! cheaper than to queue them, and unbounded clients would measure the page faults of their queues.
 
 use crate::clock;
 use crate::ipc;
@@ -13,26 +13,26 @@ use std::time::Duration;
 pub struct Bursts {
     pub calls: Vec<Call>,
     pub threads: usize,
-    /// Of each thread and call.
+    /// Number of bursts of each thread and call.
     pub bursts: usize,
-    /// Calls in a burst.
+    /// Number of calls in a burst.
     pub burst_len: usize,
     pub pause: Duration,
 }
 
-/// Nanoseconds a call, of the bursts of all threads.
+/// Nanoseconds per call, over the bursts of all threads.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Cost {
     pub call: Call,
-    /// By the clock on the wall: the median of the bursts.
+    /// Wall-clock time: the median of the bursts.
     pub wall_ns: f64,
-    /// By the threads' own clocks, the mean: without what they waited for a processor.
+    /// Processor time of the threads: the mean. Waiting for a processor is not included.
     pub cpu_ns: f64,
-    /// Of the slowest burst, by the wall.
+    /// Wall-clock time in the slowest burst.
     pub slowest_burst_ns: f64,
 }
 
-/// After all of the costs.
+/// Totals of all bursts. Sent after the costs.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct BurstTotals {
     pub emitted: u64,
@@ -42,7 +42,7 @@ pub struct BurstTotals {
 impl Bursts {
     pub(super) fn run<S: Subject>(&self, setup: &Setup) {
         let subject = S::start(setup);
-        // Caches, lazily made parts, blocks.
+        // Fills caches, initialises lazy state and allocates blocks.
         let warm_up = Self { bursts: self.bursts / 10 + 1, ..self.clone() };
         for &call in &self.calls {
             warm_up.run_threads(&subject, call);
@@ -73,7 +73,8 @@ impl Bursts {
                 })
                 .collect();
             for thread in threads {
-                let (thread_bursts_ns, thread_cpu_ns) = thread.join().expect("no panic");
+                let (thread_bursts_ns, thread_cpu_ns) =
+                    thread.join().expect("emitting threads do not panic");
                 bursts_ns.extend(thread_bursts_ns);
                 cpu_ns += thread_cpu_ns;
             }

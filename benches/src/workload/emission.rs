@@ -1,4 +1,4 @@
-//! Calls as fast as they go, or at a rate, for some duration: what arrives is the suite's to count.
+//! Calls for a fixed time, at full speed or at a rate. The suite counts the lines that arrive.
 
 use crate::clock;
 use crate::ipc;
@@ -9,31 +9,31 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Emission {
     pub threads: usize,
-    /// Calls a second, of all threads together: in a burst each millisecond. Given up where the client
-    /// takes a quarter longer than the whole time.
+    /// Calls a second of all threads together, made in a burst each millisecond. `None` is full
+    /// speed. A thread gives up once it is late by a quarter of the duration.
     pub rate: Option<u64>,
     pub duration: Duration,
 }
 
-/// What the emission has to do with, by itself.
+/// Counts of the client, sent once it has closed.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct EmissionCounts {
     pub calls: u64,
-    /// Whether that is as many as there should be.
+    /// True if no thread gave up.
     pub complete: bool,
-    /// When the first was made, by [`clock::monotonic_ns`].
+    /// Time of the first call, by [`clock::monotonic_ns`].
     pub started_at: u64,
-    /// How long it took; longer than it should if the client did not keep up.
+    /// Time that the calls took. Exceeds the duration if the client did not keep up.
     pub elapsed_ns: u64,
-    /// That the client counted itself, once it was told to end.
+    /// Lines dropped by the client's own count, taken at its close.
     pub dropped: Option<u64>,
 }
 
-/// Once all has arrived that will.
+/// Resources that the process has used, sent after the last arrival.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct ResourceUsage {
-    /// Nanoseconds on a processor, of all threads, from the first call on; without what it took
-    /// the emitting threads to sleep and to wake up.
+    /// Processor time of all threads since the first call. The emitting threads' sleeps and
+    /// wake-ups between bursts are subtracted.
     pub cpu_ns: u64,
     pub peak_rss_kib: u64,
 }
@@ -54,7 +54,8 @@ impl Emission {
                 })
                 .collect();
             for thread in threads {
-                let (thread_calls, thread_pacing_ns) = thread.join().expect("no panic");
+                let (thread_calls, thread_pacing_ns) =
+                    thread.join().expect("emitting threads do not panic");
                 calls += thread_calls;
                 pacing_ns += thread_pacing_ns;
             }
@@ -70,7 +71,7 @@ impl Emission {
         ipc::send(&ResourceUsage { cpu_ns, peak_rss_kib: clock::peak_rss_kib() });
     }
 
-    /// How many calls it made, and what it spent on their pace.
+    /// Emits from one thread. Returns the number of calls, and the processor time of the sleeps.
     fn run_thread(&self, mut caller: impl Caller) -> (u64, u64) {
         let (mut calls, mut pacing_ns, start) = (0, 0, Instant::now());
         let Some(rate) = self.rate else {
@@ -88,7 +89,7 @@ impl Emission {
             let until = self.calls_until(rate, tick + 1);
             Call::Incr.drive(&mut caller, Repeat((until - calls) as usize));
             calls = until;
-            // It will not be made up for.
+            // The backlog cannot be made up for in the time that remains.
             if start.elapsed() > due.duration_since(start) + self.duration / 4 {
                 break;
             }
@@ -100,7 +101,8 @@ impl Emission {
         self.duration.as_millis() as u64
     }
 
-    /// Of a thread: so that the rate is met whatever a millisecond's share of it is.
+    /// Returns the total calls of one thread before `tick`. Totals are exact even if a
+    /// millisecond's share of the rate is no whole number.
     fn calls_until(&self, rate: u64, tick: u64) -> u64 {
         rate * tick / (1_000 * self.threads as u64)
     }

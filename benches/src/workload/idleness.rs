@@ -1,5 +1,5 @@
-//! Threads that have emitted once and then have nothing to say: what the client does meanwhile is the
-//! suite's to see. Then one more line.
+//! Threads that emit one line each and then stay idle while the suite observes the process. One
+//! more line follows, whose arrival the suite awaits.
 
 use crate::clock;
 use crate::ipc;
@@ -26,7 +26,7 @@ impl Idleness {
                     emitted.wait();
                     end.wait();
                 };
-                thread.spawn_scoped(scope, body).expect("a thread");
+                thread.spawn_scoped(scope, body).expect("a thread can be spawned");
             }
             emitted.wait();
             ipc::send(&());

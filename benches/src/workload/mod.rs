@@ -1,4 +1,5 @@
-//! What is done with a subject, in a process of its own.
+//! The workloads. Each runs with one subject in a client process, and sends its figures to the
+//! suite.
 
 pub mod bursts;
 pub mod emission;

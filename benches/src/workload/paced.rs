@@ -1,4 +1,4 @@
-//! One call at a time, each timed by itself: interval so often, or one after the other.
+//! Single calls, each timed by itself, at an interval or back to back.
 
 use crate::ipc;
 use crate::subject::{Call, Loop, Setup, Subject};
@@ -10,13 +10,13 @@ use std::time::Duration;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Paced {
     pub call: Call,
-    /// From the begin of a call to the next one's; zero: one after the other, but for a rest of a
-    /// millisecond after each thousand.
+    /// Time from the start of a call to the start of the next. Zero is back to back, with a pause
+    /// of a millisecond after each thousand calls.
     pub interval: Duration,
     pub calls: u64,
 }
 
-/// Nanoseconds of a call, the two readings of the clock around it included.
+/// Nanoseconds of a call. The two readings of the clock around the call are included.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Latency {
     pub p50: u64,
@@ -53,13 +53,14 @@ impl Loop for &Paced {
     #[inline(always)]
     fn run(self, mut call: impl FnMut()) -> Histogram<u64> {
         let clock = Clock::new();
-        let mut times = Histogram::new_with_bounds(1, 10_000_000_000, 3).expect("good bounds");
-        let begun = clock.raw();
+        let mut times =
+            Histogram::new_with_bounds(1, 10_000_000_000, 3).expect("the bounds are valid");
+        let start_of_run = clock.raw();
         let interval = self.interval.as_nanos() as u64;
         for index in 0..self.calls {
             if interval > 0 {
-                // Awake, like a thread that has its hands full.
-                while clock.delta_as_nanos(begun, clock.raw()) < index * interval {
+                // Spins, like a thread that is busy between its calls.
+                while clock.delta_as_nanos(start_of_run, clock.raw()) < index * interval {
                     std::hint::spin_loop();
                 }
             } else if index % 1_000 == 0 {

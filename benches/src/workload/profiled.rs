@@ -1,4 +1,4 @@
-//! Calls whose instructions valgrind counts: those of this thread, within one function.
+//! Calls under valgrind, which counts the instructions of one function in this thread.
 
 use crate::ipc;
 use crate::subject::{Call, Caller, Repeat, Setup, Subject};
@@ -14,7 +14,7 @@ impl Profiled {
     pub(super) fn run<S: Subject>(&self, setup: &Setup) {
         let subject = S::start(setup);
         let mut caller = subject.caller();
-        // So that the blocks that will be filled exist, and hot calls have seen their first time.
+        // Allocates the blocks that the counted calls fill, and takes every first-call path.
         for _ in 0..3 {
             self.call.drive(&mut caller, Repeat(self.repeat));
         }
@@ -24,7 +24,7 @@ impl Profiled {
     }
 }
 
-/// Known to valgrind by its name.
+/// Makes the counted calls. Valgrind finds this function by its name.
 #[inline(never)]
 fn suite_profiled_calls<C: Caller>(call: Call, caller: &mut C, repeat: usize) {
     call.drive(caller, Repeat(repeat));
