@@ -63,7 +63,7 @@ impl Caller for SharedClient {
 }
 
 pub struct Pipelined {
-    client: SendPerCall,
+    send_per_call: SendPerCall,
     payload: usize,
     /// Number of lines that fill a datagram.
     lines_per_datagram: usize,
@@ -81,14 +81,18 @@ impl Subject for Pipelined {
 
     fn start(setup: &Setup) -> Self {
         let lines_per_datagram = setup.payload / setup.length.counter_line().len();
-        Self { client: SendPerCall::start(setup), payload: setup.payload, lines_per_datagram }
+        Self {
+            send_per_call: SendPerCall::start(setup),
+            payload: setup.payload,
+            lines_per_datagram,
+        }
     }
     fn caller(&self) -> PipelineCaller {
         let mut pipeline = Pipeline::new();
         pipeline.set_max_udp_size(self.payload);
         PipelineCaller {
             pipeline,
-            client: self.client.caller(),
+            shared: self.send_per_call.caller(),
             pending_lines: 0,
             lines_per_datagram: self.lines_per_datagram,
         }
@@ -100,7 +104,7 @@ impl Subject for Pipelined {
 
 pub struct PipelineCaller {
     pipeline: Pipeline,
-    client: SharedClient,
+    shared: SharedClient,
     pending_lines: usize,
     lines_per_datagram: usize,
 }
@@ -110,7 +114,7 @@ impl PipelineCaller {
     fn send_if_full(&mut self) {
         self.pending_lines += 1;
         if self.pending_lines >= self.lines_per_datagram {
-            self.pipeline.send(&self.client.client);
+            self.pipeline.send(&self.shared.client);
             self.pending_lines = 0;
         }
     }
@@ -118,34 +122,34 @@ impl PipelineCaller {
 
 impl Drop for PipelineCaller {
     fn drop(&mut self) {
-        self.pipeline.send(&self.client.client);
+        self.pipeline.send(&self.shared.client);
     }
 }
 
 impl Caller for PipelineCaller {
     #[inline]
     fn incr(&mut self) {
-        self.pipeline.incr(black_box(self.client.name));
+        self.pipeline.incr(black_box(self.shared.name));
         self.send_if_full();
     }
     #[inline]
     fn gauge_whole(&mut self) {
-        self.pipeline.gauge(black_box(self.client.name), black_box(WHOLE as f64));
+        self.pipeline.gauge(black_box(self.shared.name), black_box(WHOLE as f64));
         self.send_if_full();
     }
     #[inline]
     fn gauge_two_decimals(&mut self) {
-        self.pipeline.gauge(black_box(self.client.name), black_box(TWO_DECIMALS));
+        self.pipeline.gauge(black_box(self.shared.name), black_box(TWO_DECIMALS));
         self.send_if_full();
     }
     #[inline]
     fn gauge_full_precision(&mut self) {
-        self.pipeline.gauge(black_box(self.client.name), black_box(FULL_PRECISION));
+        self.pipeline.gauge(black_box(self.shared.name), black_box(FULL_PRECISION));
         self.send_if_full();
     }
     #[inline]
     fn timing(&mut self) {
-        self.pipeline.timer(black_box(self.client.name), black_box(ELAPSED_MILLISECONDS));
+        self.pipeline.timer(black_box(self.shared.name), black_box(ELAPSED_MILLISECONDS));
         self.send_if_full();
     }
 }
