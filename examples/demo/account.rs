@@ -12,7 +12,7 @@ pub(crate) const PAYLOAD: usize = 1432;
 /// A run of a scenario, with the counts of all three parties.
 pub(crate) struct Run {
     pub(crate) name: &'static str,
-    pub(crate) begun: Instant,
+    pub(crate) start: Instant,
     pub(crate) work: WorkCounts,
     pub(crate) stats: Stats,
     pub(crate) received: Received,
@@ -20,7 +20,7 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn lines_per_second(&self) -> u64 {
-        let took = self.received.last.map_or(0.0, |last| (last - self.begun).as_secs_f64());
+        let took = self.received.last.map_or(0.0, |last| (last - self.start).as_secs_f64());
         if took > 0.0 { (self.received.size.lines as f64 / took) as u64 } else { 0 }
     }
 
@@ -48,9 +48,9 @@ pub(crate) fn problems(run: &Run) -> Vec<String> {
     if run.overflowed() == 0 && (stats.buffered + dropped + lost).lines == 0 {
         problems.push(difference(
             "added to counters",
-            work.counted,
+            work.counter_sum,
             "arrived in counters",
-            received.counted,
+            received.counter_sum,
         ));
     }
     problems.into_iter().flatten().map(|problem| format!("{}: {problem}", run.name)).collect()

@@ -85,9 +85,9 @@ fn run(scenario: &Scenario) -> Result<Run, Box<dyn Error>> {
     statsd.start_on_thread()?;
     wait_for_connection(&statsd)?;
 
-    let begun = Instant::now();
-    let deadline = begun + Duration::from_secs(SECONDS);
-    let progress = Progress::new(scenario.name, begun, deadline);
+    let start = Instant::now();
+    let deadline = start + Duration::from_secs(SECONDS);
+    let progress = Progress::new(scenario.name, start, deadline);
     let mut work = WorkCounts::default();
     thread::scope(|scope| {
         let emit = || workload::emit(&statsd, deadline, scenario.pause);
@@ -103,15 +103,15 @@ fn run(scenario: &Scenario) -> Result<Run, Box<dyn Error>> {
     let stats = statsd.blocking_stop().stats;
     let received = receiver.finish()?;
     progress.finish(stats.emitted.lines, received.size.lines)?;
-    Ok(Run { name: scenario.name, begun, work, stats, received })
+    Ok(Run { name: scenario.name, start, work, stats, received })
 }
 
 /// Waits until the connector is connected, so that the times are comparable. A service need not
 /// wait: lines are kept until there is a connection.
 fn wait_for_connection(statsd: &Connector) -> Result<(), Box<dyn Error>> {
-    let begun = Instant::now();
+    let start = Instant::now();
     while !statsd.connected() {
-        if begun.elapsed() > Duration::from_secs(5) {
+        if start.elapsed() > Duration::from_secs(5) {
             return Err("no connection to the receiver within 5 s".into());
         }
         thread::sleep(Duration::from_millis(1));

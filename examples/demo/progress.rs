@@ -10,14 +10,14 @@ const BAR: usize = 12;
 
 pub(crate) struct Progress {
     name: &'static str,
-    begun: Instant,
+    start: Instant,
     deadline: Instant,
     is_terminal: bool,
 }
 
 impl Progress {
-    pub(crate) fn new(name: &'static str, begun: Instant, deadline: Instant) -> Self {
-        Self { name, begun, deadline, is_terminal: io::stdout().is_terminal() }
+    pub(crate) fn new(name: &'static str, start: Instant, deadline: Instant) -> Self {
+        Self { name, start, deadline, is_terminal: io::stdout().is_terminal() }
     }
 
     /// Shows the numbers of lines emitted and received until the deadline.
@@ -38,7 +38,7 @@ impl Progress {
     }
 
     fn show(&self, emitted: u64, received: u64) -> io::Result<()> {
-        let (elapsed, total) = (self.begun.elapsed(), self.deadline - self.begun);
+        let (elapsed, total) = (self.start.elapsed(), self.deadline - self.start);
         let name = self.name;
         let seconds = elapsed.as_secs_f64();
         let (emitted, received) = (thousands(emitted), thousands(received));

@@ -28,7 +28,7 @@ pub(crate) struct Received {
     /// Number of lines and bytes received.
     pub(crate) size: Tally,
     /// Sum of all counter increments.
-    pub(crate) counted: u64,
+    pub(crate) counter_sum: u64,
     /// Number of malformed lines.
     pub(crate) malformed: u64,
     /// The first malformed line.
@@ -130,7 +130,7 @@ impl Received {
             self.size.lines += 1;
             self.size.bytes += line.len() as u64 + 1;
             match parse(line) {
-                Some(amount) => self.counted += amount,
+                Some(amount) => self.counter_sum += amount,
                 None => self.reject(line),
             }
         }

@@ -15,7 +15,7 @@ const CALLS: u64 = 5;
 pub(crate) struct WorkCounts {
     pub(crate) calls: u64,
     /// Sum of all counter increments.
-    pub(crate) counted: u64,
+    pub(crate) counter_sum: u64,
     /// Duration of each burst.
     bursts: Vec<Duration>,
 }
@@ -39,7 +39,7 @@ pub(crate) fn emit(statsd: &Connector, deadline: Instant, pause: Option<Duration
     while Instant::now() < deadline {
         let start = Instant::now();
         for request in requests.by_ref().take(BURST as usize) {
-            work.counted += serve(statsd, request);
+            work.counter_sum += serve(statsd, request);
         }
         work.bursts.push(start.elapsed());
         work.calls += BURST * CALLS;
@@ -64,7 +64,7 @@ impl WorkCounts {
 impl AddAssign for WorkCounts {
     fn add_assign(&mut self, other: Self) {
         self.calls += other.calls;
-        self.counted += other.counted;
+        self.counter_sum += other.counter_sum;
         self.bursts.extend(other.bursts);
     }
 }

@@ -11,11 +11,12 @@ use crate::workload::Workload;
 use crate::workload::bursts::{BurstTotals, Bursts, Cost};
 use std::time::Duration;
 
+/// Runs the measure.
 pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     let receiver = Receiver::start(Transport::Udp, SocketBuffer::Large);
     let mut samples = Vec::new();
     for (round, subject) in options.rounds(5, &options.subjects(formats_lines)) {
-        let work = Workload::Bursts(Bursts {
+        let workload = Workload::Bursts(Bursts {
             calls: subject.calls.to_vec(),
             threads: 1,
             bursts: options.pick(100, 10),
@@ -23,7 +24,7 @@ pub fn run(options: &SuiteOptions) -> Vec<Sample> {
             pause: Duration::from_millis(2),
         });
         let mut process =
-            ClientProcess::start(&job(subject, &receiver, PAYLOAD, LineLength::Long, work));
+            ClientProcess::start(&job(subject, &receiver, PAYLOAD, LineLength::Long, workload));
         let costs: Vec<Cost> = process.receive();
         let end: BurstTotals = process.receive();
         for Cost { call, wall_ns, slowest_burst_ns, .. } in costs {

@@ -3,13 +3,14 @@
 
 use super::links::{LINKS, LOADS, fits};
 use super::options::{SuiteOptions, sends_over};
-use super::outcome::emission;
+use super::outcome::run_emission;
 use crate::receiver::SocketBuffer;
 use crate::results::Sample;
 use crate::subject::{Kind, Transport};
 use crate::workload::emission::Emission;
 use std::time::Duration;
 
+/// Runs the measure.
 pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     let mut samples = Vec::new();
     for (transport, payload) in LINKS {
@@ -26,8 +27,9 @@ pub fn run(options: &SuiteOptions) -> Vec<Sample> {
         for (load, rate) in LOADS.into_iter().filter(is_wanted) {
             for (round, subject) in options.rounds(3, &wanted) {
                 let duration = options.pick(Duration::from_millis(600), Duration::from_millis(100));
-                let work = Emission { threads: 1, rate, duration };
-                let outcome = emission(subject, transport, payload, SocketBuffer::Large, &work);
+                let emission = Emission { threads: 1, rate, duration };
+                let outcome =
+                    run_emission(subject, transport, payload, SocketBuffer::Large, &emission);
                 let payload = payload.to_string();
                 let case = [("transport", transport.id()), ("payload", &payload), ("load", load)];
                 samples.push(outcome.sample(subject, case, round));

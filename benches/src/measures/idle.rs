@@ -14,6 +14,7 @@ use crate::workload::idleness::Idleness;
 use std::fs;
 use std::time::{Duration, Instant};
 
+/// Runs the measure.
 pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     let mut samples = Vec::new();
     let all =
@@ -58,9 +59,9 @@ struct UsageSnapshot {
 impl IdleClient {
     fn start(subject: &Info, threads: usize) -> Self {
         let receiver = Receiver::start(Transport::Udp, SocketBuffer::Large);
-        let work = Workload::Idleness(Idleness { threads });
+        let workload = Workload::Idleness(Idleness { threads });
         let mut process =
-            ClientProcess::start(&job(subject, &receiver, PAYLOAD, LineLength::Long, work));
+            ClientProcess::start(&job(subject, &receiver, PAYLOAD, LineLength::Long, workload));
         process.receive::<()>();
         Self { subject: *subject, process, receiver }
     }

@@ -14,6 +14,7 @@ use std::fs;
 
 const REPEAT: usize = 1_000;
 
+/// Runs the measure.
 pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     if crate::machine::command_output("valgrind", &["--version"]).is_empty() {
         eprintln!("instructions: SKIPPED: no valgrind");
@@ -36,8 +37,8 @@ pub fn run(options: &SuiteOptions) -> Vec<Sample> {
 #[must_use]
 pub fn count(subject: &Info, call: Call) -> f64 {
     let receiver = Receiver::start(Transport::Udp, SocketBuffer::Large);
-    let work = Workload::Profiled(Profiled { call, repeat: REPEAT });
-    let job = job(subject, &receiver, PAYLOAD, LineLength::Long, work);
+    let workload = Workload::Profiled(Profiled { call, repeat: REPEAT });
+    let job = job(subject, &receiver, PAYLOAD, LineLength::Long, workload);
     let file = format!("freewheel-counts-{}-{}-{}", std::process::id(), subject.id, call.id());
     let file = std::env::temp_dir().join(file);
     let out = format!("--callgrind-out-file={}", file.display());

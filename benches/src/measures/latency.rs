@@ -18,6 +18,7 @@ const PACES: [(&str, Duration, u64); 3] = [
     ("back to back", Duration::ZERO, 300_000),
 ];
 
+/// Runs the measure.
 pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     let receiver = Receiver::start(Transport::Udp, SocketBuffer::Large);
     let mut samples = Vec::new();
@@ -25,9 +26,9 @@ pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     for (pace, interval, calls) in PACES {
         for (round, subject) in options.rounds(3, &wanted) {
             let calls = options.pick(calls, calls / 20);
-            let work = Workload::Paced(Paced { call: Call::Incr, interval, calls });
+            let workload = Workload::Paced(Paced { call: Call::Incr, interval, calls });
             let mut process =
-                ClientProcess::start(&job(subject, &receiver, PAYLOAD, LineLength::Long, work));
+                ClientProcess::start(&job(subject, &receiver, PAYLOAD, LineLength::Long, workload));
             let Latency { p50, p99, p99_9, p99_99, max, dropped } = process.receive();
             let figures = [
                 ("p50", p50 as f64),

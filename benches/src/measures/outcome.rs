@@ -72,7 +72,7 @@ impl Outcome {
 }
 
 /// Has a subject emit to a new receiver, and returns what both sides counted.
-pub(super) fn emission(
+pub(super) fn run_emission(
     subject: &Info,
     transport: Transport,
     payload: usize,

@@ -1,7 +1,7 @@
 //! Cost of a call and loss of lines with several threads: in bursts with pauses, and at full speed.
 
 use super::options::{SuiteOptions, sends_over, without_call_variants};
-use super::outcome::{PAYLOAD, emission, job};
+use super::outcome::{PAYLOAD, job, run_emission};
 use crate::client_process::ClientProcess;
 use crate::fixtures::LineLength;
 use crate::receiver::{Receiver, SocketBuffer};
@@ -12,12 +12,13 @@ use crate::workload::bursts::{BurstTotals, Bursts, Cost};
 use crate::workload::emission::Emission;
 use std::time::Duration;
 
+/// Runs the measure.
 pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     let mut samples = Vec::new();
     for threads in [1_usize, 2, 4, 8, 16] {
         for (round, subject) in options.rounds(3, &options.subjects(without_call_variants)) {
             let receiver = Receiver::start(Transport::Udp, SocketBuffer::Large);
-            let work = Workload::Bursts(Bursts {
+            let workload = Workload::Bursts(Bursts {
                 calls: vec![Call::Incr],
                 threads,
                 bursts: options.pick(30, 5),
@@ -26,7 +27,7 @@ pub fn run(options: &SuiteOptions) -> Vec<Sample> {
                 pause: Duration::from_millis(2) * threads as u32,
             });
             let mut process =
-                ClientProcess::start(&job(subject, &receiver, PAYLOAD, LineLength::Long, work));
+                ClientProcess::start(&job(subject, &receiver, PAYLOAD, LineLength::Long, workload));
             let costs: Vec<Cost> = process.receive();
             let BurstTotals { emitted, dropped } = process.receive();
             let sends_each_line = subject.kind == Kind::LinePerCall;
@@ -53,8 +54,9 @@ pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     for threads in [1_usize, 4, 16] {
         for (round, subject) in options.rounds(1, &senders) {
             let duration = options.pick(Duration::from_millis(500), Duration::from_millis(100));
-            let work = Emission { threads, rate: None, duration };
-            let outcome = emission(subject, Transport::Udp, PAYLOAD, SocketBuffer::Large, &work);
+            let emission = Emission { threads, rate: None, duration };
+            let outcome =
+                run_emission(subject, Transport::Udp, PAYLOAD, SocketBuffer::Large, &emission);
             let threads = threads.to_string();
             let case = [("load", "unthrottled"), ("threads", &threads), ("transport", "udp")];
             samples.push(outcome.sample(subject, case, round));

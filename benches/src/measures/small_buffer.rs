@@ -1,7 +1,7 @@
 //! Delivery to a receiver with the default socket buffer, which bursts overflow.
 
 use super::options::{SuiteOptions, sends_over};
-use super::outcome::{PAYLOAD, emission};
+use super::outcome::{PAYLOAD, run_emission};
 use crate::receiver::SocketBuffer;
 use crate::results::Sample;
 use crate::subject::Transport;
@@ -17,6 +17,7 @@ pub const RATES: [(&str, u64); 5] = [
     ("4,000,000/s", 4_000_000),
 ];
 
+/// Runs the measure.
 pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     let mut samples = Vec::new();
     let wanted =
@@ -24,8 +25,9 @@ pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     for (load, rate) in RATES {
         for (round, subject) in options.rounds(3, &wanted) {
             let duration = options.pick(Duration::from_millis(600), Duration::from_millis(100));
-            let work = Emission { threads: 1, rate: Some(rate), duration };
-            let outcome = emission(subject, Transport::Udp, PAYLOAD, SocketBuffer::Default, &work);
+            let emission = Emission { threads: 1, rate: Some(rate), duration };
+            let outcome =
+                run_emission(subject, Transport::Udp, PAYLOAD, SocketBuffer::Default, &emission);
             let case = [("transport", "udp"), ("payload", "1432"), ("load", load)];
             samples.push(outcome.sample(subject, case, round));
         }

@@ -5,27 +5,28 @@
 
 use super::links::{LINKS, fits};
 use super::options::{SuiteOptions, sends_over};
-use super::outcome::emission;
+use super::outcome::run_emission;
 use crate::receiver::SocketBuffer;
 use crate::results::Sample;
 use crate::subject::{Info, Transport};
 use crate::workload::emission::Emission;
 use std::time::Duration;
 
+/// Runs the measure.
 pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     let mut samples = Vec::new();
     for (transport, payload) in LINKS {
         let wanted = options.subjects(|info| {
             // Lose lines at any rate, or make a system call for each line.
             let always_loses = matches!(info.id, "dipstick" | "libdd" | "statsd");
-            // Far slower than the others over every link: one link is enough to show it.
+            // Far slower than the others over every link, so only the small payloads are measured.
             let is_slow = matches!(info.id, "cadence_queued" | "dogstatsd" | "statsd_pipeline");
             let always_loses = always_loses || (is_slow && payload != 1432);
             sends_over(transport)(info) && fits(info, payload) && !always_loses
         });
         for (round, subject) in options.rounds(1, &wanted) {
             let search = RateSearch { subject, transport, payload };
-            let found = search.search(options);
+            let found = search.find_rate(options);
             let (held, tries) = search.hold(options, found);
             let payload = payload.to_string();
             let case = [("transport", transport.id()), ("payload", &payload)];
@@ -40,6 +41,7 @@ pub fn run(options: &SuiteOptions) -> Vec<Sample> {
 /// Outcome of one trial.
 #[derive(PartialEq, Eq)]
 enum Attempt {
+    /// Every line arrived in time.
     Held,
     /// Some lines did not arrive.
     Lost,
@@ -47,6 +49,7 @@ enum Attempt {
     Late,
 }
 
+/// Search for the highest rate of one subject over one link.
 struct RateSearch<'a> {
     subject: &'a Info,
     transport: Transport,
@@ -54,10 +57,11 @@ struct RateSearch<'a> {
 }
 
 impl RateSearch<'_> {
+    /// Runs one trial.
     fn attempt(&self, rate: f64, duration: Duration) -> Attempt {
-        let work = Emission { threads: 1, rate: Some(rate as u64), duration };
+        let emission = Emission { threads: 1, rate: Some(rate as u64), duration };
         let buffer = SocketBuffer::Large;
-        let outcome = emission(self.subject, self.transport, self.payload, buffer, &work);
+        let outcome = run_emission(self.subject, self.transport, self.payload, buffer, &emission);
         let late = outcome.emitted.elapsed_ns as f64 - duration.as_nanos() as f64;
         // Allows the last tick to be late.
         if !outcome.emitted.complete || late > 0.02 * duration.as_nanos() as f64 + 5e6 {
@@ -70,7 +74,7 @@ impl RateSearch<'_> {
     }
 
     /// Returns the highest rate that holds in short trials, to within 10 %.
-    fn search(&self, options: &SuiteOptions) -> f64 {
+    fn find_rate(&self, options: &SuiteOptions) -> f64 {
         let duration = options.pick(Duration::from_millis(400), Duration::from_millis(100));
         // A single loss may be an accident, so a lossy trial is repeated once.
         let holds = |rate| match self.attempt(rate, duration) {
@@ -93,7 +97,8 @@ impl RateSearch<'_> {
         good
     }
 
-    /// Returns the rate that held and the number of tries, or zeros if none held.
+    /// Lowers `rate` until it holds. Returns the rate that held and the number of tries, or zeros
+    /// if none held.
     fn hold(&self, options: &SuiteOptions, mut rate: f64) -> (f64, u32) {
         for tries in 1..=options.pick(4, 2) {
             let duration = options.pick(Duration::from_secs(10), Duration::from_secs(1));

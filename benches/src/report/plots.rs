@@ -30,9 +30,9 @@ const PANEL: f64 = 560.0;
 const MARGIN: f64 = 24.0;
 
 /// Draws bar charts, two in a row.
-fn bar_plot(title: &str, panels: &[BarChart]) -> String {
-    let columns = panels.len().min(2);
-    let rows: Vec<_> = panels.chunks(2).collect();
+fn bar_plot(title: &str, charts: &[BarChart]) -> String {
+    let columns = charts.len().min(2);
+    let rows: Vec<_> = charts.chunks(2).collect();
     let heights: Vec<f64> =
         rows.iter().map(|row| row.iter().map(BarChart::height).fold(0.0, f64::max)).collect();
     let width = MARGIN + columns as f64 * (PANEL + MARGIN);
@@ -41,9 +41,9 @@ fn bar_plot(title: &str, panels: &[BarChart]) -> String {
     heading(&mut svg, title);
     let mut y = 74.0;
     for (row, height) in rows.iter().zip(heights) {
-        for (column, panel) in row.iter().enumerate() {
+        for (column, chart) in row.iter().enumerate() {
             let x = MARGIN + column as f64 * (PANEL + MARGIN);
-            panel.draw(&mut svg, x, y, LABELS, PANEL);
+            chart.draw(&mut svg, x, y, LABELS, PANEL);
         }
         y += height + 14.0;
     }
@@ -51,16 +51,16 @@ fn bar_plot(title: &str, panels: &[BarChart]) -> String {
 }
 
 /// Draws line charts, two in a row.
-fn line_plot(title: &str, panels: &[LineChart], height: f64) -> String {
-    let columns = panels.len().min(2);
-    let rows = panels.len().div_ceil(2);
+fn line_plot(title: &str, charts: &[LineChart], height: f64) -> String {
+    let columns = charts.len().min(2);
+    let rows = charts.len().div_ceil(2);
     let width = MARGIN + columns as f64 * (PANEL + 60.0 + MARGIN);
     let mut svg = Svg::new(width, 84.0 + rows as f64 * (height + 10.0));
     heading(&mut svg, title);
-    for (index, panel) in panels.iter().enumerate() {
+    for (index, chart) in charts.iter().enumerate() {
         let x = MARGIN + (index % 2) as f64 * (PANEL + 60.0 + MARGIN);
         let y = 70.0 + (index / 2) as f64 * (height + 10.0);
-        panel.draw(&mut svg, x, y, PANEL + 60.0, height);
+        chart.draw(&mut svg, x, y, PANEL + 60.0, height);
     }
     svg.finish()
 }
@@ -113,7 +113,7 @@ fn loss_note(results: &Results, info: &Info, case: Case) -> Option<String> {
     })
 }
 
-fn panel(title: &str, subtitle: &str, bars: Vec<Bar>, format: fn(f64) -> String) -> BarChart {
+fn chart(title: &str, subtitle: &str, bars: Vec<Bar>, format: fn(f64) -> String) -> BarChart {
     BarChart { title: title.to_owned(), subtitle: subtitle.to_owned(), bars, format }
 }
 
@@ -138,7 +138,7 @@ fn overview(all: &AllResults) -> Option<String> {
     let load: Case = &[("transport", "udp"), ("payload", "1432"), ("load", "1,000,000/s")];
     let sends = |info: &Info| is_headline(info) && colour(info) != AGGREGATE;
     let cost = all.results("callers_cost").map(|results| {
-        panel(
+        chart(
             "What a call costs its caller",
             "Nanoseconds of one counter, back to back. Less is better; logarithmic.",
             bars(results, &[("call", "incr")], "nanoseconds", is_headline),
@@ -146,7 +146,7 @@ fn overview(all: &AllResults) -> Option<String> {
         )
     });
     let latency = all.results("latency").map(|results| {
-        panel(
+        chart(
             "The slowest in a thousand calls",
             "p99.9 of a counter every 100 µs. Less is better; logarithmic.",
             bars(results, &[("pace", "every 100 us")], "p99.9", is_headline),
@@ -154,7 +154,7 @@ fn overview(all: &AllResults) -> Option<String> {
         )
     });
     let sustained = all.results("sustained").map(|results| {
-        panel(
+        chart(
             "Sustained over UDP with nothing lost",
             "Lines a second for ten seconds, datagrams of 1432 bytes. More is better; logarithmic.",
             sustained_bars(results, "udp", "1432", is_headline),
@@ -162,22 +162,22 @@ fn overview(all: &AllResults) -> Option<String> {
         )
     });
     let delivered = all.results("delivered").map(|results| {
-        panel(
+        chart(
             "Processor time of the client for each line",
             "All its threads, a million lines a second over UDP. Less is better; logarithmic.",
             bars(results, load, "processor_per_line", sends),
             time,
         )
     });
-    let panels: Vec<_> = [cost, latency, sustained, delivered].into_iter().flatten().collect();
+    let charts: Vec<_> = [cost, latency, sustained, delivered].into_iter().flatten().collect();
     let title = "freewheel beside the other StatsD clients for Rust";
-    (!panels.is_empty()).then(|| bar_plot(title, &panels))
+    (!charts.is_empty()).then(|| bar_plot(title, &charts))
 }
 
 fn callers_cost(all: &AllResults) -> Option<String> {
     let results = all.results("callers_cost")?;
     let subtitle = "Nanoseconds a call, back to back, one thread. Less is better; logarithmic.";
-    let panels = [
+    let charts = [
         ("Counter", "incr"),
         ("Counter with two tags", "incr_tagged"),
         ("Gauge, a whole number", "gauge_whole"),
@@ -187,9 +187,9 @@ fn callers_cost(all: &AllResults) -> Option<String> {
     ]
     .map(|(title, call)| {
         let bars = bars(results, &[("call", call)], "nanoseconds", |_| true);
-        panel(title, subtitle, bars, time)
+        chart(title, subtitle, bars, time)
     });
-    Some(bar_plot("What a call costs its caller", &panels))
+    Some(bar_plot("What a call costs its caller", &charts))
 }
 
 /// Returns a series for each subject that has a figure for any step.
@@ -211,7 +211,7 @@ fn series(
 fn latency(all: &AllResults) -> Option<String> {
     let results = all.results("latency")?;
     let steps = ["p50", "p99", "p99.9", "p99.99", "max"];
-    let panels = [
+    let charts = [
         ("One call every 100 µs", "every 100 us"),
         ("One call every 10 µs", "every 10 us"),
         ("Back to back", "back to back"),
@@ -229,13 +229,13 @@ fn latency(all: &AllResults) -> Option<String> {
         format: time,
         is_share: false,
     });
-    Some(line_plot("How long a single call takes", &panels, 400.0))
+    Some(line_plot("How long a single call takes", &charts, 400.0))
 }
 
 fn scaling(all: &AllResults) -> Option<String> {
     let results = all.results("scaling")?;
     let threads = ["1", "2", "4", "8", "16"];
-    let panel = |title: &str, subtitle: &str, figure: &'static str| LineChart {
+    let chart = |title: &str, subtitle: &str, figure: &'static str| LineChart {
         title: title.to_owned(),
         subtitle: subtitle.to_owned(),
         steps: threads.map(|threads| format!("{threads} threads")).into(),
@@ -249,19 +249,19 @@ fn scaling(all: &AllResults) -> Option<String> {
         format: time,
         is_share: false,
     };
-    let panels = [
-        panel(
+    let charts = [
+        chart(
             "Processor time of a call",
             "By the emitting thread's own clock; two cores. Logarithmic.",
             "nanoseconds",
         ),
-        panel(
+        chart(
             "A call by the clock on the wall",
             "The median burst: waiting for locks included. Logarithmic.",
             "nanoseconds_on_the_wall",
         ),
     ];
-    Some(line_plot("Several threads", &panels, 420.0))
+    Some(line_plot("Several threads", &charts, 420.0))
 }
 
 const LINKS: [(&str, &str, &str); 4] = [
@@ -274,23 +274,23 @@ const LINKS: [(&str, &str, &str); 4] = [
 fn delivered(all: &AllResults) -> Option<String> {
     let results = all.results("delivered")?;
     let lines_only = |info: &Info| colour(info) != AGGREGATE;
-    let mut panels = Vec::new();
+    let mut charts = Vec::new();
     for (title, transport, payload) in LINKS {
         let case = |load| [("transport", transport), ("payload", payload), ("load", load)];
-        panels.push(panel(
+        charts.push(chart(
             &format!("{title}: unthrottled"),
             "Lines a second that arrived, and the share that did not, dropped included. Logarithmic.",
             bars(results, &case("unthrottled"), "lines_per_second", lines_only),
             rate,
         ));
-        panels.push(panel(
+        charts.push(chart(
             &format!("{title}: a million lines a second"),
             "Processor time of the client for each line that arrived. Less is better; logarithmic.",
             bars(results, &case("1,000,000/s"), "processor_per_line", lines_only),
             time,
         ));
     }
-    Some(bar_plot("What arrives, and what it takes", &panels))
+    Some(bar_plot("What arrives, and what it takes", &charts))
 }
 
 fn sustained_bars(
@@ -312,18 +312,18 @@ fn sustained_bars(
 
 fn sustained(all: &AllResults) -> Option<String> {
     let results = all.results("sustained")?;
-    let panels = LINKS.map(|(title, transport, payload)| {
+    let charts = LINKS.map(|(title, transport, payload)| {
         let bars = sustained_bars(results, transport, payload, |_| true);
         let subtitle = "Lines a second for ten seconds. More is better; logarithmic.";
-        panel(title, subtitle, bars, rate)
+        chart(title, subtitle, bars, rate)
     });
-    Some(bar_plot("Sustained with nothing lost", &panels))
+    Some(bar_plot("Sustained with nothing lost", &charts))
 }
 
 fn small_buffer(all: &AllResults) -> Option<String> {
     use crate::measures::small_buffer::RATES;
     let results = all.results("small_buffer")?;
-    let panel = LineChart {
+    let chart = LineChart {
         title: "Share of the lines that arrive".to_owned(),
         subtitle: "UDP, a receiver whose socket holds 208 KiB, by lines emitted a second."
             .to_owned(),
@@ -339,7 +339,7 @@ fn small_buffer(all: &AllResults) -> Option<String> {
         format: percent,
         is_share: true,
     };
-    Some(line_plot("Bursts at a receiver with the default socket buffer", &[panel], 400.0))
+    Some(line_plot("Bursts at a receiver with the default socket buffer", &[chart], 400.0))
 }
 
 fn idle(all: &AllResults) -> Option<String> {
@@ -360,41 +360,41 @@ fn idle(all: &AllResults) -> Option<String> {
         }
     }
     let milliseconds = |value: f64| time(value * 1e6);
-    let panels = [
-        panel(
+    let charts = [
+        chart(
             "Wake-ups a second while idle",
             "Of all the client's threads, over 20 s. Less is better; logarithmic.",
             bars(results, one, "wake_ups_per_second", clients),
             number,
         ),
-        panel(
+        chart(
             "The first line after idleness",
             "From the call to its arrival. Logarithmic.",
             late,
             milliseconds,
         ),
-        panel(
+        chart(
             "Memory with 1,000 threads that have emitted",
             "Resident, of the whole process. The floor keeps 16 KiB a thread too.",
             bars(results, &[("threads", "1000")], "resident_kib", |_| true),
             bar_chart::memory,
         ),
-        panel(
+        chart(
             "Memory with one",
             "Resident, of the whole process.",
             bars(results, one, "resident_kib", |_| true),
             bar_chart::memory,
         ),
     ];
-    Some(bar_plot("Idle", &panels))
+    Some(bar_plot("Idle", &charts))
 }
 
 fn instructions(all: &AllResults) -> Option<String> {
     let results = all.results("instructions")?;
     let subtitle = "Of the calling thread, counted by valgrind. Logarithmic.";
-    let panels = [("Counter", "incr"), ("Timing", "timing")].map(|(title, call)| {
+    let charts = [("Counter", "incr"), ("Timing", "timing")].map(|(title, call)| {
         let bars = bars(results, &[("call", call)], "instructions", |_| true);
-        panel(title, subtitle, bars, number)
+        chart(title, subtitle, bars, number)
     });
-    Some(bar_plot("Instructions of a call", &panels))
+    Some(bar_plot("Instructions of a call", &charts))
 }

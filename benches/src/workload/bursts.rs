@@ -9,6 +9,7 @@ use crate::subject::{Call, Caller, Repeat, Setup, Subject};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
+/// Parameters of the bursts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Bursts {
     pub calls: Vec<Call>,

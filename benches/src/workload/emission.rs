@@ -6,6 +6,7 @@ use crate::subject::{Call, Caller, Repeat, Setup, Subject};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
+/// Parameters of an emission.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Emission {
     pub threads: usize,
@@ -38,6 +39,7 @@ pub struct ResourceUsage {
     pub peak_rss_kib: u64,
 }
 
+/// Interval between the bursts of a rate.
 const TICK: Duration = Duration::from_millis(1);
 
 impl Emission {

@@ -7,6 +7,7 @@ use crate::subject::{Caller, Setup, Subject};
 use serde::{Deserialize, Serialize};
 use std::sync::Barrier;
 
+/// Parameters of idle threads.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Idleness {
     pub threads: usize,

@@ -10,6 +10,7 @@ pub mod profiled;
 use crate::subject::{Setup, Subject};
 use serde::{Deserialize, Serialize};
 
+/// A workload with its parameters.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Workload {
@@ -21,6 +22,7 @@ pub enum Workload {
 }
 
 impl Workload {
+    /// Runs the workload in this process, and sends its figures to the suite.
     pub fn run<S: Subject>(&self, setup: &Setup) {
         match self {
             Self::Bursts(work) => work.run::<S>(setup),

@@ -7,6 +7,7 @@ use quanta::Clock;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
+/// Parameters of paced calls.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Paced {
     pub call: Call,

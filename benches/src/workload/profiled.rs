@@ -4,6 +4,7 @@ use crate::ipc;
 use crate::subject::{Call, Caller, Repeat, Setup, Subject};
 use serde::{Deserialize, Serialize};
 
+/// Parameters of profiled calls.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Profiled {
     pub call: Call,
