@@ -24,8 +24,8 @@ const IN_NETWORK_ENV: &str = "FREEWHEEL_SERVERS_LOOPBACK";
 /// Arguments that give a program such a network; see `unshare(1)`.
 const UNSHARE: [&str; 3] = ["--user", "--map-root-user", "--net"];
 
-/// Runs the whole body of a test in such a process: this program again, with this test only. The
-/// closure must be the entire body.
+/// Runs the body of a test in a process with such a network, which runs this program with this test
+/// only. The closure must be the entire body.
 fn in_loopback_network<F: FnOnce()>(body: F) {
     if std::env::var_os(IN_NETWORK_ENV).is_some() {
         return body();

@@ -10,11 +10,11 @@ use std::net::{TcpStream, UdpSocket};
 use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 
-/// Makes one system call per datagram, or per 64 KiB of a stream.
+/// A sender that makes one system call per datagram, or per 64 KiB of a stream.
 pub struct Raw(Setup);
 
-/// Makes one system call for as many datagrams as fit 64 KiB, which the kernel segments. All
-/// datagrams have the same size, and are padded with newlines.
+/// A sender that makes one system call for as many datagrams as fit 64 KiB, which the kernel
+/// segments. All datagrams have the same size, and are padded with newlines.
 pub struct Segmented(Setup);
 
 impl Subject for Raw {
