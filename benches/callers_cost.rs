@@ -1,32 +1,33 @@
-//! What a call costs its caller, for freewheel and all the others, by criterion: to compare with an
-//! earlier state (`--save-baseline`, `--baseline`) while one works on it.
+//! Cost of a call to its caller, for freewheel and the other clients, by criterion. Compares with
+//! an earlier state through `--save-baseline` and `--baseline`. The argument filters by call and
+//! subject.
 //!
 //! ```sh
-//! cargo bench -p freewheel-benches --bench callers_cost -- incr
+//! cargo bench -p freewheel-benches --bench callers_cost -- incr             # all subjects
+//! cargo bench -p freewheel-benches --bench callers_cost -- incr/freewheel   # freewheel's variants
 //! ```
 //!
-//! Subjects come one after the other and in one process here. The figures of `BENCHMARKS.md` are taken in
-//! turn, and in processes of their own: `cargo suite callers_cost`.
+//! Subjects run one after the other in this process. For the figures of `BENCHMARKS.md`,
+//! `cargo suite callers_cost` takes subjects in turn, each in a separate process.
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
-use freewheel_benches::lines::Length;
+use freewheel_benches::fixtures::LineLength;
 use freewheel_benches::receiver::{Receiver, SocketBuffer};
-use freewheel_benches::subject::{Call, Nature, Setup, Subject, Transport};
+use freewheel_benches::subject::{Call, Kind, Repeat, Setup, Subject, Transport};
 use freewheel_benches::subjects::{self, Visitor};
-use freewheel_benches::work::bursts::Repeat;
 use std::time::{Duration, Instant};
 
-/// Far fewer lines than any of them holds.
+/// Number of calls in a burst: far fewer lines than any client's queue holds.
 const BURST: u64 = 1_000;
 
-struct Measured<'a, 'b> {
+struct BenchSubject<'a, 'b> {
     group: &'a mut BenchmarkGroup<'b, WallTime>,
     call: Call,
     setup: &'a Setup,
 }
 
-impl Visitor for Measured<'_, '_> {
+impl Visitor for BenchSubject<'_, '_> {
     type Output = ();
     fn visit<S: Subject>(self) {
         let Self { group, call, setup } = self;
@@ -35,14 +36,14 @@ impl Visitor for Measured<'_, '_> {
         group.bench_function(S::INFO.label, |bencher| {
             bencher.iter_custom(|iterations| {
                 let mut elapsed = Duration::ZERO;
-                let mut left = iterations;
-                while left > 0 {
-                    let burst = left.min(BURST);
+                let mut remaining = iterations;
+                while remaining > 0 {
+                    let burst = remaining.min(BURST);
                     let start = Instant::now();
                     call.drive(&mut caller, Repeat(burst as usize));
                     elapsed += start.elapsed();
-                    left -= burst;
-                    // So that clients keep up: a drop is cheaper than a line.
+                    remaining -= burst;
+                    // Lets clients keep up. A drop would be cheaper than a line.
                     std::thread::sleep(Duration::from_millis(1));
                 }
                 elapsed
@@ -57,14 +58,15 @@ impl Visitor for Measured<'_, '_> {
 
 fn callers_cost(criterion: &mut Criterion) {
     let receiver = Receiver::start(Transport::Udp, SocketBuffer::Large);
-    let setup = Setup { target: receiver.target(), payload: 1432, length: Length::Long };
+    let setup = Setup { target: receiver.target(), payload: 1432, length: LineLength::Long };
     for call in Call::ALL {
         let mut group = criterion.benchmark_group(call.id());
         for info in subjects::all() {
             let sends_only = info.id.starts_with("raw") || info.id == "nothing";
-            // One recorder for the process is enough, and those that aggregate are compared there.
-            if !sends_only && info.calls.contains(&call) && info.nature != Nature::Aggregates {
-                subjects::visit(info.id, Measured { group: &mut group, call, setup: &setup });
+            // Clients that aggregate are left to the suite: a process can install only one of their
+            // recorders.
+            if !sends_only && info.calls.contains(&call) && info.kind != Kind::Aggregates {
+                subjects::visit(info.id, BenchSubject { group: &mut group, call, setup: &setup });
             }
         }
         group.finish();

@@ -1,17 +1,19 @@
-//! What a call costs, beside its floor, in one run.
+//! Cost of freewheel's calls next to their floor, in one run. The argument filters by call.
 //!
 //! ```sh
-//! cargo bench -p freewheel-benches --bench hot_path
+//! cargo bench -p freewheel-benches --bench hot_path             # all calls
+//! cargo bench -p freewheel-benches --bench hot_path -- timing   # one call
 //! ```
 //!
-//! The flusher runs on a thread of its own and sends over TCP to a receiver that reads and
-//! discards, so that blocks are sealed, swept and recycled as in a service. Measured twice: with
-//! the flusher on the caller's core, so that the blocks stay in its cache as the floor's buffer
-//! does, which shows what the code costs; and with the flusher on another core, where each cache
-//! line that it read has to be taken back from there, which shows what the hardware adds.
+//! The flusher runs on a separate thread and sends over TCP to a receiver that discards. Blocks are
+//! sealed, swept and recycled as in a service. Each call is measured twice:
 //!
-//! What was dropped is printed at the end: a drop is cheaper than a line, and must not flatter
-//! the figures.
+//! - With the flusher on the caller's core. Blocks stay in that core's cache, as the floor's buffer
+//!   does. This is the cost of the code.
+//! - With the flusher on another core. Each cache line that the flusher has read must be fetched
+//!   back from that core. The difference is what the hardware adds.
+//!
+//! The account is printed at the end. Drops are cheaper than lines, and would flatter the figures.
 
 use core_affinity::CoreId;
 use criterion::measurement::WallTime;
@@ -26,26 +28,26 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 const NAME: &str = "requests.accepted.by.the.gateway";
-/// Copied and checked by other paths: one with less than sixteen bytes, and one that needs a
-/// fourth chunk for its last byte.
+/// A name of less than sixteen bytes. Such names are copied and checked by another path.
 const SHORT_NAME: &str = "cache.hit";
+/// A name that needs a fourth chunk for its last byte. Such names take another path, too.
 const LONG_NAME: &str = "requests.accepted.by.the.gateway.of.the.eastern.zone";
 const HEAD: &[u8] = b"applications.my-service.counters.";
 
-/// A connector whose lines are taken away.
-struct Rig {
+/// A connector with a flusher, and a receiver that discards its lines.
+struct Pipeline {
     statsd: Connector,
-    /// Bytes that the receiver has read.
+    /// Number of bytes that the receiver has read.
     received: Arc<AtomicU64>,
 }
 
-impl Rig {
-    /// With its flusher on this core, and its receiver on that one.
+impl Pipeline {
+    /// Starts a connector with its flusher on one core and its receiver on another.
     fn new(flusher: CoreId, receiver: CoreId) -> Self {
-        // A thread begins on the cores of the one that makes it.
+        // A new thread inherits the affinity of the thread that spawns it.
         core_affinity::set_for_current(receiver);
-        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
-        let port = listener.local_addr().expect("bound").port();
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback is available");
+        let port = listener.local_addr().expect("the socket is bound").port();
         let received = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&received);
         std::thread::spawn(move || {
@@ -57,16 +59,16 @@ impl Rig {
         });
         core_affinity::set_for_current(flusher);
         let statsd = Connector::builder("127.0.0.1").port(port).prefix("applications.my-service");
-        let statsd = statsd.queue_capacity(64 << 20).build().expect("good settings");
-        statsd.start_on_thread().expect("a thread");
+        let statsd = statsd.queue_capacity(64 << 20).build().expect("the settings are valid");
+        statsd.start_on_thread().expect("the flusher's thread can be started");
         while !statsd.connected() {
             std::thread::yield_now();
         }
         Self { statsd, received }
     }
 
-    /// Until nobody is at work any more: neither the flusher nor the receiver.
-    fn rest(&self) {
+    /// Waits until neither the flusher nor the receiver has work.
+    fn wait_until_idle(&self) {
         self.statsd.blocking_flush();
         while self.received.load(Relaxed) < self.statsd.stats().sent.bytes {
             std::thread::yield_now();
@@ -74,22 +76,27 @@ impl Rig {
     }
 }
 
-/// Far fewer lines than the capacity holds.
+/// Number of calls in a burst: far fewer lines than the queue holds.
 const BURST: u64 = 2_000;
 
-/// Times bursts, and between them has `pause` run: so that no line is dropped, which would be
-/// cheaper than to write it, and nobody else is at work while calls are timed.
-fn bursts(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, call: impl Fn(), pause: impl Fn()) {
+/// Times bursts of calls, and runs `pause` between them. The pause lets the queue drain, so that no
+/// line is dropped, and no other thread works while calls are timed.
+fn bench_bursts(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    name: &str,
+    call: impl Fn(),
+    pause: impl Fn(),
+) {
     group.bench_function(name, |bencher| {
         bencher.iter_custom(|iterations| {
             let mut elapsed = Duration::ZERO;
-            let mut left = iterations;
-            while left > 0 {
-                let burst = left.min(BURST);
+            let mut remaining = iterations;
+            while remaining > 0 {
+                let burst = remaining.min(BURST);
                 let start = std::time::Instant::now();
                 (0..burst).for_each(|_| call());
                 elapsed += start.elapsed();
-                left -= burst;
+                remaining -= burst;
                 pause();
             }
             elapsed
@@ -97,78 +104,78 @@ fn bursts(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, call: impl Fn(),
     });
 }
 
-/// A call and its floor; both are compiled into their loops. The floor's pauses send a burst
-/// too: both find the caches as sending leaves them.
-fn pair(
+/// Measures a call and its floor, both inlined into their loops. The floor's pauses send a burst
+/// too, so that both find the caches in the state that sending leaves.
+fn bench_pair(
     criterion: &mut Criterion,
-    [near, far]: [&Rig; 2],
+    [near, far]: [&Pipeline; 2],
     name: &str,
     floor: impl Fn(),
     call: impl Fn(&Connector),
 ) {
     let mut group = criterion.benchmark_group(name);
-    bursts(&mut group, "floor", floor, || {
+    bench_bursts(&mut group, "floor", floor, || {
         (0..BURST).for_each(|_| call(&near.statsd));
-        near.rest();
+        near.wait_until_idle();
     });
-    bursts(&mut group, "freewheel", || call(&near.statsd), || near.rest());
+    bench_bursts(&mut group, "freewheel", || call(&near.statsd), || near.wait_until_idle());
     let other = "freewheel, flusher on another core";
-    bursts(&mut group, other, || call(&far.statsd), || far.rest());
+    bench_bursts(&mut group, other, || call(&far.statsd), || far.wait_until_idle());
     group.finish();
 }
 
 fn hot_path(criterion: &mut Criterion) {
-    let cores = core_affinity::get_core_ids().expect("cores can be told apart here");
+    let cores = core_affinity::get_core_ids().expect("the operating system lists its cores");
     let (own, other) = (cores[0], cores[cores.len() - 1]);
-    let (near, far) = (&Rig::new(own, other), &Rig::new(other, other));
-    let rigs = [near, far];
+    let (near, far) = (&Pipeline::new(own, other), &Pipeline::new(other, other));
+    let pipelines = [near, far];
     core_affinity::set_for_current(own);
     let elapsed = Duration::from_nanos(1_234_567);
-    pair(
+    bench_pair(
         criterion,
-        rigs,
+        pipelines,
         "incr",
         || floor::incr(black_box(HEAD), black_box(NAME)),
         |statsd| statsd.incr(black_box(NAME)),
     );
-    pair(
+    bench_pair(
         criterion,
-        rigs,
+        pipelines,
         "incr, short name",
         || floor::incr(black_box(HEAD), black_box(SHORT_NAME)),
         |statsd| statsd.incr(black_box(SHORT_NAME)),
     );
-    pair(
+    bench_pair(
         criterion,
-        rigs,
+        pipelines,
         "incr, long name",
         || floor::incr(black_box(HEAD), black_box(LONG_NAME)),
         |statsd| statsd.incr(black_box(LONG_NAME)),
     );
-    pair(
+    bench_pair(
         criterion,
-        rigs,
+        pipelines,
         "incr_by",
         || floor::incr_by(black_box(HEAD), black_box(NAME), black_box(1234)),
         |statsd| statsd.incr_by(black_box(NAME), black_box(1234_u64)),
     );
-    pair(
+    bench_pair(
         criterion,
-        rigs,
+        pipelines,
         "gauge, whole",
         || floor::gauge(black_box(HEAD), black_box(NAME), black_box(1234)),
         |statsd| statsd.gauge(black_box(NAME), black_box(1234_u64)),
     );
-    pair(
+    bench_pair(
         criterion,
-        rigs,
+        pipelines,
         "gauge, two decimals",
         || floor::gauge_float(black_box(HEAD), black_box(NAME), black_box(12.34)),
         |statsd| statsd.gauge(black_box(NAME), black_box(12.34)),
     );
-    pair(
+    bench_pair(
         criterion,
-        rigs,
+        pipelines,
         "timing",
         || floor::timing(black_box(HEAD), black_box(NAME), black_box(elapsed)),
         |statsd| statsd.timing(black_box(NAME), black_box(elapsed)),
@@ -177,8 +184,8 @@ fn hot_path(criterion: &mut Criterion) {
     criterion.bench_function("incr, disabled", |bencher| {
         bencher.iter(|| black_box(&disabled).incr(black_box(NAME)));
     });
-    for rig in rigs {
-        println!("the account of all of the above: {}", rig.statsd.stats());
+    for pipeline in pipelines {
+        println!("account of all calls above: {}", pipeline.statsd.stats());
     }
 }
 

@@ -1,12 +1,13 @@
-//! What timing costs a request: a router with the layer beside the same router without.
+//! Cost of timing a request: a router with the layer next to the same router without.
 //!
 //! ```sh
-//! cargo bench -p freewheel-benches --bench web
+//! cargo bench -p freewheel-benches --bench web            # all routers
+//! cargo bench -p freewheel-benches --bench web -- timed   # one router
 //! ```
 //!
-//! Requests are made without a network, and answered at once. `idle layer` is what axum takes for any
-//! layer. The flusher sends over TCP to a receiver that discards; the account is printed, since a drop is
-//! cheaper than a line.
+//! Requests use no network, and are answered at once. `idle layer` is axum's cost of any layer. The
+//! flusher sends over TCP to a receiver that discards. The account is printed at the end: drops are
+//! cheaper than lines, and would flatter the figures.
 
 use axum::Router;
 use axum::body::Body;
@@ -25,14 +26,14 @@ use std::time::{Duration, Instant};
 use tower::Service;
 use tower::layer::layer_fn;
 
-/// Far fewer lines than the capacity holds.
+/// Number of requests in a burst: far fewer lines than the queue holds.
 const BURST: u64 = 2_000;
 
-/// Passes requests on.
+/// A service that forwards requests unchanged.
 #[derive(Clone)]
-struct Idle<S>(S);
+struct Forward<S>(S);
 
-impl<R, S: Service<R>> Service<R> for Idle<S> {
+impl<R, S: Service<R>> Service<R> for Forward<S> {
     type Response = S::Response;
     type Error = S::Error;
     type Future = S::Future;
@@ -45,16 +46,16 @@ impl<R, S: Service<R>> Service<R> for Idle<S> {
 }
 
 fn connector() -> Connector {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
-    let port = listener.local_addr().expect("bound").port();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback is available");
+    let port = listener.local_addr().expect("the socket is bound").port();
     std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().expect("the connector connects");
         let mut discarded = vec![0; 1 << 20];
         while let Ok(1..) = stream.read(&mut discarded) {}
     });
     let statsd = Connector::builder("127.0.0.1").port(port).prefix("applications.my-service");
-    let statsd = statsd.queue_capacity(64 << 20).build().expect("good settings");
-    statsd.start_on_thread().expect("a thread");
+    let statsd = statsd.queue_capacity(64 << 20).build().expect("the settings are valid");
+    statsd.start_on_thread().expect("the flusher's thread can be started");
     statsd
 }
 
@@ -67,7 +68,7 @@ fn web(criterion: &mut Criterion) {
     let router = || Router::<()>::new().route("/users/{id}", get(async || StatusCode::NO_CONTENT));
     let routers = [
         ("bare", router()),
-        ("idle layer", router().layer(layer_fn(Idle))),
+        ("idle layer", router().layer(layer_fn(Forward))),
         ("timed", router().layer(layer(&statsd))),
         ("named by a function", router().layer(StatsdLayer::new(&statsd, name))),
         ("instrumented", instrument(router(), &statsd)),
@@ -75,27 +76,28 @@ fn web(criterion: &mut Criterion) {
     ];
     let mut group = criterion.benchmark_group("a request");
     for (name, router) in routers {
-        // As `axum::serve` has it.
+        // The type that `axum::serve` uses.
         let mut router = router.with_state(());
         let mut request = || {
-            let request = Request::get("/users/17").body(Body::empty()).expect("a good request");
+            let request =
+                Request::get("/users/17").body(Body::empty()).expect("the request is valid");
             let mut response =
                 pin!(Service::<Request<Body>>::call(&mut router, black_box(request)));
             match response.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
                 Poll::Ready(Ok(response)) => drop(black_box(response)),
                 Poll::Ready(Err(never)) => match never {},
-                Poll::Pending => unreachable!("nothing waits"),
+                Poll::Pending => unreachable!("the handlers never wait"),
             }
         };
         group.bench_function(name, |bencher| {
             bencher.iter_custom(|iterations| {
-                let (mut elapsed, mut left) = (Duration::ZERO, iterations);
-                while left > 0 {
-                    let burst = left.min(BURST);
+                let (mut elapsed, mut remaining) = (Duration::ZERO, iterations);
+                while remaining > 0 {
+                    let burst = remaining.min(BURST);
                     let start = Instant::now();
                     (0..burst).for_each(|_| request());
                     elapsed += start.elapsed();
-                    left -= burst;
+                    remaining -= burst;
                     statsd.blocking_flush();
                 }
                 elapsed
@@ -103,7 +105,7 @@ fn web(criterion: &mut Criterion) {
         });
     }
     group.finish();
-    println!("the account of all of the above: {}", statsd.stats());
+    println!("account of all requests above: {}", statsd.stats());
 }
 
 criterion_group! {

@@ -1,4 +1,5 @@
-//! A web service that is timed by one line. Each GET sleeps for a second, and sends two timings:
+//! A web service on axum, instrumented by one call of `serve`. Each GET sleeps for a second, and
+//! sends two timings:
 //!
 //! ```sh
 //! STATSD_HOST=127.0.0.1 STATSD_PREFIX=applications.my-service \
@@ -6,7 +7,8 @@
 //! curl -i http://127.0.0.1:8888/
 //! ```
 //!
-//! Ctrl-C or SIGTERM stops it, with the account of all lines. A listener can be had by `nc -lk 8125`.
+//! Ctrl-C or SIGTERM stops the service, which then prints the account of all lines. `nc -lk 8125`
+//! can serve as the receiver.
 
 use axum::Router;
 use axum::http::StatusCode;

@@ -1,4 +1,5 @@
-//! The same service on hyper and tower alone: names, start and stop by hand.
+//! The service of the `axum` example on hyper and tower alone. The code names requests, and starts
+//! and stops the connector.
 //!
 //! ```sh
 //! STATSD_HOST=127.0.0.1 STATSD_PREFIX=applications.my-service \
@@ -6,7 +7,7 @@
 //! curl -i http://127.0.0.1:8889/
 //! ```
 //!
-//! Ctrl-C or SIGTERM stops it.
+//! Ctrl-C or SIGTERM stops the service.
 
 use freewheel::Connector;
 use freewheel::tower::{Statsd, StatsdLayer};
@@ -25,7 +26,7 @@ use tokio::net::TcpListener;
 use tokio::signal;
 use tower::{ServiceBuilder, service_fn};
 
-async fn answer(
+async fn handle(
     statsd: Statsd,
     request: Request<Incoming>,
 ) -> Result<Response<Empty<Bytes>>, Infallible> {
@@ -41,7 +42,7 @@ async fn answer(
     Ok(response)
 }
 
-/// What requests are called: one of few names, whatever clients ask for.
+/// Returns the name of a request: one of a fixed set, so that clients cannot create names.
 fn name(request: &Request<Incoming>) -> &'static str {
     match request.uri().path() {
         "/" => "root",
@@ -49,8 +50,8 @@ fn name(request: &Request<Incoming>) -> &'static str {
     }
 }
 
-/// Until Ctrl-C, or SIGTERM, by which services are stopped.
-async fn told_to_stop() -> io::Result<()> {
+/// Waits for Ctrl-C or SIGTERM.
+async fn stop_signal() -> io::Result<()> {
     #[cfg(unix)]
     {
         let mut terminate = signal::unix::signal(signal::unix::SignalKind::terminate())?;
@@ -74,21 +75,21 @@ pub(crate) async fn run(listener: TcpListener) -> Result<(), Box<dyn Error>> {
     let handler = Statsd::new(statsd.clone());
     let service = ServiceBuilder::new()
         .layer(StatsdLayer::new(&statsd, name).in_flight("requests.in_flight"))
-        .service(service_fn(move |request| answer(handler.clone(), request)));
+        .service(service_fn(move |request| handle(handler.clone(), request)));
 
     println!("listening on http://{}/", listener.local_addr()?);
     let connections = GracefulShutdown::new();
-    let mut stop = std::pin::pin!(told_to_stop());
+    let mut stop = std::pin::pin!(stop_signal());
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            told = &mut stop => break told?,
+            signal = &mut stop => break signal?,
         };
         let (stream, _) = match accepted {
             Ok(accepted) => accepted,
-            // One client has left, or there are too many: no reason to stop for the others.
+            // The client has disconnected, or too many files are open. Other clients are served on.
             Err(error) => {
-                eprintln!("a connection was not accepted: {error}");
+                eprintln!("cannot accept a connection: {error}");
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
@@ -98,11 +99,11 @@ pub(crate) async fn run(listener: TcpListener) -> Result<(), Box<dyn Error>> {
         let connection = connections.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
-                eprintln!("a connection broke: {error}");
+                eprintln!("connection failed: {error}");
             }
         });
     }
-    // Requests under way have ten seconds to be answered.
+    // Requests in flight have ten seconds to complete.
     let _ = tokio::time::timeout(Duration::from_secs(10), connections.shutdown()).await;
     println!("{}", statsd.stop().await.stats);
     Ok(())

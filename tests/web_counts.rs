@@ -1,4 +1,4 @@
-//! What a timed request must not do, shown by counting: allocate.
+//! Allocation counts of timed requests.
 
 #![allow(clippy::unwrap_used)]
 
@@ -21,14 +21,15 @@ use std::time::Duration;
 use tower::layer::layer_fn;
 use tower::{Layer, Service, service_fn};
 
-/// A connector that takes lines: this thread has its block already.
+/// Returns a connector that accepts lines, with a block already allocated for this thread.
 fn connector() -> Connector {
     let statsd = Connector::builder("127.0.0.1").prefix("app").build().unwrap();
     statsd.incr("warm");
     statsd
 }
 
-/// Allocations of a request to this service, made once before, where the request's own are not counted.
+/// Returns the allocations of a service for a request, counted at its second request. Building the
+/// request is not counted.
 fn allocations<B: Default, S: Service<Request<B>>>(mut service: S, path: &str) -> u64 {
     let mut counted = 0;
     for _ in 0..2 {
@@ -49,24 +50,24 @@ fn answer(_: Request<()>) -> Ready<Result<Response<()>, Infallible>> {
 }
 
 #[test]
-fn the_layer_allocates_nothing() {
+fn timing_layer_allocates_nothing() {
     let statsd = connector();
-    assert_eq!(allocations(service_fn(answer), "/"), 0, "the service itself");
+    assert_eq!(allocations(service_fn(answer), "/"), 0, "the bare service");
     let plain = StatsdLayer::new(&statsd, "gateway");
     assert_eq!(allocations(plain.clone().layer(service_fn(answer)), "/"), 0);
     let all = plain.in_flight("requests.in_flight").body_time();
     assert_eq!(allocations(all.layer(service_fn(answer)), "/"), 0);
-    assert!(statsd.stats().buffered.lines > 8, "they were recorded");
+    assert!(statsd.stats().buffered.lines > 8, "the requests were recorded");
 }
 
 #[test]
-fn a_router_allocates_for_the_layer_what_it_does_for_any() {
+fn timed_router_allocates_as_much_as_with_an_idle_layer() {
     let statsd = connector();
     let router = || Router::<()>::new().route("/users/{id}", get(async || StatusCode::NO_CONTENT));
-    /// Passes requests on.
+    /// A service that forwards requests unchanged.
     #[derive(Clone)]
-    struct Pass<S>(S);
-    impl<R, S: Service<R>> Service<R> for Pass<S> {
+    struct Forward<S>(S);
+    impl<R, S: Service<R>> Service<R> for Forward<S> {
         type Response = S::Response;
         type Error = S::Error;
         type Future = S::Future;
@@ -78,20 +79,21 @@ fn a_router_allocates_for_the_layer_what_it_does_for_any() {
         }
     }
     let path = "/users/17";
-    // As `axum::serve` has it, which layers handlers once and not for each request.
+    // `axum::serve` also adds the state once, so that handlers are layered once and not for each
+    // request.
     let count = |router: Router| allocations::<Body, _>(router.with_state(()), path);
     let bare = count(router());
-    let idle = count(router().layer(layer_fn(Pass)));
+    let idle = count(router().layer(layer_fn(Forward)));
     let timed = count(router().layer(layer(&statsd)));
     let instrumented = count(instrument(router(), &statsd));
     println!("bare {bare}, idle layer {idle}, timed {timed}, instrumented {instrumented}");
     assert_eq!(timed, idle);
-    // The extension's box.
+    // The extension is boxed.
     assert_eq!(instrumented, timed + 1);
 }
 
 #[test]
-fn paths_of_parts_allocate_nothing_up_to_256_bytes() {
+fn joined_paths_up_to_256_bytes_allocate_nothing() {
     let statsd = Statsd::new(connector());
     let part = "x".repeat(125);
     let before = ALLOCATIONS.get();
@@ -101,7 +103,7 @@ fn paths_of_parts_allocate_nothing_up_to_256_bytes() {
     drop(statsd.execution_timer(("db", "query")));
     drop(statsd.clone());
     assert_eq!(ALLOCATIONS.get() - before, 0);
-    // The counter counts.
+    // A longer path allocates, which shows that the counter works.
     statsd.increase_counter([&*part, &*part, &*part], 1);
     assert_ne!(ALLOCATIONS.get() - before, 0);
 }

@@ -1,33 +1,35 @@
-//! The clocks: one that all processes share, and what threads and processes have spent.
+//! Clocks: a monotonic one that all processes share, and the processor time of threads and
+//! processes.
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 
-/// Nanoseconds of a clock that all processes of the machine see alike.
+/// Returns the nanoseconds of the monotonic clock, which is the same for all processes of the
+/// machine.
 #[must_use]
-pub fn shared() -> u64 {
-    read(ClockId::CLOCK_MONOTONIC)
+pub fn monotonic_ns() -> u64 {
+    nanoseconds(ClockId::CLOCK_MONOTONIC)
 }
 
-/// Nanoseconds that this thread has spent on a processor.
+/// Returns the processor time of this thread in nanoseconds.
 #[must_use]
-pub fn thread() -> u64 {
-    read(ClockId::CLOCK_THREAD_CPUTIME_ID)
+pub fn thread_cpu_ns() -> u64 {
+    nanoseconds(ClockId::CLOCK_THREAD_CPUTIME_ID)
 }
 
-/// Nanoseconds that the threads of this process have spent on processors, in the kernel too.
+/// Returns the processor time of all threads of this process in nanoseconds, kernel time included.
 #[must_use]
-pub fn process() -> u64 {
-    read(ClockId::CLOCK_PROCESS_CPUTIME_ID)
+pub fn process_cpu_ns() -> u64 {
+    nanoseconds(ClockId::CLOCK_PROCESS_CPUTIME_ID)
 }
 
-fn read(clock: ClockId) -> u64 {
-    Duration::from(clock_gettime(clock).expect("a clock")).as_nanos() as u64
+fn nanoseconds(clock: ClockId) -> u64 {
+    Duration::from(clock_gettime(clock).expect("Linux has this clock")).as_nanos() as u64
 }
 
-/// The most memory that this process had at a time, in KiB.
+/// Returns the peak resident memory of this process in KiB.
 #[must_use]
-pub fn peak_kib() -> u64 {
-    getrusage(UsageWho::RUSAGE_SELF).expect("of itself").max_rss() as u64
+pub fn peak_rss_kib() -> u64 {
+    getrusage(UsageWho::RUSAGE_SELF).expect("a process can query its own usage").max_rss() as u64
 }

@@ -1,17 +1,44 @@
-//! What freewheel costs, beside what it could cost at least, and beside the other clients.
+//! Measures what freewheel costs, next to lower bounds and to other StatsD clients.
 //!
-//! A *subject* is a client, or a bound. *Work* is done with one, in a process of its own. A *measure*
-//! has work done with several subjects in turn, and writes down what came of it. A *report* draws
-//! from what was written down. `BENCHMARKS.md` says what is measured and how to run it.
+//! - A [`subject`] is a client or a bound. [`subjects`] has one file for each.
+//! - A [`workload`] is run with one subject, in a separate [process](client_process), which talks
+//!   to the suite through [`ipc`].
+//! - A measure ([`measures`]) runs workloads with several subjects in turn, and writes [`results`].
+//! - The [`report`] draws plots and tables from the results.
+//!
+//! # Running a part
+//!
+//! The suite, whose results `BENCHMARKS.md` shows, takes measures and subjects as arguments:
+//!
+//! ```sh
+//! cargo suite                           # everything: less than half an hour on two cores
+//! cargo suite latency                   # one measure
+//! cargo suite latency freewheel floor   # one measure with two subjects
+//! cargo suite --list                    # prints the names of the measures and subjects
+//! ```
+//!
+//! The criterion benchmarks compare with an earlier state. Their argument filters by name:
+//!
+//! ```sh
+//! cargo bench -p freewheel-benches --bench callers_cost -- incr/freewheel   # each client's calls
+//! cargo bench -p freewheel-benches --bench hot_path -- incr   # freewheel's calls and their floor
+//! cargo bench -p freewheel-benches --bench prepared           # tags and prepared metrics
+//! cargo bench -p freewheel-benches --bench web                # the middleware's cost per request
+//! ```
+//!
+//! `--no-default-features` leaves the other clients out, which shortens the build.
+//! `.ci/instructions` compares the instruction counts of freewheel's calls with
+//! `instructions.baseline`.
 
+pub mod client_process;
 pub mod clock;
-pub mod lines;
+pub mod fixtures;
+pub mod ipc;
 pub mod machine;
 pub mod measures;
-pub mod process;
 pub mod receiver;
 pub mod report;
 pub mod results;
 pub mod subject;
 pub mod subjects;
-pub mod work;
+pub mod workload;

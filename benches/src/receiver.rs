@@ -1,4 +1,4 @@
-//! The receiver that all subjects send to: it counts lines, and does nothing else with them.
+//! The receiver of all subjects. Counts lines and discards them.
 
 use crate::clock;
 use crate::subject::{Target, Transport};
@@ -13,22 +13,23 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How much its socket holds.
+/// Size of the receiver's socket buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SocketBuffer {
     /// 4 MiB, as operators of busy servers set it.
     Large,
-    /// Whatever the operating system gives.
+    /// The operating system's default.
     Default,
 }
 
+/// A server that runs on background threads until dropped.
 pub struct Receiver {
     target: Target,
     counts: Arc<Counts>,
-    ended: Arc<AtomicBool>,
+    stopping: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
-    /// Of the file that is its socket.
+    /// File of the Unix socket, to be removed at the end.
     path: Option<PathBuf>,
 }
 
@@ -37,65 +38,77 @@ struct Counts {
     lines: AtomicU64,
     bytes: AtomicU64,
     reads: AtomicU64,
-    last: AtomicU64,
+    last_at: AtomicU64,
 }
 
-/// What it has counted.
+/// Counts of a receiver.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counted {
-    /// Lines that are not empty.
+pub struct ReceivedCounts {
+    /// Received lines, empty ones excluded.
     pub lines: u64,
     pub bytes: u64,
     /// Datagrams, or reads of a stream.
     pub reads: u64,
-    /// When the last came, by [`clock::shared`].
-    pub last: u64,
+    /// Time of the last arrival, by [`clock::monotonic_ns`].
+    pub last_at: u64,
 }
 
-/// How long it waits before it looks whether it is to end.
-const PATIENCE: Duration = Duration::from_millis(50);
+/// Longest wait of a read, after which the thread checks whether it must stop.
+const READ_TIMEOUT: Duration = Duration::from_millis(50);
 
 impl Receiver {
+    /// Starts a receiver.
+    ///
     /// # Panics
-    /// Where the operating system refuses what any grants.
+    /// If a socket cannot be opened.
     #[must_use]
     pub fn start(transport: Transport, buffer: SocketBuffer) -> Self {
         let counts = Arc::new(Counts::default());
-        let ended = Arc::new(AtomicBool::new(false));
-        let (theirs, end) = (Arc::clone(&counts), Arc::clone(&ended));
+        let stopping = Arc::new(AtomicBool::new(false));
+        let (thread_counts, stop) = (Arc::clone(&counts), Arc::clone(&stopping));
         let mut path = None;
         let (target, thread) = match transport {
             Transport::Udp => {
-                let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).expect("a socket");
+                let socket = Socket::new(Domain::IPV4, Type::DGRAM, None)
+                    .expect("the socket can be opened and configured");
                 if buffer == SocketBuffer::Large {
-                    socket.set_recv_buffer_size(4 << 20).expect("a socket");
+                    socket
+                        .set_recv_buffer_size(4 << 20)
+                        .expect("the socket can be opened and configured");
                 }
-                let anywhere: SocketAddr = ([127, 0, 0, 1], 0).into();
-                socket.bind(&anywhere.into()).expect("loopback");
+                let any_port: SocketAddr = ([127, 0, 0, 1], 0).into();
+                socket.bind(&any_port.into()).expect("loopback is available");
                 let socket = UdpSocket::from(socket);
-                socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
-                let port = socket.local_addr().expect("bound").port();
-                let body = move || theirs.datagrams(&end, |bytes| socket.recv(bytes));
+                socket
+                    .set_read_timeout(Some(READ_TIMEOUT))
+                    .expect("the socket can be opened and configured");
+                let port = socket.local_addr().expect("the socket is bound").port();
+                let body = move || thread_counts.datagrams(&stop, |bytes| socket.recv(bytes));
                 (Target::Udp(port), std::thread::spawn(body))
             }
             Transport::UnixDatagram => {
-                static NUMBER: AtomicU64 = AtomicU64::new(0);
-                let number = NUMBER.fetch_add(1, Relaxed);
-                let name = format!("freewheel-suite-{}-{number}.sock", std::process::id());
+                static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+                let id = NEXT_ID.fetch_add(1, Relaxed);
+                let name = format!("freewheel-suite-{}-{id}.sock", std::process::id());
                 let file = std::env::temp_dir().join(name);
-                let socket = UnixDatagram::bind(&file).expect("a free name");
-                socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
+                let socket = UnixDatagram::bind(&file).expect("the socket's file name is unused");
+                socket
+                    .set_read_timeout(Some(READ_TIMEOUT))
+                    .expect("the socket can be opened and configured");
                 path = Some(file.clone());
-                let body = move || theirs.datagrams(&end, |bytes| socket.recv(bytes));
+                let body = move || thread_counts.datagrams(&stop, |bytes| socket.recv(bytes));
                 (Target::UnixDatagram(file), std::thread::spawn(body))
             }
             Transport::Tcp => {
-                let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
-                let port = listener.local_addr().expect("bound").port();
-                (Target::Tcp(port), std::thread::spawn(move || theirs.accept(&end, &listener)))
+                let listener = TcpListener::bind("127.0.0.1:0").expect("loopback is available");
+                let port = listener.local_addr().expect("the socket is bound").port();
+                (
+                    Target::Tcp(port),
+                    std::thread::spawn(move || thread_counts.accept(&stop, &listener)),
+                )
             }
         };
-        Self { target, counts, ended, thread: Some(thread), path }
+        Self { target, counts, stopping, thread: Some(thread), path }
     }
 
     #[must_use]
@@ -104,22 +117,22 @@ impl Receiver {
     }
 
     #[must_use]
-    pub fn counted(&self) -> Counted {
-        Counted {
+    pub fn counts(&self) -> ReceivedCounts {
+        ReceivedCounts {
             lines: self.counts.lines.load(Relaxed),
             bytes: self.counts.bytes.load(Relaxed),
             reads: self.counts.reads.load(Relaxed),
-            last: self.counts.last.load(Relaxed),
+            last_at: self.counts.last_at.load(Relaxed),
         }
     }
 
-    /// Waits until nothing came for so long, or so many lines did; at most 20 s.
-    pub fn quiet(&self, quiet: Duration, expected: u64) -> Counted {
-        let given_up = Instant::now() + Duration::from_secs(20);
-        let (mut before, mut since) = (self.counted(), Instant::now());
-        while since.elapsed() < quiet && before.lines < expected && Instant::now() < given_up {
+    /// Waits until nothing arrives for `quiet`, until `expected` lines have arrived, or for 20 s.
+    pub fn wait_until_quiet(&self, quiet: Duration, expected: u64) -> ReceivedCounts {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let (mut before, mut since) = (self.counts(), Instant::now());
+        while since.elapsed() < quiet && before.lines < expected && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(5));
-            let now = self.counted();
+            let now = self.counts();
             if now != before {
                 (before, since) = (now, Instant::now());
             }
@@ -130,9 +143,9 @@ impl Receiver {
 
 impl Drop for Receiver {
     fn drop(&mut self) {
-        self.ended.store(true, Relaxed);
+        self.stopping.store(true, Relaxed);
         if let Target::Tcp(port) = self.target {
-            // It may be waiting for a connection.
+            // The thread may be blocked in `accept`.
             let _ = TcpStream::connect(("127.0.0.1", port));
         }
         if let Some(thread) = self.thread.take() {
@@ -146,37 +159,43 @@ impl Drop for Receiver {
 
 impl Counts {
     fn add(&self, lines: u64, bytes: usize) {
-        self.last.store(clock::shared(), Relaxed);
-        // It has one thread, or one at a time.
+        self.last_at.store(clock::monotonic_ns(), Relaxed);
+        // Relaxed is enough: a single thread writes at a time.
         self.lines.fetch_add(lines, Relaxed);
         self.bytes.fetch_add(bytes as u64, Relaxed);
         self.reads.fetch_add(1, Relaxed);
     }
 
-    /// One system call for each, as in most servers.
-    fn datagrams(&self, ended: &AtomicBool, receive: impl Fn(&mut [u8]) -> std::io::Result<usize>) {
+    /// Receives datagrams with one system call each, as most servers do.
+    fn datagrams(
+        &self,
+        stopping: &AtomicBool,
+        receive: impl Fn(&mut [u8]) -> std::io::Result<usize>,
+    ) {
         let mut bytes = vec![0; 64 << 10];
-        while !ended.load(Relaxed) {
+        while !stopping.load(Relaxed) {
             if let Ok(length) = receive(&mut bytes) {
                 self.add(line_ends(b'\n', &bytes[..length], true), length);
             }
         }
     }
 
-    fn accept(self: Arc<Self>, ended: &Arc<AtomicBool>, listener: &TcpListener) {
+    fn accept(self: Arc<Self>, stopping: &Arc<AtomicBool>, listener: &TcpListener) {
         while let Ok((stream, _)) = listener.accept() {
-            if ended.load(Relaxed) {
+            if stopping.load(Relaxed) {
                 return;
             }
-            let (this, ended) = (Arc::clone(&self), Arc::clone(ended));
-            std::thread::spawn(move || this.read(&ended, stream));
+            let (this, stopping) = (Arc::clone(&self), Arc::clone(stopping));
+            std::thread::spawn(move || this.read(&stopping, stream));
         }
     }
 
-    fn read(&self, ended: &AtomicBool, mut stream: TcpStream) {
-        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    fn read(&self, stopping: &AtomicBool, mut stream: TcpStream) {
+        stream
+            .set_read_timeout(Some(READ_TIMEOUT))
+            .expect("the socket can be opened and configured");
         let (mut bytes, mut last) = (vec![0; 256 << 10], b'\n');
-        while !ended.load(Relaxed) {
+        while !stopping.load(Relaxed) {
             match stream.read(&mut bytes) {
                 Ok(0) => return,
                 Ok(length) => {
@@ -190,12 +209,12 @@ impl Counts {
     }
 }
 
-/// How many lines that are not empty end in these bytes, which follow that one. The last of a
-/// datagram may end without a newline.
+/// Returns the number of non-empty lines that end within `bytes`. `before` is the byte that
+/// precedes them. The last line of a datagram may lack its newline.
 fn line_ends(before: u8, bytes: &[u8], is_datagram: bool) -> u64 {
     let Some((&first, &last)) = bytes.first().zip(bytes.last()) else { return 0 };
     let mut lines = u64::from(first == b'\n' && before != b'\n');
-    // Summed up in bytes, which is done many at a time.
+    // Sums of bytes are vectorised; 255 additions cannot overflow one.
     let pairs = bytes.len() - 1;
     for start in (0..pairs).step_by(255) {
         let end = (start + 255).min(pairs);
@@ -207,7 +226,7 @@ fn line_ends(before: u8, bytes: &[u8], is_datagram: bool) -> u64 {
 }
 
 #[test]
-fn lines_are_counted() {
+fn line_ends_are_counted() {
     for (bytes, lines) in [("", 0), ("\n", 0), ("a\nb\n", 2), ("a\nb", 2), ("\na\n\n\nb\n\n", 2)] {
         assert_eq!(line_ends(b'\n', bytes.as_bytes(), true), lines, "{bytes:?}");
     }

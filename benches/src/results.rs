@@ -1,5 +1,5 @@
-//! What was measured, as it was measured: each round's figures, in a file of JSON lines for each
-//! measure. Medians and spreads are taken when it is shown.
+//! Results: the figures of every round, in one file of JSON lines per measure. Medians and spreads
+//! are computed when results are shown.
 
 use crate::machine::Machine;
 use serde::{Deserialize, Serialize};
@@ -8,21 +8,21 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-/// The first line of a file.
+/// First line of a file of results.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Header {
     pub measure: String,
-    /// Too short to be shown to anybody.
+    /// True if the run was too short for its figures to mean anything.
     pub quick: bool,
     #[serde(flatten)]
     pub machine: Machine,
 }
 
-/// The others.
+/// Any other line: the figures of one subject in one round.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Sample {
     pub subject: String,
-    /// What was varied.
+    /// Parameters that vary within the measure.
     #[serde(flatten)]
     pub case: BTreeMap<String, String>,
     pub round: u32,
@@ -45,6 +45,7 @@ impl Sample {
         }
     }
 
+    /// Adds a figure, if there is one.
     #[must_use]
     pub fn with(mut self, key: &str, figure: Option<f64>) -> Self {
         self.figures.extend(figure.map(|figure| (key.to_owned(), figure)));
@@ -52,12 +53,13 @@ impl Sample {
     }
 }
 
+/// Contents of one file of results.
 pub struct Results {
     pub header: Header,
     pub samples: Vec<Sample>,
 }
 
-/// The median of the rounds, and their bounds.
+/// Median, minimum and maximum over the rounds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
     pub median: f64,
@@ -65,32 +67,33 @@ pub struct Spread {
     pub max: f64,
 }
 
-/// What is quick is not kept among the rest.
+/// Returns the folder of results. Scratch results, from quick or partial runs, are kept apart.
 #[must_use]
-pub fn folder(quick: bool) -> PathBuf {
+pub fn folder(scratch: bool) -> PathBuf {
     let benches = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    if quick { benches.join("../target/suite-quick") } else { benches.join("results") }
+    if scratch { benches.join("../target/suite-scratch") } else { benches.join("results") }
 }
 
 impl Results {
-    fn path(measure: &str, quick: bool) -> PathBuf {
+    fn path(measure: &str, scratch: bool) -> PathBuf {
         let file = format!("{measure}.jsonl");
-        folder(quick).join(file)
+        folder(scratch).join(file)
     }
 
-    pub fn write(&self) -> io::Result<()> {
+    /// Writes the file of this measure, and replaces an earlier one.
+    pub fn write(&self, scratch: bool) -> io::Result<()> {
         let mut text = serde_json::to_string(&self.header)? + "\n";
         for sample in &self.samples {
             text += &(serde_json::to_string(sample)? + "\n");
         }
-        let path = Self::path(&self.header.measure, self.header.quick);
-        fs::create_dir_all(path.parent().expect("a folder"))?;
+        let path = Self::path(&self.header.measure, scratch);
+        fs::create_dir_all(path.parent().expect("the path has a parent"))?;
         fs::write(path, text)
     }
 
-    /// None where it was never measured.
-    pub fn read(measure: &str, quick: bool) -> io::Result<Option<Self>> {
-        let text = match fs::read_to_string(Self::path(measure, quick)) {
+    /// Reads the results of a measure. Returns `None` if there is no file.
+    pub fn read(measure: &str, scratch: bool) -> io::Result<Option<Self>> {
+        let text = match fs::read_to_string(Self::path(measure, scratch)) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
@@ -101,7 +104,7 @@ impl Results {
         Ok(Some(Self { header, samples }))
     }
 
-    /// A figure of a subject in all rounds of this case.
+    /// Returns the spread of a figure over all rounds of a case, or `None` if it was not measured.
     #[must_use]
     pub fn spread(&self, subject: &str, case: &[(&str, &str)], figure: &str) -> Option<Spread> {
         let mut values: Vec<f64> = self
@@ -131,12 +134,12 @@ impl Results {
 }
 
 #[test]
-fn medians_are_of_the_case_asked_for() {
+fn spread_and_median_filter_by_case() {
     let samples =
         [3.0, 1.0, 2.0].map(|cost| Sample::new("floor", [("call", "incr")], 0, [("cost", cost)]));
     let other = Sample::new("floor", [("call", "timing")], 0, [("cost", 9.0)]);
     let samples = samples.into_iter().chain([other]).collect();
-    let header = Header { measure: "any".into(), quick: true, machine: Machine::here() };
+    let header = Header { measure: "any".into(), quick: true, machine: Machine::detect() };
     let results = Results { header, samples };
     let spread = results.spread("floor", &[("call", "incr")], "cost");
     assert_eq!(spread, Some(Spread { median: 2.0, min: 1.0, max: 3.0 }));

@@ -1,78 +1,81 @@
-//! What is measured: clients, and what bounds them, behind one small trait.
+//! The traits of a subject: a client, or a lower or upper bound on what a client can do.
 
-use crate::lines::Length;
+use crate::fixtures::LineLength;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// A client with the settings that its documentation recommends, or a bound.
 ///
-/// It is started in a process of its own, so that what the process spends is what the client
-/// spends, and global state is nobody else's.
+/// Each subject runs in its own process. The process's resource usage is then the client's, and no
+/// two clients share global state.
 pub trait Subject: Send + Sync + Sized + 'static {
     const INFO: Info;
     type Caller: Caller;
 
     fn start(setup: &Setup) -> Self;
 
-    /// What a thread that emits holds.
+    /// Returns the state that one emitting thread needs.
     fn caller(&self) -> Self::Caller;
 
-    /// Until what was emitted is out of the way, as far as the client lets one know.
-    fn settle(&self) {
+    /// Waits until the client has handled all emitted lines, as far as its interface allows. The
+    /// default sleeps for 100 ms.
+    fn quiesce(&self) {
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
 
-    /// Has the client send what is left, without waiting for it where it offers no such thing.
-    /// How many lines it counted as dropped, where it counts.
+    /// Flushes the client and closes it, and waits for that if the client offers a way to wait.
+    /// Returns the number of lines that the client counted as dropped, or `None` if it does not
+    /// count.
     fn close(self) -> Option<u64>;
 }
 
-/// The calls, on names and values of [`lines`](crate::lines) that the optimiser does not see
-/// through. What a client does not have is not in its [`Info::calls`], and never called.
+/// The measured calls of one thread. Arguments come from [`fixtures`](crate::fixtures) through
+/// `black_box`. Calls that a client lacks are absent from its [`Info::calls`] and are never made.
 pub trait Caller: Send + 'static {
     fn incr(&mut self);
     fn incr_tagged(&mut self) {
-        unreachable!("not among its calls");
+        unreachable!("the call is not in Info::calls");
     }
     fn gauge_whole(&mut self) {
-        unreachable!("not among its calls");
+        unreachable!("the call is not in Info::calls");
     }
     fn gauge_two_decimals(&mut self) {
-        unreachable!("not among its calls");
+        unreachable!("the call is not in Info::calls");
     }
     fn gauge_full_precision(&mut self) {
-        unreachable!("not among its calls");
+        unreachable!("the call is not in Info::calls");
     }
     fn timing(&mut self) {
-        unreachable!("not among its calls");
+        unreachable!("the call is not in Info::calls");
     }
 }
 
-/// What stands beside a figure of a subject.
+/// Description of a subject.
 #[derive(Clone, Copy, Debug)]
 pub struct Info {
-    /// In results and on the command line.
+    /// Name in results and on the command line.
     pub id: &'static str,
-    /// In tables and plots.
+    /// Name in tables and plots.
     pub label: &'static str,
-    pub nature: Nature,
+    pub kind: Kind,
     pub calls: &'static [Call],
     pub transports: &'static [Transport],
 }
 
-/// What becomes of a call.
+/// Effect of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Nature {
-    /// No client: what any would cost at least.
+pub enum Kind {
+    /// No client, but a bound on the cost or the throughput of clients.
     Bound,
-    /// Formats a line and drops it.
+    /// Formats a line and discards it.
     FormatsOnly,
-    /// A line on the wire for each call.
-    Lines,
-    /// A line on the wire for each metric and flush: fewer, and other ones.
+    /// Sends one line per call.
+    LinePerCall,
+    /// Sends one line per metric and flush, with aggregated values.
     Aggregates,
 }
 
+/// A measured call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Call {
@@ -101,7 +104,7 @@ impl Call {
         Self::Timing,
     ];
 
-    /// As in results.
+    /// Name in results.
     #[must_use]
     pub fn id(self) -> &'static str {
         match self {
@@ -114,7 +117,7 @@ impl Call {
         }
     }
 
-    /// Has the loop make this call; both are compiled into one another.
+    /// Runs `body` with this call. Both are inlined, so that the loop contains the call itself.
     #[inline(always)]
     pub fn drive<C: Caller, L: Loop>(self, caller: &mut C, body: L) -> L::Output {
         match self {
@@ -128,10 +131,23 @@ impl Call {
     }
 }
 
-/// What is done with a call, once it is known which.
+/// A loop around a call, generic over the call.
 pub trait Loop {
     type Output;
     fn run(self, call: impl FnMut()) -> Self::Output;
+}
+
+/// A loop that makes the call this many times.
+pub struct Repeat(pub usize);
+
+impl Loop for Repeat {
+    type Output = ();
+    #[inline(always)]
+    fn run(self, mut call: impl FnMut()) {
+        for _ in 0..self.0 {
+            call();
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -153,7 +169,7 @@ impl Transport {
     }
 }
 
-/// Where the receiver is.
+/// Address of the receiver.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
@@ -163,10 +179,10 @@ pub enum Target {
 }
 
 impl Target {
-    /// `127.0.0.1:port`
+    /// Returns `127.0.0.1:port`.
     ///
     /// # Panics
-    /// For a Unix socket.
+    /// If the target is a Unix socket.
     #[must_use]
     pub fn address(&self) -> String {
         match self {
@@ -176,11 +192,11 @@ impl Target {
     }
 }
 
-/// What every subject is told.
+/// Configuration of a subject.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Setup {
     pub target: Target,
-    /// Bytes of a datagram, at most.
+    /// Maximum size of a datagram in bytes.
     pub payload: usize,
-    pub length: Length,
+    pub length: LineLength,
 }

@@ -1,26 +1,26 @@
-//! The account: what the threads, freewheel and the receiver say, side by side.
+//! Comparison of the counts of the threads, of freewheel and of the receiver.
 
 use crate::receiver::Received;
 use crate::table::thousands;
-use crate::workload::Work;
+use crate::workload::WorkCounts;
 use freewheel::Stats;
 use std::time::Instant;
 
-/// How many bytes a datagram carries at most.
+/// Maximum payload of a datagram in bytes.
 pub(crate) const PAYLOAD: usize = 1432;
 
-/// A run, by the three who counted.
+/// A run of a scenario, with the counts of all three parties.
 pub(crate) struct Run {
     pub(crate) name: &'static str,
-    pub(crate) begun: Instant,
-    pub(crate) work: Work,
+    pub(crate) start: Instant,
+    pub(crate) work: WorkCounts,
     pub(crate) stats: Stats,
     pub(crate) received: Received,
 }
 
 impl Run {
     pub(crate) fn lines_per_second(&self) -> u64 {
-        let took = self.received.last.map_or(0.0, |last| (last - self.begun).as_secs_f64());
+        let took = self.received.last.map_or(0.0, |last| (last - self.start).as_secs_f64());
         if took > 0.0 { (self.received.size.lines as f64 / took) as u64 } else { 0 }
     }
 
@@ -29,44 +29,44 @@ impl Run {
     }
 }
 
-/// What does not balance, in plain words.
+/// Returns a description of each imbalance.
 pub(crate) fn problems(run: &Run) -> Vec<String> {
     let Run { stats, received, work, .. } = run;
     let (emitted, dropped, lost) = (stats.emitted, stats.dropped(), stats.lost());
     let accounted = stats.sent + stats.buffered + dropped + lost;
     let mut problems = vec![
-        differ("calls made", work.calls, "lines emitted", emitted.lines),
-        differ("lines emitted", emitted.lines, "lines accounted for", accounted.lines),
-        differ("bytes emitted", emitted.bytes, "bytes accounted for", accounted.bytes),
-        arrived(run),
+        difference("calls made", work.calls, "lines emitted", emitted.lines),
+        difference("lines emitted", emitted.lines, "lines accounted for", accounted.lines),
+        difference("bytes emitted", emitted.bytes, "bytes accounted for", accounted.bytes),
+        compare_arrivals(run),
         received.first_malformed.as_ref().map(|first| {
             let count = thousands(received.malformed);
             format!("malformed lines arrived: {count}; the first is {first:?}")
         }),
     ];
-    // What did not arrive cannot be summed.
+    // Values can be compared only if every line arrived.
     if run.overflowed() == 0 && (stats.buffered + dropped + lost).lines == 0 {
-        problems.push(differ(
+        problems.push(difference(
             "added to counters",
-            work.counted,
+            work.counter_sum,
             "arrived in counters",
-            received.counted,
+            received.counter_sum,
         ));
     }
     problems.into_iter().flatten().map(|problem| format!("{}: {problem}", run.name)).collect()
 }
 
-/// All that was sent must arrive, but for datagrams that found the socket's buffer full: each
-/// takes at least one line with it, and at most [`PAYLOAD`] bytes.
-fn arrived(run: &Run) -> Option<String> {
+/// Returns a problem unless all sent lines arrived. A datagram that found the socket buffer full is
+/// allowed for: it carried at least one line, and at most [`PAYLOAD`] bytes.
+fn compare_arrivals(run: &Run) -> Option<String> {
     let (sent, received, overflowed) = (run.stats.sent, run.received.size, run.overflowed());
-    let at_most = received.lines + overflowed <= sent.lines;
-    let at_least = received.bytes + overflowed * PAYLOAD as u64 >= sent.bytes;
-    if overflowed > 0 && at_most && at_least {
+    let lines_fit = received.lines + overflowed <= sent.lines;
+    let bytes_fit = received.bytes + overflowed * PAYLOAD as u64 >= sent.bytes;
+    if overflowed > 0 && lines_fit && bytes_fit {
         return None;
     }
-    let lines = differ("lines sent", sent.lines, "lines received", received.lines);
-    let bytes = differ("bytes sent", sent.bytes, "bytes received", received.bytes);
+    let lines = difference("lines sent", sent.lines, "lines received", received.lines);
+    let bytes = difference("bytes sent", sent.bytes, "bytes received", received.bytes);
     let problem = lines.or(bytes)?;
     Some(match run.received.overflowed.map(thousands) {
         Some(count) => format!("{problem}; the receiver's socket buffer lost {count} datagrams"),
@@ -74,21 +74,21 @@ fn arrived(run: &Run) -> Option<String> {
     })
 }
 
-/// None if two counts that must be equal are.
-fn differ(what: &str, count: u64, other: &str, other_count: u64) -> Option<String> {
+/// Describes the difference of two counts, or returns `None` if they are equal.
+fn difference(label: &str, count: u64, other: &str, other_count: u64) -> Option<String> {
     let [a, b, between] = [count, other_count, count.abs_diff(other_count)].map(thousands);
     (count != other_count)
-        .then(|| format!("{a} {what}, but {b} {other}: a difference of {between}"))
+        .then(|| format!("{a} {label}, but {b} {other}: a difference of {between}"))
 }
 
-/// What a reader of the table may wonder about.
+/// Explains an unusual number in the table.
 pub(crate) fn note(run: &Run) -> Option<String> {
     let reason = if run.overflowed() > 0 {
-        "the receiver was late, and the kernel threw datagrams away.\n\
-         UDP promises no more, and no client can know: they count as sent."
+        "the receiver was late, and the kernel discarded datagrams.\n\
+         UDP has no acknowledgements, so no client can know: these lines count as sent."
     } else if run.stats.drops.full.lines > 0 {
         "the threads emit faster than the receiver reads.\n\
-         What finds no room is dropped and counted; no thread ever waits."
+         Lines are dropped and counted while the queue is full; no thread ever waits."
     } else {
         return None;
     };

@@ -1,9 +1,9 @@
-//! What freewheel does, in ten seconds: `cargo run --release --example demo`.
+//! A demonstration in ten seconds: `cargo run --release --example demo`.
 //!
-//! It starts a small StatsD receiver on this machine and lets a few threads emit to it through
-//! freewheel: over UDP, over TCP, and over TCP without a pause. Then it compares what the
-//! threads, freewheel and the receiver have counted, each by itself. It fails if a line, or
-//! only a byte, is unaccounted for.
+//! The demo starts a small StatsD receiver on this machine. A few threads emit to the receiver
+//! through freewheel: over UDP, over TCP, and over TCP without pauses. The threads, freewheel and
+//! the receiver count independently, and the demo compares the counts. It fails if a single byte is
+//! unaccounted for.
 
 mod account;
 mod progress;
@@ -19,29 +19,29 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
-use workload::Work;
+use workload::WorkCounts;
 
 const THREADS: usize = 2;
 const SECONDS: u64 = 3;
 
-/// Each thread serves 100 requests, which is 500 lines of some 35 bytes, and then rests this
-/// long: together at most 100,000 lines a second, in 2,500 datagrams.
+/// Pause of each thread after 100 requests, which are 500 lines of about 35 bytes. Together the
+/// threads emit at most 100,000 lines a second, in 2,500 datagrams.
 ///
-/// Flushed as often, that is 25 datagrams at a time. A socket buffer of Linux's default size
-/// holds some 90, so a healthy machine loses none even if the receiver is late.
+/// At a flush interval of the same length, a flush sends 25 datagrams. A socket buffer of Linux's
+/// default size holds about 90, so a healthy machine loses none even if the receiver is late.
 const PACE: Duration = Duration::from_millis(10);
 
-const PLANS: [Plan; 3] = [
-    Plan { name: "UDP, paced", protocol: Protocol::Udp, rest: Some(PACE) },
-    Plan { name: "TCP, paced", protocol: Protocol::Tcp, rest: Some(PACE) },
-    Plan { name: "TCP, flat out", protocol: Protocol::Tcp, rest: None },
+const SCENARIOS: [Scenario; 3] = [
+    Scenario { name: "UDP, paced", protocol: Protocol::Udp, pause: Some(PACE) },
+    Scenario { name: "TCP, paced", protocol: Protocol::Tcp, pause: Some(PACE) },
+    Scenario { name: "TCP, flat out", protocol: Protocol::Tcp, pause: None },
 ];
 
-struct Plan {
+struct Scenario {
     name: &'static str,
     protocol: Protocol,
-    /// Between two bursts of requests.
-    rest: Option<Duration>,
+    /// Pause between two bursts of requests.
+    pause: Option<Duration>,
 }
 
 fn main() -> ExitCode {
@@ -62,22 +62,22 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs all plans and shows the table. Returns what does not balance.
+/// Runs all scenarios and prints the table. Returns the imbalances.
 fn demo() -> Result<Vec<String>, Box<dyn Error>> {
     println!("{THREADS} threads emit to a StatsD receiver on this machine, {SECONDS} s each:\n");
-    let runs = PLANS.iter().map(run).collect::<Result<Vec<_>, _>>()?;
-    println!("\n{}", table::of(&runs));
+    let runs = SCENARIOS.iter().map(run).collect::<Result<Vec<_>, _>>()?;
+    println!("\n{}", table::render(&runs));
     for note in runs.iter().filter_map(account::note) {
         println!("{note}\n");
     }
     Ok(runs.iter().flat_map(account::problems).collect())
 }
 
-fn run(plan: &Plan) -> Result<Run, Box<dyn Error>> {
-    let receiver = Receiver::start(plan.protocol)?;
+fn run(scenario: &Scenario) -> Result<Run, Box<dyn Error>> {
+    let receiver = Receiver::start(scenario.protocol)?;
     let statsd = Connector::builder("127.0.0.1")
         .port(receiver.port())
-        .protocol(plan.protocol)
+        .protocol(scenario.protocol)
         .prefix(receiver::PREFIX)
         .max_datagram_payload(account::PAYLOAD)
         .flush_interval(PACE)
@@ -85,12 +85,12 @@ fn run(plan: &Plan) -> Result<Run, Box<dyn Error>> {
     statsd.start_on_thread()?;
     wait_for_connection(&statsd)?;
 
-    let begun = Instant::now();
-    let until = begun + Duration::from_secs(SECONDS);
-    let progress = Progress::new(plan.name, begun, until);
-    let mut work = Work::default();
+    let start = Instant::now();
+    let deadline = start + Duration::from_secs(SECONDS);
+    let progress = Progress::new(scenario.name, start, deadline);
+    let mut work = WorkCounts::default();
     thread::scope(|scope| {
-        let emit = || workload::emit(&statsd, until, plan.rest);
+        let emit = || workload::emit(&statsd, deadline, scenario.pause);
         let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(emit)).collect();
         progress.follow(|| (statsd.stats().emitted.lines, receiver.lines()))?;
         for thread in threads {
@@ -99,19 +99,19 @@ fn run(plan: &Plan) -> Result<Run, Box<dyn Error>> {
         Ok::<_, std::io::Error>(())
     })?;
 
-    // What is still buffered is sent now, and the connection is closed.
+    // Sends the buffered lines and closes the connection.
     let stats = statsd.blocking_stop().stats;
     let received = receiver.finish()?;
     progress.finish(stats.emitted.lines, received.size.lines)?;
-    Ok(Run { name: plan.name, begun, work, stats, received })
+    Ok(Run { name: scenario.name, start, work, stats, received })
 }
 
-/// A service need not wait: lines are kept until there is a connection. Here it makes the
-/// times comparable.
+/// Waits until the connector is connected, so that the times are comparable. A service need not
+/// wait: lines are kept until there is a connection.
 fn wait_for_connection(statsd: &Connector) -> Result<(), Box<dyn Error>> {
-    let begun = Instant::now();
+    let start = Instant::now();
     while !statsd.connected() {
-        if begun.elapsed() > Duration::from_secs(5) {
+        if start.elapsed() > Duration::from_secs(5) {
             return Err("no connection to the receiver within 5 s".into());
         }
         thread::sleep(Duration::from_millis(1));

@@ -1,28 +1,29 @@
-//! The progress: one line that is redrawn on a terminal, and a line a second elsewhere.
+//! Progress display: one line that is redrawn on a terminal, or a new line each second elsewhere.
 
 use crate::table::thousands;
 use std::io::{self, IsTerminal, Write};
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// Width of the progress bar in characters.
 const BAR: usize = 12;
 
 pub(crate) struct Progress {
     name: &'static str,
-    begun: Instant,
-    until: Instant,
+    start: Instant,
+    deadline: Instant,
     is_terminal: bool,
 }
 
 impl Progress {
-    pub(crate) fn new(name: &'static str, begun: Instant, until: Instant) -> Self {
-        Self { name, begun, until, is_terminal: io::stdout().is_terminal() }
+    pub(crate) fn new(name: &'static str, start: Instant, deadline: Instant) -> Self {
+        Self { name, start, deadline, is_terminal: io::stdout().is_terminal() }
     }
 
-    /// Shows lines emitted and received until the time is over.
+    /// Shows the numbers of lines emitted and received until the deadline.
     pub(crate) fn follow(&self, counts: impl Fn() -> (u64, u64)) -> io::Result<()> {
         let step = Duration::from_millis(if self.is_terminal { 100 } else { 1_000 });
-        while Instant::now() + step < self.until {
+        while Instant::now() + step < self.deadline {
             thread::sleep(step);
             let (emitted, received) = counts();
             self.show(emitted, received)?;
@@ -30,14 +31,14 @@ impl Progress {
         Ok(())
     }
 
-    /// Shows the final numbers, which stay.
+    /// Shows the final numbers, and leaves them on the terminal.
     pub(crate) fn finish(&self, emitted: u64, received: u64) -> io::Result<()> {
         self.show(emitted, received)?;
         if self.is_terminal { writeln!(io::stdout()) } else { Ok(()) }
     }
 
     fn show(&self, emitted: u64, received: u64) -> io::Result<()> {
-        let (elapsed, total) = (self.begun.elapsed(), self.until - self.begun);
+        let (elapsed, total) = (self.start.elapsed(), self.deadline - self.start);
         let name = self.name;
         let seconds = elapsed.as_secs_f64();
         let (emitted, received) = (thousands(emitted), thousands(received));

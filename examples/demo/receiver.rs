@@ -1,4 +1,4 @@
-//! The receiver: a StatsD server that believes nothing and counts everything.
+//! A StatsD receiver that validates and counts every line.
 
 use freewheel::{Protocol, Tally};
 use socket2::SockRef;
@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// What every name must begin with.
+/// Prefix that every name must have.
 pub(crate) const PREFIX: &str = "demo";
 
 const LOOPBACK: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
 
-/// Listens on a thread of its own.
+/// A receiver on a background thread.
 pub(crate) struct Receiver {
     port: u16,
     lines: Arc<AtomicU64>,
@@ -22,21 +22,23 @@ pub(crate) struct Receiver {
     thread: JoinHandle<io::Result<Received>>,
 }
 
-/// What arrived.
+/// Counts of the received lines.
 #[derive(Default)]
 pub(crate) struct Received {
+    /// Number of lines and bytes received.
     pub(crate) size: Tally,
-    /// What the lines add to counters, summed.
-    pub(crate) counted: u64,
-    /// How many lines are not as freewheel should write them, and the first of them.
+    /// Sum of all counter increments.
+    pub(crate) counter_sum: u64,
+    /// Number of malformed lines.
     pub(crate) malformed: u64,
+    /// The first malformed line.
     pub(crate) first_malformed: Option<String>,
-    /// Datagrams that the kernel threw away because the socket's buffer was full; None where
-    /// that cannot happen, or is not told.
+    /// Datagrams that the kernel discarded because the socket buffer was full, or `None` if that
+    /// cannot happen or is unknown.
     pub(crate) overflowed: Option<u64>,
-    /// When the last line arrived.
+    /// Time of the last arrival.
     pub(crate) last: Option<Instant>,
-    /// The lines so far, for the progress.
+    /// Lines received so far, shared with the progress display.
     lines: Arc<AtomicU64>,
 }
 
@@ -64,12 +66,12 @@ impl Receiver {
         self.port
     }
 
-    /// Lines received by now.
+    /// Returns the number of lines received so far.
     pub(crate) fn lines(&self) -> u64 {
         self.lines.load(Relaxed)
     }
 
-    /// Receives what is still on its way, and ends. All must have been sent before.
+    /// Receives the lines in flight and stops. All lines must have been sent before.
     pub(crate) fn finish(self) -> io::Result<Received> {
         self.closing.store(true, Relaxed);
         self.thread.join().expect("the receiver never panics")
@@ -77,33 +79,33 @@ impl Receiver {
 }
 
 impl Received {
-    /// Until the other side ends the connection.
+    /// Reads lines until the peer closes the connection.
     fn read_stream(mut self, mut stream: impl Read) -> io::Result<Self> {
         let mut buffer = vec![0; 256 << 10];
         let mut filled = 0;
         loop {
             let count = stream.read(&mut buffer[filled..])?;
             filled += count;
-            let taken = self.take(&buffer[..filled]);
-            buffer.copy_within(taken..filled, 0);
-            filled -= taken;
+            let consumed = self.consume_lines(&buffer[..filled]);
+            buffer.copy_within(consumed..filled, 0);
+            filled -= consumed;
             if count == 0 || filled == buffer.len() {
-                self.refuse_torn(&buffer[..filled]);
+                self.reject_torn(&buffer[..filled]);
                 return Ok(self);
             }
         }
     }
 
-    /// Until nothing is left after `closing`. On this machine a datagram that was sent is in
-    /// the socket's buffer already, or was thrown away.
+    /// Reads datagrams until `closing` is set and none remains. On one machine, a sent datagram is
+    /// already in the socket buffer, or was discarded.
     fn read_datagrams(mut self, socket: &UdpSocket, closing: &AtomicBool) -> io::Result<Self> {
         let mut buffer = vec![0; 64 << 10];
         loop {
             let is_last = closing.load(Relaxed);
             match socket.recv(&mut buffer) {
                 Ok(count) => {
-                    let taken = self.take(&buffer[..count]);
-                    self.refuse_torn(&buffer[taken..count]);
+                    let consumed = self.consume_lines(&buffer[..count]);
+                    self.reject_torn(&buffer[consumed..count]);
                 }
                 Err(error) => match error.kind() {
                     ErrorKind::WouldBlock | ErrorKind::TimedOut if is_last => break,
@@ -116,20 +118,20 @@ impl Received {
         Ok(self)
     }
 
-    /// Counts and checks the whole lines; says how many bytes they are.
-    fn take(&mut self, bytes: &[u8]) -> usize {
+    /// Counts and validates the complete lines. Returns their length in bytes.
+    fn consume_lines(&mut self, bytes: &[u8]) -> usize {
         let end = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
         if end == 0 {
             return 0;
         }
         let text = String::from_utf8_lossy(&bytes[..end]);
-        // Datagrams may be filled up by empty lines, which are none.
+        // Datagrams may be padded with empty lines, which do not count.
         for line in text.split_terminator('\n').filter(|line| !line.is_empty()) {
             self.size.lines += 1;
             self.size.bytes += line.len() as u64 + 1;
             match parse(line) {
-                Some(amount) => self.counted += amount,
-                None => self.refuse(line),
+                Some(amount) => self.counter_sum += amount,
+                None => self.reject(line),
             }
         }
         self.last = Some(Instant::now());
@@ -137,20 +139,21 @@ impl Received {
         end
     }
 
-    /// A datagram, and a connection, must end with a line's end.
-    fn refuse_torn(&mut self, rest: &[u8]) {
+    /// Counts a torn line. A datagram or a connection must end with a newline.
+    fn reject_torn(&mut self, rest: &[u8]) {
         if !rest.is_empty() {
-            self.refuse(&String::from_utf8_lossy(rest));
+            self.reject(&String::from_utf8_lossy(rest));
         }
     }
 
-    fn refuse(&mut self, line: &str) {
+    fn reject(&mut self, line: &str) {
         self.malformed += 1;
         self.first_malformed.get_or_insert_with(|| line.to_owned());
     }
 }
 
-/// What a line adds to a counter, 0 if it is no counter's; None if it is malformed.
+/// Returns the increment of a counter's line, 0 for other lines, or `None` if the line is
+/// malformed.
 fn parse(line: &str) -> Option<u64> {
     let (name, rest) = line.split_once(':')?;
     let (value, code) = rest.split_once('|')?;
@@ -165,17 +168,18 @@ fn parse(line: &str) -> Option<u64> {
     (!path.is_empty() && is_number).then_some(amount)
 }
 
-/// As large a buffer as may be. Linux caps the size without a word (`net.core.rmem_max`),
-/// other systems refuse one that is too large.
+/// Sets the largest possible receive buffer. Linux caps the size silently (`net.core.rmem_max`);
+/// other systems reject a size that is too large.
 fn enlarge_buffer(socket: &UdpSocket) {
     let mut sizes = (18..=23).rev().map(|power| 1 << power);
     sizes.any(|size| SockRef::from(socket).set_recv_buffer_size(size).is_ok());
 }
 
-/// What Linux says about the socket at this address: the last column of its row.
+/// Returns the number of datagrams that Linux discarded for the socket at this address: the last
+/// column of its row in `/proc/net/udp`.
 fn overflowed(address: SocketAddr) -> Option<u64> {
     let SocketAddr::V4(address) = address else { return None };
-    // Written there as a number in the machine's own byte order.
+    // The address is formatted as a number in native byte order.
     let ip = u32::from_ne_bytes(address.ip().octets());
     let local = format!("{ip:08X}:{:04X}", address.port());
     let sockets = std::fs::read_to_string("/proc/net/udp").ok()?;

@@ -1,12 +1,12 @@
-//! The table: a row for each number, a column for each run.
+//! The table of results: a row for each number, a column for each run.
 
 use crate::account::Run;
 
-/// A label, a unit, and where the number comes from; None where there is no such number. An
-/// empty label goes on with the one above.
+/// Label, unit, and a function that returns the number, or `None` if there is none. An empty label
+/// continues the one above.
 type Row = (&'static str, &'static str, fn(&Run) -> Option<u64>);
 
-/// What freewheel says; it adds up.
+/// Freewheel's counts, which add up.
 const FREEWHEEL: &[Row] = &[
     ("emitted", "lines", |run| Some(run.stats.emitted.lines)),
     ("", "bytes", |run| Some(run.stats.emitted.bytes)),
@@ -17,11 +17,11 @@ const FREEWHEEL: &[Row] = &[
     ("+ dropped: line too long", "lines", |run| Some(run.stats.drops.oversize.lines)),
     ("+ dropped: invalid", "lines", |run| Some(run.stats.drops.invalid.lines)),
     ("+ dropped: thread ending", "lines", |run| Some(run.stats.drops.thread_exit.lines)),
-    ("+ lost: nobody listened", "lines", |run| Some(run.stats.losses.refused.lines)),
+    ("+ lost: refused", "lines", |run| Some(run.stats.losses.refused.lines)),
     ("+ lost: datagram too long", "lines", |run| Some(run.stats.losses.too_long.lines)),
 ];
 
-/// What the receiver says.
+/// The receiver's counts.
 const RECEIVER: &[Row] = &[
     ("received", "lines", |run| Some(run.received.size.lines)),
     ("", "bytes", |run| Some(run.received.size.bytes)),
@@ -37,25 +37,26 @@ const LABEL: usize = 26;
 const UNIT: usize = 9;
 const NUMBER: usize = 15;
 
-pub(crate) fn of(runs: &[Run]) -> String {
+/// Renders the table as text.
+pub(crate) fn render(runs: &[Run]) -> String {
     let rule = "─".repeat(LABEL + UNIT + NUMBER * runs.len());
-    let mut text = line("", "", runs.iter().map(|run| run.name.to_owned()));
+    let mut text = row("", "", runs.iter().map(|run| run.name.to_owned()));
     for section in [FREEWHEEL, RECEIVER, SPEED] {
         text += &format!("{rule}\n");
         for (label, unit, number) in section {
             let numbers = runs.iter().map(number);
-            text += &line(label, unit, numbers.map(|n| n.map_or("–".to_owned(), thousands)));
+            text += &row(label, unit, numbers.map(|n| n.map_or("–".to_owned(), thousands)));
         }
     }
     text
 }
 
-fn line(label: &str, unit: &str, cells: impl Iterator<Item = String>) -> String {
+fn row(label: &str, unit: &str, cells: impl Iterator<Item = String>) -> String {
     let cells: String = cells.map(|cell| format!("{cell:>NUMBER$}")).collect();
     format!("{label:<LABEL$}{unit:<UNIT$}{cells}\n")
 }
 
-/// `1234567` as `1,234,567`.
+/// Formats `1234567` as `1,234,567`.
 pub(crate) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let groups = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);

@@ -1,26 +1,27 @@
-//! The workload: threads that pretend to serve requests.
+//! The workload: threads that simulate the handling of requests.
 
 use freewheel::Connector;
 use std::ops::AddAssign;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Requests that a thread serves without a rest.
+/// Number of requests that a thread serves between pauses.
 const BURST: u64 = 100;
-/// Calls that each request makes; each call is one line.
+/// Number of calls per request. Each call emits one line.
 const CALLS: u64 = 5;
 
-/// What the threads know themselves about their work.
+/// The threads' own counts.
 #[derive(Default)]
-pub(crate) struct Work {
+pub(crate) struct WorkCounts {
     pub(crate) calls: u64,
-    /// What was added to counters, summed.
-    pub(crate) counted: u64,
-    /// How long each burst took.
+    /// Sum of all counter increments.
+    pub(crate) counter_sum: u64,
+    /// Duration of each burst.
     bursts: Vec<Duration>,
 }
 
-/// A request handler of some service. The calls return at once, whatever the server does.
+/// Handles a simulated request. The calls never block, even if the server does not respond. Returns
+/// the sum of the counter increments.
 fn serve(statsd: &Connector, request: u64) -> u64 {
     let _timer = statsd.timer("requests.time"); // recorded when this function returns
     let bytes = 200 + request % 1_000;
@@ -31,27 +32,27 @@ fn serve(statsd: &Connector, request: u64) -> u64 {
     1 + bytes
 }
 
-/// Serves requests in bursts until the time is over, with a rest after each burst.
-pub(crate) fn emit(statsd: &Connector, until: Instant, rest: Option<Duration>) -> Work {
-    let mut work = Work::default();
+/// Serves requests in bursts until the deadline, with a pause after each burst.
+pub(crate) fn emit(statsd: &Connector, deadline: Instant, pause: Option<Duration>) -> WorkCounts {
+    let mut work = WorkCounts::default();
     let mut requests = 0..;
-    while Instant::now() < until {
-        let begun = Instant::now();
+    while Instant::now() < deadline {
+        let start = Instant::now();
         for request in requests.by_ref().take(BURST as usize) {
-            work.counted += serve(statsd, request);
+            work.counter_sum += serve(statsd, request);
         }
-        work.bursts.push(begun.elapsed());
+        work.bursts.push(start.elapsed());
         work.calls += BURST * CALLS;
-        if let Some(rest) = rest {
-            thread::sleep(rest);
+        if let Some(pause) = pause {
+            thread::sleep(pause);
         }
     }
     work
 }
 
-impl Work {
-    /// Nanoseconds that a call takes, by the median burst: in others the operating system had
-    /// put the thread aside, which says nothing about the call.
+impl WorkCounts {
+    /// Returns the nanoseconds of a call in the median burst. Slower bursts include preemptions of
+    /// the thread, which are not a cost of the call.
     pub(crate) fn nanos_per_call(&self) -> u64 {
         let mut bursts = self.bursts.clone();
         bursts.sort_unstable();
@@ -60,10 +61,10 @@ impl Work {
     }
 }
 
-impl AddAssign for Work {
+impl AddAssign for WorkCounts {
     fn add_assign(&mut self, other: Self) {
         self.calls += other.calls;
-        self.counted += other.counted;
+        self.counter_sum += other.counter_sum;
         self.bursts.extend(other.bursts);
     }
 }

@@ -1,11 +1,11 @@
-//! Servers' addresses and names.
+//! Addresses and host names of servers.
 
 use crate::support::{Close, TcpReceiver, UdpReceiver, flush, started};
 use freewheel::{Connector, Protocol};
 use std::net::{Ipv6Addr, ToSocketAddrs, UdpSocket};
 
-/// Connects to a server at its host by both protocols.
-fn reaches(host: &str, tcp_receiver: &TcpReceiver, udp_receiver: &UdpReceiver) {
+/// Asserts that a line reaches the host over TCP and over UDP.
+fn assert_reaches(host: &str, tcp_receiver: &TcpReceiver, udp_receiver: &UdpReceiver) {
     let both = [(Protocol::Tcp, tcp_receiver.port()), (Protocol::Udp, udp_receiver.port())];
     for (protocol, port) in both {
         let statsd = started(Connector::builder(host).port(port).protocol(protocol));
@@ -18,20 +18,20 @@ fn reaches(host: &str, tcp_receiver: &TcpReceiver, udp_receiver: &UdpReceiver) {
 }
 
 #[test]
-fn an_ipv6_address_is_reached() {
+fn ipv6_address_is_reached() {
     if UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
         eprintln!("skipped: this machine has no ::1");
         return;
     }
     for host in ["::1", "[::1]"] {
         let tcp = TcpReceiver::listen(Ipv6Addr::LOCALHOST, 0, Close::Orderly);
-        reaches(host, &tcp, &UdpReceiver::listen(Ipv6Addr::LOCALHOST, 0));
+        assert_reaches(host, &tcp, &UdpReceiver::listen(Ipv6Addr::LOCALHOST, 0));
     }
 }
 
 #[test]
-fn a_host_name_is_looked_up() {
+fn host_name_is_looked_up() {
     let address = ("localhost", 0).to_socket_addrs().unwrap().next().unwrap().ip();
     let tcp = TcpReceiver::listen(address, 0, Close::Orderly);
-    reaches("localhost", &tcp, &UdpReceiver::listen(address, 0));
+    assert_reaches("localhost", &tcp, &UdpReceiver::listen(address, 0));
 }

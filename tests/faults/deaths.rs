@@ -1,4 +1,4 @@
-//! Servers that die or hang up.
+//! Servers that die or close connections.
 
 use crate::support::{
     Close, Load, TcpReceiver, assert_balanced, assert_whole_and_in_order, emit_numbered,
@@ -11,10 +11,10 @@ use std::thread;
 use std::time::Duration;
 use tokio::runtime::Builder as RuntimeBuilder;
 
-/// What a server took down with it is lost, and nothing else: no line is torn, doubled or out
-/// of order, and once the server is back for good everything arrives.
+/// Only lines that a server had not read at its death are lost. No line is torn, duplicated or out
+/// of order, and everything arrives once the server is back for good.
 #[test]
-fn a_server_that_dies_ten_times_under_load() {
+fn server_dying_ten_times_under_load_loses_only_what_it_had() {
     let port = quiet_port();
     let statsd = started(tcp(port).queue_capacity(256 << 10));
     let load = Load::begin(&statsd, 3);
@@ -51,10 +51,10 @@ fn a_server_that_dies_ten_times_under_load() {
     assert!(received.len() as u64 <= stats.sent.lines);
 }
 
-/// Emits lines until the server's socket takes no more, so that one is likely to be half
-/// written. Returns the number of the next.
+/// Emits lines until the server's socket is full, so that a line is probably half written. Returns
+/// the number of the next line.
 fn emit_until_stalled(statsd: &Connector, mut number: u64) -> u64 {
-    eventually("the server takes no more", || {
+    eventually("the server's socket is full", || {
         let before = statsd.stats().sent;
         for _ in 0..500 {
             emit_numbered(statsd, 0, number);
@@ -67,11 +67,11 @@ fn emit_until_stalled(statsd: &Connector, mut number: u64) -> u64 {
     number
 }
 
-/// A server that reads some bytes and breaks off gets the line that it broke off in once more,
-/// from its start, at its next connection. What was sent and not read is lost with the
-/// connection; not a line before or after that is left out or comes twice.
+/// A server that closes the connection within a line receives that line again from its start on the
+/// next connection. Bytes sent but not read are lost with the connection. No other line is lost or
+/// duplicated.
 #[test]
-fn a_connection_that_breaks_within_a_line_is_followed_from_its_start() {
+fn line_cut_by_a_broken_connection_is_sent_again_from_its_start() {
     let port = quiet_port();
     let statsd = started(tcp(port).queue_capacity(64 << 20));
     let mut next = 0;
@@ -98,10 +98,10 @@ fn a_connection_that_breaks_within_a_line_is_followed_from_its_start() {
     assert_eq!(statsd.stats().dropped(), Tally::default());
 }
 
-/// The end of a connection is looked for before anything is written: a write to a server that
-/// has gone succeeds once, and is lost.
+/// The flusher checks for the end of the connection before each write. The first write to a closed
+/// connection would succeed and be lost.
 #[test]
-fn nothing_is_lost_to_a_server_that_hung_up_while_all_was_quiet() {
+fn hang_up_between_lines_loses_nothing() {
     let receiver = TcpReceiver::start();
     let statsd = started(tcp(receiver.port()));
     for number in 0..20 {
@@ -113,10 +113,10 @@ fn nothing_is_lost_to_a_server_that_hung_up_while_all_was_quiet() {
     assert_eq!(numbers_by_thread(&receiver.lines())[&0], Vec::from_iter(0..20));
 }
 
-/// As above, where the runtime was not asked meanwhile what became of its sockets: only the
-/// operating system can say that the server has gone.
+/// Same as above, but the runtime has not polled its sockets meanwhile. Only the operating system
+/// knows that the connection has ended.
 #[test]
-fn nothing_is_lost_to_a_server_that_hung_up_while_the_runtime_rested() {
+fn hang_up_while_the_runtime_is_idle_loses_nothing() {
     let receiver = TcpReceiver::start();
     let statsd = tcp(receiver.port()).build().unwrap();
     let runtime = RuntimeBuilder::new_current_thread().enable_all().build().unwrap();

@@ -1,6 +1,6 @@
-//! Servers that go away and come back, break lines, talk back, or are not there at all.
+//! Servers that disappear and return, cut lines, reply, or are absent.
 
-// In a test, that is an assertion.
+// An `unwrap` in a test is an assertion.
 #![allow(clippy::unwrap_used)]
 
 #[path = "../support/mod.rs"]
@@ -9,4 +9,4 @@ mod support;
 mod addresses;
 mod deaths;
 mod refusals;
-mod talking_back;
+mod replying;

@@ -1,4 +1,4 @@
-//! Datagrams that nobody listens for.
+//! Datagrams that are refused because no server listens.
 
 use crate::support::{
     UdpReceiver, assert_balanced, assert_whole_and_in_order, emit_numbered, eventually, flush,
@@ -8,10 +8,10 @@ use freewheel::Tally;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-/// Over UDP a refusal tells of the datagram before it. That one too is held until somebody
-/// listens, on the same machine, where it comes at once.
+/// A UDP refusal is reported for the previous datagram. On the same machine the report comes at
+/// once, so that datagram is held, too, until a server listens.
 #[test]
-fn datagrams_that_nobody_listens_for_are_held() {
+fn refused_datagrams_are_held() {
     let port = quiet_port();
     let statsd = started(udp(port));
     let emitted =
@@ -32,11 +32,11 @@ fn datagrams_that_nobody_listens_for_are_held() {
     assert!(statsd.connected());
 }
 
-/// With holding turned off, nothing waits for a server: it all goes, and is counted.
+/// Lines do not wait for a server if holding is off: all are sent, and refused ones are counted.
 #[test]
-fn datagrams_that_nobody_listens_for_are_not_held_where_that_is_not_wanted() {
+fn refused_datagrams_are_lost_and_counted_with_holding_off() {
     let port = quiet_port();
-    // A hold would take longer than the test.
+    // A hold would outlast the test.
     let settings = udp(port).hold_when_refused(false).reconnect_sleep(Duration::from_secs(3600));
     let statsd = started(settings);
     for number in 0..1_000 {
@@ -51,16 +51,16 @@ fn datagrams_that_nobody_listens_for_are_not_held_where_that_is_not_wanted() {
     let receiver = UdpReceiver::listen(Ipv4Addr::LOCALHOST, port);
     let before = statsd.stats().sent.lines;
     eventually("a line arrives", || {
-        statsd.incr("somebody");
+        statsd.incr("probe");
         receiver.has_line()
     });
     assert!(statsd.stats().sent.lines > before);
     assert_balanced(&statsd.blocking_stop().stats);
 }
 
-/// A server that goes away and comes back at its port gets all that is emitted meanwhile.
+/// A server that returns at the same port receives all lines emitted meanwhile.
 #[test]
-fn a_udp_server_that_comes_back_is_found_again() {
+fn returning_udp_server_receives_the_held_lines() {
     let port = quiet_port();
     let statsd = started(udp(port));
     for round in 0..5 {
@@ -69,7 +69,7 @@ fn a_udp_server_that_comes_back_is_found_again() {
         flush(&statsd);
         drop(receiver);
         emit_numbered(&statsd, round, 2);
-        eventually("nobody is there", || !statsd.connected());
+        eventually("the refusal is noticed", || !statsd.connected());
         emit_numbered(&statsd, round, 3);
         let receiver = UdpReceiver::listen(Ipv4Addr::LOCALHOST, port);
         flush(&statsd);

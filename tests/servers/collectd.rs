@@ -1,7 +1,7 @@
 //! collectd's statsd plugin, over UDP.
 //!
-//! collectd rounds counters to integers, cuts durations to whole milliseconds and ignores those
-//! that are then zero. So it is sent integers and whole milliseconds only.
+//! collectd rounds counters to integers, truncates durations to milliseconds and ignores zero
+//! durations. The tests therefore send integers and whole milliseconds only.
 
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
@@ -11,16 +11,16 @@ use std::{env, fs};
 
 use freewheel::{Dialect, Protocol};
 
-use crate::server::{DEADLINE, Metrics, Reported, Server};
-use crate::vocabulary::{DIFFERENT, connector, count_sampled, insert_until_seen};
+use crate::sampling_and_sets::{DISTINCT_MEMBERS, connector, count_sampled, insert_until_seen};
+use crate::server::{DEADLINE, Metrics, Reports, Server};
 use crate::workload::{Workload, deliver};
 
-/// A counter of the tests' own. It says when collectd listens and, as every report repeats every
-/// counter, that another report is complete.
+/// A counter that shows when collectd listens. Every report repeats all counters, so it also shows
+/// that another report is complete.
 const PROBE: &str = "probe";
 
-/// How long a probe may take before another one is sent.
-const PATIENCE: Duration = Duration::from_millis(200);
+/// Interval between probes.
+const PROBE_INTERVAL: Duration = Duration::from_millis(200);
 
 static WORKLOAD: Workload = Workload { fraction: 3.0, tick: Duration::from_millis(2) };
 
@@ -36,28 +36,28 @@ impl Collectd {
         let port = free_udp_port();
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let config = directory.join(format!("collectd-{port}.conf"));
-        fs::write(&config, configuration(directory, port)).expect("cargo made the directory");
-        // Into a pipe collectd would write whole buffers only: stdbuf makes that lines. Nor does it
-        // mind when nobody reads them any more: setpriv has it killed should the tests be.
+        fs::write(&config, configuration(directory, port)).expect("cargo created the directory");
+        // collectd would buffer its output to a pipe: stdbuf flushes each line. collectd would also
+        // survive the tests: setpriv kills it when its parent dies.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "stdbuf", "-oL"]);
         command.arg(program()).arg("-f").arg("-C").arg(config);
-        let server = Server::start(&mut command, read_line);
+        let server = Server::start(&mut command, parse_line);
 
         let line = format!("{PROBE}:1|c");
-        for _ in 0..DEADLINE.as_millis() / PATIENCE.as_millis() {
-            // An error tells that nobody listened to the one before: the next may do better.
+        for _ in 0..DEADLINE.as_millis() / PROBE_INTERVAL.as_millis() {
+            // An error means that the previous probe was refused. The next may succeed.
             let _ = probe.send_to(line.as_bytes(), ("127.0.0.1", port));
-            let reported = server.wait_for(PATIENCE, |reported| reported.reports > 0);
-            if reported.reports > 0 {
+            let reported = server.wait_for(PROBE_INTERVAL, |reported| reported.completed > 0);
+            if reported.completed > 0 {
                 return Self { server, port };
             }
         }
-        panic!("collectd counts nothing that is sent to port {port}");
+        panic!("collectd does not count the probes sent to port {port}");
     }
 }
 
-/// Debian puts collectd into a directory that an ordinary user's `PATH` lacks.
+/// Returns the path of collectd. Debian installs it outside an ordinary user's `PATH`.
 fn program() -> PathBuf {
     env::split_paths(&env::var_os("PATH").unwrap_or_default())
         .chain([PathBuf::from("/usr/sbin")])
@@ -66,7 +66,7 @@ fn program() -> PathBuf {
         .expect("collectd is not installed: run .ci/servers")
 }
 
-/// A port that was free a moment ago; collectd can only be told a port, not asked for one.
+/// Returns a port that is currently free. collectd cannot choose a port itself.
 fn free_udp_port() -> u16 {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback has free ports");
     socket.local_addr().expect("the socket is bound").port()
@@ -79,7 +79,7 @@ Hostname "host"
 FQDNLookup false
 BaseDir "{directory}"
 Interval 0.05
-# More than one thread could report two values of the same gauge in the wrong order.
+# Several threads could report two values of a gauge in the wrong order.
 WriteThreads 1
 LoadPlugin statsd
 LoadPlugin csv
@@ -100,19 +100,19 @@ LoadPlugin csv
     )
 }
 
-/// Reads `PUTVAL host/statsd/TYPE-NAME interval=SECONDS TIME:VALUE`, which the csv plugin writes
-/// for every metric in every report: a counter's total, a gauge's value, and what came of a timer
+/// Parses `PUTVAL host/statsd/TYPE-NAME interval=SECONDS TIME:VALUE`, which the csv plugin writes
+/// for every metric in every report. The value is a counter's total, a gauge's value, or a timer's
 /// since the last report.
-fn read_line(reported: &mut Reported, line: &str) -> Option<()> {
+fn parse_line(reported: &mut Reports, line: &str) -> Option<()> {
     let (path, times) = line.strip_prefix("PUTVAL host/statsd/")?.split_once(" interval=")?;
     let (kind, name) = path.split_once('-')?;
     let value: f64 = times.rsplit_once(':')?.1.parse().ok()?;
-    // Reported in seconds with six decimals, kept as whole milliseconds.
+    // Reported in seconds with six decimals, stored as whole milliseconds.
     let milliseconds = (value * 1e3).round();
     let metrics = &mut reported.metrics;
     match (kind, name.rsplit_once('-')) {
         ("gauge", Some((name, "count"))) => metrics.timer(name).count += value,
-        ("latency", _) if value.is_nan() => {} // None came.
+        ("latency", _) if value.is_nan() => {} // No value since the last report.
         ("latency", Some((name, "lower"))) => {
             let timer = metrics.timer(name);
             timer.lower = timer.lower.min(milliseconds);
@@ -123,8 +123,8 @@ fn read_line(reported: &mut Reported, line: &str) -> Option<()> {
         }
         ("latency", Some((name, "sum"))) => metrics.timer(name).sum += milliseconds,
         ("latency", _) => {}
-        ("objects", _) => reported.set(name, value),
-        ("derive", _) if name == PROBE => reported.reports += 1,
+        ("objects", _) => reported.record_set(name, value),
+        ("derive", _) if name == PROBE => reported.completed += 1,
         ("derive", _) => drop(metrics.counters.insert(name.to_owned(), value)),
         ("gauge", _) => drop(metrics.gauges.insert(name.to_owned(), value)),
         _ => return None,
@@ -145,7 +145,7 @@ async fn exact_totals_over_udp() {
 fn rates_and_sets() {
     let Collectd { server, port } = Collectd::start();
     let statsd = connector(Dialect::StatsD, port, |builder| builder);
-    statsd.start_on_thread().expect("not started yet");
+    statsd.start_on_thread().expect("the connector was not started before");
     let sampled = count_sampled(&statsd);
     statsd.blocking_flush();
     let set = "app.visitors";
@@ -155,7 +155,7 @@ fn rates_and_sets() {
     let counter = |(name, count)| (format!("app.{name}"), count);
     let counters = sampled.map(counter).into();
     let reported = server.assert_reports(&Metrics { counters, ..Metrics::default() });
-    assert_eq!(reported.sets, [(set.to_owned(), DIFFERENT)].into());
+    assert_eq!(reported.sets, [(set.to_owned(), DISTINCT_MEMBERS)].into());
     let stats = statsd.blocking_stop().stats;
     assert_eq!(stats.sent, stats.emitted, "{stats:?}");
 }

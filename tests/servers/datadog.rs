@@ -1,12 +1,12 @@
-//! datadog-serverless-compat, for DogStatsD over UDP: counts, gauges and distributions, which are what it
-//! keeps of the vocabulary.
+//! datadog-serverless-compat, for DogStatsD over UDP: counters, gauges and distributions, the
+//! metric kinds that the server supports.
 //!
-//! It listens at all addresses and would call its maker, so it runs in a network that has a loopback
-//! and nothing else, and so does the test. What it would send is read from its log, once every ten
-//! seconds; to each metric it adds tags of its own.
+//! The server listens at all addresses and would contact Datadog. Server and test therefore run in
+//! a network namespace with nothing but a loopback. The server's log shows what it would send, once
+//! every ten seconds. The server adds tags for the origin to each metric.
 
 use crate::process::{must_pass, skip, test_of};
-use crate::server::{Metrics, ReadLine, Reported, Server, Timer};
+use crate::server::{Metrics, ParseLine, Reports, Server, Timer};
 use freewheel::{Builder, Connector, Dialect, Distribution, FlushOutcome, Gauge, Protocol};
 use std::path::Path;
 use std::process::Command;
@@ -15,58 +15,65 @@ use std::time::{Duration, UNIX_EPOCH};
 
 const PORT: u16 = 8125;
 
-/// When what has a timestamp was.
-const THEN: u64 = 1_656_581_400;
+/// Timestamp of the metrics that have one, in seconds since the epoch.
+const PAST: u64 = 1_656_581_400;
 
-/// Set in a process whose network is a loopback alone.
-const WITHIN: &str = "FREEWHEEL_SERVERS_LOOPBACK";
+/// Environment variable that is set in a process whose network has only a loopback.
+const IN_NETWORK_ENV: &str = "FREEWHEEL_SERVERS_LOOPBACK";
 
-/// What comes before a program's name to give it such a network; see `unshare(1)`.
+/// Arguments that give a program such a network; see `unshare(1)`.
 const UNSHARE: [&str; 3] = ["--user", "--map-root-user", "--net"];
 
-/// Runs the whole body of a test, which must be all of it, in such a process: this one once more, told
-/// to run this test alone.
-fn on_a_loopback_alone<F: FnOnce()>(body: F) {
-    if std::env::var_os(WITHIN).is_some() {
+/// Runs the body of a test in a process with such a network, which runs this program with this test
+/// only. The closure must be the entire body.
+fn in_loopback_network<F: FnOnce()>(body: F) {
+    if std::env::var_os(IN_NETWORK_ENV).is_some() {
         return body();
     }
     let test = test_of::<F>();
     let up = ["ip", "link", "set", "lo", "up"];
     match Command::new("unshare").args(UNSHARE).args(up).output() {
-        Err(error) => return skip(test, format!("no `unshare`: {error}")),
+        Err(error) => return skip(test, format!("cannot run `unshare`: {error}")),
         Ok(output) if !output.status.success() => {
-            return skip(test, format!("no networks: {}", String::from_utf8_lossy(&output.stderr)));
+            return skip(
+                test,
+                format!("cannot create a network: {}", String::from_utf8_lossy(&output.stderr)),
+            );
         }
         Ok(_) => {}
     }
-    let own = std::env::current_exe().expect("this program");
+    let own = std::env::current_exe().expect("this program has a path");
     let mut command = Command::new("unshare");
     command.args(UNSHARE).args(["sh", "-c", r#"ip link set lo up && exec "$0" "$@""#]).arg(own);
-    must_pass(test, command.env(WITHIN, "yes"));
+    must_pass(test, command.env(IN_NETWORK_ENV, "yes"));
 }
 
 fn start() -> Server {
     let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/servers/datadog-0.19.0");
     let program = home.join("datadog-serverless-compat");
-    assert!(program.is_file(), "not installed: run .ci/servers, which makes {}", program.display());
-    // It does not mind whether the tests are there.
+    assert!(
+        program.is_file(),
+        "datadog-serverless-compat is not installed: run .ci/servers, which creates {}",
+        program.display()
+    );
+    // The server would survive the tests: setpriv kills it when its parent dies.
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL"]).arg(program).envs([
         ("DD_API_KEY", "none"),
         ("DD_SITE", "localhost"),
         ("DD_LOG_LEVEL", "trace"),
         ("DD_DOGSTATSD_PORT", &PORT.to_string()),
-        // Without a cloud to be in it ends at once.
+        // The server exits at once unless it detects a cloud.
         ("ASCSVCRT_SPRING__APPLICATION__NAME", "freewheel"),
     ]);
-    let server = Server::start(&mut command, read_line as ReadLine);
+    let server = Server::start(&mut command, parse_line as ParseLine);
     let ports = server.wait_until(|reported| !reported.ports.is_empty()).ports;
-    assert_eq!(ports.get("udp"), Some(&PORT), "it listens");
+    assert_eq!(ports.get("udp"), Some(&PORT), "the server listens");
     server
 }
 
-/// Reads its log: what it parsed, what it did not, and what it would send.
-fn read_line(reported: &mut Reported, line: &str) -> Option<()> {
+/// Parses a line of the log: lines parsed, lines rejected, and metrics that would be sent.
+fn parse_line(reported: &mut Reports, line: &str) -> Option<()> {
     let (_, message) = line.split_once(": ")?;
     if message.starts_with("dogstatsd-udp: starting to listen") {
         reported.ports.insert("udp".to_owned(), PORT);
@@ -76,12 +83,12 @@ fn read_line(reported: &mut Reported, line: &str) -> Option<()> {
         reported.bad_lines += 1;
         return None;
     } else if message.starts_with("Flushing dogstatsd metrics") {
-        reported.reports += 1;
+        reported.completed += 1;
     } else if let Some(series) = message.strip_prefix("Sending body: ") {
-        each_metric(series, |name, metric| series_of(&mut reported.metrics, name, metric));
+        for_each_metric(series, |name, metric| series_of(&mut reported.metrics, name, metric));
     } else if let Some(sketches) = message.strip_prefix("Sending distributions: ") {
-        each_metric(sketches, |name, metric| {
-            let number = |field| number(metric, field).expect("a sketch has it");
+        for_each_metric(sketches, |name, metric| {
+            let number = |field| number(metric, field).expect("a sketch has the field");
             let [count, lower, upper, sum] = ["cnt: ", "min: ", "max: ", "sum: "].map(number);
             reported.metrics.timer(&name).merge(&Timer { count, lower, upper, sum });
         });
@@ -93,10 +100,10 @@ fn read_line(reported: &mut Reported, line: &str) -> Option<()> {
 
 fn series_of(metrics: &mut Metrics, name: String, metric: &str) {
     let value = number(metric, " value: ").expect("a point has a value");
-    // No more than one point: values of the same ten seconds are one.
+    // Values within the same ten seconds are aggregated into a single point.
     assert_eq!(metric.matches("Point {").count(), 1, "{metric}");
     let at = number(metric, "timestamp: ").expect("a point has a time");
-    let name = if at == THEN as f64 { format!("{name} at {THEN}") } else { name };
+    let name = if at == PAST as f64 { format!("{name} at {PAST}") } else { name };
     if metric.contains("kind: Count") {
         *metrics.counters.entry(name).or_default() += value;
     } else {
@@ -105,8 +112,9 @@ fn series_of(metrics: &mut Metrics, name: String, metric: &str) {
     }
 }
 
-/// Metrics as Rust's `Debug` shows them, each with its tags, sorted, behind its name.
-fn each_metric(text: &str, mut read: impl FnMut(String, &str)) {
+/// Calls `read` with each metric in the `Debug` output of a list. The name is followed by the
+/// sorted tags.
+fn for_each_metric(text: &str, mut read: impl FnMut(String, &str)) {
     for metric in text.split(r#" { metric: ""#).skip(1) {
         let (name, rest) = metric.split_once('"').expect("a name ends");
         let (_, tags) = rest.split_once("tags: [").expect("tags begin");
@@ -127,37 +135,37 @@ fn number(text: &str, field: &str) -> Option<f64> {
 fn connector(configure: impl FnOnce(Builder) -> Builder) -> Connector {
     let builder = Connector::builder("127.0.0.1").port(PORT).protocol(Protocol::Udp);
     let builder = configure(builder.dialect(Dialect::DogStatsD).prefix("app").tag("env", "prod"));
-    let statsd = builder.build().expect("valid settings");
-    statsd.start_on_thread().expect("not started yet");
+    let statsd = builder.build().expect("the settings are valid");
+    statsd.start_on_thread().expect("the connector was not started before");
     statsd
 }
 
 const THREADS: u64 = 4;
 const TURNS: u64 = 500;
-/// So many, and then the server catches up.
-const AT_ONCE: u64 = 20;
-/// Of a thread and a turn.
+/// Number of turns of each thread before the server must have caught up.
+const TURNS_PER_FLUSH: u64 = 20;
+/// Number of lines of a turn.
 const LINES: u64 = 6;
 
 fn take_turn(statsd: &Connector, turn: u64) {
-    // Of the same metric: by name in a scope, with a tag at once, and prepared.
+    // The same metric three times: by name in a scope, with a tag in the call, and prepared.
     statsd.with_tag("route", "/").incr("hits");
     statsd.counter("hits").tag("route", "/").incr_by(2);
     statsd.counter("hits").tag("route", "/").build().incr_by(0.5);
     statsd.scoped("db").with_tag("shard", "7").decr_by("stock", 3);
     let size = statsd.metric::<Distribution>("size").tag("url", "http://x:80/#y");
     size.record(turn % 4 + 1);
-    // What would forge another tag or line.
+    // Text that would forge another tag or line.
     statsd.counter("a:1|c\nb").tag("k", "v,forged:yes|c:x\nb:1").incr();
 }
 
 fn take_last_turn(statsd: &Connector) {
     statsd.gauge("depth", 17);
-    // One line: DogStatsD sets gauges, whatever the sign.
+    // A single line each: DogStatsD sets gauges, also to negative values.
     statsd.gauge("balance", 40);
     statsd.gauge("balance", -5.25);
     statsd.metric::<Gauge>("level").tag("unit", "m/s²").set(1e-3);
-    let then = UNIX_EPOCH + Duration::from_secs(THEN);
+    let then = UNIX_EPOCH + Duration::from_secs(PAST);
     statsd.counter("deploys").timestamp(then).incr_by(2);
     statsd.metric::<Gauge>("late").timestamp(then).build().set(-1);
 }
@@ -188,22 +196,22 @@ fn expected() -> Metrics {
     metrics
 }
 
-/// Every field that the protocol has is on the lines of the second connector; the server skips what it has
-/// no use for, and still reads the rest.
+/// The second connector's line has every field of the protocol. The server ignores unused fields,
+/// and still parses the rest.
 #[test]
 #[ignore = "needs datadog-serverless-compat: run .ci/servers, then cargo test --test servers -- --ignored"]
 fn exact_totals_of_tagged_metrics() {
-    on_a_loopback_alone(|| {
+    in_loopback_network(|| {
         let server = start();
         let statsd = connector(|builder| builder);
-        for turns in 0..TURNS / AT_ONCE {
+        for turns in 0..TURNS / TURNS_PER_FLUSH {
             thread::scope(|scope| {
                 for _ in 0..THREADS {
-                    scope.spawn(|| (0..AT_ONCE).for_each(|turn| take_turn(&statsd, turn)));
+                    scope.spawn(|| (0..TURNS_PER_FLUSH).for_each(|turn| take_turn(&statsd, turn)));
                 }
             });
             assert_eq!(statsd.blocking_flush(), FlushOutcome::Done);
-            let sent = (turns + 1) * AT_ONCE * THREADS * LINES;
+            let sent = (turns + 1) * TURNS_PER_FLUSH * THREADS * LINES;
             let reported = server.wait_until(|reported| reported.lines == sent);
             assert_eq!((reported.lines, reported.bad_lines), (sent, 0));
         }
@@ -213,12 +221,12 @@ fn exact_totals_of_tagged_metrics() {
         assert_eq!(stats.emitted.lines, THREADS * TURNS * LINES + LAST_LINES);
         assert_eq!(stats.altered, THREADS * TURNS);
 
-        let whole = connector(|builder| {
+        let all_fields = connector(|builder| {
             let builder = builder.container_id("ci-c0ffee").external_data("it-false,cn-web");
             builder.cardinality(freewheel::Cardinality::Low)
         });
-        whole.incr("whole");
-        let report = whole.blocking_stop();
+        all_fields.incr("whole");
+        let report = all_fields.blocking_stop();
         assert_eq!(report.stats.sent.lines, 1);
 
         let mut expected = expected();

@@ -1,4 +1,4 @@
-//! What a server's death costs: kill -9 under load, and another one in its place.
+//! Server deaths: `kill -9` under load, followed by a new server at the same port.
 
 use crate::server::DEADLINE;
 use freewheel::{Connector, FlushOutcome, Protocol};
@@ -11,20 +11,20 @@ use std::time::{Duration, Instant};
 
 const DEATHS: u64 = 5;
 
-/// Emitted while no server is there.
-const MEANWHILE: u64 = 1_000;
+/// Number of lines emitted while no server runs.
+const LINES_PER_OUTAGE: u64 = 1_000;
 
-/// What a server has counted, by name.
-type Counted = BTreeMap<String, f64>;
+/// Counters of a server, by name.
+type Counters = BTreeMap<String, f64>;
 
-/// What is emitted while there is no server is counted by the next one, to the line; no name is
-/// torn; and the account says that all was sent. What a server had counted or not read goes with
-/// it.
-pub(crate) fn cost_what_they_had<S>(
+/// Asserts that the next server counts every line emitted while no server runs, that no name is
+/// torn, and that the account reports all lines as sent. Counters and unread lines of a killed
+/// server are lost.
+pub(crate) fn assert_deaths_lose_only_counted_lines<S>(
     protocol: Protocol,
     port: u16,
     start: impl Fn() -> S,
-    counted: impl Fn(&S) -> Counted,
+    counted: impl Fn(&S) -> Counters,
 ) {
     let statsd = Connector::builder("127.0.0.1")
         .port(port)
@@ -34,8 +34,8 @@ pub(crate) fn cost_what_they_had<S>(
         .reconnect_sleep(Duration::from_millis(20))
         .stop_timeout(DEADLINE)
         .build()
-        .expect("valid settings");
-    statsd.start_on_thread().expect("not started yet");
+        .expect("the settings are valid");
+    statsd.start_on_thread().expect("the connector was not started before");
     let end = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -44,21 +44,21 @@ pub(crate) fn cost_what_they_had<S>(
                 thread::sleep(Duration::from_millis(1));
             }
         });
-        // A test that fails must not leave it running.
+        // Ends the loop if the test panics.
         let _end = EndOnDrop(&end);
         for death in 0..DEATHS {
             let server = start();
             if let Some(before) = death.checked_sub(1) {
-                wait_for(|| counted(&server), &format!("down.{before}"), MEANWHILE);
+                wait_for(|| counted(&server), &format!("down.{before}"), LINES_PER_OUTAGE);
             }
             wait_for(|| counted(&server), "load", 1);
             drop(server);
-            (0..MEANWHILE).for_each(|_| statsd.incr(&format!("down.{death}")));
+            (0..LINES_PER_OUTAGE).for_each(|_| statsd.incr(&format!("down.{death}")));
         }
     });
     let server = start();
     assert_eq!(statsd.blocking_flush(), FlushOutcome::Done);
-    wait_for(|| counted(&server), &format!("down.{}", DEATHS - 1), MEANWHILE);
+    wait_for(|| counted(&server), &format!("down.{}", DEATHS - 1), LINES_PER_OUTAGE);
     let stats = statsd.blocking_stop().stats;
     assert_eq!(stats.sent, stats.emitted, "{stats:?}");
     assert!(stats.connections > DEATHS, "{stats:?}");
@@ -72,28 +72,28 @@ impl Drop for EndOnDrop<'_> {
     }
 }
 
-/// Waits until so many of this name are counted. All names must be whole, and no more be there of
-/// what was emitted once.
-fn wait_for(counted: impl Fn() -> Counted, name: &str, count: u64) {
+/// Waits until the counter `name` reaches `count`. Asserts that all names are whole, and that no
+/// counter of an outage exceeds the emitted lines.
+fn wait_for(counted: impl Fn() -> Counters, name: &str, count: u64) {
     let deadline = Instant::now() + DEADLINE;
     loop {
         let counted = counted();
         let is_whole = |name: &String| name == "load" || name.starts_with("down.");
         assert!(counted.keys().all(is_whole), "{counted:?}");
-        let meanwhile = counted.iter().filter(|(name, _)| *name != "load");
-        for (name, count) in meanwhile {
-            assert!(*count <= MEANWHILE as f64, "{name}: {count}");
+        let outages = counted.iter().filter(|(name, _)| *name != "load");
+        for (name, count) in outages {
+            assert!(*count <= LINES_PER_OUTAGE as f64, "{name}: {count}");
         }
-        if counted.get(name).is_some_and(|here| *here >= count as f64) {
+        if counted.get(name).is_some_and(|value| *value >= count as f64) {
             return;
         }
-        assert!(Instant::now() < deadline, "{count} of {name} were to come: {counted:?}");
+        assert!(Instant::now() < deadline, "expected {count} of {name}: {counted:?}");
         thread::sleep(Duration::from_millis(20));
     }
 }
 
-/// A port that was free a moment ago, below those that the operating system hands out by itself;
-/// another one each time.
+/// Returns a port that is currently free, outside the operating system's ephemeral range. Each call
+/// returns another port.
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 10_000 + (std::process::id() % 10_000) as u16;
@@ -102,5 +102,5 @@ pub(crate) fn free_port() -> u16 {
             && TcpListener::bind(("127.0.0.1", *port)).is_ok()
     };
     let mut candidates = repeat_with(|| first + NEXT.fetch_add(1, Ordering::Relaxed) % 10_000);
-    candidates.find(is_free).expect("it goes on until one is free")
+    candidates.find(is_free).expect("some port is free")
 }

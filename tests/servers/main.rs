@@ -1,17 +1,17 @@
-//! Freewheel against real StatsD servers: what they counted, to the last line.
+//! Freewheel with real StatsD servers: the metrics that they report are exact, to the last line.
 //!
-//! A plain `cargo test` ignores every test here, and says so: they need servers that no cargo
-//! dependency brings. Install those with `.ci/servers`, then
+//! A plain `cargo test` ignores these tests, which need installed servers. Install the servers with
+//! `.ci/servers`, and run the tests with
 //!
 //! ```text
 //! cargo test --test servers -- --ignored
 //! ```
 //!
-//! runs them all, and a server that is missing fails its tests. (netdata's are skipped, and say so:
-//! not every system has it. So is datadog-serverless-compat's where there are no network namespaces.)
+//! A missing server fails its tests, with two exceptions that skip with a message: netdata, which
+//! not every system provides, and datadog-serverless-compat on systems without network namespaces.
 //!
-//! How fast the machine is decides nothing: a test waits for a server's own report, up to
-//! [`server::DEADLINE`], and judges only what that says.
+//! The speed of the machine does not affect the verdict. A test waits for the server's own report,
+//! up to [`server::DEADLINE`], and judges only that report.
 
 #[path = "../rig/process.rs"]
 #[allow(dead_code)]
@@ -22,7 +22,7 @@ mod collectd;
 mod datadog;
 mod deaths;
 mod netdata;
+mod sampling_and_sets;
 mod server;
 mod statsd;
-mod vocabulary;
 mod workload;

@@ -1,9 +1,9 @@
 //! netdata's statsd server, over UDP and TCP.
 
-use crate::deaths::{cost_what_they_had, free_port};
+use crate::deaths::{assert_deaths_lose_only_counted_lines, free_port};
 use crate::process::skip;
+use crate::sampling_and_sets::{DISTINCT_MEMBERS, connector, count_sampled, insert_until_seen};
 use crate::server::DEADLINE;
-use crate::vocabulary::{DIFFERENT, connector, count_sampled, insert_until_seen};
 use freewheel::{Dialect, Gauge, Histogram, Meter, Protocol, Timing};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -15,7 +15,7 @@ use std::{fs, thread};
 
 struct Netdata {
     process: Child,
-    /// Where it answers questions.
+    /// Port of the HTTP interface.
     web: u16,
 }
 
@@ -23,25 +23,25 @@ impl Netdata {
     /// Starts a server and waits until it answers.
     fn start(program: &Path, statsd: u16, web: u16) -> Self {
         let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("netdata-{statsd}"));
-        fs::create_dir_all(&home).expect("cargo made the directory above");
+        fs::create_dir_all(&home).expect("cargo created the parent directory");
         let config = home.join("netdata.conf");
-        fs::write(&config, configuration(&home, statsd, web)).expect("it is ours");
-        // It has children of its own, and minds not whether the tests are there.
+        fs::write(&config, configuration(&home, statsd, web)).expect("the directory is writable");
+        // netdata would survive the tests: setpriv kills it when its parent dies.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]).arg(program).arg("-D").arg("-c").arg(config);
         command.arg("-P").arg(home.join("pid"));
         let silent = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let server = Self { process: silent.spawn().expect("setpriv is there"), web };
+        let server = Self { process: silent.spawn().expect("setpriv is installed"), web };
         let deadline = Instant::now() + DEADLINE;
-        while server.ask().is_none() {
+        while server.query().is_none() {
             assert!(Instant::now() < deadline, "netdata does not answer");
             thread::sleep(Duration::from_millis(20));
         }
         server
     }
 
-    /// All that it has counted, in the words of Prometheus.
-    fn ask(&self) -> Option<String> {
+    /// Queries all metrics in the Prometheus format. Returns `None` if the server does not answer.
+    fn query(&self) -> Option<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.web)).ok()?;
         stream.set_read_timeout(Some(DEADLINE)).ok()?;
         let query = "GET /api/v1/allmetrics?format=prometheus&source=raw HTTP/1.0\r\n\r\n";
@@ -51,36 +51,38 @@ impl Netdata {
         answer.starts_with("HTTP/1.1 200").then_some(answer)
     }
 
-    /// All counters; there are no others.
+    /// Returns all counters. Panics if there is another kind of metric.
     fn counted(&self) -> BTreeMap<String, f64> {
-        let known = self.known();
-        let counted = known.into_iter().map(|(name, count)| {
-            let name = name.strip_suffix(" counter_total counter").expect("a counter");
+        let metrics = self.metrics();
+        let counted = metrics.into_iter().map(|(name, count)| {
+            let name =
+                name.strip_suffix(" counter_total counter").expect("all metrics are counters");
             (name.to_owned(), count)
         });
         counted.collect()
     }
 
-    /// `NAME TYPE DIMENSION` of `netdata_statsd_NAME_TYPE{...,dimension="DIMENSION"} NUMBER TIME`, where a
-    /// point has become `_`.
-    fn known(&self) -> BTreeMap<String, f64> {
-        let answer = self.ask().expect("it answers");
+    /// Returns all metrics under `NAME TYPE DIMENSION`. The source is
+    /// `netdata_statsd_NAME_TYPE{...,dimension="DIMENSION"} NUMBER TIME`, where `_` replaces a dot.
+    fn metrics(&self) -> BTreeMap<String, f64> {
+        let answer = self.query().expect("the server answers");
         let lines = answer.lines().filter_map(|line| line.strip_prefix("netdata_statsd_"));
-        let known = lines.map(|line| {
-            let (name, rest) = line.split_once('{').expect("labels begin");
-            let (labels, numbers) = rest.split_once("} ").expect("labels end");
+        let metrics = lines.map(|line| {
+            let (name, rest) = line.split_once('{').expect("a metric has labels");
+            let (labels, numbers) = rest.split_once("} ").expect("the labels end");
             let name = match name.strip_suffix("_total") {
                 Some(name) => name.rsplit_once('_').map(|(name, kind)| (name, kind, "_total")),
                 None => name.rsplit_once('_').map(|(name, kind)| (name, kind, "")),
             };
-            let (name, kind, total) = name.expect("a type");
-            let (_, dimension) = labels.split_once("dimension=\"").expect("a dimension");
+            let (name, kind, total) = name.expect("the name has a type");
+            let (_, dimension) =
+                labels.split_once("dimension=\"").expect("a metric has a dimension");
             let name = name.replace('_', ".");
             let name = format!("{name} {kind}{total} {}", dimension.trim_end_matches('"'));
             let number = numbers.split(' ').next().and_then(|number| number.parse().ok());
-            (name, number.expect("a number"))
+            (name, number.expect("a metric has a number"))
         });
-        known.collect()
+        metrics.collect()
     }
 }
 
@@ -93,15 +95,15 @@ impl Drop for Netdata {
 
 fn configuration(home: &Path, statsd: u16, web: u16) -> String {
     let home = home.display();
-    // Of root it would make a user of its own, who may not look into here.
-    let user = Command::new("id").arg("-un").output().expect("id is there").stdout;
-    let user = String::from_utf8(user).expect("a name");
+    // As root, netdata would switch to its own user, who cannot read this directory.
+    let user = Command::new("id").arg("-un").output().expect("id is installed").stdout;
+    let user = String::from_utf8(user).expect("a user name is text");
     let directories = ["config", "stock config", "log", "cache", "lib", "registry", "lock"]
         .into_iter()
         .chain(["plugins", "web"])
         .map(|name| format!("    {name} = {home}\n"))
         .collect::<String>();
-    // Nothing but statsd: this is not to watch the machine.
+    // Only statsd is needed: all monitoring of the machine is off.
     let idle = ["proc", "diskspace", "cgroups", "tc", "timex", "idlejitter", "profile"]
         .into_iter()
         .chain(["enable running new plugins", "netdata monitoring"])
@@ -146,24 +148,25 @@ fn program() -> Option<PathBuf> {
 #[ignore = "needs netdata: run .ci/servers, then cargo test --test servers -- --ignored"]
 fn deaths_over_tcp() {
     let Some(program) = program() else {
-        return skip("netdata::deaths_over_tcp", "no netdata here");
+        return skip("netdata::deaths_over_tcp", "netdata is not installed");
     };
     let statsd = free_port();
     let web = free_port();
     let start = || Netdata::start(&program, statsd, web);
-    cost_what_they_had(Protocol::Tcp, statsd, start, Netdata::counted);
+    assert_deaths_lose_only_counted_lines(Protocol::Tcp, statsd, start, Netdata::counted);
 }
 
-/// Counts and levels are told for good, and what is summed up over a second for that second alone: so
-/// that is sent again until it was seen. Levels, times and sizes are told in thousandths.
-fn the_whole_vocabulary(protocol: Protocol) {
+/// Tests all metric kinds. Counters and gauges persist in the server, so they are sent once.
+/// Summaries cover a single second, so they are sent until a report shows them. Gauges, times and
+/// sizes are reported in thousandths.
+fn all_metric_kinds(protocol: Protocol) {
     let Some(program) = program() else {
-        return skip("netdata::the_whole_vocabulary", "no netdata here");
+        return skip("netdata::all_metric_kinds", "netdata is not installed");
     };
     let (port, web) = (free_port(), free_port());
     let server = Netdata::start(&program, port, web);
     let statsd = connector(Dialect::Extended, port, |builder| builder.protocol(protocol));
-    statsd.start_on_thread().expect("not started yet");
+    statsd.start_on_thread().expect("the connector was not started before");
     let sampled = count_sampled(&statsd);
     let hits = statsd.counter("hits").build();
     (0..1_000).for_each(|_| hits.incr_by(3));
@@ -186,26 +189,26 @@ fn the_whole_vocabulary(protocol: Protocol) {
     }
     statsd.blocking_flush();
     let deadline = Instant::now() + DEADLINE;
-    let mut known = server.known();
-    while known != expected && Instant::now() < deadline {
+    let mut metrics = server.metrics();
+    while metrics != expected && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(50));
-        known = server.known();
+        metrics = server.metrics();
     }
-    assert_eq!(known, expected);
+    assert_eq!(metrics, expected);
 
     let (query, size) =
         (statsd.metric::<Timing>("query").build(), statsd.metric::<Histogram>("size").build());
     insert_until_seen(&statsd, || {
         query.record(Duration::from_micros(1_500));
         size.record(3);
-        let known = server.known();
-        let size = known.get("app.visitors set unique").copied();
-        if size == Some(DIFFERENT) {
+        let metrics = server.metrics();
+        let size = metrics.get("app.visitors set unique").copied();
+        if size == Some(DISTINCT_MEMBERS) {
             for name in ["query timer", "size histogram"] {
                 let value = if name == "query timer" { 1_500.0 } else { 3_000.0 };
                 for dimension in ["min", "max", "average", "median"] {
-                    let told = known.get(&format!("app.{name} {dimension}"));
-                    assert_eq!(told, Some(&value), "{name}, {dimension}");
+                    let value_reported = metrics.get(&format!("app.{name} {dimension}"));
+                    assert_eq!(value_reported, Some(&value), "{name}, {dimension}");
                 }
             }
         }
@@ -217,12 +220,12 @@ fn the_whole_vocabulary(protocol: Protocol) {
 
 #[test]
 #[ignore = "needs netdata: run .ci/servers, then cargo test --test servers -- --ignored"]
-fn the_whole_vocabulary_over_udp() {
-    the_whole_vocabulary(Protocol::Udp);
+fn all_metric_kinds_over_udp() {
+    all_metric_kinds(Protocol::Udp);
 }
 
 #[test]
 #[ignore = "needs netdata: run .ci/servers, then cargo test --test servers -- --ignored"]
-fn the_whole_vocabulary_over_tcp() {
-    the_whole_vocabulary(Protocol::Tcp);
+fn all_metric_kinds_over_tcp() {
+    all_metric_kinds(Protocol::Tcp);
 }

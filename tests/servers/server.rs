@@ -1,4 +1,4 @@
-//! A StatsD server as a child process, and what it has reported so far.
+//! A StatsD server as a child process, and its reports so far.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
@@ -7,10 +7,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a server may take to report what a test waits for. Only a failing test waits this long.
+/// Longest wait for a server's report. Only a failing test waits this long.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Everything a server made of the lines that it was sent, under the names that it gave.
+/// The metrics that a server derived from the received lines, under the server's names.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Metrics {
     pub(crate) counters: BTreeMap<String, f64>,
@@ -28,18 +28,18 @@ pub(crate) struct Timer {
 }
 
 impl Metrics {
-    /// The timer of this name, made if need be.
+    /// Returns the timer of this name, which is created if missing.
     pub(crate) fn timer(&mut self, name: &str) -> &mut Timer {
         self.timers.entry(name.to_owned()).or_default()
     }
 }
 
 impl Timer {
-    pub(crate) fn of(milliseconds: f64) -> Self {
+    pub(crate) fn single(milliseconds: f64) -> Self {
         Self { count: 1.0, lower: milliseconds, upper: milliseconds, sum: milliseconds }
     }
 
-    /// Takes in what was recorded under the same name at another time.
+    /// Adds the durations of another report under the same name.
     pub(crate) fn merge(&mut self, other: &Self) {
         self.count += other.count;
         self.lower = self.lower.min(other.lower);
@@ -49,36 +49,37 @@ impl Timer {
 }
 
 impl Default for Timer {
-    /// No duration at all.
+    /// Returns a timer without durations.
     fn default() -> Self {
         Self { count: 0.0, lower: f64::INFINITY, upper: f64::NEG_INFINITY, sum: 0.0 }
     }
 }
 
-/// What a server has reported up to now.
+/// A server's reports so far.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Reported {
+pub(crate) struct Reports {
     pub(crate) metrics: Metrics,
-    /// Lines received and lines not understood, where the server counts them.
+    /// Received lines, if the server counts them.
     pub(crate) lines: u64,
+    /// Lines that the server could not parse, if it counts them.
     pub(crate) bad_lines: u64,
-    /// The largest number of different members that a set was reported with.
+    /// Largest reported number of distinct members, by set.
     pub(crate) sets: BTreeMap<String, f64>,
-    /// Ports that the server chose itself, by protocol.
+    /// Ports that the server chose, by protocol.
     pub(crate) ports: BTreeMap<String, u16>,
-    /// Reports that are complete; they go on when nothing arrives.
-    pub(crate) reports: u64,
+    /// Number of complete reports. It grows even if no lines arrive.
+    pub(crate) completed: u64,
 }
 
-impl Reported {
-    pub(crate) fn set(&mut self, name: &str, size: f64) {
+impl Reports {
+    pub(crate) fn record_set(&mut self, name: &str, size: f64) {
         let largest = self.sets.entry(name.to_owned()).or_default();
         *largest = largest.max(size);
     }
 }
 
-/// Reads one line of a server's standard output; `None` means that it is no report.
-pub(crate) type ReadLine = fn(&mut Reported, &str) -> Option<()>;
+/// Parses a line of the server's standard output. Returns `None` if the line is no report.
+pub(crate) type ParseLine = fn(&mut Reports, &str) -> Option<()>;
 
 /// A running server, killed when dropped.
 pub(crate) struct Server {
@@ -94,23 +95,24 @@ struct Output {
 
 #[derive(Default)]
 struct State {
-    reported: Reported,
-    /// All other output: what a server says about its own failure.
+    reported: Reports,
+    /// The remaining output, such as the server's error messages.
     log: String,
     ended: bool,
 }
 
 impl Output {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A test that has failed inside `wait_for` is no trouble to the threads that still read.
+        // A panic in `wait_for` poisons the lock, which does not concern the threads that still
+        // read.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn follow(&self, stream: impl Read, read_line: ReadLine) {
+    fn follow(&self, stream: impl Read, parse_line: ParseLine) {
         for line in BufReader::new(stream).lines() {
             let line = line.expect("a server's output is text");
             let mut state = self.lock();
-            if read_line(&mut state.reported, &line).is_none() {
+            if parse_line(&mut state.reported, &line).is_none() {
                 state.log += &line;
                 state.log += "\n";
             }
@@ -121,7 +123,7 @@ impl Output {
 }
 
 impl Server {
-    pub(crate) fn start(command: &mut Command, read_line: ReadLine) -> Self {
+    pub(crate) fn start(command: &mut Command, parse_line: ParseLine) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -134,7 +136,7 @@ impl Server {
         thread::spawn({
             let output = Arc::clone(&output);
             move || {
-                output.follow(stdout, read_line);
+                output.follow(stdout, parse_line);
                 output.lock().ended = true;
                 output.changed.notify_all();
             }
@@ -146,46 +148,47 @@ impl Server {
         Self { child, output }
     }
 
-    /// Blocks until `done` holds for what the server has reported, or the deadline has passed, and
-    /// returns what it has reported by then: the caller's assertion shows what was wrong.
+    /// Blocks until `done` is true for the reports or the deadline has passed. Returns the reports,
+    /// so that the caller's assertion shows a difference.
     ///
     /// # Panics
     ///
-    /// When the server has ended.
-    pub(crate) fn wait_until(&self, done: impl Fn(&Reported) -> bool) -> Reported {
+    /// If the server has exited.
+    pub(crate) fn wait_until(&self, done: impl Fn(&Reports) -> bool) -> Reports {
         self.wait_for(DEADLINE, done)
     }
 
-    /// The same with a limit of the caller's.
-    pub(crate) fn wait_for(&self, limit: Duration, done: impl Fn(&Reported) -> bool) -> Reported {
+    /// Same as [`wait_until`](Self::wait_until), with another time limit.
+    pub(crate) fn wait_for(&self, limit: Duration, done: impl Fn(&Reports) -> bool) -> Reports {
         let deadline = Instant::now() + limit;
         let mut state = self.output.lock();
         while !done(&state.reported) {
-            assert!(!state.ended, "the server has ended; it said:\n{}", state.log);
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            assert!(!state.ended, "the server has exited; its output was:\n{}", state.log);
+            let remaining = deadline.saturating_duration_since(Instant::now());
+            if remaining.is_zero() {
                 break;
             }
-            (state, _) = self.output.changed.wait_timeout(state, left).expect("no reader panicked");
+            (state, _) =
+                self.output.changed.wait_timeout(state, remaining).expect("no reader panicked");
         }
         state.reported.clone()
     }
 
-    /// Asserts that the server reports exactly these metrics, and two reports later still does:
-    /// nothing was delivered twice, and the server has survived its client.
-    pub(crate) fn assert_reports(&self, expected: &Metrics) -> Reported {
+    /// Asserts that the server reports exactly these metrics, now and two reports later. Then no
+    /// line was delivered twice, and the server is still alive.
+    pub(crate) fn assert_reports(&self, expected: &Metrics) -> Reports {
         let first = self.wait_until(|reported| reported.metrics == *expected);
         assert_eq!(first.metrics, *expected);
-        let last = self.wait_until(|reported| reported.reports >= first.reports + 2);
+        let last = self.wait_until(|reported| reported.completed >= first.completed + 2);
         assert_eq!(last.metrics, *expected);
-        assert!(last.reports >= first.reports + 2, "the server stopped reporting");
+        assert!(last.completed >= first.completed + 2, "the server stopped reporting");
         last
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // One that has ended by itself is only reaped.
+        // A server that has already exited is only reaped.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-// A statsd 0.9.0 backend that reports on standard output, in words that statsd.rs beside it reads:
+// A statsd 0.9.0 backend that reports on standard output, in the format that statsd.rs parses:
 //
 //     listening PROTOCOL PORT                 once for udp and once for tcp
 //     counter NAME INCREASE                   since the last flush
@@ -7,15 +7,15 @@
 //     set NAME SIZE                           since the last flush
 //     flush                                   ends each flush
 //
-// Names hold no spaces here: statsd has replaced them.
+// Names contain no spaces: statsd has replaced them.
 "use strict";
 
-// A failed write must end the process, so that it never outlives the test that reads from it.
+// A failed write ends the process, so that the server never outlives the test that reads from it.
 function say(lines) {
   process.stdout.write(lines.join("\n") + "\n");
 }
 
-// statsd keeps the listening sockets to itself, but its server modules export theirs.
+// statsd does not expose the listening sockets, but its server modules export them.
 function announce(protocol) {
   const { server } = require.main.require(`./servers/${protocol}`);
   server.once("listening", () => say([`listening ${protocol} ${server.address().port}`]));

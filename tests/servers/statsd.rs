@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use freewheel::{Connector, Dialect, Protocol, Timing};
 
-use crate::deaths::{cost_what_they_had, free_port};
-use crate::server::{Metrics, Reported, Server, Timer};
-use crate::vocabulary::{DIFFERENT, connector, count_sampled, insert_members};
+use crate::deaths::{assert_deaths_lose_only_counted_lines, free_port};
+use crate::sampling_and_sets::{DISTINCT_MEMBERS, connector, count_sampled, insert_members};
+use crate::server::{Metrics, Reports, Server, Timer};
 use crate::workload::{Workload, deliver};
 
 struct Statsd {
@@ -18,12 +18,12 @@ struct Statsd {
 }
 
 impl Statsd {
-    /// Starts a server on ports of its own and waits until it listens.
+    /// Starts a server on free ports and waits until it listens.
     fn start() -> Self {
         Self::start_at(0)
     }
 
-    /// The same at this port, for both protocols.
+    /// Starts a server at this port for both protocols, and waits until it listens.
     fn start_at(port: u16) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let program = root.join("target/servers/node_modules/statsd/stats.js");
@@ -35,26 +35,26 @@ impl Statsd {
         let mut command = Command::new("node");
         command.arg(program).arg(root.join("tests/servers/statsd-config.js"));
         command.env("STATSD_PORT", port.to_string());
-        let server = Server::start(&mut command, read_line);
+        let server = Server::start(&mut command, parse_line);
         let ports = server.wait_until(|reported| reported.ports.len() == 2).ports;
         let port = |protocol| *ports.get(protocol).expect("statsd listens");
         Self { udp: port("udp"), tcp: port("tcp"), server }
     }
 }
 
-/// Reads what statsd-backend.js writes.
-fn read_line(reported: &mut Reported, line: &str) -> Option<()> {
+/// Parses a line of `statsd-backend.js`.
+fn parse_line(reported: &mut Reports, line: &str) -> Option<()> {
     let mut words = line.split(' ');
     let kind = words.next()?;
     if kind == "flush" {
-        reported.reports += 1;
+        reported.completed += 1;
         return Some(());
     }
     let name = words.next()?;
     let numbers = words.map(|word| word.parse().ok()).collect::<Option<Vec<f64>>>()?;
     let metrics = &mut reported.metrics;
     match (kind, name, &*numbers) {
-        ("set", name, &[size]) => reported.set(name, size),
+        ("set", name, &[size]) => reported.record_set(name, size),
         ("listening", protocol, &[port]) => {
             reported.ports.insert(protocol.to_owned(), port as u16);
         }
@@ -75,10 +75,10 @@ fn read_line(reported: &mut Reported, line: &str) -> Option<()> {
     Some(())
 }
 
-/// Halves and quarters, so that sums of fractions are exact in the server's arithmetic too.
+/// Halves and quarters, whose sums are exact in the server's arithmetic, too.
 static WORKLOAD: Workload = Workload { fraction: 0.5, tick: Duration::from_micros(250) };
 
-/// kill -9 under load, five times, and each time another one at the same port.
+/// Kills servers at the same port under load.
 fn deaths(protocol: Protocol) {
     let port = free_port();
     let counted = |statsd: &Statsd| {
@@ -86,7 +86,7 @@ fn deaths(protocol: Protocol) {
         assert_eq!(reported.bad_lines, 0, "{reported:?}");
         reported.metrics.counters
     };
-    cost_what_they_had(protocol, port, || Statsd::start_at(port), counted);
+    assert_deaths_lose_only_counted_lines(protocol, port, || Statsd::start_at(port), counted);
 }
 
 #[test]
@@ -125,15 +125,15 @@ async fn exact_totals_over_tcp() {
     exact_totals(Protocol::Tcp).await;
 }
 
-/// A host name instead of an address, the defaults (TCP, no prefix), and a flusher on a thread of
-/// its own, as in a program without a runtime. Stopping is what delivers.
+/// Uses a host name, the defaults (TCP, no prefix), and a flusher on a separate thread, as in a
+/// program without a runtime. The stop delivers the lines.
 #[tokio::test]
 #[ignore = "needs statsd 0.9.0: run .ci/servers, then cargo test --test servers -- --ignored"]
 async fn host_name_and_defaults() {
     let statsd = Statsd::start();
     let connector =
-        Connector::builder("localhost").port(statsd.tcp).build().expect("valid settings");
-    connector.start_on_thread().expect("not started yet");
+        Connector::builder("localhost").port(statsd.tcp).build().expect("the settings are valid");
+    connector.start_on_thread().expect("the connector was not started before");
     connector.incr("requests");
     drop(connector.timer("render"));
     let _report = connector.stop().await;
@@ -145,7 +145,7 @@ async fn host_name_and_defaults() {
     assert_eq!((reported.lines, reported.bad_lines), (2, 0));
 }
 
-/// Servers that add their own type prefixes are sent names without them.
+/// Sends names without type prefixes, for servers that add their own.
 #[tokio::test]
 #[ignore = "needs statsd 0.9.0: run .ci/servers, then cargo test --test servers -- --ignored"]
 async fn no_type_prefixes() {
@@ -156,8 +156,8 @@ async fn no_type_prefixes() {
         .prefix("app")
         .type_prefixes(false)
         .build()
-        .expect("valid settings");
-    connector.start().await.expect("not started yet");
+        .expect("the settings are valid");
+    connector.start().await.expect("the connector was not started before");
     connector.incr("requests");
     connector.gauge("depth", 17);
     connector.timing("query", Duration::from_micros(1500));
@@ -166,18 +166,18 @@ async fn no_type_prefixes() {
     statsd.server.assert_reports(&Metrics {
         counters: [("app.requests".to_owned(), 1.0)].into(),
         gauges: [("app.depth".to_owned(), 17.0)].into(),
-        timers: [("app.query".to_owned(), Timer::of(1.5))].into(),
+        timers: [("app.query".to_owned(), Timer::single(1.5))].into(),
     });
 }
 
-/// As Etsy's server passes them on to Graphite: tags are a part of the name, whoever gave them, and what it
-/// would rewrite or leave out is `_` already.
+/// Etsy's server forwards Graphite tags as part of the name. Characters that the server would
+/// rewrite or remove are already replaced by `_`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs statsd 0.9.0: run .ci/servers, then cargo test --test servers -- --ignored"]
 async fn graphite_tags_rates_and_sets() {
     let statsd = Statsd::start();
     let connector = connector(Dialect::Graphite, statsd.udp, |builder| builder.tag("env", "prod"));
-    connector.start().await.expect("not started yet");
+    connector.start().await.expect("the connector was not started before");
     let sampled = count_sampled(&connector);
     insert_members(&connector);
     connector.counter("hits").tag("route", "/a b;c").incr();
@@ -191,11 +191,11 @@ async fn graphite_tags_rates_and_sets() {
     let mut expected = Metrics {
         counters: [("app.hits;env=prod;route=_a_b_c".to_owned(), 1.5)].into(),
         gauges: [("app.db.balance;env=prod".to_owned(), -5.0)].into(),
-        timers: [("app.query;env=prod;k_l=v".to_owned(), Timer::of(0.25))].into(),
+        timers: [("app.query;env=prod;k_l=v".to_owned(), Timer::single(0.25))].into(),
     };
     let counter = |(name, count)| (format!("app.{name};env=prod"), count);
     expected.counters.extend(sampled.map(counter));
     let reported = statsd.server.assert_reports(&expected);
-    assert_eq!(reported.sets, [("app.visitors;env=prod".to_owned(), DIFFERENT)].into());
+    assert_eq!(reported.sets, [("app.visitors;env=prod".to_owned(), DISTINCT_MEMBERS)].into());
     assert_eq!((reported.lines, reported.bad_lines), (stats.sent.lines, 0));
 }

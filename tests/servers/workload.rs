@@ -1,4 +1,4 @@
-//! What the tests send, and what a server must have made of it.
+//! The lines that the tests send, and the metrics that a server must derive from them.
 
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -7,33 +7,33 @@ use std::time::Duration;
 
 use freewheel::{Connector, Protocol};
 
-use crate::server::{Metrics, Reported, Server, Timer};
+use crate::server::{Metrics, Reports, Server, Timer};
 
-/// Threads that emit at the same time, each `TURNS` times.
+/// Number of threads that emit concurrently.
 const THREADS: u64 = 4;
+/// Number of turns of each thread.
 const TURNS: u64 = 1_250;
 
-/// 50,000 lines from `take_turn`, and those from `take_last_turn`.
+/// Total number of lines: 50,000 from `take_turn`, and 12 from `take_last_turn`.
 const LINES: u64 = THREADS * TURNS * 10 + 12;
 
-/// Over UDP nothing holds a sender back, so each thread takes no more turns than these before the
-/// server has caught up, however slow it is: 1,000 lines are some 30 datagrams, and a socket's
-/// default buffer holds about 90.
-const TURNS_AT_ONCE: u64 = 25;
+/// Number of turns of each thread before the server must have caught up. UDP has no back-pressure:
+/// 1,000 lines are about 30 datagrams, and a socket's default buffer holds about 90.
+const TURNS_PER_FLUSH: u64 = 25;
 
 /// Prefix of all names.
 const PREFIX: &str = "app";
 
-/// Values that the server at hand keeps exactly.
+/// Values that the tested server stores exactly.
 pub(crate) struct Workload {
-    /// Added to a counter with every turn.
+    /// Amount added to a counter with every turn.
     pub(crate) fraction: f64,
-    /// Timings are this times 1, 2, 3 and 4.
+    /// Unit of the timings, which are 1 to 4 times this.
     pub(crate) tick: Duration,
 }
 
 impl Workload {
-    /// One thread's lines for one turn.
+    /// Emits one thread's lines for one turn.
     fn take_turn(&self, statsd: &Connector, thread: u64, turn: u64) {
         let (number, depth) = (format!("turn.{thread}"), format!("depth.{thread}"));
         statsd.incr_by("bytes", 1_500);
@@ -48,7 +48,7 @@ impl Workload {
         statsd.incr("requests");
     }
 
-    /// The lines that only need to arrive once, in this order.
+    /// Emits the lines that must arrive once, in this order.
     fn take_last_turn(&self, statsd: &Connector) {
         statsd.gauge("queue", 17);
         statsd.gauge_delta("queue", -3);
@@ -57,7 +57,7 @@ impl Workload {
         // An absolute value below zero: two lines on the wire.
         statsd.gauge("balance", 40);
         statsd.gauge("balance", -5);
-        // Names that would tear a line in two, or add one, if they went out as they are.
+        // Names that would split a line or forge one if they were not sanitised.
         statsd.incr("a:b|c\nd");
         statsd.gauge("a:b|c\nd", 1);
         statsd.timing("a:b|c\nd", self.tick);
@@ -65,7 +65,7 @@ impl Workload {
         statsd.inject_metric("as.it:is", "7", "c");
     }
 
-    /// What the server must report in the end.
+    /// Returns the metrics that the server must report in the end.
     pub(crate) fn metrics(&self) -> Metrics {
         let turns = (THREADS * TURNS) as f64;
         let mut metrics = Metrics::default();
@@ -84,7 +84,7 @@ impl Workload {
 
         let mut gauge = |name: &str, value| gauges.insert(format!("{PREFIX}.gauges.{name}"), value);
         for thread in 0..THREADS {
-            // Each thread's lines arrive in its order, so the last turn is the one that stays.
+            // Each thread's lines arrive in order, so the gauge keeps the value of the last turn.
             gauge(&format!("turn.{thread}"), (TURNS - 1) as f64);
             gauge(&format!("depth.{thread}"), 2.0 * TURNS as f64);
         }
@@ -98,17 +98,18 @@ impl Workload {
         let mut query = Timer::default();
         for turn in 0..TURNS {
             for _ in 0..THREADS {
-                query.merge(&Timer::of(milliseconds * (turn % 4 + 1) as f64));
+                query.merge(&Timer::single(milliseconds * (turn % 4 + 1) as f64));
             }
         }
         timer("query", query);
-        timer("a_b_c_d", Timer::of(milliseconds));
+        timer("a_b_c_d", Timer::single(milliseconds));
 
         metrics
     }
 }
 
-/// A thread that takes the turns it is told to, and says when it has. It ends when told no more.
+/// A thread that takes the turns it receives, and confirms each range. It ends when the channel
+/// closes.
 struct Emitter {
     go: Sender<Range<u64>>,
     taken: Receiver<()>,
@@ -117,15 +118,15 @@ struct Emitter {
 
 impl Emitter {
     fn spawn(workload: &'static Workload, statsd: &Connector, thread: u64) -> Self {
-        let (go, told) = channel::<Range<u64>>();
-        let (done, taken) = channel();
+        let (go, ranges) = channel::<Range<u64>>();
+        let (confirm, taken) = channel();
         let statsd = statsd.clone();
         let thread = thread::spawn(move || {
-            for turns in told {
+            for turns in ranges {
                 for turn in turns {
                     workload.take_turn(&statsd, thread, turn);
                 }
-                if done.send(()).is_err() {
+                if confirm.send(()).is_err() {
                     break; // The test has failed.
                 }
             }
@@ -134,8 +135,8 @@ impl Emitter {
     }
 }
 
-/// Sends the whole workload, stops, and asserts that by the client's own account every line went
-/// out. Returns how many lines that are.
+/// Sends the whole workload and stops. Asserts that the client's account reports every line as
+/// sent. Returns the number of lines.
 ///
 /// Waiting for the server blocks the calling thread, so the test's runtime needs worker threads for
 /// freewheel's flusher.
@@ -149,17 +150,17 @@ pub(crate) async fn deliver(
         .port(port)
         .protocol(protocol)
         .prefix(PREFIX)
-        .queue_capacity(4 << 20) // Over TCP the whole workload may have to wait.
+        .queue_capacity(4 << 20) // Over TCP the whole workload may be queued.
         .build()
-        .expect("valid settings");
-    statsd.start().await.expect("not started yet");
+        .expect("the settings are valid");
+    statsd.start().await.expect("the connector was not started before");
 
-    let turns_at_once = if protocol == Protocol::Udp { TURNS_AT_ONCE } else { TURNS };
+    let turns_per_flush = if protocol == Protocol::Udp { TURNS_PER_FLUSH } else { TURNS };
     let requests = format!("{PREFIX}.counters.requests");
     let emitters: Vec<_> =
         (0..THREADS).map(|thread| Emitter::spawn(workload, &statsd, thread)).collect();
-    for first in (0..TURNS).step_by(turns_at_once as usize) {
-        let next = TURNS.min(first + turns_at_once);
+    for first in (0..TURNS).step_by(turns_per_flush as usize) {
+        let next = TURNS.min(first + turns_per_flush);
         for emitter in &emitters {
             emitter.go.send(first..next).expect("the thread runs");
         }
@@ -168,7 +169,7 @@ pub(crate) async fn deliver(
         }
         statsd.flush().await;
         let sent = (THREADS * next) as f64;
-        let counted = |reported: &Reported| reported.metrics.counters.get(&requests).copied();
+        let counted = |reported: &Reports| reported.metrics.counters.get(&requests).copied();
         let reported = server.wait_until(|reported| counted(reported) == Some(sent));
         assert_eq!(counted(&reported), Some(sent));
     }

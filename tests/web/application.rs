@@ -1,4 +1,4 @@
-//! The sample applications, `examples/axum.rs` and `examples/hyper.rs`, each in a process of its own.
+//! The sample applications `examples/axum.rs` and `examples/hyper.rs`, each in a separate process.
 
 #[path = "../../examples/axum.rs"]
 #[allow(dead_code)]
@@ -7,9 +7,9 @@ mod on_axum;
 #[allow(dead_code)]
 mod on_hyper;
 
-use crate::client::Keeping;
+use crate::client::KeepAliveClient;
 use crate::support::{PATIENCE, TcpReceiver};
-use crate::{elsewhere, without_time};
+use crate::{off_runtime, without_time};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -18,10 +18,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
-/// Says in its process which application it is.
+/// Environment variable that selects the application in its process.
 const APPLICATION: &str = "FREEWHEEL_TEST_APPLICATION";
 
-/// The application in a process that has these two variables of StatsD and no other.
+/// A process with a sample application. `STATSD_HOST` and `STATSD_PREFIX` are set, `STATSD_PORT`
+/// optionally.
 pub(crate) struct Application {
     child: Child,
     output: BufReader<ChildStdout>,
@@ -29,14 +30,14 @@ pub(crate) struct Application {
 }
 
 impl Application {
-    /// The one on `axum` or on `hyper`.
+    /// Starts the application on `axum` or on `hyper`.
     pub(crate) fn start(which: &str, host: &str, port: Option<u16>) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["application::application", "--exact", "--nocapture"]);
         for variable in ["STATSD_ENABLED", "STATSD_PORT", "STATSD_PROTOCOL"] {
             command.env_remove(variable);
         }
-        // Where it is not StatsD's own.
+        // Without a port, the application uses StatsD's default.
         if let Some(port) = port {
             command.env("STATSD_PORT", port.to_string());
         }
@@ -54,18 +55,18 @@ impl Application {
         Self { child, output, address }
     }
 
-    /// Sends it a signal, by its name without the SIG.
+    /// Sends a signal, named without `SIG`, to the process.
     pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         let mut kill = Command::new("kill");
         assert!(kill.args([&format!("-{name}"), &id]).status().unwrap().success());
     }
 
-    /// All that it has printed since, when it has ended well.
+    /// Waits until the process ends successfully. Returns its remaining output.
     pub(crate) fn end(mut self) -> String {
         let start = Instant::now();
         while self.child.try_wait().unwrap().is_none() {
-            assert!(start.elapsed() < PATIENCE, "it ends");
+            assert!(start.elapsed() < PATIENCE, "the application ends");
             std::thread::sleep(Duration::from_millis(5));
         }
         assert!(self.child.wait().unwrap().success());
@@ -82,7 +83,7 @@ impl Drop for Application {
     }
 }
 
-/// Not a test but the application, where another test has started this program as such.
+/// Runs the application if another test has started this program for it. Otherwise does nothing.
 #[test]
 fn application() {
     let Ok(which) = std::env::var(APPLICATION) else { return };
@@ -96,12 +97,13 @@ fn application() {
     });
 }
 
-/// What arrives for one request to this application, times as `_`.
+/// Makes one request to the application and stops it. Returns the received lines, with `_` for
+/// times.
 #[cfg(unix)]
 async fn lines_of_one_request(which: &str, signal: &str) -> Vec<String> {
-    let receiver = elsewhere(TcpReceiver::start).await;
+    let receiver = off_runtime(TcpReceiver::start).await;
     let application = Application::start(which, "127.0.0.1", Some(receiver.port()));
-    let client = Keeping::new(application.address);
+    let client = KeepAliveClient::new(application.address);
     assert_eq!(client.request("GET", "/").await.unwrap(), 204);
     application.signal(signal);
     let printed = tokio::task::spawn_blocking(|| application.end()).await.unwrap();
@@ -112,7 +114,7 @@ async fn lines_of_one_request(which: &str, signal: &str) -> Vec<String> {
 
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_application_on_axum_sends_what_the_readme_shows() {
+async fn axum_application_sends_the_lines_of_the_readme() {
     let expected = [
         "applications.my-service.timers.some-operation:_|ms",
         "applications.my-service.timers.root.GET.204:_|ms",
@@ -122,7 +124,7 @@ async fn the_application_on_axum_sends_what_the_readme_shows() {
 
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_application_on_hyper_sends_what_the_readme_shows() {
+async fn hyper_application_sends_the_lines_of_the_readme() {
     let expected = [
         "applications.my-service.gauges.requests.in_flight:1|g",
         "applications.my-service.timers.some-operation:_|ms",
@@ -135,31 +137,32 @@ async fn the_application_on_hyper_sends_what_the_readme_shows() {
 
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sigterm_in_the_midst_of_load_loses_no_metric_of_a_request_that_was_answered() {
-    end_in_the_midst_of_load("TERM").await;
+async fn sigterm_under_load_loses_no_metric_of_an_answered_request() {
+    stop_under_load("TERM").await;
 }
 
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sigint_in_the_midst_of_load_loses_no_metric_of_a_request_that_was_answered() {
-    end_in_the_midst_of_load("INT").await;
+async fn sigint_under_load_loses_no_metric_of_an_answered_request() {
+    stop_under_load("INT").await;
 }
 
 #[cfg(unix)]
-async fn end_in_the_midst_of_load(signal: &str) {
-    let receiver = elsewhere(TcpReceiver::start).await;
+async fn stop_under_load(signal: &str) {
+    let receiver = off_runtime(TcpReceiver::start).await;
     let application = Application::start("axum", "127.0.0.1", Some(receiver.port()));
-    let client = Keeping::new(application.address);
-    let (answered, asked) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let client = KeepAliveClient::new(application.address);
+    let (answered, requested) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let mut clients = JoinSet::new();
     for number in 0..300_u64 {
-        let (client, answered, asked) = (client.clone(), Arc::clone(&answered), Arc::clone(&asked));
+        let (client, answered, requested) =
+            (client.clone(), Arc::clone(&answered), Arc::clone(&requested));
         clients.spawn(async move {
-            // Spread over the second that a request takes.
+            // Spreads the clients over the second that a request takes.
             tokio::time::sleep(Duration::from_millis(number * 3)).await;
-            // Until it is refused, since the application has ended.
+            // Ends when a request is refused, since the application has stopped.
             loop {
-                asked.fetch_add(1, Ordering::Relaxed);
+                requested.fetch_add(1, Ordering::Relaxed);
                 match client.request("GET", "/").await {
                     Ok(status) => assert_eq!(status, 204),
                     Err(_) => break,
@@ -175,9 +178,10 @@ async fn end_in_the_midst_of_load(signal: &str) {
             client.unwrap();
         }
     };
-    tokio::time::timeout(PATIENCE, refused).await.expect("it ends");
+    tokio::time::timeout(PATIENCE, refused).await.expect("the application ends");
     let printed = tokio::task::spawn_blocking(|| application.end()).await.unwrap();
-    let (answered, asked) = (answered.load(Ordering::Relaxed), asked.load(Ordering::Relaxed));
+    let (answered, requested) =
+        (answered.load(Ordering::Relaxed), requested.load(Ordering::Relaxed));
     receiver.wait_for_end();
     let lines = receiver.lines();
     let count = |name: &str| {
@@ -186,9 +190,9 @@ async fn end_in_the_midst_of_load(signal: &str) {
     };
     let recorded = count("root.GET.204");
     assert!(answered >= 300, "there was load: {answered}");
-    assert!(asked > answered, "it was ended in the midst of it");
-    // An answer can get lost where its client's next request crosses the end of the connection.
-    assert!((answered..=asked).contains(&recorded), "{answered} <= {recorded} <= {asked}");
+    assert!(requested > answered, "the application was stopped under load");
+    // A response can get lost if the client's next request crosses the close of the connection.
+    assert!((answered..=requested).contains(&recorded), "{answered} <= {recorded} <= {requested}");
     assert_eq!(count("some-operation"), recorded + count("root.GET.499"));
     assert_eq!(lines.len() as u64, 2 * recorded + 2 * count("root.GET.499"), "nothing else");
     assert!(printed.contains("buffered 0 + dropped 0 + lost 0"), "{printed}");

@@ -1,6 +1,6 @@
-//! The time of bodies.
+//! Timing of response bodies.
 
-use crate::{arrived, connected, milliseconds};
+use crate::{milliseconds, start_connector, stop_and_receive};
 use freewheel::tower::{StatsdLayer, TimedBody};
 use http::{Request, Response};
 use http_body::{Body, Frame};
@@ -12,17 +12,17 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
-/// A frame, after a while, and then an end or an error.
+/// A body that yields one frame after 50 ms, and then ends or fails.
 struct Slow {
-    rest: Option<Pin<Box<tokio::time::Sleep>>>,
+    delay: Option<Pin<Box<tokio::time::Sleep>>>,
     fails: bool,
     sent: bool,
 }
 
 impl Slow {
     fn new(fails: bool) -> Self {
-        let rest = Some(Box::pin(tokio::time::sleep(Duration::from_millis(50))));
-        Self { rest, fails, sent: false }
+        let delay = Some(Box::pin(tokio::time::sleep(Duration::from_millis(50))));
+        Self { delay, fails, sent: false }
     }
 }
 
@@ -34,9 +34,9 @@ impl Body for Slow {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, &'static str>>> {
-        if let Some(rest) = &mut self.rest {
-            std::task::ready!(rest.as_mut().poll(cx));
-            self.rest = None;
+        if let Some(delay) = &mut self.delay {
+            std::task::ready!(delay.as_mut().poll(cx));
+            self.delay = None;
         }
         if std::mem::replace(&mut self.sent, true) {
             return Poll::Ready(self.fails.then_some(Err("torn")));
@@ -47,30 +47,31 @@ impl Body for Slow {
 
 type Timed = TimedBody<Slow>;
 
-/// What arrives of a request whose body is read by `read`, and the body's time. What `read` returns of the body is
-/// kept until it was recorded.
+/// Makes a request and reads its body with `read`. Returns the received lines, and the time of the
+/// body. A body that `read` returns is dropped only after the time is recorded.
 async fn lines(fails: bool, read: impl AsyncFnOnce(Timed) -> Option<Timed>) -> (Vec<String>, f64) {
-    let (receiver, statsd) = connected().await;
+    let (receiver, statsd) = start_connector().await;
     let service = ServiceBuilder::new()
         .layer(StatsdLayer::new(&statsd, "download").body_time())
         .service(service_fn(move |_: Request<String>| async move {
             Ok::<_, Infallible>(Response::new(Slow::new(fails)))
         }));
     let response = service.oneshot(Request::new(String::new())).await.unwrap();
-    // The head is recorded, the body not yet.
+    // The head is recorded, but not yet the body.
     assert_eq!(statsd.stats().emitted.lines, 1);
     let kept = read(response.into_body()).await;
     assert_eq!(statsd.stats().emitted.lines, 2);
     drop(kept);
-    let lines = arrived(&receiver, &statsd).await;
+    let lines = stop_and_receive(&receiver, &statsd).await;
     let body = receiver.lines().into_iter().find(|line| line.contains(".body:")).unwrap();
     (lines, milliseconds(&body))
 }
 
-const BOTH: [&str; 2] = ["timers.download.GET.200.body:_|ms", "timers.download.GET.200:_|ms"];
+const HEAD_AND_BODY: [&str; 2] =
+    ["timers.download.GET.200.body:_|ms", "timers.download.GET.200:_|ms"];
 
 #[tokio::test]
-async fn a_body_is_timed_from_the_head_to_its_end() {
+async fn body_is_timed_from_the_head_to_its_end() {
     let read = async |mut body: Timed| {
         assert!(!body.is_end_stream());
         assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "slow");
@@ -78,33 +79,33 @@ async fn a_body_is_timed_from_the_head_to_its_end() {
         Some(body)
     };
     let (lines, time) = lines(false, read).await;
-    assert_eq!(lines, BOTH);
-    // Its sleep of 50 ms began a little before the head was there.
+    assert_eq!(lines, HEAD_AND_BODY);
+    // The body's sleep of 50 ms starts shortly before the head is sent.
     assert!((40.0..5_000.0).contains(&time), "{time}");
 }
 
 #[tokio::test]
-async fn a_body_that_fails_is_timed_until_then() {
+async fn failing_body_is_timed_until_it_fails() {
     let read = async |mut body: Timed| {
         assert!(body.frame().await.unwrap().is_ok());
         assert_eq!(body.frame().await.unwrap().unwrap_err(), "torn");
         Some(body)
     };
-    assert_eq!(lines(true, read).await.0, BOTH);
+    assert_eq!(lines(true, read).await.0, HEAD_AND_BODY);
 }
 
 #[tokio::test]
-async fn a_body_whose_client_went_away_is_timed_until_it_is_dropped() {
+async fn abandoned_body_is_timed_until_it_is_dropped() {
     let read = async |body: Timed| {
         drop(body);
         None
     };
-    assert_eq!(lines(false, read).await.0, BOTH);
+    assert_eq!(lines(false, read).await.0, HEAD_AND_BODY);
 }
 
 #[tokio::test]
-async fn sizes_and_ends_are_passed_on() {
-    let (_receiver, statsd) = connected().await;
+async fn timed_body_forwards_size_hint_and_end() {
+    let (_receiver, statsd) = start_connector().await;
     let service = ServiceBuilder::new().layer(StatsdLayer::new(&statsd, "a").body_time()).service(
         service_fn(async |_: Request<String>| {
             Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))

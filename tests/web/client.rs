@@ -1,4 +1,4 @@
-//! A client of web services.
+//! An HTTP client for the tests.
 
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Empty};
@@ -9,20 +9,20 @@ use std::net::SocketAddr;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-/// Keeps its connections alive.
+/// A client that keeps its connections alive.
 #[derive(Clone)]
-pub(crate) struct Keeping {
+pub(crate) struct KeepAliveClient {
     client: Client<HttpConnector, Empty<Bytes>>,
     server: SocketAddr,
 }
 
-impl Keeping {
+impl KeepAliveClient {
     pub(crate) fn new(server: SocketAddr) -> Self {
         let client = Client::builder(TokioExecutor::new()).build_http();
         Self { client, server }
     }
 
-    /// The status of this request's whole answer.
+    /// Makes a request and reads the whole response. Returns its status.
     pub(crate) async fn request(
         &self,
         method: &str,
@@ -37,8 +37,8 @@ impl Keeping {
     }
 }
 
-/// Sends a request, and keeps the connection for the caller to break.
-pub(crate) async fn begin(server: SocketAddr, path: &str) -> TcpStream {
+/// Sends a request on a new connection. Returns the connection, which the caller may break.
+pub(crate) async fn send_request(server: SocketAddr, path: &str) -> TcpStream {
     let mut stream = TcpStream::connect(server).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();

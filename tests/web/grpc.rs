@@ -1,6 +1,6 @@
 //! gRPC through tonic: a service without generated code, called by tonic's client over HTTP/2.
 
-use crate::{arrived, connected, emitted};
+use crate::{start_connector, stop_and_receive, wait_until_emitted};
 use bytes::{Buf, BufMut, Bytes};
 use freewheel::axum::instrument;
 use freewheel::tower::StatsdLayer;
@@ -19,7 +19,7 @@ use tonic::transport::{Channel, Endpoint, Server, server::TcpIncoming};
 use tonic::{Code, Status};
 use tower::Service;
 
-/// Messages as they are.
+/// A codec that leaves messages as they are.
 #[derive(Clone, Copy, Default)]
 struct Raw;
 
@@ -55,7 +55,8 @@ impl Decoder for Raw {
 
 type Answer<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// `test.Echo`, as generated code would have it: `Say` answers what it is sent, `Refuse` does not.
+/// The service `test.Echo`, as generated code would implement it. `Say` echoes its message,
+/// `Refuse` fails.
 #[derive(Clone)]
 struct Echo;
 
@@ -88,7 +89,7 @@ impl UnaryService<Bytes> for Say {
     type Future = Answer<Result<tonic::Response<Bytes>, Status>>;
     fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
         let answer = match self.refuse {
-            true => Err(Status::permission_denied("as the test wants it")),
+            true => Err(Status::permission_denied("intended by the test")),
             false => Ok(tonic::Response::new(request.into_inner())),
         };
         Box::pin(async { answer })
@@ -103,7 +104,7 @@ async fn call(channel: &Channel, path: &'static str) -> Result<Bytes, Code> {
     answer.map(tonic::Response::into_inner).map_err(|status| status.code())
 }
 
-/// Calls both methods, and one that is none.
+/// Calls both methods, and one that does not exist.
 async fn call_all(listener_address: std::net::SocketAddr) {
     let endpoint = Endpoint::from_shared(format!("http://{listener_address}")).unwrap();
     let channel = endpoint.connect().await.unwrap();
@@ -113,8 +114,8 @@ async fn call_all(listener_address: std::net::SocketAddr) {
 }
 
 #[tokio::test]
-async fn a_tonic_server_is_timed_by_the_names_of_its_methods() {
-    let (receiver, statsd) = connected().await;
+async fn tonic_server_is_timed_by_method() {
+    let (receiver, statsd) = start_connector().await;
     let name = |request: &Request<Body>| match request.uri().path() {
         "/test.Echo/Say" => "test.Echo.Say",
         "/test.Echo/Refuse" => "test.Echo.Refuse",
@@ -128,10 +129,10 @@ async fn a_tonic_server_is_timed_by_the_names_of_its_methods() {
         .serve_with_incoming(TcpIncoming::from(listener));
     let server = tokio::spawn(server);
     call_all(address).await;
-    // A client can see the end of a body before the server lets go of it.
-    emitted(&statsd, 6).await;
+    // A client can see the end of a body before the server drops the body.
+    wait_until_emitted(&statsd, 6).await;
     server.abort();
-    let lines = arrived(&receiver, &statsd).await;
+    let lines = stop_and_receive(&receiver, &statsd).await;
     let expected = [
         "timers.test.Echo.Refuse.POST.200.body:_|ms",
         "timers.test.Echo.Refuse.POST.200:_|ms",
@@ -144,8 +145,8 @@ async fn a_tonic_server_is_timed_by_the_names_of_its_methods() {
 }
 
 #[tokio::test]
-async fn the_routes_of_tonic_are_timed_by_service() {
-    let (receiver, statsd) = connected().await;
+async fn tonic_routes_are_timed_by_service() {
+    let (receiver, statsd) = start_connector().await;
     let router = instrument(Routes::new(Echo).into_axum_router(), &statsd);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -155,7 +156,7 @@ async fn the_routes_of_tonic_are_timed_by_service() {
     let server = tokio::spawn(server);
     call_all(address).await;
     server.abort();
-    let lines = arrived(&receiver, &statsd).await;
+    let lines = stop_and_receive(&receiver, &statsd).await;
     let expected = [
         "timers.test_Echo.rest.POST.200:_|ms",
         "timers.test_Echo.rest.POST.200:_|ms",

@@ -1,6 +1,6 @@
 //! The layer over plain tower services.
 
-use crate::{arrived, connected, milliseconds};
+use crate::{milliseconds, start_connector, stop_and_receive};
 use freewheel::Connector;
 use freewheel::tower::StatsdLayer;
 use http::{Request, Response};
@@ -23,8 +23,8 @@ fn answer(status: u16) -> Answer {
 }
 
 #[tokio::test]
-async fn a_request_is_timed_with_its_method_and_status() {
-    let (receiver, statsd) = connected().await;
+async fn request_is_timed_with_its_method_and_status() {
+    let (receiver, statsd) = start_connector().await;
     let service = service_fn(async |request: Request<String>| -> Answer {
         tokio::time::sleep(Duration::from_millis(20)).await;
         answer(request.uri().path()[1..].parse().unwrap())
@@ -43,25 +43,25 @@ async fn a_request_is_timed_with_its_method_and_status() {
         "timers.gateway.PATCH.503:_|ms",
         "timers.gateway.POST.302:_|ms",
     ];
-    assert_eq!(arrived(&receiver, &statsd).await, expected);
+    assert_eq!(stop_and_receive(&receiver, &statsd).await, expected);
     for line in receiver.lines() {
         assert!((20.0..5_000.0).contains(&milliseconds(&line)), "{line}");
     }
 }
 
 #[tokio::test]
-async fn a_request_is_recorded_before_its_response_is_seen() {
-    let (receiver, statsd) = connected().await;
+async fn request_is_recorded_before_its_response_is_seen() {
+    let (receiver, statsd) = start_connector().await;
     let service = service_fn(async |_: Request<String>| answer(200));
     let service = StatsdLayer::new(&statsd, "gateway").layer(service);
     service.oneshot(request("GET", "/")).await.unwrap();
     assert_eq!(statsd.stats().emitted.lines, 1);
-    arrived(&receiver, &statsd).await;
+    stop_and_receive(&receiver, &statsd).await;
 }
 
 #[tokio::test]
-async fn methods_that_are_not_standard_are_one() {
-    let (receiver, statsd) = connected().await;
+async fn nonstandard_methods_are_recorded_as_other() {
+    let (receiver, statsd) = start_connector().await;
     let service = service_fn(async |_: Request<String>| answer(200));
     let service = StatsdLayer::new(&statsd, "a").layer(service);
     let standard = ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"];
@@ -73,72 +73,72 @@ async fn methods_that_are_not_standard_are_one() {
         standard.iter().map(|method| format!("timers.a.{method}.200:_|ms")).collect();
     expected.extend(others.map(|_| "timers.a.OTHER.200:_|ms".to_owned()));
     expected.sort();
-    assert_eq!(arrived(&receiver, &statsd).await, expected);
+    assert_eq!(stop_and_receive(&receiver, &statsd).await, expected);
 }
 
 #[tokio::test]
-async fn a_service_that_fails_is_recorded_as_500() {
-    let (receiver, statsd) = connected().await;
+async fn service_error_is_recorded_as_500() {
+    let (receiver, statsd) = start_connector().await;
     let service = service_fn(async |_: Request<String>| -> Answer { Err("no") });
     let service = StatsdLayer::new(&statsd, "gateway").layer(service);
     assert_eq!(service.oneshot(request("GET", "/")).await.unwrap_err(), "no");
-    assert_eq!(arrived(&receiver, &statsd).await, ["timers.gateway.GET.500:_|ms"]);
+    assert_eq!(stop_and_receive(&receiver, &statsd).await, ["timers.gateway.GET.500:_|ms"]);
 }
 
-/// Polls once, and catches a panic.
+/// Polls a future once. Returns an error if the poll panics.
 fn poll_once<F: Future>(future: Pin<&mut F>) -> Result<Poll<F::Output>, ()> {
     let mut cx = Context::from_waker(Waker::noop());
     std::panic::catch_unwind(AssertUnwindSafe(|| future.poll(&mut cx))).map_err(|_| ())
 }
 
 #[tokio::test]
-async fn a_panic_is_recorded_as_500_whenever_the_future_is_dropped() {
-    let (receiver, statsd) = connected().await;
+async fn panic_in_the_future_is_recorded_as_500_at_its_drop() {
+    let (receiver, statsd) = start_connector().await;
     let service = service_fn(async |_: Request<String>| -> Answer {
         tokio::task::yield_now().await;
-        panic!("as the test wants it");
+        panic!("intended by the test");
     });
     let mut service = StatsdLayer::new(&statsd, "gateway").layer(service);
     {
         let mut future = pin!(service.call(request("GET", "/")));
         assert!(poll_once(future.as_mut()).unwrap().is_pending());
         poll_once(future.as_mut()).unwrap_err();
-        // Dropped while nothing panics any more.
+        // The future is dropped after the unwinding has ended.
         assert!(!std::thread::panicking());
     }
-    assert_eq!(arrived(&receiver, &statsd).await, ["timers.gateway.GET.500:_|ms"]);
+    assert_eq!(stop_and_receive(&receiver, &statsd).await, ["timers.gateway.GET.500:_|ms"]);
 }
 
 #[tokio::test]
-async fn a_panic_in_the_call_itself_is_recorded_as_500() {
-    let (receiver, statsd) = connected().await;
+async fn panic_in_the_call_itself_is_recorded_as_500() {
+    let (receiver, statsd) = start_connector().await;
     let service = service_fn(|_: Request<String>| -> std::future::Ready<Answer> {
-        panic!("as the test wants it");
+        panic!("intended by the test");
     });
     let mut service = StatsdLayer::new(&statsd, "gateway").layer(service);
     let call = AssertUnwindSafe(|| drop(service.call(request("GET", "/"))));
     std::panic::catch_unwind(call).unwrap_err();
-    assert_eq!(arrived(&receiver, &statsd).await, ["timers.gateway.GET.500:_|ms"]);
+    assert_eq!(stop_and_receive(&receiver, &statsd).await, ["timers.gateway.GET.500:_|ms"]);
 }
 
 #[tokio::test]
-async fn a_request_whose_client_went_away_is_recorded_as_499() {
-    let (receiver, statsd) = connected().await;
+async fn abandoned_request_is_recorded_as_499() {
+    let (receiver, statsd) = start_connector().await;
     let service = service_fn(async |_: Request<String>| -> Answer { pending().await });
     let mut service = StatsdLayer::new(&statsd, "gateway").layer(service);
-    // Once polled, and once never.
+    // Drops one request that was polled once, and one that was never polled.
     {
         let mut future = pin!(service.call(request("GET", "/")));
         assert!(poll_once(future.as_mut()).unwrap().is_pending());
     }
     drop(service.call(request("PUT", "/")));
     let expected = ["timers.gateway.GET.499:_|ms", "timers.gateway.PUT.499:_|ms"];
-    assert_eq!(arrived(&receiver, &statsd).await, expected);
+    assert_eq!(stop_and_receive(&receiver, &statsd).await, expected);
 }
 
 #[tokio::test]
-async fn names_are_made_by_a_function_of_the_request() {
-    let (receiver, statsd) = connected().await;
+async fn function_of_the_request_provides_the_name() {
+    let (receiver, statsd) = start_connector().await;
     let name = |request: &Request<String>| match request.uri().path() {
         "/empty" => String::new(),
         path => format!("app{}", path.replace('/', ".")),
@@ -158,17 +158,17 @@ async fn names_are_made_by_a_function_of_the_request() {
         format!("timers.app.{}.GET.200:_|ms", "x".repeat(300)),
         "timers.unmatched.GET.200:_|ms".to_owned(),
     ];
-    assert_eq!(arrived(&receiver, &statsd).await, expected);
+    assert_eq!(stop_and_receive(&receiver, &statsd).await, expected);
 }
 
 #[tokio::test]
 async fn requests_in_flight_are_a_gauge() {
-    let (receiver, statsd) = connected().await;
+    let (receiver, statsd) = start_connector().await;
     let service = service_fn(|request: Request<String>| async move {
         if request.uri().path() == "/wait" { pending().await } else { answer(200) }
     });
     let layer = StatsdLayer::new(&statsd, "a").in_flight("requests.in_flight");
-    // Two services under one layer are counted together.
+    // Two services under one layer share the gauge.
     let (mut one, other) = (layer.layer(service), layer.layer(service));
     {
         let mut waiting = pin!(one.call(request("GET", "/wait")));
@@ -184,18 +184,19 @@ async fn requests_in_flight_are_a_gauge() {
 }
 
 #[tokio::test]
-async fn a_disabled_connector_asks_for_no_name() {
-    let name = |_: &Request<String>| -> &'static str { panic!("nobody needs a name") };
+async fn disabled_connector_never_calls_the_name_function() {
+    let name =
+        |_: &Request<String>| -> &'static str { panic!("a disabled connector needs no name") };
     let service = service_fn(|_: Request<String>| ready(answer(200)));
     let service = StatsdLayer::new(&Connector::disabled(), name).body_time().layer(service);
     service.oneshot(request("GET", "/")).await.unwrap();
 }
 
 #[tokio::test]
-async fn the_service_within_is_asked_whether_it_is_ready() {
+async fn layer_forwards_poll_ready() {
     #[derive(Clone)]
-    struct Refuses;
-    impl Service<Request<String>> for Refuses {
+    struct NeverReady;
+    impl Service<Request<String>> for NeverReady {
         type Response = Response<String>;
         type Error = Infallible;
         type Future = std::future::Ready<Result<Response<String>, Infallible>>;
@@ -203,9 +204,9 @@ async fn the_service_within_is_asked_whether_it_is_ready() {
             Poll::Pending
         }
         fn call(&mut self, _request: Request<String>) -> Self::Future {
-            panic!("it was not ready")
+            panic!("the service was not ready")
         }
     }
-    let mut service = StatsdLayer::new(&Connector::disabled(), "a").layer(Refuses);
+    let mut service = StatsdLayer::new(&Connector::disabled(), "a").layer(NeverReady);
     assert!(poll_once(pin!(service.ready())).unwrap().is_pending());
 }

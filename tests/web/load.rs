@@ -1,8 +1,8 @@
-//! A real client's load on loopback: what arrives is exact.
+//! Load from a real HTTP client on loopback: the received metrics are exact.
 
-use crate::client::{Keeping, begin};
+use crate::client::{KeepAliveClient, send_request};
 use crate::support::{self, TcpReceiver};
-use crate::{elsewhere, emitted};
+use crate::{off_runtime, wait_until_emitted};
 use axum::Router;
 use axum::extract::Path;
 use axum::http::StatusCode;
@@ -14,19 +14,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-/// Clients at a time, and requests of each, over connections that are kept alive.
+/// Number of concurrent clients with persistent connections.
 const CLIENTS: u64 = 32;
+/// Number of requests of each client.
 const REQUESTS: u64 = 1_000;
-/// Requests of clients that go away before they are answered.
+/// Number of requests whose clients disconnect before the response.
 const ABORTED: u64 = 500;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_request_arrives_exactly_once() {
-    let receiver = elsewhere(TcpReceiver::start).await;
+    let receiver = off_runtime(TcpReceiver::start).await;
     let statsd = support::tcp(receiver.port()).type_prefixes(true).build().unwrap();
     statsd.start().await.unwrap();
-    let at_work = Arc::new(AtomicU64::new(0));
-    let counted = Arc::clone(&at_work);
+    let waiting = Arc::new(AtomicU64::new(0));
+    let waiting_counter = Arc::clone(&waiting);
     let router = Router::new()
         .route(
             "/{n}",
@@ -39,7 +40,7 @@ async fn every_request_arrives_exactly_once() {
         .route(
             "/wait/for/ever",
             get(async move || {
-                counted.fetch_add(1, Ordering::Relaxed);
+                waiting_counter.fetch_add(1, Ordering::Relaxed);
                 std::future::pending::<()>().await;
             }),
         );
@@ -48,12 +49,12 @@ async fn every_request_arrives_exactly_once() {
     tokio::spawn(axum::serve(listener, instrument(router, &statsd)).into_future());
 
     let mut clients = JoinSet::new();
-    let keeping = Keeping::new(address);
+    let keep_alive = KeepAliveClient::new(address);
     for _ in 0..CLIENTS {
-        let keeping = keeping.clone();
+        let keep_alive = keep_alive.clone();
         clients.spawn(async move {
             for n in 0..REQUESTS {
-                let status = keeping.request("GET", &format!("/{n}")).await.unwrap();
+                let status = keep_alive.request("GET", &format!("/{n}")).await.unwrap();
                 assert_eq!(status, if n % 4 == 3 { 404 } else { 200 });
             }
         });
@@ -62,9 +63,9 @@ async fn every_request_arrives_exactly_once() {
         for batch in 0..ABORTED / 50 {
             let mut streams = Vec::new();
             for _ in 0..50 {
-                streams.push(begin(address, "/wait/for/ever").await);
+                streams.push(send_request(address, "/wait/for/ever").await);
             }
-            while at_work.load(Ordering::Relaxed) < (batch + 1) * 50 {
+            while waiting.load(Ordering::Relaxed) < (batch + 1) * 50 {
                 tokio::task::yield_now().await;
             }
         }
@@ -75,7 +76,7 @@ async fn every_request_arrives_exactly_once() {
 
     let all = CLIENTS * REQUESTS;
     let lines = 3 * all + ABORTED;
-    emitted(&statsd, lines).await;
+    wait_until_emitted(&statsd, lines).await;
     let report = statsd.stop().await;
     assert_eq!((report.kept.lines, report.stats.sent.lines), (0, lines), "{}", report.stats);
     receiver.wait_for_lines(lines);

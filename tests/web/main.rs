@@ -1,4 +1,4 @@
-//! Web services, timed: what arrives at the server, to the last request.
+//! Timed web services: the StatsD server receives the metrics of every request.
 
 #![allow(clippy::unwrap_used)]
 
@@ -12,38 +12,39 @@ mod extractor;
 mod grpc;
 mod layer;
 mod load;
-mod real;
+mod real_statsd;
 mod routes;
 mod serving;
 
 use freewheel::Connector;
 use support::TcpReceiver;
 
-/// Made on another thread: it has a runtime of its own.
-async fn elsewhere<T: Send + 'static>(make: fn() -> T) -> T {
+/// Calls `make` on a blocking thread, since the value starts its own runtime.
+async fn off_runtime<T: Send + 'static>(make: fn() -> T) -> T {
     tokio::task::spawn_blocking(make).await.unwrap()
 }
 
-/// A connector on this runtime, and where its lines arrive. Paths are `{type}.{name}`, without a prefix.
-async fn connected() -> (TcpReceiver, Connector) {
-    let receiver = elsewhere(TcpReceiver::start).await;
+/// Starts a connector on this runtime, and the receiver of its lines. Paths are `{type}.{name}`,
+/// without a prefix.
+async fn start_connector() -> (TcpReceiver, Connector) {
+    let receiver = off_runtime(TcpReceiver::start).await;
     let statsd = support::tcp(receiver.port()).type_prefixes(true).build().unwrap();
     statsd.start().await.unwrap();
     (receiver, statsd)
 }
 
-/// Waits until so many lines were emitted.
-async fn emitted(statsd: &Connector, lines: u64) {
-    let patience = tokio::time::timeout(support::PATIENCE, async {
+/// Waits until `lines` lines are emitted.
+async fn wait_until_emitted(statsd: &Connector, lines: u64) {
+    let wait = tokio::time::timeout(support::PATIENCE, async {
         while statsd.stats().emitted.lines < lines {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
     });
-    assert!(patience.await.is_ok(), "{lines} lines are emitted: {}", statsd.stats());
+    assert!(wait.await.is_ok(), "{lines} lines are emitted: {}", statsd.stats());
 }
 
-/// All lines that were emitted, sorted, with times as `_`.
-async fn arrived(receiver: &TcpReceiver, statsd: &Connector) -> Vec<String> {
+/// Stops the connector. Returns all emitted lines, sorted, with `_` for times.
+async fn stop_and_receive(receiver: &TcpReceiver, statsd: &Connector) -> Vec<String> {
     let report = statsd.stop().await;
     assert_eq!(report.kept.lines, 0, "{report:?}");
     assert_eq!(report.stats.dropped().lines, 0, "{report:?}");
@@ -53,6 +54,7 @@ async fn arrived(receiver: &TcpReceiver, statsd: &Connector) -> Vec<String> {
     lines
 }
 
+/// Replaces the value of a timing with `_`.
 fn without_time(line: &str) -> String {
     match line.split_once(':') {
         Some((name, value)) if value.ends_with("|ms") => format!("{name}:_|ms"),
@@ -60,7 +62,7 @@ fn without_time(line: &str) -> String {
     }
 }
 
-/// The time on a line, in milliseconds.
+/// Returns the value of a timing line in milliseconds.
 fn milliseconds(line: &str) -> f64 {
     let (_, value) = line.split_once(':').unwrap();
     value.strip_suffix("|ms").unwrap().parse().unwrap()

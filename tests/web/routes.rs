@@ -1,6 +1,6 @@
-//! Names in axum: from routes, and never from what clients send.
+//! Metric names in axum: taken from routes, never from request data.
 
-use crate::{arrived, connected};
+use crate::{start_connector, stop_and_receive};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
@@ -14,8 +14,8 @@ async fn status(router: &Router, method: &str, path: &str) -> StatusCode {
 }
 
 #[tokio::test]
-async fn requests_are_named_by_the_route_they_matched() {
-    let (receiver, statsd) = connected().await;
+async fn requests_are_named_by_their_matched_route() {
+    let (receiver, statsd) = start_connector().await;
     let nested = Router::new().route("/orders/{order}", get(async || "order"));
     let router = Router::new()
         .route("/", get(async || StatusCode::NO_CONTENT))
@@ -49,12 +49,12 @@ async fn requests_are_named_by_the_route_they_matched() {
         "timers.users.id.POST.201:_|ms",
         "timers.v1_2.rest.POST.200:_|ms",
     ];
-    assert_eq!(arrived(&receiver, &statsd).await, expected);
+    assert_eq!(stop_and_receive(&receiver, &statsd).await, expected);
 }
 
 #[tokio::test]
-async fn what_no_route_of_the_router_names_is_unmatched() {
-    let (receiver, statsd) = connected().await;
+async fn requests_outside_the_routers_routes_are_unmatched() {
+    let (receiver, statsd) = start_connector().await;
     let service = || Router::new().route("/raw/{id}", get(async || "service"));
     let nested = Router::new().fallback(async || StatusCode::GONE);
     let router = Router::new()
@@ -98,5 +98,5 @@ async fn what_no_route_of_the_router_names_is_unmatched() {
         "timers.unmatched.OPTIONS.200:_|ms",
         "timers.unmatched.OTHER.200:_|ms",
     ];
-    assert_eq!(arrived(&receiver, &statsd).await, expected);
+    assert_eq!(stop_and_receive(&receiver, &statsd).await, expected);
 }

@@ -1,7 +1,7 @@
-//! `serve`: started, served and stopped, within its deadlines.
+//! `serve`: start, service and stop within the deadlines.
 
-use crate::client::{Keeping, begin};
-use crate::elsewhere;
+use crate::client::{KeepAliveClient, send_request};
+use crate::off_runtime;
 use crate::support::{self, BlackHole, TcpReceiver};
 use axum::Router;
 use axum::routing::get;
@@ -18,15 +18,22 @@ fn settings(port: u16) -> Settings {
     settings.protocol(freewheel::Protocol::Tcp).shutdown_timeout(support::PATIENCE)
 }
 
-/// Before anybody loses patience: a service that does not end fails its test, and does not hang it.
-async fn end(served: Served) -> freewheel::StopReport {
-    tokio::time::timeout(support::PATIENCE, served).await.expect("it ends").unwrap().unwrap()
+/// Waits for the service's end. A service that does not end fails the test instead of hanging it.
+async fn wait_for_end(served: Served) -> freewheel::StopReport {
+    tokio::time::timeout(support::PATIENCE, served)
+        .await
+        .expect("the service ends")
+        .unwrap()
+        .unwrap()
 }
 
 type Served = JoinHandle<Result<freewheel::StopReport, ServeError>>;
 
-/// A service on this runtime: its address, what ends it, and how it ended.
-async fn served(router: Router, settings: Settings) -> (SocketAddr, oneshot::Sender<()>, Served) {
+/// Starts a service on this runtime. Returns its address, a channel that stops it, and its task.
+async fn spawn_service(
+    router: Router,
+    settings: Settings,
+) -> (SocketAddr, oneshot::Sender<()>, Served) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
@@ -35,8 +42,8 @@ async fn served(router: Router, settings: Settings) -> (SocketAddr, oneshot::Sen
 }
 
 #[tokio::test]
-async fn requests_under_way_are_answered_and_their_metrics_sent() {
-    let receiver = elsewhere(TcpReceiver::start).await;
+async fn requests_in_flight_are_answered_and_their_metrics_sent() {
+    let receiver = off_runtime(TcpReceiver::start).await;
     let (release, released) = tokio::sync::watch::channel(false);
     let router = Router::new().route("/", get(async || "hello")).route(
         "/slow",
@@ -45,21 +52,21 @@ async fn requests_under_way_are_answered_and_their_metrics_sent() {
             "hello"
         }),
     );
-    let (address, stop, served) = served(router, settings(receiver.port())).await;
-    let client = Keeping::new(address);
-    // Its connection stays open, idle, and holds nothing up.
+    let (address, stop, served) = spawn_service(router, settings(receiver.port())).await;
+    let client = KeepAliveClient::new(address);
+    // The connection stays open and idle, and does not delay the shutdown.
     assert_eq!(client.request("GET", "/").await.unwrap(), 200);
     let slow = tokio::spawn(async move { client.request("GET", "/slow").await.unwrap() });
-    // Until the request is there: its own metric is the only witness.
+    // Waits until the request has arrived. No metric shows it before its response.
     tokio::time::sleep(Duration::from_millis(200)).await;
     stop.send(()).unwrap();
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert!(!served.is_finished());
     release.send(true).unwrap();
     assert_eq!(slow.await.unwrap(), 200);
-    let report = end(served).await;
+    let report = wait_for_end(served).await;
     assert_eq!(report.stats.sent.lines, 2, "{}", report.stats);
-    assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
+    assert!(TcpStream::connect(address).await.is_err(), "the listener is closed");
     receiver.wait_for_lines(2);
     let lines = receiver.lines();
     assert!(lines[0].starts_with("app.timers.root.GET.200:"), "{lines:?}");
@@ -67,48 +74,48 @@ async fn requests_under_way_are_answered_and_their_metrics_sent() {
 }
 
 #[tokio::test]
-async fn requests_without_an_end_hold_up_the_shutdown_no_longer_than_its_timeout() {
-    let receiver = elsewhere(TcpReceiver::start).await;
+async fn endless_requests_delay_shutdown_up_to_its_timeout() {
+    let receiver = off_runtime(TcpReceiver::start).await;
     let router = Router::new()
         .route("/", get(async || "hello"))
         .route("/never", get(async || std::future::pending::<()>().await));
     let settings = settings(receiver.port()).shutdown_timeout(Duration::from_millis(300));
-    let (address, stop, served) = served(router, settings).await;
-    let _never = begin(address, "/never").await;
+    let (address, stop, served) = spawn_service(router, settings).await;
+    let _never = send_request(address, "/never").await;
     let _half = {
         use tokio::io::AsyncWriteExt;
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(b"GET / HT").await.unwrap();
         stream
     };
-    assert_eq!(Keeping::new(address).request("GET", "/").await.unwrap(), 200);
+    assert_eq!(KeepAliveClient::new(address).request("GET", "/").await.unwrap(), 200);
     let start = Instant::now();
     stop.send(()).unwrap();
-    let report = end(served).await;
+    let report = wait_for_end(served).await;
     assert!(start.elapsed() >= Duration::from_millis(300), "{:?}", start.elapsed());
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
-    // What was answered is there all the same.
+    // The answered request is recorded nevertheless.
     assert_eq!(report.stats.sent.lines, 1, "{}", report.stats);
     receiver.wait_for_lines(1);
 }
 
 #[tokio::test]
-async fn a_server_that_cannot_be_reached_holds_up_the_stop_no_longer_than_its_timeout() {
-    let nowhere = elsewhere(BlackHole::open).await;
+async fn unreachable_server_delays_stop_up_to_its_timeout() {
+    let nowhere = off_runtime(BlackHole::open).await;
     let settings = settings(nowhere.port());
     let settings = settings.tune(|builder| builder.stop_timeout(Duration::from_millis(300)));
     let router = Router::new().route("/", get(async || "hello"));
-    let (address, stop, served) = served(router, settings).await;
-    assert_eq!(Keeping::new(address).request("GET", "/").await.unwrap(), 200);
+    let (address, stop, served) = spawn_service(router, settings).await;
+    assert_eq!(KeepAliveClient::new(address).request("GET", "/").await.unwrap(), 200);
     let start = Instant::now();
     stop.send(()).unwrap();
-    let report = end(served).await;
+    let report = wait_for_end(served).await;
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     assert_eq!((report.stats.sent.lines, report.kept.lines), (0, 1), "{}", report.stats);
 }
 
 #[tokio::test]
-async fn a_bad_setting_is_an_error_before_anything_is_served() {
+async fn invalid_setting_is_an_error_before_serving() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let never = std::future::pending();
     let served = serve_until(listener, Router::new(), settings(0), never).await;
@@ -118,10 +125,10 @@ async fn a_bad_setting_is_an_error_before_anything_is_served() {
 }
 
 #[tokio::test]
-async fn a_disabled_service_is_served_all_the_same() {
+async fn service_runs_with_metrics_disabled() {
     let router = Router::new().route("/", get(async || "hello"));
-    let (address, stop, served) = served(router, Settings::new().enabled(false)).await;
-    assert_eq!(Keeping::new(address).request("GET", "/").await.unwrap(), 200);
+    let (address, stop, served) = spawn_service(router, Settings::new().enabled(false)).await;
+    assert_eq!(KeepAliveClient::new(address).request("GET", "/").await.unwrap(), 200);
     stop.send(()).unwrap();
-    assert_eq!(end(served).await.stats.emitted.lines, 0);
+    assert_eq!(wait_for_end(served).await.stats.emitted.lines, 0);
 }

@@ -1,20 +1,20 @@
-//! Prints how many instructions each of freewheel's calls takes: a line for each, `incr 153.6`. What
-//! `.ci/instructions` compares.
+//! Prints the instruction count of each of freewheel's calls, one a line, such as `incr 153.6`.
+//! `.ci/instructions` compares this output with `benches/instructions.baseline`.
 
 use freewheel_benches::measures::instructions::count;
 use freewheel_benches::subject::Call;
-use freewheel_benches::{process, subjects};
+use freewheel_benches::{client_process, subjects};
 
 fn main() {
-    process::work_if_client();
-    for (id, of, calls) in [
+    client_process::run_if_client();
+    for (id, row_prefix, calls) in [
         ("freewheel", "", Call::UNTAGGED),
         ("freewheel_dogstatsd", "dogstatsd.", &[Call::Incr, Call::IncrTagged]),
         ("freewheel_prepared", "prepared.", &Call::ALL),
     ] {
         let subject = subjects::info(id);
         for &call in calls {
-            println!("{of}{} {:.1}", call.id(), count(&subject, call));
+            println!("{row_prefix}{} {:.1}", call.id(), count(&subject, call));
         }
     }
 }

@@ -1,8 +1,13 @@
-//! Redraws the plots and the tables from the results that there are, without measuring anything.
+//! Redraws the plots and the tables from the existing results, without measuring anything.
+//!
+//! ```sh
+//! cargo plots             # from benches/results
+//! cargo plots --scratch   # from the results of quick and partial runs
+//! ```
 
-use freewheel_benches::report::Report;
+use freewheel_benches::report::{self, AllResults};
 
 fn main() -> std::io::Result<()> {
-    let quick = std::env::args().skip(1).any(|argument| argument == "--quick");
-    Report::read(quick)?.show(quick)
+    let scratch = std::env::args().skip(1).any(|argument| argument == "--scratch");
+    report::show(&AllResults::read(scratch)?, scratch)
 }

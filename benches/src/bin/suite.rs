@@ -1,45 +1,69 @@
-//! Runs the suite, writes what it measured to `benches/results/`, and redraws the plots and tables.
+//! Runs the suite, writes the results to `benches/results/`, and redraws the plots and tables.
 //!
 //! ```sh
-//! cargo suite                     # everything: less than half an hour on two cores
-//! cargo suite --quick             # to see that it works, in two minutes
-//! cargo suite latency sustained   # these measures only
+//! cargo suite                           # everything: less than half an hour on two cores
+//! cargo suite latency sustained         # these measures only
+//! cargo suite latency freewheel floor   # this measure, with these subjects only
+//! cargo suite freewheel                 # every measure, with this subject only
+//! cargo suite --quick                   # everything in two minutes, to test the suite itself
+//! cargo suite --list                    # prints the names of the measures and subjects
 //! ```
+//!
+//! Quick runs, and runs with some of the subjects, write results, plots and tables to
+//! `target/suite-scratch/`. `benches/results/` and `BENCHMARKS.md` then stay as they are.
 
+use freewheel_benches::client_process;
 use freewheel_benches::machine::Machine;
-use freewheel_benches::measures::{self, Plan};
-use freewheel_benches::process;
-use freewheel_benches::report::Report;
-use freewheel_benches::results::{Header, Results};
+use freewheel_benches::measures::{self, SuiteOptions};
+use freewheel_benches::report::{self, AllResults};
+use freewheel_benches::results::{Header, Results, folder};
+use freewheel_benches::subjects;
 use std::time::Instant;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    process::work_if_client();
-    let mut plan = Plan { quick: false };
-    let mut wanted = Vec::new();
+    client_process::run_if_client();
+    let measure_ids = measures::ALL.map(|measure| measure.id);
+    let subject_ids: Vec<_> = subjects::all().iter().map(|subject| subject.id).collect();
+    let mut options = SuiteOptions::default();
+    let mut selected = Vec::new();
     for argument in std::env::args().skip(1) {
         match argument.as_str() {
-            "--quick" => plan.quick = true,
-            id if measures::ALL.iter().any(|measure| measure.id == id) => wanted.push(argument),
+            "--quick" => options.quick = true,
+            "--list" => {
+                println!("measures: {}", measure_ids.join(" "));
+                println!("subjects: {}", subject_ids.join(" "));
+                return Ok(());
+            }
+            id if measure_ids.contains(&id) => selected.push(argument),
+            id if subject_ids.contains(&id) => options.subjects.push(argument),
             other => {
-                let ids = measures::ALL.map(|measure| measure.id).join(", ");
-                return Err(format!("{other}: not --quick, nor a measure: {ids}").into());
+                return Err(format!(
+                    "invalid argument {other}: expected --quick, --list, a measure ({}) or a subject ({})",
+                    measure_ids.join(", "),
+                    subject_ids.join(", "),
+                )
+                .into());
             }
         }
     }
-    // As of now: what changes while it measures is not measured.
-    let machine = Machine::here();
+    // Describes the state before the run: later changes of the working tree are not measured.
+    let machine = Machine::detect();
     for measure in &measures::ALL {
-        if !wanted.is_empty() && !wanted.iter().any(|id| id == measure.id) {
+        if !selected.is_empty() && !selected.iter().any(|id| id == measure.id) {
             continue;
         }
-        let begun = Instant::now();
+        let start = Instant::now();
         eprint!("{} ... ", measure.id);
-        let samples = (measure.run)(&plan);
-        eprintln!("{} samples in {:.0} s", samples.len(), begun.elapsed().as_secs_f64());
+        let samples = (measure.run)(&options);
+        eprintln!("{} samples in {:.0} s", samples.len(), start.elapsed().as_secs_f64());
         let machine = machine.clone();
-        let header = Header { measure: measure.id.to_owned(), quick: plan.quick, machine };
-        Results { header, samples }.write()?;
+        let header = Header { measure: measure.id.to_owned(), quick: options.quick, machine };
+        Results { header, samples }.write(options.is_scratch())?;
     }
-    Ok(Report::read(plan.quick)?.show(plan.quick)?)
+    let scratch = options.is_scratch();
+    report::show(&AllResults::read(scratch)?, scratch)?;
+    if scratch {
+        println!("results, plots and tables.md: {}", folder(scratch).display());
+    }
+    Ok(())
 }

@@ -1,31 +1,34 @@
-//! What a call costs its caller: bursts of one thread, back to back, to a receiver that keeps up.
+//! Cost of a call to its caller: bursts of one thread, back to back, to a receiver that keeps up.
 
-use super::{PAYLOAD, Plan, callers, job, subjects};
-use crate::lines::Length;
-use crate::process::Process;
+use super::options::{SuiteOptions, formats_lines};
+use super::outcome::{PAYLOAD, job};
+use crate::client_process::ClientProcess;
+use crate::fixtures::LineLength;
 use crate::receiver::{Receiver, SocketBuffer};
 use crate::results::Sample;
 use crate::subject::Transport;
-use crate::work::Work;
-use crate::work::bursts::{Bursts, Cost, End};
+use crate::workload::Workload;
+use crate::workload::bursts::{BurstTotals, Bursts, Cost};
 use std::time::Duration;
 
-pub fn run(plan: &Plan) -> Vec<Sample> {
+/// Runs the measure.
+pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     let receiver = Receiver::start(Transport::Udp, SocketBuffer::Large);
     let mut samples = Vec::new();
-    for (round, subject) in plan.rounds(5, &subjects(callers)) {
-        let work = Work::Bursts(Bursts {
+    for (round, subject) in options.rounds(5, &options.subjects(formats_lines)) {
+        let workload = Workload::Bursts(Bursts {
             calls: subject.calls.to_vec(),
             threads: 1,
-            bursts: plan.or(100, 10),
-            burst: 1_000,
-            rest: Duration::from_millis(2),
+            bursts: options.pick(100, 10),
+            burst_len: 1_000,
+            pause: Duration::from_millis(2),
         });
-        let mut process = Process::start(&job(subject, &receiver, PAYLOAD, Length::Long, work));
-        let costs: Vec<Cost> = process.hear();
-        let end: End = process.hear();
-        for Cost { call, wall, worst, .. } in costs {
-            let figures = [("nanoseconds", wall), ("slowest_burst", worst)];
+        let mut process =
+            ClientProcess::start(&job(subject, &receiver, PAYLOAD, LineLength::Long, workload));
+        let costs: Vec<Cost> = process.receive();
+        let end: BurstTotals = process.receive();
+        for Cost { call, wall_ns, slowest_burst_ns, .. } in costs {
+            let figures = [("nanoseconds", wall_ns), ("slowest_burst", slowest_burst_ns)];
             let sample = Sample::new(subject.id, [("call", call.id())], round, figures);
             let dropped = end.dropped.map(|lines| lines as f64);
             samples.push(sample.with("dropped_by_its_own_count", dropped));

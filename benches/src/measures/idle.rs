@@ -1,34 +1,38 @@
-//! What a client does while nothing is emitted: wake-ups and processor time, seen from outside, and
-//! memory; and how long the first line after that takes to arrive.
+//! Idle clients: wake-ups, processor time and memory, observed from outside, and the delay of the
+//! first line after the idle time.
 
-use super::{PAYLOAD, Plan, clients, job, subjects};
+use super::options::{SuiteOptions, without_call_variants};
+use super::outcome::{PAYLOAD, job};
+use crate::client_process::ClientProcess;
 use crate::clock;
-use crate::lines::Length;
-use crate::process::Process;
+use crate::fixtures::LineLength;
 use crate::receiver::{Receiver, SocketBuffer};
 use crate::results::Sample;
 use crate::subject::{Info, Transport};
-use crate::work::Work;
-use crate::work::idleness::Idleness;
+use crate::workload::Workload;
+use crate::workload::idleness::Idleness;
 use std::fs;
 use std::time::{Duration, Instant};
 
-pub fn run(plan: &Plan) -> Vec<Sample> {
+/// Runs the measure.
+pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     let mut samples = Vec::new();
-    let all = subjects(|info| clients(info) && info.id != "cadence_formats_only");
+    let all =
+        options.subjects(|info| without_call_variants(info) && info.id != "cadence_formats_only");
     for (threads, at_once) in [(1, 16), (100, 16), (1_000, 4)] {
-        // Being idle, they do not disturb each other.
+        // Idle processes do not disturb each other.
         for together in all.chunks(at_once) {
             let mut clients: Vec<_> =
-                together.iter().map(|subject| Client::start(subject, threads)).collect();
-            // Until what was emitted is gone.
-            std::thread::sleep(plan.or(Duration::from_secs(2), Duration::from_millis(500)));
-            let before: Vec<_> = clients.iter().map(Client::look).collect();
-            // With one thread the others' flushes are to be seen, the rarest every ten seconds.
+                together.iter().map(|subject| IdleClient::start(subject, threads)).collect();
+            // The lines emitted at the start are flushed meanwhile.
+            std::thread::sleep(options.pick(Duration::from_secs(2), Duration::from_millis(500)));
+            let before: Vec<_> = clients.iter().map(IdleClient::snapshot).collect();
+            // With one thread, long enough to observe each client's periodic flush: the rarest
+            // comes every ten seconds.
             let long = if threads == 1 { Duration::from_secs(20) } else { Duration::from_secs(2) };
-            std::thread::sleep(plan.or(long, Duration::from_secs(1)));
-            let after: Vec<_> = clients.iter().map(Client::look).collect();
-            let arrivals = first_lines(&mut clients, plan, threads);
+            std::thread::sleep(options.pick(long, Duration::from_secs(1)));
+            let after: Vec<_> = clients.iter().map(IdleClient::snapshot).collect();
+            let arrivals = first_lines(&mut clients, options, threads);
             for (index, client) in clients.iter().enumerate() {
                 samples.push(client.sample(threads, before[index], after[index], arrivals[index]));
             }
@@ -37,54 +41,62 @@ pub fn run(plan: &Plan) -> Vec<Sample> {
     samples
 }
 
-struct Client {
+struct IdleClient {
     subject: Info,
-    process: Process,
+    process: ClientProcess,
     receiver: Receiver,
 }
 
-/// Of all of its threads.
+/// Usage of a process, summed over its threads.
 #[derive(Clone, Copy)]
-struct Look {
+struct UsageSnapshot {
     at: u64,
     wake_ups: u64,
-    /// Nanoseconds.
-    processor: u64,
+    cpu_ns: u64,
     resident_kib: u64,
 }
 
-impl Client {
+impl IdleClient {
     fn start(subject: &Info, threads: usize) -> Self {
         let receiver = Receiver::start(Transport::Udp, SocketBuffer::Large);
-        let work = Work::Idleness(Idleness { threads });
-        let mut process = Process::start(&job(subject, &receiver, PAYLOAD, Length::Long, work));
-        process.hear::<()>();
+        let workload = Workload::Idleness(Idleness { threads });
+        let mut process =
+            ClientProcess::start(&job(subject, &receiver, PAYLOAD, LineLength::Long, workload));
+        process.receive::<()>();
         Self { subject: *subject, process, receiver }
     }
 
-    fn look(&self) -> Look {
+    fn snapshot(&self) -> UsageSnapshot {
         let folder = format!("/proc/{}", self.process.id());
-        let mut look = Look { at: clock::shared(), wake_ups: 0, processor: 0, resident_kib: 0 };
-        for task in fs::read_dir(format!("{folder}/task")).expect("it lives").flatten() {
-            // A thread may end meanwhile.
+        let mut snapshot =
+            UsageSnapshot { at: clock::monotonic_ns(), wake_ups: 0, cpu_ns: 0, resident_kib: 0 };
+        for task in
+            fs::read_dir(format!("{folder}/task")).expect("the client process is alive").flatten()
+        {
+            // A thread may exit between the listing and the read.
             let read = |file| fs::read_to_string(task.path().join(file)).unwrap_or_default();
-            look.wake_ups += field(&read("status"), "voluntary_ctxt_switches:");
-            let spent = read("schedstat");
-            look.processor += spent.split(' ').next().and_then(|ns| ns.parse().ok()).unwrap_or(0);
+            snapshot.wake_ups += field(&read("status"), "voluntary_ctxt_switches:");
+            let schedstat = read("schedstat");
+            snapshot.cpu_ns +=
+                schedstat.split(' ').next().and_then(|ns| ns.parse().ok()).unwrap_or(0);
         }
-        let status = fs::read_to_string(format!("{folder}/status")).expect("it lives");
-        look.resident_kib = field(&status, "VmRSS:");
-        look
+        let status =
+            fs::read_to_string(format!("{folder}/status")).expect("the client process is alive");
+        snapshot.resident_kib = field(&status, "VmRSS:");
+        snapshot
     }
 
-    fn sample(&self, threads: usize, before: Look, after: Look, arrival: Option<f64>) -> Sample {
+    fn sample(
+        &self,
+        threads: usize,
+        before: UsageSnapshot,
+        after: UsageSnapshot,
+        arrival: Option<f64>,
+    ) -> Sample {
         let seconds = (after.at - before.at) as f64 / 1e9;
         let figures = [
             ("wake_ups_per_second", (after.wake_ups - before.wake_ups) as f64 / seconds),
-            (
-                "processor_us_per_second",
-                (after.processor - before.processor) as f64 / 1e3 / seconds,
-            ),
+            ("processor_us_per_second", (after.cpu_ns - before.cpu_ns) as f64 / 1e3 / seconds),
             ("resident_kib", after.resident_kib as f64),
         ];
         let case = [("threads", threads.to_string())];
@@ -93,25 +105,29 @@ impl Client {
     }
 }
 
-/// Milliseconds from the call to the arrival of a line emitted after idleness; none where it did
-/// not come.
-fn first_lines(clients: &mut [Client], plan: &Plan, threads: usize) -> Vec<Option<f64>> {
+/// Has each client emit a line. Returns the milliseconds from the call to the arrival, or `None`
+/// where the line did not arrive in time.
+fn first_lines(
+    clients: &mut [IdleClient],
+    options: &SuiteOptions,
+    threads: usize,
+) -> Vec<Option<f64>> {
     if threads > 1 {
         return vec![None; clients.len()];
     }
-    let lines: Vec<_> = clients.iter().map(|client| client.receiver.counted().lines).collect();
+    let lines: Vec<_> = clients.iter().map(|client| client.receiver.counts().lines).collect();
     let mut emitted = Vec::new();
     for client in clients.iter_mut() {
-        client.process.go_on();
-        emitted.push(client.process.hear::<u64>());
+        client.process.resume();
+        emitted.push(client.process.receive::<u64>());
     }
-    let given_up = Instant::now() + plan.or(Duration::from_secs(12), Duration::from_secs(1));
+    let deadline = Instant::now() + options.pick(Duration::from_secs(12), Duration::from_secs(1));
     let mut arrivals = vec![None; clients.len()];
-    while Instant::now() < given_up && arrivals.contains(&None) {
+    while Instant::now() < deadline && arrivals.contains(&None) {
         for (index, client) in clients.iter().enumerate() {
-            let counted = client.receiver.counted();
-            if arrivals[index].is_none() && counted.lines > lines[index] {
-                arrivals[index] = Some(counted.last.saturating_sub(emitted[index]) as f64 / 1e6);
+            let counts = client.receiver.counts();
+            if arrivals[index].is_none() && counts.lines > lines[index] {
+                arrivals[index] = Some(counts.last_at.saturating_sub(emitted[index]) as f64 / 1e6);
             }
         }
         std::thread::sleep(Duration::from_millis(1));
@@ -119,7 +135,7 @@ fn first_lines(clients: &mut [Client], plan: &Plan, threads: usize) -> Vec<Optio
     arrivals
 }
 
-/// The number behind this name at the begin of a line.
+/// Returns the number that follows `name` at the start of a line, or 0.
 fn field(text: &str, name: &str) -> u64 {
     let rest = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
     rest.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or(0)

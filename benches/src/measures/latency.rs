@@ -1,32 +1,35 @@
-//! How long a single call takes, at worst too: at a pace, as a service makes them, and back to back.
+//! Latency of single calls and its tail, at the pace of a service and back to back.
 
-use super::{PAYLOAD, Plan, clients, job, subjects};
-use crate::lines::Length;
-use crate::process::Process;
+use super::options::{SuiteOptions, without_call_variants};
+use super::outcome::{PAYLOAD, job};
+use crate::client_process::ClientProcess;
+use crate::fixtures::LineLength;
 use crate::receiver::{Receiver, SocketBuffer};
 use crate::results::Sample;
 use crate::subject::{Call, Transport};
-use crate::work::Work;
-use crate::work::paced::{Latency, Paced};
+use crate::workload::Workload;
+use crate::workload::paced::{Latency, Paced};
 use std::time::Duration;
 
-/// As in results; how long from call to call; calls of a round.
+/// Name in results, interval between calls, and calls of a round.
 const PACES: [(&str, Duration, u64); 3] = [
     ("every 10 us", Duration::from_micros(10), 100_000),
     ("every 100 us", Duration::from_micros(100), 20_000),
     ("back to back", Duration::ZERO, 300_000),
 ];
 
-pub fn run(plan: &Plan) -> Vec<Sample> {
+/// Runs the measure.
+pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     let receiver = Receiver::start(Transport::Udp, SocketBuffer::Large);
     let mut samples = Vec::new();
-    let wanted = subjects(|info| clients(info) || info.id == "nothing");
-    for (pace, every, calls) in PACES {
-        for (round, subject) in plan.rounds(3, &wanted) {
-            let calls = plan.or(calls, calls / 20);
-            let work = Work::Paced(Paced { call: Call::Incr, every, calls });
-            let mut process = Process::start(&job(subject, &receiver, PAYLOAD, Length::Long, work));
-            let Latency { p50, p99, p99_9, p99_99, max, dropped } = process.hear();
+    let wanted = options.subjects(|info| without_call_variants(info) || info.id == "nothing");
+    for (pace, interval, calls) in PACES {
+        for (round, subject) in options.rounds(3, &wanted) {
+            let calls = options.pick(calls, calls / 20);
+            let workload = Workload::Paced(Paced { call: Call::Incr, interval, calls });
+            let mut process =
+                ClientProcess::start(&job(subject, &receiver, PAYLOAD, LineLength::Long, workload));
+            let Latency { p50, p99, p99_9, p99_99, max, dropped } = process.receive();
             let figures = [
                 ("p50", p50 as f64),
                 ("p99", p99 as f64),

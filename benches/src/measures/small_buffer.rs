@@ -1,14 +1,14 @@
-//! What arrives at a receiver whose socket holds what the operating system gives by default, where
-//! bursts overflow.
+//! Delivery to a receiver with the default socket buffer, which bursts overflow.
 
-use super::{PAYLOAD, Plan, emission, senders, subjects};
+use super::options::{SuiteOptions, sends_over};
+use super::outcome::{PAYLOAD, run_emission};
 use crate::receiver::SocketBuffer;
 use crate::results::Sample;
 use crate::subject::Transport;
-use crate::work::emission::Emission;
+use crate::workload::emission::Emission;
 use std::time::Duration;
 
-/// As in results, and lines a second.
+/// Name in results, and lines a second.
 pub const RATES: [(&str, u64); 5] = [
     ("100,000/s", 100_000),
     ("300,000/s", 300_000),
@@ -17,14 +17,17 @@ pub const RATES: [(&str, u64); 5] = [
     ("4,000,000/s", 4_000_000),
 ];
 
-pub fn run(plan: &Plan) -> Vec<Sample> {
+/// Runs the measure.
+pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     let mut samples = Vec::new();
-    let wanted = subjects(|info| senders(Transport::Udp)(info) && info.id != "raw_segmented");
+    let wanted =
+        options.subjects(|info| sends_over(Transport::Udp)(info) && info.id != "raw_segmented");
     for (load, rate) in RATES {
-        for (round, subject) in plan.rounds(3, &wanted) {
-            let time = plan.or(Duration::from_millis(600), Duration::from_millis(100));
-            let work = Emission { threads: 1, rate: Some(rate), time };
-            let outcome = emission(subject, Transport::Udp, PAYLOAD, SocketBuffer::Default, &work);
+        for (round, subject) in options.rounds(3, &wanted) {
+            let duration = options.pick(Duration::from_millis(600), Duration::from_millis(100));
+            let emission = Emission { threads: 1, rate: Some(rate), duration };
+            let outcome =
+                run_emission(subject, Transport::Udp, PAYLOAD, SocketBuffer::Default, &emission);
             let case = [("transport", "udp"), ("payload", "1432"), ("load", load)];
             samples.push(outcome.sample(subject, case, round));
         }

@@ -1,31 +1,33 @@
-//! The highest rate that is sustained for ten seconds with nothing lost.
+//! Highest rate that a client sustains for ten seconds without loss.
 //!
-//! Found by short trials, each a search between what went well and what did not; then held for ten
-//! seconds, a little lower each time that fails.
+//! A bisection with short trials finds a candidate. The candidate is then held for ten seconds, and
+//! is lowered by a fifth each time that fails.
 
-use super::delivered::{WAYS, fits};
-use super::{Plan, emission, senders, subjects};
+use super::links::{LINKS, fits};
+use super::options::{SuiteOptions, sends_over};
+use super::outcome::run_emission;
 use crate::receiver::SocketBuffer;
 use crate::results::Sample;
 use crate::subject::{Info, Transport};
-use crate::work::emission::Emission;
+use crate::workload::emission::Emission;
 use std::time::Duration;
 
-pub fn run(plan: &Plan) -> Vec<Sample> {
+/// Runs the measure.
+pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     let mut samples = Vec::new();
-    for (transport, payload) in WAYS {
-        let wanted = subjects(|info| {
-            // These lose some at any rate, or send for each call.
-            let hopeless = matches!(info.id, "dipstick" | "libdd" | "statsd");
-            // And these are far behind others however they send.
-            let behind = matches!(info.id, "cadence_queued" | "dogstatsd" | "statsd_pipeline");
-            let hopeless = hopeless || (behind && payload != 1432);
-            senders(transport)(info) && fits(info, payload) && !hopeless
+    for (transport, payload) in LINKS {
+        let wanted = options.subjects(|info| {
+            // Lose lines at any rate, or make a system call for each line.
+            let always_loses = matches!(info.id, "dipstick" | "libdd" | "statsd");
+            // Far slower than the others over every link, so only the small payloads are measured.
+            let is_slow = matches!(info.id, "cadence_queued" | "dogstatsd" | "statsd_pipeline");
+            let always_loses = always_loses || (is_slow && payload != 1432);
+            sends_over(transport)(info) && fits(info, payload) && !always_loses
         });
-        for (round, subject) in plan.rounds(1, &wanted) {
-            let way = Way { subject, transport, payload };
-            let found = way.search(plan);
-            let (held, tries) = way.hold(plan, found);
+        for (round, subject) in options.rounds(1, &wanted) {
+            let search = RateSearch { subject, transport, payload };
+            let found = search.find_rate(options);
+            let (held, tries) = search.hold(options, found);
             let payload = payload.to_string();
             let case = [("transport", transport.id()), ("payload", &payload)];
             let figures =
@@ -36,29 +38,33 @@ pub fn run(plan: &Plan) -> Vec<Sample> {
     samples
 }
 
+/// Outcome of one trial.
 #[derive(PartialEq, Eq)]
 enum Attempt {
+    /// Every line arrived in time.
     Held,
-    /// Some did not arrive.
+    /// Some lines did not arrive.
     Lost,
     /// The client did not keep up.
     Late,
 }
 
-struct Way<'a> {
+/// Search for the highest rate of one subject over one link.
+struct RateSearch<'a> {
     subject: &'a Info,
     transport: Transport,
     payload: usize,
 }
 
-impl Way<'_> {
-    fn attempt(&self, rate: f64, time: Duration) -> Attempt {
-        let work = Emission { threads: 1, rate: Some(rate as u64), time };
+impl RateSearch<'_> {
+    /// Runs one trial.
+    fn attempt(&self, rate: f64, duration: Duration) -> Attempt {
+        let emission = Emission { threads: 1, rate: Some(rate as u64), duration };
         let buffer = SocketBuffer::Large;
-        let outcome = emission(self.subject, self.transport, self.payload, buffer, &work);
-        let late = outcome.emitted.nanoseconds as f64 - time.as_nanos() as f64;
-        // In the last of the ticks it may have to catch up.
-        if !outcome.emitted.complete || late > 0.02 * time.as_nanos() as f64 + 5e6 {
+        let outcome = run_emission(self.subject, self.transport, self.payload, buffer, &emission);
+        let late = outcome.emitted.elapsed_ns as f64 - duration.as_nanos() as f64;
+        // Allows the last tick to be late.
+        if !outcome.emitted.complete || late > 0.02 * duration.as_nanos() as f64 + 5e6 {
             Attempt::Late
         } else if outcome.received.lines < outcome.emitted.calls {
             Attempt::Lost
@@ -67,16 +73,17 @@ impl Way<'_> {
         }
     }
 
-    fn search(&self, plan: &Plan) -> f64 {
-        let time = plan.or(Duration::from_millis(400), Duration::from_millis(100));
-        // A line that was lost in a bad moment should not decide.
-        let holds = |rate| match self.attempt(rate, time) {
+    /// Returns the highest rate that holds in short trials, to within 10 %.
+    fn find_rate(&self, options: &SuiteOptions) -> f64 {
+        let duration = options.pick(Duration::from_millis(400), Duration::from_millis(100));
+        // A single loss may be an accident, so a lossy trial is repeated once.
+        let holds = |rate| match self.attempt(rate, duration) {
             Attempt::Held => true,
-            Attempt::Lost => self.attempt(rate, time) == Attempt::Held,
+            Attempt::Lost => self.attempt(rate, duration) == Attempt::Held,
             Attempt::Late => false,
         };
         let (mut good, mut bad) = (50_000.0, f64::INFINITY);
-        for _ in 0..plan.or(9, 5) {
+        for _ in 0..options.pick(9, 5) {
             let rate = if bad.is_finite() { f64::midpoint(good, bad) } else { good * 3.0 };
             if holds(rate) {
                 good = rate;
@@ -90,11 +97,12 @@ impl Way<'_> {
         good
     }
 
-    /// 0 if nothing is.
-    fn hold(&self, plan: &Plan, mut rate: f64) -> (f64, u32) {
-        for tries in 1..=plan.or(4, 2) {
-            let time = plan.or(Duration::from_secs(10), Duration::from_secs(1));
-            if self.attempt(rate, time) == Attempt::Held {
+    /// Lowers `rate` until it holds. Returns the rate that held and the number of tries, or zeros
+    /// if none held.
+    fn hold(&self, options: &SuiteOptions, mut rate: f64) -> (f64, u32) {
+        for tries in 1..=options.pick(4, 2) {
+            let duration = options.pick(Duration::from_secs(10), Duration::from_secs(1));
+            if self.attempt(rate, duration) == Attempt::Held {
                 return (rate, tries);
             }
             rate *= 0.8;

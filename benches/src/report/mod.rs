@@ -1,93 +1,60 @@
-//! What readers see: pictures and tables, from the results.
+//! Plots and tables, drawn from the results.
 
-pub mod bars;
-pub mod lines;
-mod pictures;
+mod all_results;
+pub mod bar_chart;
+pub mod line_chart;
+mod plots;
+mod subject_style;
 mod svg;
 mod tables;
 mod targets;
 
-use crate::measures;
-use crate::results::{Results, folder};
-use crate::subject::{Info, Nature};
-use std::collections::BTreeMap;
+pub use all_results::AllResults;
+
+use crate::results::folder;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-/// All results that there are, by their measure.
-pub struct Report(BTreeMap<&'static str, Results>);
-
-/// A picture or a table: what it is called, and how it is made where there are results for it.
-type Named = (&'static str, fn(&Report) -> Option<String>);
-
-impl Report {
-    pub fn read(quick: bool) -> io::Result<Self> {
-        let mut all = BTreeMap::new();
-        for measure in &measures::ALL {
-            if let Some(results) = Results::read(measure.id, quick)? {
-                all.insert(measure.id, results);
-            }
-        }
-        Ok(Self(all))
+/// Writes the plots, and puts the tables between their markers in `BENCHMARKS.md`. The plots and
+/// tables of a scratch run stay in its folder.
+pub fn show(all: &AllResults, scratch: bool) -> io::Result<()> {
+    let plots = if scratch { folder(true) } else { folder(false).join("../plots") };
+    fs::create_dir_all(&plots)?;
+    for (name, plot) in plots::all(all) {
+        fs::write(plots.join(format!("{name}.svg")), plot)?;
     }
-
-    fn of(&self, measure: &str) -> Option<&Results> {
-        self.0.get(measure)
+    if scratch {
+        let tables = tables::all(all).map(|(name, table)| format!("## {name}\n\n{table}\n"));
+        return fs::write(plots.join("tables.md"), tables.collect::<String>());
     }
-
-    /// Draws the pictures, and writes the tables into `BENCHMARKS.md` between their marks.
-    pub fn show(&self, quick: bool) -> io::Result<()> {
-        let plots = if quick { folder(true) } else { folder(false).join("../plots") };
-        fs::create_dir_all(&plots)?;
-        for (name, picture) in pictures::all(self) {
-            fs::write(plots.join(format!("{name}.svg")), picture)?;
-        }
-        if quick {
-            let tables = tables::all(self).map(|(name, table)| format!("## {name}\n\n{table}\n"));
-            return fs::write(plots.join("tables.md"), tables.collect::<String>());
-        }
-        let document = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../BENCHMARKS.md");
-        let mut text = fs::read_to_string(&document)?;
-        for (name, table) in tables::all(self) {
-            replace(&mut text, name, &table);
-        }
-        fs::write(document, text)
+    let document = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../BENCHMARKS.md");
+    let mut text = fs::read_to_string(&document)?;
+    for (name, table) in tables::all(all) {
+        replace_section(&mut text, name, &table);
     }
+    fs::write(document, text)
 }
 
-/// What stands between the marks of this name.
-fn replace(text: &mut String, name: &str, with: &str) {
+/// Replaces the text between the markers of this name.
+fn replace_section(text: &mut String, name: &str, with: &str) {
     let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
     let Some(from) = text.find(&begin).map(|at| at + begin.len()) else {
-        eprintln!("BENCHMARKS.md has no mark for {name}");
+        eprintln!("BENCHMARKS.md lacks the marker <!-- {name} -->");
         return;
     };
     let Some(to) = text[from..].find(&end).map(|at| from + at) else {
-        eprintln!("BENCHMARKS.md: the mark for {name} has no end");
+        eprintln!("BENCHMARKS.md lacks the marker <!-- /{name} -->");
         return;
     };
     text.replace_range(from..to, with);
 }
 
-fn is_ours(info: &Info) -> bool {
-    info.id.starts_with("freewheel")
-}
-
-fn colour(info: &Info) -> &'static str {
-    match info.nature {
-        _ if is_ours(info) => svg::OURS,
-        Nature::Bound | Nature::FormatsOnly => svg::BOUND,
-        Nature::Lines => svg::PEER,
-        Nature::Aggregates => svg::AGGREGATE,
-    }
-}
-
 #[test]
-fn tables_stand_between_their_marks() {
+fn sections_are_replaced_between_their_markers() {
     let mut text = "a\n<!-- b -->\nold\n<!-- /b -->\nc".to_owned();
-    replace(&mut text, "b", "new\n");
+    replace_section(&mut text, "b", "new\n");
     assert_eq!(text, "a\n<!-- b -->\nnew\n<!-- /b -->\nc");
-    replace(&mut text, "another", "new\n");
+    replace_section(&mut text, "another", "new\n");
     assert_eq!(text, "a\n<!-- b -->\nnew\n<!-- /b -->\nc");
 }

@@ -1,20 +1,22 @@
-//! The few shapes that the plots are made of, as text.
+//! A writer of SVG with the few shapes that the plots need.
 
 use std::fmt::Write;
 
 pub const INK: &str = "#1f2933";
 pub const FAINT: &str = "#7b8794";
 pub const GRID: &str = "#e4e7eb";
-/// freewheel's.
+/// Colour of freewheel.
 pub const OURS: &str = "#d9480f";
-/// The other clients'; those that aggregate; the bounds'.
+/// Colour of other clients that send each line.
 pub const PEER: &str = "#5c7cfa";
+/// Colour of clients that aggregate.
 pub const AGGREGATE: &str = "#9775fa";
+/// Colour of the bounds.
 pub const BOUND: &str = "#adb5bd";
-/// What was lost.
+/// Colour of notes on lost lines.
 pub const LOST: &str = "#c92a2a";
 
-/// A picture of this size; white, also where the page is dark.
+/// An SVG image under construction. Its background is white, also on a dark page.
 pub struct Svg {
     width: f64,
     height: f64,
@@ -28,7 +30,7 @@ pub enum Anchor {
     End,
 }
 
-/// How a text looks.
+/// Style of a text.
 #[derive(Clone, Copy)]
 pub struct Style {
     pub size: f64,

@@ -1,15 +1,18 @@
-//! The tables of `BENCHMARKS.md`: medians, and in small print the lowest and highest round.
+//! The tables of `BENCHMARKS.md`: medians, and in subscript the lowest and highest round.
 
-use super::bars::{memory, number, percent, rate, time};
-use super::{Named, Report, is_ours, targets};
+use super::all_results::{AllResults, Drawing};
+use super::bar_chart::{memory, number, percent, rate, time};
+use super::subject_style::is_ours;
+use super::targets;
 use crate::measures::small_buffer;
 use crate::results::{Results, Spread};
-use crate::subject::{Call, Info, Nature};
+use crate::subject::{Call, Info, Kind};
 use crate::subjects;
 
-/// By the names of their marks.
-pub(super) fn all(report: &Report) -> impl Iterator<Item = (&'static str, String)> {
-    let tables: [Named; 11] = [
+/// Returns all tables for which there are results. Yields the names of their markers and their
+/// text.
+pub(super) fn all(all: &AllResults) -> impl Iterator<Item = (&'static str, String)> {
+    let tables: [Drawing; 11] = [
         ("machine", machine),
         ("targets", targets::table),
         ("callers_cost", callers_cost),
@@ -22,16 +25,16 @@ pub(super) fn all(report: &Report) -> impl Iterator<Item = (&'static str, String
         ("idle", idle),
         ("instructions", instructions),
     ];
-    tables.into_iter().filter_map(|(name, table)| Some((name, table(report)?)))
+    tables.into_iter().filter_map(|(name, table)| Some((name, table(all)?)))
 }
 
 type Case<'a> = &'a [(&'a str, &'a str)];
 
-fn machine(report: &Report) -> Option<String> {
+fn machine(all: &AllResults) -> Option<String> {
     let mut text = String::from(
         "| measured | of commit | on | on the processor | with |\n|---|---|---|---|---|\n",
     );
-    for results in report.0.values() {
+    for results in all.iter() {
         let header = &results.header;
         let machine = &header.machine;
         text += &format!(
@@ -48,15 +51,16 @@ fn machine(report: &Report) -> Option<String> {
     Some(text)
 }
 
-/// A row for each subject that has any of the cells.
+/// Returns a table with a row for each subject that has any of the cells.
 pub(super) fn table(
-    heads: &[String],
+    headings: &[String],
     wanted: impl Fn(&Info) -> bool,
     cell: impl Fn(&Info, usize) -> Option<String>,
 ) -> String {
-    let mut text = format!("| | {} |\n|---|{}\n", heads.join(" | "), "---:|".repeat(heads.len()));
+    let mut text =
+        format!("| | {} |\n|---|{}\n", headings.join(" | "), "---:|".repeat(headings.len()));
     for info in subjects::all().into_iter().filter(wanted) {
-        let cells: Vec<_> = (0..heads.len()).map(|column| cell(&info, column)).collect();
+        let cells: Vec<_> = (0..headings.len()).map(|column| cell(&info, column)).collect();
         if cells.iter().all(Option::is_none) {
             continue;
         }
@@ -70,10 +74,10 @@ pub(super) fn table(
     text
 }
 
-/// The median, and the bounds where they differ from it when written.
-fn written(spread: Spread, write: fn(f64) -> String) -> String {
+/// Formats the median, and the minimum and maximum if they differ after formatting.
+fn format_spread(spread: Spread, format: fn(f64) -> String) -> String {
     let Spread { median, min, max } = spread;
-    let [median, min, max] = [median, min, max].map(write);
+    let [median, min, max] = [median, min, max].map(format);
     if min == max { median } else { format!("{median} <sub>{min} - {max}</sub>") }
 }
 
@@ -82,23 +86,23 @@ fn cell(
     info: &Info,
     case: Case,
     figure: &str,
-    write: fn(f64) -> String,
+    format: fn(f64) -> String,
 ) -> Option<String> {
-    Some(written(results.spread(info.id, case, figure)?, write))
+    Some(format_spread(results.spread(info.id, case, figure)?, format))
 }
 
-fn heads<const N: usize>(heads: [&str; N]) -> [String; N] {
-    heads.map(str::to_owned)
+fn headings<const N: usize>(headings: [&str; N]) -> [String; N] {
+    headings.map(str::to_owned)
 }
 
-/// The heads of `Call::ALL`.
+/// Column headings in the order of `Call::ALL`.
 const CALLS: [&str; 6] =
     ["counter", "counter, 2 tags", "gauge, whole", "gauge, two decimals", "gauge, full", "timing"];
 
-fn callers_cost(report: &Report) -> Option<String> {
-    let results = report.of("callers_cost")?;
+fn callers_cost(all: &AllResults) -> Option<String> {
+    let results = all.results("callers_cost")?;
     Some(table(
-        &heads(CALLS),
+        &headings(CALLS),
         |_| true,
         |info, column| {
             cell(results, info, &[("call", Call::ALL[column].id())], "nanoseconds", time)
@@ -106,14 +110,14 @@ fn callers_cost(report: &Report) -> Option<String> {
     ))
 }
 
-fn latency(report: &Report) -> Option<String> {
-    let results = report.of("latency")?;
+fn latency(all: &AllResults) -> Option<String> {
+    let results = all.results("latency")?;
     let steps = ["p50", "p99", "p99.9", "p99.99", "max"];
     let mut text = String::new();
     for pace in ["every 100 us", "every 10 us", "back to back"] {
         text += &format!("\n{}\n\n", pace.replace("us", "µs"));
         text += &table(
-            &heads(steps),
+            &headings(steps),
             |_| true,
             |info, column| cell(results, info, &[("pace", pace)], steps[column], time),
         );
@@ -121,8 +125,8 @@ fn latency(report: &Report) -> Option<String> {
     Some(text)
 }
 
-fn scaling(report: &Report) -> Option<String> {
-    let results = report.of("scaling")?;
+fn scaling(all: &AllResults) -> Option<String> {
+    let results = all.results("scaling")?;
     let threads = ["1", "2", "4", "8", "16"];
     Some(table(
         &threads.map(|threads| format!("{threads} threads")),
@@ -136,9 +140,9 @@ fn scaling(report: &Report) -> Option<String> {
     ))
 }
 
-/// Lines a second and the share lost, dropped apart where the client counts them.
-fn account(report: &Report) -> Option<String> {
-    let results = report.of("scaling")?;
+/// Lines a second and the share lost. Drops that the client counts are listed apart.
+fn account(all: &AllResults) -> Option<String> {
+    let results = all.results("scaling")?;
     let threads = ["1", "4", "16"];
     Some(table(
         &threads.map(|threads| format!("{threads} threads")),
@@ -154,7 +158,7 @@ fn account(report: &Report) -> Option<String> {
                     let elsewhere = percent((elsewhere / emitted).max(0.0));
                     format!("{} dropped and counted, {elsewhere} lost", percent(dropped / emitted))
                 }
-                None => format!("{} lost, nobody knows", percent(figure("share_lost")?)),
+                None => format!("{} lost, not counted", percent(figure("share_lost")?)),
             };
             let emitted = number(emitted);
             Some(format!(
@@ -165,16 +169,16 @@ fn account(report: &Report) -> Option<String> {
     ))
 }
 
-const WAYS: [(&str, &str, &str); 4] = [
+const LINKS: [(&str, &str, &str); 4] = [
     ("UDP, datagrams of 1432 bytes", "udp", "1432"),
     ("UDP, datagrams of 8192 bytes", "udp", "8192"),
     ("TCP", "tcp", "1432"),
     ("Unix datagrams of 8192 bytes", "unix_datagram", "8192"),
 ];
 
-fn delivered(report: &Report) -> Option<String> {
-    let results = report.of("delivered")?;
-    let names = heads([
+fn delivered(all: &AllResults) -> Option<String> {
+    let results = all.results("delivered")?;
+    let names = headings([
         "unthrottled",
         "lost",
         "CPU per line",
@@ -186,7 +190,7 @@ fn delivered(report: &Report) -> Option<String> {
         "lost",
     ]);
     let mut text = String::new();
-    for (title, transport, payload) in WAYS {
+    for (title, transport, payload) in LINKS {
         text += &format!("\n{title}\n\n");
         text += &table(
             &names,
@@ -195,8 +199,8 @@ fn delivered(report: &Report) -> Option<String> {
                 let load = ["unthrottled", "100,000/s", "1,000,000/s", "4,000,000/s"]
                     [[0, 0, 0, 0, 1, 2, 2, 3, 3][column]];
                 let case = [("transport", transport), ("payload", payload), ("load", load)];
-                // A line for many calls: it is the calls that count.
-                let aggregates = info.nature == Nature::Aggregates;
+                // One line stands for many calls here, so the cost is given per call.
+                let aggregates = info.kind == Kind::Aggregates;
                 let processor =
                     if aggregates { "processor_per_call" } else { "processor_per_line" };
                 match column {
@@ -213,23 +217,23 @@ fn delivered(report: &Report) -> Option<String> {
     Some(text)
 }
 
-fn sustained(report: &Report) -> Option<String> {
-    let results = report.of("sustained")?;
-    let names = WAYS.map(|(title, ..)| title.to_owned());
+fn sustained(all: &AllResults) -> Option<String> {
+    let results = all.results("sustained")?;
+    let names = LINKS.map(|(title, ..)| title.to_owned());
     Some(table(
         &names,
         |_| true,
         |info, column| {
-            let (_, transport, payload) = WAYS[column];
+            let (_, transport, payload) = LINKS[column];
             let case = [("transport", transport), ("payload", payload)];
             let held = results.spread(info.id, &case, "lines_per_second")?;
-            Some(if held.max == 0.0 { "none".to_owned() } else { written(held, rate) })
+            Some(if held.max == 0.0 { "none".to_owned() } else { format_spread(held, rate) })
         },
     ))
 }
 
-fn small_buffer(report: &Report) -> Option<String> {
-    let results = report.of("small_buffer")?;
+fn small_buffer(all: &AllResults) -> Option<String> {
+    let results = all.results("small_buffer")?;
     let rates = small_buffer::RATES;
     Some(table(
         &rates.map(|(rate, _)| rate.to_owned()),
@@ -238,14 +242,14 @@ fn small_buffer(report: &Report) -> Option<String> {
             let case = [("load", rates[column].0)];
             let Spread { median, min, max } = results.spread(info.id, &case, "share_lost")?;
             let arrived = Spread { median: 1.0 - median, min: 1.0 - max, max: 1.0 - min };
-            Some(written(arrived, percent))
+            Some(format_spread(arrived, percent))
         },
     ))
 }
 
-fn idle(report: &Report) -> Option<String> {
-    let results = report.of("idle")?;
-    let names = heads([
+fn idle(all: &AllResults) -> Option<String> {
+    let results = all.results("idle")?;
+    let names = headings([
         "wake-ups/s",
         "CPU",
         "first line after",
@@ -263,7 +267,7 @@ fn idle(report: &Report) -> Option<String> {
             match column {
                 0 => cell(results, info, &case, "wake_ups_per_second", number),
                 1 => cell(results, info, &case, "processor_us_per_second", microseconds),
-                2 if info.nature == Nature::Bound => None,
+                2 if info.kind == Kind::Bound => None,
                 2 => cell(results, info, &case, "first_line_ms", milliseconds).or_else(|| {
                     results
                         .median(info.id, &case, "resident_kib")
@@ -275,10 +279,10 @@ fn idle(report: &Report) -> Option<String> {
     ))
 }
 
-fn instructions(report: &Report) -> Option<String> {
-    let results = report.of("instructions")?;
+fn instructions(all: &AllResults) -> Option<String> {
+    let results = all.results("instructions")?;
     Some(table(
-        &heads(CALLS),
+        &headings(CALLS),
         |_| true,
         |info, column| {
             cell(results, info, &[("call", Call::ALL[column].id())], "instructions", |n| {

@@ -1,10 +1,11 @@
-//! What freewheel is meant to reach, and what it does: ratios of figures that one run took.
+//! The table of freewheel's performance targets and whether they are met. Each target is a ratio of
+//! figures from the same run.
 
-use super::Report;
-use super::bars::{percent, rate, time};
-use crate::measures::{delivered, small_buffer};
+use super::all_results::AllResults;
+use super::bar_chart::{percent, rate, time};
+use crate::measures::{links, small_buffer};
 use crate::results::Results;
-use crate::subject::{Info, Nature};
+use crate::subject::{Info, Kind};
 use crate::subjects;
 use std::fmt::Write;
 
@@ -12,7 +13,7 @@ const OURS: &str = "freewheel";
 
 type Case<'a> = &'a [(&'a str, &'a str)];
 
-pub(super) fn table(report: &Report) -> Option<String> {
+pub(super) fn table(all: &AllResults) -> Option<String> {
     let mut text = String::from("| target | measured | met |\n|---|---|---|\n");
     let mut row = |target: &str, measured: Option<(String, bool)>| {
         let (measured, met) = match measured {
@@ -22,7 +23,7 @@ pub(super) fn table(report: &Report) -> Option<String> {
         };
         let _ = writeln!(text, "| {target} | {measured} | {met} |");
     };
-    let cost = report.of("callers_cost");
+    let cost = all.results("callers_cost");
     for (call, name) in [
         ("incr", "`incr`"),
         ("timing", "`timing`"),
@@ -32,12 +33,12 @@ pub(super) fn table(report: &Report) -> Option<String> {
         let target = format!("{name} at most 1.5 times the floor");
         row(
             &target,
-            cost.and_then(|results| at_most(results, &[("call", call)], "nanoseconds", 1.5)),
+            cost.and_then(|results| ratio_to_floor(results, &[("call", call)], "nanoseconds", 1.5)),
         );
     }
     row(
         "no slower with 16 threads (by the threads' clocks; at most 1.5 times one thread's, as the floor is slower too)",
-        report.of("scaling").and_then(|results| {
+        all.results("scaling").and_then(|results| {
             let at = |id, threads| {
                 results.median(id, &[("load", "bursts"), ("threads", threads)], "nanoseconds")
             };
@@ -51,23 +52,31 @@ pub(super) fn table(report: &Report) -> Option<String> {
             Some((measured, many <= 1.5 * one || many / one <= 1.1 * floor))
         }),
     );
-    let latency = report.of("latency");
+    let latency = all.results("latency");
     for pace in ["every 10 us", "every 100 us"] {
         let target =
             format!("p99.9 of a call {} within twice the floor's", pace.replace("us", "µs"));
-        row(&target, latency.and_then(|results| at_most(results, &[("pace", pace)], "p99.9", 2.0)));
+        row(
+            &target,
+            latency.and_then(|results| ratio_to_floor(results, &[("pace", pace)], "p99.9", 2.0)),
+        );
     }
-    row("p50 at 100 µs at least 50 times below the queue clients'", latency.and_then(queues));
-    let sustained = report.of("sustained");
+    row(
+        "p50 at 100 µs at least 50 times below the queue clients'",
+        latency.and_then(queue_latency_target),
+    );
+    let sustained = all.results("sustained");
     row(
         "UDP: sustained at 3 times the best peer's most",
         sustained.and_then(|results| {
             let case: Case = &[("transport", "udp"), ("payload", "1432")];
             let ours = results.median(OURS, case, "lines_per_second")?;
-            // Sustained or not.
-            let most: Case = &[("transport", "udp"), ("payload", "1432"), ("load", "unthrottled")];
-            let delivered = report.of("delivered")?;
-            let (peer, theirs) = best(delivered, most, "lines_per_second", f64::total_cmp)?;
+            // The peer's unthrottled rate counts even if the peer loses lines.
+            let unthrottled: Case =
+                &[("transport", "udp"), ("payload", "1432"), ("load", "unthrottled")];
+            let delivered = all.results("delivered")?;
+            let (peer, theirs) =
+                best_peer(delivered, unthrottled, "lines_per_second", f64::total_cmp)?;
             Some((
                 format!("{}, {peer} {}: {:.1}", rate(ours), rate(theirs), ours / theirs),
                 ours >= 3.0 * theirs,
@@ -77,26 +86,34 @@ pub(super) fn table(report: &Report) -> Option<String> {
     row(
         "UDP: 0.8 of the raw ceiling with segmentation offload",
         sustained.and_then(|results| {
-            at_least(results, &[("transport", "udp"), ("payload", "1432")], "raw_segmented", 0.8)
+            ratio_to_ceiling(
+                results,
+                &[("transport", "udp"), ("payload", "1432")],
+                "raw_segmented",
+                0.8,
+            )
         }),
     );
     row(
         "TCP: 0.8 of the raw ceiling",
-        sustained.and_then(|results| at_least(results, &[("transport", "tcp")], "raw", 0.8)),
+        sustained
+            .and_then(|results| ratio_to_ceiling(results, &[("transport", "tcp")], "raw", 0.8)),
     );
     row(
         "default socket buffer: at least as much arrives as from any peer, at every rate",
-        report.of("small_buffer").and_then(small),
+        all.results("small_buffer").and_then(default_buffer_target),
     );
     row(
         "processor time per line, UDP: a third of the best peer's, at every rate",
-        report.of("delivered").and_then(|results| {
+        all.results("delivered").and_then(|results| {
             let (mut measured, mut met) = (Vec::new(), true);
-            for (load, _) in delivered::LOADS {
+            for (load, _) in links::LOADS {
                 let case: Case = &[("transport", "udp"), ("payload", "1432"), ("load", load)];
                 let ours = results.median(OURS, case, "processor_per_line")?;
                 let (peer, theirs) =
-                    best(results, case, "processor_per_line", |one, other| other.total_cmp(one))?;
+                    best_peer(results, case, "processor_per_line", |one, other| {
+                        other.total_cmp(one)
+                    })?;
                 let (cost, ratio) = (time(ours), ours / theirs);
                 measured.push(format!("{load}: {cost}, {peer} {}: {ratio:.2}", time(theirs)));
                 met &= ours * 3.0 <= theirs;
@@ -104,7 +121,7 @@ pub(super) fn table(report: &Report) -> Option<String> {
             Some((measured.join("; "), met))
         }),
     );
-    let idle = report.of("idle");
+    let idle = all.results("idle");
     row(
         "idle: no wake-up at all",
         idle.and_then(|results| {
@@ -116,36 +133,47 @@ pub(super) fn table(report: &Report) -> Option<String> {
         "the first line after idleness leaves within one flush interval (100 ms, and 5 for the receiver's waking)",
         idle.and_then(|results| {
             let ours = results.median(OURS, &[("threads", "1")], "first_line_ms")?;
-            // The receiver's scheduling included.
+            // The receiver's scheduling delay is included.
             Some((time(ours * 1e6), ours <= 105.0))
         }),
     );
     Some(text)
 }
 
-/// Beside the floor.
-fn at_most(results: &Results, case: Case, figure: &str, times: f64) -> Option<(String, bool)> {
+/// Compares a time with the floor's. Returns the text, and true if the ratio is at most `times`.
+fn ratio_to_floor(
+    results: &Results,
+    case: Case,
+    figure: &str,
+    times: f64,
+) -> Option<(String, bool)> {
     let ours = results.median(OURS, case, figure)?;
     let floor = results.median("floor", case, figure)?;
     let ratio = ours / floor;
     Some((format!("{} and {}: {ratio:.2}", time(ours), time(floor)), ratio <= times))
 }
 
-/// Beside the raw ceiling.
-fn at_least(results: &Results, case: Case, ceiling: &str, share: f64) -> Option<(String, bool)> {
+/// Compares a rate with a ceiling's. Returns the text, and true if the ratio is at least `share`.
+fn ratio_to_ceiling(
+    results: &Results,
+    case: Case,
+    ceiling: &str,
+    share: f64,
+) -> Option<(String, bool)> {
     let ours = results.median(OURS, case, "lines_per_second")?;
-    let most = results.median(ceiling, case, "lines_per_second")?;
-    let ratio = ours / most;
-    Some((format!("{} of {}: {ratio:.2}", rate(ours), rate(most)), ratio >= share))
+    let theirs = results.median(ceiling, case, "lines_per_second")?;
+    let ratio = ours / theirs;
+    Some((format!("{} of {}: {ratio:.2}", rate(ours), rate(theirs)), ratio >= share))
 }
 
-/// Other clients that put a line on the wire for each call.
+/// Yields the other clients that send one line per call.
 fn peers() -> impl Iterator<Item = Info> {
     let ours = |info: &Info| info.id.starts_with(OURS) || info.id == "one_item_per_line";
-    subjects::all().into_iter().filter(move |info| info.nature == Nature::Lines && !ours(info))
+    subjects::all().into_iter().filter(move |info| info.kind == Kind::LinePerCall && !ours(info))
 }
 
-fn best(
+/// Returns the peer with the greatest figure by `order`, and the figure.
+fn best_peer(
     results: &Results,
     case: Case,
     figure: &str,
@@ -156,7 +184,7 @@ fn best(
     figures.max_by(|(_, one), (_, other)| order(one, other))
 }
 
-fn queues(results: &Results) -> Option<(String, bool)> {
+fn queue_latency_target(results: &Results) -> Option<(String, bool)> {
     let p50 = |id| results.median(id, &[("pace", "every 100 us")], "p50");
     let ours = p50(OURS)?;
     let theirs = ["cadence_queued", "dogstatsd", "libdd"].into_iter().filter_map(p50);
@@ -164,7 +192,7 @@ fn queues(results: &Results) -> Option<(String, bool)> {
     Some((format!("{} and {}: {:.0}", time(ours), time(least), least / ours), least >= 50.0 * ours))
 }
 
-fn small(results: &Results) -> Option<(String, bool)> {
+fn default_buffer_target(results: &Results) -> Option<(String, bool)> {
     let (mut measured, mut met) = (Vec::new(), true);
     for (rate, _) in small_buffer::RATES {
         let lost = |id| results.median(id, &[("load", rate)], "share_lost");

@@ -1,8 +1,9 @@
-//! cadence 1: sinks that format only, buffer, and queue before they buffer, with non-blocking
-//! sockets, as its documentation recommends; the queue bounded as there, in its example of that.
+//! cadence 1, with three sinks: one discards, one buffers, one queues before it buffers. Sockets
+//! are non-blocking, as its documentation recommends. The queue has the bound of the
+//! documentation's example.
 
-use crate::lines::{ELAPSED, FULL_PRECISION, TAG_PARTS, TWO_DECIMALS, WHOLE};
-use crate::subject::{Call, Caller, Info, Nature, Setup, Subject, Target, Transport};
+use crate::fixtures::{ELAPSED, FULL_PRECISION, TAG_PARTS, TWO_DECIMALS, WHOLE};
+use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Target, Transport};
 use cadence::prelude::*;
 use cadence::{
     BufferedUdpMetricSink, BufferedUnixMetricSink, MetricSink, NopMetricSink, QueuingMetricSink,
@@ -37,14 +38,14 @@ impl Client {
 }
 
 fn udp() -> UdpSocket {
-    let socket = UdpSocket::bind("0.0.0.0:0").expect("a port");
-    socket.set_nonblocking(true).expect("a socket");
+    let socket = UdpSocket::bind("0.0.0.0:0").expect("a free port exists");
+    socket.set_nonblocking(true).expect("the socket can be opened and configured");
     socket
 }
 
 fn unix() -> UnixDatagram {
-    let socket = UnixDatagram::unbound().expect("a socket");
-    socket.set_nonblocking(true).expect("a socket");
+    let socket = UnixDatagram::unbound().expect("the socket can be opened and configured");
+    socket.set_nonblocking(true).expect("the socket can be opened and configured");
     socket
 }
 
@@ -54,7 +55,7 @@ impl Subject for FormatsOnly {
     const INFO: Info = Info {
         id: "cadence_formats_only",
         label: "cadence, no-op sink",
-        nature: Nature::FormatsOnly,
+        kind: Kind::FormatsOnly,
         calls: &Call::ALL,
         transports: &[],
     };
@@ -77,7 +78,7 @@ impl Subject for Buffered {
     const INFO: Info = Info {
         id: "cadence_buffered",
         label: "cadence, buffered",
-        nature: Nature::Lines,
+        kind: Kind::LinePerCall,
         calls: &Call::ALL,
         transports: TRANSPORTS,
     };
@@ -92,7 +93,7 @@ impl Subject for Buffered {
             target => {
                 let to = target.address();
                 let sink = BufferedUdpMetricSink::with_capacity(to, udp(), setup.payload);
-                Client::new(setup, sink.expect("an address"))
+                Client::new(setup, sink.expect("the address is valid"))
             }
         })
     }
@@ -105,10 +106,10 @@ impl Subject for Buffered {
     }
 }
 
-/// So that one can ask it how much it holds.
-struct Shared(Arc<QueuingMetricSink>);
+/// A sink that shares its queue, so that the subject can query its length.
+struct SharedQueue(Arc<QueuingMetricSink>);
 
-impl MetricSink for Shared {
+impl MetricSink for SharedQueue {
     fn emit(&self, metric: &str) -> io::Result<usize> {
         self.0.emit(metric)
     }
@@ -126,7 +127,7 @@ impl Subject for Queued {
     const INFO: Info = Info {
         id: "cadence_queued",
         label: "cadence, queued and buffered",
-        nature: Nature::Lines,
+        kind: Kind::LinePerCall,
         calls: &Call::ALL,
         transports: TRANSPORTS,
     };
@@ -142,17 +143,17 @@ impl Subject for Queued {
             target => {
                 let to = target.address();
                 let sink = BufferedUdpMetricSink::with_capacity(to, udp(), setup.payload);
-                QueuingMetricSink::with_capacity(sink.expect("an address"), QUEUE)
+                QueuingMetricSink::with_capacity(sink.expect("the address is valid"), QUEUE)
             }
         });
-        Self { client: Client::new(setup, Shared(Arc::clone(&queue))), queue }
+        Self { client: Client::new(setup, SharedQueue(Arc::clone(&queue))), queue }
     }
     fn caller(&self) -> Client {
         self.client.caller()
     }
     fn close(self) -> Option<u64> {
-        let given_up = Instant::now() + Duration::from_secs(10);
-        while self.queue.queued() > 0 && Instant::now() < given_up {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while self.queue.queued() > 0 && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(1));
         }
         let _ = self.queue.flush();
@@ -160,7 +161,7 @@ impl Subject for Queued {
     }
 }
 
-/// Errors are for the caller, who ignores them.
+/// Ignores errors, as callers do.
 impl Caller for Client {
     #[inline]
     fn incr(&mut self) {

@@ -1,8 +1,8 @@
-//! dipstick 0.9: its StatsD output, buffered; metrics are defined once, as it wants them. Whole
-//! numbers only, no tags; its buffer is 576 bytes.
+//! dipstick 0.9: its StatsD output, buffered. Metrics are defined once, as its interface requires.
+//! It has whole numbers only and no tags; its buffer is 576 bytes.
 
-use crate::lines::{ELAPSED, WHOLE};
-use crate::subject::{Call, Caller, Info, Nature, Setup, Subject, Transport};
+use crate::fixtures::{ELAPSED, WHOLE};
+use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Transport};
 use dipstick::{
     Buffered as _, Buffering, Counter, Gauge, Input, InputScope, Prefixed, Statsd, StatsdScope,
     Timer,
@@ -18,14 +18,14 @@ impl Subject for Buffered {
     const INFO: Info = Info {
         id: "dipstick",
         label: "dipstick, buffered",
-        nature: Nature::Lines,
+        kind: Kind::LinePerCall,
         calls: &[Call::Incr, Call::GaugeWhole, Call::Timing],
         transports: &[Transport::Udp],
     };
     type Caller = Metrics;
 
     fn start(setup: &Setup) -> Self {
-        let statsd = Statsd::send_to(setup.target.address()).expect("loopback");
+        let statsd = Statsd::send_to(setup.target.address()).expect("loopback is available");
         let statsd = statsd.buffered(Buffering::Unlimited).named(setup.length.prefix());
         Self { scope: statsd.metrics(), name: setup.length.name() }
     }
@@ -38,7 +38,7 @@ impl Subject for Buffered {
         }
     }
 
-    /// Dropped, it flushes.
+    /// Drops the client, which flushes.
     fn close(self) -> Option<u64> {
         None
     }

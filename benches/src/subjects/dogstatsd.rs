@@ -1,16 +1,16 @@
-//! dogstatsd 0.12, batching: datagrams of the payload at hand, or what there is after 100 ms. Gauges
-//! are strings to it, so that formatting them is the caller's.
+//! dogstatsd 0.12, batching: sends a datagram when the payload is full, or after 100 ms. It takes
+//! gauges as strings, so the caller formats them.
 
-use crate::lines::{ELAPSED_MILLISECONDS, FULL_PRECISION, TAGS, TWO_DECIMALS, WHOLE};
-use crate::subject::{Call, Caller, Info, Nature, Setup, Subject, Target, Transport};
+use crate::fixtures::{ELAPSED_MILLISECONDS, FULL_PRECISION, TAGS, TWO_DECIMALS, WHOLE};
+use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Target, Transport};
 use dogstatsd::{BatchingOptions, Client, OptionsBuilder};
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub struct Batching(Shared);
+pub struct Batching(SharedClient);
 
-pub struct Shared {
+pub struct SharedClient {
     client: Arc<Client>,
     name: &'static str,
 }
@@ -19,11 +19,11 @@ impl Subject for Batching {
     const INFO: Info = Info {
         id: "dogstatsd",
         label: "dogstatsd, batching",
-        nature: Nature::Lines,
+        kind: Kind::LinePerCall,
         calls: &Call::ALL,
         transports: &[Transport::Udp, Transport::UnixDatagram],
     };
-    type Caller = Shared;
+    type Caller = SharedClient;
 
     fn start(setup: &Setup) -> Self {
         let mut options = OptionsBuilder::new();
@@ -40,25 +40,25 @@ impl Subject for Batching {
             max_retry_attempts: 3,
             initial_retry_delay: 10,
         });
-        let client = Client::new(options.build()).expect("a receiver");
-        Self(Shared { client: Arc::new(client), name: setup.length.name() })
+        let client = Client::new(options.build()).expect("the receiver listens");
+        Self(SharedClient { client: Arc::new(client), name: setup.length.name() })
     }
-    fn caller(&self) -> Shared {
-        Shared { client: Arc::clone(&self.0.client), name: self.0.name }
+    fn caller(&self) -> SharedClient {
+        SharedClient { client: Arc::clone(&self.0.client), name: self.0.name }
     }
-    /// Dropped, it tells its thread to send what is left.
+    /// Drops the client, which has its thread send the remaining lines.
     fn close(self) -> Option<u64> {
         None
     }
 }
 
-/// How one says that there are no tags.
-const NONE: [&str; 0] = [];
+/// An empty list of tags.
+const NO_TAGS: [&str; 0] = [];
 
-impl Caller for Shared {
+impl Caller for SharedClient {
     #[inline]
     fn incr(&mut self) {
-        let _ = self.client.incr(black_box(self.name), NONE);
+        let _ = self.client.incr(black_box(self.name), NO_TAGS);
     }
     #[inline]
     fn incr_tagged(&mut self) {
@@ -67,22 +67,22 @@ impl Caller for Shared {
     #[inline]
     fn gauge_whole(&mut self) {
         let value = itoa::Buffer::new().format(black_box(WHOLE)).to_owned();
-        let _ = self.client.gauge(black_box(self.name), value, NONE);
+        let _ = self.client.gauge(black_box(self.name), value, NO_TAGS);
     }
     #[inline]
     fn gauge_two_decimals(&mut self) {
         let value = black_box(TWO_DECIMALS).to_string();
-        let _ = self.client.gauge(black_box(self.name), value, NONE);
+        let _ = self.client.gauge(black_box(self.name), value, NO_TAGS);
     }
     #[inline]
     fn gauge_full_precision(&mut self) {
         let value = black_box(FULL_PRECISION).to_string();
-        let _ = self.client.gauge(black_box(self.name), value, NONE);
+        let _ = self.client.gauge(black_box(self.name), value, NO_TAGS);
     }
-    /// Whole milliseconds.
+    /// Records whole milliseconds.
     #[inline]
     fn timing(&mut self) {
         let elapsed = black_box(ELAPSED_MILLISECONDS) as i64;
-        let _ = self.client.timing(black_box(self.name), elapsed, NONE);
+        let _ = self.client.timing(black_box(self.name), elapsed, NO_TAGS);
     }
 }

@@ -1,19 +1,18 @@
-//! The floor: formatting and nothing else, as one would write it. What the benchmarks compare
-//! with.
+//! The floor: straightforward formatting of lines and nothing else. Benchmarks compare with it.
 //!
-//! It writes the same bytes as freewheel into a buffer of the calling thread, with the same
-//! crates, and starts over when that is full. It hands nothing to anybody, checks no name, and
-//! counts nothing. It is not the least that can be: pieces are copied by `copy_from_slice`, which calls
-//! `memcpy`, where freewheel copies short ones in chunks.
+//! The floor writes the same bytes as freewheel into a buffer of the calling thread, with the same
+//! crates, and starts over when the buffer is full. It hands nothing to another thread, checks no
+//! name, and counts nothing. It is no strict lower bound: pieces are copied by `copy_from_slice`,
+//! which calls `memcpy`, where freewheel copies short pieces in chunks.
 
-use crate::lines::{ELAPSED, FULL_PRECISION, Length, TAG_PARTS, TWO_DECIMALS, WHOLE};
-use crate::subject::{Call, Caller, Info, Nature, Setup, Subject};
+use crate::fixtures::{ELAPSED, FULL_PRECISION, LineLength, TAG_PARTS, TWO_DECIMALS, WHOLE};
+use crate::subject::{Call, Caller, Info, Kind, Setup, Subject};
 use std::cell::RefCell;
 use std::hint::black_box;
 use std::time::Duration;
 
-/// As long as freewheel's blocks.
-const LENGTH: usize = 16 << 10;
+/// Size of the buffer in bytes, equal to freewheel's blocks.
+const CAPACITY: usize = 16 << 10;
 
 struct Buffer {
     bytes: Box<[u8]>,
@@ -22,15 +21,15 @@ struct Buffer {
 
 thread_local! {
     static BUFFER: RefCell<Buffer> =
-        RefCell::new(Buffer { bytes: vec![0; LENGTH].into_boxed_slice(), used: 0 });
+        RefCell::new(Buffer { bytes: vec![0; CAPACITY].into_boxed_slice(), used: 0 });
 }
 
 /// Copies the pieces of a line, one after the other.
 #[inline(always)]
-fn put<const N: usize>(pieces: [&[u8]; N]) {
+fn copy_pieces<const N: usize>(pieces: [&[u8]; N]) {
     BUFFER.with_borrow_mut(|buffer| {
         let size: usize = pieces.iter().map(|piece| piece.len()).sum();
-        if buffer.used + size > LENGTH {
+        if buffer.used + size > CAPACITY {
             buffer.used = 0;
         }
         for piece in pieces {
@@ -40,17 +39,17 @@ fn put<const N: usize>(pieces: [&[u8]; N]) {
     });
 }
 
-/// `{head}{name}:1|c`
+/// Writes `{head}{name}:1|c`.
 #[inline]
 pub fn incr(head: &[u8], name: &str) {
-    put([head, name.as_bytes(), b":1|c\n"]);
+    copy_pieces([head, name.as_bytes(), b":1|c\n"]);
 }
 
-/// `{head}{name}:1|c|#{key}:{value},{key}:{value}`
+/// Writes `{head}{name}:1|c|#{key}:{value},{key}:{value}`.
 #[inline]
 pub fn incr_tagged(head: &[u8], name: &str, tags: [(&str, &str); 2]) {
     let [first, second] = tags.map(|(key, value)| (key.as_bytes(), value.as_bytes()));
-    put([
+    copy_pieces([
         head,
         name.as_bytes(),
         b":1|c|#",
@@ -65,34 +64,42 @@ pub fn incr_tagged(head: &[u8], name: &str, tags: [(&str, &str); 2]) {
     ]);
 }
 
-/// `{head}{name}:{amount}|c`
+/// Writes `{head}{name}:{amount}|c`.
 #[inline]
 pub fn incr_by(head: &[u8], name: &str, amount: u64) {
     let mut integer = itoa::Buffer::new();
-    put([head, name.as_bytes(), b":", integer.format(amount).as_bytes(), b"|c\n"]);
+    copy_pieces([head, name.as_bytes(), b":", integer.format(amount).as_bytes(), b"|c\n"]);
 }
 
-/// `{head}{name}:{value}|g`
+/// Writes `{head}{name}:{value}|g`.
 #[inline]
 pub fn gauge(head: &[u8], name: &str, value: u64) {
     let mut integer = itoa::Buffer::new();
-    put([head, name.as_bytes(), b":", integer.format(value).as_bytes(), b"|g\n"]);
+    copy_pieces([head, name.as_bytes(), b":", integer.format(value).as_bytes(), b"|g\n"]);
 }
 
-/// `{head}{name}:{value}|g`, by ryu.
+/// Writes `{head}{name}:{value}|g`, with the float formatted by ryu.
 #[inline]
 pub fn gauge_float(head: &[u8], name: &str, value: f64) {
     let mut float = ryu::Buffer::new();
-    put([head, name.as_bytes(), b":", float.format(value).as_bytes(), b"|g\n"]);
+    copy_pieces([head, name.as_bytes(), b":", float.format(value).as_bytes(), b"|g\n"]);
 }
 
-/// `{head}{name}:{milliseconds}|ms`, six digits after the point.
+/// Writes `{head}{name}:{milliseconds}|ms`, with six digits after the point.
 #[inline]
 pub fn timing(head: &[u8], name: &str, elapsed: Duration) {
     let (mut whole, mut fraction) = (itoa::Buffer::new(), itoa::Buffer::new());
     let whole = whole.format(elapsed.as_millis() as u64);
     let fraction = &fraction.format(1_000_000 + elapsed.subsec_nanos() % 1_000_000)[1..];
-    put([head, name.as_bytes(), b":", whole.as_bytes(), b".", fraction.as_bytes(), b"|ms\n"]);
+    copy_pieces([
+        head,
+        name.as_bytes(),
+        b":",
+        whole.as_bytes(),
+        b".",
+        fraction.as_bytes(),
+        b"|ms\n",
+    ]);
 }
 
 pub struct Floor {
@@ -104,17 +111,17 @@ impl Subject for Floor {
     const INFO: Info = Info {
         id: "floor",
         label: "floor: format only",
-        nature: Nature::Bound,
+        kind: Kind::Bound,
         calls: &Call::ALL,
         transports: &[],
     };
     type Caller = Self;
 
     fn start(setup: &Setup) -> Self {
-        // With the dot behind it, as freewheel keeps it.
+        // Ends with the dot, as freewheel stores it.
         let head = match setup.length {
-            Length::Short => "my-svc.",
-            Length::Long => "applications.my-service.counters.",
+            LineLength::Short => "my-svc.",
+            LineLength::Long => "applications.my-service.counters.",
         };
         Self { head, name: setup.length.name() }
     }

@@ -1,11 +1,11 @@
-//! freewheel, with its default settings but for the endpoint.
+//! freewheel, with default settings except the endpoint, the payload and the prefixes.
 
-use crate::lines::{ELAPSED, FULL_PRECISION, TAG_PARTS, TWO_DECIMALS, WHOLE};
-use crate::subject::{Call, Caller, Info, Nature, Setup, Subject, Target, Transport};
+use crate::fixtures::{ELAPSED, FULL_PRECISION, TAG_PARTS, TWO_DECIMALS, WHOLE};
+use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Target, Transport};
 use freewheel::{Builder, Connector, Counter, Dialect, Gauge, Protocol, Timing};
 use std::hint::black_box;
 
-/// The calls that take a name.
+/// The calls that take a name, without tags.
 pub struct Plain {
     statsd: Connector,
     name: &'static str,
@@ -15,7 +15,7 @@ impl Subject for Plain {
     const INFO: Info = Info {
         id: "freewheel",
         label: "freewheel",
-        nature: Nature::Lines,
+        kind: Kind::LinePerCall,
         calls: Call::UNTAGGED,
         transports: &[Transport::Udp, Transport::Tcp, Transport::UnixDatagram],
     };
@@ -29,8 +29,8 @@ impl Subject for Plain {
         Self { statsd: self.statsd.clone(), name: self.name }
     }
 
-    /// Its flusher ends, so that nobody but the caller is at work.
-    fn settle(&self) {
+    /// Stops the flusher, so that only the calling thread runs.
+    fn quiesce(&self) {
         let _ = self.statsd.blocking_stop();
     }
 
@@ -39,7 +39,7 @@ impl Subject for Plain {
     }
 }
 
-/// The calls that take a name, in the dialect that has tags.
+/// The calls that take a name, in a dialect with tags.
 pub struct Tagged(Plain);
 
 impl Subject for Tagged {
@@ -47,7 +47,7 @@ impl Subject for Tagged {
         id: "freewheel_dogstatsd",
         label: "freewheel, DogStatsD's dialect",
         calls: &Call::ALL,
-        // It sends as the other does.
+        // Sends as `Plain` does, so delivery is measured there only.
         transports: &[],
         ..Plain::INFO
     };
@@ -62,8 +62,8 @@ impl Subject for Tagged {
         Self(self.0.caller())
     }
 
-    fn settle(&self) {
-        self.0.settle();
+    fn quiesce(&self) {
+        self.0.quiesce();
     }
 
     fn close(self) -> Option<u64> {
@@ -71,7 +71,7 @@ impl Subject for Tagged {
     }
 }
 
-/// Metrics whose lines are rendered beforehand, but for the value.
+/// Prepared metrics, whose lines are rendered beforehand except the value.
 pub struct Prepared(Tagged);
 
 pub struct Metrics {
@@ -102,8 +102,8 @@ impl Subject for Prepared {
         }
     }
 
-    fn settle(&self) {
-        self.0.settle();
+    fn quiesce(&self) {
+        self.0.quiesce();
     }
 
     fn close(self) -> Option<u64> {
@@ -129,8 +129,8 @@ fn builder(setup: &Setup) -> Builder {
 }
 
 fn start(builder: Builder) -> Connector {
-    let statsd = builder.build().expect("good settings");
-    statsd.start_on_thread().expect("a thread");
+    let statsd = builder.build().expect("the settings are valid");
+    statsd.start_on_thread().expect("the flusher's thread can be started");
     while !statsd.connected() {
         std::thread::yield_now();
     }

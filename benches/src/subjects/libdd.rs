@@ -1,8 +1,8 @@
-//! libdd-dogstatsd-client 10: cadence behind a queue of 32,768 lines, a datagram for each. It knows no
-//! prefix and no timings; a histogram stands for one.
+//! libdd-dogstatsd-client 10: cadence behind a queue of 32,768 lines, one datagram per line. It has
+//! no prefix and no timings; a histogram replaces the timing.
 
-use crate::lines::{ELAPSED_MILLISECONDS, FULL_PRECISION, TAG_PARTS, TWO_DECIMALS, WHOLE};
-use crate::subject::{Call, Caller, Info, Nature, Setup, Subject, Target, Transport};
+use crate::fixtures::{ELAPSED_MILLISECONDS, FULL_PRECISION, TAG_PARTS, TWO_DECIMALS, WHOLE};
+use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Target, Transport};
 use libdd_common::Endpoint;
 use libdd_common::tag::Tag;
 use libdd_dogstatsd_client::{DogStatsDAction, DogStatsDClient};
@@ -18,17 +18,17 @@ impl Subject for Libdd {
     const INFO: Info = Info {
         id: "libdd",
         label: "libdd-dogstatsd-client",
-        nature: Nature::Lines,
+        kind: Kind::LinePerCall,
         calls: &Call::ALL,
         transports: &[Transport::Udp],
     };
     type Caller = Self;
 
     fn start(setup: &Setup) -> Self {
-        let Target::Udp(port) = setup.target else { panic!("UDP only here") };
+        let Target::Udp(port) = setup.target else { panic!("this subject supports UDP only") };
         let endpoint = Endpoint::from_slice(&format!("127.0.0.1:{port}"));
-        let client = DogStatsDClient::new(endpoint).expect("an address");
-        let tags = TAG_PARTS.map(|(key, value)| Tag::new(key, value).expect("a good tag"));
+        let client = DogStatsDClient::new(endpoint).expect("the address is valid");
+        let tags = TAG_PARTS.map(|(key, value)| Tag::new(key, value).expect("the tag is valid"));
         Self { client, name: setup.length.full_name(), tags: tags.into() }
     }
     fn caller(&self) -> Self {

@@ -1,27 +1,30 @@
-//! metrics-exporter-dogstatsd 0.9, which aggregates: a line for each metric every three seconds. Called
-//! by the macros of `metrics`, which look a metric up each time, and by handles kept. Its own telemetry,
-//! on by default, is off, since others have none.
+//! metrics-exporter-dogstatsd 0.9, which aggregates: one line per metric every three seconds.
+//! Measured through the macros of `metrics`, which look the metric up at each call, and through
+//! stored handles. Its telemetry, on by default, is off, since the other clients have none.
 
-use crate::lines::{ELAPSED, FULL_PRECISION, TWO_DECIMALS, WHOLE};
-use crate::subject::{Call, Caller, Info, Nature, Setup, Subject, Transport};
+use crate::fixtures::{ELAPSED, FULL_PRECISION, TWO_DECIMALS, WHOLE};
+use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Transport};
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use metrics_exporter_dogstatsd::DogStatsDBuilder;
 use std::hint::black_box;
 
-/// Literals, as the macros want them: whatever the setup says, since no such line is sent per call.
+/// The metric name as a literal, which the macros require. The setup's line length is ignored: the
+/// client sends no line per call.
 macro_rules! name {
     () => {
         "requests.accepted.by.the.gateway"
     };
 }
 
-/// The process's one recorder.
+/// Installs the recorder of the process.
 fn install(setup: &Setup) {
     let builder = DogStatsDBuilder::default();
-    let builder = builder.with_remote_address(setup.target.address()).expect("an address");
-    let builder = builder.with_maximum_payload_length(setup.payload).expect("a fair length");
+    let builder =
+        builder.with_remote_address(setup.target.address()).expect("the address is valid");
+    let builder = builder.with_maximum_payload_length(setup.payload).expect("the length is valid");
     let builder = builder.set_global_prefix(setup.length.prefix()).with_telemetry(false);
-    // More than one would be refused, where criterion measures all in one process: all the same.
+    // Criterion measures all subjects in one process, where a second recorder is rejected. Both are
+    // configured alike.
     let _ = builder.install();
 }
 
@@ -31,7 +34,7 @@ impl Subject for Macro {
     const INFO: Info = Info {
         id: "mx_dogstatsd_macro",
         label: "metrics-exporter-dogstatsd, macro",
-        nature: Nature::Aggregates,
+        kind: Kind::Aggregates,
         calls: &Call::ALL,
         transports: &[Transport::Udp],
     };
@@ -82,7 +85,7 @@ impl Subject for Handle {
     const INFO: Info = Info {
         id: "mx_dogstatsd_handle",
         label: "metrics-exporter-dogstatsd, handle",
-        nature: Nature::Aggregates,
+        kind: Kind::Aggregates,
         calls: &Call::ALL,
         transports: &[Transport::Udp],
     };

@@ -1,4 +1,4 @@
-//! The subjects, one a file, and how one is found by its name.
+//! The subjects, one client a file, and their lookup by id.
 
 pub mod floor;
 mod freewheel;
@@ -23,7 +23,7 @@ mod statsd;
 
 use crate::subject::{Info, Subject};
 
-/// What is done with a subject, once it is known which.
+/// An operation that is generic over the subject.
 pub trait Visitor {
     type Output;
     fn visit<S: Subject>(self) -> Self::Output;
@@ -31,14 +31,16 @@ pub trait Visitor {
 
 macro_rules! subjects {
     ($($(#[$condition:meta])* $subject:path,)*) => {
-        /// All of them, in the order of tables.
+        /// Returns all subjects, in the order of the tables.
         #[must_use]
         pub fn all() -> Vec<Info> {
             vec![$($(#[$condition])* <$subject>::INFO,)*]
         }
 
+        /// Calls the visitor with the subject of this id.
+        ///
         /// # Panics
-        /// Where there is none of that name.
+        /// If there is no such subject.
         pub fn visit<V: Visitor>(id: &str, visitor: V) -> V::Output {
             $($(#[$condition])* if id == <$subject>::INFO.id {
                 return visitor.visit::<$subject>();
@@ -83,8 +85,10 @@ subjects! {
     rylv::Prepared,
 }
 
+/// Returns the description of the subject with this id.
+///
 /// # Panics
-/// Where there is none of that name.
+/// If there is no such subject.
 #[must_use]
 pub fn info(id: &str) -> Info {
     all().into_iter().find(|info| info.id == id).unwrap_or_else(|| panic!("no such subject: {id}"))

@@ -1,6 +1,6 @@
-//! Nothing at all: what the loop, the clock and the machine itself show.
+//! An empty call: the cost of the loop, the clock and the machine itself.
 
-use crate::subject::{Call, Caller, Info, Nature, Setup, Subject};
+use crate::subject::{Call, Caller, Info, Kind, Setup, Subject};
 use std::hint::black_box;
 
 pub struct Nothing;
@@ -9,7 +9,7 @@ impl Subject for Nothing {
     const INFO: Info = Info {
         id: "nothing",
         label: "nothing (the clock alone)",
-        nature: Nature::Bound,
+        kind: Kind::Bound,
         calls: &Call::ALL,
         transports: &[],
     };

@@ -1,11 +1,11 @@
-//! One item of a lock-free queue for each line: what freewheel would be without blocks, so that
-//! the reason for them stays visible.
+//! A lock-free queue with one item per line: a design without blocks, to show what blocks gain.
 //!
-//! Formats into an array, pushes it; a thread pops, fills datagrams and sends. That thread looks
-//! every millisecond and is never woken, which spares the callers a system call.
+//! A call formats a line into an array and pushes the array. A thread pops lines, fills datagrams
+//! and sends. That thread polls every millisecond and is never woken, which spares callers a system
+//! call.
 
-use crate::lines::Length;
-use crate::subject::{Call, Caller, Info, Nature, Setup, Subject, Transport};
+use crate::fixtures::LineLength;
+use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Transport};
 use crossbeam_queue::ArrayQueue;
 use std::hint::black_box;
 use std::net::UdpSocket;
@@ -14,48 +14,49 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-const ROOM: usize = 119;
+/// Maximum length of a line in bytes. An item then has 120 bytes.
+const MAX_LINE: usize = 119;
 
 struct Line {
     length: u8,
-    bytes: [u8; ROOM],
+    bytes: [u8; MAX_LINE],
 }
 
 struct Shared {
     queue: ArrayQueue<Line>,
     dropped: AtomicU64,
-    ended: AtomicBool,
+    stopping: AtomicBool,
 }
 
 pub struct OneItemPerLine {
     shared: Arc<Shared>,
     sender: JoinHandle<()>,
-    length: Length,
+    length: LineLength,
 }
 
-/// 4 MiB of lines, as freewheel keeps.
+/// Number of items in 4 MiB, freewheel's default queue capacity.
 const CAPACITY: usize = (4 << 20) / size_of::<Line>();
 
 impl Subject for OneItemPerLine {
     const INFO: Info = Info {
         id: "one_item_per_line",
         label: "one queue item per line",
-        nature: Nature::Lines,
+        kind: Kind::LinePerCall,
         calls: &[Call::Incr],
         transports: &[Transport::Udp],
     };
     type Caller = Pusher;
 
     fn start(setup: &Setup) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback");
-        socket.connect(setup.target.address()).expect("loopback");
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback is available");
+        socket.connect(setup.target.address()).expect("loopback is available");
         let shared = Arc::new(Shared {
             queue: ArrayQueue::new(CAPACITY),
             dropped: AtomicU64::new(0),
-            ended: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
         });
-        let (theirs, payload) = (Arc::clone(&shared), setup.payload);
-        let sender = std::thread::spawn(move || send(&theirs, &socket, payload));
+        let (sender_shared, payload) = (Arc::clone(&shared), setup.payload);
+        let sender = std::thread::spawn(move || send(&sender_shared, &socket, payload));
         Self { shared, sender, length: setup.length }
     }
 
@@ -65,8 +66,8 @@ impl Subject for OneItemPerLine {
     }
 
     fn close(self) -> Option<u64> {
-        self.shared.ended.store(true, Relaxed);
-        self.sender.join().expect("no panic");
+        self.shared.stopping.store(true, Relaxed);
+        self.sender.join().expect("the sender does not panic");
         Some(self.shared.dropped.load(Relaxed))
     }
 }
@@ -74,7 +75,7 @@ impl Subject for OneItemPerLine {
 fn send(shared: &Shared, socket: &UdpSocket, payload: usize) {
     let mut datagram: Vec<u8> = Vec::with_capacity(payload);
     loop {
-        let ended = shared.ended.load(Relaxed);
+        let stopping = shared.stopping.load(Relaxed);
         while let Some(line) = shared.queue.pop() {
             let line = &line.bytes[..usize::from(line.length)];
             if datagram.len() + line.len() > payload {
@@ -87,7 +88,7 @@ fn send(shared: &Shared, socket: &UdpSocket, payload: usize) {
             let _ = socket.send(&datagram);
             datagram.clear();
         }
-        if ended {
+        if stopping {
             return;
         }
         std::thread::sleep(Duration::from_millis(1));
@@ -103,7 +104,7 @@ pub struct Pusher {
 impl Caller for Pusher {
     #[inline]
     fn incr(&mut self) {
-        let mut line = Line { length: 0, bytes: [0; ROOM] };
+        let mut line = Line { length: 0, bytes: [0; MAX_LINE] };
         let mut used = 0;
         for piece in [black_box(self.prefix), ".", black_box(self.name), ":1|c\n"] {
             line.bytes[used..][..piece.len()].copy_from_slice(piece.as_bytes());

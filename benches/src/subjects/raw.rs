@@ -1,26 +1,27 @@
-//! The raw ceiling: the same bytes, prebuilt, with the same system calls, and nothing else.
+//! The raw ceiling: sends the same bytes, prebuilt, with the same system calls, and does nothing
+//! else.
 //!
-//! A call counts a line; where a datagram's worth of lines was counted, it is sent.
+//! A call increments a count of lines. Once the count fills a write, the prebuilt bytes are sent.
 
-use crate::subject::{Call, Caller, Info, Nature, Setup, Subject, Target, Transport};
+use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Target, Transport};
 use nix::sys::socket::{setsockopt, sockopt::UdpGsoSegment};
 use std::io::Write;
 use std::net::{TcpStream, UdpSocket};
 use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 
-/// One system call for a datagram, or for 64 KiB of a stream.
+/// A sender that makes one system call per datagram, or per 64 KiB of a stream.
 pub struct Raw(Setup);
 
-/// One system call for as many datagrams as 64 KiB hold, which the kernel takes apart: equal ones,
-/// each padded with newlines.
+/// A sender that makes one system call for as many datagrams as fit 64 KiB, which the kernel
+/// segments. All datagrams have the same size, and are padded with newlines.
 pub struct Segmented(Setup);
 
 impl Subject for Raw {
     const INFO: Info = Info {
         id: "raw",
         label: "raw, a system call a datagram",
-        nature: Nature::Bound,
+        kind: Kind::Bound,
         calls: &[Call::Incr],
         transports: &[Transport::Udp, Transport::Tcp, Transport::UnixDatagram],
     };
@@ -31,7 +32,8 @@ impl Subject for Raw {
     }
 
     fn caller(&self) -> Sender {
-        let write = if matches!(self.0.target, Target::Tcp(_)) { MOST } else { self.0.payload };
+        let write =
+            if matches!(self.0.target, Target::Tcp(_)) { MAX_WRITE } else { self.0.payload };
         Sender::new(&self.0, write, write)
     }
 
@@ -44,7 +46,7 @@ impl Subject for Segmented {
     const INFO: Info = Info {
         id: "raw_segmented",
         label: "raw, segmentation offload",
-        nature: Nature::Bound,
+        kind: Kind::Bound,
         calls: &[Call::Incr],
         transports: &[Transport::Udp],
     };
@@ -55,7 +57,7 @@ impl Subject for Segmented {
     }
 
     fn caller(&self) -> Sender {
-        Sender::new(&self.0, self.0.payload, MOST)
+        Sender::new(&self.0, self.0.payload, MAX_WRITE)
     }
 
     fn close(self) -> Option<u64> {
@@ -63,8 +65,8 @@ impl Subject for Segmented {
     }
 }
 
-/// What a call with segmentation offload takes, at most; and enough for a stream.
-const MOST: usize = 65_507;
+/// Maximum bytes of a call with segmentation offload. Large enough for a stream, too.
+const MAX_WRITE: usize = 65_507;
 
 enum Socket {
     Udp(UdpSocket),
@@ -75,50 +77,54 @@ enum Socket {
 pub struct Sender {
     socket: Socket,
     bytes: Arc<[u8]>,
-    /// Bytes of a line, and of a segment.
-    line: usize,
-    segment: usize,
-    /// In a segment, and in all of the bytes.
-    lines_of_segment: usize,
-    lines: usize,
+    /// Length of a line in bytes.
+    line_len: usize,
+    /// Length of a segment in bytes.
+    segment_len: usize,
+    /// Lines in a segment.
+    lines_per_segment: usize,
+    /// Lines in all of `bytes`.
+    lines_per_write: usize,
     counted: usize,
 }
 
 impl Sender {
-    /// Writes up to so many bytes at once, of segments of this size.
-    fn new(setup: &Setup, segment: usize, most: usize) -> Self {
-        let line = setup.length.counter();
-        let lines = segment / line.len();
-        let mut one = line.repeat(lines).into_bytes();
-        let segments = if most > segment { (most / segment).min(64) } else { 1 };
+    /// Creates a sender whose writes have up to `max_write` bytes, in segments of `segment_len`.
+    fn new(setup: &Setup, segment_len: usize, max_write: usize) -> Self {
+        let line = setup.length.counter_line();
+        let lines_per_segment = segment_len / line.len();
+        let mut segment_bytes = line.repeat(lines_per_segment).into_bytes();
+        let segments = if max_write > segment_len { (max_write / segment_len).min(64) } else { 1 };
         if segments > 1 {
-            one.resize(segment, b'\n');
+            segment_bytes.resize(segment_len, b'\n');
         }
         let socket = match &setup.target {
             Target::Udp(_) => {
-                let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback");
-                socket.connect(setup.target.address()).expect("loopback");
+                let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback is available");
+                socket.connect(setup.target.address()).expect("loopback is available");
                 if segments > 1 {
-                    setsockopt(&socket, UdpGsoSegment, &(segment as i32)).expect("offload");
+                    setsockopt(&socket, UdpGsoSegment, &(segment_len as i32))
+                        .expect("the kernel supports segmentation offload");
                 }
                 Socket::Udp(socket)
             }
-            Target::Tcp(_) => {
-                Socket::Tcp(TcpStream::connect(setup.target.address()).expect("a receiver"))
-            }
+            Target::Tcp(_) => Socket::Tcp(
+                TcpStream::connect(setup.target.address()).expect("the receiver listens"),
+            ),
             Target::UnixDatagram(path) => {
-                let socket = UnixDatagram::unbound().expect("a socket");
-                socket.connect(path).expect("a receiver");
+                let socket =
+                    UnixDatagram::unbound().expect("the socket can be opened and configured");
+                socket.connect(path).expect("the receiver listens");
                 Socket::UnixDatagram(socket)
             }
         };
         Self {
             socket,
-            segment: one.len(),
-            bytes: one.repeat(segments).into(),
-            line: line.len(),
-            lines_of_segment: lines,
-            lines: lines * segments,
+            segment_len: segment_bytes.len(),
+            bytes: segment_bytes.repeat(segments).into(),
+            line_len: line.len(),
+            lines_per_segment,
+            lines_per_write: lines_per_segment * segments,
             counted: 0,
         }
     }
@@ -138,18 +144,18 @@ impl Caller for Sender {
     #[inline]
     fn incr(&mut self) {
         self.counted += 1;
-        if self.counted == self.lines {
+        if self.counted == self.lines_per_write {
             self.send(self.bytes.len());
         }
     }
 }
 
-/// The lines that make up no whole write: whole segments, and then what makes up none.
+/// Sends the remaining lines: whole segments first, then a partial one.
 impl Drop for Sender {
     fn drop(&mut self) {
-        let segments = self.counted / self.lines_of_segment;
-        let lines = self.counted % self.lines_of_segment;
-        for bytes in [segments * self.segment, lines * self.line] {
+        let segments = self.counted / self.lines_per_segment;
+        let lines = self.counted % self.lines_per_segment;
+        for bytes in [segments * self.segment_len, lines * self.line_len] {
             if bytes > 0 {
                 self.send(bytes);
             }

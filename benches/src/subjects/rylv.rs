@@ -1,8 +1,9 @@
-//! rylv-metrics 0.4, which aggregates, in each thread by itself: names and tags looked up at each
-//! call, and prepared. Whole numbers only; a line for each metric every ten seconds, its default.
+//! rylv-metrics 0.4, which aggregates in each thread. Measured with names and tags looked up at
+//! each call, and prepared. It has whole numbers only, and sends one line per metric every ten
+//! seconds by default.
 
-use crate::lines::{ELAPSED, WHOLE};
-use crate::subject::{Call, Caller, Info, Nature, Setup, Subject, Transport};
+use crate::fixtures::{ELAPSED, WHOLE};
+use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Transport};
 use rylv_metrics::{
     MetricCollector, MetricCollectorOptions, MetricCollectorTrait, PreparedMetric, RylvStr,
     RylvTag, TLSCollector, TLSCollectorOptions,
@@ -18,11 +19,11 @@ fn collector(setup: &Setup) -> Arc<Collector> {
     let prefix = format!("{}.", setup.length.prefix());
     let inner =
         TLSCollector::new(TLSCollectorOptions { stats_prefix: prefix, ..Default::default() });
-    let from = "0.0.0.0:0".parse().expect("an address");
-    let to = setup.target.address().parse().expect("an address");
+    let from = "0.0.0.0:0".parse().expect("the address is valid");
+    let to = setup.target.address().parse().expect("the address is valid");
     let options =
         MetricCollectorOptions { max_udp_packet_size: setup.payload as u16, ..Default::default() };
-    Arc::new(MetricCollector::new(from, to, options, inner).expect("loopback"))
+    Arc::new(MetricCollector::new(from, to, options, inner).expect("loopback is available"))
 }
 
 pub struct ThreadLocal {
@@ -34,7 +35,7 @@ impl Subject for ThreadLocal {
     const INFO: Info = Info {
         id: "rylv",
         label: "rylv-metrics, thread-local",
-        nature: Nature::Aggregates,
+        kind: Kind::Aggregates,
         calls: CALLS,
         transports: &[Transport::Udp],
     };
@@ -79,7 +80,7 @@ impl Subject for Prepared {
     const INFO: Info = Info {
         id: "rylv_prepared",
         label: "rylv-metrics, thread-local, prepared",
-        nature: Nature::Aggregates,
+        kind: Kind::Aggregates,
         calls: CALLS,
         transports: &[Transport::Udp],
     };

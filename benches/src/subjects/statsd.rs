@@ -1,15 +1,15 @@
-//! statsd 0.16: a send per call, which is all its client offers to several threads; and its
-//! pipeline, one for each thread, sent when there is a datagram's worth.
+//! statsd 0.16: a send per call, the only way that several threads can share its client; and its
+//! pipeline, one per thread, sent when a datagram is full.
 
-use crate::lines::{ELAPSED_MILLISECONDS, FULL_PRECISION, TWO_DECIMALS, WHOLE};
-use crate::subject::{Call, Caller, Info, Nature, Setup, Subject, Transport};
+use crate::fixtures::{ELAPSED_MILLISECONDS, FULL_PRECISION, TWO_DECIMALS, WHOLE};
+use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Transport};
 use statsd::client::Pipeline;
 use std::hint::black_box;
 use std::sync::Arc;
 
-pub struct SendPerCall(Single);
+pub struct SendPerCall(SharedClient);
 
-pub struct Single {
+pub struct SharedClient {
     client: Arc<statsd::Client>,
     name: &'static str,
 }
@@ -18,25 +18,28 @@ impl Subject for SendPerCall {
     const INFO: Info = Info {
         id: "statsd",
         label: "statsd, a send per call",
-        nature: Nature::Lines,
+        kind: Kind::LinePerCall,
         calls: Call::UNTAGGED,
         transports: &[Transport::Udp],
     };
-    type Caller = Single;
+    type Caller = SharedClient;
 
     fn start(setup: &Setup) -> Self {
         let client = statsd::Client::new(setup.target.address(), setup.length.prefix());
-        Self(Single { client: Arc::new(client.expect("loopback")), name: setup.length.name() })
+        Self(SharedClient {
+            client: Arc::new(client.expect("loopback is available")),
+            name: setup.length.name(),
+        })
     }
-    fn caller(&self) -> Single {
-        Single { client: Arc::clone(&self.0.client), name: self.0.name }
+    fn caller(&self) -> SharedClient {
+        SharedClient { client: Arc::clone(&self.0.client), name: self.0.name }
     }
     fn close(self) -> Option<u64> {
         None
     }
 }
 
-impl Caller for Single {
+impl Caller for SharedClient {
     #[inline]
     fn incr(&mut self) {
         self.client.incr(black_box(self.name));
@@ -60,84 +63,93 @@ impl Caller for Single {
 }
 
 pub struct Pipelined {
-    single: SendPerCall,
+    send_per_call: SendPerCall,
     payload: usize,
-    /// Lines that fill a datagram.
-    lines: usize,
+    /// Number of lines that fill a datagram.
+    lines_per_datagram: usize,
 }
 
 impl Subject for Pipelined {
     const INFO: Info = Info {
         id: "statsd_pipeline",
         label: "statsd, pipeline",
-        nature: Nature::Lines,
+        kind: Kind::LinePerCall,
         calls: Call::UNTAGGED,
         transports: &[Transport::Udp],
     };
-    type Caller = Several;
+    type Caller = PipelineCaller;
 
     fn start(setup: &Setup) -> Self {
-        let lines = setup.payload / setup.length.counter().len();
-        Self { single: SendPerCall::start(setup), payload: setup.payload, lines }
+        let lines_per_datagram = setup.payload / setup.length.counter_line().len();
+        Self {
+            send_per_call: SendPerCall::start(setup),
+            payload: setup.payload,
+            lines_per_datagram,
+        }
     }
-    fn caller(&self) -> Several {
+    fn caller(&self) -> PipelineCaller {
         let mut pipeline = Pipeline::new();
         pipeline.set_max_udp_size(self.payload);
-        Several { pipeline, single: self.single.caller(), waiting: 0, lines: self.lines }
+        PipelineCaller {
+            pipeline,
+            shared: self.send_per_call.caller(),
+            pending_lines: 0,
+            lines_per_datagram: self.lines_per_datagram,
+        }
     }
     fn close(self) -> Option<u64> {
         None
     }
 }
 
-pub struct Several {
+pub struct PipelineCaller {
     pipeline: Pipeline,
-    single: Single,
-    waiting: usize,
-    lines: usize,
+    shared: SharedClient,
+    pending_lines: usize,
+    lines_per_datagram: usize,
 }
 
-impl Several {
+impl PipelineCaller {
     #[inline]
-    fn added(&mut self) {
-        self.waiting += 1;
-        if self.waiting >= self.lines {
-            self.pipeline.send(&self.single.client);
-            self.waiting = 0;
+    fn send_if_full(&mut self) {
+        self.pending_lines += 1;
+        if self.pending_lines >= self.lines_per_datagram {
+            self.pipeline.send(&self.shared.client);
+            self.pending_lines = 0;
         }
     }
 }
 
-impl Drop for Several {
+impl Drop for PipelineCaller {
     fn drop(&mut self) {
-        self.pipeline.send(&self.single.client);
+        self.pipeline.send(&self.shared.client);
     }
 }
 
-impl Caller for Several {
+impl Caller for PipelineCaller {
     #[inline]
     fn incr(&mut self) {
-        self.pipeline.incr(black_box(self.single.name));
-        self.added();
+        self.pipeline.incr(black_box(self.shared.name));
+        self.send_if_full();
     }
     #[inline]
     fn gauge_whole(&mut self) {
-        self.pipeline.gauge(black_box(self.single.name), black_box(WHOLE as f64));
-        self.added();
+        self.pipeline.gauge(black_box(self.shared.name), black_box(WHOLE as f64));
+        self.send_if_full();
     }
     #[inline]
     fn gauge_two_decimals(&mut self) {
-        self.pipeline.gauge(black_box(self.single.name), black_box(TWO_DECIMALS));
-        self.added();
+        self.pipeline.gauge(black_box(self.shared.name), black_box(TWO_DECIMALS));
+        self.send_if_full();
     }
     #[inline]
     fn gauge_full_precision(&mut self) {
-        self.pipeline.gauge(black_box(self.single.name), black_box(FULL_PRECISION));
-        self.added();
+        self.pipeline.gauge(black_box(self.shared.name), black_box(FULL_PRECISION));
+        self.send_if_full();
     }
     #[inline]
     fn timing(&mut self) {
-        self.pipeline.timer(black_box(self.single.name), black_box(ELAPSED_MILLISECONDS));
-        self.added();
+        self.pipeline.timer(black_box(self.shared.name), black_box(ELAPSED_MILLISECONDS));
+        self.send_if_full();
     }
 }

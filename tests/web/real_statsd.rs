@@ -1,30 +1,30 @@
-//! The sample application and statsd 0.9.0, the original.
+//! The sample application with statsd 0.9.0, the original server.
 
 #[path = "../servers/server.rs"]
 #[allow(dead_code)]
 mod server;
 
 use crate::application::Application;
-use crate::client::Keeping;
-use server::{Reported, Server, Timer};
+use crate::client::KeepAliveClient;
+use server::{Reports, Server, Timer};
 use std::path::Path;
 use std::process::Command;
 
-/// statsd at its own port, which an address that no other test has makes possible.
-fn start(address: &str) -> Server {
+/// Starts statsd at its default port, on a loopback address that no other test uses.
+fn start_statsd(address: &str) -> Server {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let program = root.join("target/servers/node_modules/statsd/stats.js");
     assert!(program.is_file(), "statsd 0.9.0 is not installed: run .ci/servers");
     let mut command = Command::new("node");
     command.arg(program).arg(root.join("tests/servers/statsd-config.js"));
     command.env("STATSD_PORT", "8125").env("STATSD_ADDRESS", address);
-    let server = Server::start(&mut command, read_line);
+    let server = Server::start(&mut command, parse_line);
     server.wait_until(|reported| reported.ports.len() == 2);
     server
 }
 
-/// Reads timers, of what statsd-backend.js writes.
-fn read_line(reported: &mut Reported, line: &str) -> Option<()> {
+/// Parses a line of `statsd-backend.js`, and keeps timers only.
+fn parse_line(reported: &mut Reports, line: &str) -> Option<()> {
     let mut words = line.split(' ');
     let (kind, name) = (words.next()?, words.next().unwrap_or_default());
     let numbers = words.map(|word| word.parse().ok()).collect::<Option<Vec<f64>>>()?;
@@ -41,11 +41,11 @@ fn read_line(reported: &mut Reported, line: &str) -> Option<()> {
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs statsd 0.9.0: run .ci/servers, then cargo test --features axum --test web -- --ignored"]
-async fn with_two_variables_the_sample_application_shows_its_two_timers_after_one_request() {
+async fn sample_application_reports_two_timers_after_one_request() {
     let address = "127.81.25.1";
-    let server = start(address);
+    let server = start_statsd(address);
     let application = Application::start("axum", address, None);
-    let client = Keeping::new(application.address);
+    let client = KeepAliveClient::new(application.address);
     assert_eq!(client.request("GET", "/").await.unwrap(), 204);
     let reported = server.wait_until(|reported| reported.metrics.timers.len() >= 2);
     application.signal("TERM");

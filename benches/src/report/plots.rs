@@ -1,16 +1,17 @@
-//! The pictures: which panels each is made of.
+//! The plots, one file each: their charts and the figures that these show.
 
-use super::bars::{self, Bar, number, percent, rate, time};
-use super::lines::{self, Line};
+use super::all_results::{AllResults, Drawing};
+use super::bar_chart::{self, Bar, BarChart, number, percent, rate, time};
+use super::line_chart::{LineChart, Series};
+use super::subject_style::{colour, is_ours};
 use super::svg::{AGGREGATE, BOUND, FAINT, INK, OURS, PEER, Style, Svg};
-use super::{Named, Report, colour, is_ours};
 use crate::results::Results;
 use crate::subject::Info;
 use crate::subjects;
 
-/// By the names of their files.
-pub(super) fn all(report: &Report) -> impl Iterator<Item = (&'static str, String)> {
-    let pictures: [Named; 9] = [
+/// Draws all plots for which there are results. Yields their file names and contents.
+pub(super) fn all(all: &AllResults) -> impl Iterator<Item = (&'static str, String)> {
+    let plots: [Drawing; 9] = [
         ("overview", overview),
         ("callers_cost", callers_cost),
         ("latency", latency),
@@ -21,49 +22,50 @@ pub(super) fn all(report: &Report) -> impl Iterator<Item = (&'static str, String
         ("idle", idle),
         ("instructions", instructions),
     ];
-    pictures.into_iter().filter_map(|(name, draw)| Some((name, draw(report)?)))
+    plots.into_iter().filter_map(|(name, draw)| Some((name, draw(all)?)))
 }
 
 const LABELS: f64 = 236.0;
 const PANEL: f64 = 560.0;
 const MARGIN: f64 = 24.0;
 
-/// Panels side by side, two in a row.
-fn bars_picture(title: &str, panels: &[bars::Panel]) -> String {
-    let columns = panels.len().min(2);
-    let rows: Vec<_> = panels.chunks(2).collect();
+/// Draws bar charts, two in a row.
+fn bar_plot(title: &str, charts: &[BarChart]) -> String {
+    let columns = charts.len().min(2);
+    let rows: Vec<_> = charts.chunks(2).collect();
     let heights: Vec<f64> =
-        rows.iter().map(|row| row.iter().map(bars::Panel::height).fold(0.0, f64::max)).collect();
+        rows.iter().map(|row| row.iter().map(BarChart::height).fold(0.0, f64::max)).collect();
     let width = MARGIN + columns as f64 * (PANEL + MARGIN);
     let gaps = 14.0 * rows.len() as f64;
     let mut svg = Svg::new(width, 92.0 + heights.iter().sum::<f64>() + gaps);
     heading(&mut svg, title);
     let mut y = 74.0;
     for (row, height) in rows.iter().zip(heights) {
-        for (column, panel) in row.iter().enumerate() {
+        for (column, chart) in row.iter().enumerate() {
             let x = MARGIN + column as f64 * (PANEL + MARGIN);
-            panel.draw(&mut svg, x, y, LABELS, PANEL);
+            chart.draw(&mut svg, x, y, LABELS, PANEL);
         }
         y += height + 14.0;
     }
     svg.finish()
 }
 
-fn lines_picture(title: &str, panels: &[lines::Panel], height: f64) -> String {
-    let columns = panels.len().min(2);
-    let rows = panels.len().div_ceil(2);
+/// Draws line charts, two in a row.
+fn line_plot(title: &str, charts: &[LineChart], height: f64) -> String {
+    let columns = charts.len().min(2);
+    let rows = charts.len().div_ceil(2);
     let width = MARGIN + columns as f64 * (PANEL + 60.0 + MARGIN);
     let mut svg = Svg::new(width, 84.0 + rows as f64 * (height + 10.0));
     heading(&mut svg, title);
-    for (index, panel) in panels.iter().enumerate() {
+    for (index, chart) in charts.iter().enumerate() {
         let x = MARGIN + (index % 2) as f64 * (PANEL + 60.0 + MARGIN);
         let y = 70.0 + (index / 2) as f64 * (height + 10.0);
-        panel.draw(&mut svg, x, y, PANEL + 60.0, height);
+        chart.draw(&mut svg, x, y, PANEL + 60.0, height);
     }
     svg.finish()
 }
 
-/// What the picture is about, and what its colours mean.
+/// Draws the title and the legend of the colours.
 fn heading(svg: &mut Svg, title: &str) {
     svg.text(MARGIN, 34.0, Style::new(19.0, INK).bold(true), title);
     let mut x = MARGIN;
@@ -81,7 +83,7 @@ fn heading(svg: &mut Svg, title: &str) {
 
 type Case<'a> = &'a [(&'a str, &'a str)];
 
-/// A bar for each subject that has this figure.
+/// Returns a bar for each subject that has this figure.
 fn bars(results: &Results, case: Case, figure: &str, wanted: impl Fn(&Info) -> bool) -> Vec<Bar> {
     let all = subjects::all().into_iter().filter(|info| wanted(info));
     all.filter_map(|info| {
@@ -92,31 +94,32 @@ fn bars(results: &Results, case: Case, figure: &str, wanted: impl Fn(&Info) -> b
             colour: colour(&info),
             ours: is_ours(&info),
             figure: Some(spread),
-            warning: (!aggregates).then(|| missing(results, &info, case)).flatten(),
+            warning: (!aggregates).then(|| loss_note(results, &info, case)).flatten(),
         })
     })
     .collect()
 }
 
-/// What did not arrive: by the client's own count, and without it.
-fn missing(results: &Results, info: &Info, case: Case) -> Option<String> {
+/// Describes the lines that did not arrive: dropped and counted by the client, or lost uncounted.
+fn loss_note(results: &Results, info: &Info, case: Case) -> Option<String> {
     let figure = |name| results.median(info.id, case, name);
-    let missing = figure("share_lost").filter(|&share| share > 0.0)?;
+    let not_arrived = figure("share_lost").filter(|&share| share > 0.0)?;
     let dropped = figure("dropped_by_its_own_count").unwrap_or(0.0) / figure("emitted")?;
-    let lost = missing - dropped;
+    let lost = not_arrived - dropped;
     Some(match (dropped > 0.0, lost > 1e-6) {
         (true, false) => format!("{} dropped, counted", percent(dropped)),
         (true, true) => format!("{} dropped, {} lost", percent(dropped), percent(lost)),
-        (false, _) => format!("{} lost", percent(missing)),
+        (false, _) => format!("{} lost", percent(not_arrived)),
     })
 }
 
-fn panel(title: &str, subtitle: &str, bars: Vec<Bar>, write: fn(f64) -> String) -> bars::Panel {
-    bars::Panel { title: title.to_owned(), subtitle: subtitle.to_owned(), bars, write }
+fn chart(title: &str, subtitle: &str, bars: Vec<Bar>, format: fn(f64) -> String) -> BarChart {
+    BarChart { title: title.to_owned(), subtitle: subtitle.to_owned(), bars, format }
 }
 
-/// What a reader would choose between.
-fn main_ones(info: &Info) -> bool {
+/// Returns true for the subjects of the overview: each client in its recommended use, and the
+/// bounds.
+fn is_headline(info: &Info) -> bool {
     !matches!(
         info.id,
         "nothing"
@@ -130,51 +133,51 @@ fn main_ones(info: &Info) -> bool {
     )
 }
 
-/// Of what was measured by now.
-fn overview(report: &Report) -> Option<String> {
+/// Draws one chart of each measure that has results.
+fn overview(all: &AllResults) -> Option<String> {
     let load: Case = &[("transport", "udp"), ("payload", "1432"), ("load", "1,000,000/s")];
-    let sends = |info: &Info| main_ones(info) && colour(info) != AGGREGATE;
-    let cost = report.of("callers_cost").map(|results| {
-        panel(
+    let sends = |info: &Info| is_headline(info) && colour(info) != AGGREGATE;
+    let cost = all.results("callers_cost").map(|results| {
+        chart(
             "What a call costs its caller",
             "Nanoseconds of one counter, back to back. Less is better; logarithmic.",
-            bars(results, &[("call", "incr")], "nanoseconds", main_ones),
+            bars(results, &[("call", "incr")], "nanoseconds", is_headline),
             time,
         )
     });
-    let latency = report.of("latency").map(|results| {
-        panel(
+    let latency = all.results("latency").map(|results| {
+        chart(
             "The slowest in a thousand calls",
             "p99.9 of a counter every 100 µs. Less is better; logarithmic.",
-            bars(results, &[("pace", "every 100 us")], "p99.9", main_ones),
+            bars(results, &[("pace", "every 100 us")], "p99.9", is_headline),
             time,
         )
     });
-    let sustained = report.of("sustained").map(|results| {
-        panel(
+    let sustained = all.results("sustained").map(|results| {
+        chart(
             "Sustained over UDP with nothing lost",
             "Lines a second for ten seconds, datagrams of 1432 bytes. More is better; logarithmic.",
-            sustained_bars(results, "udp", "1432", main_ones),
+            sustained_bars(results, "udp", "1432", is_headline),
             rate,
         )
     });
-    let delivered = report.of("delivered").map(|results| {
-        panel(
+    let delivered = all.results("delivered").map(|results| {
+        chart(
             "Processor time of the client for each line",
             "All its threads, a million lines a second over UDP. Less is better; logarithmic.",
             bars(results, load, "processor_per_line", sends),
             time,
         )
     });
-    let panels: Vec<_> = [cost, latency, sustained, delivered].into_iter().flatten().collect();
+    let charts: Vec<_> = [cost, latency, sustained, delivered].into_iter().flatten().collect();
     let title = "freewheel beside the other StatsD clients for Rust";
-    (!panels.is_empty()).then(|| bars_picture(title, &panels))
+    (!charts.is_empty()).then(|| bar_plot(title, &charts))
 }
 
-fn callers_cost(report: &Report) -> Option<String> {
-    let results = report.of("callers_cost")?;
+fn callers_cost(all: &AllResults) -> Option<String> {
+    let results = all.results("callers_cost")?;
     let subtitle = "Nanoseconds a call, back to back, one thread. Less is better; logarithmic.";
-    let panels = [
+    let charts = [
         ("Counter", "incr"),
         ("Counter with two tags", "incr_tagged"),
         ("Gauge, a whole number", "gauge_whole"),
@@ -184,110 +187,110 @@ fn callers_cost(report: &Report) -> Option<String> {
     ]
     .map(|(title, call)| {
         let bars = bars(results, &[("call", call)], "nanoseconds", |_| true);
-        panel(title, subtitle, bars, time)
+        chart(title, subtitle, bars, time)
     });
-    Some(bars_picture("What a call costs its caller", &panels))
+    Some(bar_plot("What a call costs its caller", &charts))
 }
 
-/// A line for each subject that has figures for these steps.
-fn lines(
+/// Returns a series for each subject that has a figure for any step.
+fn series(
     steps: usize,
     wanted: impl Fn(&Info) -> bool,
     figure: impl Fn(&Info, usize) -> Option<f64>,
-) -> Vec<Line> {
+) -> Vec<Series> {
     let all = subjects::all().into_iter().filter(|info| wanted(info));
-    let lines = all.map(|info| Line {
+    let all_series = all.map(|info| Series {
         label: info.label.to_owned(),
         colour: colour(&info),
         ours: is_ours(&info),
         figures: (0..steps).map(|step| figure(&info, step)).collect(),
     });
-    lines.filter(|line| line.figures.iter().any(Option::is_some)).collect()
+    all_series.filter(|line| line.figures.iter().any(Option::is_some)).collect()
 }
 
-fn latency(report: &Report) -> Option<String> {
-    let results = report.of("latency")?;
+fn latency(all: &AllResults) -> Option<String> {
+    let results = all.results("latency")?;
     let steps = ["p50", "p99", "p99.9", "p99.99", "max"];
-    let panels = [
+    let charts = [
         ("One call every 100 µs", "every 100 us"),
         ("One call every 10 µs", "every 10 us"),
         ("Back to back", "back to back"),
     ]
-    .map(|(title, pace)| lines::Panel {
+    .map(|(title, pace)| LineChart {
         title: title.to_owned(),
         subtitle: "How long a counter takes, the clock's two readings included. Logarithmic."
             .to_owned(),
         steps: steps.map(str::to_owned).into(),
-        lines: lines(
+        series: series(
             steps.len(),
             |_| true,
             |info, step| results.median(info.id, &[("pace", pace)], steps[step]),
         ),
-        write: time,
-        shares: false,
+        format: time,
+        is_share: false,
     });
-    Some(lines_picture("How long a single call takes", &panels, 400.0))
+    Some(line_plot("How long a single call takes", &charts, 400.0))
 }
 
-fn scaling(report: &Report) -> Option<String> {
-    let results = report.of("scaling")?;
+fn scaling(all: &AllResults) -> Option<String> {
+    let results = all.results("scaling")?;
     let threads = ["1", "2", "4", "8", "16"];
-    let panel = |title: &str, subtitle: &str, figure: &'static str| lines::Panel {
+    let chart = |title: &str, subtitle: &str, figure: &'static str| LineChart {
         title: title.to_owned(),
         subtitle: subtitle.to_owned(),
         steps: threads.map(|threads| format!("{threads} threads")).into(),
-        lines: lines(
+        series: series(
             threads.len(),
             |_| true,
             |info, step| {
                 results.median(info.id, &[("load", "bursts"), ("threads", threads[step])], figure)
             },
         ),
-        write: time,
-        shares: false,
+        format: time,
+        is_share: false,
     };
-    let panels = [
-        panel(
+    let charts = [
+        chart(
             "Processor time of a call",
             "By the emitting thread's own clock; two cores. Logarithmic.",
             "nanoseconds",
         ),
-        panel(
+        chart(
             "A call by the clock on the wall",
             "The median burst: waiting for locks included. Logarithmic.",
             "nanoseconds_on_the_wall",
         ),
     ];
-    Some(lines_picture("Several threads", &panels, 420.0))
+    Some(line_plot("Several threads", &charts, 420.0))
 }
 
-const WAYS: [(&str, &str, &str); 4] = [
+const LINKS: [(&str, &str, &str); 4] = [
     ("UDP, 1432 bytes", "udp", "1432"),
     ("UDP, 8192 bytes", "udp", "8192"),
     ("TCP", "tcp", "1432"),
     ("Unix datagrams, 8192 bytes", "unix_datagram", "8192"),
 ];
 
-fn delivered(report: &Report) -> Option<String> {
-    let results = report.of("delivered")?;
+fn delivered(all: &AllResults) -> Option<String> {
+    let results = all.results("delivered")?;
     let lines_only = |info: &Info| colour(info) != AGGREGATE;
-    let mut panels = Vec::new();
-    for (title, transport, payload) in WAYS {
+    let mut charts = Vec::new();
+    for (title, transport, payload) in LINKS {
         let case = |load| [("transport", transport), ("payload", payload), ("load", load)];
-        panels.push(panel(
+        charts.push(chart(
             &format!("{title}: unthrottled"),
             "Lines a second that arrived, and the share that did not, dropped included. Logarithmic.",
             bars(results, &case("unthrottled"), "lines_per_second", lines_only),
             rate,
         ));
-        panels.push(panel(
+        charts.push(chart(
             &format!("{title}: a million lines a second"),
             "Processor time of the client for each line that arrived. Less is better; logarithmic.",
             bars(results, &case("1,000,000/s"), "processor_per_line", lines_only),
             time,
         ));
     }
-    Some(bars_picture("What arrives, and what it takes", &panels))
+    Some(bar_plot("What arrives, and what it takes", &charts))
 }
 
 fn sustained_bars(
@@ -307,25 +310,25 @@ fn sustained_bars(
     bars
 }
 
-fn sustained(report: &Report) -> Option<String> {
-    let results = report.of("sustained")?;
-    let panels = WAYS.map(|(title, transport, payload)| {
+fn sustained(all: &AllResults) -> Option<String> {
+    let results = all.results("sustained")?;
+    let charts = LINKS.map(|(title, transport, payload)| {
         let bars = sustained_bars(results, transport, payload, |_| true);
         let subtitle = "Lines a second for ten seconds. More is better; logarithmic.";
-        panel(title, subtitle, bars, rate)
+        chart(title, subtitle, bars, rate)
     });
-    Some(bars_picture("Sustained with nothing lost", &panels))
+    Some(bar_plot("Sustained with nothing lost", &charts))
 }
 
-fn small_buffer(report: &Report) -> Option<String> {
+fn small_buffer(all: &AllResults) -> Option<String> {
     use crate::measures::small_buffer::RATES;
-    let results = report.of("small_buffer")?;
-    let panel = lines::Panel {
+    let results = all.results("small_buffer")?;
+    let chart = LineChart {
         title: "Share of the lines that arrive".to_owned(),
         subtitle: "UDP, a receiver whose socket holds 208 KiB, by lines emitted a second."
             .to_owned(),
         steps: RATES.map(|(rate, _)| rate.to_owned()).into(),
-        lines: lines(
+        series: series(
             RATES.len(),
             |_| true,
             |info, step| {
@@ -333,14 +336,14 @@ fn small_buffer(report: &Report) -> Option<String> {
                 results.median(info.id, &case, "share_lost").map(|lost| 1.0 - lost)
             },
         ),
-        write: percent,
-        shares: true,
+        format: percent,
+        is_share: true,
     };
-    Some(lines_picture("Bursts at a receiver with the default socket buffer", &[panel], 400.0))
+    Some(line_plot("Bursts at a receiver with the default socket buffer", &[chart], 400.0))
 }
 
-fn idle(report: &Report) -> Option<String> {
-    let results = report.of("idle")?;
+fn idle(all: &AllResults) -> Option<String> {
+    let results = all.results("idle")?;
     let one: Case = &[("threads", "1")];
     let clients = |info: &Info| info.id != "floor";
     let mut late = bars(results, one, "first_line_ms", clients);
@@ -357,41 +360,41 @@ fn idle(report: &Report) -> Option<String> {
         }
     }
     let milliseconds = |value: f64| time(value * 1e6);
-    let panels = [
-        panel(
+    let charts = [
+        chart(
             "Wake-ups a second while idle",
             "Of all the client's threads, over 20 s. Less is better; logarithmic.",
             bars(results, one, "wake_ups_per_second", clients),
             number,
         ),
-        panel(
+        chart(
             "The first line after idleness",
             "From the call to its arrival. Logarithmic.",
             late,
             milliseconds,
         ),
-        panel(
+        chart(
             "Memory with 1,000 threads that have emitted",
             "Resident, of the whole process. The floor keeps 16 KiB a thread too.",
             bars(results, &[("threads", "1000")], "resident_kib", |_| true),
-            bars::memory,
+            bar_chart::memory,
         ),
-        panel(
+        chart(
             "Memory with one",
             "Resident, of the whole process.",
             bars(results, one, "resident_kib", |_| true),
-            bars::memory,
+            bar_chart::memory,
         ),
     ];
-    Some(bars_picture("Idle", &panels))
+    Some(bar_plot("Idle", &charts))
 }
 
-fn instructions(report: &Report) -> Option<String> {
-    let results = report.of("instructions")?;
+fn instructions(all: &AllResults) -> Option<String> {
+    let results = all.results("instructions")?;
     let subtitle = "Of the calling thread, counted by valgrind. Logarithmic.";
-    let panels = [("Counter", "incr"), ("Timing", "timing")].map(|(title, call)| {
+    let charts = [("Counter", "incr"), ("Timing", "timing")].map(|(title, call)| {
         let bars = bars(results, &[("call", call)], "instructions", |_| true);
-        panel(title, subtitle, bars, number)
+        chart(title, subtitle, bars, number)
     });
-    Some(bars_picture("Instructions of a call", &panels))
+    Some(bar_plot("Instructions of a call", &charts))
 }

@@ -1,19 +1,20 @@
-//! Threads that have emitted once and then have nothing to say: what the client does meanwhile is the
-//! suite's to see. Then one more line.
+//! Threads that emit one line each and then stay idle while the suite observes the process. One
+//! more line follows, whose arrival the suite awaits.
 
 use crate::clock;
-use crate::process::{answer, wait};
+use crate::ipc;
 use crate::subject::{Caller, Setup, Subject};
 use serde::{Deserialize, Serialize};
 use std::sync::Barrier;
 
+/// Parameters of idle threads.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Idleness {
     pub threads: usize,
 }
 
 impl Idleness {
-    pub(super) fn carry_out<S: Subject>(&self, setup: &Setup) {
+    pub(super) fn run<S: Subject>(&self, setup: &Setup) {
         let subject = S::start(setup);
         let (emitted, end) = (Barrier::new(self.threads + 1), Barrier::new(self.threads + 1));
         std::thread::scope(|scope| {
@@ -26,17 +27,17 @@ impl Idleness {
                     emitted.wait();
                     end.wait();
                 };
-                thread.spawn_scoped(scope, body).expect("a thread");
+                thread.spawn_scoped(scope, body).expect("a thread can be spawned");
             }
             emitted.wait();
-            answer(&());
-            wait();
+            ipc::send(&());
+            ipc::wait_for_resume();
             let mut caller = subject.caller();
             caller.incr();
-            answer(&clock::shared());
-            wait();
+            ipc::send(&clock::monotonic_ns());
+            ipc::wait_for_resume();
             end.wait();
         });
-        answer(&());
+        ipc::send(&());
     }
 }

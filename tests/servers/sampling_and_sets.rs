@@ -1,17 +1,17 @@
-//! Sampled counters and sets, which statsd, collectd and netdata read alike.
+//! Sampled counters and sets, which statsd, collectd and netdata interpret alike.
 
 use freewheel::{Builder, Connector, Dialect, Protocol, SampleRate, Set};
 use std::time::{Duration, Instant};
 
 use crate::server::DEADLINE;
 
-/// A power of two, which is as exact in a server's arithmetic as on the line.
+/// Sample rate. A power of two is exact in the server's arithmetic, too.
 pub(crate) const QUARTER: f64 = 0.25;
 
-/// How many of the [members](insert_members) differ once they are safe.
-pub(crate) const DIFFERENT: f64 = 4.0;
+/// Number of distinct [members](insert_members) after sanitising.
+pub(crate) const DISTINCT_MEMBERS: f64 = 4.0;
 
-/// A connector whose counter `by.pattern` is sampled.
+/// Returns a connector whose counter `by.pattern` is sampled.
 pub(crate) fn connector(
     dialect: Dialect,
     port: u16,
@@ -19,31 +19,32 @@ pub(crate) fn connector(
 ) -> Connector {
     let builder = Connector::builder("127.0.0.1").port(port).protocol(Protocol::Udp);
     let builder = builder.dialect(dialect).prefix("app").type_prefixes(false);
-    let builder = builder.sample("by.pattern", SampleRate::new(QUARTER).expect("a rate"));
-    configure(builder.stop_timeout(DEADLINE)).build().expect("valid settings")
+    let builder =
+        builder.sample("by.pattern", SampleRate::new(QUARTER).expect("the rate is valid"));
+    configure(builder.stop_timeout(DEADLINE)).build().expect("the settings are valid")
 }
 
-/// Counts a thousand times each by a prepared counter, by calls and by the pattern, and says what a
-/// server must make of the lines that were drawn of each.
+/// Increments three counters a thousand times each: prepared, by call and by pattern. Returns the
+/// value that a server must report for each, computed from the number of sampled lines.
 pub(crate) fn count_sampled(statsd: &Connector) -> [(&'static str, f64); 3] {
-    let rate = SampleRate::new(QUARTER).expect("a rate");
+    let rate = SampleRate::new(QUARTER).expect("the rate is valid");
     let prepared = statsd.counter("prepared").sample_rate(rate).build();
-    let ways: [(_, &dyn Fn()); 3] = [
+    let counters: [(_, &dyn Fn()); 3] = [
         ("prepared", &|| prepared.incr()),
         ("by.call", &|| statsd.counter("by.call").sample_rate(rate).incr()),
         ("by.pattern", &|| statsd.incr("by.pattern")),
     ];
-    ways.map(|(name, count)| {
+    counters.map(|(name, count)| {
         let before = statsd.stats().emitted.lines;
         (0..1_000).for_each(|_| count());
         let drawn = (statsd.stats().emitted.lines - before) as f64;
-        // Ten standard deviations around the mean.
+        // Allows ten standard deviations around the mean.
         assert!((drawn - 250.0).abs() < 137.0, "{drawn} of 1000 were drawn");
         (name, drawn / QUARTER)
     })
 }
 
-/// Puts [`DIFFERENT`] members into the set `visitors`, some of them twice.
+/// Inserts [`DISTINCT_MEMBERS`] members into the set `visitors`, some of them twice.
 pub(crate) fn insert_members(statsd: &Connector) {
     let visitors = statsd.metric::<Set>("visitors").build();
     for member in ["ann", "bob", "ann", "a:b|c\nd", "Élodie @ #1"] {
@@ -52,8 +53,8 @@ pub(crate) fn insert_members(statsd: &Connector) {
     statsd.set("visitors", "a_b_c_d");
 }
 
-/// Puts them in again and again, for servers that begin a new set with each report, which may be in the
-/// midst of them: until one has told of all, and none of more.
+/// Inserts the members repeatedly until a report contains all of them. Servers start a new set with
+/// each report, so a report may contain only some; none may contain more.
 pub(crate) fn insert_until_seen(statsd: &Connector, size: impl Fn() -> Option<f64>) {
     let deadline = Instant::now() + DEADLINE;
     loop {
@@ -61,10 +62,10 @@ pub(crate) fn insert_until_seen(statsd: &Connector, size: impl Fn() -> Option<f6
         statsd.blocking_flush();
         std::thread::sleep(Duration::from_millis(50));
         let size = size();
-        assert!(size.is_none_or(|size| size <= DIFFERENT), "{size:?}");
-        if size == Some(DIFFERENT) {
+        assert!(size.is_none_or(|size| size <= DISTINCT_MEMBERS), "{size:?}");
+        if size == Some(DISTINCT_MEMBERS) {
             return;
         }
-        assert!(Instant::now() < deadline, "{size:?} of {DIFFERENT}");
+        assert!(Instant::now() < deadline, "{size:?} of {DISTINCT_MEMBERS}");
     }
 }

@@ -1,22 +1,23 @@
-//! One call at a time, each timed by itself: every so often, or one after the other.
+//! Single calls, each timed by itself, at an interval or back to back.
 
-use crate::process::answer;
+use crate::ipc;
 use crate::subject::{Call, Loop, Setup, Subject};
 use hdrhistogram::Histogram;
 use quanta::Clock;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
+/// Parameters of paced calls.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Paced {
     pub call: Call,
-    /// From the begin of a call to the next one's; zero: one after the other, but for a rest of a
-    /// millisecond after each thousand.
-    pub every: Duration,
+    /// Time from the start of a call to the start of the next. Zero is back to back, with a pause
+    /// of a millisecond after each thousand calls.
+    pub interval: Duration,
     pub calls: u64,
 }
 
-/// Nanoseconds of a call, the two readings of the clock around it included.
+/// Nanoseconds of a call. The two readings of the clock around the call are included.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Latency {
     pub p50: u64,
@@ -28,7 +29,7 @@ pub struct Latency {
 }
 
 impl Paced {
-    pub(super) fn carry_out<S: Subject>(&self, setup: &Setup) {
+    pub(super) fn run<S: Subject>(&self, setup: &Setup) {
         let subject = S::start(setup);
         let mut caller = subject.caller();
         let warm_up = Self { calls: (self.calls / 20).max(100), ..self.clone() };
@@ -36,7 +37,7 @@ impl Paced {
         let times = self.call.drive(&mut caller, self);
         drop(caller);
         let at = |share: f64| times.value_at_quantile(share);
-        answer(&Latency {
+        ipc::send(&Latency {
             p50: at(0.5),
             p99: at(0.99),
             p99_9: at(0.999),
@@ -53,13 +54,14 @@ impl Loop for &Paced {
     #[inline(always)]
     fn run(self, mut call: impl FnMut()) -> Histogram<u64> {
         let clock = Clock::new();
-        let mut times = Histogram::new_with_bounds(1, 10_000_000_000, 3).expect("good bounds");
-        let begun = clock.raw();
-        let every = self.every.as_nanos() as u64;
+        let mut times =
+            Histogram::new_with_bounds(1, 10_000_000_000, 3).expect("the bounds are valid");
+        let start_of_run = clock.raw();
+        let interval = self.interval.as_nanos() as u64;
         for index in 0..self.calls {
-            if every > 0 {
-                // Awake, like a thread that has its hands full.
-                while clock.delta_as_nanos(begun, clock.raw()) < index * every {
+            if interval > 0 {
+                // Spins, like a thread that is busy between its calls.
+                while clock.delta_as_nanos(start_of_run, clock.raw()) < index * interval {
                     std::hint::spin_loop();
                 }
             } else if index % 1_000 == 0 {

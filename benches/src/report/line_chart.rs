@@ -1,46 +1,46 @@
-//! A panel of lines: one for each subject over steps from left to right, a logarithmic scale, and
-//! names at the ends.
+//! Line charts: one series per subject over steps from left to right, labelled at the right end.
+//! The scale is logarithmic, or a percentage.
 
-use super::bars::Scale;
+use super::bar_chart::Scale;
 use super::svg::{Anchor, FAINT, GRID, INK, OURS, Style, Svg};
 use crate::results::Spread;
 
-pub struct Panel {
+pub struct LineChart {
     pub title: String,
     pub subtitle: String,
-    /// What stands below each step.
+    /// Label below each step.
     pub steps: Vec<String>,
-    pub lines: Vec<Line>,
-    pub write: fn(f64) -> String,
-    /// From 0 to 1 in percent, instead of logarithmic.
-    pub shares: bool,
+    pub series: Vec<Series>,
+    pub format: fn(f64) -> String,
+    /// True for a linear scale of shares from 0 to 1, instead of a logarithmic one.
+    pub is_share: bool,
 }
 
-pub struct Line {
+pub struct Series {
     pub label: String,
     pub colour: &'static str,
     pub ours: bool,
-    /// A figure for each step.
+    /// One figure per step.
     pub figures: Vec<Option<f64>>,
 }
 
 const HEAD: f64 = 56.0;
 const FOOT: f64 = 30.0;
 
-impl Panel {
+impl LineChart {
     pub fn draw(&self, svg: &mut Svg, x: f64, y: f64, width: f64, height: f64) {
         svg.text(x, y + 18.0, Style::new(15.0, INK).bold(true), &self.title);
         svg.text(x, y + 36.0, Style::new(11.5, FAINT), &self.subtitle);
         let (left, right) = (x + 52.0, x + width - 226.0);
         let (top, bottom) = (y + HEAD, y + height - FOOT);
-        let every = self.lines.iter().flat_map(|line| line.figures.iter().flatten());
+        let every = self.series.iter().flat_map(|line| line.figures.iter().flatten());
         let every = every.map(|&median| Spread { median, min: median, max: median });
         let scale = Scale::around(every);
-        let share = |value: f64| if self.shares { value } else { scale.share(value) };
+        let share = |value: f64| if self.is_share { value } else { scale.share(value) };
         let height = |value: f64| bottom - share(value) * (bottom - top);
         let steps = (self.steps.len() - 1).max(1) as f64;
         let across = |step: usize| left + (right - left) * step as f64 / steps;
-        let ticks: Vec<f64> = if self.shares {
+        let ticks: Vec<f64> = if self.is_share {
             vec![0.0, 0.25, 0.5, 0.75, 1.0]
         } else {
             (scale.low..=scale.high).map(|power| 10_f64.powi(power)).collect()
@@ -48,19 +48,19 @@ impl Panel {
         for tick in ticks {
             svg.line((left, height(tick)), (right, height(tick)), GRID, 1.0);
             let style = Style::new(10.5, FAINT).anchor(Anchor::End);
-            svg.text(left - 6.0, height(tick) + 3.5, style, &(self.write)(tick));
+            svg.text(left - 6.0, height(tick) + 3.5, style, &(self.format)(tick));
         }
         for (step, name) in self.steps.iter().enumerate() {
             let style = Style::new(11.0, FAINT).anchor(Anchor::Middle);
             svg.text(across(step), bottom + 18.0, style, name);
         }
-        // Ours above the others.
+        // Draws freewheel last, so that it lies on top.
         let mut ends = Vec::new();
         for line in self
-            .lines
+            .series
             .iter()
             .filter(|line| !line.ours)
-            .chain(self.lines.iter().filter(|line| line.ours))
+            .chain(self.series.iter().filter(|line| line.ours))
         {
             let points = line.figures.iter().enumerate();
             let points =
@@ -74,7 +74,7 @@ impl Panel {
                 ends.push((y, line));
             }
         }
-        // Names that would overlap move apart.
+        // Moves labels apart that would overlap.
         ends.sort_by(|(one, _), (other, _)| one.total_cmp(other));
         let mut above = f64::NEG_INFINITY;
         let spare = bottom + 10.0 - 13.0 * ends.len() as f64;

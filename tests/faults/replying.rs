@@ -1,4 +1,4 @@
-//! Servers that say what nobody listens to.
+//! Servers that reply, though the protocol has no replies.
 
 use crate::support::{PATIENCE, emit_numbered, flush, numbers_by_thread, started, tcp};
 use freewheel::{FlushOutcome, Tally};
@@ -8,10 +8,10 @@ use std::thread;
 use std::time::Duration;
 use tokio::runtime::Builder as RuntimeBuilder;
 
-/// Bytes left unread would turn the end of the connection into a reset, which takes with it
-/// what the server has not read yet, and for some servers is fatal.
+/// Unread bytes would turn the close of the connection into a reset. A reset discards the data that
+/// the server has not read yet, and is fatal for some servers.
 #[test]
-fn a_server_that_talks_back_sees_an_orderly_end() {
+fn replying_server_sees_an_orderly_end() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let statsd = tcp(listener.local_addr().unwrap().port()).build().unwrap();
     let runtime = RuntimeBuilder::new_current_thread().enable_all().build().unwrap();
@@ -19,7 +19,7 @@ fn a_server_that_talks_back_sees_an_orderly_end() {
     emit_numbered(&statsd, 0, 0);
     assert_eq!(runtime.block_on(statsd.flush()), FlushOutcome::Done);
     let (mut connection, _) = listener.accept().unwrap();
-    // More than is read at once, and before a runtime that rests can read any of it.
+    // More than a single read takes, sent while the idle runtime cannot read.
     connection.write_all(&[b'x'; 40_000]).unwrap();
     emit_numbered(&statsd, 0, 1);
     assert_eq!(runtime.block_on(statsd.stop()).kept, Tally::default());
@@ -31,11 +31,12 @@ fn a_server_that_talks_back_sees_an_orderly_end() {
 }
 
 #[test]
-fn a_server_that_talks_back_loses_nothing() {
+fn replying_server_loses_nothing() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let statsd = started(tcp(listener.local_addr().unwrap().port()));
     let (mut connection, _) = listener.accept().unwrap();
-    // More than operating systems hold for who does not read.
+    // The bytes written below exceed every socket buffer, so a write would block if they were not
+    // read.
     connection.set_write_timeout(Some(PATIENCE)).unwrap();
     for number in 0..100 {
         connection.write_all(&[b'x'; 200_000]).unwrap();
@@ -49,10 +50,10 @@ fn a_server_that_talks_back_loses_nothing() {
     assert_eq!(numbers_by_thread(&lines)[&0], Vec::from_iter(0..100));
 }
 
-/// A socket that is gone answers what the server sends by a reset, which discards what the
-/// server has not read yet. So a stop waits for the server's own end.
+/// A closed socket answers the server's data with a reset, which discards the data that the server
+/// has not read yet. A stop therefore waits until the server has closed the connection.
 #[test]
-fn a_slow_server_that_talks_back_gets_what_was_stopped_with() {
+fn slow_replying_server_receives_all_lines_before_a_stop() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let statsd = started(tcp(listener.local_addr().unwrap().port()));
     let (mut connection, _) = listener.accept().unwrap();

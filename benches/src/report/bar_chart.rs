@@ -1,24 +1,25 @@
-//! Panels of bars: a row for each subject, a logarithmic scale, the spread of the rounds, a note.
+//! Bar charts: one row per subject on a logarithmic scale, with the spread of the rounds and a
+//! note.
 
 use super::svg::{Anchor, FAINT, GRID, INK, LOST, OURS, Style, Svg};
 use crate::results::Spread;
 
-pub struct Panel {
+pub struct BarChart {
     pub title: String,
-    /// What the figures are, and which way is better.
+    /// Meaning of the figures, and which direction is better.
     pub subtitle: String,
     pub bars: Vec<Bar>,
-    /// How a figure is written.
-    pub write: fn(f64) -> String,
+    /// Formats a figure.
+    pub format: fn(f64) -> String,
 }
 
 pub struct Bar {
     pub label: String,
     pub colour: &'static str,
     pub ours: bool,
-    /// None: it has no such figure.
+    /// The figure, or `None` if the subject has none.
     pub figure: Option<Spread>,
-    /// Behind the figure, in red: what was lost.
+    /// Note on lost lines, in red after the figure.
     pub warning: Option<String>,
 }
 
@@ -26,17 +27,17 @@ const ROW: f64 = 21.0;
 const HEAD: f64 = 62.0;
 const FOOT: f64 = 16.0;
 
-impl Panel {
+impl BarChart {
     #[must_use]
     pub fn height(&self) -> f64 {
         HEAD + ROW * self.bars.len() as f64 + FOOT
     }
 
-    /// Bars begin `labels` right of x; they and their figures take up `width`.
+    /// Draws the chart at `x` and `y`. Labels take the first `labels` of its `width`.
     pub fn draw(&self, svg: &mut Svg, x: f64, y: f64, labels: f64, width: f64) {
         svg.text(x, y + 18.0, Style::new(15.0, INK).bold(true), &self.title);
         svg.text(x, y + 36.0, Style::new(11.5, FAINT), &self.subtitle);
-        // Room for the figure behind the longest bar, and its note.
+        // Leaves space after the longest bar for its figure and note.
         let (left, room) = (x + labels, 118.0);
         let scale = Scale::around(self.bars.iter().filter_map(|bar| bar.figure));
         let at = |value: f64| left + scale.share(value) * (width - labels - room);
@@ -44,12 +45,12 @@ impl Panel {
         for power in scale.low..=scale.high {
             let tick = 10_f64.powi(power);
             svg.line((at(tick), top), (at(tick), bottom), GRID, 1.0);
-            // On a long scale the names of all would run into each other.
+            // Labels only every second tick of a long scale, so that labels do not overlap.
             if scale.high - scale.low > 4 && (power - scale.low) % 2 == 1 {
                 continue;
             }
             let style = Style::new(10.0, FAINT).anchor(Anchor::Middle);
-            svg.text(at(tick), top - 3.0, style, &(self.write)(tick));
+            svg.text(at(tick), top - 3.0, style, &(self.format)(tick));
         }
         for (index, bar) in self.bars.iter().enumerate() {
             let middle = y + HEAD + ROW * (index as f64 + 0.5);
@@ -74,7 +75,7 @@ impl Panel {
             }
             let behind = at(median.max(max)) + 6.0;
             let style = Style::new(11.5, if bar.ours { OURS } else { INK }).bold(bar.ours);
-            let written = (self.write)(median);
+            let written = (self.format)(median);
             svg.text(behind, baseline, style, &written);
             if let Some(warning) = &bar.warning {
                 let behind = behind + 7.0 * written.chars().count() as f64 + 5.0;
@@ -84,13 +85,14 @@ impl Panel {
     }
 }
 
-/// From one power of ten to another.
+/// A logarithmic scale between two powers of ten.
 pub struct Scale {
     pub low: i32,
     pub high: i32,
 }
 
 impl Scale {
+    /// Returns the smallest scale that contains the figures.
     pub fn around(figures: impl Iterator<Item = Spread>) -> Self {
         let (mut low, mut high) = (f64::INFINITY, f64::MIN_POSITIVE);
         for Spread { median, max, .. } in figures {
@@ -102,12 +104,12 @@ impl Scale {
         if low > high {
             return Self { low: 0, high: 1 };
         }
-        // So that the shortest bar is still one.
+        // Starts below the smallest figure, so that its bar is visible.
         let low = (low * 0.8).log10().floor() as i32;
         Self { low, high: (high.log10().ceil() as i32).max(low + 1) }
     }
 
-    /// Of the scale's length.
+    /// Returns the position of a value as a share of the scale's length.
     #[must_use]
     pub fn share(&self, value: f64) -> f64 {
         let span = f64::from(self.high - self.low);
@@ -115,7 +117,7 @@ impl Scale {
     }
 }
 
-/// Nanoseconds, or more of them.
+/// Formats nanoseconds with a suitable unit.
 #[must_use]
 pub fn time(nanoseconds: f64) -> String {
     match nanoseconds {
@@ -126,7 +128,7 @@ pub fn time(nanoseconds: f64) -> String {
     }
 }
 
-/// Lines a second.
+/// Formats a rate of lines a second.
 #[must_use]
 pub fn rate(lines: f64) -> String {
     match lines {
@@ -136,7 +138,7 @@ pub fn rate(lines: f64) -> String {
     }
 }
 
-/// By itself.
+/// Formats a number without a unit.
 #[must_use]
 pub fn number(value: f64) -> String {
     match value {
@@ -146,26 +148,26 @@ pub fn number(value: f64) -> String {
     }
 }
 
-/// Megabytes, of KiB.
+/// Formats KiB as megabytes.
 #[must_use]
 pub fn memory(kib: f64) -> String {
     format!("{} MB", significant(kib * 1024.0 / 1e6))
 }
 
-/// Of a whole.
+/// Formats a share as a percentage.
 #[must_use]
 pub fn percent(share: f64) -> String {
     match share * 100.0 {
         p if p <= 0.0 => "0".to_owned(),
         p if p < 0.01 => "<0.01 %".to_owned(),
         p if p < 10.0 => format!("{} %", significant(p)),
-        // All but some is not all.
+        // Rounds down, so that only a full share is 100 %.
         p if (99.0..100.0).contains(&p) => format!("{:.2} %", (p * 100.0).floor() / 100.0),
         p => format!("{p:.0} %"),
     }
 }
 
-/// Two digits, or all before the point.
+/// Formats two significant digits, or all digits before the point.
 fn significant(value: f64) -> String {
     match value {
         0.0 => "0".to_owned(),
@@ -179,7 +181,7 @@ fn significant(value: f64) -> String {
 }
 
 #[test]
-fn figures_are_short() {
+fn figures_have_two_significant_digits() {
     assert_eq!(time(8.64), "8.6 ns");
     assert_eq!(time(12_345.0), "12 µs");
     assert_eq!(rate(6_900_000.0), "6.9 M/s");

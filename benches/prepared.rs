@@ -1,13 +1,15 @@
-//! What tags and prepared metrics cost, beside their floor, in one run.
+//! Cost of tags and of prepared metrics next to their floor, in one run. The argument filters by
+//! name.
 //!
 //! ```sh
-//! cargo bench -p freewheel-benches --bench vocabulary
+//! cargo bench -p freewheel-benches --bench prepared                 # everything
+//! cargo bench -p freewheel-benches --bench prepared -- "two tags"   # tags only
 //! ```
 //!
 //! The floor copies the same bytes and formats the same number into a buffer of the calling thread,
-//! and hands them to nobody. Between bursts the flusher runs, on the same thread: so no line is dropped,
-//! which would be cheaper than to write it, and none is written into a block that has to be made
-//! first, which a connector does once in its life and not for each line.
+//! and discards them. The flusher runs between bursts, on the same thread. No line is dropped,
+//! which would be cheaper than to write it. No block is allocated while calls are timed: a
+//! connector does that once in its life, not for each line.
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
@@ -23,22 +25,22 @@ use std::{io, thread};
 
 const NAME: &str = "requests.accepted.by.the.gateway";
 const HEAD: &str = "applications.my-service.";
-/// As long as freewheel's blocks.
-const LENGTH: usize = 16 << 10;
-/// Less than what the flusher is woken for.
+/// Size of the floor's buffer in bytes, equal to freewheel's blocks.
+const CAPACITY: usize = 16 << 10;
+/// Number of calls in a burst: fewer lines than wake the flusher.
 const BURST: u64 = 20_000;
 
 thread_local! {
     static BUFFER: RefCell<(Box<[u8]>, usize)> =
-        RefCell::new((vec![0; LENGTH].into_boxed_slice(), 0));
+        RefCell::new((vec![0; CAPACITY].into_boxed_slice(), 0));
 }
 
 /// Copies the pieces of a line, one after the other.
 #[inline(always)]
-fn put<const N: usize>(pieces: [&[u8]; N]) {
+fn copy_pieces<const N: usize>(pieces: [&[u8]; N]) {
     BUFFER.with_borrow_mut(|(bytes, used)| {
         let size: usize = pieces.iter().map(|piece| piece.len()).sum();
-        if *used + size > LENGTH {
+        if *used + size > CAPACITY {
             *used = 0;
         }
         for piece in pieces {
@@ -54,41 +56,44 @@ fn builder() -> Builder {
     builder.prefix("applications.my-service").queue_capacity(32 << 20)
 }
 
-/// A port whose connections are read, and all they bring is thrown away.
-fn sink() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = listener.local_addr().expect("it is bound").port();
+/// Starts a server that reads and discards. Returns its port.
+fn discarding_server() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port exists");
+    let port = listener.local_addr().expect("the socket is bound").port();
     thread::spawn(move || {
         for stream in listener.incoming() {
-            let mut stream = stream.expect("a connection");
-            io::copy(&mut stream, &mut io::sink()).expect("it is closed in order");
+            let mut stream = stream.expect("accepting a connection works");
+            io::copy(&mut stream, &mut io::sink()).expect("the connection ends in order");
         }
     });
     port
 }
 
-/// Times bursts of what `make` makes of a connector; each is flushed before the next.
-fn bursts<C: Fn()>(
+/// Times bursts of the call that `make` returns. Each burst is flushed before the next.
+fn bench_bursts<C: Fn()>(
     group: &mut BenchmarkGroup<'_, WallTime>,
     name: &str,
     make: impl Fn(Connector) -> C,
 ) {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let builder = builder().port(sink()).delivery(Delivery::Written);
-    let statsd = builder.flush_interval(Duration::from_secs(60)).build().expect("good settings");
-    runtime.block_on(statsd.start()).expect("it was not started");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("the runtime can be built");
+    let builder = builder().port(discarding_server()).delivery(Delivery::Written);
+    let statsd =
+        builder.flush_interval(Duration::from_secs(60)).build().expect("the settings are valid");
+    runtime.block_on(statsd.start()).expect("the connector was not started before");
     let call = make(statsd.clone());
     group.bench_function(name, |bencher| {
         bencher.iter_custom(|iterations| {
             let mut elapsed = Duration::ZERO;
-            let mut left = iterations;
-            while left > 0 {
-                let burst = left.min(BURST);
+            let mut remaining = iterations;
+            while remaining > 0 {
+                let burst = remaining.min(BURST);
                 let start = Instant::now();
                 (0..burst).for_each(|_| call());
                 elapsed += start.elapsed();
-                left -= burst;
+                remaining -= burst;
                 assert_eq!(runtime.block_on(statsd.flush()), FlushOutcome::Done);
                 assert_eq!(statsd.stats().dropped().lines, 0);
             }
@@ -98,15 +103,15 @@ fn bursts<C: Fn()>(
     assert_eq!(runtime.block_on(statsd.stop()).kept.lines, 0);
 }
 
-fn pair<C: Fn()>(
+fn bench_pair<C: Fn()>(
     criterion: &mut Criterion,
     name: &str,
     floor: impl Fn(),
     make: impl Fn(Connector) -> C,
 ) {
     let mut group = criterion.benchmark_group(name);
-    bursts(&mut group, "floor", |_| &floor);
-    bursts(&mut group, "freewheel", make);
+    bench_bursts(&mut group, "floor", |_| &floor);
+    bench_bursts(&mut group, "freewheel", make);
     group.finish();
 }
 
@@ -114,55 +119,59 @@ fn tagged(statsd: &Connector) -> Counter {
     statsd.counter(NAME).tag("route", "/").tag("code", "200").build()
 }
 
-fn vocabulary(criterion: &mut Criterion) {
+fn prepared(criterion: &mut Criterion) {
     let before = format!("{HEAD}{NAME}:");
     let before = before.as_bytes();
     let tags = b"|c|#route:/,code:200\n";
     let elapsed = Duration::from_nanos(1_234_567);
-    pair(
+    bench_pair(
         criterion,
         "prepared incr",
-        || put([black_box(before), b"1|c\n"]),
+        || copy_pieces([black_box(before), b"1|c\n"]),
         |statsd| {
             let hits = statsd.counter(NAME).build();
             move || black_box(&hits).incr()
         },
     );
-    pair(
+    bench_pair(
         criterion,
         "prepared incr, two tags",
-        || put([black_box(before), b"1", black_box(tags)]),
+        || copy_pieces([black_box(before), b"1", black_box(tags)]),
         |statsd| {
             let hits = tagged(&statsd);
             move || black_box(&hits).incr()
         },
     );
-    pair(
+    bench_pair(
         criterion,
         "prepared incr_by, two tags",
         || {
             let mut integer = itoa::Buffer::new();
             let amount = integer.format(black_box(1234_u64));
-            put([black_box(before), amount.as_bytes(), black_box(tags)]);
+            copy_pieces([black_box(before), amount.as_bytes(), black_box(tags)]);
         },
         |statsd| {
             let hits = tagged(&statsd);
             move || black_box(&hits).incr_by(black_box(1234_u64))
         },
     );
-    pair(
+    bench_pair(
         criterion,
         "prepared gauge, whole",
         || {
             let mut integer = itoa::Buffer::new();
-            put([black_box(before), integer.format(black_box(1234_u64)).as_bytes(), b"|g\n"]);
+            copy_pieces([
+                black_box(before),
+                integer.format(black_box(1234_u64)).as_bytes(),
+                b"|g\n",
+            ]);
         },
         |statsd| {
             let depth = statsd.metric::<Gauge>(NAME).build();
             move || black_box(&depth).set(black_box(1234_u64))
         },
     );
-    pair(
+    bench_pair(
         criterion,
         "prepared timing",
         || {
@@ -171,21 +180,21 @@ fn vocabulary(criterion: &mut Criterion) {
             let whole = whole.format(elapsed.as_millis() as u64).as_bytes();
             let nanoseconds = 1_000_000 + elapsed.subsec_nanos() % 1_000_000;
             let fraction = &fraction.format(nanoseconds).as_bytes()[1..];
-            put([black_box(before), whole, b".", fraction, b"|ms\n"]);
+            copy_pieces([black_box(before), whole, b".", fraction, b"|ms\n"]);
         },
         |statsd| {
             let time = statsd.metric::<Timing>(NAME).build();
             move || black_box(&time).record(black_box(elapsed))
         },
     );
-    pair(
+    bench_pair(
         criterion,
         "incr, two tags",
         || {
             let (route, code) = (black_box("/").as_bytes(), black_box("200").as_bytes());
             let name = black_box(NAME).as_bytes();
             let head = black_box(HEAD).as_bytes();
-            put([head, name, b":1|c|#route:", route, b",code:", code, b"\n"]);
+            copy_pieces([head, name, b":1|c|#route:", route, b",code:", code, b"\n"]);
         },
         |statsd| {
             move || {
@@ -194,24 +203,26 @@ fn vocabulary(criterion: &mut Criterion) {
             }
         },
     );
-    let rate = SampleRate::new(0.001).expect("a rate");
+    let rate = SampleRate::new(0.001).expect("the rate is valid");
     let mut group = criterion.benchmark_group("prepared incr, one in a thousand");
-    bursts(&mut group, "freewheel", |statsd| {
+    bench_bursts(&mut group, "freewheel", |statsd| {
         let hits = statsd.counter(NAME).sample_rate(rate).build();
         move || black_box(&hits).incr()
     });
     group.finish();
 }
 
-/// A timing by the handle of the one other client that has handles and sends each value: those of its
-/// histograms. (Its counters and gauges are sums, and one line for all calls of three seconds.)
+/// Measures a timing through a handle of metrics-exporter-dogstatsd, the only other client with
+/// handles that send each value. Only its histograms do: it aggregates counters and gauges into one
+/// line each three seconds.
 #[cfg(feature = "peers")]
 fn peers(criterion: &mut Criterion) {
     use metrics_exporter_dogstatsd::DogStatsDBuilder;
-    let receiver = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
-    let address = receiver.local_addr().expect("it is bound").to_string();
-    let builder = DogStatsDBuilder::default().with_remote_address(address).expect("an address");
-    builder.with_telemetry(false).install().expect("the first recorder");
+    let receiver = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port exists");
+    let address = receiver.local_addr().expect("the socket is bound").to_string();
+    let builder =
+        DogStatsDBuilder::default().with_remote_address(address).expect("the address is valid");
+    builder.with_telemetry(false).install().expect("no recorder was installed before");
     let handle = metrics::histogram!(NAME);
     let elapsed = Duration::from_nanos(1_234_567);
     let mut group = criterion.benchmark_group("prepared timing");
@@ -229,6 +240,6 @@ criterion_group! {
     config = Criterion::default()
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2));
-    targets = vocabulary, peers
+    targets = prepared, peers
 }
 criterion_main!(benches);

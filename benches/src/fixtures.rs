@@ -1,20 +1,20 @@
-//! The lines that all clients write: the same bytes, as far as each of them can.
+//! Names, tags and values of the lines that all subjects write: the same bytes, as far as each can.
 
 use serde::{Deserialize, Serialize};
 
-/// How long the lines of a run are, their newline included.
+/// Length of a run's lines, newlines included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Length {
+pub enum LineLength {
     /// 27 bytes: `my-svc.requests.totals:1|c`
     Short,
     /// 70 bytes: `applications.my-service.counters.requests.accepted.by.the.gateway:1|c`
     Long,
 }
 
-impl Length {
-    /// What a client is told once. Names differ by their type in no line: `counters` stands in
-    /// all of them.
+impl LineLength {
+    /// Returns the prefix that a client is configured with. `counters` is part of it, so that
+    /// metrics of all types have the same name.
     #[must_use]
     pub fn prefix(self) -> &'static str {
         match self {
@@ -23,7 +23,7 @@ impl Length {
         }
     }
 
-    /// What a call names.
+    /// Returns the metric name that a call passes.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -32,7 +32,7 @@ impl Length {
         }
     }
 
-    /// For clients that know no prefix.
+    /// Returns prefix and name together, for clients without a prefix.
     #[must_use]
     pub fn full_name(self) -> &'static str {
         match self {
@@ -41,9 +41,9 @@ impl Length {
         }
     }
 
-    /// A counter's line.
+    /// Returns the line of a counter, with its newline.
     #[must_use]
-    pub fn counter(self) -> String {
+    pub fn counter_line(self) -> String {
         format!("{}:1|c\n", self.full_name())
     }
 }
@@ -52,16 +52,17 @@ pub const WHOLE: u64 = 1234;
 pub const TWO_DECIMALS: f64 = 12.34;
 pub const FULL_PRECISION: f64 = 0.123_456_789_012_345_67;
 pub const ELAPSED: std::time::Duration = std::time::Duration::from_nanos(1_234_567);
-/// In milliseconds, for clients that take such.
+/// [`ELAPSED`] in milliseconds, for clients that take a number.
 pub const ELAPSED_MILLISECONDS: f64 = 1.234_567;
-/// Keys and values, as `key:value` and apart.
+/// Tags as `key:value`.
 pub const TAGS: [&str; 2] = ["method:GET", "status:200"];
+/// The same tags as keys and values.
 pub const TAG_PARTS: [(&str, &str); 2] = [("method", "GET"), ("status", "200")];
 
 #[test]
-fn lines_are_as_long_as_they_say() {
-    for (length, bytes) in [(Length::Short, 27), (Length::Long, 70)] {
-        assert_eq!(length.counter().len(), bytes);
+fn line_lengths_match_their_documentation() {
+    for (length, bytes) in [(LineLength::Short, 27), (LineLength::Long, 70)] {
+        assert_eq!(length.counter_line().len(), bytes);
         assert_eq!(length.full_name(), format!("{}.{}", length.prefix(), length.name()));
     }
 }

@@ -1,0 +1,34 @@
+//! The results of all measures, which plots and tables are drawn from.
+
+use crate::measures;
+use crate::results::Results;
+use std::collections::BTreeMap;
+use std::io;
+
+/// Results by the id of their measure.
+pub struct AllResults(BTreeMap<&'static str, Results>);
+
+/// Name of a plot or table, and the function that draws it, or returns `None` without results.
+pub(super) type Drawing = (&'static str, fn(&AllResults) -> Option<String>);
+
+impl AllResults {
+    /// Reads the results of every measure that has been run.
+    pub fn read(scratch: bool) -> io::Result<Self> {
+        let mut all = BTreeMap::new();
+        for measure in &measures::ALL {
+            if let Some(results) = Results::read(measure.id, scratch)? {
+                all.insert(measure.id, results);
+            }
+        }
+        Ok(Self(all))
+    }
+
+    /// Returns the results of a measure, or `None` if it was never run.
+    pub(super) fn results(&self, measure: &str) -> Option<&Results> {
+        self.0.get(measure)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Results> {
+        self.0.values()
+    }
+}

@@ -1,0 +1,32 @@
+//! Calls under valgrind, which counts the instructions of one function in this thread.
+
+use crate::ipc;
+use crate::subject::{Call, Caller, Repeat, Setup, Subject};
+use serde::{Deserialize, Serialize};
+
+/// Parameters of profiled calls.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Profiled {
+    pub call: Call,
+    pub repeat: usize,
+}
+
+impl Profiled {
+    pub(super) fn run<S: Subject>(&self, setup: &Setup) {
+        let subject = S::start(setup);
+        let mut caller = subject.caller();
+        // Allocates the blocks that the counted calls fill, and takes every first-call path.
+        for _ in 0..3 {
+            self.call.drive(&mut caller, Repeat(self.repeat));
+        }
+        subject.quiesce();
+        suite_profiled_calls(self.call, &mut caller, self.repeat);
+        ipc::send(&());
+    }
+}
+
+/// Makes the counted calls. Valgrind finds this function by its name.
+#[inline(never)]
+fn suite_profiled_calls<C: Caller>(call: Call, caller: &mut C, repeat: usize) {
+    call.drive(caller, Repeat(repeat));
+}
