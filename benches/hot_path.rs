@@ -67,7 +67,7 @@ impl Rig {
 
     /// Until nobody is at work any more: neither the flusher nor the receiver.
     fn rest(&self) {
-        self.statsd.blocking_flush();
+        let _ = self.statsd.blocking_flush();
         while self.received.load(Relaxed) < self.statsd.stats().sent.bytes {
             std::thread::yield_now();
         }

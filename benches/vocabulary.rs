@@ -12,8 +12,7 @@
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
 use freewheel::{
-    Builder, Connector, Counter, Delivery, Dialect, FlushOutcome, Gauge, Protocol, SampleRate,
-    Timing,
+    Builder, Connector, Counter, Delivery, Dialect, Gauge, Protocol, SampleRate, Timing,
 };
 use std::cell::RefCell;
 use std::hint::black_box;
@@ -89,7 +88,7 @@ fn bursts<C: Fn()>(
                 (0..burst).for_each(|_| call());
                 elapsed += start.elapsed();
                 left -= burst;
-                assert_eq!(runtime.block_on(statsd.flush()), FlushOutcome::Done);
+                assert_eq!(runtime.block_on(statsd.flush()), Ok(()));
                 assert_eq!(statsd.stats().dropped().lines, 0);
             }
             elapsed

@@ -58,13 +58,13 @@ pub use {
         Cardinality, Dialect, DogStatsDVersion, NoTags, SampleRate, SampleRateError, Tagged, Tags,
         Value,
     },
-    error::{BuildError, StartError},
+    error::{BuildError, FlushError, StartError},
     handoff::Tally,
     metric::{
         Counter, Distribution, Gauge, Histogram, Kind, Meter, Metric, MetricError, Sampled, Set,
         Timestamped, Timing,
     },
     settings::Settings,
-    stats::{Drops, FlushOutcome, Losses, Stats, StopReport},
+    stats::{Drops, Losses, Stats, StopReport},
     timer::Timer,
 };

@@ -1,9 +1,9 @@
 //! Starting and stopping: what the handles of one connector own together.
 
-use crate::error::StartError;
+use crate::error::{FlushError, StartError};
 use crate::handoff::{Exchange, Tally};
 use crate::send::{Command, Flusher, Shared};
-use crate::stats::{FlushOutcome, StopReport};
+use crate::stats::StopReport;
 use crate::waiting::{self, Answer};
 use std::mem::forget;
 use std::process;
@@ -117,16 +117,16 @@ impl Lifecycle {
         Some((ask, answer))
     }
 
-    pub(crate) async fn flush(&self, shared: &Shared) -> FlushOutcome {
+    pub(crate) async fn flush(&self, shared: &Shared) -> Result<(), FlushError> {
         let Some((ask, answer)) = self.question(Command::Flush) else {
-            return FlushOutcome::NotRunning;
+            return Err(FlushError::NotRunning);
         };
         outcome(waiting::within(shared.settings.stop_timeout, ask, answer).await)
     }
 
-    pub(crate) fn blocking_flush(&self, shared: &Shared) -> FlushOutcome {
+    pub(crate) fn blocking_flush(&self, shared: &Shared) -> Result<(), FlushError> {
         let Some((ask, answer)) = self.question(Command::Flush) else {
-            return FlushOutcome::NotRunning;
+            return Err(FlushError::NotRunning);
         };
         outcome(waiting::block(shared.settings.stop_timeout, ask, answer))
     }
@@ -176,11 +176,11 @@ fn begun(answer: Answer<Result<(), StartError>>) -> Result<(), StartError> {
     }
 }
 
-fn outcome(answer: Answer<FlushOutcome>) -> FlushOutcome {
+fn outcome(answer: Answer<Result<(), FlushError>>) -> Result<(), FlushError> {
     match answer {
         Answer::Given(outcome) => outcome,
-        Answer::NotGiven => FlushOutcome::NotRunning,
-        Answer::TooLate => FlushOutcome::TimedOut,
+        Answer::NotGiven => Err(FlushError::NotRunning),
+        Answer::TooLate => Err(FlushError::TimedOut),
     }
 }
 

@@ -200,16 +200,3 @@ impl StopReport {
         Self { sent, unacknowledged, kept: stats.buffered, stats, unfinished: false }
     }
 }
-
-/// How a [`flush`](crate::Connector::flush) ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FlushOutcome {
-    /// What was emitted before it counts as [sent](Stats::sent), or as lost.
-    Done,
-    /// The stop timeout passed first. The lines are kept, and still being sent.
-    TimedOut,
-    /// The connector was not running, or was stopped meanwhile: what it did not send by then
-    /// is kept.
-    NotRunning,
-}

@@ -5,11 +5,11 @@ mod scoped;
 
 use crate::builder::{Builder, FlusherConfig, ProducerConfig};
 use crate::encode::{Sampling, Scope};
-use crate::error::{BuildError, StartError};
+use crate::error::{BuildError, FlushError, StartError};
 use crate::handoff::Exchange;
 use crate::lifecycle::Lifecycle;
 use crate::send::{Shared, Wake, Warnings};
-use crate::stats::{Account, FlushOutcome, Stats, StopReport};
+use crate::stats::{Account, Stats, StopReport};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -233,13 +233,17 @@ impl Connector {
     /// [other side's](crate::Delivery), over a Unix stream read by the server, or lost and
     /// counted; no longer than the stop timeout.
     ///
+    /// # Errors
+    /// [`FlushError::TimedOut`] if the stop timeout passed first, and [`FlushError::NotRunning`] if the
+    /// connector was not running, or was stopped during the flush. A disabled connector returns `Ok(())`.
+    ///
     /// # Cancel safety
-    /// Dropping the future gives up waiting, and nothing else. Any executor will do: the deadline is kept by a
-    /// thread that lives for as long as this waits.
-    pub async fn flush(&self) -> FlushOutcome {
+    /// Dropping the future stops the waiting, and nothing else. Any executor can run it: a thread that lives
+    /// as long as the wait keeps the deadline.
+    pub async fn flush(&self) -> Result<(), FlushError> {
         match self.owner() {
             Some(owner) => owner.lifecycle.flush(&owner.shared).await,
-            None => FlushOutcome::Done,
+            None => Ok(()),
         }
     }
 
@@ -266,11 +270,14 @@ impl Connector {
     ///
     /// It does so on any thread, and needs nothing of it. On one of a tokio runtime that thread does
     /// nothing else meanwhile; where the flusher lives on that very thread, it cannot answer, and the
-    /// outcome is [`TimedOut`](FlushOutcome::TimedOut) once the stop timeout has passed.
-    pub fn blocking_flush(&self) -> FlushOutcome {
+    /// outcome is [`TimedOut`](FlushError::TimedOut) once the stop timeout has passed.
+    ///
+    /// # Errors
+    /// The errors of [`flush`](Self::flush).
+    pub fn blocking_flush(&self) -> Result<(), FlushError> {
         match self.owner() {
             Some(owner) => owner.lifecycle.blocking_flush(&owner.shared),
-            None => FlushOutcome::Done,
+            None => Ok(()),
         }
     }
 

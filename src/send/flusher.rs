@@ -13,7 +13,7 @@ use super::warnings::{End, Farewell, NoLink, Warnings};
 use crate::builder::FlusherConfig;
 use crate::error::StartError;
 use crate::handoff::{Consumer, Exchange, Tally};
-use crate::stats::{Account, FlushOutcome, Stats, StopReport};
+use crate::stats::{Account, Stats, StopReport};
 use bytes::Buf;
 use memchr::memchr_iter;
 use std::io;
@@ -177,7 +177,7 @@ impl Flusher {
         }
         let lines = &self.lines;
         for flush in self.flushes.extract_if(.., |flush| flush.until.is_over(lines)) {
-            let _ = flush.reply.send(FlushOutcome::Done);
+            let _ = flush.reply.send(Ok(()));
         }
         self.flushes.retain(|flush| !flush.reply.is_closed());
         self.stop.as_ref().is_some_and(|stop| stop.until.is_over(lines))

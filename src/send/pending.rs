@@ -1,13 +1,14 @@
 //! What the flusher's owner asks for, and what is waited for then.
 
+use crate::error::FlushError;
 use crate::handoff::{Consumer, Tally};
-use crate::stats::{FlushOutcome, StopReport};
+use crate::stats::StopReport;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 pub(crate) enum Command {
-    Flush(oneshot::Sender<FlushOutcome>),
+    Flush(oneshot::Sender<Result<(), FlushError>>),
     /// With what was sent before it.
     Stop(Tally, oneshot::Sender<StopReport>),
 }
@@ -15,7 +16,7 @@ pub(crate) enum Command {
 /// A flush that is waited for.
 pub(super) struct PendingFlush {
     pub(super) until: Until,
-    pub(super) reply: oneshot::Sender<FlushOutcome>,
+    pub(super) reply: oneshot::Sender<Result<(), FlushError>>,
 }
 
 /// What a flush or a stop waits for: what was emitted before it.

@@ -1,7 +1,7 @@
 //! What a server's death costs: kill -9 under load, and another one in its place.
 
 use crate::server::DEADLINE;
-use freewheel::{Connector, FlushOutcome, Protocol};
+use freewheel::{Connector, Protocol};
 use std::collections::BTreeMap;
 use std::iter::repeat_with;
 use std::net::{TcpListener, UdpSocket};
@@ -57,7 +57,7 @@ pub(crate) fn cost_what_they_had<S>(
         }
     });
     let server = start();
-    assert_eq!(statsd.blocking_flush(), FlushOutcome::Done);
+    assert_eq!(statsd.blocking_flush(), Ok(()));
     wait_for(|| counted(&server), &format!("down.{}", DEATHS - 1), MEANWHILE);
     let stats = statsd.blocking_stop().stats;
     assert_eq!(stats.sent, stats.emitted, "{stats:?}");
