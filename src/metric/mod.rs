@@ -179,7 +179,7 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
         let Some(inner) = self.connector.inner() else { return K::from(Handle::Disabled) };
         let Inner { exchange, scoped } = inner;
         let refusal = match self.check(&scoped.scope) {
-            Err(MetricError::EmptyName | MetricError::Timestamp) => Some(DropReason::Invalid),
+            Err(MetricError::EmptyName | MetricError::InvalidTimestamp) => Some(DropReason::Invalid),
             Err(_) => Some(DropReason::Unsupported),
             Ok(()) => None,
         };
@@ -195,7 +195,7 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
     ///
     /// let statsd = Connector::builder("127.0.0.1").build()?;
     /// let refused = statsd.counter("hits").tag("route", "/").try_build();
-    /// assert!(matches!(refused, Err(MetricError::Tags)), "plain StatsD has none");
+    /// assert!(matches!(refused, Err(MetricError::UnsupportedTags)), "plain StatsD has none");
     /// # Ok::<(), freewheel::BuildError>(())
     /// ```
     ///
@@ -207,7 +207,7 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
             let scope = &inner.scoped.scope;
             self.check(scope)?;
             if Prepared::new(&self.spec(scope, None)).is_altered() {
-                return Err(MetricError::Unclean);
+                return Err(MetricError::ForbiddenText);
             }
         }
         Ok(self.build())
@@ -215,15 +215,15 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
 
     fn check(&self, scope: &Scope) -> Result<(), MetricError> {
         if !scope.has_type(K::TYPE) {
-            Err(MetricError::Kind)
+            Err(MetricError::UnsupportedKind)
         } else if scope.is_impossible() || (T::ANY && !scope.has_tags()) {
-            Err(MetricError::Tags)
+            Err(MetricError::UnsupportedTags)
         } else if self.optional.cardinality.is_some() && !scope.has_cardinality() {
-            Err(MetricError::Cardinality)
+            Err(MetricError::UnsupportedCardinality)
         } else if self.optional.timestamp.is_some() && !scope.has_timestamps() {
-            Err(MetricError::Timestamps)
+            Err(MetricError::UnsupportedTimestamp)
         } else if self.invalid {
-            Err(MetricError::Timestamp)
+            Err(MetricError::InvalidTimestamp)
         } else if self.name.is_empty() {
             Err(MetricError::EmptyName)
         } else {
