@@ -26,7 +26,7 @@ mod lifecycle;
 #[doc(hidden)]
 pub mod loom_api;
 #[cfg(feature = "tokio")]
-mod metric;
+pub mod metric;
 #[cfg(feature = "tokio")]
 mod send;
 #[cfg(feature = "tokio")]
@@ -54,17 +54,16 @@ pub mod faults {}
 pub use {
     builder::{Builder, Delivery, Framing, Protocol, WhenFull},
     connector::Connector,
-    encode::{
-        Cardinality, Dialect, DogStatsDVersion, NoTags, SampleRate, SampleRateError, Tagged, Tags,
-        Value,
-    },
+    encode::{Cardinality, Dialect, DogStatsDVersion, SampleRate, SampleRateError},
     error::{BuildError, FlushError, StartError},
     handoff::Tally,
-    metric::{
-        Counter, Distribution, Gauge, Histogram, Kind, Meter, Metric, MetricError, Sampled, Set,
-        Timestamped, Timing,
-    },
     settings::Settings,
     stats::{Drops, Losses, Stats, StopReport},
     timer::Timer,
+};
+
+#[cfg(feature = "tokio")]
+#[doc(inline)]
+pub use metric::{
+    Counter, Distribution, Gauge, Histogram, Meter, Metric, MetricError, Set, Timing,
 };

@@ -20,11 +20,12 @@ pub use meter::Meter;
 pub use set::Set;
 pub use timing::Timing;
 
+pub use crate::encode::{NoTags, Tagged, Tags, Value};
+
 use crate::connector::{Connector, Inner, Scoped};
 use crate::encode::{
-    BelowZero, Cardinality, Chance, Digits, Field, Invalid, LineSpec, NoTags, Number,
-    OptionalFields, Prepared, SampleRate, Scope, Tagged, TaggedLine, Tags, Timestamp, Unsupported,
-    ZERO,
+    BelowZero, Cardinality, Chance, Digits, Field, Invalid, LineSpec, Number, OptionalFields,
+    Prepared, SampleRate, Scope, TaggedLine, Timestamp, Unsupported, ZERO,
 };
 use handle::Handle;
 use measurement::Emit;
@@ -179,7 +180,9 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
         let Some(inner) = self.connector.inner() else { return K::from(Handle::Disabled) };
         let Inner { exchange, scoped } = inner;
         let refusal = match self.check(&scoped.scope) {
-            Err(MetricError::EmptyName | MetricError::InvalidTimestamp) => Some(DropReason::Invalid),
+            Err(MetricError::EmptyName | MetricError::InvalidTimestamp) => {
+                Some(DropReason::Invalid)
+            }
             Err(_) => Some(DropReason::Unsupported),
             Ok(()) => None,
         };

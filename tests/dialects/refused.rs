@@ -56,7 +56,10 @@ fn who_asks_is_told_what_cannot_be() {
     let refused = |result: Result<Counter, MetricError>| result.unwrap_err();
     assert_eq!(plain.metric::<Meter>("a").try_build().unwrap_err(), MetricError::UnsupportedKind);
     assert_eq!(refused(plain.counter("a").tag("k", "v").try_build()), MetricError::UnsupportedTags);
-    assert_eq!(refused(plain.with_tag("k", "v").counter("a").try_build()), MetricError::UnsupportedTags);
+    assert_eq!(
+        refused(plain.with_tag("k", "v").counter("a").try_build()),
+        MetricError::UnsupportedTags
+    );
     assert_eq!(
         refused(plain.counter("a").timestamp(second()).try_build()),
         MetricError::UnsupportedTimestamp
@@ -65,9 +68,15 @@ fn who_asks_is_told_what_cannot_be() {
     assert_eq!(refused(cardinality.try_build()), MetricError::UnsupportedCardinality);
     assert_eq!(refused(plain.counter("").try_build()), MetricError::EmptyName);
     assert_eq!(refused(plain.counter("a:b").try_build()), MetricError::ForbiddenText);
-    assert_eq!(refused(dogstatsd.counter("a").tag("k", "a,b").try_build()), MetricError::ForbiddenText);
+    assert_eq!(
+        refused(dogstatsd.counter("a").tag("k", "a,b").try_build()),
+        MetricError::ForbiddenText
+    );
     assert_eq!(refused(dogstatsd.counter("_sc").try_build()), MetricError::ForbiddenText);
-    assert_eq!(refused(dogstatsd.with_tag("", "v").counter("a").try_build()), MetricError::ForbiddenText);
+    assert_eq!(
+        refused(dogstatsd.with_tag("", "v").counter("a").try_build()),
+        MetricError::ForbiddenText
+    );
     let before = dogstatsd.counter("a").timestamp(UNIX_EPOCH);
     assert_eq!(refused(before.try_build()), MetricError::InvalidTimestamp);
     Connector::disabled().counter("").tag("k", "v").try_build().unwrap().incr();
