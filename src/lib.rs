@@ -10,6 +10,8 @@ mod builder;
 #[cfg(feature = "tokio")]
 mod connector;
 #[cfg(feature = "tokio")]
+mod connector_core;
+#[cfg(feature = "tokio")]
 pub mod dogstatsd;
 mod encode;
 #[cfg(feature = "tokio")]
@@ -34,8 +36,6 @@ mod settings;
 #[cfg(feature = "tokio")]
 mod stats;
 mod sync;
-#[cfg(feature = "tokio")]
-mod timer;
 #[cfg(feature = "tower")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
 pub mod tower;
@@ -59,11 +59,10 @@ pub use {
     handoff::Tally,
     settings::Settings,
     stats::{Drops, Losses, Stats, StopReport},
-    timer::Timer,
 };
 
 #[cfg(feature = "tokio")]
 #[doc(inline)]
 pub use metric::{
-    Counter, Distribution, Gauge, Histogram, Meter, Metric, MetricError, Set, Timing,
+    Counter, Distribution, Gauge, Histogram, Meter, Metric, MetricError, Set, Timer, Timing,
 };

@@ -4,7 +4,7 @@ mod calls;
 mod scoped;
 
 use crate::builder::{Builder, FlusherConfig, ProducerConfig};
-use crate::encode::{Sampling, Scope};
+use crate::connector_core::{ConnectorCore, FlusherOwner, ScopeContext, ScopedExchange};
 use crate::error::{BuildError, FlushError, StartError};
 use crate::handoff::Exchange;
 use crate::lifecycle::Lifecycle;
@@ -81,33 +81,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct Connector {
-    /// Set where a call has but to write a head, a name, a value and a type: what such calls test is
-    /// this and nothing else.
-    plain: Option<Inner>,
-    /// Set where a call has to do more: write tags, decide whether to, or what the dialect wants. A
-    /// disabled one has neither.
-    decorated: Option<Inner>,
-}
-
-#[derive(Clone)]
-pub(crate) struct Inner {
-    pub(crate) exchange: Arc<Exchange>,
-    pub(crate) scoped: Arc<Scoped>,
-}
-
-/// What is owned by a connector and its clones; others made from it have their own.
-pub(crate) struct Scoped {
-    pub(crate) scope: Scope,
-    pub(crate) owner: Arc<Owner>,
-}
-
-/// What is owned by all handles together, and not by the flusher.
-pub(crate) struct Owner {
-    pub(crate) sampling: Sampling,
-    lifecycle: Lifecycle,
-    shared: Arc<Shared>,
-}
+pub struct Connector(ConnectorCore);
 
 impl Connector {
     /// Begins the settings of a connector to this host: an IPv4 or IPv6 address, or a name,
@@ -143,7 +117,7 @@ impl Connector {
     /// Its numbers stay 0, and it is never connected.
     #[must_use]
     pub const fn disabled() -> Self {
-        Self { plain: None, decorated: None }
+        Self(ConnectorCore::DISABLED)
     }
 
     pub(crate) fn new(settings: FlusherConfig, shape: ProducerConfig) -> Self {
@@ -161,29 +135,22 @@ impl Connector {
             wake,
             warnings: Warnings::default(),
         };
-        let owner = Owner {
+        let owner = FlusherOwner {
             sampling: shape.sampling,
             lifecycle: Lifecycle::default(),
             shared: Arc::new(shared),
         };
-        let scoped = Scoped { scope: shape.scope, owner: Arc::new(owner) };
-        Self::with(Inner { exchange, scoped: Arc::new(scoped) })
+        let scoped = ScopeContext { scope: shape.scope, owner: Arc::new(owner) };
+        Self(ConnectorCore::new(ScopedExchange { exchange, scoped: Arc::new(scoped) }))
     }
 
-    fn with(inner: Inner) -> Self {
-        let Scoped { scope, owner } = &*inner.scoped;
-        let is_plain = scope.is_plain() && owner.sampling.is_empty();
-        let (plain, decorated) = if is_plain { (Some(inner), None) } else { (None, Some(inner)) };
-        Self { plain, decorated }
-    }
-
-    /// None for a disabled one.
+    /// Returns the exchange and the scope, or `None` if the connector is disabled.
     #[inline(always)]
-    pub(crate) fn inner(&self) -> Option<&Inner> {
-        self.plain.as_ref().or(self.decorated.as_ref())
+    pub(crate) fn inner(&self) -> Option<&ScopedExchange> {
+        self.0.enabled()
     }
 
-    fn owner(&self) -> Option<&Owner> {
+    fn owner(&self) -> Option<&FlusherOwner> {
         self.inner().map(|inner| &*inner.scoped.owner)
     }
 

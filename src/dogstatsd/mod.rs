@@ -19,7 +19,8 @@ pub use event::{AlertType, Event, Priority};
 pub use service_check::{ServiceCheck, Status};
 
 use crate::builder::{Builder, Framing, Protocol};
-use crate::connector::{Connector, Inner};
+use crate::connector::Connector;
+use crate::connector_core::ScopedExchange;
 use crate::encode::{self, Dialect, Invalid, Unsupported};
 use crate::error::BuildError;
 use environment::Environment;
@@ -115,7 +116,7 @@ fn builder(environment: Environment, detect: impl FnOnce() -> Option<Origin>) ->
 }
 
 fn emit(
-    inner: &Inner,
+    inner: &ScopedExchange,
     render: impl FnOnce(Surroundings<'_>) -> Option<Rendered>,
     hand_over: impl FnOnce(&Rendered),
 ) {
