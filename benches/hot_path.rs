@@ -69,7 +69,7 @@ impl Pipeline {
 
     /// Waits until neither the flusher nor the receiver has work.
     fn wait_until_idle(&self) {
-        self.statsd.blocking_flush();
+        let _ = self.statsd.blocking_flush();
         while self.received.load(Relaxed) < self.statsd.stats().sent.bytes {
             std::thread::yield_now();
         }

@@ -14,8 +14,7 @@
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
 use freewheel::{
-    Builder, Connector, Counter, Delivery, Dialect, FlushOutcome, Gauge, Protocol, SampleRate,
-    Timing,
+    Builder, Connector, Counter, Delivery, Dialect, Gauge, Protocol, SampleRate, Timing,
 };
 use std::cell::RefCell;
 use std::hint::black_box;
@@ -94,7 +93,7 @@ fn bench_bursts<C: Fn()>(
                 (0..burst).for_each(|_| call());
                 elapsed += start.elapsed();
                 remaining -= burst;
-                assert_eq!(runtime.block_on(statsd.flush()), FlushOutcome::Done);
+                assert_eq!(runtime.block_on(statsd.flush()), Ok(()));
                 assert_eq!(statsd.stats().dropped().lines, 0);
             }
             elapsed

@@ -98,7 +98,7 @@ fn web(criterion: &mut Criterion) {
                     (0..burst).for_each(|_| request());
                     elapsed += start.elapsed();
                     remaining -= burst;
-                    statsd.blocking_flush();
+                    let _ = statsd.blocking_flush();
                 }
                 elapsed
             });

@@ -149,6 +149,30 @@ impl std::error::Error for StartError {
     }
 }
 
+/// An error of [`flush`](crate::Connector::flush) and
+/// [`blocking_flush`](crate::Connector::blocking_flush).
+///
+/// The lines that were not sent are kept, within the capacity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FlushError {
+    /// The stop timeout passed first. The flusher goes on sending the lines.
+    TimedOut,
+    /// The connector was not running, or was stopped during the flush.
+    NotRunning,
+}
+
+impl fmt::Display for FlushError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TimedOut => "the lines were not sent within the stop timeout",
+            Self::NotRunning => "the connector is not running",
+        })
+    }
+}
+
+impl std::error::Error for FlushError {}
+
 #[cfg(test)]
 mod tests {
     use super::quoted;

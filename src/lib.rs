@@ -12,6 +12,8 @@ mod config;
 #[cfg(feature = "tokio")]
 mod connector;
 #[cfg(feature = "tokio")]
+mod connector_core;
+#[cfg(feature = "tokio")]
 pub mod dogstatsd;
 mod encode;
 #[cfg(feature = "tokio")]
@@ -30,7 +32,7 @@ mod lifecycle;
 #[doc(hidden)]
 pub use handoff::loom_api;
 #[cfg(feature = "tokio")]
-mod metric;
+pub mod metric;
 #[cfg(feature = "tokio")]
 mod options;
 #[cfg(feature = "tokio")]
@@ -40,8 +42,6 @@ mod settings;
 #[cfg(feature = "tokio")]
 mod stats;
 mod sync;
-#[cfg(feature = "tokio")]
-mod timer;
 #[cfg(feature = "tower")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
 pub mod tower;
@@ -60,19 +60,17 @@ pub mod faults {}
 pub use {
     builder::Builder,
     connector::Connector,
-    encode::{
-        Cardinality, Dialect, DogStatsDVersion, NoTags, ParseNameError, SampleRate,
-        SampleRateError, Tagged, Tags, Value,
-    },
+    encode::{Cardinality, Dialect, DogStatsDVersion, ParseNameError, SampleRate, SampleRateError},
     endpoint::Endpoint,
-    error::{BuildError, StartError},
+    error::{BuildError, FlushError, StartError},
     handoff::Tally,
-    metric::{
-        Counter, Distribution, Gauge, Histogram, Kind, Meter, Metric, MetricError, Sampled, Set,
-        Timestamped, Timing,
-    },
     options::{Delivery, Framing, Protocol, WhenFull},
     settings::Settings,
-    stats::{Drops, FlushOutcome, Losses, Stats, StopReport},
-    timer::Timer,
+    stats::{Drops, Losses, Stats, StopReport},
+};
+
+#[cfg(feature = "tokio")]
+#[doc(inline)]
+pub use metric::{
+    Counter, Distribution, Gauge, Histogram, Meter, Metric, MetricError, Set, Timer, Timing,
 };

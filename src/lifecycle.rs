@@ -1,9 +1,9 @@
 //! Starting and stopping the flusher of a connector.
 
-use crate::error::StartError;
+use crate::error::{FlushError, StartError};
 use crate::handoff::{Consumer, Tally};
 use crate::send::{Command, Flusher, Shared};
-use crate::stats::{FlushOutcome, StopReport};
+use crate::stats::StopReport;
 use crate::waiting::{self, Reply};
 use std::mem::forget;
 use std::process;
@@ -115,16 +115,16 @@ impl Lifecycle {
         Some((send, answer))
     }
 
-    pub(crate) async fn flush(&self, shared: &Shared) -> FlushOutcome {
+    pub(crate) async fn flush(&self, shared: &Shared) -> Result<(), FlushError> {
         let Some((send, reply)) = self.command(Command::Flush) else {
-            return FlushOutcome::NotRunning;
+            return Err(FlushError::NotRunning);
         };
         flush_outcome(waiting::request(shared.settings.stop_timeout, send, reply).await)
     }
 
-    pub(crate) fn blocking_flush(&self, shared: &Shared) -> FlushOutcome {
+    pub(crate) fn blocking_flush(&self, shared: &Shared) -> Result<(), FlushError> {
         let Some((send, reply)) = self.command(Command::Flush) else {
-            return FlushOutcome::NotRunning;
+            return Err(FlushError::NotRunning);
         };
         flush_outcome(waiting::blocking_request(shared.settings.stop_timeout, send, reply))
     }
@@ -176,11 +176,11 @@ fn start_result(reply: Reply<Result<(), StartError>>) -> Result<(), StartError> 
     }
 }
 
-fn flush_outcome(reply: Reply<FlushOutcome>) -> FlushOutcome {
+fn flush_outcome(reply: Reply<Result<(), FlushError>>) -> Result<(), FlushError> {
     match reply {
         Reply::Received(outcome) => outcome,
-        Reply::Closed => FlushOutcome::NotRunning,
-        Reply::TimedOut => FlushOutcome::TimedOut,
+        Reply::Closed => Err(FlushError::NotRunning),
+        Reply::TimedOut => Err(FlushError::TimedOut),
     }
 }
 

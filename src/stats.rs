@@ -206,15 +206,3 @@ impl StopReport {
         Self { sent, unacknowledged, kept: stats.buffered, stats, unfinished: false }
     }
 }
-
-/// Result of a [`flush`](crate::Connector::flush).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FlushOutcome {
-    /// Success: all lines emitted before the call count as [sent](Stats::sent) or as lost.
-    Done,
-    /// The stop timeout passed first. The lines are kept, and the flusher continues to send them.
-    TimedOut,
-    /// The connector was not running, or was stopped meanwhile. Unsent lines are kept.
-    NotRunning,
-}

@@ -6,7 +6,7 @@
 
 mod support;
 
-use freewheel::{Connector, FlushOutcome, StartError};
+use freewheel::{Connector, FlushError, StartError};
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -51,14 +51,14 @@ fn several_threads() -> Runtime {
 /// in the end.
 fn all_that_waits(statsd: &Connector, port: u16) {
     statsd.incr("a");
-    assert_eq!(statsd.blocking_flush(), FlushOutcome::Done);
+    assert_eq!(statsd.blocking_flush(), Ok(()));
     statsd.incr("b");
-    assert_eq!(busily(statsd.flush()), FlushOutcome::Done);
+    assert_eq!(busily(statsd.flush()), Ok(()));
     let another = started(udp(port));
     another.incr("c");
-    assert_eq!(another.blocking_flush(), FlushOutcome::Done);
+    assert_eq!(another.blocking_flush(), Ok(()));
     assert_eq!(busily(another.stop()).kept.lines, 0);
-    assert_eq!(another.blocking_flush(), FlushOutcome::NotRunning);
+    assert_eq!(another.blocking_flush(), Err(FlushError::NotRunning));
     another.start_on_thread().unwrap();
     drop(another);
     assert!(statsd.connected());
@@ -172,7 +172,7 @@ fn in_a_panic_hook() {
             assert!(tokio::spawn(async { panic!("as the test wants it") }).await.is_err());
         });
         let (outcome, report) = is_done.recv_timeout(PATIENCE).unwrap();
-        assert_eq!(outcome, FlushOutcome::TimedOut);
+        assert_eq!(outcome, Err(FlushError::TimedOut));
         assert!(report.unfinished);
     });
 }
@@ -191,9 +191,9 @@ fn in_a_runtime_of_several_threads() {
             let task = tokio::spawn(async move {
                 calls.start().await.unwrap();
                 calls.incr("a");
-                assert_eq!(calls.blocking_flush(), FlushOutcome::Done);
+                assert_eq!(calls.blocking_flush(), Ok(()));
                 calls.incr("b");
-                assert_eq!(park_on(calls.flush()), FlushOutcome::Done);
+                assert_eq!(park_on(calls.flush()), Ok(()));
                 assert_eq!(park_on(calls.stop()).kept.lines, 0);
                 park_on(calls.start()).unwrap();
                 all_that_waits(&calls, port);
@@ -219,9 +219,9 @@ fn on_the_flusher_s_own_thread() {
             // It was started, and runs as soon as it can.
             park_on(calls.start()).unwrap();
             calls.incr("a");
-            assert_eq!(calls.blocking_flush(), FlushOutcome::TimedOut);
-            assert_eq!(park_on(calls.flush()), FlushOutcome::TimedOut);
-            assert_eq!(calls.flush().await, FlushOutcome::Done);
+            assert_eq!(calls.blocking_flush(), Err(FlushError::TimedOut));
+            assert_eq!(park_on(calls.flush()), Err(FlushError::TimedOut));
+            assert_eq!(calls.flush().await, Ok(()));
             calls.incr("b");
             let report = calls.blocking_stop();
             assert!(report.unfinished && report.kept.lines == 1, "{report:?}");
@@ -232,7 +232,7 @@ fn on_the_flusher_s_own_thread() {
         runtime
     });
     receiver.wait_for_lines(2);
-    assert_eq!(runtime.block_on(statsd.flush()), FlushOutcome::NotRunning);
+    assert_eq!(runtime.block_on(statsd.flush()), Err(FlushError::NotRunning));
 }
 
 /// Where it lives elsewhere, it answers: also in a runtime without a clock, and in a task that has used up
@@ -246,7 +246,7 @@ fn in_a_runtime_that_is_not_the_flusher_s() {
         let statsd = started(udp(port));
         runtime.block_on(async {
             statsd.incr("a");
-            assert_eq!(statsd.flush().await, FlushOutcome::Done);
+            assert_eq!(statsd.flush().await, Ok(()));
             assert!(matches!(statsd.start().await, Err(StartError::AlreadyRunning)));
             statsd.incr("b");
             use_up_the_budget().await;
@@ -282,8 +282,8 @@ fn in_a_runtime_that_has_ended() {
         runtime.block_on(statsd.start()).unwrap();
         runtime.shutdown_background();
         // At once, whatever its timeout is.
-        eventually("it has ended", || statsd.blocking_flush() == FlushOutcome::NotRunning);
-        assert_eq!(busily(statsd.flush()), FlushOutcome::NotRunning);
+        eventually("it has ended", || statsd.blocking_flush() == Err(FlushError::NotRunning));
+        assert_eq!(busily(statsd.flush()), Err(FlushError::NotRunning));
         assert!(!statsd.blocking_stop().unfinished);
         let _within = handle.enter();
         let refused = busily(statsd.start());

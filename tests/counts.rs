@@ -156,7 +156,7 @@ fn no_call_allocates() {
             let before = ALLOCATIONS.get();
             rig.every_call();
             assert_eq!(ALLOCATIONS.get() - before, 0, "while lines are taken away, {dialect:?}");
-            rig.statsd.blocking_flush();
+            let _ = rig.statsd.blocking_flush();
         }
         let accepted = rig.statsd.stats().sent.bytes - accepted;
         assert!(accepted > 10 * (16 << 10), "blocks were turned over: {accepted} bytes");
@@ -175,7 +175,7 @@ fn a_gauge_that_is_longer_than_its_slot_allocates_once() {
             rig.statsd.gauge("a", value);
             assert_eq!(ALLOCATIONS.get() - before, allocations, "{value}");
         }
-        rig.statsd.blocking_flush();
+        let _ = rig.statsd.blocking_flush();
     }
     // Nor that, where there is no room for it.
     let rig = full(Dialect::StatsD);
@@ -234,7 +234,7 @@ fn running(dialect: Dialect) -> (std::net::UdpSocket, Rig) {
         rig.every_call();
     }
     rig.statsd.start_on_thread().unwrap();
-    rig.statsd.blocking_flush();
+    let _ = rig.statsd.blocking_flush();
     (receiver, rig)
 }
 

@@ -9,7 +9,7 @@
 
 mod support;
 
-use freewheel::{Connector, FlushOutcome, StartError, Tally};
+use freewheel::{Connector, FlushError, StartError, Tally};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -61,8 +61,8 @@ fn is_of_no_use(statsd: &Connector) {
     let before = statsd.stats();
     let emitted = emit_all(statsd, 0, 100_000..100_100);
     let start = Instant::now();
-    assert_eq!(statsd.blocking_flush(), FlushOutcome::NotRunning);
-    assert_eq!(park_on(statsd.flush()), FlushOutcome::NotRunning);
+    assert_eq!(statsd.blocking_flush(), Err(FlushError::NotRunning));
+    assert_eq!(park_on(statsd.flush()), Err(FlushError::NotRunning));
     for report in [statsd.blocking_stop(), park_on(statsd.stop())] {
         assert_eq!(report.sent, Tally::default());
         assert_eq!(report.stats.buffered + report.stats.dropped(), {
@@ -109,7 +109,7 @@ fn a_child_builds_its_own_connector_and_takes_nothing_from_its_parents() {
     }
     children.into_iter().for_each(assert_succeeds);
     let reading = thread::spawn(|| parents.read_to_end());
-    assert_eq!(statsd.blocking_flush(), FlushOutcome::Done);
+    assert_eq!(statsd.blocking_flush(), Ok(()));
     let stats = statsd.blocking_stop().stats;
     let arrivals = Arrivals::of_stream(&reading.join().unwrap());
     arrivals.assert_faultless(&stats);
@@ -126,12 +126,12 @@ fn a_child_of_a_parent_that_has_flushed_keeps_its_deadlines() {
     let statsd = started(tcp(receiver.port()));
     statsd.incr("a");
     flush(&statsd);
-    assert_eq!(park_on(statsd.flush()), FlushOutcome::Done);
+    assert_eq!(park_on(statsd.flush()), Ok(()));
     assert_succeeds(forked(|| {
         let own = started(tcp(quiet_port()).stop_timeout(Duration::from_millis(100)));
         own.incr("a");
-        assert_eq!(own.blocking_flush(), FlushOutcome::TimedOut);
-        assert_eq!(park_on(own.flush()), FlushOutcome::TimedOut);
+        assert_eq!(own.blocking_flush(), Err(FlushError::TimedOut));
+        assert_eq!(park_on(own.flush()), Err(FlushError::TimedOut));
         assert_eq!(own.blocking_stop().kept.lines, 1);
         is_of_no_use(&statsd);
     }));
@@ -253,7 +253,7 @@ fn a_child_that_closed_its_parents_descriptors_writes_into_none() {
         std::fs::remove_file(&path).unwrap();
         let copies = Vec::from_iter((0..100).map(|_| file.try_clone().unwrap()));
         emit_all(&statsd, 0, 0..10_000);
-        assert_eq!(statsd.blocking_flush(), FlushOutcome::NotRunning);
+        assert_eq!(statsd.blocking_flush(), Err(FlushError::NotRunning));
         assert_eq!((copies.len(), file.metadata().unwrap().len()), (100, 0));
     }));
 }

@@ -5,7 +5,7 @@
 
 mod support;
 
-use freewheel::{Connector, Delivery, FlushOutcome, StartError, Tally};
+use freewheel::{Connector, Delivery, FlushError, StartError, Tally};
 use std::future::Future;
 use std::net::Ipv4Addr;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -132,7 +132,7 @@ fn a_runtime_that_ends_leaves_what_was_not_sent_to_the_next_start() {
     assert!(statsd.connected());
     drop(first);
     assert!(!statsd.connected());
-    assert_eq!(statsd.blocking_flush(), FlushOutcome::NotRunning);
+    assert_eq!(statsd.blocking_flush(), Err(FlushError::NotRunning));
     emit_numbered(&statsd, 0, 1);
 
     let second = runtime();
@@ -221,7 +221,7 @@ fn a_disabled_connector_does_nothing() {
     statsd.gauge("a", -1.5);
     statsd.inject_metric("a", "1", "c");
     drop(statsd.timer("a"));
-    assert_eq!(statsd.blocking_flush(), FlushOutcome::Done);
+    assert_eq!(statsd.blocking_flush(), Ok(()));
     assert!(!statsd.connected());
     let report = statsd.blocking_stop();
     assert_eq!((report.sent, report.kept), (Tally::default(), Tally::default()));
@@ -265,7 +265,7 @@ fn any_executor_will_do_for_a_flush_and_a_stop() {
     let receiver = TcpReceiver::start();
     let statsd = started(tcp(receiver.port()));
     statsd.incr("a");
-    assert_eq!(park_on(statsd.flush()), FlushOutcome::Done);
+    assert_eq!(park_on(statsd.flush()), Ok(()));
     statsd.incr("b");
     assert_eq!(park_on(statsd.stop()).kept, Tally::default());
     receiver.wait_for_lines(2);
@@ -295,7 +295,7 @@ fn a_flush_needs_no_tick() {
 #[test]
 fn a_disabled_connector_blocks_nowhere() {
     runtime().block_on(async {
-        assert_eq!(Connector::disabled().blocking_flush(), FlushOutcome::Done);
+        assert_eq!(Connector::disabled().blocking_flush(), Ok(()));
         assert_eq!(Connector::disabled().blocking_stop().kept, Tally::default());
     });
     assert_eq!(Connector::disabled().timer("a").elapsed(), Duration::ZERO);

@@ -6,7 +6,7 @@
 
 mod support;
 
-use freewheel::{Builder, Connector, FlushOutcome, Framing, Protocol, Tally, WhenFull};
+use freewheel::{Builder, Connector, FlushError, Framing, Protocol, Tally, WhenFull};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::io::Read;
 use std::mem::MaybeUninit;
@@ -222,7 +222,7 @@ fn a_stop_keeps_what_is_set_aside() {
     eventually("it is set aside", || statsd.stats().connections == 6 && !statsd.connected());
     drop(server);
     std::fs::remove_file(place.path()).unwrap();
-    assert_eq!(statsd.blocking_flush(), FlushOutcome::TimedOut);
+    assert_eq!(statsd.blocking_flush(), Err(FlushError::TimedOut));
     let report = statsd.blocking_stop();
     assert_eq!((report.kept.lines, report.stats.lost()), (10, Tally::default()));
     let server = Server::start(&place, Framing::LengthPrefixed, |_| false);
@@ -354,7 +354,7 @@ async fn a_server_that_ends_every_connection_for_ten_minutes_loses_nothing() {
                 }
             }
         });
-        assert_eq!(statsd.flush().await, FlushOutcome::Done);
+        assert_eq!(statsd.flush().await, Ok(()));
         let stats = statsd.stop().await.stats;
         assert_eq!((stats.sent, stats.lost()), (emitted, Tally::default()));
         let bytes = reading.await.unwrap();

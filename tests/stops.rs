@@ -5,7 +5,7 @@
 
 mod support;
 
-use freewheel::{Connector, FlushOutcome, StartError, StopReport, Tally};
+use freewheel::{Connector, FlushError, StartError, StopReport, Tally};
 use std::future::Future;
 use std::net::Ipv4Addr;
 use std::pin::pin;
@@ -35,7 +35,7 @@ fn what_never_ran_is_flushed_and_stopped_at_once() {
     let statsd = tcp(quiet_port()).stop_timeout(DAY).build().unwrap();
     let emitted = emit_numbered(&statsd, 0, 0);
     let (outcome, report) = promptly(move || (statsd.blocking_flush(), statsd.blocking_stop()));
-    assert_eq!(outcome, FlushOutcome::NotRunning);
+    assert_eq!(outcome, Err(FlushError::NotRunning));
     assert_eq!((report.sent, report.kept), (Tally::default(), emitted));
 }
 
@@ -209,7 +209,7 @@ fn a_stop_keeps_its_deadline_on_a_runtime_that_does_not_turn() {
     runtime.block_on(statsd.start()).unwrap();
     let emitted = emit_numbered(&statsd, 0, 0);
     let flushing = statsd.clone();
-    assert_eq!(promptly(move || flushing.blocking_flush()), FlushOutcome::TimedOut);
+    assert_eq!(promptly(move || flushing.blocking_flush()), Err(FlushError::TimedOut));
     let report = stop_in_vain(&statsd);
     assert!(report.unfinished);
     assert_eq!((report.sent, report.kept), (Tally::default(), emitted));
@@ -259,7 +259,7 @@ fn a_restart_delivers_exactly_what_a_stop_kept() {
     assert_eq!(tally(&receiver.lines()), stats.sent);
 
     eventually("it can be started again", || statsd.start_on_thread().is_ok());
-    eventually("all is sent", || statsd.blocking_flush() == FlushOutcome::Done);
+    eventually("all is sent", || statsd.blocking_flush() == Ok(()));
     receiver.wait_for_lines(emitted.len() as u64);
     let [_, delivered] = &receiver.lines_by_connection()[..] else { panic!("two connections") };
     assert_eq!(tally(delivered), stats.buffered);
@@ -271,7 +271,7 @@ fn a_flush_in_any_executor_gives_up_in_time() {
     let statsd = started(tcp(quiet_port()).stop_timeout(STOP_TIMEOUT));
     statsd.incr("a");
     let flushing = statsd.clone();
-    assert_eq!(promptly(move || park_on(flushing.flush())), FlushOutcome::TimedOut);
+    assert_eq!(promptly(move || park_on(flushing.flush())), Err(FlushError::TimedOut));
     assert_eq!(statsd.stats().buffered.lines, 1);
 }
 
@@ -287,7 +287,7 @@ fn a_flush_during_a_stop_that_gives_up_is_told_so() {
     thread::sleep(STOP_TIMEOUT / 2);
     let outcome = statsd.blocking_flush();
     // On a busy machine that may be otherwise.
-    assert!(matches!(outcome, FlushOutcome::NotRunning | FlushOutcome::TimedOut), "{outcome:?}");
+    assert!(matches!(outcome, Err(FlushError::NotRunning | FlushError::TimedOut)), "{outcome:?}");
     assert_eq!(stop.join().unwrap().kept.lines, 1);
-    eventually("it has ended", || statsd.blocking_flush() == FlushOutcome::NotRunning);
+    eventually("it has ended", || statsd.blocking_flush() == Err(FlushError::NotRunning));
 }

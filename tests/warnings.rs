@@ -5,7 +5,7 @@
 
 mod support;
 
-use freewheel::{Connector, FlushOutcome, Protocol, Settings, StartError};
+use freewheel::{Connector, FlushError, Protocol, Settings, StartError};
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
@@ -135,7 +135,7 @@ fn use_running(statsd: &Connector) {
     emit(statsd);
     let _ = format!("{statsd:?} {}", statsd.connected());
     assert!(matches!(statsd.start_on_thread(), Err(StartError::AlreadyRunning)));
-    assert_eq!(statsd.blocking_flush(), FlushOutcome::TimedOut);
+    assert_eq!(statsd.blocking_flush(), Err(FlushError::TimedOut));
     use_another();
 }
 
@@ -143,7 +143,7 @@ fn use_running(statsd: &Connector) {
 fn use_ended(statsd: &Connector) {
     emit(statsd);
     assert!(!statsd.connected());
-    assert_eq!(statsd.blocking_flush(), FlushOutcome::NotRunning);
+    assert_eq!(statsd.blocking_flush(), Err(FlushError::NotRunning));
     assert!(!statsd.blocking_stop().unfinished);
     statsd.start_on_thread().unwrap();
     use_another();
@@ -159,7 +159,7 @@ fn of_a_server_that_is_not_there() {
     runtime.block_on(statsd.start()).unwrap();
     heard.wait(&runtime);
     let receiver = TcpReceiver::listen(Ipv4Addr::LOCALHOST, port, Close::Orderly);
-    while runtime.block_on(statsd.flush()) != FlushOutcome::Done {}
+    while runtime.block_on(statsd.flush()) != Ok(()) {}
     receiver.wait_for_lines(LINES + 1);
     heard.assert_one("no link", None);
 }
@@ -176,7 +176,7 @@ fn of_a_server_that_went() {
     let heard = Heard::by(move || use_running(&in_log));
     runtime.block_on(statsd.start()).unwrap();
     statsd.incr("a");
-    while runtime.block_on(statsd.flush()) != FlushOutcome::Done {}
+    while runtime.block_on(statsd.flush()) != Ok(()) {}
     drop(receiver);
     heard.wait(&runtime);
     let all = heard.all();
@@ -193,7 +193,7 @@ fn of_what_was_dropped() {
     runtime.block_on(statsd.start()).unwrap();
     statsd.gauge("depth", f64::NAN);
     heard.wait(&runtime);
-    while runtime.block_on(statsd.flush()) != FlushOutcome::Done {}
+    while runtime.block_on(statsd.flush()) != Ok(()) {}
     receiver.wait_for_lines(LINES);
     heard.assert_one("metrics were dropped or lost", Some(1));
 }
@@ -332,10 +332,10 @@ fn to_a_log_that_panics() {
     runtime.block_on(statsd.start()).unwrap();
     heard.wait(&runtime);
     let receiver = TcpReceiver::listen(Ipv4Addr::LOCALHOST, port, Close::Orderly);
-    assert_eq!(runtime.block_on(statsd.flush()), FlushOutcome::Done);
+    assert_eq!(runtime.block_on(statsd.flush()), Ok(()));
     receiver.wait_for_lines(1);
     drop(runtime);
-    eventually("it has ended", || statsd.blocking_flush() == FlushOutcome::NotRunning);
+    eventually("it has ended", || statsd.blocking_flush() == Err(FlushError::NotRunning));
     assert_eq!(heard.all().len(), 2);
 }
 

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use freewheel::{Builder, Connector, FlushOutcome, Protocol};
+use freewheel::{Builder, Connector, Protocol};
 use std::net::UdpSocket;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn arrived(configure: impl Fn(Builder) -> Builder, emit: impl Fn(&Connector)) ->
     let statsd = configure(builder).build().unwrap();
     statsd.start_on_thread().unwrap();
     emit(&statsd);
-    assert_eq!(statsd.blocking_flush(), FlushOutcome::Done);
+    assert_eq!(statsd.blocking_flush(), Ok(()));
     let stats = statsd.stats();
     let mut datagram = [0; 65_536];
     let mut lines = Vec::new();

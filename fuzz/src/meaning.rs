@@ -107,7 +107,7 @@ pub enum NumberCall {
 }
 
 impl NumberCall {
-    fn emit(self, statsd: &Connector, name: &str, number: impl freewheel::Value) {
+    fn emit(self, statsd: &Connector, name: &str, number: impl freewheel::metric::Value) {
         match self {
             Self::IncrBy => statsd.incr_by(name, number),
             Self::DecrBy => statsd.decr_by(name, number),

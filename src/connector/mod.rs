@@ -4,12 +4,12 @@ mod calls;
 mod scoped;
 
 use crate::config::{FlusherConfig, ProducerConfig};
-use crate::encode::{SamplingRules, Scope};
-use crate::error::StartError;
+use crate::connector_core::{ConnectorCore, FlusherOwner, ScopeContext, ScopedExchange};
+use crate::error::{FlushError, StartError};
 use crate::handoff::Exchange;
 use crate::lifecycle::Lifecycle;
 use crate::send::{Shared, Wake};
-use crate::stats::{FlushOutcome, Stats, StopReport};
+use crate::stats::{Stats, StopReport};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -81,33 +81,7 @@ use std::sync::atomic::Ordering::Relaxed;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct Connector {
-    /// Set where a call has but to write a head, a name, a value and a type: what such calls test is
-    /// this and nothing else.
-    plain: Option<Inner>,
-    /// Set where a call has to do more: write tags, decide whether to, or what the dialect wants. A
-    /// disabled one has neither.
-    decorated: Option<Inner>,
-}
-
-#[derive(Clone)]
-pub(crate) struct Inner {
-    pub(crate) exchange: Arc<Exchange>,
-    pub(crate) scoped: Arc<Scoped>,
-}
-
-/// What is owned by a connector and its clones; others made from it have their own.
-pub(crate) struct Scoped {
-    pub(crate) scope: Scope,
-    pub(crate) owner: Arc<Owner>,
-}
-
-/// What is owned by all handles together, and not by the flusher.
-pub(crate) struct Owner {
-    pub(crate) sampling: SamplingRules,
-    lifecycle: Lifecycle,
-    shared: Arc<Shared>,
-}
+pub struct Connector(ConnectorCore);
 
 impl Connector {
     /// A connector of the same interface that does nothing, at no cost.
@@ -115,7 +89,7 @@ impl Connector {
     /// Its numbers stay 0, and it is never connected.
     #[must_use]
     pub const fn disabled() -> Self {
-        Self { plain: None, decorated: None }
+        Self(ConnectorCore::DISABLED)
     }
 
     pub(crate) fn new(settings: FlusherConfig, shape: ProducerConfig) -> Self {
@@ -125,29 +99,22 @@ impl Connector {
         let exchange = Exchange::new(shape.block_size, shape.blocks, shape.ring_at, wakes);
         let exchange = Arc::new(exchange.with_max_line(shape.max_line));
         let shared = Shared::new(Arc::clone(&exchange), settings, wake);
-        let owner = Owner {
+        let owner = FlusherOwner {
             sampling: shape.sampling,
             lifecycle: Lifecycle::default(),
             shared: Arc::new(shared),
         };
-        let scoped = Scoped { scope: shape.scope, owner: Arc::new(owner) };
-        Self::with(Inner { exchange, scoped: Arc::new(scoped) })
+        let scoped = ScopeContext { scope: shape.scope, owner: Arc::new(owner) };
+        Self(ConnectorCore::new(ScopedExchange { exchange, scoped: Arc::new(scoped) }))
     }
 
-    fn with(inner: Inner) -> Self {
-        let Scoped { scope, owner } = &*inner.scoped;
-        let is_plain = scope.allows_fast_path() && owner.sampling.is_empty();
-        let (plain, decorated) = if is_plain { (Some(inner), None) } else { (None, Some(inner)) };
-        Self { plain, decorated }
-    }
-
-    /// None for a disabled one.
+    /// Returns the exchange and the scope, or `None` if the connector is disabled.
     #[inline(always)]
-    pub(crate) fn inner(&self) -> Option<&Inner> {
-        self.plain.as_ref().or(self.decorated.as_ref())
+    pub(crate) fn inner(&self) -> Option<&ScopedExchange> {
+        self.0.enabled()
     }
 
-    fn owner(&self) -> Option<&Owner> {
+    fn owner(&self) -> Option<&FlusherOwner> {
         self.inner().map(|inner| &*inner.scoped.owner)
     }
 
@@ -197,13 +164,17 @@ impl Connector {
     /// [other side's](crate::Delivery), over a Unix stream read by the server, or lost and
     /// counted; no longer than the stop timeout.
     ///
+    /// # Errors
+    /// [`FlushError::TimedOut`] if the stop timeout passed first, and [`FlushError::NotRunning`] if the
+    /// connector was not running, or was stopped during the flush. A disabled connector returns `Ok(())`.
+    ///
     /// # Cancel safety
-    /// Dropping the future gives up waiting, and nothing else. Any executor will do: the deadline is kept by a
-    /// thread that lives for as long as this waits.
-    pub async fn flush(&self) -> FlushOutcome {
+    /// Dropping the future stops the waiting, and nothing else. Any executor can run it: a thread that lives
+    /// as long as the wait keeps the deadline.
+    pub async fn flush(&self) -> Result<(), FlushError> {
         match self.owner() {
             Some(owner) => owner.lifecycle.flush(&owner.shared).await,
-            None => FlushOutcome::Done,
+            None => Ok(()),
         }
     }
 
@@ -230,11 +201,14 @@ impl Connector {
     ///
     /// It does so on any thread, and needs nothing of it. On one of a tokio runtime that thread does
     /// nothing else meanwhile; where the flusher lives on that very thread, it cannot answer, and the
-    /// outcome is [`TimedOut`](FlushOutcome::TimedOut) once the stop timeout has passed.
-    pub fn blocking_flush(&self) -> FlushOutcome {
+    /// outcome is [`TimedOut`](FlushError::TimedOut) once the stop timeout has passed.
+    ///
+    /// # Errors
+    /// The errors of [`flush`](Self::flush).
+    pub fn blocking_flush(&self) -> Result<(), FlushError> {
         match self.owner() {
             Some(owner) => owner.lifecycle.blocking_flush(&owner.shared),
-            None => FlushOutcome::Done,
+            None => Ok(()),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Connectors made from others, and metrics made from connectors.
 
-use super::{Connector, Inner, Scoped};
+use super::Connector;
+use crate::connector_core::{ConnectorCore, ScopeContext, ScopedExchange};
 use crate::encode::{NoTags, Scope};
 use crate::metric::{Counter, Kind, Metric};
 use std::sync::Arc;
@@ -27,7 +28,7 @@ impl Connector {
     /// ```
     #[inline]
     pub fn metric<'a, K: Kind>(&'a self, name: &'a str) -> Metric<'a, K, NoTags> {
-        Metric::new(self, name)
+        Metric::new(&self.0, name)
     }
 
     /// Short for `metric::<Counter>(name)`.
@@ -95,9 +96,10 @@ impl Connector {
     }
 
     fn rescoped(&self, change: impl FnOnce(&Scope) -> Scope) -> Self {
-        let Some(Inner { exchange, scoped }) = self.inner() else { return self.clone() };
+        let Some(ScopedExchange { exchange, scoped }) = self.inner() else { return self.clone() };
         let scope = change(&scoped.scope);
-        let scoped = Scoped { scope, owner: Arc::clone(&scoped.owner) };
-        Self::with(Inner { exchange: Arc::clone(exchange), scoped: Arc::new(scoped) })
+        let scoped = ScopeContext { scope, owner: Arc::clone(&scoped.owner) };
+        let exchange = Arc::clone(exchange);
+        Self(ConnectorCore::new(ScopedExchange { exchange, scoped: Arc::new(scoped) }))
     }
 }

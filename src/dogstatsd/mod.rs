@@ -18,7 +18,8 @@ pub use event::{AlertType, Event, Priority};
 pub use service_check::{ServiceCheck, Status};
 
 use crate::builder::Builder;
-use crate::connector::{Connector, Inner};
+use crate::connector::Connector;
+use crate::connector_core::ScopedExchange;
 use crate::encode::{self, Dialect, InvalidLine, UnsupportedLine};
 use crate::error::BuildError;
 use crate::options::Framing;
@@ -119,7 +120,7 @@ fn builder(environment: DatadogEnv, detect: impl FnOnce() -> Option<Origin>) -> 
 
 /// Renders a line and passes it to `hand_over`, or counts why there is none.
 fn emit(
-    inner: &Inner,
+    inner: &ScopedExchange,
     render: impl FnOnce(ConnectorFields<'_>) -> Option<RenderedLine>,
     hand_over: impl FnOnce(&RenderedLine),
 ) {

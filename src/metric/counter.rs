@@ -1,9 +1,8 @@
 //! Counters.
 
-use super::Target;
 use super::handle::Handle;
 use super::kind::{calls, kind};
-use super::measurement::{Amount, Negated, One};
+use super::measurement::{Amount, Negated, One, Recorder};
 use crate::encode::Value;
 
 /// A prepared counter, from [`Metric::build`](crate::Metric::build): the fastest way to count.
@@ -35,25 +34,25 @@ calls!(Counter {
     /// Counts one.
     #[inline]
     pub fn incr(&self) {
-        self.take(One);
+        self.record_measurement(One);
     }
 
     /// Counts `amount`, which may be negative or fractional (in `Influx`
     /// [whole](crate::Dialect#variant.Influx) alone).
     #[inline]
     pub fn incr_by(&self, amount: impl Value) {
-        self.take(Amount(amount));
+        self.record_measurement(Amount(amount));
     }
 
     /// Counts one down.
     #[inline]
     pub fn decr(&self) {
-        self.take(Negated(1));
+        self.record_measurement(Negated(1));
     }
 
     /// Counts `amount` down: `decr_by(2)` sends `-2`.
     #[inline]
     pub fn decr_by(&self, amount: impl Value) {
-        self.take(Negated(amount));
+        self.record_measurement(Negated(amount));
     }
 });

@@ -1,9 +1,8 @@
 //! Gauges.
 
-use super::Target;
 use super::handle::Handle;
 use super::kind::{calls, kind};
-use super::measurement::{Absolute, Delta};
+use super::measurement::{Absolute, Delta, Recorder};
 use crate::encode::Value;
 
 /// A prepared gauge, from [`Metric::build`](crate::Metric::build).
@@ -34,13 +33,13 @@ calls!(Gauge {
     /// [`Connector::gauge`](crate::Connector::gauge).
     #[inline]
     pub fn set(&self, value: impl Value) {
-        self.take(Absolute(value));
+        self.record_measurement(Absolute(value));
     }
 
     /// Raises it by `delta`, or lowers it where that is negative. DogStatsD has no such thing: there
     /// the line is dropped and counted as [unsupported](crate::Drops::unsupported).
     #[inline]
     pub fn change_by(&self, delta: impl Value) {
-        self.take(Delta(delta));
+        self.record_measurement(Delta(delta));
     }
 });

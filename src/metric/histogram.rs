@@ -1,10 +1,9 @@
 //! Histograms, which the server makes of the values of one sender, and distributions, which are
 //! made of all.
 
-use super::Target;
 use super::handle::Handle;
 use super::kind::{calls, kind};
-use super::measurement::Amount;
+use super::measurement::{Amount, Recorder};
 use crate::encode::Value;
 
 /// A prepared histogram, from [`Metric::build`](crate::Metric::build). In `Extended`, DogStatsD and
@@ -36,7 +35,7 @@ calls!(Histogram {
     /// [unsupported](crate::Drops::unsupported).
     #[inline]
     pub fn record(&self, value: impl Value) {
-        self.take(Amount(value));
+        self.record_measurement(Amount(value));
     }
 });
 
@@ -67,6 +66,6 @@ calls!(Distribution {
     /// Records a value.
     #[inline]
     pub fn record(&self, value: impl Value) {
-        self.take(Amount(value));
+        self.record_measurement(Amount(value));
     }
 });

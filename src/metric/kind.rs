@@ -64,10 +64,13 @@ macro_rules! kind {
                 Self(handle)
             }
         }
-        impl crate::metric::Target for $kind {
+        impl crate::metric::measurement::Recorder for $kind {
             #[inline(always)]
-            fn take(&self, measurement: impl crate::metric::measurement::Measurement) {
-                self.0.take(measurement);
+            fn record_measurement(
+                &self,
+                measurement: impl crate::metric::measurement::Measurement,
+            ) {
+                self.0.record_measurement(measurement);
             }
         }
         impl std::fmt::Debug for $kind {

@@ -1,156 +1,185 @@
-//! What the calls of all kinds come to: a value as the caller has it, which is formatted only once
-//! it is known that a line is emitted.
+//! Measurements: the values of all calls, with the rules for each.
+//!
+//! A value is formatted only once it is known that its line is emitted. Calls by name, metrics and
+//! prepared handles share these rules; each of them writes its own lines.
 
-use crate::encode::{
-    Digits, Number, Scope, Scratch, SetMember, Sign, Value, ValueField, milliseconds,
-    seconds_as_milliseconds,
-};
+use crate::encode::{Digits, Number, Scratch, Sign, Value, milliseconds, seconds_as_milliseconds};
 use std::time::Duration;
 
-/// Writes lines of one metric.
-pub(crate) trait Emit {
-    fn field(&self, field: impl ValueField);
+/// The target of a call: a metric, or a prepared handle.
+pub(crate) trait Recorder {
+    fn record_measurement(&self, measurement: impl Measurement);
+}
 
-    /// The value of a gauge, whose lines keep their order across threads.
-    fn level(&self, field: impl ValueField);
+/// Writes the numbers of one metric as lines.
+pub(crate) trait NumberWriter {
+    /// Writes one line.
+    fn write(&self, number: Number<impl Digits>);
 
-    /// A gauge below zero, in dialects where a sign would change it.
-    fn below_zero(&self, field: impl ValueField);
+    /// Writes one line that keeps its order across threads, as the values of gauges do.
+    fn write_ordered(&self, number: Number<impl Digits>);
 
-    /// The number 1.
+    /// Writes the two lines that set a gauge below zero, in dialects where a sign means a delta.
+    fn write_below_zero(&self, number: Number<impl Digits>);
+
+    /// Writes the number 1.
     #[inline(always)]
-    fn one(&self) {
-        self.field(ONE);
+    fn write_one(&self) {
+        self.write(ONE);
     }
 
-    /// What its lines have in common.
-    fn scope(&self) -> &Scope;
+    /// Returns true if the dialect takes a gauge's value with a sign for a delta.
+    fn has_deltas(&self) -> bool;
 
-    /// Whether servers read this number as it is meant.
+    /// Returns true if servers of the dialect read this number correctly.
     fn accepts(&self, number: &Number<impl Digits>) -> bool;
 
-    /// Counts a line that cannot be.
-    fn invalid(&self);
+    /// Counts a line as dropped because its value is invalid.
+    fn drop_invalid(&self);
 
-    /// Counts a line that cannot be in this dialect.
-    fn unsupported(&self);
+    /// Counts a line as dropped because the dialect does not support it.
+    fn drop_unsupported(&self);
 }
 
+/// Writes the values of one metric of any kind, members of sets included.
+pub(crate) trait MetricWriter: NumberWriter {
+    /// Writes the member of a set.
+    fn write_member(&self, member: &str);
+}
+
+/// The number 1.
 pub(super) const ONE: Number<&'static [u8; 1]> = Number { sign: Sign::None, digits: b"1" };
 
+/// The value of one call.
 pub(crate) trait Measurement: Copy {
-    fn emit(self, by: &impl Emit);
+    fn write_to(self, writer: &impl MetricWriter);
 }
 
+/// A measurement that is a number.
+pub(crate) trait NumericMeasurement: Copy {
+    fn write_to(self, writer: &impl NumberWriter);
+}
+
+impl<M: NumericMeasurement> Measurement for M {
+    #[inline(always)]
+    fn write_to(self, writer: &impl MetricWriter) {
+        NumericMeasurement::write_to(self, writer);
+    }
+}
+
+/// The number 1, formatted in advance.
 #[derive(Clone, Copy)]
 pub(crate) struct One;
 
-impl Measurement for One {
+impl NumericMeasurement for One {
     #[inline(always)]
-    fn emit(self, by: &impl Emit) {
-        by.one();
+    fn write_to(self, writer: &impl NumberWriter) {
+        writer.write_one();
     }
 }
 
-/// A number as it is.
+/// A number that is sent unchanged.
 #[derive(Clone, Copy)]
 pub(crate) struct Amount<V>(pub(crate) V);
 
-impl<V: Value> Measurement for Amount<V> {
+impl<V: Value> NumericMeasurement for Amount<V> {
     #[inline(always)]
-    fn emit(self, by: &impl Emit) {
+    fn write_to(self, writer: &impl NumberWriter) {
         let mut scratch = Scratch::new();
-        match self.0.format(&mut scratch) {
-            Some(number) if !by.accepts(&number) => by.unsupported(),
-            Some(number) => by.field(number),
-            None => by.invalid(),
-        }
+        write_accepted(writer, self.0.format(&mut scratch));
     }
 }
 
-/// The number, subtracted.
+/// A number that is subtracted from a counter.
 #[derive(Clone, Copy)]
 pub(crate) struct Negated<V>(pub(crate) V);
 
-impl<V: Value> Measurement for Negated<V> {
+impl<V: Value> NumericMeasurement for Negated<V> {
     #[inline(always)]
-    fn emit(self, by: &impl Emit) {
+    fn write_to(self, writer: &impl NumberWriter) {
         let mut scratch = Scratch::new();
-        match self.0.format(&mut scratch).map(Number::negated) {
-            Some(number) if !by.accepts(&number) => by.unsupported(),
-            Some(number) => by.field(number),
-            None => by.invalid(),
-        }
+        write_accepted(writer, self.0.format(&mut scratch).map(Number::negated));
     }
 }
 
-/// What a gauge is set to.
+/// Writes the number, or counts the line as dropped.
+#[inline(always)]
+fn write_accepted(writer: &impl NumberWriter, number: Option<Number<impl Digits>>) {
+    match number {
+        Some(number) if !writer.accepts(&number) => writer.drop_unsupported(),
+        Some(number) => writer.write(number),
+        None => writer.drop_invalid(),
+    }
+}
+
+/// The new value of a gauge.
 #[derive(Clone, Copy)]
 pub(crate) struct Absolute<V>(pub(crate) V);
 
-impl<V: Value> Measurement for Absolute<V> {
+impl<V: Value> NumericMeasurement for Absolute<V> {
     #[inline(always)]
-    fn emit(self, by: &impl Emit) {
+    fn write_to(self, writer: &impl NumberWriter) {
         let mut scratch = Scratch::new();
         match self.0.format(&mut scratch) {
-            Some(number) if number.is_negative() && by.scope().has_gauge_deltas() => {
-                by.below_zero(number)
+            Some(number) if number.is_negative() && writer.has_deltas() => {
+                writer.write_below_zero(number);
             }
-            Some(number) => by.level(number),
-            None => by.invalid(),
+            Some(number) => writer.write_ordered(number),
+            None => writer.drop_invalid(),
         }
     }
 }
 
-/// What a gauge is changed by.
+/// The change of a gauge.
 #[derive(Clone, Copy)]
 pub(crate) struct Delta<V>(pub(crate) V);
 
-impl<V: Value> Measurement for Delta<V> {
+impl<V: Value> NumericMeasurement for Delta<V> {
     #[inline(always)]
-    fn emit(self, by: &impl Emit) {
+    fn write_to(self, writer: &impl NumberWriter) {
         let mut scratch = Scratch::new();
         match self.0.format(&mut scratch) {
-            _ if !by.scope().has_gauge_deltas() => by.unsupported(),
-            Some(number) => by.level(number.signed()),
-            None => by.invalid(),
+            _ if !writer.has_deltas() => writer.drop_unsupported(),
+            Some(number) => writer.write_ordered(number.signed()),
+            None => writer.drop_invalid(),
         }
     }
 }
 
-/// A time, in milliseconds on the line.
+/// A duration, in milliseconds on the line.
 #[derive(Clone, Copy)]
 pub(crate) struct DurationValue(pub(crate) Duration);
 
-impl Measurement for DurationValue {
+impl NumericMeasurement for DurationValue {
     #[inline(always)]
-    fn emit(self, by: &impl Emit) {
+    fn write_to(self, writer: &impl NumberWriter) {
         let mut scratch = Scratch::new();
-        by.field(milliseconds(self.0, &mut scratch));
+        writer.write(milliseconds(self.0, &mut scratch));
     }
 }
 
+/// A duration in seconds, in milliseconds on the line.
 #[derive(Clone, Copy)]
 pub(crate) struct Seconds(pub(crate) f64);
 
-impl Measurement for Seconds {
+impl NumericMeasurement for Seconds {
     #[inline(always)]
-    fn emit(self, by: &impl Emit) {
+    fn write_to(self, writer: &impl NumberWriter) {
         let mut scratch = Scratch::new();
         match seconds_as_milliseconds(self.0, &mut scratch) {
-            Some(number) => by.field(number),
-            None => by.invalid(),
+            Some(number) => writer.write(number),
+            None => writer.drop_invalid(),
         }
     }
 }
 
-/// Of a set.
+/// The member of a set.
 #[derive(Clone, Copy)]
-pub(crate) struct Element<'a>(pub(crate) &'a str);
+pub(crate) struct SetMember<'a>(pub(crate) &'a str);
 
-impl Measurement for Element<'_> {
+impl Measurement for SetMember<'_> {
     #[inline(always)]
-    fn emit(self, by: &impl Emit) {
-        by.field(SetMember { text: self.0, scope: by.scope() });
+    fn write_to(self, writer: &impl MetricWriter) {
+        writer.write_member(self.0);
     }
 }

@@ -1,9 +1,8 @@
 //! Meters: counters of which the server tells the rate.
 
-use super::Target;
 use super::handle::Handle;
 use super::kind::{calls, kind};
-use super::measurement::Amount;
+use super::measurement::{Amount, Recorder};
 use crate::encode::Value;
 
 /// A prepared meter, from [`Metric::build`](crate::Metric::build). In the dialect `Extended`.
@@ -33,6 +32,6 @@ calls!(Meter {
     /// Counts `amount`.
     #[inline]
     pub fn mark(&self, amount: impl Value) {
-        self.take(Amount(amount));
+        self.record_measurement(Amount(amount));
     }
 });

@@ -8,7 +8,9 @@ mod histogram;
 mod kind;
 mod measurement;
 mod meter;
+mod plain;
 mod set;
+mod timer;
 mod timing;
 
 pub use counter::Counter;
@@ -17,26 +19,27 @@ pub use gauge::Gauge;
 pub use histogram::{Distribution, Histogram};
 pub use kind::{Kind, Sampled, Timestamped};
 pub use meter::Meter;
+pub(crate) use plain::record;
 pub use set::Set;
+pub use timer::Timer;
 pub use timing::Timing;
 
-use crate::connector::{Connector, Inner, Scoped};
+pub use crate::encode::{NoTags, Tagged, Tags, Value};
+
+use crate::connector_core::{ConnectorCore, ScopeContext, ScopedExchange};
 use crate::encode::{
-    Cardinality, Digits, EffectiveRate, InvalidLine, LineSpec, LineTemplate, NegativeGauge, NoTags,
-    Number, OptionalFields, SampleRate, Scope, Tagged, TaggedLine, Tags, Timestamp,
-    UnsupportedLine, ValueField, ZERO,
+    Cardinality, Digits, EffectiveRate, LineSpec, LineTemplate, NegativeGauge, Number,
+    OptionalFields, SampleRate, Scope, SetMember, TaggedLine, Timestamp, UnsupportedLine, ZERO,
 };
 use handle::Handle;
-use measurement::Emit;
-pub(crate) use measurement::{
-    Absolute, Amount, Delta, DurationValue, Measurement, Negated, One, Seconds,
-};
+pub(crate) use measurement::{Absolute, Amount, Delta, DurationValue, Negated, One, Seconds};
+use measurement::{Measurement, MetricWriter, NumberWriter, Recorder};
 use std::fmt;
 use std::marker::PhantomData;
 use std::time::SystemTime;
 
 /// A metric about to be emitted once, or prepared to be emitted often; from
-/// [`Connector::metric`].
+/// [`Connector::metric`](crate::Connector::metric).
 ///
 /// The calls that emit are those of its kind: [`Counter`], [`Gauge`], [`Timing`], [`Histogram`],
 /// [`Distribution`], [`Set`], [`Meter`]. None of them allocates, waits or fails, however many
@@ -68,7 +71,7 @@ use std::time::SystemTime;
 /// ```
 #[must_use = "nothing is emitted before a value is given"]
 pub struct Metric<'a, K, T = NoTags> {
-    connector: &'a Connector,
+    core: &'a ConnectorCore,
     name: &'a str,
     tags: T,
     rate: Option<EffectiveRate>,
@@ -80,10 +83,10 @@ pub struct Metric<'a, K, T = NoTags> {
 
 impl<'a, K: Kind> Metric<'a, K, NoTags> {
     #[inline(always)]
-    pub(crate) fn new(connector: &'a Connector, name: &'a str) -> Self {
+    pub(crate) fn new(core: &'a ConnectorCore, name: &'a str) -> Self {
         let optional = OptionalFields::default();
         let (rate, kind) = (None, PhantomData);
-        Self { connector, name, tags: NoTags, rate, optional, invalid: false, kind }
+        Self { core, name, tags: NoTags, rate, optional, invalid: false, kind }
     }
 }
 
@@ -92,9 +95,9 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
     /// by `_`, and the line is counted as altered.
     #[inline(always)]
     pub fn tag(self, key: &'a str, value: &'a str) -> Metric<'a, K, Tagged<'a, T>> {
-        let Self { connector, name, tags, rate, optional, invalid, kind } = self;
+        let Self { core, name, tags, rate, optional, invalid, kind } = self;
         let tags = Tagged { rest: tags, key, value };
-        Metric { connector, name, tags, rate, optional, invalid, kind }
+        Metric { core, name, tags, rate, optional, invalid, kind }
     }
 
     /// Emitted at this rate, whatever the [patterns](crate::Builder::sample) of the builder say;
@@ -105,10 +108,8 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
     where
         K: Sampled,
     {
-        let is_whole = self
-            .connector
-            .inner()
-            .is_some_and(|inner| inner.scoped.scope.samples_one_in_n(K::TYPE));
+        let is_whole =
+            self.core.enabled().is_some_and(|inner| inner.scoped.scope.samples_one_in_n(K::TYPE));
         self.rate = Some(*rate.effective(is_whole));
         self
     }
@@ -178,15 +179,17 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
     /// ```
     #[must_use = "it is prepared to be emitted"]
     pub fn build(self) -> K {
-        let Some(inner) = self.connector.inner() else { return K::from(Handle::Disabled) };
-        let Inner { exchange, scoped } = inner;
-        let refusal = match self.check(&scoped.scope) {
-            Err(MetricError::EmptyName | MetricError::Timestamp) => Some(DropReason::Invalid),
+        let Some(inner) = self.core.enabled() else { return K::from(Handle::Disabled) };
+        let ScopedExchange { exchange, scoped } = inner;
+        let drop_reason = match self.check(&scoped.scope) {
+            Err(MetricError::EmptyName | MetricError::InvalidTimestamp) => {
+                Some(DropReason::Invalid)
+            }
             Err(_) => Some(DropReason::Unsupported),
             Ok(()) => None,
         };
         let spec = self.spec(&scoped.scope, self.rate(inner));
-        K::from(Handle::new(exchange, scoped, &spec, refusal))
+        K::from(Handle::new(exchange, scoped, &spec, drop_reason))
     }
 
     /// As [`build`](Self::build), where nothing would have to be altered and no line would be
@@ -197,7 +200,7 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
     ///
     /// let statsd = Connector::builder("127.0.0.1").build()?;
     /// let refused = statsd.counter("hits").tag("route", "/").try_build();
-    /// assert!(matches!(refused, Err(MetricError::Tags)), "plain StatsD has none");
+    /// assert!(matches!(refused, Err(MetricError::UnsupportedTags)), "plain StatsD has none");
     /// # Ok::<(), freewheel::BuildError>(())
     /// ```
     ///
@@ -205,11 +208,11 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
     /// The first thing that the dialect has no word for, or forbids. With a disabled connector,
     /// never.
     pub fn try_build(self) -> Result<K, MetricError> {
-        if let Some(inner) = self.connector.inner() {
+        if let Some(inner) = self.core.enabled() {
             let scope = &inner.scoped.scope;
             self.check(scope)?;
             if LineTemplate::new(&self.spec(scope, None)).is_altered() {
-                return Err(MetricError::Unclean);
+                return Err(MetricError::ForbiddenText);
             }
         }
         Ok(self.build())
@@ -217,15 +220,15 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
 
     fn check(&self, scope: &Scope) -> Result<(), MetricError> {
         if !scope.dialect_supports(K::TYPE) {
-            Err(MetricError::Kind)
+            Err(MetricError::UnsupportedKind)
         } else if scope.has_unsupported_tags() || (T::ANY && !scope.has_tags()) {
-            Err(MetricError::Tags)
+            Err(MetricError::UnsupportedTags)
         } else if self.optional.cardinality.is_some() && !scope.has_cardinality() {
-            Err(MetricError::Cardinality)
+            Err(MetricError::UnsupportedCardinality)
         } else if self.optional.timestamp.is_some() && !scope.has_timestamps() {
-            Err(MetricError::Timestamps)
+            Err(MetricError::UnsupportedTimestamp)
         } else if self.invalid {
-            Err(MetricError::Timestamp)
+            Err(MetricError::InvalidTimestamp)
         } else if self.name.is_empty() {
             Err(MetricError::EmptyName)
         } else {
@@ -244,8 +247,8 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
 
     /// The rate at which it is emitted, unless that is always.
     #[inline(always)]
-    fn rate<'b>(&'b self, inner: &'b Inner) -> Option<&'b EffectiveRate> {
-        let Scoped { scope, owner } = &*inner.scoped;
+    fn rate<'b>(&'b self, inner: &'b ScopedExchange) -> Option<&'b EffectiveRate> {
+        let ScopeContext { scope, owner } = &*inner.scoped;
         if !K::SAMPLED || self.optional.timestamp.is_some() {
             return None;
         }
@@ -273,91 +276,82 @@ impl<K: Kind, T: Tags> fmt::Debug for Metric<'_, K, T> {
     }
 }
 
-/// Why no line of a metric can be.
+/// The reason for which each line of a metric is dropped.
 #[derive(Clone, Copy, Debug)]
 enum DropReason {
     Invalid,
     Unsupported,
 }
 
-/// What the calls that emit are calls of: a metric, or a prepared one.
-pub(crate) trait Target {
-    fn take(&self, measurement: impl Measurement);
-}
-
-impl<K: Kind, T: Tags> Target for Metric<'_, K, T> {
+impl<K: Kind, T: Tags> Recorder for Metric<'_, K, T> {
     #[inline]
-    fn take(&self, measurement: impl Measurement) {
-        if let Some(inner) = self.connector.inner() {
-            OneShot { metric: self, inner }.take(measurement);
+    fn record_measurement(&self, measurement: impl Measurement) {
+        if let Some(scoped) = self.core.enabled() {
+            self.record_enabled(scoped, measurement);
         }
     }
 }
 
-/// A metric that is emitted once, by a connector that does something.
-struct OneShot<'a, K, T> {
-    metric: &'a Metric<'a, K, T>,
-    inner: &'a Inner,
-}
-
-impl<K: Kind, T: Tags> OneShot<'_, K, T> {
-    /// A function of its own, as for the plain calls.
-    fn take(&self, measurement: impl Measurement) {
-        let Self { metric, inner } = self;
-        if !metric.is_supported(&inner.scoped.scope) {
-            return self.inner.exchange.emit(|| UnsupportedLine);
+impl<K: Kind, T: Tags> Metric<'_, K, T> {
+    /// Records a measurement by an enabled connector. Not inlined, so that callers stay small.
+    fn record_enabled(&self, core: &ScopedExchange, measurement: impl Measurement) {
+        let scope = &core.scoped.scope;
+        if !self.is_supported(scope) {
+            return core.exchange.emit(|| UnsupportedLine);
         }
-        if metric.invalid {
-            return self.refuse();
+        if self.invalid {
+            return core.drop_invalid();
         }
-        let rate = metric.rate(inner);
+        let rate = self.rate(core);
         if rate.is_none_or(EffectiveRate::draw) {
-            let spec = metric.spec(&inner.scoped.scope, rate);
-            measurement.emit(&Shot { spec, inner });
+            measurement.write_to(&TaggedMetric { spec: self.spec(scope, rate), core });
         }
     }
-
-    #[cold]
-    fn refuse(&self) {
-        self.inner.exchange.emit(|| InvalidLine);
-    }
 }
 
-/// The same, once it is known that it is emitted.
-struct Shot<'a, T> {
+/// A metric whose lines are encoded at each call.
+struct TaggedMetric<'a, T> {
     spec: LineSpec<'a, T>,
-    inner: &'a Inner,
+    core: &'a ScopedExchange,
 }
 
-impl<T: Tags> Emit for Shot<'_, T> {
+impl<T: Tags> NumberWriter for TaggedMetric<'_, T> {
     #[inline(always)]
-    fn field(&self, field: impl ValueField) {
-        self.inner.exchange.emit(|| TaggedLine { spec: self.spec, field });
+    fn write(&self, number: Number<impl Digits>) {
+        self.core.exchange.emit(|| TaggedLine { spec: self.spec, field: number });
     }
     #[inline(always)]
-    fn level(&self, field: impl ValueField) {
-        self.inner.exchange.emit_ordered(|| TaggedLine { spec: self.spec, field });
+    fn write_ordered(&self, number: Number<impl Digits>) {
+        self.core.exchange.emit_ordered(|| TaggedLine { spec: self.spec, field: number });
     }
-    fn below_zero(&self, field: impl ValueField) {
-        self.inner.exchange.emit_ordered(|| NegativeGauge {
+    fn write_below_zero(&self, number: Number<impl Digits>) {
+        self.core.exchange.emit_ordered(|| NegativeGauge {
             zero: TaggedLine { spec: self.spec, field: ZERO },
-            line: TaggedLine { spec: self.spec, field },
+            line: TaggedLine { spec: self.spec, field: number },
         });
     }
     #[inline(always)]
-    fn scope(&self) -> &Scope {
-        self.spec.scope
+    fn has_deltas(&self) -> bool {
+        self.spec.scope.has_gauge_deltas()
     }
     #[inline(always)]
     fn accepts(&self, number: &Number<impl Digits>) -> bool {
         number.is_accepted(self.spec.scope.accepted_numbers(self.spec.metric_type))
     }
-    #[cold]
-    fn invalid(&self) {
-        self.inner.exchange.emit(|| InvalidLine);
+    #[inline(always)]
+    fn drop_invalid(&self) {
+        self.core.drop_invalid();
     }
-    #[cold]
-    fn unsupported(&self) {
-        self.inner.exchange.emit(|| UnsupportedLine);
+    #[inline(always)]
+    fn drop_unsupported(&self) {
+        self.core.drop_unsupported();
+    }
+}
+
+impl<T: Tags> MetricWriter for TaggedMetric<'_, T> {
+    #[inline(always)]
+    fn write_member(&self, member: &str) {
+        let field = SetMember { text: member, scope: self.spec.scope };
+        self.core.exchange.emit(|| TaggedLine { spec: self.spec, field });
     }
 }

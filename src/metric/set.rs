@@ -1,9 +1,8 @@
 //! Sets: of what comes in, the server counts the different ones.
 
-use super::Target;
 use super::handle::Handle;
 use super::kind::{calls, kind};
-use super::measurement::Element;
+use super::measurement::{Recorder, SetMember};
 
 /// A prepared set, from [`Metric::build`](crate::Metric::build).
 ///
@@ -31,6 +30,6 @@ calls!(Set {
     /// [dialect](crate::Dialect#clean-input) forbids is replaced by `_`.
     #[inline]
     pub fn insert(&self, member: &str) {
-        self.take(Element(member));
+        self.record_measurement(SetMember(member));
     }
 });

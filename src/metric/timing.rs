@@ -1,11 +1,10 @@
 //! Timings.
 
-use super::Target;
 use super::handle::Handle;
 use super::kind::{calls, kind};
-use super::measurement::{DurationValue, Seconds};
-use crate::timer::Timer;
-use std::time::{Duration, Instant};
+use super::measurement::{DurationValue, Recorder, Seconds};
+use super::timer::Timer;
+use std::time::Duration;
 
 /// A prepared timing, from [`Metric::build`](crate::Metric::build).
 ///
@@ -36,14 +35,14 @@ calls!(Timing {
     /// Records how long something took, in milliseconds, exact to the nanosecond.
     #[inline]
     pub fn record(&self, elapsed: Duration) {
-        self.take(DurationValue(elapsed));
+        self.record_measurement(DurationValue(elapsed));
     }
 
     /// Records how many seconds something took; sent as milliseconds with the digits that
     /// `seconds` has. What is negative or not finite is dropped and counted as invalid.
     #[inline]
     pub fn record_seconds(&self, seconds: f64) {
-        self.take(Seconds(seconds));
+        self.record_measurement(Seconds(seconds));
     }
 });
 
@@ -51,7 +50,6 @@ impl Timing {
     /// Begins a timing that is recorded when the guard is dropped, also by a panic.
     #[inline]
     pub fn start(&self) -> Timer<'_> {
-        let is_on = !matches!(self.0, Handle::Disabled);
-        Timer::of_prepared(self, is_on.then(Instant::now))
+        Timer::prepared(&self.0)
     }
 }

@@ -1,14 +1,15 @@
 //! Commands to the flusher, and the flushes and stops that are pending.
 
+use crate::error::FlushError;
 use crate::handoff::{Consumer, Tally};
-use crate::stats::{FlushOutcome, StopReport};
+use crate::stats::StopReport;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 /// Command of a handle to the flusher.
 pub(crate) enum Command {
-    Flush(oneshot::Sender<FlushOutcome>),
+    Flush(oneshot::Sender<Result<(), FlushError>>),
     Stop {
         /// Lines that were sent before the call.
         sent_before: Tally,
@@ -19,7 +20,7 @@ pub(crate) enum Command {
 /// A flush whose caller waits.
 pub(super) struct PendingFlush {
     pub(super) target: FlushTarget,
-    pub(super) reply: oneshot::Sender<FlushOutcome>,
+    pub(super) reply: oneshot::Sender<Result<(), FlushError>>,
 }
 
 /// The lines that a flush or a stop waits for: all lines emitted before it.
@@ -103,7 +104,7 @@ impl Pending {
     /// Replies to the flushes that are done, and forgets the flushes whose caller is gone.
     pub(super) fn complete_flushes(&mut self, lines: &Consumer) {
         for flush in self.flushes.extract_if(.., |flush| flush.target.is_reached(lines)) {
-            let _ = flush.reply.send(FlushOutcome::Done);
+            let _ = flush.reply.send(Ok(()));
         }
         self.flushes.retain(|flush| !flush.reply.is_closed());
     }

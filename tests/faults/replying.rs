@@ -1,7 +1,7 @@
 //! Servers that reply, though the protocol has no replies.
 
 use crate::support::{PATIENCE, emit_numbered, flush, numbers_by_thread, started, tcp};
-use freewheel::{FlushOutcome, Tally};
+use freewheel::Tally;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::thread;
@@ -17,7 +17,7 @@ fn replying_server_sees_an_orderly_end() {
     let runtime = RuntimeBuilder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(statsd.start()).unwrap();
     emit_numbered(&statsd, 0, 0);
-    assert_eq!(runtime.block_on(statsd.flush()), FlushOutcome::Done);
+    assert_eq!(runtime.block_on(statsd.flush()), Ok(()));
     let (mut connection, _) = listener.accept().unwrap();
     // More than a single read takes, sent while the idle runtime cannot read.
     connection.write_all(&[b'x'; 40_000]).unwrap();

@@ -1,7 +1,8 @@
 //! Calls that emit, and what they mean.
 
 use crate::{ends_field, is_forbidden};
-use freewheel::{Connector, Value};
+use freewheel::Connector;
+use freewheel::metric::Value;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;

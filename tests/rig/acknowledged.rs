@@ -5,7 +5,7 @@ use crate::network::{receiver, settings};
 use crate::support::{
     Arrivals, Findings, Listener, Peer, Place, emit_all, eventually, flush, promptly, started, tcp,
 };
-use freewheel::{Builder, Connector, FlushOutcome, Protocol, Tally};
+use freewheel::{Builder, Connector, Protocol, Tally};
 use std::thread;
 use std::time::Duration;
 use tokio::runtime::Builder as RuntimeBuilder;
@@ -80,7 +80,7 @@ fn what_was_acknowledged_before_a_reset_comes_once() {
     thread::sleep(Duration::from_millis(100));
     peer.reset();
     let next = thread::spawn(move || server.accept().read_to_end());
-    assert_eq!(runtime.block_on(statsd.flush()), FlushOutcome::Done);
+    assert_eq!(runtime.block_on(statsd.flush()), Ok(()));
     let stats = runtime.block_on(statsd.stop()).stats;
     arrivals.count_stream(&next.join().unwrap());
     assert_eq!((stats.sent.lines, stats.connections), (20_000, 2));
@@ -166,7 +166,7 @@ fn a_stop_keeps_its_deadline_in_a_partition_and_says_what_is_under_way() {
         let settings = settings(&host.address().to_string());
         let statsd = started(settings.stop_timeout(Duration::from_millis(300)));
         emit_all(&statsd, 0, 0..100);
-        eventually("it arrives", || statsd.blocking_flush() == FlushOutcome::Done);
+        eventually("it arrives", || statsd.blocking_flush() == Ok(()));
         server.wait_for_lines(100);
         host.cut();
         let emitted = emit_all(&statsd, 0, 100..200);
@@ -177,7 +177,7 @@ fn a_stop_keeps_its_deadline_in_a_partition_and_says_what_is_under_way() {
         host.mend();
         statsd.start_on_thread().unwrap();
         emit_all(&statsd, 0, 200..300);
-        eventually("it arrives", || statsd.blocking_flush() == FlushOutcome::Done);
+        eventually("it arrives", || statsd.blocking_flush() == Ok(()));
         server.wait_for_lines(300);
         // Of two connections at the same time, the second's may come first.
         let found = Arrivals::of(&server.lines()).against(&statsd.stats());

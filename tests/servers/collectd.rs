@@ -147,7 +147,7 @@ fn rates_and_sets() {
     let statsd = connector(Dialect::StatsD, port, |builder| builder);
     statsd.start_on_thread().expect("the connector was not started before");
     let sampled = count_sampled(&statsd);
-    statsd.blocking_flush();
+    let _ = statsd.blocking_flush();
     let set = "app.visitors";
     insert_until_seen(&statsd, || {
         server.wait_for(Duration::ZERO, |_| false).sets.get(set).copied()

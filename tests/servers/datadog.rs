@@ -7,7 +7,7 @@
 
 use crate::process::{must_pass, skip, test_of};
 use crate::server::{Metrics, ParseLine, Reports, Server, Timer};
-use freewheel::{Builder, Connector, Dialect, Distribution, FlushOutcome, Gauge, Protocol};
+use freewheel::{Builder, Connector, Dialect, Distribution, Gauge, Protocol};
 use std::path::Path;
 use std::process::Command;
 use std::thread;
@@ -210,7 +210,7 @@ fn exact_totals_of_tagged_metrics() {
                     scope.spawn(|| (0..TURNS_PER_FLUSH).for_each(|turn| take_turn(&statsd, turn)));
                 }
             });
-            assert_eq!(statsd.blocking_flush(), FlushOutcome::Done);
+            assert_eq!(statsd.blocking_flush(), Ok(()));
             let sent = (turns + 1) * TURNS_PER_FLUSH * THREADS * LINES;
             let reported = server.wait_until(|reported| reported.lines == sent);
             assert_eq!((reported.lines, reported.bad_lines), (sent, 0));

@@ -1,7 +1,7 @@
 //! Server deaths: `kill -9` under load, followed by a new server at the same port.
 
 use crate::server::DEADLINE;
-use freewheel::{Connector, FlushOutcome, Protocol};
+use freewheel::{Connector, Protocol};
 use std::collections::BTreeMap;
 use std::iter::repeat_with;
 use std::net::{TcpListener, UdpSocket};
@@ -57,7 +57,7 @@ pub(crate) fn assert_deaths_lose_only_counted_lines<S>(
         }
     });
     let server = start();
-    assert_eq!(statsd.blocking_flush(), FlushOutcome::Done);
+    assert_eq!(statsd.blocking_flush(), Ok(()));
     wait_for(|| counted(&server), &format!("down.{}", DEATHS - 1), LINES_PER_OUTAGE);
     let stats = statsd.blocking_stop().stats;
     assert_eq!(stats.sent, stats.emitted, "{stats:?}");

@@ -187,7 +187,7 @@ fn all_metric_kinds(protocol: Protocol) {
     for (name, level) in [("depth", 17.5), ("balance", -5.0), ("level", 15.0)] {
         expected.insert(format!("app.{name} gauge gauge"), 1e3 * level);
     }
-    statsd.blocking_flush();
+    let _ = statsd.blocking_flush();
     let deadline = Instant::now() + DEADLINE;
     let mut metrics = server.metrics();
     while metrics != expected && Instant::now() < deadline {

@@ -59,7 +59,7 @@ pub(crate) fn insert_until_seen(statsd: &Connector, size: impl Fn() -> Option<f6
     let deadline = Instant::now() + DEADLINE;
     loop {
         insert_members(statsd);
-        statsd.blocking_flush();
+        let _ = statsd.blocking_flush();
         std::thread::sleep(Duration::from_millis(50));
         let size = size();
         assert!(size.is_none_or(|size| size <= DISTINCT_MEMBERS), "{size:?}");

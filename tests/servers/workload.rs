@@ -167,7 +167,7 @@ pub(crate) async fn deliver(
         for emitter in &emitters {
             emitter.taken.recv().expect("the thread did not panic");
         }
-        statsd.flush().await;
+        let _ = statsd.flush().await;
         let sent = (THREADS * next) as f64;
         let counted = |reported: &Reports| reported.metrics.counters.get(&requests).copied();
         let reported = server.wait_until(|reported| counted(reported) == Some(sent));

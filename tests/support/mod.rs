@@ -15,7 +15,7 @@ pub(crate) use place::Place;
 pub(crate) use raw_server::{Listener, Peer};
 pub(crate) use receivers::{BlackHole, Close, TcpReceiver, UdpReceiver, lines_of};
 
-use freewheel::{Builder, Connector, FlushOutcome, Protocol, Stats, Tally};
+use freewheel::{Builder, Connector, Protocol, Stats, Tally};
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
@@ -181,7 +181,7 @@ pub(crate) fn assert_balanced(stats: &Stats) {
 
 /// Waits until all that was emitted so far has been sent.
 pub(crate) fn flush(statsd: &Connector) {
-    assert_eq!(statsd.blocking_flush(), FlushOutcome::Done, "{:?}", statsd.stats());
+    assert_eq!(statsd.blocking_flush(), Ok(()), "{:?}", statsd.stats());
 }
 
 /// A counter that tells who emitted it and as which, and has a length that follows from that:

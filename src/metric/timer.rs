@@ -1,0 +1,79 @@
+//! Timers: guards that record a duration when they are dropped.
+
+use super::handle::Handle;
+use super::measurement::{DurationValue, Recorder};
+use super::{Timing, plain};
+use crate::connector_core::ConnectorCore;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// Records the time since [`Connector::timer`](crate::Connector::timer) or [`Timing::start`] when it is
+/// dropped, also by a panic and across await points.
+///
+/// ```
+/// # let statsd = freewheel::Connector::disabled();
+/// # fn render() {}
+/// let timer = statsd.timer("render");
+/// render();
+/// drop(timer); // or at the end of its scope
+/// ```
+#[must_use = "the time ends when the guard is dropped"]
+pub struct Timer<'a> {
+    target: Target<'a>,
+    /// `None` if the timer is discarded, or its connector is disabled.
+    start: Option<Instant>,
+}
+
+/// The metric that a timer records.
+enum Target<'a> {
+    Named(&'a ConnectorCore, &'a str),
+    LineTemplate(&'a Handle),
+}
+
+impl<'a> Timer<'a> {
+    /// Starts a timer for the timing of this name. Reads no clock if the connector is disabled.
+    pub(crate) fn named(core: &'a ConnectorCore, name: &'a str) -> Self {
+        let start = core.enabled().is_some().then(Instant::now);
+        Self { target: Target::Named(core, name), start }
+    }
+
+    /// Starts a timer for a prepared timing. Reads no clock if the handle is disabled.
+    pub(super) fn prepared(handle: &'a Handle) -> Self {
+        let is_enabled = !matches!(handle, Handle::Disabled);
+        Self { target: Target::LineTemplate(handle), start: is_enabled.then(Instant::now) }
+    }
+
+    /// Returns the time since the start, or zero if the connector is disabled.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.start.map_or(Duration::ZERO, |start| start.elapsed())
+    }
+
+    /// Ends the timer without recording anything.
+    pub fn discard(mut self) {
+        self.start = None;
+    }
+}
+
+impl Drop for Timer<'_> {
+    fn drop(&mut self) {
+        if let Some(start) = self.start {
+            let elapsed = DurationValue(start.elapsed());
+            match self.target {
+                Target::Named(core, name) => plain::record::<Timing>(core, name, elapsed),
+                Target::LineTemplate(handle) => handle.record_measurement(elapsed),
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Timer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = f.debug_struct("Timer");
+        match &self.target {
+            Target::Named(_, name) => text.field("name", name),
+            Target::LineTemplate(handle) => text.field("prepared", handle),
+        };
+        text.field("start", &self.start).finish()
+    }
+}
