@@ -268,9 +268,9 @@ impl Builder {
     ///
     /// What is under way on a stream, and not yet [acknowledged](Delivery), is kept within it.
     ///
-    /// A fifth of it (at least 4 KiB) is a queue of its own, made when the connector is: for gauges, their
+    /// A fifth of it (at least 5 KiB) is a queue of its own, made when the connector is: for gauges, their
     /// changes and service checks, which keep their order across threads. They are moved to the
-    /// rest as they come.
+    /// rest as they come. A fifth of that is for those of more than 246 bytes.
     ///
     /// Memory is bounded by this, plus one block (16 KiB; a fifth of a capacity below
     /// 80 KiB, and at least 1 KiB) for each living thread that has emitted, and one for the flusher. It is

@@ -5,7 +5,7 @@ use super::block::{Blocks, MARGIN, Pen, Sealed};
 use super::collector::{Collector, Desk};
 use super::dormancy::Dormancy;
 use super::lane::{Lane, SoleWriterTally, Tally};
-use super::ordered::Ordered;
+use super::ordered::{Ordered, Pushed};
 use super::places::Places;
 use super::record::Record;
 use crate::sync::{Arc, ArrayQueue, AtomicU64, Barrier, Mutex, Refused, Turn, Wake};
@@ -107,7 +107,7 @@ impl Exchange {
     /// and once more where it lies dormant, since bell and dormancy know nothing of one another. A
     /// line that turns over its block may do both.
     pub(crate) fn new(block_size: usize, blocks: usize, ring_at: usize, wake: Wake) -> Self {
-        let records = blocks * block_size / 4 / Record::SLOT;
+        let ordered = Ordered::new(blocks * block_size / 4, block_size);
         // Every thread always holds one block, so at most `blocks` are in either queue.
         let (free, sealed) = (ArrayQueue::new(blocks), ArrayQueue::new(blocks));
         let (blocks, reader) = Blocks::new(block_size, blocks);
@@ -116,7 +116,7 @@ impl Exchange {
             blocks,
             free,
             sealed,
-            ordered: Ordered::new(records),
+            ordered,
             bell: Bell::new(wake),
             dormancy: Dormancy::new(Barrier::new()),
             ring_at,
@@ -312,12 +312,12 @@ impl Exchange {
             Written::Line { bytes, .. } => {
                 self.enqueue(lane, Record::short(&draft, bytes), size(bytes))
             }
-            Written::NoRoom(most) if most <= self.longest && self.ordered.has_room(self) => {
+            Written::NoRoom(most) if most <= self.longest && self.ordered.has_room(most, self) => {
                 let mut draft = vec![0; most + MARGIN];
                 written = line.write(&mut draft);
                 let Written::Line { bytes, .. } = written else { return written };
                 draft.truncate(bytes);
-                self.enqueue(lane, Record::Long(draft), size(bytes))
+                self.enqueue_by(lane, size(bytes), |ordered| ordered.push_long(draft, self))
             }
             _ => return written,
         };
@@ -333,19 +333,24 @@ impl Exchange {
     /// A function of its own: what gauges alone cost, a read-modify-write, is here.
     #[inline(never)]
     fn enqueue(&self, lane: &Lane, record: Record, size: Tally) -> bool {
+        self.enqueue_by(lane, size, |ordered| ordered.push(record, self))
+    }
+
+    #[inline(always)]
+    fn enqueue_by(&self, lane: &Lane, size: Tally, push: impl FnOnce(&Ordered) -> Pushed) -> bool {
         // Before it is published: what is sent was counted.
         lane.accepted.count(size);
-        let accepted = self.ordered.push(record, self);
-        if !accepted {
+        let Pushed { is_accepted, is_worth_a_ring } = push(&self.ordered);
+        if !is_accepted {
             lane.turned_away.count(size);
         }
-        if self.ordered.is_worth_a_ring(self) {
+        if is_worth_a_ring {
             self.bell.ring();
         }
         if self.dormancy.is_dormant() {
             self.rouse();
         }
-        accepted
+        is_accepted
     }
 
     /// The flusher's side. None while another flusher has it.

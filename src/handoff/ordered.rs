@@ -12,11 +12,18 @@
 use super::block::{Pen, Sealed};
 use super::exchange::Exchange;
 use super::record::Record;
-use crate::sync::{ArrayQueue, FEWEST_RECORDS, Mutex, Watch};
+use crate::sync::{ArrayQueue, AtomicUsize, FEWEST_RECORDS, Mutex, Watch, spare_slots};
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering::Relaxed;
 
 pub(super) struct Ordered {
+    /// It has some slots more than records may be in it: a slot that is being emptied, or was when the
+    /// process forked, must not be met, since the queue's `push` spins on it.
     queue: ArrayQueue<Record>,
+    most: usize,
+    /// Bytes of the records in the queue that have a memory of their own, and the limit to that.
+    long_bytes: AtomicUsize,
+    most_long_bytes: usize,
     moved: Mutex<Moved>,
     /// So many records are worth waking the flusher for; fewer wait for its tick.
     ring_at: usize,
@@ -38,15 +45,26 @@ pub(super) struct Moved {
     watch: Watch,
 }
 
+/// What became of a record.
+pub(super) struct Pushed {
+    pub(super) is_accepted: bool,
+    /// So many wait that the flusher is to be woken.
+    pub(super) is_worth_a_ring: bool,
+}
+
 /// What a thread moves at a time: as many as it takes a few microseconds.
 const SOME: usize = 64;
 
 impl Ordered {
-    /// With so many slots, or the fewest that there may be.
-    pub(super) fn new(records: usize) -> Self {
-        let records = records.max(FEWEST_RECORDS);
+    /// Of so many bytes, in blocks or records of which none is longer than `longest`; or of the fewest that
+    /// there may be. A fifth is for long records.
+    pub(super) fn new(bytes: usize, longest: usize) -> Self {
+        let records = (bytes / 5 * 4 / Record::SLOT).max(FEWEST_RECORDS);
         Self {
-            queue: ArrayQueue::new(records),
+            queue: ArrayQueue::new(records + spare_slots(records)),
+            most: records,
+            long_bytes: AtomicUsize::new(0),
+            most_long_bytes: (bytes / 5).max(longest),
             moved: Mutex::new(Moved::default()),
             ring_at: records.div_ceil(8),
             move_at: records / 2,
@@ -57,39 +75,49 @@ impl Ordered {
         self.queue.len()
     }
 
-    /// Puts a record into the queue; false where it is full, and no room can be made.
+    /// Puts a record into the queue, unless that is full and no room can be made. Where so many wait that the
+    /// flusher does not seem to come, some are moved.
     #[inline]
-    pub(super) fn push(&self, record: Record, exchange: &Exchange) -> bool {
-        match self.queue.push(record) {
-            Ok(()) => true,
-            Err(record) => self.has_room(exchange) && self.queue.push(record).is_ok(),
-        }
-    }
-
-    /// Called after that: whether so many wait that the flusher is to be woken. Where it does not come,
-    /// some are moved.
-    #[inline]
-    pub(super) fn is_worth_a_ring(&self, exchange: &Exchange) -> bool {
-        let waiting = self.queue.len();
+    pub(super) fn push(&self, record: Record, exchange: &Exchange) -> Pushed {
+        let waiting = self.queue.len() + 1;
         if waiting >= self.move_at {
             self.move_some(exchange);
         }
-        waiting >= self.ring_at
+        let has_room = waiting <= self.most || self.queue.len() < self.most;
+        let is_accepted = has_room && self.queue.push(record).is_ok();
+        Pushed { is_accepted, is_worth_a_ring: waiting >= self.ring_at }
     }
 
-    /// Whether there is room in the queue, or room can be made.
+    /// Puts a record of its own memory into the queue, which has a limit for these too.
     #[cold]
-    pub(super) fn has_room(&self, exchange: &Exchange) -> bool {
-        if self.queue.is_full() {
+    pub(super) fn push_long(&self, bytes: Vec<u8>, exchange: &Exchange) -> Pushed {
+        let size = bytes.len();
+        // ORDERING: Relaxed. A count publishes nothing but itself.
+        self.long_bytes.fetch_add(size, Relaxed);
+        let pushed = self.push(Record::Long(bytes), exchange);
+        if !pushed.is_accepted {
+            // ORDERING: Relaxed. As above.
+            self.long_bytes.fetch_sub(size, Relaxed);
+        }
+        pushed
+    }
+
+    /// Whether there is room in the queue for so many bytes more of long records, or room can be made.
+    #[cold]
+    pub(super) fn has_room(&self, bytes: usize, exchange: &Exchange) -> bool {
+        // ORDERING: Relaxed. As many threads as look at once may each go beyond the limit by one record.
+        let fits = || self.long_bytes.load(Relaxed) + bytes <= self.most_long_bytes;
+        let has_room = || self.queue.len() < self.most && fits();
+        if !has_room() {
             self.move_some(exchange);
         }
-        !self.queue.is_full()
+        has_room()
     }
 
     #[cold]
     fn move_some(&self, exchange: &Exchange) {
         if let Ok(mut moved) = self.moved.try_lock() {
-            moved.fill(&self.queue, exchange, SOME);
+            moved.fill(self, exchange, SOME);
         }
     }
 
@@ -97,7 +125,7 @@ impl Ordered {
     /// what was moved.
     pub(super) fn move_all(&self, exchange: &Exchange, take: impl FnOnce(&mut Moved)) {
         let mut moved = self.moved.lock().unwrap_or_else(|poison| poison.into_inner());
-        moved.fill(&self.queue, exchange, self.queue.len());
+        moved.fill(self, exchange, self.queue.len());
         take(&mut moved);
     }
 
@@ -120,13 +148,17 @@ impl Ordered {
 
 impl Moved {
     /// Moves at most so many records.
-    fn fill(&mut self, queue: &ArrayQueue<Record>, exchange: &Exchange, most: usize) {
+    fn fill(&mut self, from: &Ordered, exchange: &Exchange, most: usize) {
         self.watch.writes(0, 1);
         for _ in 0..most + usize::from(self.held.is_some()) {
-            let Some(record) = self.held.take().or_else(|| queue.pop()) else { break };
+            let Some(record) = self.held.take().or_else(|| from.queue.pop()) else { break };
             if !self.append(record.bytes(), exchange) {
                 self.held = Some(record);
                 break;
+            }
+            if let Record::Long(bytes) = &record {
+                // ORDERING: Relaxed. A count publishes nothing but itself.
+                from.long_bytes.fetch_sub(bytes.len(), Relaxed);
             }
             self.count += 1;
         }
@@ -162,5 +194,24 @@ impl Moved {
 
     pub(super) fn count(&self) -> u64 {
         self.count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The queue's `push` spins on a slot that is being emptied, for ever in the child of a process that forked
+    /// at that moment.
+    #[test]
+    fn no_push_comes_to_the_slot_that_is_emptied() {
+        let exchange = Exchange::new(32, 1, 1, Box::new(|| {}));
+        for _ in 0..1000 {
+            exchange.emit_ordered(|| "a:1|g\n");
+        }
+        let Ordered { queue, most, .. } = &exchange.ordered;
+        assert_eq!(queue.len(), *most);
+        assert!(queue.capacity() > *most);
+        assert!(exchange.emitted().full.lines > 900);
     }
 }

@@ -20,6 +20,12 @@ pub(crate) fn keep_out_handlers() -> Option<Turn> {
 /// Below a capacity of a few blocks, the ordered queue takes this much beside it: 4 KiB.
 pub(crate) const FEWEST_RECORDS: usize = 16;
 
+/// Slots that the ordered queue has beyond its records: one for the record that is being taken out, and
+/// one for each thread that found the last free slot at the same time.
+pub(crate) fn spare_slots(records: usize) -> usize {
+    records / 16 + 1
+}
+
 /// More threads than these emit at a time only in few processes.
 pub(crate) const FIRST_PLACES: usize = 64;
 

@@ -152,12 +152,12 @@ pub const FAULTS: File = (
             "count_before_enqueuing",
             &[
                 (
-                    "        lane.accepted.count(size);\n        let accepted",
-                    "        let accepted",
+                    "        lane.accepted.count(size);\n        let Pushed {",
+                    "        let Pushed {",
                 ),
                 (
-                    "        if !accepted {\n            lane.turned_away",
-                    "        lane.accepted.count(size);\n        if !accepted {\n            lane.turned_away",
+                    "        if !is_accepted {\n            lane.turned_away",
+                    "        lane.accepted.count(size);\n        if !is_accepted {\n            lane.turned_away",
                 ),
             ],
         ),
@@ -169,14 +169,14 @@ pub const FAULTS: File = (
         (
             "a record never rings",
             "a_record_wakes_who_sleeps",
-            &[("if self.ordered.is_worth_a_ring(self) {", "if self.ordered.len() > 99 {")],
+            &[("if is_worth_a_ring {", "if is_worth_a_ring && self.ordered.len() > 99 {")],
         ),
         (
             "an ordered line wakes no dormant flusher",
             "an_ordered_line_wakes_the_dormant",
             &[(
-                "        if self.dormancy.is_dormant() {\n            self.rouse();\n        }\n        accepted\n",
-                "        accepted\n",
+                "        if self.dormancy.is_dormant() {\n            self.rouse();\n        }\n        is_accepted\n",
+                "        is_accepted\n",
             )],
         ),
     ],

@@ -9,7 +9,7 @@ pub const FAULTS: File = (
             "no thread moves records",
             "threads_make_room_for_records",
             &[(
-                "            moved.fill(&self.queue, exchange, SOME);\n",
+                "            moved.fill(self, exchange, SOME);\n",
                 "            let _ = (&mut moved, exchange, SOME);\n",
             )],
         ),
@@ -29,8 +29,8 @@ pub const FAULTS: File = (
             "a record that found no block goes behind the others",
             "records_that_find_no_room_are_counted",
             &[(
-                "let Some(record) = self.held.take().or_else(|| queue.pop())",
-                "let Some(record) = queue.pop().or_else(|| self.held.take())",
+                "let Some(record) = self.held.take().or_else(|| from.queue.pop())",
+                "let Some(record) = from.queue.pop().or_else(|| self.held.take())",
             )],
         ),
         (
