@@ -112,7 +112,7 @@ fn count_before_enqueuing() {
 #[test]
 fn records_that_find_no_room_are_counted() {
     static FULL: Witness = Witness::of("there was no room");
-    FULL.explore("records_that_find_no_room_are_counted", Some(2), 30_000, || {
+    FULL.explore("records_that_find_no_room_are_counted", Some(2), 10_000, || {
         // Blocks of one line: two of those, a record that waits for one, and four slots.
         let exchange = Exchange::new(2, 1, 1, || ());
         let mut flusher = exchange.collector().expect("nobody has it");

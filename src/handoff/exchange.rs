@@ -317,7 +317,7 @@ impl Exchange {
                 written = line.write(&mut draft);
                 let Written::Line { bytes, .. } = written else { return written };
                 draft.truncate(bytes);
-                self.enqueue_by(lane, size(bytes), |ordered| ordered.push_long(draft, self))
+                self.enqueue(lane, self.ordered.long(draft), size(bytes))
             }
             _ => return written,
         };
@@ -333,14 +333,9 @@ impl Exchange {
     /// A function of its own: what gauges alone cost, a read-modify-write, is here.
     #[inline(never)]
     fn enqueue(&self, lane: &Lane, record: Record, size: Tally) -> bool {
-        self.enqueue_by(lane, size, |ordered| ordered.push(record, self))
-    }
-
-    #[inline(always)]
-    fn enqueue_by(&self, lane: &Lane, size: Tally, push: impl FnOnce(&Ordered) -> Pushed) -> bool {
         // Before it is published: what is sent was counted.
         lane.accepted.count(size);
-        let Pushed { is_accepted, is_worth_a_ring } = push(&self.ordered);
+        let Pushed { is_accepted, is_worth_a_ring } = self.ordered.push(record, self);
         if !is_accepted {
             lane.turned_away.count(size);
         }

@@ -84,22 +84,28 @@ impl Ordered {
             self.move_some(exchange);
         }
         let has_room = waiting <= self.most || self.queue.len() < self.most;
-        let is_accepted = has_room && self.queue.push(record).is_ok();
-        Pushed { is_accepted, is_worth_a_ring: waiting >= self.ring_at }
+        let refused = if has_room { self.queue.push(record).err() } else { Some(record) };
+        if let Some(record) = &refused {
+            self.is_gone(record);
+        }
+        Pushed { is_accepted: refused.is_none(), is_worth_a_ring: waiting >= self.ring_at }
     }
 
-    /// Puts a record of its own memory into the queue, which has a limit for these too.
+    /// A record of its own memory, which counts from here on.
     #[cold]
-    pub(super) fn push_long(&self, bytes: Vec<u8>, exchange: &Exchange) -> Pushed {
-        let size = bytes.len();
+    pub(super) fn long(&self, bytes: Vec<u8>) -> Record {
         // ORDERING: Relaxed. A count publishes nothing but itself.
-        self.long_bytes.fetch_add(size, Relaxed);
-        let pushed = self.push(Record::Long(bytes), exchange);
-        if !pushed.is_accepted {
-            // ORDERING: Relaxed. As above.
-            self.long_bytes.fetch_sub(size, Relaxed);
+        self.long_bytes.fetch_add(bytes.len(), Relaxed);
+        Record::Long(bytes)
+    }
+
+    /// A record has left the queue, or did not come into it.
+    #[inline]
+    fn is_gone(&self, record: &Record) {
+        if let Record::Long(bytes) = record {
+            // ORDERING: Relaxed. A count publishes nothing but itself.
+            self.long_bytes.fetch_sub(bytes.len(), Relaxed);
         }
-        pushed
     }
 
     /// Whether there is room in the queue for so many bytes more of long records, or room can be made.
@@ -156,10 +162,7 @@ impl Moved {
                 self.held = Some(record);
                 break;
             }
-            if let Record::Long(bytes) = &record {
-                // ORDERING: Relaxed. A count publishes nothing but itself.
-                from.long_bytes.fetch_sub(bytes.len(), Relaxed);
-            }
+            from.is_gone(&record);
             self.count += 1;
         }
     }
