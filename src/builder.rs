@@ -182,9 +182,10 @@ impl Builder {
     /// 1 KiB to 1 GiB.
     ///
     /// The backlog includes lines in flight on a stream that are not yet [acknowledged](Delivery). A
-    /// fifth of the capacity (at least 4 KiB) is the ordered queue, which is allocated with the
+    /// fifth of the capacity (at least 5 KiB) is the ordered queue, which is allocated with the
     /// connector. It keeps gauges, gauge deltas and service checks in order across threads, and its
-    /// records move on to the rest of the capacity as they arrive.
+    /// records move on to the rest of the capacity as they arrive. Records longer than 246 bytes take
+    /// at most a fifth of the queue.
     ///
     /// Lines without room are dropped and counted, as are lines longer than a block. A line is never
     /// split across blocks. Long lines therefore use a block less well, as does a capacity that is

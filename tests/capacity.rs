@@ -191,3 +191,27 @@ fn threads_of_all_sorts_make_room_for_each_other() {
         assert_whole_and_in_order(&receiver.lines(stats.sent.lines));
     }
 }
+
+/// Gauges that are too long for a slot of their queue lie elsewhere, and within the capacity too.
+#[test]
+fn long_gauges_are_within_the_capacity() {
+    for capacity in [1 << 10, 64 << 10, 1 << 20] {
+        let receiver = support::UdpReceiver::start();
+        let statsd = udp(receiver.port()).queue_capacity(capacity).build().unwrap();
+        let long = (capacity / 5).clamp(1 << 10, 16 << 10) - 100;
+        let name = "n".repeat(long.min(8_000));
+        for level in 0..2_000 {
+            statsd.gauge(&name, level);
+        }
+        let stats = statsd.stats();
+        assert_balanced(&stats);
+        // Beside it there is a block for this thread, and one for the flusher, and a longest line.
+        let most = capacity + 3 * (capacity / 5).clamp(1 << 10, 16 << 10);
+        assert!(stats.buffered.bytes <= most as u64, "{stats:?} of {capacity}");
+        assert!(stats.drops.full.lines > 0, "{stats:?}");
+        statsd.start_on_thread().unwrap();
+        flush(&statsd);
+        statsd.gauge(&name, 1);
+        assert_eq!(statsd.blocking_stop().stats.drops, stats.drops, "there is room again");
+    }
+}

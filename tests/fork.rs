@@ -59,7 +59,12 @@ fn assert_succeeds(child: libc::pid_t) {
 /// once that nothing runs, since its flusher is the parent's.
 fn is_of_no_use(statsd: &Connector) {
     let before = statsd.stats();
-    let emitted = emit_all(statsd, 0, 100_000..100_100);
+    let mut emitted = emit_all(statsd, 0, 100_000..100_100);
+    // More than there is room for: the child comes to where the flusher was at the fork.
+    for level in 0..1_000 {
+        statsd.gauge("level", level);
+        emitted += Tally { lines: 1, bytes: format!("level:{level}|g\n").len() as u64 };
+    }
     let start = Instant::now();
     assert_eq!(statsd.blocking_flush(), Err(FlushError::NotRunning));
     assert_eq!(park_on(statsd.flush()), Err(FlushError::NotRunning));

@@ -204,6 +204,7 @@ struct Model<'a> {
 /// The queue of gauges, and the block that they are moved to.
 struct Ordered {
     slots: usize,
+    most_long_bytes: usize,
     queue: VecDeque<Record>,
     held: Option<Record>,
     /// Bytes in its block, once it has one.
@@ -213,6 +214,7 @@ struct Ordered {
 
 struct Record {
     bytes: usize,
+    is_long: bool,
     lines: Vec<Expected>,
 }
 
@@ -226,6 +228,13 @@ struct Expected {
 impl Ordered {
     fn is_full(&self) -> bool {
         self.queue.len() == self.slots
+    }
+
+    /// Whether so many bytes more fit, of records that are too long for a slot.
+    fn has_room_for_long(&self, bytes: usize) -> bool {
+        let long = self.held.iter().chain(&self.queue).filter(|record| record.is_long);
+        let sum: usize = long.map(|record| record.bytes).sum();
+        !self.is_full() && sum + bytes <= self.most_long_bytes
     }
 
     /// Moves at most so many records, as long as there are blocks.
@@ -256,7 +265,8 @@ impl<'a> Model<'a> {
         let blocks = capacity / block_size;
         let blocks = blocks - blocks / 5;
         let ordered = Ordered {
-            slots: (blocks * block_size / 4 / 256).max(16),
+            slots: (blocks * block_size / 4 / 5 * 4 / 256).max(16),
+            most_long_bytes: (blocks * block_size / 4 / 5).max(block_size),
             queue: VecDeque::new(),
             held: None,
             used: None,
@@ -281,12 +291,12 @@ impl<'a> Model<'a> {
         self.full_blocks = self.blocks - left;
     }
 
-    /// Whether there is room for a gauge, or room is made for it.
-    fn makes_room(&mut self) -> bool {
-        if self.ordered.is_full() {
+    /// Whether there is room for a gauge that is too long for a slot, or room is made for it.
+    fn makes_room_for_long(&mut self, bytes: usize) -> bool {
+        if !self.ordered.has_room_for_long(bytes) {
             self.move_some(AT_ONCE);
         }
-        !self.ordered.is_full()
+        self.ordered.has_room_for_long(bytes)
     }
 
     fn emit(&mut self, statsd: &Connector, name: &str, call: &Call<'_>, times: usize) {
@@ -318,7 +328,7 @@ impl<'a> Model<'a> {
             return;
         }
         let is_ordered = meant.code == "g" || meant.code.starts_with("g|");
-        if is_ordered && asked > SHORT && !self.makes_room() {
+        if is_ordered && asked > SHORT && !self.makes_room_for_long(asked) {
             self.stats.drops.full += size(asked);
             self.stats.emitted += size(asked);
             return;
@@ -344,13 +354,13 @@ impl<'a> Model<'a> {
             is_basic,
         });
         if is_ordered {
-            let record = Record { bytes: written, lines: lines.collect() };
-            let has_room = self.makes_room();
+            let record = Record { bytes: written, is_long: asked > SHORT, lines: lines.collect() };
+            if self.ordered.queue.len() + 1 >= self.ordered.slots / 2 {
+                self.move_some(AT_ONCE);
+            }
+            let has_room = !self.ordered.is_full();
             if has_room {
                 self.ordered.queue.push_back(record);
-            }
-            if self.ordered.queue.len() >= self.ordered.slots / 2 {
-                self.move_some(AT_ONCE);
             }
             if !has_room {
                 self.stats.drops.full += size(written);

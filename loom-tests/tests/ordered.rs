@@ -112,7 +112,7 @@ fn records_are_counted_before_they_are_queued() {
 #[test]
 fn rejected_records_are_counted_once() {
     static FULL: Witness = Witness::new("a record was rejected");
-    FULL.explore("rejected_records_are_counted_once", Some(2), 30_000, || {
+    FULL.explore("rejected_records_are_counted_once", Some(2), 10_000, || {
         // Blocks of one line: two blocks, a held record, and four slots.
         let exchange = Exchange::new(2, 1, 1, || ());
         let mut flusher = exchange.claim_consumer().expect("no consumer exists");

@@ -6,7 +6,7 @@ use super::block_supply::BlockSupply;
 use super::consumer_state::ConsumerState;
 use super::dormancy::Dormancy;
 use super::encode_line::{EncodeLine, WriteOutcome};
-use super::ordered::OrderedQueue;
+use super::ordered::{OrderedQueue, PushOutcome};
 use super::producer::Producer;
 use super::record::Record;
 use super::tally::{SingleWriterTally, Tally};
@@ -78,14 +78,14 @@ impl Exchange {
     /// flusher is dormant: bell and dormancy are independent, and a line that rotates its block may
     /// trigger both.
     pub(crate) fn new(block_size: usize, blocks: usize, ring_at: usize, wake: Wake) -> Self {
-        let records = blocks * block_size / 4 / Record::SLOT;
+        let ordered = OrderedQueue::new(blocks * block_size / 4, block_size);
         let (supply, permit) = BlockSupply::new(block_size, blocks);
         Self {
             producers: ThreadSlots::new(),
             supply,
             // Every thread always holds one block, so at most `blocks` blocks are sealed.
             sealed: ArrayQueue::new(blocks),
-            ordered: OrderedQueue::new(records),
+            ordered,
             bell: Bell::new(wake),
             dormancy: Dormancy::new(Barrier::new()),
             ring_at,
@@ -274,13 +274,14 @@ impl Exchange {
                 self.enqueue(producer, Record::short(&buffer, bytes), size(bytes))
             }
             WriteOutcome::NoRoom(needed)
-                if needed <= self.max_line && self.ordered.has_room(&self.supply) =>
+                if needed <= self.max_line
+                    && self.ordered.has_room_for_long(needed, &self.supply) =>
             {
                 let mut buffer = vec![0; needed + MARGIN];
                 outcome = line.write(&mut buffer);
                 let WriteOutcome::Line { bytes, .. } = outcome else { return outcome };
                 buffer.truncate(bytes);
-                self.enqueue(producer, Record::Long(buffer), size(bytes))
+                self.enqueue(producer, self.ordered.long_record(buffer), size(bytes))
             }
             _ => return outcome,
         };
@@ -301,17 +302,17 @@ impl Exchange {
     fn enqueue(&self, producer: &Producer, record: Record, size: Tally) -> bool {
         // Counted before publication: a line that is sent was counted.
         producer.accepted.count(size);
-        let accepted = self.ordered.push(record, &self.supply);
-        if !accepted {
+        let PushOutcome { is_accepted, should_ring } = self.ordered.push(record, &self.supply);
+        if !is_accepted {
             producer.rejected_late.count(size);
         }
-        if self.ordered.should_ring(&self.supply) {
+        if should_ring {
             self.bell.ring();
         }
         if self.dormancy.is_dormant() {
             self.wake_dormant();
         }
-        accepted
+        is_accepted
     }
 
     /// Returns the counts of all producers. They are exact while no thread emits.
@@ -340,5 +341,10 @@ impl Exchange {
             sum.altered += producer.altered.read().lines;
         }
         sum
+    }
+
+    #[cfg(test)]
+    pub(super) fn ordered_queue(&self) -> &OrderedQueue {
+        &self.ordered
     }
 }

@@ -14,11 +14,18 @@
 use super::block::{BlockWriter, SealedBlock};
 use super::block_supply::BlockSupply;
 use super::record::Record;
-use crate::sync::{AccessTracker, ArrayQueue, MIN_RECORDS, Mutex};
+use crate::sync::{AccessTracker, ArrayQueue, AtomicUsize, MIN_RECORDS, Mutex, spare_slots};
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering::Relaxed;
 
 pub(super) struct OrderedQueue {
+    /// Has a few more slots than `max_records`: `ArrayQueue::push` spins on a slot that is being
+    /// emptied, and spins forever in the child of a process that forked at that moment.
     queue: ArrayQueue<Record>,
+    max_records: usize,
+    /// Heap bytes of the queued records that are longer than a slot.
+    long_bytes: AtomicUsize,
+    max_long_bytes: usize,
     blocks: Mutex<OrderedBlocks>,
     /// Number of queued records that is worth waking the flusher for. Fewer wait for its tick.
     ring_at: usize,
@@ -41,16 +48,26 @@ pub(super) struct OrderedBlocks {
     tracker: AccessTracker,
 }
 
+/// Result of [`OrderedQueue::push`].
+pub(super) struct PushOutcome {
+    pub(super) is_accepted: bool,
+    /// True if so many records are queued that the flusher should be woken.
+    pub(super) should_ring: bool,
+}
+
 /// Maximum number of records that a producer thread moves at a time, which takes a few
 /// microseconds.
 const MAX_MOVED_BY_PRODUCER: usize = 64;
 
 impl OrderedQueue {
-    /// Creates a queue of `records` slots, or of the minimum.
-    pub(super) fn new(records: usize) -> Self {
-        let records = records.max(MIN_RECORDS);
+    /// Creates a queue that takes `bytes` of memory, or the minimum. A fifth is for long records.
+    pub(super) fn new(bytes: usize, max_line: usize) -> Self {
+        let records = (bytes / 5 * 4 / Record::SLOT).max(MIN_RECORDS);
         Self {
-            queue: ArrayQueue::new(records),
+            queue: ArrayQueue::new(records + spare_slots(records)),
+            max_records: records,
+            long_bytes: AtomicUsize::new(0),
+            max_long_bytes: (bytes / 5).max(max_line),
             blocks: Mutex::new(OrderedBlocks::default()),
             ring_at: records.div_ceil(8),
             move_at: records / 2,
@@ -61,41 +78,58 @@ impl OrderedQueue {
         self.queue.len()
     }
 
-    /// Pushes a record. Returns false if the queue is full, and no record could be moved to a
-    /// block.
-    #[inline]
-    pub(super) fn push(&self, record: Record, supply: &BlockSupply) -> bool {
-        match self.queue.push(record) {
-            Ok(()) => true,
-            Err(record) => self.has_room(supply) && self.queue.push(record).is_ok(),
-        }
-    }
-
-    /// Returns true if a push leaves so many records that the flusher should be woken.
+    /// Pushes a record, unless the queue is full and no record could be moved to a block.
     ///
     /// Also moves some records if the flusher has fallen behind.
     #[inline]
-    pub(super) fn should_ring(&self, supply: &BlockSupply) -> bool {
-        let backlog = self.queue.len();
+    pub(super) fn push(&self, record: Record, supply: &BlockSupply) -> PushOutcome {
+        let backlog = self.queue.len() + 1;
         if backlog >= self.move_at {
             self.move_some(supply);
         }
-        backlog >= self.ring_at
+        let has_room = backlog <= self.max_records || self.queue.len() < self.max_records;
+        let rejected = if has_room { self.queue.push(record).err() } else { Some(record) };
+        if let Some(record) = &rejected {
+            self.uncount_long(record);
+        }
+        PushOutcome { is_accepted: rejected.is_none(), should_ring: backlog >= self.ring_at }
     }
 
-    /// Returns true if the queue has room, after records were moved if it had none.
+    /// Returns a record that is longer than a slot, and counts its heap bytes.
     #[cold]
-    pub(super) fn has_room(&self, supply: &BlockSupply) -> bool {
-        if self.queue.is_full() {
+    pub(super) fn long_record(&self, bytes: Vec<u8>) -> Record {
+        // ORDERING: Relaxed. The count publishes nothing else.
+        self.long_bytes.fetch_add(bytes.len(), Relaxed);
+        Record::Long(bytes)
+    }
+
+    /// Ends the count of a record that left the queue, or was rejected.
+    #[inline]
+    fn uncount_long(&self, record: &Record) {
+        if let Record::Long(bytes) = record {
+            // ORDERING: Relaxed. The count publishes nothing else.
+            self.long_bytes.fetch_sub(bytes.len(), Relaxed);
+        }
+    }
+
+    /// Returns true if the queue has room for a long record of `bytes`, after records were moved if
+    /// it had none.
+    #[cold]
+    pub(super) fn has_room_for_long(&self, bytes: usize, supply: &BlockSupply) -> bool {
+        // ORDERING: Relaxed. Threads that check at the same time may each exceed the limit by one
+        // record.
+        let fits = || self.long_bytes.load(Relaxed) + bytes <= self.max_long_bytes;
+        let has_room = || self.queue.len() < self.max_records && fits();
+        if !has_room() {
             self.move_some(supply);
         }
-        !self.queue.is_full()
+        has_room()
     }
 
     #[cold]
     fn move_some(&self, supply: &BlockSupply) {
         if let Ok(mut blocks) = self.blocks.try_lock() {
-            blocks.fill(&self.queue, supply, MAX_MOVED_BY_PRODUCER);
+            blocks.fill(self, supply, MAX_MOVED_BY_PRODUCER);
         }
     }
 
@@ -103,7 +137,7 @@ impl OrderedQueue {
     /// the blocks. The flusher alone calls this.
     pub(super) fn move_all(&self, supply: &BlockSupply, take: impl FnOnce(&mut OrderedBlocks)) {
         let mut blocks = self.blocks.lock().unwrap_or_else(|poison| poison.into_inner());
-        blocks.fill(&self.queue, supply, self.queue.len());
+        blocks.fill(self, supply, self.queue.len());
         take(&mut blocks);
     }
 
@@ -126,14 +160,15 @@ impl OrderedQueue {
 
 impl OrderedBlocks {
     /// Moves at most `max` records, and the held one.
-    fn fill(&mut self, queue: &ArrayQueue<Record>, supply: &BlockSupply, max: usize) {
+    fn fill(&mut self, source: &OrderedQueue, supply: &BlockSupply, max: usize) {
         self.tracker.track_write(0, 1);
         for _ in 0..max + usize::from(self.held.is_some()) {
-            let Some(record) = self.held.take().or_else(|| queue.pop()) else { break };
+            let Some(record) = self.held.take().or_else(|| source.queue.pop()) else { break };
             if !self.append(record.bytes(), supply) {
                 self.held = Some(record);
                 break;
             }
+            source.uncount_long(&record);
             self.moved += 1;
         }
     }
@@ -169,5 +204,22 @@ impl OrderedBlocks {
 
     pub(super) fn moved(&self) -> u64 {
         self.moved
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Exchange;
+
+    #[test]
+    fn full_queue_keeps_spare_slots() {
+        let exchange = Exchange::new(32, 1, 1, Box::new(|| {}));
+        for _ in 0..1000 {
+            exchange.emit_ordered(|| "a:1|g\n");
+        }
+        let ordered = exchange.ordered_queue();
+        assert_eq!(ordered.queue.len(), ordered.max_records);
+        assert!(ordered.queue.capacity() > ordered.max_records);
+        assert!(exchange.producer_counts().full.lines > 900);
     }
 }

@@ -114,6 +114,11 @@ impl AccessTracker {
 /// Minimum capacity of the ordered queue, in records: so few that a model can fill the queue.
 pub(crate) const MIN_RECORDS: usize = 4;
 
+/// Returns 0: loom has fewer interleavings to explore without spare slots.
+pub(crate) fn spare_slots(_records: usize) -> usize {
+    0
+}
+
 /// Number of thread slots without indirection. Models have few threads, and loom explores each
 /// slot.
 pub(crate) const INLINE_SLOTS: usize = 2;

@@ -22,6 +22,12 @@ pub(crate) fn forbid_reentry() -> Option<ThreadGuard> {
 /// Minimum capacity of the ordered queue, in records. They take 4 KiB.
 pub(crate) const MIN_RECORDS: usize = 16;
 
+/// Returns the number of slots that the ordered queue has beyond its records: one for the record
+/// that is being taken out, and some for threads that found the last free slot at the same time.
+pub(crate) fn spare_slots(records: usize) -> usize {
+    records / 16 + 1
+}
+
 /// Number of thread slots without indirection. Few processes have more threads that emit at a time.
 pub(crate) const INLINE_SLOTS: usize = 64;
 

@@ -155,12 +155,12 @@ pub const FAULTS: File = (
             "records_are_counted_before_they_are_queued",
             &[
                 (
-                    "        producer.accepted.count(size);\n        let accepted",
-                    "        let accepted",
+                    "        producer.accepted.count(size);\n        let PushOutcome {",
+                    "        let PushOutcome {",
                 ),
                 (
-                    "        if !accepted {\n            producer.rejected_late",
-                    "        producer.accepted.count(size);\n        if !accepted {\n            producer.rejected_late",
+                    "        if !is_accepted {\n            producer.rejected_late",
+                    "        producer.accepted.count(size);\n        if !is_accepted {\n            producer.rejected_late",
                 ),
             ],
         ),
@@ -172,14 +172,14 @@ pub const FAULTS: File = (
         (
             "a record never rings the bell",
             "record_wakes_a_parked_flusher",
-            &[("if self.ordered.should_ring(&self.supply) {", "if self.ordered.len() > 99 {")],
+            &[("if should_ring {", "if should_ring && self.ordered.len() > 99 {")],
         ),
         (
             "an ordered line wakes no dormant flusher",
             "record_wakes_a_dormant_flusher",
             &[(
-                "        if self.dormancy.is_dormant() {\n            self.wake_dormant();\n        }\n        accepted\n",
-                "        accepted\n",
+                "        if self.dormancy.is_dormant() {\n            self.wake_dormant();\n        }\n        is_accepted\n",
+                "        is_accepted\n",
             )],
         ),
     ],

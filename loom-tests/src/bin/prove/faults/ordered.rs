@@ -9,7 +9,7 @@ pub const FAULTS: File = (
             "producers move no records",
             "producers_make_room_for_records",
             &[(
-                "            blocks.fill(&self.queue, supply, MAX_MOVED_BY_PRODUCER);\n",
+                "            blocks.fill(self, supply, MAX_MOVED_BY_PRODUCER);\n",
                 "            let _ = (&mut blocks, supply, MAX_MOVED_BY_PRODUCER);\n",
             )],
         ),
@@ -29,8 +29,8 @@ pub const FAULTS: File = (
             "a held record goes behind the queued ones",
             "rejected_records_are_counted_once",
             &[(
-                "let Some(record) = self.held.take().or_else(|| queue.pop())",
-                "let Some(record) = queue.pop().or_else(|| self.held.take())",
+                "let Some(record) = self.held.take().or_else(|| source.queue.pop())",
+                "let Some(record) = source.queue.pop().or_else(|| self.held.take())",
             )],
         ),
         (
