@@ -55,7 +55,7 @@ const RESET: fn(Peer) = Peer::reset;
 
 /// Megabytes were written to it, and nearly none acknowledged: that little is lost.
 #[test]
-fn a_stalled_server_that_resets_costs_what_its_kernel_had() {
+fn reset_of_a_stalled_server_loses_only_its_kernel_buffer() {
     let server = Listener::tcp(0);
     for read in [0, 1, 10_000, 500_000] {
         let (found, acknowledged) = stalls_and_goes(&server, tcp(server.port()), read, RESET);
@@ -67,7 +67,7 @@ fn a_stalled_server_that_resets_costs_what_its_kernel_had() {
 
 /// What it had acknowledged comes once, also where nobody has asked meanwhile.
 #[test]
-fn what_was_acknowledged_before_a_reset_comes_once() {
+fn lines_acknowledged_before_a_reset_arrive_once() {
     let server = Listener::tcp(0);
     let statsd = tcp(server.port()).queue_capacity(16 << 20).build().unwrap();
     // This runtime turns only while it is waited for.
@@ -90,7 +90,7 @@ fn what_was_acknowledged_before_a_reset_comes_once() {
 /// Of a Unix socket both sides' kernel is the same one, which says what the server has not read.
 /// Of the buffers that it is in the midst of, it may have read a part: that comes again.
 #[test]
-fn a_stalled_server_at_a_path_costs_nothing_that_it_has_not_read() {
+fn stalled_unix_server_that_closes_loses_no_line() {
     let place = Place::new("stalled");
     let server = Listener::unix(place.path());
     for read in [0, 1, 10_000, 500_000] {
@@ -105,7 +105,7 @@ fn a_stalled_server_at_a_path_costs_nothing_that_it_has_not_read() {
 /// The connection is gone with the host that had it; what that never acknowledged is sent to the
 /// host that takes its place.
 #[test]
-fn a_host_that_crashes_costs_nothing_that_it_had_not_in_its_hands() {
+fn crashed_host_loses_no_unacknowledged_line() {
     with_a_network(|| {
         let host = Host::plug_in(1);
         let server = receiver(&host);
@@ -134,7 +134,7 @@ fn a_host_that_crashes_costs_nothing_that_it_had_not_in_its_hands() {
 /// A host that is gone without a word, and a name that stands for another one since: after the
 /// peer timeout the other one gets what the first has not acknowledged.
 #[test]
-fn a_host_that_falls_silent_is_given_up() {
+fn silent_host_is_left_after_the_peer_timeout() {
     with_a_network(|| {
         let hosts = [Host::plug_in(1), Host::plug_in(2)];
         let servers = [receiver(&hosts[0]), receiver(&hosts[1])];
@@ -159,7 +159,7 @@ fn a_host_that_falls_silent_is_given_up() {
 /// The connection is there and the network is not: the stop keeps its deadline, and says what was
 /// left to the operating system, which delivers it when it can.
 #[test]
-fn a_stop_keeps_its_deadline_in_a_partition_and_says_what_is_under_way() {
+fn stop_in_a_partition_reports_lines_in_flight() {
     with_a_network(|| {
         let host = Host::plug_in(1);
         let server = receiver(&host);

@@ -31,10 +31,7 @@ impl Receiver {
         let name = format!("freewheel-killed-{}-{number}", std::process::id());
         let file = std::env::temp_dir().join(name);
         let part = format!("{port} {}", file.display());
-        let mut command = program(
-            "killed::a_reading_receiver_that_is_killed_ten_times_costs_what_its_kernel_had",
-            &part,
-        );
+        let mut command = program("killed::killed_receivers_lose_only_their_buffers", &part);
         let process = command.stdout(Stdio::null()).spawn().unwrap();
         Self { process, file }
     }
@@ -127,7 +124,7 @@ fn lines_within(bytes: u64, first: u64) -> u64 {
 /// Each death costs what the dead process had in its hands or its kernel had acknowledged, and
 /// not a line more; half of them die after they stopped reading.
 #[test]
-fn a_reading_receiver_that_is_killed_ten_times_costs_what_its_kernel_had() {
+fn killed_receivers_lose_only_their_buffers() {
     if let Some(part) = part() {
         return Receiver::run(&part);
     }

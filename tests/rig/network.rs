@@ -32,7 +32,7 @@ pub(crate) fn receiver(host: &Host) -> TcpReceiver {
 }
 
 #[test]
-fn a_connection_outlives_a_partition() {
+fn connection_survives_a_partition() {
     with_a_network(|| {
         let host = Host::plug_in(1);
         let server = receiver(&host);
@@ -53,7 +53,7 @@ fn a_connection_outlives_a_partition() {
 
 /// A cable that is out for half of the time loses packets as a bad network does.
 #[test]
-fn packets_that_are_lost_cost_no_line_over_tcp() {
+fn flapping_cable_loses_no_line_over_tcp() {
     with_a_network(|| {
         let host = Host::plug_in(1);
         let server = receiver(&host);
@@ -98,11 +98,11 @@ fn nothing_is_lost_with_the_server(host: &Host, mut server: TcpReceiver, statsd:
 
 /// Packets are lost at random, in both directions.
 #[test]
-fn a_network_that_loses_packets_costs_no_line_over_tcp() {
+fn random_packet_loss_loses_no_line_over_tcp() {
     with_a_network(|| {
         let host = Host::plug_in(1);
         if let Err(error) = host.lose_packets() {
-            return skip("a_network_that_loses_packets_costs_no_line_over_tcp", error);
+            return skip("random_packet_loss_loses_no_line_over_tcp", error);
         }
         let server = receiver(&host);
         let statsd = started(settings(&host.address().to_string()).queue_capacity(16 << 20));
@@ -130,11 +130,11 @@ fn retransmitted() -> u64 {
 /// Over UDP what is lost on the way is lost, and counted as sent: whole datagrams, and nothing
 /// else.
 #[test]
-fn a_network_that_loses_packets_costs_those_over_udp() {
+fn random_packet_loss_loses_whole_datagrams_over_udp() {
     with_a_network(|| {
         let host = Host::plug_in(1);
         if let Err(error) = host.lose_packets() {
-            return skip("a_network_that_loses_packets_costs_those_over_udp", error);
+            return skip("random_packet_loss_loses_whole_datagrams_over_udp", error);
         }
         let address = host.address();
         let server = host.run(move || UdpReceiver::listen(address, PORT));
@@ -158,11 +158,11 @@ fn a_network_that_loses_packets_costs_those_over_udp() {
 /// A device that is slower than the producer: its queue fills, the operating system takes no more
 /// datagrams for a while (`EAGAIN`), and lines wait.
 #[test]
-fn a_device_that_is_too_slow_costs_nothing_over_udp() {
+fn slow_device_loses_no_line_over_udp() {
     with_a_network(|| {
         let host = Host::plug_in(1);
         if let Err(error) = host.slow_down(16_000) {
-            return skip("a_device_that_is_too_slow_costs_nothing_over_udp", error);
+            return skip("slow_device_loses_no_line_over_udp", error);
         }
         let address = host.address();
         let server = host.run(move || UdpReceiver::listen(address, PORT));
@@ -182,7 +182,7 @@ fn a_device_that_is_too_slow_costs_nothing_over_udp() {
 /// Of a name's addresses the first swallows everything. It takes one connect timeout, and the
 /// next is tried.
 #[test]
-fn an_address_that_swallows_everything_is_given_up() {
+fn black_hole_address_is_skipped_after_one_timeout() {
     with_a_network(|| {
         let host = Host::plug_in(1);
         let server = receiver(&host);
@@ -198,7 +198,7 @@ fn an_address_that_swallows_everything_is_given_up() {
 /// Over UDP the first address of a name always takes a "connection"; a refusal moves on to the next
 /// one, whichever of the two the resolver puts first.
 #[test]
-fn another_address_of_the_name_is_tried() {
+fn refusal_moves_to_the_next_address_of_the_name() {
     with_a_network(|| {
         let hosts = [Host::plug_in(1), Host::plug_in(2)];
         name_server(&[hosts[0].address(), hosts[1].address()]);
@@ -215,7 +215,7 @@ fn another_address_of_the_name_is_tried() {
 
 /// Where nothing is held, a refusal is no end of the link; but it moves on to the name's next address.
 #[test]
-fn another_address_of_the_name_is_tried_where_nothing_is_held() {
+fn refusal_without_hold_moves_to_the_next_address() {
     with_a_network(|| {
         let hosts = [Host::plug_in(1), Host::plug_in(2)];
         name_server(&[hosts[0].address(), hosts[1].address()]);
@@ -249,7 +249,7 @@ fn another_address_of_the_name_is_tried_where_nothing_is_held() {
 /// Of a name's addresses the first takes connections and ends them, as a balancer without a server does:
 /// it does not hide the other one.
 #[test]
-fn an_address_that_ends_its_connections_does_not_hide_another() {
+fn closing_address_does_not_hide_the_next_one() {
     with_a_network(|| {
         let hosts = [Host::plug_in(1), Host::plug_in(2)];
         let addresses = [hosts[0].address(), hosts[1].address()];
@@ -273,7 +273,7 @@ fn an_address_that_ends_its_connections_does_not_hide_another() {
 }
 
 #[test]
-fn a_stop_keeps_its_deadline_before_a_black_hole() {
+fn stop_keeps_its_deadline_at_a_black_hole() {
     with_a_network(|| {
         let host = Host::plug_in(1);
         let hole = black_hole(&host).to_string();
@@ -291,7 +291,7 @@ fn a_stop_keeps_its_deadline_before_a_black_hole() {
 
 /// The kernel says that there is no way: nothing is sent before there is one again.
 #[test]
-fn an_unreachable_network_costs_nothing_over_udp() {
+fn unreachable_network_loses_no_line_over_udp() {
     with_a_network(|| {
         let host = Host::plug_in(1);
         let address = host.address();
@@ -316,7 +316,7 @@ fn an_unreachable_network_costs_nothing_over_udp() {
 /// Nobody says that a cable is out at the other end. What goes there over UDP is lost, and
 /// counted as sent, as a datagram is; nothing before it, and nothing after.
 #[test]
-fn a_partition_costs_what_is_sent_into_it_over_udp() {
+fn partition_loses_only_lines_sent_into_it_over_udp() {
     with_a_network(|| {
         let host = Host::plug_in(1);
         let address = host.address();
@@ -342,7 +342,7 @@ fn a_partition_costs_what_is_sent_into_it_over_udp() {
 
 /// A server that comes back on another host is found by its name.
 #[test]
-fn a_name_is_looked_up_anew_for_each_connection() {
+fn name_is_resolved_again_for_each_connection() {
     with_a_network(|| {
         let hosts = [Host::plug_in(1), Host::plug_in(2)];
         name_server(&[hosts[0].address()]);
@@ -366,7 +366,7 @@ fn a_name_is_looked_up_anew_for_each_connection() {
 /// Over UDP it is a refusal that tells, and the look-up of the next attempt that finds it. What
 /// was refused goes there too.
 #[test]
-fn a_server_that_moved_is_found_at_a_refusal() {
+fn moved_udp_server_is_found_after_a_refusal() {
     with_a_network(|| {
         let hosts = [Host::plug_in(1), Host::plug_in(2)];
         let listen = |host: &Host| {
@@ -397,7 +397,7 @@ fn a_server_that_moved_is_found_at_a_refusal() {
 
 /// A name may be known only later, as where servers and clients are started together.
 #[test]
-fn a_name_that_nobody_knows_yet_is_asked_for_again() {
+fn unknown_name_is_resolved_again() {
     with_a_network(|| {
         name_servers_that_refuse();
         let host = Host::plug_in(1);
@@ -422,7 +422,7 @@ fn a_name_that_nobody_knows_yet_is_asked_for_again() {
 /// Over UDP nothing tells that a server has moved: the name is looked up again, and what is
 /// emitted from then on goes there.
 #[test]
-fn a_server_that_moved_is_found_at_the_next_look_up() {
+fn moved_udp_server_is_found_at_the_next_lookup() {
     with_a_network(|| {
         let hosts = [Host::plug_in(1), Host::plug_in(2)];
         let addresses = [hosts[0].address(), hosts[1].address()];
@@ -454,7 +454,7 @@ fn a_server_that_moved_is_found_at_the_next_look_up() {
 
 /// A resolver that does not answer delays no flush, and takes no server away.
 #[test]
-fn a_look_up_that_hangs_delays_nothing() {
+fn hanging_lookup_delays_no_flush() {
     with_a_network(|| {
         let host = Host::plug_in(1);
         let address = host.address();
@@ -480,7 +480,7 @@ fn a_look_up_that_hangs_delays_nothing() {
 
 /// Nor does it keep a stop from its deadline where it is needed for a connection.
 #[test]
-fn a_stop_keeps_its_deadline_while_a_name_is_looked_up() {
+fn stop_keeps_its_deadline_during_a_lookup() {
     with_a_network(|| {
         let host = Host::plug_in(1);
         name_servers_that_hang(black_hole(&host));

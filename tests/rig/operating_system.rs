@@ -110,7 +110,7 @@ fn calls(receiver: &UdpReceiver) -> u64 {
 /// A network may take less than what is set: then datagrams are made smaller, as long as they
 /// hold several lines. The line that alone is too long is given up, and counted.
 #[test]
-fn a_datagram_that_is_too_long_is_sent_in_parts() {
+fn oversized_datagram_is_split() {
     let receiver = receiver_with(|length, _| (length > 500).then_some(libc::EMSGSIZE));
     let statsd = started(udp(receiver.port()));
     let mut arrivals = Arrivals::default();
@@ -132,7 +132,7 @@ fn a_datagram_that_is_too_long_is_sent_in_parts() {
 
 /// Nothing is lost where the operating system is out of memory for a moment.
 #[test]
-fn a_datagram_that_finds_no_buffer_is_sent_again() {
+fn datagram_without_kernel_memory_is_sent_again() {
     for plan in [(|_, call| (call % 3 < 2).then_some(libc::ENOBUFS)) as Plan, |_, call| {
         (call % 3 < 2).then_some(libc::ENOMEM)
     }] {
@@ -148,7 +148,7 @@ fn a_datagram_that_finds_no_buffer_is_sent_again() {
 
 /// What a firewall, a route or an interface that is gone answers: lines wait.
 #[test]
-fn a_datagram_that_has_no_way_is_sent_later() {
+fn unroutable_datagram_is_sent_later() {
     const CALLS: u64 = 10;
     for plan in [
         (|_, call| (call < CALLS).then_some(libc::ENETUNREACH)) as Plan,
@@ -172,7 +172,7 @@ fn a_datagram_that_has_no_way_is_sent_later() {
 /// What takes no batches, whatever it says, gets the same lines by single datagrams. (A filter of system
 /// calls, a kernel or a device without offload, a security module.)
 #[test]
-fn a_batch_that_is_refused_goes_singly() {
+fn refused_batch_is_sent_as_single_datagrams() {
     for plan in [
         (|length, _| (length > 1_432).then_some(libc::EPERM)) as Plan,
         |length, _| (length > 1_432).then_some(libc::EACCES),
@@ -198,7 +198,7 @@ fn a_batch_that_is_refused_goes_singly() {
 
 /// It is not asked again and again meanwhile.
 #[test]
-fn a_way_that_is_closed_is_tried_at_each_attempt_to_reconnect_alone() {
+fn failing_send_is_retried_only_at_reconnects() {
     let receiver = receiver_with(|_, _| Some(libc::EPERM));
     let statsd = started(udp(receiver.port()).reconnect_sleep(Duration::from_millis(20)));
     let emitted = emit_all(&statsd, 0, 0..1_000);
@@ -210,7 +210,7 @@ fn a_way_that_is_closed_is_tried_at_each_attempt_to_reconnect_alone() {
 
 /// A process that is out of descriptors makes no connection, and keeps what it has until it can.
 #[test]
-fn lines_wait_while_no_socket_can_be_had() {
+fn lines_wait_while_descriptors_are_exhausted() {
     alone(|| {
         let place = Place::new("descriptors");
         let at_port = Listener::tcp(0);

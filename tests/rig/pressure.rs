@@ -33,7 +33,7 @@ fn resident() -> u64 {
 
 /// Fifty times the capacity, for a server that reads none of it and then everything.
 #[test]
-fn a_server_that_stalls_costs_the_capacity_and_no_more() {
+fn stalled_server_keeps_memory_within_the_capacity() {
     alone(|| {
         let server = TcpReceiver::start();
         server.stall();
@@ -69,7 +69,7 @@ fn a_server_that_stalls_costs_the_capacity_and_no_more() {
 /// A server that reads all the time, and too slowly: what it gets is in order, and what it does
 /// not get is counted.
 #[test]
-fn a_server_that_is_too_slow_gets_what_there_is_room_for() {
+fn slow_server_gets_lines_in_order_and_drops_are_counted() {
     let server = Listener::tcp(0);
     let statsd = started(tcp(server.port()).queue_capacity(64 << 10));
     let mut peer = server.accept();
@@ -120,7 +120,7 @@ fn emit_steadily(statsd: &Connector, next: &mut u64, time: Duration) -> (u128, (
 /// where it is, what finds no room is counted, and nothing more is dropped as soon as the server is
 /// fast again. What a call costs meanwhile is printed.
 #[test]
-fn a_server_that_is_too_slow_for_long_costs_no_memory() {
+fn long_back_pressure_does_not_grow_memory() {
     let seconds = std::env::var("FREEWHEEL_PRESSURE_SECONDS").map_or(3, |it| it.parse().unwrap());
     alone(|| {
         let server = Listener::tcp(0);
@@ -185,7 +185,7 @@ fn a_server_that_is_too_slow_for_long_costs_no_memory() {
 
 /// 1,000 threads that have said something once leave a busy one all of the capacity.
 #[test]
-fn idle_threads_starve_nobody() {
+fn idle_threads_do_not_starve_a_busy_one() {
     const IDLE: u64 = 1_000;
     alone(|| {
         let server = Listener::tcp(0);
@@ -230,7 +230,7 @@ fn idle_threads_starve_nobody() {
 /// Threads that come and go, thousands of them: each one's lines arrive, and its memory goes to
 /// the next.
 #[test]
-fn short_lived_threads_cost_nothing_that_lasts() {
+fn short_lived_threads_leak_no_memory() {
     const AT_ONCE: u64 = 20;
     alone(|| {
         let server = Listener::tcp(0);
@@ -263,7 +263,7 @@ fn short_lived_threads_cost_nothing_that_lasts() {
 
 /// Nor do connections, however often they end.
 #[test]
-fn reconnecting_costs_nothing_that_lasts() {
+fn reconnects_leak_no_memory_or_descriptors() {
     let sockets = || fs::read_dir("/proc/self/fd").unwrap().count() as u64;
     alone(move || {
         let server = Listener::tcp(0);

@@ -109,7 +109,7 @@ fn checksum(bytes: &[u8]) -> u16 {
 /// A refusal from afar comes after many a datagram has gone the same way. So once there was one,
 /// a single datagram asks at each attempt, and the others wait for its success.
 #[test]
-fn single_datagrams_ask_whether_a_server_is_back() {
+fn reconnects_probe_with_single_datagrams() {
     with_a_network(|| {
         let host = match Host::plug_in() {
             Ok(host) => host,

@@ -14,7 +14,7 @@ use std::thread;
 /// A server at a path that says it will read nothing more: the next write would be a SIGPIPE. (A server
 /// that hangs up makes one only if it does so between the look for its end and the write.)
 #[test]
-fn a_server_that_reads_no_more_ends_no_process() {
+fn server_that_shuts_down_reading_causes_no_sigpipe() {
     alone(|| {
         // SAFETY: no handler is set.
         unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
@@ -38,7 +38,7 @@ fn a_server_that_reads_no_more_ends_no_process() {
 /// The same over TCP, and of datagrams one by one and in batches, where no server can make it certain:
 /// each call says that it wants no signal.
 #[test]
-fn no_call_that_sends_asks_for_a_signal() {
+fn every_send_sets_msg_nosignal() {
     let sends = |port, settings: Builder| {
         watch_flags_to(port);
         let statsd = started(settings.max_datagram_payload(500));

@@ -190,18 +190,18 @@ fn streams(mut dice: Dice, listen: impl Fn() -> Listener, settings: Builder, at_
 }
 
 #[test]
-fn tcp_for_a_while() {
+fn tcp_survives_random_faults() {
     let port = quiet_port();
     let listen = || Listener::tcp(port);
-    streams(Dice::begin("soak::tcp_for_a_while"), listen, tcp(port), false);
+    streams(Dice::begin("soak::tcp_survives_random_faults"), listen, tcp(port), false);
 }
 
 #[test]
-fn a_unix_stream_for_a_while() {
+fn unix_stream_survives_random_faults() {
     let place = Place::new("soak-stream");
     let listen = || Listener::unix(place.path());
     let settings = place.settings(Protocol::UnixStream);
-    streams(Dice::begin("soak::a_unix_stream_for_a_while"), listen, settings, true);
+    streams(Dice::begin("soak::unix_stream_survives_random_faults"), listen, settings, true);
 }
 
 /// Where datagrams arrive.
@@ -291,15 +291,15 @@ fn datagrams<R: Receive>(mut dice: Dice, bind: impl Fn() -> R, settings: Builder
 }
 
 #[test]
-fn udp_for_a_while() {
+fn udp_survives_random_faults() {
     let port = quiet_port();
     let bind = || UdpReceiver::listen(Ipv4Addr::LOCALHOST, port);
-    datagrams(Dice::begin("soak::udp_for_a_while"), bind, udp(port));
+    datagrams(Dice::begin("soak::udp_survives_random_faults"), bind, udp(port));
 }
 
 #[test]
-fn unix_datagrams_for_a_while() {
+fn unix_datagrams_survive_random_faults() {
     let place = Place::new("soak-datagrams");
     let settings = place.settings(Protocol::UnixDatagram);
-    datagrams(Dice::begin("soak::unix_datagrams_for_a_while"), || place.bind(), settings);
+    datagrams(Dice::begin("soak::unix_datagrams_survive_random_faults"), || place.bind(), settings);
 }

@@ -22,9 +22,9 @@ fn cut(host: &Host, emitters: &mut Emitters, dice: &mut Dice) {
 }
 
 #[test]
-fn a_network_for_a_while() {
+fn tcp_survives_random_network_faults() {
     with_a_network(|| {
-        let mut dice = Dice::begin("soak_network::a_network_for_a_while");
+        let mut dice = Dice::begin("soak_network::tcp_survives_random_network_faults");
         let mut host = Some(Host::plug_in(1));
         let mut server = receiver(host.as_ref().unwrap());
         let settings = settings(&host.as_ref().unwrap().address().to_string());

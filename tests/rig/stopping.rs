@@ -31,7 +31,7 @@ fn stop_in_vain(settings: Builder, lines: u64) -> (Connector, StopReport) {
 }
 
 #[test]
-fn where_datagrams_are_refused() {
+fn stop_keeps_refused_datagrams() {
     let port = quiet_port();
     let (statsd, report) = stop_in_vain(udp(port), 200);
     assert_eq!((report.sent, report.kept), (Tally::default(), report.stats.emitted));
@@ -42,7 +42,7 @@ fn where_datagrams_are_refused() {
 }
 
 #[test]
-fn where_a_datagram_receiver_is_full() {
+fn stop_at_a_full_datagram_receiver_keeps_unsent_lines() {
     let place = Place::new("stop-full");
     let receiver = place.bind();
     let (statsd, report) = stop_in_vain(place.settings(Protocol::UnixDatagram), 20_000);
@@ -65,7 +65,7 @@ fn where_a_datagram_receiver_is_full() {
 }
 
 #[test]
-fn where_there_is_no_path() {
+fn stop_without_a_socket_path_keeps_all_lines() {
     for protocol in [Protocol::UnixDatagram, Protocol::UnixStream] {
         let place = Place::new(&format!("stop-none-{protocol:?}"));
         let (_, report) = stop_in_vain(place.settings(protocol), 1_000);
@@ -77,7 +77,7 @@ fn where_there_is_no_path() {
 /// Nor where a stream's server accepts and never reads, in lines or in frames: what was left to the
 /// operating system arrives, and the rest after the next start.
 #[test]
-fn where_a_server_never_reads() {
+fn stop_at_a_stalled_server_keeps_unsent_lines() {
     let place = Place::new("stop-stalled");
     let at_path = Listener::unix(place.path());
     let at_port = Listener::tcp(0);
@@ -100,7 +100,7 @@ fn where_a_server_never_reads() {
 }
 
 #[test]
-fn where_a_server_never_reads_frames() {
+fn stop_at_a_stalled_server_ends_on_a_whole_frame() {
     let server = Listener::tcp(0);
     let settings = tcp(server.port()).framing(Framing::LengthPrefixed);
     let (_, report) = stop_in_vain(settings, 60_000);
@@ -111,7 +111,7 @@ fn where_a_server_never_reads_frames() {
 
 /// Where each connection is accepted and closed, and the next attempt is always near.
 #[test]
-fn where_connections_are_closed_as_soon_as_they_are_made() {
+fn stop_keeps_its_deadline_while_connections_are_closed() {
     let server = Listener::tcp(0);
     let port = server.port();
     let statsd = started(tcp(port).stop_timeout(STOP_TIMEOUT).queue_capacity(64 << 20));
@@ -134,7 +134,7 @@ fn where_connections_are_closed_as_soon_as_they_are_made() {
 /// The runtime goes while the stop is waited for: it is answered, by the deadline, and what is not
 /// sent is still there.
 #[test]
-fn while_the_runtime_shuts_down() {
+fn stop_returns_while_the_runtime_shuts_down() {
     for pause in [0, 1, 5, 20] {
         let port = quiet_port();
         let statsd = tcp(port).stop_timeout(STOP_TIMEOUT).build().unwrap();
@@ -159,7 +159,7 @@ fn while_the_runtime_shuts_down() {
 /// A runtime that is dropped with the flusher on it, again and again, under load: each next one
 /// goes on where the last was.
 #[test]
-fn a_runtime_after_another_misses_nothing() {
+fn successive_runtimes_lose_no_line() {
     let server = TcpReceiver::start();
     let statsd = tcp(server.port()).queue_capacity(64 << 20).build().unwrap();
     for round in 0..20 {
@@ -185,7 +185,7 @@ fn a_runtime_after_another_misses_nothing() {
 /// was under way goes nowhere, and is kept.
 #[test]
 #[cfg(target_os = "linux")]
-fn a_runtime_that_ends_after_its_server_keeps_what_was_under_way() {
+fn runtime_dropped_after_a_reset_keeps_lines_in_flight() {
     let place = Place::new("stop-gone");
     let at_path = Listener::unix(place.path());
     let at_port = Listener::tcp(0);
@@ -215,7 +215,7 @@ fn a_runtime_that_ends_after_its_server_keeps_what_was_under_way() {
 
 /// Stops and starts by several threads at once, under load: whoever wins, nothing is lost.
 #[test]
-fn stops_and_starts_by_everybody() {
+fn concurrent_stops_and_starts_lose_no_line() {
     let server = TcpReceiver::start();
     let settings = tcp(server.port()).queue_capacity(64 << 20).stop_timeout(PATIENCE);
     let statsd = settings.build().unwrap();

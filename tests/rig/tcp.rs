@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 #[test]
-fn a_server_that_reads_slowly_misses_nothing() {
+fn slow_reader_misses_no_line() {
     let server = Listener::tcp(0);
     let statsd = started(tcp(server.port()).queue_capacity(64 << 20));
     let mut peer = server.accept();
@@ -25,7 +25,7 @@ fn a_server_that_reads_slowly_misses_nothing() {
 /// A server that says it will send nothing more, and reads on, is taken for one that is going.
 /// It gets what was under way, and its successor all that comes after.
 #[test]
-fn a_server_that_half_closes_gets_the_rest_at_its_next_connection() {
+fn half_close_moves_later_lines_to_the_next_connection() {
     let server = Listener::tcp(0);
     let statsd = started(tcp(server.port()));
     let mut arrivals = Arrivals::default();
@@ -47,7 +47,7 @@ fn a_server_that_half_closes_gets_the_rest_at_its_next_connection() {
 
 /// Before anybody listens nothing is sent, however often it is tried, and nothing is lost.
 #[test]
-fn a_server_that_refuses_for_a_while_misses_nothing() {
+fn refusing_server_misses_no_line() {
     let port = quiet_port();
     let statsd = started(tcp(port));
     let mut arrivals = Arrivals::default();
@@ -73,7 +73,7 @@ fn a_server_that_refuses_for_a_while_misses_nothing() {
 /// has got by now.
 #[test]
 #[cfg(target_os = "linux")]
-fn a_server_that_half_closes_and_reads_late_gets_nothing_twice() {
+fn half_closed_server_that_reads_late_gets_no_line_twice() {
     let server = Listener::tcp(0);
     let statsd = started(tcp(server.port()).queue_capacity(16 << 20));
     let old = server.accept();
@@ -95,7 +95,7 @@ fn a_server_that_half_closes_and_reads_late_gets_nothing_twice() {
 /// As a balancer does that has no server behind it. Each time it costs what its kernel took
 /// before it closed.
 #[test]
-fn a_server_that_closes_what_it_accepts_costs_a_buffer_each_time() {
+fn each_closed_connection_loses_at_most_a_kernel_buffer() {
     let server = Listener::tcp(0);
     let statsd = started(tcp(server.port()).queue_capacity(16 << 20));
     emit_all(&statsd, 0, 0..50_000);
@@ -120,7 +120,7 @@ fn a_server_that_closes_what_it_accepts_costs_a_buffer_each_time() {
 /// Whether a server closes what it accepts or nobody is there, attempts to reconnect do not come one on
 /// the heels of the other: each waits for its sleep, three quarters of it at the least.
 #[test]
-fn attempts_to_reconnect_wait_for_their_sleep() {
+fn reconnects_wait_for_the_reconnect_sleep() {
     const SLEEP: Duration = Duration::from_millis(40);
     let server = Listener::tcp(0);
     for settings in [tcp(server.port()), udp(quiet_port())] {
@@ -139,7 +139,7 @@ fn attempts_to_reconnect_wait_for_their_sleep() {
 /// A server that reads frames and is reset in the midst of one: the next connection begins with a
 /// frame that begins with a line.
 #[test]
-fn a_server_that_is_reset_within_a_frame_gets_it_again() {
+fn frame_cut_by_a_reset_is_sent_again() {
     let server = Listener::tcp(0);
     let settings = tcp(server.port()).framing(Framing::LengthPrefixed).max_datagram_payload(1_000);
     let statsd = started(settings.queue_capacity(64 << 20));

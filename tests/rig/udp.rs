@@ -11,7 +11,7 @@ use std::time::Duration;
 /// What had arrived and was not read is lost with the server. What comes after waits for its
 /// successor, the very datagram included that was refused.
 #[test]
-fn a_server_that_vanishes_loses_what_it_has_not_read() {
+fn vanished_udp_server_loses_only_unread_datagrams() {
     let port = quiet_port();
     let statsd = started(udp(port));
     let mut arrivals = Arrivals::default();
@@ -39,7 +39,7 @@ fn a_server_that_vanishes_loses_what_it_has_not_read() {
 /// What lies on the way may have forgotten who sends from a port: after each look-up interval it is another
 /// one, also where the host is an address. The same, as long as nothing is sent.
 #[test]
-fn another_port_is_sent_from_after_each_look_up_interval() {
+fn source_port_changes_after_each_lookup_interval() {
     let server = UdpReceiver::start();
     let statsd = started(udp(server.port()).lookup_interval(Duration::from_millis(30)));
     let mut ports = BTreeSet::new();
@@ -58,7 +58,7 @@ fn another_port_is_sent_from_after_each_look_up_interval() {
 
 /// An answer that came to the old one is heard before it is given up: nothing is lost by that.
 #[test]
-fn a_refusal_is_heard_before_the_port_is_given_up() {
+fn pending_refusal_is_read_before_the_port_changes() {
     let port = quiet_port();
     let statsd = started(udp(port).lookup_interval(Duration::from_millis(1)));
     let mut arrivals = Arrivals::default();

@@ -37,7 +37,7 @@ impl Watch {
 }
 
 #[test]
-fn a_datagram_receiver_that_vanishes_loses_what_it_has_not_read() {
+fn vanished_receiver_loses_only_unread_datagrams() {
     let place = Place::new("vanishes");
     let statsd = started(place.settings(Protocol::UnixDatagram));
     let mut arrivals = Arrivals::default();
@@ -60,7 +60,7 @@ fn a_datagram_receiver_that_vanishes_loses_what_it_has_not_read() {
 /// An agent that is replaced while it still runs: its successor takes the path, and the client
 /// follows once the old one has gone.
 #[test]
-fn a_datagram_receiver_that_is_replaced_misses_nothing() {
+fn replaced_receiver_misses_no_line() {
     let place = Place::new("replaced");
     let mut receiver = place.bind();
     let statsd = started(place.settings(Protocol::UnixDatagram));
@@ -85,7 +85,7 @@ fn a_datagram_receiver_that_is_replaced_misses_nothing() {
 /// What lies at the path may be no socket, or one of the other kind: lines wait for the right
 /// one.
 #[test]
-fn what_is_no_such_socket_gets_nothing() {
+fn path_of_the_wrong_kind_gets_no_line() {
     for protocol in [Protocol::UnixDatagram, Protocol::UnixStream] {
         let place = Place::new(&format!("{protocol:?}"));
         fs::write(place.path(), "").unwrap();
@@ -118,7 +118,7 @@ fn what_is_no_such_socket_gets_nothing() {
 
 /// A path that is removed takes no connection with it; the next one waits until it is back.
 #[test]
-fn a_path_that_vanishes_and_comes_back_costs_nothing() {
+fn removed_and_restored_path_loses_no_line() {
     let place = Place::new("path");
     let statsd = started(place.settings(Protocol::UnixStream));
     let mut arrivals = Arrivals::default();
@@ -142,7 +142,7 @@ fn a_path_that_vanishes_and_comes_back_costs_nothing() {
 /// for newer ones meanwhile. (Where lines count when they are written: otherwise all of so small a
 /// capacity is in flight, and nothing is given up.)
 #[test]
-fn a_frame_that_is_under_way_is_not_displaced() {
+fn partly_written_frame_is_not_evicted() {
     let place = Place::new("evicted");
     let server = Listener::unix(place.path());
     let settings = place.settings(Protocol::UnixStream).framing(Framing::LengthPrefixed);
@@ -169,7 +169,7 @@ fn a_frame_that_is_under_way_is_not_displaced() {
 /// The old receiver is full, and still open somewhere; the path is another one's by now. (Its end would be
 /// a refusal.)
 #[test]
-fn a_full_datagram_receiver_that_was_replaced_is_left() {
+fn full_receiver_is_left_once_its_path_is_taken() {
     let place = Place::new("full-replaced");
     let old = place.bind();
     let statsd = started(place.settings(Protocol::UnixDatagram));
@@ -196,7 +196,7 @@ fn a_full_datagram_receiver_that_was_replaced_is_left() {
 /// would get lines twice.
 #[test]
 #[cfg(target_os = "linux")]
-fn a_stalled_server_whose_path_was_taken_is_left() {
+fn stalled_server_is_left_once_its_path_is_taken() {
     for framing in [Framing::Newlines, Framing::LengthPrefixed] {
         let place = Place::new(&format!("taken-{framing:?}"));
         let old = Listener::unix(place.path());
@@ -227,7 +227,7 @@ fn a_stalled_server_whose_path_was_taken_is_left() {
 /// A path that leads nowhere by now is no reason to leave a server that stalls.
 #[test]
 #[cfg(target_os = "linux")]
-fn a_stalled_server_is_not_left_for_nobody() {
+fn stalled_server_is_kept_while_its_path_has_no_listener() {
     let place = Place::new("taken-by-nobody");
     let server = Listener::unix(place.path());
     let settings = place.settings(Protocol::UnixStream).peer_timeout(Duration::from_millis(50));
@@ -248,7 +248,7 @@ fn a_stalled_server_is_not_left_for_nobody() {
 
 /// Nothing is taken for longer than the peer timeout: that is no connection.
 #[test]
-fn a_receiver_that_is_full_for_long_is_no_connection() {
+fn full_receiver_counts_as_disconnected_after_the_timeout() {
     let place = Place::new("full-for-long");
     let receiver = place.bind();
     let settings = place.settings(Protocol::UnixDatagram);
