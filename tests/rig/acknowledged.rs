@@ -1,4 +1,4 @@
-//! What the other side's kernel never acknowledged is not sent, and goes to the next connection.
+//! Lines that the peer's kernel never acknowledged are not sent, and go to the next connection.
 
 use crate::namespace::{Host, name_server, with_a_network};
 use crate::network::{receiver, settings};
@@ -10,26 +10,27 @@ use std::thread;
 use std::time::Duration;
 use tokio::runtime::Builder as RuntimeBuilder;
 
-/// Emits lines until the server's socket takes no more; returns how many.
+/// Emits lines until the server's socket accepts no more; returns the number of lines.
 fn emit_until_stalled(statsd: &Connector) -> u64 {
-    let (mut next, mut before) = (0, Tally::default());
-    eventually("the server takes no more", || {
+    let (mut next, mut previous) = (0, Tally::default());
+    eventually("the server accepts no more", || {
         emit_all(statsd, 0, next..next + 5_000);
         next += 5_000;
         thread::sleep(Duration::from_millis(50));
-        let sent = std::mem::replace(&mut before, statsd.stats().sent);
-        sent == before && statsd.stats().buffered.bytes > 3 << 20
+        let sent = std::mem::replace(&mut previous, statsd.stats().sent);
+        sent == previous && statsd.stats().buffered.bytes > 3 << 20
     });
     next
 }
 
-/// What becomes of the lines that a server had taken, or its kernel, when it stalls after so
-/// many bytes and then goes; and how many it had acknowledged until then.
-fn stalls_and_goes(
+/// Lets a server read `read` bytes, stall, and then end its connection by `close`.
+///
+/// Returns the findings, and the tally of the lines acknowledged before the end.
+fn stall_then_close(
     server: &Listener,
     settings: Builder,
     read: usize,
-    go: fn(Peer),
+    close: fn(Peer),
 ) -> (Findings, Tally) {
     let statsd = started(settings.queue_capacity(64 << 20));
     let mut peer = server.accept();
@@ -38,14 +39,14 @@ fn stalls_and_goes(
     arrivals.count_stream(&peer.read(read));
     thread::sleep(Duration::from_millis(200));
     let acknowledged = statsd.stats().sent;
-    go(peer);
+    close(peer);
     let next = server.accept();
     let reading = thread::spawn(|| next.read_to_end());
     flush(&statsd);
     let report = statsd.blocking_stop();
     arrivals.count_stream(&reading.join().unwrap());
     assert_eq!((report.stats.sent.lines, report.kept), (emitted, Tally::default()));
-    // What is missing is the end of what the first had acknowledged, and nothing after it.
+    // The missing lines are the last ones that the first connection had acknowledged.
     let missing = arrivals.missing(0, emitted);
     assert_eq!(arrivals.missing(0, acknowledged.lines), missing);
     (arrivals.against(&report.stats), acknowledged)
@@ -53,24 +54,24 @@ fn stalls_and_goes(
 
 const RESET: fn(Peer) = Peer::reset;
 
-/// Megabytes were written to it, and nearly none acknowledged: that little is lost.
+/// The server is written megabytes and acknowledges little; only acknowledged lines are lost.
 #[test]
 fn reset_of_a_stalled_server_loses_only_its_kernel_buffer() {
     let server = Listener::tcp(0);
     for read in [0, 1, 10_000, 500_000] {
-        let (found, acknowledged) = stalls_and_goes(&server, tcp(server.port()), read, RESET);
-        // Twice what was asked for, and some of it for headers.
+        let (found, acknowledged) = stall_then_close(&server, tcp(server.port()), read, RESET);
+        // The kernel doubles the requested buffer size, and uses a part of it for headers.
         assert!(acknowledged.bytes < read as u64 + (64 << 10), "{acknowledged:?} of {read}");
         assert_eq!(Findings { lost: 0, ..found }, Findings::default(), "{read}");
     }
 }
 
-/// What it had acknowledged comes once, also where nobody has asked meanwhile.
+/// Acknowledged lines arrive once, even if the runtime did not run since the acknowledgement.
 #[test]
 fn lines_acknowledged_before_a_reset_arrive_once() {
     let server = Listener::tcp(0);
     let statsd = tcp(server.port()).queue_capacity(16 << 20).build().unwrap();
-    // This runtime turns only while it is waited for.
+    // This runtime runs only inside `block_on`.
     let runtime = RuntimeBuilder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(statsd.start()).unwrap();
     emit_all(&statsd, 0, 0..20_000);
@@ -87,23 +88,23 @@ fn lines_acknowledged_before_a_reset_arrive_once() {
     assert_eq!(Findings { lost: 0, ..arrivals.against(&stats) }, Findings::default());
 }
 
-/// Of a Unix socket both sides' kernel is the same one, which says what the server has not read.
-/// Of the buffers that it is in the midst of, it may have read a part: that comes again.
+/// The two ends of a Unix socket share one kernel, which reports the bytes that the server has not
+/// read. The server may have read a part of a socket buffer: that part is sent again.
 #[test]
 fn stalled_unix_server_that_closes_loses_no_line() {
     let place = Place::new("stalled");
     let server = Listener::unix(place.path());
     for read in [0, 1, 10_000, 500_000] {
         let settings = place.settings(Protocol::UnixStream);
-        let (found, taken) = stalls_and_goes(&server, settings, read, drop);
-        assert!(taken.bytes <= read as u64, "{taken:?} of {read}");
-        println!("{read}: {taken:?}, {found:?}");
+        let (found, acknowledged) = stall_then_close(&server, settings, read, drop);
+        assert!(acknowledged.bytes <= read as u64, "{acknowledged:?} of {read}");
+        println!("{read}: {acknowledged:?}, {found:?}");
         assert_eq!(Findings { duplicated: 0, ..found }, Findings::default(), "{read}");
     }
 }
 
-/// The connection is gone with the host that had it; what that never acknowledged is sent to the
-/// host that takes its place.
+/// A crashed host takes its connection with it. The host that replaces it gets the lines that the
+/// crashed one never acknowledged.
 #[test]
 fn crashed_host_loses_no_unacknowledged_line() {
     with_a_network(|| {
@@ -131,8 +132,8 @@ fn crashed_host_loses_no_unacknowledged_line() {
     });
 }
 
-/// A host that is gone without a word, and a name that stands for another one since: after the
-/// peer timeout the other one gets what the first has not acknowledged.
+/// A host disappears silently, and its name then resolves to another host. After the peer timeout
+/// the other host gets the lines that the first has not acknowledged.
 #[test]
 fn silent_host_is_left_after_the_peer_timeout() {
     with_a_network(|| {
@@ -156,8 +157,8 @@ fn silent_host_is_left_after_the_peer_timeout() {
     });
 }
 
-/// The connection is there and the network is not: the stop keeps its deadline, and says what was
-/// left to the operating system, which delivers it when it can.
+/// The network is down but the connection is open. The stop keeps its deadline and reports the
+/// lines left to the kernel, which delivers them once the network is back.
 #[test]
 fn stop_in_a_partition_reports_lines_in_flight() {
     with_a_network(|| {
@@ -166,7 +167,7 @@ fn stop_in_a_partition_reports_lines_in_flight() {
         let settings = settings(&host.address().to_string());
         let statsd = started(settings.stop_timeout(Duration::from_millis(300)));
         emit_all(&statsd, 0, 0..100);
-        eventually("it arrives", || statsd.blocking_flush() == FlushOutcome::Done);
+        eventually("the flush completes", || statsd.blocking_flush() == FlushOutcome::Done);
         server.wait_for_lines(100);
         host.cut();
         let emitted = emit_all(&statsd, 0, 100..200);
@@ -177,9 +178,9 @@ fn stop_in_a_partition_reports_lines_in_flight() {
         host.mend();
         statsd.start_on_thread().unwrap();
         emit_all(&statsd, 0, 200..300);
-        eventually("it arrives", || statsd.blocking_flush() == FlushOutcome::Done);
+        eventually("the flush completes", || statsd.blocking_flush() == FlushOutcome::Done);
         server.wait_for_lines(300);
-        // Of two connections at the same time, the second's may come first.
+        // Two connections are open at the same time, and the second one's lines may arrive first.
         let found = Arrivals::of(&server.lines()).against(&statsd.stats());
         assert_eq!(Findings { reordered: 0, ..found }, Findings::default());
     });

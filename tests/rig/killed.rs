@@ -1,4 +1,4 @@
-//! A receiver in a process of its own, which is killed in the midst of things.
+//! Receivers in separate processes that are killed while they read.
 
 use crate::process::{part, program};
 use crate::support::{
@@ -14,13 +14,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Bytes that it reads at once: what it can die with in its hands.
-const READ: u64 = 16 << 10;
+/// Maximum length of one read in bytes, which can be lost in the killed process.
+const READ_BYTES: u64 = 16 << 10;
 
-/// What its kernel can have for it.
-const BUFFER: u64 = 32 << 10;
+/// Maximum size of the receiver's kernel buffer in bytes.
+const KERNEL_BUFFER_BYTES: u64 = 32 << 10;
 
-/// A process that reads one connection, and keeps what it has read in a file.
+/// Process that reads one connection, and writes the bytes to a file.
 struct Receiver {
     process: Child,
     file: PathBuf,
@@ -36,14 +36,14 @@ impl Receiver {
         Self { process, file }
     }
 
-    /// What such a process does.
+    /// Runs in the receiver's process: reads one connection and writes the bytes to a file.
     fn run(part: &str) {
         let (port, file) = part.split_once(' ').unwrap();
         let mut file = File::create(file).unwrap();
         let mut peer = Listener::tcp(port.parse().unwrap()).accept();
-        assert!(peer.buffer() <= BUFFER);
+        assert!(peer.buffer() <= KERNEL_BUFFER_BYTES);
         loop {
-            let bytes = peer.read_some(READ as usize);
+            let bytes = peer.read_some(READ_BYTES as usize);
             if bytes.is_empty() {
                 break;
             }
@@ -55,26 +55,27 @@ impl Receiver {
         fs::metadata(&self.file).map_or(0, |file| file.len())
     }
 
-    /// What its kernel has for it, and it has not read: see proc_pid_net(5).
+    /// Returns the unread bytes in the receiver's kernel buffer: see proc_pid_net(5).
     fn unread(port: u16) -> u64 {
-        let own = format!("0100007F:{port:04X}");
+        let local_address = format!("0100007F:{port:04X}");
         let text = fs::read_to_string("/proc/self/net/tcp").unwrap();
         let connections = text.lines().filter_map(|line| {
             let mut fields = line.split_whitespace().skip(1);
             let (local, _remote) = (fields.next()?, fields.next()?);
             let (state, queues) = (fields.next()?, fields.next()?);
-            (local == own && state == "01").then(|| queues.split_once(':').unwrap().1)
+            (local == local_address && state == "01").then(|| queues.split_once(':').unwrap().1)
         });
         connections.map(|queue| u64::from_str_radix(queue, 16).unwrap()).sum()
     }
 
     fn signal(&self, signal: libc::c_int) {
-        // SAFETY: no memory is concerned, and the process is a child that was not waited for.
+        // SAFETY: the call accesses no memory. The process is a child that was not waited for, so
+        // its ID is not reused.
         unsafe { libc::kill(self.process.id() as libc::pid_t, signal) };
     }
 
-    /// Waits for its end, and returns what it had read by then.
-    fn remains(mut self) -> Vec<u8> {
+    /// Waits for the end of the process, and returns the bytes it had read.
+    fn wait(mut self) -> Vec<u8> {
         self.process.wait().unwrap();
         fs::read(&self.file).unwrap_or_default()
     }
@@ -88,7 +89,7 @@ impl Drop for Receiver {
     }
 }
 
-/// Emits 10,000 lines a second until it is told to end; returns how many.
+/// Emits 10,000 lines a second until `end` is set; returns the number of lines.
 fn emit_steadily(statsd: &Connector, end: &AtomicBool) -> u64 {
     let (start, mut next) = (Instant::now(), 0);
     while !end.load(Ordering::Relaxed) {
@@ -100,18 +101,18 @@ fn emit_steadily(statsd: &Connector, end: &AtomicBool) -> u64 {
     next
 }
 
-/// What a receiver left behind.
+/// State at the death of a receiver.
 struct Death {
-    /// What it had read.
+    /// Bytes that the receiver had written to its file.
     text: Vec<u8>,
-    /// Lines that had been acknowledged by then, by the account.
+    /// Number of lines that the account counts as acknowledged.
     sent: u64,
-    /// Bytes of its connection that had been, by its own kernel's word, but for what it had in its
-    /// hands; of one that was stopped before.
+    /// Bytes that the kernel had acknowledged, without those that were read and not yet written to
+    /// the file. `Some` if the receiver was suspended before it was killed.
     acknowledged: Option<u64>,
 }
 
-/// How many lines from this one on are whole within so many bytes.
+/// Returns how many whole lines, beginning with number `first`, fit into `bytes`.
 fn lines_within(bytes: u64, first: u64) -> u64 {
     let sizes = (first..).map(|number| numbered_line(0, number).len() as u64 + 1);
     let ends = sizes.scan(0, |end, size| {
@@ -121,8 +122,8 @@ fn lines_within(bytes: u64, first: u64) -> u64 {
     ends.take_while(|end| *end <= bytes).count() as u64
 }
 
-/// Each death costs what the dead process had in its hands or its kernel had acknowledged, and
-/// not a line more; half of them die after they stopped reading.
+/// Each death loses only the lines that the process was reading or its kernel had acknowledged.
+/// Half of the processes are suspended before they are killed.
 #[test]
 fn killed_receivers_lose_only_their_buffers() {
     if let Some(part) = part() {
@@ -136,16 +137,16 @@ fn killed_receivers_lose_only_their_buffers() {
         let mut deaths = Vec::new();
         for death in 0..10 {
             let receiver = Receiver::start(port, death);
-            eventually("it reads", || receiver.has_read() > 200_000);
+            eventually("the receiver reads", || receiver.has_read() > 200_000);
             let acknowledged = (death % 2 == 0).then(|| {
                 receiver.signal(libc::SIGSTOP);
-                // Its buffer is full by then, and all is still.
+                // After the pause the receiver's buffer is full and nothing moves.
                 thread::sleep(Duration::from_millis(200));
                 receiver.has_read() + Receiver::unread(port)
             });
             receiver.signal(libc::SIGKILL);
-            let text = receiver.remains();
-            eventually("its end is noticed", || !statsd.connected());
+            let text = receiver.wait();
+            eventually("the client notices the end", || !statsd.connected());
             deaths.push(Death { text, sent: statsd.stats().sent.lines, acknowledged });
         }
         end.store(true, Ordering::Relaxed);
@@ -153,24 +154,27 @@ fn killed_receivers_lose_only_their_buffers() {
         let receiver = Receiver::start(port, 10);
         flush(&statsd);
         let _report = statsd.blocking_stop();
-        (emitted, deaths, receiver.remains())
+        (emitted, deaths, receiver.wait())
     });
 
     let (mut arrivals, mut first, mut lost) = (Arrivals::default(), 0, 0);
     for death in &deaths {
         let numbers = Arrivals::of_stream(&death.text).numbers(0);
-        // What was not acknowledged before comes first, and nothing is left out.
+        // The unacknowledged lines arrive first, and no line is left out.
         assert_eq!(numbers, Vec::from_iter(first..first + numbers.len() as u64));
         let read = first + numbers.len() as u64;
         if let Some(bytes) = death.acknowledged {
             let acknowledged =
-                [bytes, bytes + READ].map(|bytes| first + lines_within(bytes, first));
-            let [least, most] = acknowledged;
-            assert!((least..=most).contains(&death.sent), "{acknowledged:?}: {}", death.sent);
+                [bytes, bytes + READ_BYTES].map(|bytes| first + lines_within(bytes, first));
+            let [min, max] = acknowledged;
+            assert!((min..=max).contains(&death.sent), "{acknowledged:?}: {}", death.sent);
         }
         let missing = (read..death.sent).map(|number| numbered_line(0, number).len() as u64 + 1);
         let missing = missing.sum::<u64>();
-        assert!(missing <= READ + BUFFER, "{missing} bytes went with one receiver");
+        assert!(
+            missing <= READ_BYTES + KERNEL_BUFFER_BYTES,
+            "{missing} bytes lost with one receiver"
+        );
         arrivals.count_stream(&death.text);
         lost += death.sent.saturating_sub(read);
         first = death.sent;
@@ -183,6 +187,6 @@ fn killed_receivers_lose_only_their_buffers() {
     let found = arrivals.against(&stats);
     println!("{emitted} lines: {found:?}");
     assert_eq!(Findings { duplicated: 0, ..found }, Findings { lost, ..Findings::default() });
-    // A segment's worth, where the acknowledgement of what was read did not come any more.
+    // The lines of one segment arrive twice if the acknowledgement of read bytes was lost.
     assert!(found.duplicated <= 10 * 500, "{found:?}");
 }

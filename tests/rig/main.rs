@@ -1,10 +1,10 @@
-//! The fault rig: servers, networks and programs that fail, and what becomes of the lines.
+//! Fault rig: servers, networks and processes fail, and the tests account for every line.
 //!
-//! Lines are numbered. Each test holds a arrivals of what arrived against the account, so that
-//! lost, duplicated, torn and reordered ones show. Faults that a whole network is needed for
-//! have one of their own, in namespaces, and say SKIPPED where the machine has none to give.
+//! Lines are numbered. Each test compares the arrivals with the account, which reveals lost,
+//! duplicated, torn and reordered lines. Tests that need a network run in network namespaces. They
+//! print SKIPPED on a machine that does not permit namespaces.
 
-// In a test, that is an assertion. Unsafe are only calls of the operating system.
+// `unwrap` is an assertion in a test. The only unsafe code is system calls.
 #![allow(clippy::unwrap_used, unsafe_code)]
 
 #[path = "../support/mod.rs"]

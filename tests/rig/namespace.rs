@@ -1,5 +1,5 @@
-//! Networks of a test's own: this process in one namespace, each host in another, and a cable
-//! between them.
+//! Private networks for tests: this process in one network namespace, each host in another, and a
+//! cable (a veth pair) between them.
 
 use crate::process::{must_pass, skip, test_of};
 use std::fs;
@@ -10,36 +10,41 @@ use std::sync::Once;
 use std::sync::mpsc::{self, Sender};
 use std::thread::{self, JoinHandle};
 
-/// Set in a process that has such a network.
-const WITHIN: &str = "FREEWHEEL_RIG_NETWORK";
+/// Environment variable that is set in a process with a private network.
+const IN_NETWORK: &str = "FREEWHEEL_RIG_NETWORK";
 
-/// What comes before a program's name to give it a network, users and mounts of its own. No
-/// rights are needed where the kernel lets everybody have a user namespace.
+/// Options of `unshare` for private network, user and mount namespaces. They need no privileges
+/// if the kernel permits unprivileged user namespaces.
 const UNSHARE: [&str; 4] = ["--user", "--map-root-user", "--net", "--mount"];
 
-/// Runs the body of a test in a process that has a network of its own. It must be the whole
-/// body: that process is this one once more, told to run this test alone.
+/// Runs the body of a test in a process with a private network.
+///
+/// `body` must be the whole body of the test: the process is this program again, told to run only
+/// this test.
 pub(crate) fn with_a_network<F: FnOnce()>(body: F) {
-    if std::env::var_os(WITHIN).is_some() {
+    if std::env::var_os(IN_NETWORK).is_some() {
         ip("link set lo up");
         return body();
     }
     let test = test_of::<F>();
-    let hosts = "unshare(CLONE_NEWNET) and veth";
+    let requirement = "unshare(CLONE_NEWNET) and veth";
     let probe = "ip link add one type veth peer name two";
     match Command::new("unshare").args(UNSHARE).args(["sh", "-c", probe]).output() {
-        Err(error) => return skip(test, format!("{hosts}: no `unshare`: {error}")),
+        Err(error) => return skip(test, format!("{requirement}: no `unshare`: {error}")),
         Ok(output) if !output.status.success() => {
-            return skip(test, format!("{hosts}: {}", String::from_utf8_lossy(&output.stderr)));
+            return skip(
+                test,
+                format!("{requirement}: {}", String::from_utf8_lossy(&output.stderr)),
+            );
         }
         Ok(_) => {}
     }
     let mut command = Command::new("unshare");
     command.args(UNSHARE).arg(std::env::current_exe().unwrap());
-    must_pass(test, command.env(WITHIN, "yes"));
+    must_pass(test, command.env(IN_NETWORK, "yes"));
 }
 
-/// What the name `server` stands for from now on, in a process that has a network of its own.
+/// Makes the name `server` resolve to these addresses, in a process with a private network.
 pub(crate) fn name_server(addresses: &[Ipv4Addr]) {
     static OWN_FILE: Once = Once::new();
     let lines = addresses.iter().map(|address| format!("{address} server\n"));
@@ -47,13 +52,13 @@ pub(crate) fn name_server(addresses: &[Ipv4Addr]) {
     fs::write("/etc/hosts", lines.collect::<String>()).unwrap();
 }
 
-/// No name stands for anything from now on, and to find that out takes minutes.
+/// Makes each lookup hang for minutes and then fail.
 pub(crate) fn name_servers_that_hang(resolver: Ipv4Addr) {
     name_server(&[]);
     resolve_by(&format!("nameserver {resolver}\noptions timeout:30 attempts:5\n"));
 }
 
-/// As above, and it takes no time.
+/// Makes each lookup fail at once.
 pub(crate) fn name_servers_that_refuse() {
     name_server(&[]);
     resolve_by("nameserver 127.0.0.1\n");
@@ -64,7 +69,7 @@ fn resolve_by(text: &str) {
     fs::write("/etc/resolv.conf", text).unwrap();
 }
 
-/// Puts an empty file in the place of this one, for this process alone.
+/// Mounts an empty file over `path`, for this process only.
 fn shadow(path: &str) {
     let file = std::env::temp_dir().join(format!("freewheel-shadow-{}", std::process::id()));
     fs::write(&file, "").unwrap();
@@ -74,8 +79,9 @@ fn shadow(path: &str) {
 
 type Task = Box<dyn FnOnce() + Send>;
 
-/// A machine at the other end of a cable: a thread whose sockets belong to a namespace of its
-/// own, until it and they are gone.
+/// Host at the other end of a cable: a thread whose sockets belong to a separate network namespace.
+///
+/// The namespace ends with the thread and its sockets.
 pub(crate) struct Host {
     number: u8,
     tasks: Option<Sender<Task>>,
@@ -83,23 +89,24 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// The hosts of a test have different numbers, from 1.
+    /// Starts a host and connects its cable. The hosts of a test have different numbers, from 1.
     pub(crate) fn plug_in(number: u8) -> Self {
-        let (tasks, to_do) = mpsc::channel::<Task>();
+        let (tasks, task_queue) = mpsc::channel::<Task>();
         let (ready, is_ready) = mpsc::channel();
         let thread = thread::spawn(move || {
-            // SAFETY: concerns this thread alone, which has no sockets yet.
+            // SAFETY: the calls affect only this thread, which has no sockets yet.
             let (result, thread) = unsafe { (libc::unshare(libc::CLONE_NEWNET), libc::gettid()) };
             assert_eq!(result, 0, "{}", io::Error::last_os_error());
             ready.send(thread).unwrap();
-            to_do.into_iter().for_each(|task| task());
+            task_queue.into_iter().for_each(|task| task());
         });
         let host = Self { number, tasks: Some(tasks), thread: Some(thread) };
-        let place = is_ready.recv().unwrap();
-        // Always the same hardware, so that a host that takes another's place is found at once.
+        let thread_id = is_ready.recv().unwrap();
+        // The hardware address depends only on the number, so that a host that replaces another
+        // one is found at once.
         let hardware = format!("02:00:00:00:00:{number:02x}");
         ip(&format!(
-            "link add host{number} type veth peer name cable address {hardware} netns {place}"
+            "link add host{number} type veth peer name cable address {hardware} netns {thread_id}"
         ));
         ip(&format!("address add 10.9.{number}.1/24 dev host{number}"));
         ip(&format!("link set host{number} up"));
@@ -115,29 +122,32 @@ impl Host {
         Ipv4Addr::new(10, 9, self.number, 2)
     }
 
-    /// Does something there.
+    /// Runs `task` on the host, and returns its result.
     pub(crate) fn run<T: Send + 'static>(&self, task: impl FnOnce() -> T + Send + 'static) -> T {
         let (done, result) = mpsc::channel();
         let task = Box::new(move || drop(done.send(task())));
         self.tasks.as_ref().unwrap().send(task).unwrap();
-        result.recv().expect("it did not panic there")
+        result.recv().expect("the task does not panic")
     }
 
-    /// Pulls the cable out there: nothing arrives, and here nobody knows.
+    /// Unplugs the cable at the host's end: packets vanish, and this end does not notice.
     pub(crate) fn cut(&self) {
         self.run(|| ip("link set cable down"));
     }
 
+    /// Plugs the cable back in at the host's end.
     pub(crate) fn mend(&self) {
         self.run(|| ip("link set cable up"));
     }
 
-    /// From now on each packet is lost that a throw of the dice decides against, at either end: one
-    /// in twenty. Not by netem, which few kernels of test machines have: by a filter that all have
-    /// (see bpf(8) of tc: "load a random number; drop what has one below the twentieth").
+    /// Drops one packet in twenty at random, in both directions.
+    ///
+    /// The filter is BPF code (see bpf(8) of tc) that loads a random number and drops the packet
+    /// if the number is in the lowest twentieth. netem is missing in most kernels of test
+    /// machines; this filter is in all of them.
     pub(crate) fn lose_packets(&self) -> io::Result<()> {
-        let below = u32::MAX / 20;
-        let code = format!("4,32 0 0 4294963256,53 0 1 {below},6 0 0 4294967295,6 0 0 2");
+        let drop_below = u32::MAX / 20;
+        let code = format!("4,32 0 0 4294963256,53 0 1 {drop_below},6 0 0 4294967295,6 0 0 2");
         let lose_at = move |device: &str| {
             traffic_control(&format!("qdisc add dev {device} clsact"))?;
             let filter = format!("filter add dev {device} egress bpf direct-action bytecode");
@@ -147,8 +157,8 @@ impl Host {
         self.run(move || lose_at("cable"))
     }
 
-    /// The cable takes so many kilobits a second from here, and what waits for it counts as its
-    /// sender's.
+    /// Limits the cable to `rate` kilobits a second from this end. Queued packets count against
+    /// the sender's socket buffer.
     pub(crate) fn slow_down(&self, rate: u32) -> io::Result<()> {
         let device = format!("host{}", self.number);
         traffic_control(&format!(
@@ -156,11 +166,12 @@ impl Host {
         ))
     }
 
-    /// Pulls the cable out here: the network is unreachable, and that is known.
+    /// Unplugs the cable at this end: the kernel reports that the network is unreachable.
     pub(crate) fn cut_here(&self) {
         ip(&format!("link set host{} down", self.number));
     }
 
+    /// Plugs the cable back in at this end.
     pub(crate) fn mend_here(&self) {
         ip(&format!("link set host{} up", self.number));
     }
@@ -168,7 +179,7 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        // With the cable ends whatever its sockets would still have said.
+        // Without the cable, the closing sockets of the host can send nothing more.
         let _ =
             Command::new("ip").args(["link", "delete", &format!("host{}", self.number)]).output();
         drop(self.tasks.take());
@@ -176,15 +187,16 @@ impl Drop for Host {
     }
 }
 
-/// A machine that swallows everything: an address that answers nobody, on this host's cable, and
-/// no farther than the host, which resolvers would put first.
+/// Adds an address that swallows all packets, and returns it.
+///
+/// It lies on this host's cable, no farther than the host, as resolvers put near addresses first.
 pub(crate) fn black_hole(host: &Host) -> Ipv4Addr {
     let number = host.number;
     ip(&format!("neighbour add 10.9.{number}.3 lladdr 02:00:00:00:00:99 dev host{number}"));
     Ipv4Addr::new(10, 9, number, 3)
 }
 
-/// The tool of this name, in the network of the thread that calls.
+/// Runs the tool `ip` in the calling thread's network namespace.
 pub(crate) fn ip(arguments: &str) {
     run("ip", &arguments.split(' ').collect::<Vec<_>>());
 }
@@ -193,9 +205,9 @@ fn traffic_control(arguments: &str) -> io::Result<()> {
     traffic_control_with(arguments, &[])
 }
 
-/// A kernel may lack what is asked for.
-fn traffic_control_with(arguments: &str, more: &[&str]) -> io::Result<()> {
-    let output = Command::new("tc").args(arguments.split(' ')).args(more).output()?;
+/// Runs the tool `tc`; fails if the kernel lacks the requested feature.
+fn traffic_control_with(arguments: &str, extra: &[&str]) -> io::Result<()> {
+    let output = Command::new("tc").args(arguments.split(' ')).args(extra).output()?;
     let errors = String::from_utf8_lossy(&output.stderr);
     if output.status.success() {
         Ok(())

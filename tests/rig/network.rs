@@ -1,4 +1,4 @@
-//! Networks that are cut, lose packets, swallow them, or move a name to another host.
+//! Networks that are cut, lose or swallow packets, or move a name to another host.
 
 use crate::namespace::{
     Host, black_hole, name_server, name_servers_that_hang, name_servers_that_refuse, with_a_network,
@@ -13,9 +13,10 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
-/// Where the servers of these tests listen.
+/// Port of the servers in these tests.
 const PORT: u16 = 8125;
 
+/// Returns settings with short intervals for a server on this host.
 pub(crate) fn settings(host: &str) -> Builder {
     Connector::builder(host)
         .port(PORT)
@@ -26,6 +27,7 @@ pub(crate) fn settings(host: &str) -> Builder {
         .stop_timeout(PATIENCE)
 }
 
+/// Starts a TCP server on this host.
 pub(crate) fn receiver(host: &Host) -> TcpReceiver {
     let address = host.address();
     host.run(move || TcpReceiver::listen(address, PORT, Close::Orderly))
@@ -51,7 +53,7 @@ fn connection_survives_a_partition() {
     });
 }
 
-/// A cable that is out for half of the time loses packets as a bad network does.
+/// A cable that is unplugged half of the time loses packets, like a bad network.
 #[test]
 fn flapping_cable_loses_no_line_over_tcp() {
     with_a_network(|| {
@@ -69,23 +71,24 @@ fn flapping_cable_loses_no_line_over_tcp() {
         flush(&statsd);
         server.wait_for_lines(20_000);
         assert_eq!(statsd.stats().connections, 1);
-        nothing_is_lost_with_the_server(&host, server, &statsd);
+        assert_no_loss_with_the_server(&host, server, &statsd);
     });
 }
 
-/// What the kernel sends again, it sends again only while the connection lasts. So three times, when
-/// all has arrived, packets are lost, and then the server with whatever it would have asked for: the
-/// next one gets it.
-fn nothing_is_lost_with_the_server(host: &Host, mut server: TcpReceiver, statsd: &Connector) {
+/// Asserts that lines in lost packets arrive at the next server if the first one dies.
+///
+/// The kernel retransmits only while the connection lasts. Three times, the cable is cut, lines are
+/// written, and the server dies before a retransmission.
+fn assert_no_loss_with_the_server(host: &Host, mut server: TcpReceiver, statsd: &Connector) {
     let mut arrivals = Arrivals::default();
     for round in 0..3 {
         host.cut();
         let before = statsd.stats().sent;
         emit_all(statsd, 1, round * 500..(round + 1) * 500);
-        // They are written.
+        // The pause lets the client write the lines.
         thread::sleep(Duration::from_millis(50));
         arrivals.count_all(&server.kill());
-        assert_eq!(statsd.stats().sent, before, "nobody has acknowledged them");
+        assert_eq!(statsd.stats().sent, before, "lines are acknowledged without a network");
         host.mend();
         server = receiver(host);
         flush(statsd);
@@ -113,12 +116,12 @@ fn random_packet_loss_loses_no_line_over_tcp() {
         flush(&statsd);
         server.wait_for_lines(10_000);
         assert_eq!(statsd.stats().connections, 1);
-        assert!(retransmitted() > 0, "nothing was lost on the way");
-        nothing_is_lost_with_the_server(&host, server, &statsd);
+        assert!(retransmitted() > 0, "the network lost no packet");
+        assert_no_loss_with_the_server(&host, server, &statsd);
     });
 }
 
-/// How many segments were sent again in this network.
+/// Returns the number of TCP segments retransmitted in this network.
 fn retransmitted() -> u64 {
     let text = fs::read_to_string("/proc/self/net/snmp").unwrap();
     let mut lines = text.lines().filter_map(|line| line.strip_prefix("Tcp: "));
@@ -127,8 +130,7 @@ fn retransmitted() -> u64 {
     fields.find(|(name, _)| *name == "RetransSegs").unwrap().1.parse().unwrap()
 }
 
-/// Over UDP what is lost on the way is lost, and counted as sent: whole datagrams, and nothing
-/// else.
+/// Lost UDP datagrams are counted as sent. Only whole datagrams are lost.
 #[test]
 fn random_packet_loss_loses_whole_datagrams_over_udp() {
     with_a_network(|| {
@@ -140,7 +142,7 @@ fn random_packet_loss_loses_whole_datagrams_over_udp() {
         let server = host.run(move || UdpReceiver::listen(address, PORT));
         let statsd = started(settings(&address.to_string()).protocol(Protocol::Udp));
         let mut arrivals = Arrivals::default();
-        // Of 500 datagrams 25 are lost, and 5 or 60 hardly ever.
+        // 25 of 500 datagrams are lost on average; fewer than 5 or more than 60 hardly ever.
         for number in 0..500 {
             emit_all(&statsd, 0, number..number + 1);
             flush(&statsd);
@@ -155,8 +157,8 @@ fn random_packet_loss_loses_whole_datagrams_over_udp() {
     });
 }
 
-/// A device that is slower than the producer: its queue fills, the operating system takes no more
-/// datagrams for a while (`EAGAIN`), and lines wait.
+/// A device slower than the producer fills its queue. The kernel then accepts no more datagrams
+/// for a while (`EAGAIN`), and lines wait.
 #[test]
 fn slow_device_loses_no_line_over_udp() {
     with_a_network(|| {
@@ -179,8 +181,8 @@ fn slow_device_loses_no_line_over_udp() {
     });
 }
 
-/// Of a name's addresses the first swallows everything. It takes one connect timeout, and the
-/// next is tried.
+/// The first address of a name swallows all packets. After one connect timeout the client tries
+/// the next address.
 #[test]
 fn black_hole_address_is_skipped_after_one_timeout() {
     with_a_network(|| {
@@ -195,8 +197,8 @@ fn black_hole_address_is_skipped_after_one_timeout() {
     });
 }
 
-/// Over UDP the first address of a name always takes a "connection"; a refusal moves on to the next
-/// one, whichever of the two the resolver puts first.
+/// Connecting a UDP socket to the first address of a name always succeeds. A refusal moves on to
+/// the next address, regardless of the order in which the resolver returns them.
 #[test]
 fn refusal_moves_to_the_next_address_of_the_name() {
     with_a_network(|| {
@@ -213,7 +215,7 @@ fn refusal_moves_to_the_next_address_of_the_name() {
     });
 }
 
-/// Where nothing is held, a refusal is no end of the link; but it moves on to the name's next address.
+/// A refusal without `hold_when_refused` does not end the link, but moves to the next address.
 #[test]
 fn refusal_without_hold_moves_to_the_next_address() {
     with_a_network(|| {
@@ -231,7 +233,7 @@ fn refusal_without_hold_moves_to_the_next_address() {
                 number += 1;
                 server.has_line()
             });
-            // It stays there.
+            // The link stays at that address.
             let refused = statsd.stats().losses.refused;
             emit_all(&statsd, 0, number..number + 100);
             flush(&statsd);
@@ -246,18 +248,18 @@ fn refusal_without_hold_moves_to_the_next_address() {
     });
 }
 
-/// Of a name's addresses the first takes connections and ends them, as a balancer without a server does:
-/// it does not hide the other one.
+/// One address of a name accepts connections and closes them, like a load balancer without a
+/// server. It does not hide the other address.
 #[test]
 fn closing_address_does_not_hide_the_next_one() {
     with_a_network(|| {
         let hosts = [Host::plug_in(1), Host::plug_in(2)];
         let addresses = [hosts[0].address(), hosts[1].address()];
         name_server(&addresses);
-        for dead in 0..2 {
-            let address = addresses[dead];
-            let balancer = hosts[dead].run(move || Listener::tcp_at(address, PORT));
-            let server = receiver(&hosts[1 - dead]);
+        for closing in 0..2 {
+            let address = addresses[closing];
+            let balancer = hosts[closing].run(move || Listener::tcp_at(address, PORT));
+            let server = receiver(&hosts[1 - closing]);
             let statsd = started(settings("server"));
             let mut number = 0;
             eventually("a line at the other address", || {
@@ -284,12 +286,12 @@ fn stop_keeps_its_deadline_at_a_black_hole() {
         let stopping = statsd.clone();
         let report = promptly(move || stopping.blocking_stop());
         assert_eq!((report.sent, report.kept), (Tally::default(), emitted));
-        // And nothing of it was lost: elsewhere it would have arrived.
+        // No line was lost: all are still buffered.
         assert_eq!(report.stats.buffered, emitted);
     });
 }
 
-/// The kernel says that there is no way: nothing is sent before there is one again.
+/// The kernel reports that the network is unreachable. Lines wait until it is reachable again.
 #[test]
 fn unreachable_network_loses_no_line_over_udp() {
     with_a_network(|| {
@@ -303,7 +305,7 @@ fn unreachable_network_loses_no_line_over_udp() {
         for round in 1..5 {
             host.cut_here();
             emit_all(&statsd, 0, round * 100..(round + 1) * 100);
-            eventually("it is noticed", || !statsd.connected());
+            eventually("the client notices the failure", || !statsd.connected());
             assert_eq!(statsd.stats().buffered.lines, 100);
             host.mend_here();
             flush(&statsd);
@@ -313,8 +315,8 @@ fn unreachable_network_loses_no_line_over_udp() {
     });
 }
 
-/// Nobody says that a cable is out at the other end. What goes there over UDP is lost, and
-/// counted as sent, as a datagram is; nothing before it, and nothing after.
+/// A cable unplugged at the other end goes unnoticed. Datagrams sent meanwhile are lost and counted
+/// as sent. No line before or after them is lost.
 #[test]
 fn partition_loses_only_lines_sent_into_it_over_udp() {
     with_a_network(|| {
@@ -340,7 +342,7 @@ fn partition_loses_only_lines_sent_into_it_over_udp() {
     });
 }
 
-/// A server that comes back on another host is found by its name.
+/// A server that restarts on another host is found by its name.
 #[test]
 fn name_is_resolved_again_for_each_connection() {
     with_a_network(|| {
@@ -357,14 +359,14 @@ fn name_is_resolved_again_for_each_connection() {
             flush(&statsd);
             server.wait_for_lines(100);
             received.append(&mut server.kill());
-            eventually("its end is noticed", || !statsd.connected());
+            eventually("the client notices the end", || !statsd.connected());
         }
         Arrivals::of(&received).assert_faultless(&statsd.stats());
     });
 }
 
-/// Over UDP it is a refusal that tells, and the look-up of the next attempt that finds it. What
-/// was refused goes there too.
+/// Over UDP a refusal reveals that the server has moved, and the next attempt's lookup finds it.
+/// The refused lines go to the new host too.
 #[test]
 fn moved_udp_server_is_found_after_a_refusal() {
     with_a_network(|| {
@@ -383,7 +385,7 @@ fn moved_udp_server_is_found_after_a_refusal() {
             arrivals.count_all(&server.lines_so_far());
             drop(server);
             emit_all(&statsd, round, 100..200);
-            eventually("it is noticed", || !statsd.connected());
+            eventually("the client notices the failure", || !statsd.connected());
             let host = &hosts[round as usize % 2];
             server = listen(host);
             name_server(&[host.address()]);
@@ -395,7 +397,7 @@ fn moved_udp_server_is_found_after_a_refusal() {
     });
 }
 
-/// A name may be known only later, as where servers and clients are started together.
+/// A name may become known only later, for instance if servers and clients start together.
 #[test]
 fn unknown_name_is_resolved_again() {
     with_a_network(|| {
@@ -419,8 +421,8 @@ fn unknown_name_is_resolved_again() {
     });
 }
 
-/// Over UDP nothing tells that a server has moved: the name is looked up again, and what is
-/// emitted from then on goes there.
+/// The next periodic lookup finds a UDP server that moved without a refusal. Later lines go to the
+/// new address.
 #[test]
 fn moved_udp_server_is_found_at_the_next_lookup() {
     with_a_network(|| {
@@ -452,7 +454,7 @@ fn moved_udp_server_is_found_at_the_next_lookup() {
     });
 }
 
-/// A resolver that does not answer delays no flush, and takes no server away.
+/// A resolver that does not answer delays no flush and does not end the link.
 #[test]
 fn hanging_lookup_delays_no_flush() {
     with_a_network(|| {
@@ -463,10 +465,10 @@ fn hanging_lookup_delays_no_flush() {
         let settings = settings("server").protocol(Protocol::Udp);
         let settings = settings.lookup_interval(Duration::from_millis(50));
         let statsd = started(settings.stop_timeout(Duration::from_secs(3)));
-        eventually("it has found it", || statsd.connected());
+        eventually("the client connects", || statsd.connected());
         name_servers_that_hang(black_hole(&host));
         let mut received = Vec::new();
-        // More than one burst, so that the next one is waited for.
+        // Each round emits more than one burst, so that the flush waits for the next burst.
         for round in 0..20 {
             thread::sleep(Duration::from_millis(20));
             emit_all(&statsd, 0, round * 300..(round + 1) * 300);
@@ -478,7 +480,7 @@ fn hanging_lookup_delays_no_flush() {
     });
 }
 
-/// Nor does it keep a stop from its deadline where it is needed for a connection.
+/// A hanging lookup that a connection needs does not delay a stop beyond its deadline.
 #[test]
 fn stop_keeps_its_deadline_during_a_lookup() {
     with_a_network(|| {

@@ -1,5 +1,6 @@
-//! Errors that the operating system seldom makes, made at will: this program has a `send`
-//! and a `sendmsg` of its own, which answer for the ports that a test has plans for.
+//! Injected errors of system calls: this program overrides `send` and `sendmsg` of the C library.
+//!
+//! The overrides return errors for the ports that a test has a [`Plan`] for.
 
 use crate::process::alone;
 use crate::support::{
@@ -14,22 +15,24 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// From a datagram's length, and how many were to be sent before it, to an error or none.
+/// Function that chooses the error of a call, from the datagram's length and the number of earlier
+/// calls. `None` lets the call through.
 type Plan = fn(size_t, u64) -> Option<c_int>;
 
-/// By the port at the other end, with the number of calls so far.
+/// Plans and numbers of calls so far, by the peer's port.
 static PLANS: Mutex<BTreeMap<u16, (Plan, u64)>> = Mutex::new(BTreeMap::new());
 
-fn planned(port: u16, length: size_t) -> Option<c_int> {
+/// Counts the call, and returns the planned error, if any.
+fn planned_error(port: u16, length: size_t) -> Option<c_int> {
     let mut plans = PLANS.lock().unwrap_or_else(PoisonError::into_inner);
     let (plan, calls) = plans.get_mut(&port)?;
     *calls += 1;
     plan(length, *calls - 1)
 }
 
-/// The port at the other end; 0 where there is none.
+/// Returns the port of the socket's peer, or 0 if the peer has no IPv4 address.
 fn peer_port(socket: c_int) -> u16 {
-    // SAFETY: all zeros is an address; the call writes no more than the size it is given.
+    // SAFETY: an all-zero address is valid; the call writes at most the given size.
     unsafe {
         let mut address: sockaddr_in = std::mem::zeroed();
         let mut size = size_of::<sockaddr_in>() as libc::socklen_t;
@@ -39,28 +42,28 @@ fn peer_port(socket: c_int) -> u16 {
     .to_be()
 }
 
-/// By the port at the other end: the flags that calls were made with.
+/// Flags of the calls so far, by the peer's port, for the ports that a test watches.
 static FLAGS: Mutex<BTreeMap<u16, Vec<c_int>>> = Mutex::new(BTreeMap::new());
 
-fn seen(port: u16, flags: c_int) {
-    let mut seen = FLAGS.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(seen) = seen.get_mut(&port) {
-        seen.push(flags);
+fn record_flags(port: u16, flags: c_int) {
+    let mut recorded = FLAGS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(recorded) = recorded.get_mut(&port) {
+        recorded.push(flags);
     }
 }
 
-/// The flags of each call from now on that is to send something to this port.
+/// Starts to record the flags of each call that sends to this port.
 pub(crate) fn watch_flags_to(port: u16) {
     FLAGS.lock().unwrap_or_else(PoisonError::into_inner).insert(port, Vec::new());
 }
 
-/// What was seen since.
+/// Stops recording, and returns the flags recorded for this port.
 pub(crate) fn flags_to(port: u16) -> Vec<c_int> {
-    let mut seen = FLAGS.lock().unwrap_or_else(PoisonError::into_inner);
-    seen.remove(&port).unwrap_or_default()
+    let mut recorded = FLAGS.lock().unwrap_or_else(PoisonError::into_inner);
+    recorded.remove(&port).unwrap_or_default()
 }
 
-/// Stands in the place of the C library's.
+/// Overrides the C library's `send`.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn send(
     socket: c_int,
@@ -69,46 +72,47 @@ unsafe extern "C" fn send(
     flags: c_int,
 ) -> ssize_t {
     let port = peer_port(socket);
-    seen(port, flags);
-    if let Some(error) = planned(port, length) {
-        // SAFETY: this thread's own.
+    record_flags(port, flags);
+    if let Some(error) = planned_error(port, length) {
+        // SAFETY: the pointer is to the calling thread's `errno`.
         unsafe { *libc::__errno_location() = error };
         return -1;
     }
-    // SAFETY: as the caller promised; the C library's does the same.
+    // SAFETY: the caller keeps the contract of the C library's function, which makes this call.
     unsafe { libc::sendto(socket, bytes, length, flags, std::ptr::null(), 0) }
 }
 
-/// The same for batches, by the length of all their datagrams.
+/// Overrides the C library's `sendmsg`. The length passed to the plan is the sum of the batch.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sendmsg(socket: c_int, batch: *const libc::msghdr, flags: c_int) -> ssize_t {
-    // SAFETY: as the caller promised.
+    // SAFETY: the caller passes a valid header and valid pieces.
     let pieces = unsafe { std::slice::from_raw_parts((*batch).msg_iov, (*batch).msg_iovlen) };
     let length = pieces.iter().map(|piece| piece.iov_len).sum();
     let port = peer_port(socket);
-    seen(port, flags);
-    if let Some(error) = planned(port, length) {
-        // SAFETY: this thread's own.
+    record_flags(port, flags);
+    if let Some(error) = planned_error(port, length) {
+        // SAFETY: the pointer is to the calling thread's `errno`.
         unsafe { *libc::__errno_location() = error };
         return -1;
     }
-    // SAFETY: as the caller promised; the C library's does the same.
+    // SAFETY: the caller keeps the contract of the C library's function, which makes this call.
     unsafe { libc::syscall(libc::SYS_sendmsg, socket, batch, flags) as ssize_t }
 }
 
-/// A receiver, and errors on the way to it.
+/// Starts a receiver, and injects the errors of `plan` into sends to it.
 fn receiver_with(plan: Plan) -> UdpReceiver {
     let receiver = UdpReceiver::start();
     PLANS.lock().unwrap().insert(receiver.port(), (plan, 0));
     receiver
 }
 
+/// Returns the number of calls that sent to this receiver, or failed to.
 fn calls(receiver: &UdpReceiver) -> u64 {
     PLANS.lock().unwrap()[&receiver.port()].1
 }
 
-/// A network may take less than what is set: then datagrams are made smaller, as long as they
-/// hold several lines. The line that alone is too long is given up, and counted.
+/// A network may accept less than the configured payload. Datagrams of several lines are then made
+/// smaller. A single line that is too long is discarded and counted.
 #[test]
 fn oversized_datagram_is_split() {
     let receiver = receiver_with(|length, _| (length > 500).then_some(libc::EMSGSIZE));
@@ -130,7 +134,7 @@ fn oversized_datagram_is_split() {
     assert_eq!(arrivals.numbers(0), Vec::from_iter(0..300));
 }
 
-/// Nothing is lost where the operating system is out of memory for a moment.
+/// No line is lost while the kernel is briefly out of memory.
 #[test]
 fn datagram_without_kernel_memory_is_sent_again() {
     for plan in [(|_, call| (call % 3 < 2).then_some(libc::ENOBUFS)) as Plan, |_, call| {
@@ -141,12 +145,12 @@ fn datagram_without_kernel_memory_is_sent_again() {
         emit_all(&statsd, 0, 0..200);
         flush(&statsd);
         Arrivals::of(&receiver.lines(200)).assert_faultless(&statsd.stats());
-        // It takes no new socket for that.
+        // The client keeps its socket.
         assert_eq!(statsd.stats().connections, 1);
     }
 }
 
-/// What a firewall, a route or an interface that is gone answers: lines wait.
+/// Lines wait while a firewall, a missing route or a missing interface makes sends fail.
 #[test]
 fn unroutable_datagram_is_sent_later() {
     const CALLS: u64 = 10;
@@ -169,8 +173,8 @@ fn unroutable_datagram_is_sent_later() {
     }
 }
 
-/// What takes no batches, whatever it says, gets the same lines by single datagrams. (A filter of system
-/// calls, a kernel or a device without offload, a security module.)
+/// The lines of a failed batch go out as single datagrams, regardless of the error. (Causes are
+/// a filter of system calls, a kernel or device without offload, or a security module.)
 #[test]
 fn refused_batch_is_sent_as_single_datagrams() {
     for plan in [
@@ -196,28 +200,28 @@ fn refused_batch_is_sent_as_single_datagrams() {
     }
 }
 
-/// It is not asked again and again meanwhile.
+/// Between attempts to reconnect, the client does not call `send`.
 #[test]
 fn failing_send_is_retried_only_at_reconnects() {
     let receiver = receiver_with(|_, _| Some(libc::EPERM));
     let statsd = started(udp(receiver.port()).reconnect_sleep(Duration::from_millis(20)));
     let emitted = emit_all(&statsd, 0, 0..1_000);
     eventually("several attempts", || statsd.stats().connections > 5);
-    // One call for each, and at the first one more: its batch went singly too.
+    // Each attempt makes one call. The first makes two, as it repeats its batch as a datagram.
     assert!(calls(&receiver) <= statsd.stats().connections + 1);
     assert_eq!(statsd.stats().buffered, emitted);
 }
 
-/// A process that is out of descriptors makes no connection, and keeps what it has until it can.
+/// A process without free descriptors cannot connect. It keeps its lines until it can.
 #[test]
 fn lines_wait_while_descriptors_are_exhausted() {
     alone(|| {
         let place = Place::new("descriptors");
-        let at_port = Listener::tcp(0);
-        let by_tcp = tcp(at_port.port());
-        let at_path = Listener::unix(place.path());
-        let by_path = place.settings(Protocol::UnixStream);
-        for (server, settings) in [(at_port, by_tcp), (at_path, by_path)] {
+        let tcp_server = Listener::tcp(0);
+        let tcp_settings = tcp(tcp_server.port());
+        let unix_server = Listener::unix(place.path());
+        let unix_settings = place.settings(Protocol::UnixStream);
+        for (server, settings) in [(tcp_server, tcp_settings), (unix_server, unix_settings)] {
             let statsd = started(settings);
             let mut peer = server.accept();
             let emitted = emit_all(&statsd, 0, 0..100);
@@ -225,7 +229,7 @@ fn lines_wait_while_descriptors_are_exhausted() {
             flush(&statsd);
             limit_descriptors(0);
             drop(peer);
-            eventually("its end is noticed", || !statsd.connected());
+            eventually("the client notices the end", || !statsd.connected());
             let emitted = emit_all(&statsd, 0, 100..200);
             thread::sleep(Duration::from_millis(100));
             assert_eq!(statsd.stats().buffered, emitted);
@@ -239,13 +243,13 @@ fn lines_wait_while_descriptors_are_exhausted() {
     });
 }
 
-/// How many this process may have; those that it has stay.
-fn limit_descriptors(most: libc::rlim_t) {
-    // SAFETY: all zeros is a limit; the calls write one, and read one.
+/// Limits the number of descriptors of this process. Open descriptors stay open.
+fn limit_descriptors(max: libc::rlim_t) {
+    // SAFETY: an all-zero limit is valid; the first call writes it and the second reads it.
     let result = unsafe {
         let mut limit: libc::rlimit = std::mem::zeroed();
         libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit);
-        limit.rlim_cur = most.min(limit.rlim_max);
+        limit.rlim_cur = max.min(limit.rlim_max);
         libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit)
     };
     assert_eq!(result, 0, "{}", io::Error::last_os_error());

@@ -1,5 +1,5 @@
-//! More lines than a server takes: memory keeps its bound, what is dropped is counted, and all is
-//! well again as soon as the server is.
+//! Back-pressure: memory stays within its bound, dropped lines are counted, and dropping ends as
+//! soon as the server keeps up.
 
 use crate::process::alone;
 use crate::support::{
@@ -13,32 +13,33 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// Default capacity of the queue in bytes.
 const CAPACITY: u64 = 4 << 20;
 
-/// What the ordered queue has besides, by default.
-const ORDERED: u64 = 1 << 20;
+/// Additional default capacity of the ordered queue in bytes.
+const ORDERED_CAPACITY: u64 = 1 << 20;
 
-/// What each thread brings: a block, and its place.
-const BLOCK: u64 = (16 << 10) + 256;
+/// Memory that each producer thread adds, in bytes: a block and its counters.
+const BLOCK_BYTES: u64 = (16 << 10) + 256;
 
-/// Whatever else a process needs for threads, tests and an account.
-const SLACK: u64 = 2 << 20;
+/// Allowance in bytes for threads, the test harness and the arrivals.
+const SLACK_BYTES: u64 = 2 << 20;
 
-/// How much memory this process has in use.
+/// Returns the resident memory of this process in bytes.
 fn resident() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
 }
 
-/// Fifty times the capacity, for a server that reads none of it and then everything.
+/// Producers emit fifty times the capacity. The server first reads nothing, and then everything.
 #[test]
 fn stalled_server_keeps_memory_within_the_capacity() {
     alone(|| {
         let server = TcpReceiver::start();
         server.stall();
         let statsd = started(tcp(server.port()));
-        eventually("it is connected", || statsd.connected());
+        eventually("the client connects", || statsd.connected());
         let before = resident();
         thread::scope(|scope| {
             for thread in 0..4 {
@@ -46,8 +47,11 @@ fn stalled_server_keeps_memory_within_the_capacity() {
                 scope.spawn(move || emit_all(statsd, thread, 0..250_000));
             }
         });
-        let more = resident() - before;
-        assert!(more <= CAPACITY + ORDERED + 4 * BLOCK + SLACK, "{more} bytes more");
+        let growth = resident() - before;
+        assert!(
+            growth <= CAPACITY + ORDERED_CAPACITY + 4 * BLOCK_BYTES + SLACK_BYTES,
+            "memory grew by {growth} bytes"
+        );
         let stats = statsd.stats();
         assert!(stats.drops.full.bytes > 40 * CAPACITY, "{stats}");
         assert!(stats.buffered.bytes > CAPACITY / 2, "{stats}");
@@ -66,8 +70,8 @@ fn stalled_server_keeps_memory_within_the_capacity() {
     });
 }
 
-/// A server that reads all the time, and too slowly: what it gets is in order, and what it does
-/// not get is counted.
+/// A server reads all the time, but too slowly. Its lines arrive in order, and the others are
+/// counted as dropped.
 #[test]
 fn slow_server_gets_lines_in_order_and_drops_are_counted() {
     let server = Listener::tcp(0);
@@ -92,13 +96,14 @@ fn slow_server_gets_lines_in_order_and_drops_are_counted() {
     let arrivals = Arrivals::of_stream(&reading.join().unwrap());
     arrivals.assert_faultless(&stats);
     assert!(dropped.lines > 1_000, "{stats}");
-    // None any more.
+    // The last 1,000 lines were not dropped.
     assert_eq!((stats.drops.full, arrivals.numbers(1).len()), (dropped, 1_000));
 }
 
-/// Emits 1,000 numbered lines every 10 ms for a while, and asks after each burst how much memory is in
-/// use. Returns the nanoseconds that a call took, in the median of the bursts, and the least and the
-/// most memory.
+/// Emits 1,000 numbered lines every 10 ms for `time`, and measures memory after each burst.
+///
+/// Returns the nanoseconds that a call took, as the median of the bursts, and the minimum and
+/// maximum resident memory.
 fn emit_steadily(statsd: &Connector, next: &mut u64, time: Duration) -> (u128, (u64, u64)) {
     let (mut costs, mut memory) = (Vec::new(), (u64::MAX, 0));
     let end = Instant::now() + time;
@@ -116,19 +121,20 @@ fn emit_steadily(statsd: &Connector, next: &mut u64, time: Duration) -> (u128, (
     (costs[costs.len() / 2], memory)
 }
 
-/// A server that is slower than the producer for long (`FREEWHEEL_PRESSURE_SECONDS`): memory stays
-/// where it is, what finds no room is counted, and nothing more is dropped as soon as the server is
-/// fast again. What a call costs meanwhile is printed.
+/// A server is slower than the producer for `FREEWHEEL_PRESSURE_SECONDS`. Memory does not grow, and
+/// lines that find no room are counted. Dropping ends once the server is fast again. The test
+/// prints the cost of a call meanwhile.
 #[test]
 fn long_back_pressure_does_not_grow_memory() {
-    let seconds = std::env::var("FREEWHEEL_PRESSURE_SECONDS").map_or(3, |it| it.parse().unwrap());
+    let seconds =
+        std::env::var("FREEWHEEL_PRESSURE_SECONDS").map_or(3, |text| text.parse().unwrap());
     alone(|| {
         let server = Listener::tcp(0);
         let statsd = started(tcp(server.port()));
         let mut peer = server.accept();
         let slow = AtomicBool::new(false);
         thread::scope(|scope| {
-            // Keeps none of what it reads, so that this process's memory is the connector's.
+            // The server keeps no bytes, so that memory growth is due to the connector.
             let reading = scope.spawn(|| {
                 let (mut rest, mut lines, mut latest) = (Vec::new(), 0, None);
                 loop {
@@ -156,18 +162,18 @@ fn long_back_pressure_does_not_grow_memory() {
             assert_eq!(statsd.stats().drops.full.lines, 0);
 
             slow.store(true, Ordering::Relaxed);
-            eventually("there is no room", || {
+            eventually("the queue is full", || {
                 emit_steadily(&statsd, &mut next, Duration::from_millis(100));
                 statsd.stats().drops.full.lines > 0
             });
             let before = resident();
-            let (full, (least, most)) =
+            let (full, (min, max)) =
                 emit_steadily(&statsd, &mut next, Duration::from_secs(seconds));
             let stats = statsd.stats();
             println!("a call: {flowing} ns while lines flow, {full} ns while they find no room");
-            println!("resident for {seconds} s: {least} to {most} bytes; {stats}");
-            assert!(most <= before + (1 << 20), "{before} bytes, then {most}");
-            // Of 20 MB a second it reads some 200 kB.
+            println!("resident for {seconds} s: {min} to {max} bytes; {stats}");
+            assert!(max <= before + (1 << 20), "{before} bytes, then {max}");
+            // The server reads some 200 kB a second of the 20 MB emitted.
             assert!(stats.drops.full.lines > seconds * 10_000, "{stats}");
             assert_balanced(&stats);
 
@@ -183,7 +189,7 @@ fn long_back_pressure_does_not_grow_memory() {
     });
 }
 
-/// 1,000 threads that have said something once leave a busy one all of the capacity.
+/// 1,000 threads that emitted one line each leave the whole capacity to a busy thread.
 #[test]
 fn idle_threads_do_not_starve_a_busy_one() {
     const IDLE: u64 = 1_000;
@@ -191,30 +197,31 @@ fn idle_threads_do_not_starve_a_busy_one() {
         let server = Listener::tcp(0);
         let statsd = tcp(server.port()).build().unwrap();
         let before = resident();
-        let (spoken, over) = (Barrier::new(IDLE as usize + 1), Barrier::new(IDLE as usize + 1));
-        let mut found = (statsd.stats(), 0);
+        let (emitted, finished) =
+            (Barrier::new(IDLE as usize + 1), Barrier::new(IDLE as usize + 1));
+        let mut measured = (statsd.stats(), 0);
         thread::scope(|scope| {
             for thread in 1..=IDLE {
-                let (statsd, spoken, over) = (&statsd, &spoken, &over);
+                let (statsd, emitted, finished) = (&statsd, &emitted, &finished);
                 let idle = move || {
                     emit_all(statsd, thread, 0..1);
-                    spoken.wait();
-                    over.wait();
+                    emitted.wait();
+                    finished.wait();
                 };
                 thread::Builder::new().stack_size(64 << 10).spawn_scoped(scope, idle).unwrap();
             }
-            spoken.wait();
+            emitted.wait();
             emit_all(&statsd, 0, 0..100_000);
-            found = (statsd.stats(), resident() - before);
-            over.wait();
+            measured = (statsd.stats(), resident() - before);
+            finished.wait();
         });
-        let (stats, more) = found;
-        // Lines are not split over blocks, of which each loses a little of its end.
+        let (stats, growth) = measured;
+        // Lines are not split across blocks, so the end of each block stays unused.
         assert!(stats.buffered.bytes > CAPACITY - CAPACITY / 32, "{stats:?}");
-        // Of a stack, some pages.
+        // The allowance for each thread includes the touched pages of its stack.
         assert!(
-            more <= CAPACITY + ORDERED + IDLE * (BLOCK + (32 << 10)) + SLACK,
-            "{more} bytes more"
+            growth <= CAPACITY + ORDERED_CAPACITY + IDLE * (BLOCK_BYTES + (32 << 10)) + SLACK_BYTES,
+            "memory grew by {growth} bytes"
         );
         statsd.start_on_thread().unwrap();
         let peer = server.accept();
@@ -227,8 +234,8 @@ fn idle_threads_do_not_starve_a_busy_one() {
     });
 }
 
-/// Threads that come and go, thousands of them: each one's lines arrive, and its memory goes to
-/// the next.
+/// Thousands of threads start and exit. All their lines arrive, and later threads reuse their
+/// memory.
 #[test]
 fn short_lived_threads_leak_no_memory() {
     const AT_ONCE: u64 = 20;
@@ -242,7 +249,7 @@ fn short_lived_threads_leak_no_memory() {
             thread::scope(|scope| {
                 for thread in 0..AT_ONCE {
                     let statsd = &statsd;
-                    // The bytes that arrive are kept here, and few of them.
+                    // This process keeps the bytes that arrive, so each thread emits only a few.
                     scope.spawn(move || emit_all(statsd, wave * AT_ONCE + thread, 0..2));
                 }
             });
@@ -251,9 +258,9 @@ fn short_lived_threads_leak_no_memory() {
                 before = Some(resident());
             }
         }
-        let more = resident().saturating_sub(before.unwrap());
-        // 5,000 blocks would be 80 MiB.
-        assert!(more <= 8 << 20, "{more} bytes more");
+        let growth = resident().saturating_sub(before.unwrap());
+        // 5,000 leaked blocks would be 80 MiB.
+        assert!(growth <= 8 << 20, "memory grew by {growth} bytes");
         let stats = statsd.blocking_stop().stats;
         let arrivals = Arrivals::of_stream(&reading.join().unwrap());
         arrivals.assert_faultless(&stats);
@@ -261,7 +268,7 @@ fn short_lived_threads_leak_no_memory() {
     });
 }
 
-/// Nor do connections, however often they end.
+/// Connections leak neither memory nor descriptors, however often they end.
 #[test]
 fn reconnects_leak_no_memory_or_descriptors() {
     let sockets = || fs::read_dir("/proc/self/fd").unwrap().count() as u64;
@@ -277,8 +284,8 @@ fn reconnects_leak_no_memory_or_descriptors() {
             emit_all(&statsd, 0, connection * 10..(connection + 1) * 10);
             peer.reset();
         }
-        let (_last, more) = (server.accept(), resident().saturating_sub(before.0));
-        assert!(more <= SLACK, "{more} bytes more");
+        let (_last, growth) = (server.accept(), resident().saturating_sub(before.0));
+        assert!(growth <= SLACK_BYTES, "memory grew by {growth} bytes");
         assert!(sockets() <= before.1 + 3, "{} descriptors, then {}", before.1, sockets());
     });
 }

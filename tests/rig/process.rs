@@ -1,57 +1,58 @@
-//! Tests that need a process of their own: this program once more, told to run one test alone.
+//! Tests in separate processes: this program runs itself again, told to run only one test.
 
 use std::io::{self, Write};
 use std::process::Command;
 
-/// Set in such a process: what it is to do there.
+/// Environment variable that is set in such a process: its role in the test.
 const PART: &str = "FREEWHEEL_RIG_PART";
 
-/// Says in the midst of a test that passes that it did not test a thing, and why.
-pub(crate) fn skip(test: &str, why: impl std::fmt::Display) {
-    // Not by a macro, whose output would be captured.
-    let _ = writeln!(io::stderr(), "SKIPPED {test}: {why}");
+/// Reports that a test is skipped, and the reason. The test passes.
+pub(crate) fn skip(test: &str, reason: impl std::fmt::Display) {
+    // The test harness captures the output of `eprintln!`, but not of `writeln!`.
+    let _ = writeln!(io::stderr(), "SKIPPED {test}: {reason}");
 }
 
-/// The name of the test that this closure stands in.
+/// Returns the name of the test whose body holds this closure.
 pub(crate) fn test_of<F>() -> &'static str {
     // `rig::module::test::{{closure}}`
     let closure = std::any::type_name::<F>();
-    let (_, path) = closure.split_once("::").expect("a crate");
-    path.strip_suffix("::{{closure}}").expect("a closure within a test")
+    let (_, path) = closure.split_once("::").expect("a type's path begins with its crate");
+    path.strip_suffix("::{{closure}}").expect("the type is a closure of a test function")
 }
 
-/// Runs this test alone by a command that ends with this program.
+/// Runs only this test by `command`, which ends with this program; panics unless the test passes.
 #[track_caller]
 pub(crate) fn must_pass(test: &str, command: &mut Command) {
     let output = command.args([test, "--exact", "--include-ignored", "--nocapture"]).output();
-    let output = output.expect("this program runs");
+    let output = output.expect("this program can be started");
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
-    // A name that is none runs nothing, with success.
+    // An unknown test name runs nothing and succeeds.
     let passed = output.status.success() && text.contains("1 passed");
-    assert!(passed, "in its process:\n{text}\n{errors}");
+    assert!(passed, "the test failed in its process:\n{text}\n{errors}");
     for line in errors.lines().filter(|line| line.starts_with("SKIPPED")) {
         let _ = writeln!(io::stderr(), "{line}");
     }
 }
 
-/// The part that this process has in the test, if it is not the test's own.
+/// Returns the role of this process in the test, or `None` in the original process.
 pub(crate) fn part() -> Option<String> {
     std::env::var(PART).ok()
 }
 
-/// This program, to run this test alone, where [`part`] says `part`.
+/// Returns a command that runs only this test in this program, with the role `part`.
 pub(crate) fn program(test: &str, part: &str) -> Command {
-    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    let mut command =
+        Command::new(std::env::current_exe().expect("the path of this program is known"));
     command.args([test, "--exact", "--nocapture", "--test-threads=1"]).env(PART, part);
     command
 }
 
-/// Runs the whole body of a test in a process where nothing else runs.
+/// Runs the whole body of a test in a process where no other test runs.
 pub(crate) fn alone<F: FnOnce()>(body: F) {
     if part().is_some() {
         return body();
     }
-    let program = std::env::current_exe().expect("this program");
+    let program = std::env::current_exe().expect("the path of this program is known");
     must_pass(test_of::<F>(), Command::new(program).env(PART, "alone"));
 }

@@ -1,6 +1,6 @@
-//! A host far away: whatever is sent to it takes a while, and so does its refusal.
+//! Remote host with a long round trip: a refusal arrives some time after the datagram was sent.
 //!
-//! It is played by the test, at the other end of a TUN device: see the kernel's tuntap.rst.
+//! The test simulates the host at the other end of a TUN device: see the kernel's tuntap.rst.
 
 use crate::namespace::{ip, with_a_network};
 use crate::process::skip;
@@ -14,30 +14,32 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// There, and back again.
+/// Round-trip time.
 const DELAY: Duration = Duration::from_millis(10);
 
+/// Address of the remote host.
 const HOST: &str = "10.9.9.2";
 
-/// Lengths of headers without options.
-const IP: usize = 20;
-const UDP: usize = 8;
+/// Length of an IPv4 header without options.
+const IP_HEADER: usize = 20;
+/// Length of a UDP header.
+const UDP_HEADER: usize = 8;
 
-/// What the host has seen.
+/// State of the simulated host.
 #[derive(Default)]
 struct Host {
-    /// Whether somebody listens there.
+    /// True if a server listens on the host.
     is_open: AtomicBool,
     refused: AtomicU64,
     received: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Host {
-    /// Its cable is there until this process ends.
+    /// Creates the TUN device, which exists until this process ends.
     fn plug_in() -> io::Result<Arc<Self>> {
         let mut device = tun("afar")?;
         ip("address add 10.9.9.1/24 dev afar");
-        // Room for all that a test sends: a device drops what it has none for.
+        // The queue holds all packets of a test: a device drops packets that do not fit.
         ip("link set afar txqueuelen 10000 up");
         let host = Arc::<Self>::default();
         let answering = Arc::clone(&host);
@@ -51,12 +53,12 @@ impl Host {
     }
 
     fn answer(self: &Arc<Self>, packet: &[u8], device: &File) {
-        // IPv4 and UDP: the kernel says other things too.
+        // The kernel sends other packets too: only UDP over IPv4 gets an answer.
         if packet[0] != 0x45 || packet[9] != 17 {
             return;
         }
         if self.is_open.load(Ordering::Relaxed) {
-            self.received.lock().unwrap().push(packet[IP + UDP..].to_vec());
+            self.received.lock().unwrap().push(packet[IP_HEADER + UDP_HEADER..].to_vec());
             return;
         }
         self.refused.fetch_add(1, Ordering::Relaxed);
@@ -70,7 +72,7 @@ impl Host {
 
 fn tun(name: &str) -> io::Result<File> {
     let device = OpenOptions::new().read(true).write(true).open("/dev/net/tun")?;
-    // SAFETY: all zeros is a request; the call reads one, and writes it.
+    // SAFETY: an all-zero request is valid; the call reads and writes only the request.
     let result = unsafe {
         let mut request: libc::ifreq = std::mem::zeroed();
         for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
@@ -82,10 +84,10 @@ fn tun(name: &str) -> io::Result<File> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(device) }
 }
 
-/// "Port unreachable", about this packet (RFC 792).
+/// Returns an ICMP "port unreachable" message about this packet (RFC 792).
 fn refusal(packet: &[u8]) -> Vec<u8> {
-    let about = &packet[..IP + UDP];
-    let length = (IP + 8 + about.len()) as u16;
+    let about = &packet[..IP_HEADER + UDP_HEADER];
+    let length = (IP_HEADER + 8 + about.len()) as u16;
     let mut ip = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, 1, 0, 0];
     ip[2..4].copy_from_slice(&length.to_be_bytes());
     ip.extend_from_slice(&packet[16..20]);
@@ -98,7 +100,7 @@ fn refusal(packet: &[u8]) -> Vec<u8> {
     [ip, icmp].concat()
 }
 
-/// RFC 1071, of an even number of bytes.
+/// Computes the checksum of RFC 1071 for an even number of bytes.
 fn checksum(bytes: &[u8]) -> u16 {
     let words = bytes.chunks(2).map(|word| u32::from(u16::from_be_bytes([word[0], word[1]])));
     let sum: u32 = words.sum();
@@ -106,14 +108,19 @@ fn checksum(bytes: &[u8]) -> u16 {
     !((folded & 0xffff) + (folded >> 16)) as u16
 }
 
-/// A refusal from afar comes after many a datagram has gone the same way. So once there was one,
-/// a single datagram asks at each attempt, and the others wait for its success.
+/// A remote refusal arrives after many more datagrams were sent. After a refusal, each attempt to
+/// reconnect therefore sends one datagram as a probe, and the others wait for its success.
 #[test]
 fn reconnects_probe_with_single_datagrams() {
     with_a_network(|| {
         let host = match Host::plug_in() {
             Ok(host) => host,
-            Err(error) => return skip("afar", format!("/dev/net/tun: {error}")),
+            Err(error) => {
+                return skip(
+                    "reconnects_probe_with_single_datagrams",
+                    format!("/dev/net/tun: {error}"),
+                );
+            }
         };
         let settings = Connector::builder(HOST)
             .protocol(Protocol::Udp)
@@ -124,13 +131,13 @@ fn reconnects_probe_with_single_datagrams() {
         emit_all(&statsd, 0, 0..10);
         eventually("a refusal", || statsd.stats().connections > 1);
         let (before, refused) = (statsd.stats(), host.refused.load(Ordering::Relaxed));
-        // What went out before the first one came.
-        let gone = before.sent.lines;
+        // Lines sent before the first refusal arrived.
+        let lost = before.sent.lines;
         let emitted = emit_all(&statsd, 0, 10..2_000);
         eventually("some attempts", || statsd.stats().connections > before.connections + 10);
-        let (stats, asked) = (statsd.stats(), host.refused.load(Ordering::Relaxed) - refused);
+        let (stats, probes) = (statsd.stats(), host.refused.load(Ordering::Relaxed) - refused);
         let attempts = stats.connections - before.connections;
-        assert!(asked <= attempts + 1, "{asked} datagrams in {attempts} attempts");
+        assert!(probes <= attempts + 1, "{probes} datagrams in {attempts} attempts");
         assert_eq!((stats.sent, stats.lost()), (before.sent, Tally::default()));
         assert!(stats.buffered.bytes >= emitted.bytes);
 
@@ -139,13 +146,13 @@ fn reconnects_probe_with_single_datagrams() {
         let stats = statsd.stats();
         assert!(statsd.connected());
         let mut arrivals = Arrivals::default();
-        let here = || host.received.lock().unwrap().len();
-        eventually("it all arrives", || {
+        let received = || host.received.lock().unwrap().len();
+        eventually("all lines arrive", || {
             arrivals = Arrivals::default();
             host.received.lock().unwrap().iter().for_each(|text| arrivals.count_datagram(text));
-            here() > 0 && arrivals.tally().lines + gone >= stats.sent.lines
+            received() > 0 && arrivals.tally().lines + lost >= stats.sent.lines
         });
-        assert_eq!(arrivals.missing(0, 2_000), gone);
+        assert_eq!(arrivals.missing(0, 2_000), lost);
         assert_eq!(arrivals.against(&stats).duplicated, 0);
         assert_eq!(stats.sent, stats.emitted);
     });

@@ -1,7 +1,7 @@
-//! Random faults, one after the other, for a while.
+//! Soak tests: random faults, one after the other.
 //!
-//! `FREEWHEEL_SOAK_SECONDS` says for how long, for each protocol; `FREEWHEEL_SOAK_SEED` does the
-//! same as the run that printed it.
+//! `FREEWHEEL_SOAK_SECONDS` sets the duration for each protocol. `FREEWHEEL_SOAK_SEED` repeats the
+//! random choices of the run that printed the seed.
 
 use crate::support::{
     Arrivals, Findings, Listener, Place, UdpReceiver, assert_balanced, emit_all, eventually, flush,
@@ -14,30 +14,33 @@ use std::os::unix::net::UnixDatagram;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A number from the environment.
-fn given(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
+/// Reads a number from the environment.
+fn env_number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().expect("the variable is a number"))
 }
 
-/// Dice that fall the same way for the same seed.
+/// Pseudo-random choices, reproducible by their seed, and the end of the soak test.
 pub(crate) struct Dice {
     state: u64,
     end: Instant,
 }
 
 impl Dice {
+    /// Takes seed and duration from the environment, and prints them.
     pub(crate) fn begin(soak: &str) -> Self {
-        let seed = given("FREEWHEEL_SOAK_SEED").unwrap_or_else(|| RandomState::new().hash_one(()));
-        let seconds = given("FREEWHEEL_SOAK_SECONDS").unwrap_or(3);
+        let seed =
+            env_number("FREEWHEEL_SOAK_SEED").unwrap_or_else(|| RandomState::new().hash_one(()));
+        let seconds = env_number("FREEWHEEL_SOAK_SECONDS").unwrap_or(3);
         println!("FREEWHEEL_SOAK_SEED={seed} FREEWHEEL_SOAK_SECONDS={seconds} ({soak})");
         Self { state: seed, end: Instant::now() + Duration::from_secs(seconds) }
     }
 
-    pub(crate) fn are_thrown(&self) -> bool {
+    /// Returns true until the duration is over.
+    pub(crate) fn is_running(&self) -> bool {
         Instant::now() < self.end
     }
 
-    /// Less than this. (SplitMix64.)
+    /// Returns a number below `bound`. (SplitMix64.)
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.state;
@@ -46,23 +49,25 @@ impl Dice {
         (mixed ^ (mixed >> 31)) % bound
     }
 
+    /// Returns true with a probability of `1 / count`.
     pub(crate) fn one_in(&mut self, count: u64) -> bool {
         self.below(count) == 0
     }
 
-    /// What may be chosen and changes nothing of what is asserted.
-    fn settle(&mut self, settings: Builder) -> Builder {
+    /// Chooses settings at random that do not affect the assertions.
+    fn choose_settings(&mut self, settings: Builder) -> Builder {
         let drops = [WhenFull::DropNewest, WhenFull::DropOldest];
         let settings = settings.queue_capacity(1 << (10 + self.below(14)));
         settings.when_full(drops[self.below(2) as usize])
     }
 
-    pub(crate) fn rest(&mut self, most: u64) {
-        thread::sleep(Duration::from_millis(self.below(most + 1)));
+    /// Sleeps for at most `max_ms` milliseconds.
+    pub(crate) fn rest(&mut self, max_ms: u64) {
+        thread::sleep(Duration::from_millis(self.below(max_ms + 1)));
     }
 }
 
-/// Emits by threads that are new each time.
+/// Emits lines on new producer threads each time.
 pub(crate) struct Emitters {
     statsd: Connector,
     threads: u64,
@@ -74,9 +79,9 @@ impl Emitters {
         Self { statsd: statsd.clone(), threads: 0, emitted: Tally::default() }
     }
 
-    /// At least one line, and at most about so many.
-    pub(crate) fn emit(&mut self, dice: &mut Dice, most: u64) {
-        let counts = [(); 3].map(|()| 1 + dice.below(most.div_ceil(3)));
+    /// Emits at least three lines, and about `max` lines at most, on three threads.
+    pub(crate) fn emit(&mut self, dice: &mut Dice, max: u64) {
+        let counts = [(); 3].map(|()| 1 + dice.below(max.div_ceil(3)));
         thread::scope(|scope| {
             let threads = counts.map(|count| {
                 let (statsd, thread) = (&self.statsd, self.threads);
@@ -89,7 +94,7 @@ impl Emitters {
         });
     }
 
-    /// A line, whatever the dice say.
+    /// Emits exactly one line.
     pub(crate) fn emit_one(&mut self) {
         self.emitted += emit_all(&self.statsd, self.threads, 0..1);
         self.threads += 1;
@@ -106,23 +111,24 @@ impl Emitters {
     }
 }
 
-/// A server of streams that does what the dice say with each connection. What it may cost a break
-/// is what the kernel has for it.
-fn streams(mut dice: Dice, listen: impl Fn() -> Listener, settings: Builder, at_path: bool) {
-    let kernel = if at_path { 1 << 20 } else { 64 << 10 };
+/// Soaks a stream server that treats each connection at random.
+///
+/// Each broken connection may lose at most the bytes in the kernel's buffers.
+fn soak_stream(mut dice: Dice, listen: impl Fn() -> Listener, settings: Builder, is_unix: bool) {
+    let kernel_bytes = if is_unix { 1 << 20 } else { 64 << 10 };
     let (delivery, framing) = (
         [Delivery::Acknowledged, Delivery::Written][dice.below(2) as usize],
         [Framing::Newlines, Framing::LengthPrefixed][dice.below(2) as usize],
     );
-    let kernel = if delivery == Delivery::Written { 8 << 20 } else { kernel };
+    let kernel_bytes = if delivery == Delivery::Written { 8 << 20 } else { kernel_bytes };
     let count = match framing {
         Framing::Newlines => |arrivals: &mut Arrivals, text: &[u8]| arrivals.count_stream(text),
         _ => |arrivals: &mut Arrivals, text: &[u8]| drop(arrivals.count_frames(text)),
     };
-    let statsd = started(dice.settle(settings).delivery(delivery).framing(framing));
+    let statsd = started(dice.choose_settings(settings).delivery(delivery).framing(framing));
     let (mut emitters, mut arrivals, mut breaks) = (Emitters::of(&statsd), Arrivals::default(), 0);
     let mut server = Some(listen());
-    while dice.are_thrown() {
+    while dice.is_running() {
         if dice.one_in(4) {
             server = None;
             emitters.emit(&mut dice, 1_000);
@@ -179,12 +185,12 @@ fn streams(mut dice: Dice, listen: impl Fn() -> Listener, settings: Builder, at_
     assert_eq!(stats.emitted, stats.sent + stats.drops.full + stats.losses.evicted);
     let found = arrivals.against(&stats);
     assert_eq!(Findings { lost: 0, duplicated: 0, unaccounted: 0, ..found }, Findings::default());
-    // Whether a path's server has read a buffer in part, nobody knows: what would come twice for
-    // that may be given up for newer lines instead.
-    let given_up = if at_path { stats.losses.evicted.lines } else { 0 };
-    assert!(found.unaccounted <= given_up, "{stats}, {found:?}");
+    // The kernel does not report whether a Unix server has read a part of a buffer. Such lines
+    // would be sent again, but may be evicted for newer lines first.
+    let evicted = if is_unix { stats.losses.evicted.lines } else { 0 };
+    assert!(found.unaccounted <= evicted, "{stats}, {found:?}");
     assert!(
-        stats.sent.bytes.saturating_sub(arrivals.tally().bytes) <= breaks * kernel,
+        stats.sent.bytes.saturating_sub(arrivals.tally().bytes) <= breaks * kernel_bytes,
         "{breaks}: {found:?}"
     );
 }
@@ -193,7 +199,7 @@ fn streams(mut dice: Dice, listen: impl Fn() -> Listener, settings: Builder, at_
 fn tcp_survives_random_faults() {
     let port = quiet_port();
     let listen = || Listener::tcp(port);
-    streams(Dice::begin("soak::tcp_survives_random_faults"), listen, tcp(port), false);
+    soak_stream(Dice::begin("soak::tcp_survives_random_faults"), listen, tcp(port), false);
 }
 
 #[test]
@@ -201,12 +207,12 @@ fn unix_stream_survives_random_faults() {
     let place = Place::new("soak-stream");
     let listen = || Listener::unix(place.path());
     let settings = place.settings(Protocol::UnixStream);
-    streams(Dice::begin("soak::unix_stream_survives_random_faults"), listen, settings, true);
+    soak_stream(Dice::begin("soak::unix_stream_survives_random_faults"), listen, settings, true);
 }
 
-/// Where datagrams arrive.
+/// Receiver of datagrams.
 trait Receive {
-    /// Reads what is there.
+    /// Counts the lines of the datagrams that have arrived; does not wait.
     fn read(&mut self, arrivals: &mut Arrivals);
 }
 
@@ -226,7 +232,7 @@ impl Receive for UnixDatagram {
     }
 }
 
-/// A receiver may be full before it has all, and then waits to be read.
+/// Flushes, and reads the receiver meanwhile, as its buffer may not hold all lines.
 fn flush_and_read(statsd: &Connector, receiver: &mut impl Receive, arrivals: &mut Arrivals) {
     thread::scope(|scope| {
         let flushing = scope.spawn(|| flush(statsd));
@@ -239,13 +245,14 @@ fn flush_and_read(statsd: &Connector, receiver: &mut impl Receive, arrivals: &mu
     receiver.read(arrivals);
 }
 
-/// A server of datagrams that comes and goes. On one machine it is known what it costs each time,
-/// to the line: what it had not read.
-fn datagrams<R: Receive>(mut dice: Dice, bind: impl Fn() -> R, settings: Builder) {
-    let statsd = started(dice.settle(settings));
+/// Soaks a datagram server that vanishes and restarts.
+///
+/// On one machine, each disappearance loses exactly the lines that the server had not read.
+fn soak_datagrams<R: Receive>(mut dice: Dice, bind: impl Fn() -> R, settings: Builder) {
+    let statsd = started(dice.choose_settings(settings));
     let (mut emitters, mut arrivals, mut unread) = (Emitters::of(&statsd), Arrivals::default(), 0);
-    while dice.are_thrown() {
-        // While nobody is there.
+    while dice.is_running() {
+        // Some lines are emitted while no server is bound.
         if dice.one_in(2) {
             emitters.emit(&mut dice, 60);
             dice.rest(20);
@@ -263,17 +270,17 @@ fn datagrams<R: Receive>(mut dice: Dice, bind: impl Fn() -> R, settings: Builder
             assert_eq!(statsd.stats().sent.lines, arrivals.tally().lines + unread);
         }
         flush_and_read(&statsd, &mut receiver, &mut arrivals);
-        // So few that there is room for them.
+        // The receiver's buffer has room for these few lines.
         emitters.emit(&mut dice, 6);
         flush(&statsd);
         if dice.one_in(2) {
             receiver.read(&mut arrivals);
         }
         drop(receiver);
-        // One of them finds out: the first, but where another test has a child at this moment that
-        // still holds the socket.
+        // One of these lines detects the disappearance. It is the first line, unless a child
+        // process of another test still holds the socket.
         emitters.emit(&mut dice, 10);
-        eventually("it is noticed", || {
+        eventually("the client notices the disappearance", || {
             emitters.emit_one();
             !statsd.connected()
         });
@@ -294,12 +301,16 @@ fn datagrams<R: Receive>(mut dice: Dice, bind: impl Fn() -> R, settings: Builder
 fn udp_survives_random_faults() {
     let port = quiet_port();
     let bind = || UdpReceiver::listen(Ipv4Addr::LOCALHOST, port);
-    datagrams(Dice::begin("soak::udp_survives_random_faults"), bind, udp(port));
+    soak_datagrams(Dice::begin("soak::udp_survives_random_faults"), bind, udp(port));
 }
 
 #[test]
 fn unix_datagrams_survive_random_faults() {
     let place = Place::new("soak-datagrams");
     let settings = place.settings(Protocol::UnixDatagram);
-    datagrams(Dice::begin("soak::unix_datagrams_survive_random_faults"), || place.bind(), settings);
+    soak_datagrams(
+        Dice::begin("soak::unix_datagrams_survive_random_faults"),
+        || place.bind(),
+        settings,
+    );
 }

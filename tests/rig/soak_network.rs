@@ -1,4 +1,4 @@
-//! Random faults of a network and of the host at its other end, for a while: see `soak`.
+//! Soak test of random faults of a network and of the remote host: see `soak`.
 
 use crate::namespace::{Host, with_a_network};
 use crate::network::{receiver, settings};
@@ -7,11 +7,12 @@ use crate::support::{Arrivals, Findings, flush, started};
 use std::thread;
 use std::time::Duration;
 
-/// What a kernel holds for a server that it takes down with it.
-const KERNEL: u64 = 64 << 10;
+/// Maximum number of bytes in a host's kernel, which a crash of the host loses.
+const KERNEL_BYTES: u64 = 64 << 10;
 
-/// Pulls the cable out for a while. Nothing counts as sent meanwhile, once it is known what had
-/// arrived.
+/// Unplugs the cable for a while.
+///
+/// No line counts as sent meanwhile, once the acknowledgements of earlier lines are processed.
 fn cut(host: &Host, emitters: &mut Emitters, dice: &mut Dice) {
     host.cut();
     thread::sleep(Duration::from_millis(150));
@@ -32,19 +33,19 @@ fn tcp_survives_random_network_faults() {
         let statsd = started(settings.queue_capacity(8 << 20));
         let (mut emitters, mut arrivals, mut breaks) =
             (Emitters::of(&statsd), Arrivals::default(), 0);
-        while dice.are_thrown() {
+        while dice.is_running() {
             emitters.emit(&mut dice, 2_000);
-            let there = host.as_ref().unwrap();
+            let current = host.as_ref().unwrap();
             match dice.below(6) {
                 0 => {
-                    cut(there, &mut emitters, &mut dice);
-                    there.mend();
+                    cut(current, &mut emitters, &mut dice);
+                    current.mend();
                 }
                 1 => {
-                    there.cut_here();
+                    current.cut_here();
                     emitters.emit(&mut dice, 2_000);
                     dice.rest(100);
-                    there.mend_here();
+                    current.mend_here();
                 }
                 2 => {
                     breaks += 1;
@@ -57,17 +58,16 @@ fn tcp_survives_random_network_faults() {
                     server.read_on();
                 }
                 4 => {
-                    // Where it crashes its kernel says nothing more; otherwise resets do.
+                    // With the cable cut, the host crashes silently; otherwise it sends resets.
                     breaks += 1;
                     if dice.one_in(2) {
-                        cut(there, &mut emitters, &mut dice);
+                        cut(current, &mut emitters, &mut dice);
                     }
                     server.stall();
                     arrivals.count_all(&server.kill());
                     drop(host.take());
                     dice.rest(200);
-                    let there = host.insert(Host::plug_in(1));
-                    server = receiver(there);
+                    server = receiver(host.insert(Host::plug_in(1)));
                 }
                 _ => dice.rest(20),
             }
@@ -80,10 +80,10 @@ fn tcp_survives_random_network_faults() {
         let found = arrivals.against(&stats);
         println!("{breaks} breaks: {stats}, {found:?}");
         emitters.assert_accounted(&stats);
-        // What a connection got whose acknowledgements did not come back is sent again.
+        // Lines whose acknowledgements were lost are sent again.
         assert_eq!(Findings { lost: 0, duplicated: 0, ..found }, Findings::default());
         assert!(
-            stats.sent.bytes - arrivals.tally().bytes <= breaks * KERNEL,
+            stats.sent.bytes - arrivals.tally().bytes <= breaks * KERNEL_BYTES,
             "{breaks}: {found:?}"
         );
         assert_eq!(stats.emitted, stats.sent + stats.drops.full);

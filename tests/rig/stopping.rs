@@ -1,5 +1,5 @@
-//! Stops in states that a server, a path or a runtime can be in: the deadline is kept, and the
-//! report agrees with what arrived.
+//! Stops in various states of the server, the path or the runtime: the deadline is kept, and the
+//! report agrees with the arrivals.
 
 use crate::support::{
     Arrivals, Listener, PATIENCE, Place, TcpReceiver, UdpReceiver, assert_balanced, emit_all,
@@ -14,15 +14,16 @@ use tokio::runtime::Builder as RuntimeBuilder;
 
 const STOP_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// Starts with these settings, emits so many lines, and stops, which must take as long as it may
-/// and no longer.
-fn stop_in_vain(settings: Builder, lines: u64) -> (Connector, StopReport) {
+/// Starts with these settings, emits `lines` lines, and stops.
+///
+/// The stop must use its whole timeout, and must not exceed it.
+fn stop_at_the_deadline(settings: Builder, lines: u64) -> (Connector, StopReport) {
     let statsd = started(settings.stop_timeout(STOP_TIMEOUT).queue_capacity(64 << 20));
     let emitted = emit_all(&statsd, 0, 0..lines);
     let stopping = statsd.clone();
     let start = Instant::now();
     let report = promptly(move || stopping.blocking_stop());
-    assert!(start.elapsed() >= STOP_TIMEOUT, "it did not try for as long as it may");
+    assert!(start.elapsed() >= STOP_TIMEOUT, "the stop returned before its timeout");
     assert!(!statsd.connected());
     assert_eq!(report.stats.emitted, emitted);
     assert_eq!(report.kept, report.stats.buffered);
@@ -33,11 +34,11 @@ fn stop_in_vain(settings: Builder, lines: u64) -> (Connector, StopReport) {
 #[test]
 fn stop_keeps_refused_datagrams() {
     let port = quiet_port();
-    let (statsd, report) = stop_in_vain(udp(port), 200);
+    let (statsd, report) = stop_at_the_deadline(udp(port), 200);
     assert_eq!((report.sent, report.kept), (Tally::default(), report.stats.emitted));
     let server = UdpReceiver::listen(Ipv4Addr::LOCALHOST, port);
     statsd.start_on_thread().unwrap();
-    eventually("all is sent", || statsd.stats().buffered.lines == 0);
+    eventually("all lines are sent", || statsd.stats().buffered.lines == 0);
     Arrivals::of(&server.lines(200)).assert_faultless(&statsd.stats());
 }
 
@@ -45,7 +46,7 @@ fn stop_keeps_refused_datagrams() {
 fn stop_at_a_full_datagram_receiver_keeps_unsent_lines() {
     let place = Place::new("stop-full");
     let receiver = place.bind();
-    let (statsd, report) = stop_in_vain(place.settings(Protocol::UnixDatagram), 20_000);
+    let (statsd, report) = stop_at_the_deadline(place.settings(Protocol::UnixDatagram), 20_000);
     assert!(report.stats.sent.lines > 0 && report.kept.lines > 0, "{report:?}");
     let mut arrivals = Arrivals::default();
     let mut datagram = vec![0; 1 << 16];
@@ -56,11 +57,11 @@ fn stop_at_a_full_datagram_receiver_keeps_unsent_lines() {
         }
     };
     count(&mut arrivals, report.stats.sent.lines);
-    // To the byte what the report says was sent.
+    // The arrivals agree with the report to the byte.
     assert_eq!(arrivals.tally(), report.stats.sent);
     statsd.start_on_thread().unwrap();
     count(&mut arrivals, 20_000);
-    eventually("all is sent", || statsd.stats().buffered.lines == 0);
+    eventually("all lines are sent", || statsd.stats().buffered.lines == 0);
     arrivals.assert_faultless(&statsd.stats());
 }
 
@@ -68,23 +69,25 @@ fn stop_at_a_full_datagram_receiver_keeps_unsent_lines() {
 fn stop_without_a_socket_path_keeps_all_lines() {
     for protocol in [Protocol::UnixDatagram, Protocol::UnixStream] {
         let place = Place::new(&format!("stop-none-{protocol:?}"));
-        let (_, report) = stop_in_vain(place.settings(protocol), 1_000);
+        let (_, report) = stop_at_the_deadline(place.settings(protocol), 1_000);
         assert_eq!((report.sent, report.kept), (Tally::default(), report.stats.emitted));
-        assert!(fs::metadata(place.path()).is_err(), "it makes no path");
+        assert!(fs::metadata(place.path()).is_err(), "the client created the path");
     }
 }
 
-/// Nor where a stream's server accepts and never reads, in lines or in frames: what was left to the
-/// operating system arrives, and the rest after the next start.
+/// A stream server never reads before the stop. The lines left to the kernel arrive, and the other
+/// lines arrive after the next start.
 #[test]
 fn stop_at_a_stalled_server_keeps_unsent_lines() {
     let place = Place::new("stop-stalled");
-    let at_path = Listener::unix(place.path());
-    let at_port = Listener::tcp(0);
-    let settings =
-        [(&at_port, tcp(at_port.port())), (&at_path, place.settings(Protocol::UnixStream))];
+    let unix_server = Listener::unix(place.path());
+    let tcp_server = Listener::tcp(0);
+    let settings = [
+        (&tcp_server, tcp(tcp_server.port())),
+        (&unix_server, place.settings(Protocol::UnixStream)),
+    ];
     for (server, settings) in settings {
-        let (statsd, report) = stop_in_vain(settings, 60_000);
+        let (statsd, report) = stop_at_the_deadline(settings, 60_000);
         let stats = report.stats;
         assert!(report.kept.lines > 0 && stats.sent.lines > 0, "{report:?}");
         let mut arrivals = Arrivals::of_stream(&server.accept().read_to_end());
@@ -92,7 +95,7 @@ fn stop_at_a_stalled_server_keeps_unsent_lines() {
         statsd.start_on_thread().unwrap();
         let peer = server.accept();
         let reading = thread::spawn(|| peer.read_to_end());
-        eventually("all is sent", || statsd.stats().buffered.lines == 0);
+        eventually("all lines are sent", || statsd.stats().buffered.lines == 0);
         let stats = promptly(move || statsd.blocking_stop()).stats;
         arrivals.count_stream(&reading.join().unwrap());
         arrivals.assert_faultless(&stats);
@@ -103,13 +106,13 @@ fn stop_at_a_stalled_server_keeps_unsent_lines() {
 fn stop_at_a_stalled_server_ends_on_a_whole_frame() {
     let server = Listener::tcp(0);
     let settings = tcp(server.port()).framing(Framing::LengthPrefixed);
-    let (_, report) = stop_in_vain(settings, 60_000);
+    let (_, report) = stop_at_the_deadline(settings, 60_000);
     let mut arrivals = Arrivals::default();
     arrivals.count_frames(&server.accept().read_to_end());
     arrivals.assert_faultless(&report.stats);
 }
 
-/// Where each connection is accepted and closed, and the next attempt is always near.
+/// The server closes each connection at once, so that an attempt to reconnect is always imminent.
 #[test]
 fn stop_keeps_its_deadline_while_connections_are_closed() {
     let server = Listener::tcp(0);
@@ -131,8 +134,8 @@ fn stop_keeps_its_deadline_while_connections_are_closed() {
     });
 }
 
-/// The runtime goes while the stop is waited for: it is answered, by the deadline, and what is not
-/// sent is still there.
+/// The runtime shuts down during the stop. The stop returns by its deadline, and unsent lines are
+/// kept.
 #[test]
 fn stop_returns_while_the_runtime_shuts_down() {
     for pause in [0, 1, 5, 20] {
@@ -150,14 +153,14 @@ fn stop_returns_while_the_runtime_shuts_down() {
 
         let server = TcpReceiver::listen(Ipv4Addr::LOCALHOST, port, crate::support::Close::Orderly);
         statsd.start_on_thread().unwrap();
-        eventually("all is sent", || statsd.stats().buffered.lines == 0);
+        eventually("all lines are sent", || statsd.stats().buffered.lines == 0);
         server.wait_for_lines(100);
         Arrivals::of(&server.lines()).assert_faultless(&statsd.stats());
     }
 }
 
-/// A runtime that is dropped with the flusher on it, again and again, under load: each next one
-/// goes on where the last was.
+/// Runtimes are dropped with the flusher on them, repeatedly, under load. Each later runtime
+/// continues where the previous one ended.
 #[test]
 fn successive_runtimes_lose_no_line() {
     let server = TcpReceiver::start();
@@ -174,26 +177,28 @@ fn successive_runtimes_lose_no_line() {
     let stats = statsd.blocking_stop().stats;
     server.wait_for_lines(20_000);
     let found = Arrivals::of(&server.lines()).against(&stats);
-    // The end of one connection and the beginning of the next are read by two readers.
+    // Two tasks read the end of one connection and the beginning of the next, so order is lost.
     assert_eq!((found.lost, found.unaccounted, found.duplicated, found.torn), (0, 0, 0, 0));
     let threads = numbers_by_thread(&server.lines());
     assert!(threads.values().all(|numbers| numbers.len() == 1_000));
     assert_eq!(stats.sent, stats.emitted);
 }
 
-/// A runtime that ends after its server has gone, and before the flusher has learnt of that: what
-/// was under way goes nowhere, and is kept.
+/// The server resets, and the runtime ends before the flusher notices. The lines in flight are
+/// kept.
 #[test]
 #[cfg(target_os = "linux")]
 fn runtime_dropped_after_a_reset_keeps_lines_in_flight() {
     let place = Place::new("stop-gone");
-    let at_path = Listener::unix(place.path());
-    let at_port = Listener::tcp(0);
-    let settings =
-        [(&at_port, tcp(at_port.port())), (&at_path, place.settings(Protocol::UnixStream))];
+    let unix_server = Listener::unix(place.path());
+    let tcp_server = Listener::tcp(0);
+    let settings = [
+        (&tcp_server, tcp(tcp_server.port())),
+        (&unix_server, place.settings(Protocol::UnixStream)),
+    ];
     for (server, settings) in settings {
         let statsd = settings.queue_capacity(16 << 20).build().unwrap();
-        // This runtime turns only while it is waited for.
+        // This runtime runs only inside `block_on`.
         let runtime = RuntimeBuilder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(statsd.start()).unwrap();
         emit_all(&statsd, 0, 0..20_000);
@@ -213,7 +218,7 @@ fn runtime_dropped_after_a_reset_keeps_lines_in_flight() {
     }
 }
 
-/// Stops and starts by several threads at once, under load: whoever wins, nothing is lost.
+/// Several threads stop and start the connector concurrently under load. No line is lost.
 #[test]
 fn concurrent_stops_and_starts_lose_no_line() {
     let server = TcpReceiver::start();

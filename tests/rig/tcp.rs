@@ -1,4 +1,4 @@
-//! TCP servers that are slow, half gone, or gone at once.
+//! TCP servers that read slowly, half-close, refuse, or close connections at once.
 
 use crate::support::{
     Arrivals, Findings, Listener, assert_balanced, emit_all, eventually, flush, quiet_port,
@@ -22,8 +22,8 @@ fn slow_reader_misses_no_line() {
     assert_eq!(statsd.stats().connections, 1);
 }
 
-/// A server that says it will send nothing more, and reads on, is taken for one that is going.
-/// It gets what was under way, and its successor all that comes after.
+/// A server that half-closes and keeps reading counts as about to close. It gets the lines in
+/// flight, and the next connection gets all later lines.
 #[test]
 fn half_close_moves_later_lines_to_the_next_connection() {
     let server = Listener::tcp(0);
@@ -31,7 +31,7 @@ fn half_close_moves_later_lines_to_the_next_connection() {
     let mut arrivals = Arrivals::default();
     let mut peer = server.accept();
     for round in 0..20 {
-        // So few that its kernel acknowledges them all before it reads.
+        // The server's kernel buffer holds these few lines and acknowledges them before the read.
         emit_all(&statsd, 0, round * 40..(round + 1) * 40);
         flush(&statsd);
         peer.half_close();
@@ -45,7 +45,7 @@ fn half_close_moves_later_lines_to_the_next_connection() {
     assert_eq!(stats.connections, 21);
 }
 
-/// Before anybody listens nothing is sent, however often it is tried, and nothing is lost.
+/// No line is sent and none is lost while no server listens, however many attempts fail.
 #[test]
 fn refusing_server_misses_no_line() {
     let port = quiet_port();
@@ -60,7 +60,7 @@ fn refusing_server_misses_no_line() {
         arrivals.count_stream(&peer.read(emitted.bytes as usize));
         flush(&statsd);
         drop((peer, server));
-        eventually("its end is noticed", || !statsd.connected());
+        eventually("the client notices the end", || !statsd.connected());
     }
     let stats = statsd.stats();
     assert_eq!(arrivals.numbers(0), Vec::from_iter(0..5_000));
@@ -68,9 +68,9 @@ fn refusing_server_misses_no_line() {
     assert_balanced(&stats);
 }
 
-/// A server that half-closes, acknowledges nothing for longer than it is waited for, and then reads:
-/// the connection was given up by a reset, or its kernel would go on delivering what the next one
-/// has got by now.
+/// A server half-closes, acknowledges nothing until the client stops waiting, and then reads. The
+/// client has reset that connection. Otherwise its kernel would still deliver lines that the next
+/// connection gets as well.
 #[test]
 #[cfg(target_os = "linux")]
 fn half_closed_server_that_reads_late_gets_no_line_twice() {
@@ -78,7 +78,7 @@ fn half_closed_server_that_reads_late_gets_no_line_twice() {
     let statsd = started(tcp(server.port()).queue_capacity(16 << 20));
     let old = server.accept();
     emit_all(&statsd, 0, 0..20_000);
-    eventually("much is under way", || statsd.stats().sent.lines > 0);
+    eventually("lines are in flight", || statsd.stats().sent.lines > 0);
     old.half_close();
     let new = server.accept();
     let late = thread::spawn(|| old.read_to_any_end());
@@ -92,17 +92,17 @@ fn half_closed_server_that_reads_late_gets_no_line_twice() {
     assert_eq!((stats.sent.lines, stats.connections, in_order), (20_000, 2, false));
 }
 
-/// As a balancer does that has no server behind it. Each time it costs what its kernel took
-/// before it closed.
+/// A server closes each connection at once, like a load balancer without a server. Each connection
+/// loses at most the lines that the server's kernel had buffered.
 #[test]
 fn each_closed_connection_loses_at_most_a_kernel_buffer() {
     let server = Listener::tcp(0);
     let statsd = started(tcp(server.port()).queue_capacity(16 << 20));
     emit_all(&statsd, 0, 0..50_000);
-    let mut held = 0;
+    let mut buffered = 0;
     for _ in 0..10 {
         let peer = server.accept();
-        held += 2 * peer.buffer();
+        buffered += 2 * peer.buffer();
         peer.reset();
     }
     let peer = server.accept();
@@ -112,13 +112,13 @@ fn each_closed_connection_loses_at_most_a_kernel_buffer() {
     let arrivals = Arrivals::of_stream(&reading.join().unwrap());
     let found = arrivals.against(&stats);
     assert_eq!(Findings { lost: 0, ..found }, Findings::default());
-    assert!(stats.sent.bytes - arrivals.tally().bytes <= held, "{found:?}");
-    // They are the first ones.
+    assert!(stats.sent.bytes - arrivals.tally().bytes <= buffered, "{found:?}");
+    // The lost lines are the first ones.
     assert_eq!(arrivals.missing(0, found.lost), found.lost);
 }
 
-/// Whether a server closes what it accepts or nobody is there, attempts to reconnect do not come one on
-/// the heels of the other: each waits for its sleep, three quarters of it at the least.
+/// Each attempt to reconnect waits for at least three quarters of the reconnect sleep. This holds
+/// for a server that closes its connections and for a port without a server.
 #[test]
 fn reconnects_wait_for_the_reconnect_sleep() {
     const SLEEP: Duration = Duration::from_millis(40);
@@ -136,22 +136,22 @@ fn reconnects_wait_for_the_reconnect_sleep() {
     }
 }
 
-/// A server that reads frames and is reset in the midst of one: the next connection begins with a
-/// frame that begins with a line.
+/// A server that reads frames resets within a frame. The next connection begins with a whole frame
+/// that begins with a whole line.
 #[test]
 fn frame_cut_by_a_reset_is_sent_again() {
     let server = Listener::tcp(0);
     let settings = tcp(server.port()).framing(Framing::LengthPrefixed).max_datagram_payload(1_000);
     let statsd = started(settings.queue_capacity(64 << 20));
     let mut arrivals = Arrivals::default();
-    let (mut next, mut held, mut sizes) = (0, 0, Vec::new());
+    let (mut next, mut buffered, mut sizes) = (0, 0, Vec::new());
     for count in [0, 1, 3, 4, 5, 1_000, 1_001, 5_000, 100_000] {
         emit_all(&statsd, 0, next..next + 5_000);
         next += 5_000;
         let mut peer = server.accept();
-        held += 2 * peer.buffer();
+        buffered += 2 * peer.buffer();
         sizes.append(&mut arrivals.count_frames(&peer.read(count)));
-        // So that it has acknowledged what it can, and the client knows.
+        // The pause lets the acknowledgements of the server's kernel reach the client.
         thread::sleep(Duration::from_millis(100));
         peer.reset();
     }
@@ -163,5 +163,5 @@ fn frame_cut_by_a_reset_is_sent_again() {
     assert!(sizes.iter().all(|size| (1..=1_000).contains(size)), "{sizes:?}");
     assert_eq!((stats.sent.lines, stats.buffered), (next, Tally::default()));
     assert_eq!(Findings { lost: 0, ..arrivals.against(&stats) }, Findings::default());
-    assert!(stats.sent.bytes - arrivals.tally().bytes <= held, "{stats}");
+    assert!(stats.sent.bytes - arrivals.tally().bytes <= buffered, "{stats}");
 }

@@ -1,4 +1,4 @@
-//! UDP servers that vanish with datagrams unread, and come back.
+//! UDP servers that vanish with unread datagrams and restart.
 
 use crate::support::{
     Arrivals, Findings, UdpReceiver, assert_balanced, emit_all, eventually, flush, quiet_port,
@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-/// What had arrived and was not read is lost with the server. What comes after waits for its
-/// successor, the very datagram included that was refused.
+/// Datagrams that arrived but were not read are lost with the server. Later lines wait for its
+/// successor, including the lines of the refused datagram.
 #[test]
 fn vanished_udp_server_loses_only_unread_datagrams() {
     let port = quiet_port();
@@ -25,7 +25,7 @@ fn vanished_udp_server_loses_only_unread_datagrams() {
         flush(&statsd);
         drop(server);
         emit_all(&statsd, 0, round * 300 + 200..(round + 1) * 300);
-        eventually("it is noticed", || !statsd.connected());
+        eventually("the client notices the refusal", || !statsd.connected());
     }
     let server = UdpReceiver::listen(Ipv4Addr::LOCALHOST, port);
     let before = statsd.stats().sent.lines;
@@ -36,8 +36,9 @@ fn vanished_udp_server_loses_only_unread_datagrams() {
     assert_eq!(arrivals.against(&stats), Findings { lost: 10 * 100, ..Findings::default() });
 }
 
-/// What lies on the way may have forgotten who sends from a port: after each look-up interval it is another
-/// one, also where the host is an address. The same, as long as nothing is sent.
+/// A device in between may have forgotten the mapping of the source port. The client therefore uses
+/// a new port after each lookup interval, even if the host is an address. The port stays the same
+/// while no line is sent.
 #[test]
 fn source_port_changes_after_each_lookup_interval() {
     let server = UdpReceiver::start();
@@ -56,7 +57,8 @@ fn source_port_changes_after_each_lookup_interval() {
     assert_balanced(&stats);
 }
 
-/// An answer that came to the old one is heard before it is given up: nothing is lost by that.
+/// The client reads a refusal sent to the old port before it changes ports, so that no line is
+/// lost.
 #[test]
 fn pending_refusal_is_read_before_the_port_changes() {
     let port = quiet_port();
@@ -69,7 +71,7 @@ fn pending_refusal_is_read_before_the_port_changes() {
         arrivals.count_all(&server.lines_so_far());
         drop(server);
         emit_all(&statsd, 0, round * 200 + 100..(round + 1) * 200);
-        eventually("it is noticed", || !statsd.connected());
+        eventually("the client notices the refusal", || !statsd.connected());
     }
     let server = UdpReceiver::listen(Ipv4Addr::LOCALHOST, port);
     flush(&statsd);

@@ -17,12 +17,13 @@ fn count(arrivals: &mut Arrivals, receiver: &UnixDatagram, lines: u64) {
     }
 }
 
-/// Knows when the receiver that is there by now is gone. A child that another test has at that moment
-/// may hold it a little longer than the test that drops it.
-struct Watch(UnixDatagram);
+/// Detects the end of the receiver that is currently bound at a path.
+///
+/// A child process of another test may hold the receiver a little longer than the test itself.
+struct ReceiverWatch(UnixDatagram);
 
-impl Watch {
-    fn over(place: &Place) -> Self {
+impl ReceiverWatch {
+    fn new(place: &Place) -> Self {
         let socket = UnixDatagram::unbound().unwrap();
         socket.connect(place.path()).unwrap();
         socket.set_nonblocking(true).unwrap();
@@ -30,7 +31,7 @@ impl Watch {
     }
 
     fn wait(&self) {
-        eventually("it is gone", || {
+        eventually("the receiver is closed", || {
             self.0.send(b"?").is_err_and(|error| error.kind() != ErrorKind::WouldBlock)
         });
     }
@@ -48,7 +49,7 @@ fn vanished_receiver_loses_only_unread_datagrams() {
         count(&mut arrivals, &receiver, 200);
         emit_all(&statsd, 0, round * 300 + 200..(round + 1) * 300);
         flush(&statsd);
-        let watch = Watch::over(&place);
+        let watch = ReceiverWatch::new(&place);
         drop(receiver);
         watch.wait();
     }
@@ -57,17 +58,17 @@ fn vanished_receiver_loses_only_unread_datagrams() {
     assert_eq!((stats.sent, stats.connections), (stats.emitted, 10));
 }
 
-/// An agent that is replaced while it still runs: its successor takes the path, and the client
-/// follows once the old one has gone.
+/// An agent is replaced while it still runs. Its successor takes the path, and the client follows
+/// once the old agent has closed its socket.
 #[test]
 fn replaced_receiver_misses_no_line() {
     let place = Place::new("replaced");
     let mut receiver = place.bind();
     let statsd = started(place.settings(Protocol::UnixDatagram));
-    eventually("it has found it", || statsd.connected());
+    eventually("the client connects", || statsd.connected());
     let mut arrivals = Arrivals::default();
     for round in 0..10 {
-        let watch = Watch::over(&place);
+        let watch = ReceiverWatch::new(&place);
         let successor = place.bind();
         emit_all(&statsd, 0, round * 200..round * 200 + 100);
         flush(&statsd);
@@ -82,8 +83,8 @@ fn replaced_receiver_misses_no_line() {
     assert_eq!(arrivals.numbers(0), Vec::from_iter(0..2_000));
 }
 
-/// What lies at the path may be no socket, or one of the other kind: lines wait for the right
-/// one.
+/// The file at the path is no socket, or a socket of the other kind. Lines wait for the right
+/// kind.
 #[test]
 fn path_of_the_wrong_kind_gets_no_line() {
     for protocol in [Protocol::UnixDatagram, Protocol::UnixStream] {
@@ -116,7 +117,7 @@ fn path_of_the_wrong_kind_gets_no_line() {
     }
 }
 
-/// A path that is removed takes no connection with it; the next one waits until it is back.
+/// A removed path does not end the connection. The next connection waits until the path is back.
 #[test]
 fn removed_and_restored_path_loses_no_line() {
     let place = Place::new("path");
@@ -130,7 +131,7 @@ fn removed_and_restored_path_loses_no_line() {
         arrivals.count_stream(&peer.read(due as usize));
         flush(&statsd);
         drop(peer);
-        eventually("its end is noticed", || !statsd.connected());
+        eventually("the client notices the end", || !statsd.connected());
         emit_all(&statsd, 0, round * 200 + 100..(round + 1) * 200);
     }
     let stats = statsd.stats();
@@ -138,9 +139,9 @@ fn removed_and_restored_path_loses_no_line() {
     arrivals.assert_faultless(&stats);
 }
 
-/// A frame that was begun is finished with the lines that it was begun with, whatever is given up
-/// for newer ones meanwhile. (Where lines count when they are written: otherwise all of so small a
-/// capacity is in flight, and nothing is given up.)
+/// A partly written frame is finished with its original lines, even if lines are evicted
+/// meanwhile. (Delivery is `Written`: otherwise all lines of so small a capacity would be in
+/// flight, and none could be evicted.)
 #[test]
 fn partly_written_frame_is_not_evicted() {
     let place = Place::new("evicted");
@@ -151,7 +152,7 @@ fn partly_written_frame_is_not_evicted() {
         let statsd = started(settings.clone().queue_capacity(64 << 10));
         let peer = server.accept();
         let mut next = 0;
-        eventually("some are evicted", || {
+        eventually("lines are evicted", || {
             emit_all(&statsd, 0, next..next + 100);
             next += 100;
             std::thread::sleep(std::time::Duration::from_millis(1));
@@ -166,22 +167,22 @@ fn partly_written_frame_is_not_evicted() {
     }
 }
 
-/// The old receiver is full, and still open somewhere; the path is another one's by now. (Its end would be
-/// a refusal.)
+/// The old receiver is full and still open, and another receiver has taken the path. (If the old
+/// receiver were closed, sends to it would be refused.)
 #[test]
 fn full_receiver_is_left_once_its_path_is_taken() {
     let place = Place::new("full-replaced");
     let old = place.bind();
     let statsd = started(place.settings(Protocol::UnixDatagram));
     emit_all(&statsd, 0, 0..5_000);
-    eventually("it is full", || {
+    eventually("the receiver is full", || {
         let before = statsd.stats().sent;
         std::thread::sleep(Duration::from_millis(20));
         before.lines > 0 && statsd.stats().sent == before
     });
     let new = place.bind();
     let mut arrivals = Arrivals::default();
-    // Of these the old one has some.
+    // The old receiver holds the first of these lines.
     let sent = statsd.stats().sent.lines;
     count(&mut arrivals, &new, 5_000 - sent);
     flush(&statsd);
@@ -191,9 +192,9 @@ fn full_receiver_is_left_once_its_path_is_taken() {
     assert_eq!(arrivals.numbers(0), Vec::from_iter(0..5_000));
 }
 
-/// The old server keeps the connection and reads nothing; after the peer timeout the one that listens at
-/// the path by now gets all that the old one has not read. As long as it is the same one, it is not left: it
-/// would get lines twice.
+/// The old server keeps its connection and reads nothing. After the peer timeout, the server that
+/// now listens at the path gets the lines that the old one has not read. While the same server
+/// listens there, the client stays: a second connection would deliver lines twice.
 #[test]
 #[cfg(target_os = "linux")]
 fn stalled_server_is_left_once_its_path_is_taken() {
@@ -204,12 +205,12 @@ fn stalled_server_is_left_once_its_path_is_taken() {
         let statsd = started(settings.peer_timeout(Duration::from_millis(100)));
         let stalled = old.accept();
         emit_all(&statsd, 0, 0..5_000);
-        eventually("it is not taken for connected", || !statsd.connected());
+        eventually("the client counts as disconnected", || !statsd.connected());
         std::thread::sleep(Duration::from_millis(200));
         assert_eq!((statsd.stats().connections, statsd.stats().sent.lines), (1, 0));
         let new = Listener::unix(place.path());
-        // The first only looks whether somebody listens.
-        let (_look, next) = (new.accept(), new.accept());
+        // The first connection only probes whether a server listens.
+        let (_probe, next) = (new.accept(), new.accept());
         let reading = std::thread::spawn(|| next.read_to_end());
         flush(&statsd);
         let stats = statsd.blocking_stop().stats;
@@ -224,7 +225,7 @@ fn stalled_server_is_left_once_its_path_is_taken() {
     }
 }
 
-/// A path that leads nowhere by now is no reason to leave a server that stalls.
+/// The client stays with a stalled server while no server listens at the path.
 #[test]
 #[cfg(target_os = "linux")]
 fn stalled_server_is_kept_while_its_path_has_no_listener() {
@@ -234,9 +235,9 @@ fn stalled_server_is_kept_while_its_path_has_no_listener() {
     let statsd = started(settings);
     let mut stalled = server.accept();
     let emitted = emit_all(&statsd, 0, 0..3_000);
-    eventually("it is not taken for connected", || !statsd.connected());
+    eventually("the client counts as disconnected", || !statsd.connected());
     drop(server);
-    // Bound, and nobody listens.
+    // This socket is bound to the path but does not listen.
     let _other = place.bind();
     std::thread::sleep(Duration::from_millis(200));
     let arrivals = Arrivals::of_stream(&stalled.read(emitted.bytes as usize));
@@ -246,7 +247,7 @@ fn stalled_server_is_kept_while_its_path_has_no_listener() {
     assert_eq!(statsd.stats().connections, 1);
 }
 
-/// Nothing is taken for longer than the peer timeout: that is no connection.
+/// A receiver that accepts nothing for longer than the peer timeout counts as disconnected.
 #[test]
 fn full_receiver_counts_as_disconnected_after_the_timeout() {
     let place = Place::new("full-for-long");
@@ -254,7 +255,7 @@ fn full_receiver_counts_as_disconnected_after_the_timeout() {
     let settings = place.settings(Protocol::UnixDatagram);
     let statsd = started(settings.peer_timeout(Duration::from_millis(100)));
     emit_all(&statsd, 0, 0..5_000);
-    eventually("it is not taken for connected", || !statsd.connected());
+    eventually("the client counts as disconnected", || !statsd.connected());
     let mut arrivals = Arrivals::default();
     count(&mut arrivals, &receiver, 5_000);
     flush(&statsd);

@@ -1,16 +1,20 @@
-/// A server that examples of the documentation are run against.
+/// UDP server that the documentation's examples send to.
 pub(crate) struct Server(std::net::UdpSocket);
 
 impl Server {
+    /// Listens at a free port.
     pub(crate) fn start() -> Self {
-        Self(std::net::UdpSocket::bind("127.0.0.1:0").expect("a port is free"))
+        Self(std::net::UdpSocket::bind("127.0.0.1:0").expect("loopback has a free port"))
     }
 
+    /// Returns the port of the server.
     pub(crate) fn port(&self) -> u16 {
-        self.0.local_addr().expect("it is bound").port()
+        self.0.local_addr().expect("the socket is bound").port()
     }
 
-    /// Stops the connector. These lines arrived and no others, in any order and number.
+    /// Stops the connector, and asserts that exactly these lines arrived.
+    ///
+    /// Order and repetitions do not matter.
     #[track_caller]
     pub(crate) fn assert(&self, statsd: &freewheel::Connector, lines: &[&str]) {
         let report = statsd.blocking_stop();
@@ -20,13 +24,13 @@ impl Server {
         assert_eq!(arrived, lines.iter().copied().collect());
     }
 
-    /// So many lines, which were sent.
+    /// Receives `count` lines.
     pub(crate) fn lines(&self, count: u64) -> Vec<String> {
-        let patience = std::time::Duration::from_secs(30);
-        self.0.set_read_timeout(Some(patience)).expect("it is not zero");
+        let timeout = std::time::Duration::from_secs(30);
+        self.0.set_read_timeout(Some(timeout)).expect("the timeout is not zero");
         let (mut lines, mut datagram) = (Vec::new(), [0; 65_536]);
         while (lines.len() as u64) < count {
-            let len = self.0.recv(&mut datagram).expect("a datagram, soon");
+            let len = self.0.recv(&mut datagram).expect("a datagram arrives within the timeout");
             let text = String::from_utf8_lossy(&datagram[..len]);
             lines.extend(text.lines().filter(|line| !line.is_empty()).map(str::to_owned));
         }

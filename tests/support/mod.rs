@@ -1,6 +1,6 @@
-//! What the tests share: a reader of the protocol of their own, receivers, and patience.
+//! Helpers that the test crates share: a line parser, test servers, load and timeouts.
 
-// Each test crate is compiled with all of this, and uses a part.
+// Each test crate compiles all of these helpers and uses some of them.
 #![allow(dead_code, unused_imports)]
 
 mod arrivals;
@@ -30,35 +30,37 @@ use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 use tokio::runtime::{self, Runtime};
 
-/// How long a test waits for what must happen. Only a failing test waits this long.
+/// Maximum time that a test waits for an event. Only a failing test waits this long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long a call may take that keeps a deadline of a fraction of a second, however busy the
-/// machine is.
+/// Maximum time of a call whose deadline is a fraction of a second, even on a busy machine.
 const PROMPT: Duration = Duration::from_secs(5);
 
-/// Waits until `condition` holds; how long that takes decides nothing.
-pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+/// Waits until `condition` holds, and panics once [`PATIENCE`] is over.
+pub(crate) fn eventually(event: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
-        assert!(start.elapsed() < PATIENCE, "in vain: {what}");
+        assert!(start.elapsed() < PATIENCE, "timed out waiting: {event}");
         thread::sleep(Duration::from_millis(1));
     }
 }
 
-/// What `call` returns, which must be soon. A call that hangs fails its test, and does not hang
-/// it.
+/// Returns the result of `call`, and panics if `call` takes longer than [`PROMPT`].
+///
+/// A call that hangs therefore fails its test instead of blocking it.
 pub(crate) fn promptly<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, result) = mpsc::channel();
     thread::spawn(move || done.send(call()));
     match result.recv_timeout(PROMPT) {
         Ok(result) => result,
-        Err(RecvTimeoutError::Timeout) => panic!("it took longer than {PROMPT:?}"),
-        Err(RecvTimeoutError::Disconnected) => panic!("it panicked"),
+        Err(RecvTimeoutError::Timeout) => panic!("the call took longer than {PROMPT:?}"),
+        Err(RecvTimeoutError::Disconnected) => panic!("the call panicked"),
     }
 }
 
-/// An executor that knows nothing of tokio: it polls when woken.
+/// Runs `future` to completion on this thread, by an executor independent of tokio.
+///
+/// It polls only when it is woken.
 pub(crate) fn park_on<T>(future: impl Future<Output = T>) -> T {
     struct Unpark(Thread);
     impl Wake for Unpark {
@@ -76,19 +78,24 @@ pub(crate) fn park_on<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// A runtime that turns without being waited for, as a service has it.
+/// Starts a runtime that runs its tasks on a separate thread, like the runtime of a service.
 pub(crate) fn runtime() -> Runtime {
     let mut builder = runtime::Builder::new_multi_thread();
-    builder.worker_threads(1).enable_all().build().expect("the machine has room for a runtime")
+    builder
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("the machine has the resources for a runtime")
 }
 
-/// A port where nobody listens, and nobody will unless told to: it lies below those that the
-/// operating system hands out by itself. (Among those, a connection to a port without a
-/// listener can even be given that port as its own, and be connected to itself.)
+/// Returns a free port below the range of ephemeral ports.
+///
+/// Only the test itself will listen there, because the kernel assigns no such port. An ephemeral
+/// port would not do: a connection to it can get the same source port and connect to itself.
 pub(crate) fn quiet_port() -> u16 {
     static FIRST: OnceLock<u16> = OnceLock::new();
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Test crates may run at the same time, and begin at different places.
+    // Test crates may run at the same time, so each starts its search at a random port.
     let first = FIRST.get_or_init(|| RandomState::new().hash_one(()) as u16);
     let candidates = std::iter::repeat_with(|| {
         let offset = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000;
@@ -101,7 +108,9 @@ pub(crate) fn quiet_port() -> u16 {
     candidates.take(20_000).find(is_free).expect("one of 20,000 ports is free")
 }
 
-/// Settings that lose no time, for a server at this port; paths are names and nothing else.
+/// Returns settings with short intervals for a TCP server at this port.
+///
+/// Metric names carry no type prefix.
 pub(crate) fn tcp(port: u16) -> Builder {
     Connector::builder("127.0.0.1")
         .port(port)
@@ -111,19 +120,19 @@ pub(crate) fn tcp(port: u16) -> Builder {
         .stop_timeout(PATIENCE)
 }
 
-/// As [`tcp`].
+/// Returns the settings of [`tcp`] for a UDP server.
 pub(crate) fn udp(port: u16) -> Builder {
     tcp(port).protocol(Protocol::Udp)
 }
 
-/// A connector with these settings that runs on a thread of its own.
+/// Builds a connector with these settings, and starts it on a dedicated thread.
 pub(crate) fn started(settings: Builder) -> Connector {
-    let statsd = settings.build().expect("valid settings");
-    statsd.start_on_thread().expect("it is not running");
+    let statsd = settings.build().expect("the settings are valid");
+    statsd.start_on_thread().expect("the connector is not running yet");
     statsd
 }
 
-/// A line as a server takes it apart: `path:value|code`.
+/// Fields of a line as a server splits it: `path:value|code`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Line<'a> {
     pub(crate) path: &'a str,
@@ -132,8 +141,7 @@ pub(crate) struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// Takes apart a line without its newline. None if a field is missing or ends where it
-    /// should not.
+    /// Splits a line without its newline. Returns `None` if a field is missing or malformed.
     pub(crate) fn split(line: &'a str) -> Option<Self> {
         let (path, rest) = line.split_once(':')?;
         let (value, code) = rest.split_once('|')?;
@@ -146,8 +154,8 @@ impl<'a> Line<'a> {
         })
     }
 
-    /// Takes apart a line that holds a counter, a gauge or a timer, and nothing beyond what
-    /// every server accepts.
+    /// Parses a line that holds a counter, a gauge or a timer in the form that every server
+    /// accepts. Returns `None` for all other lines.
     pub(crate) fn parse(line: &'a str) -> Option<Self> {
         let Self { path, value, code } = Self::split(line)?;
         let magnitude = match (code, value.as_bytes()[0]) {
@@ -159,82 +167,86 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Digits, and a point with digits on both sides of it. No sign, no exponent, no idle zeros.
+/// Returns true if `text` is digits, optionally followed by a point and more digits.
+///
+/// A sign, an exponent or a redundant leading zero is not accepted.
 fn is_plain_decimal(text: &str) -> bool {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     digits(whole) && digits(fraction) && (whole == "0" || !whole.starts_with('0'))
 }
 
-/// What these lines are in the account, where each has its newline.
+/// Returns the tally of these lines; as in the account, each line includes its newline.
 pub(crate) fn tally(lines: &[String]) -> Tally {
     let bytes = lines.iter().map(|line| line.len() as u64 + 1).sum();
     Tally { lines: lines.len() as u64, bytes }
 }
 
-/// Every line that was handed over is in one place, in lines and in bytes.
+/// Asserts that each emitted line is sent, buffered, dropped or lost, in lines and in bytes.
 #[track_caller]
 pub(crate) fn assert_balanced(stats: &Stats) {
-    let places = stats.sent + stats.buffered + stats.dropped() + stats.lost();
-    assert_eq!(stats.emitted, places, "{stats:?}");
+    let accounted = stats.sent + stats.buffered + stats.dropped() + stats.lost();
+    assert_eq!(stats.emitted, accounted, "{stats:?}");
 }
 
-/// Waits until all that was emitted so far has been sent.
+/// Waits until all lines emitted so far are sent.
 pub(crate) fn flush(statsd: &Connector) {
     assert_eq!(statsd.blocking_flush(), FlushOutcome::Done, "{:?}", statsd.stats());
 }
 
-/// A counter that tells who emitted it and as which, and has a length that follows from that:
-/// what is torn, doubled or out of order shows. The longest have about 400 bytes, the mean half
-/// of that.
+/// Returns a counter line that encodes its thread and number.
+///
+/// Its length follows from the number, so that torn, duplicated and reordered lines are detected.
+/// Lines have at most about 400 bytes, and half as many on average.
 pub(crate) fn numbered_line(thread: u64, number: u64) -> String {
     format!("{}:1|c", numbered_name(thread, number))
 }
 
+/// Returns the name of that line's metric.
 pub(crate) fn numbered_name(thread: u64, number: u64) -> String {
     let padding = "x".repeat((number * 97 % 389) as usize);
     format!("t{thread}.{number}.{padding}")
 }
 
-/// Emits that line, and returns its size.
+/// Emits a numbered line, and returns its tally.
 pub(crate) fn emit_numbered(statsd: &Connector, thread: u64, number: u64) -> Tally {
     let name = numbered_name(thread, number);
     statsd.incr(&name);
     Tally { lines: 1, bytes: (name.len() + ":1|c\n".len()) as u64 }
 }
 
-/// Emits this thread's lines of these numbers.
+/// Emits numbered lines of `thread`, and returns their tally.
 pub(crate) fn emit_all(statsd: &Connector, thread: u64, numbers: Range<u64>) -> Tally {
     let emitted = numbers.map(|number| emit_numbered(statsd, thread, number));
     emitted.fold(Tally::default(), |sum, tally| sum + tally)
 }
 
-/// The thread and number of a line that arrived.
+/// Returns the thread and number of a numbered line, and panics if the line is torn.
 #[track_caller]
 pub(crate) fn numbered(line: &str) -> (u64, u64) {
     parse_numbered(line).unwrap_or_else(|| panic!("torn: {line:?}"))
 }
 
-/// As above; None if that is not what it is.
+/// Returns the thread and number of a numbered line, or `None` if it is not such a line.
 fn parse_numbered(line: &str) -> Option<(u64, u64)> {
     let mut path = Line::parse(line)?.path.strip_prefix('t')?.splitn(3, '.');
     let (thread, number) = (path.next()?.parse().ok()?, path.next()?.parse().ok()?);
     (line == numbered_line(thread, number)).then_some((thread, number))
 }
 
-/// Every line is whole, none came twice, and each thread's came in its order.
+/// Asserts that each line is whole and unique, and that the lines of each thread are in order.
 #[track_caller]
 pub(crate) fn assert_whole_and_in_order(lines: &[String]) {
     let mut last = HashMap::new();
     for line in lines {
         let (thread, number) = numbered(line);
-        if let Some(before) = last.insert(thread, number) {
-            assert!(before < number, "thread {thread}: {number} came after {before}");
+        if let Some(previous) = last.insert(thread, number) {
+            assert!(previous < number, "thread {thread}: {number} came after {previous}");
         }
     }
 }
 
-/// The numbers that arrived of each thread.
+/// Returns the line numbers that arrived, by thread.
 pub(crate) fn numbers_by_thread(lines: &[String]) -> BTreeMap<u64, Vec<u64>> {
     let mut threads = BTreeMap::<u64, Vec<u64>>::new();
     for (thread, number) in lines.iter().map(|line| numbered(line)) {
@@ -243,17 +255,17 @@ pub(crate) fn numbers_by_thread(lines: &[String]) -> BTreeMap<u64, Vec<u64>> {
     threads
 }
 
-/// Threads that emit numbered lines until they are told to end.
+/// Producer threads that emit numbered lines until [`Load::end`].
 pub(crate) struct Load {
     end: Arc<AtomicBool>,
     threads: Vec<JoinHandle<Tally>>,
 }
 
 impl Load {
-    /// Each thread emits ten lines at a time and rests for a moment.
+    /// Starts the threads. Each emits ten lines at a time and sleeps for 100 µs in between.
     pub(crate) fn begin(statsd: &Connector, threads: u64) -> Self {
         let end = Arc::new(AtomicBool::new(false));
-        let emitter = |thread| {
+        let spawn = |thread| {
             let (statsd, end) = (statsd.clone(), Arc::clone(&end));
             thread::spawn(move || {
                 let mut emitted = Tally::default();
@@ -269,14 +281,17 @@ impl Load {
                 emitted
             })
         };
-        let threads = (0..threads).map(emitter).collect();
+        let threads = (0..threads).map(spawn).collect();
         Self { end, threads }
     }
 
-    /// Ends it; returns all that was emitted.
+    /// Stops the threads; returns the tally of the lines they emitted.
     pub(crate) fn end(self) -> Tally {
         self.end.store(true, Ordering::Relaxed);
-        let ended = self.threads.into_iter().map(|thread| thread.join().expect("no panic"));
+        let ended = self
+            .threads
+            .into_iter()
+            .map(|thread| thread.join().expect("the producer threads do not panic"));
         ended.fold(Tally::default(), |sum, tally| sum + tally)
     }
 }

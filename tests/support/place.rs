@@ -6,30 +6,32 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// A path of its own for each test, removed with it.
+/// Socket path that only one test uses; dropping it removes the file.
 pub(crate) struct Place(PathBuf);
 
 impl Place {
+    /// Makes a path in the temporary directory from `name` and the process ID.
     pub(crate) fn new(name: &str) -> Self {
         let name = format!("freewheel-{}-{name}.sock", std::process::id());
         Self(std::env::temp_dir().join(name))
     }
 
+    /// Returns the path.
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
-    /// A receiver of datagrams; whoever was there before is not found any more.
+    /// Binds a datagram receiver at the path, in place of any earlier socket.
     pub(crate) fn bind(&self) -> UnixDatagram {
         let _ = fs::remove_file(&self.0);
         let receiver = UnixDatagram::bind(&self.0).expect("the path is free");
-        receiver.set_read_timeout(Some(super::PATIENCE)).expect("a timeout above 0 is accepted");
+        receiver.set_read_timeout(Some(super::PATIENCE)).expect("the timeout is not zero");
         receiver
     }
 
-    /// Settings that lose no time.
+    /// Returns settings with short intervals, for a server at this path.
     pub(crate) fn settings(&self, protocol: Protocol) -> Builder {
-        Connector::builder(self.0.to_str().expect("a path that is text"))
+        Connector::builder(self.0.to_str().expect("the path is UTF-8"))
             .protocol(protocol)
             .type_prefixes(false)
             .flush_interval(Duration::from_millis(5))

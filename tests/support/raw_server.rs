@@ -1,4 +1,4 @@
-//! Streams held by hand: a test accepts a connection, and does to it what it likes.
+//! Stream servers under manual control: a test accepts, reads and closes each connection itself.
 
 use super::eventually;
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -7,25 +7,29 @@ use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
-/// Listens, over TCP or at a path, and accepts when told to.
+/// Listening TCP or Unix socket that accepts only on request.
 pub(crate) struct Listener(Socket);
 
 impl Listener {
-    /// At this port of 127.0.0.1; 0 is one that is free.
+    /// Listens at this port of 127.0.0.1; 0 picks a free port.
     pub(crate) fn tcp(port: u16) -> Self {
         Self::tcp_at(Ipv4Addr::LOCALHOST, port)
     }
 
+    /// Listens at this address and port; port 0 picks a free port.
     pub(crate) fn tcp_at(address: impl Into<IpAddr>, port: u16) -> Self {
         let address = SocketAddr::new(address.into(), port);
         Self::bound(Domain::for_address(address), &address.into())
     }
 
-    /// At this path, of which it takes possession.
+    /// Listens at this path, in place of any earlier file.
     #[cfg(unix)]
     pub(crate) fn unix(path: &Path) -> Self {
         let _ = std::fs::remove_file(path);
-        Self::bound(Domain::UNIX, &SockAddr::unix(path).expect("a short path"))
+        Self::bound(
+            Domain::UNIX,
+            &SockAddr::unix(path).expect("the path is short enough for a socket address"),
+        )
     }
 
     fn bound(domain: Domain, address: &SockAddr) -> Self {
@@ -34,8 +38,8 @@ impl Listener {
             if domain != Domain::UNIX {
                 socket.set_reuse_address(true)?;
             }
-            // Inherited by what is accepted: the less the operating system keeps for a server
-            // that does not read, the sooner its client notices.
+            // Accepted sockets inherit the size. The less the kernel buffers for a server that
+            // does not read, the sooner the client notices.
             socket.set_recv_buffer_size(16 << 10)?;
             socket.bind(address)?;
             socket.listen(16)?;
@@ -45,12 +49,13 @@ impl Listener {
         Self(listen().expect("the address is free"))
     }
 
+    /// Returns the port of a TCP listener.
     pub(crate) fn port(&self) -> u16 {
-        let address = self.0.local_addr().expect("it is bound");
-        address.as_socket().expect("an IP address").port()
+        let address = self.0.local_addr().expect("the socket is bound");
+        address.as_socket().expect("the listener has an IP address").port()
     }
 
-    /// The next connection.
+    /// Waits for the next connection and accepts it.
     #[track_caller]
     pub(crate) fn accept(&self) -> Peer {
         let mut accepted = None;
@@ -58,88 +63,90 @@ impl Listener {
             accepted = self.0.accept().ok();
             accepted.is_some()
         });
-        let (socket, _) = accepted.expect("it came");
-        socket.set_nonblocking(false).expect("sockets can");
-        socket.set_read_timeout(Some(super::PATIENCE)).expect("a timeout above 0 is accepted");
+        let (socket, _) = accepted.expect("the wait ended with a connection");
+        socket.set_nonblocking(false).expect("the socket is open");
+        socket.set_read_timeout(Some(super::PATIENCE)).expect("the timeout is not zero");
         Peer(socket)
     }
 
-    /// Whether a connection waits to be accepted; if so, it is.
+    /// Accepts a pending connection and drops it; returns true if there was one.
     pub(crate) fn is_called(&self) -> bool {
         self.0.accept().is_ok()
     }
 }
 
-/// The server's end of a connection. Dropped, it closes: by a FIN if all was read, and by a
-/// reset if not.
+/// Server's end of a connection.
+///
+/// Dropping it closes the connection: by a FIN if everything was read, otherwise by a reset.
 pub(crate) struct Peer(Socket);
 
 impl Peer {
-    /// So many bytes, no more and no less.
+    /// Reads exactly `count` bytes.
     #[track_caller]
     pub(crate) fn read(&mut self, count: usize) -> Vec<u8> {
         let mut bytes = vec![0; count];
-        self.0.read_exact(&mut bytes).expect("so many come");
+        self.0.read_exact(&mut bytes).expect("the client sends that many bytes");
         bytes
     }
 
-    /// What has come, and at most so many bytes: none at the client's end.
+    /// Waits for bytes, and reads at most `max_len` of them; the result is empty at the end.
     #[track_caller]
-    pub(crate) fn read_some(&mut self, most: usize) -> Vec<u8> {
-        let mut bytes = vec![0; most];
-        let count = self.0.read(&mut bytes).expect("something comes");
+    pub(crate) fn read_some(&mut self, max_len: usize) -> Vec<u8> {
+        let mut bytes = vec![0; max_len];
+        let count =
+            self.0.read(&mut bytes).expect("bytes or an orderly end arrive within the timeout");
         bytes.truncate(count);
         bytes
     }
 
-    /// What is here by now, and at most so many bytes.
-    pub(crate) fn read_so_far(&mut self, most: u64) -> Vec<u8> {
-        self.0.set_nonblocking(true).expect("sockets can");
+    /// Reads the bytes that have arrived so far, at most `max_len` of them; does not wait.
+    pub(crate) fn read_so_far(&mut self, max_len: u64) -> Vec<u8> {
+        self.0.set_nonblocking(true).expect("the socket is open");
         let mut bytes = Vec::new();
-        // Ends by an error if all is read.
-        let _ = (&mut self.0).take(most).read_to_end(&mut bytes);
-        self.0.set_nonblocking(false).expect("sockets can");
+        // The read ends with `WouldBlock` once the buffer is empty.
+        let _ = (&mut self.0).take(max_len).read_to_end(&mut bytes);
+        self.0.set_nonblocking(false).expect("the socket is open");
         bytes
     }
 
-    /// A kibibyte at most at a time, and a rest after each, until it has so many bytes.
+    /// Reads `count` bytes, at most 1 KiB at a time, and sleeps for `pause` after each read.
     #[track_caller]
-    pub(crate) fn read_slowly(&mut self, count: usize, rest: Duration) -> Vec<u8> {
+    pub(crate) fn read_slowly(&mut self, count: usize, pause: Duration) -> Vec<u8> {
         let mut bytes = Vec::new();
         while bytes.len() < count {
             bytes.append(&mut self.read((count - bytes.len()).min(1 << 10)));
-            std::thread::sleep(rest);
+            std::thread::sleep(pause);
         }
         bytes
     }
 
-    /// All until the client's end.
+    /// Reads until the client closes the connection in order.
     #[track_caller]
     pub(crate) fn read_to_end(mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        self.0.read_to_end(&mut bytes).expect("the client ends in order");
+        self.0.read_to_end(&mut bytes).expect("the client closes the connection in order");
         bytes
     }
 
-    /// All until the client's end, in order or by a reset; says whether it was in order.
+    /// Reads until the connection ends; the flag is true if the end was orderly, not a reset.
     pub(crate) fn read_to_any_end(mut self) -> (Vec<u8>, bool) {
         let mut bytes = Vec::new();
         let result = self.0.read_to_end(&mut bytes);
         (bytes, result.is_ok())
     }
 
-    /// Says that it will send nothing more, as a server that is about to go.
+    /// Shuts down the sending direction, as a server does that is about to close.
     pub(crate) fn half_close(&self) {
-        self.0.shutdown(Shutdown::Write).expect("it is connected");
+        self.0.shutdown(Shutdown::Write).expect("the socket is connected");
     }
 
-    /// Ends the connection by a reset, whatever was read.
+    /// Closes the connection by a reset, even if everything was read.
     pub(crate) fn reset(self) {
-        self.0.set_linger(Some(Duration::ZERO)).expect("sockets can");
+        self.0.set_linger(Some(Duration::ZERO)).expect("the socket is open");
     }
 
-    /// What the operating system holds for it at most, headers included.
+    /// Returns the size of the kernel's receive buffer in bytes, headers included.
     pub(crate) fn buffer(&self) -> u64 {
-        self.0.recv_buffer_size().expect("sockets can") as u64
+        self.0.recv_buffer_size().expect("the socket is open") as u64
     }
 }

@@ -1,4 +1,4 @@
-//! Servers that keep what they receive, and misbehave when told to.
+//! Servers that record what they receive, and stall, hang up or die on request.
 
 use super::{PATIENCE, eventually};
 use std::io::ErrorKind;
@@ -12,16 +12,16 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime;
 use tokio::sync::{oneshot, watch};
 
-/// How a server's connections end when it does.
+/// Way in which a server's connections end with the server.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Close {
-    /// With a FIN; but what it has not read by then turns that into a reset.
+    /// Closes with a FIN. Unread bytes turn the FIN into a reset.
     Orderly,
-    /// With a reset.
+    /// Closes with a reset.
     Abrupt,
 }
 
-/// A TCP server that keeps every connection's bytes.
+/// TCP server that records the bytes of each connection.
 pub(crate) struct TcpReceiver {
     port: u16,
     received: Arc<Received>,
@@ -32,9 +32,9 @@ pub(crate) struct TcpReceiver {
 
 #[derive(Default)]
 struct Received {
-    /// In the order in which they were accepted.
+    /// Connections in the order in which they were accepted.
     connections: Mutex<Vec<Connection>>,
-    /// Newlines so far.
+    /// Number of newlines received so far.
     lines: AtomicU64,
 }
 
@@ -47,29 +47,29 @@ struct Connection {
 #[derive(Clone, Copy)]
 struct Orders {
     reading: bool,
-    /// Connections accepted before the generation changed are hung up on.
+    /// Generation of new connections. Connections of earlier generations are closed.
     generation: u64,
 }
 
 impl TcpReceiver {
-    /// Listens at a port that is free.
+    /// Listens at a free port of 127.0.0.1.
     pub(crate) fn start() -> Self {
         Self::listen(Ipv4Addr::LOCALHOST, 0, Close::Orderly)
     }
 
-    /// Listens at this address; port 0 is one that is free.
+    /// Listens at this address; port 0 picks a free port.
     pub(crate) fn listen(address: impl Into<IpAddr>, port: u16, close: Close) -> Self {
         let address = SocketAddr::new(address.into(), port);
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.expect("the machine has room for a runtime");
+        let runtime = runtime.expect("the machine has the resources for a runtime");
         let listener =
             runtime.block_on(async { listener(address, close) }).expect("the port is free");
-        let port = listener.local_addr().expect("it is bound").port();
+        let port = listener.local_addr().expect("the socket is bound").port();
         let received = Arc::<Received>::default();
-        let (orders, obeyed) = watch::channel(Orders { reading: true, generation: 0 });
+        let (orders, received_orders) = watch::channel(Orders { reading: true, generation: 0 });
         let (end, ended) = oneshot::channel();
-        let accepting = accept(listener, Arc::clone(&received), obeyed);
-        // The runtime ends with its thread, and all sockets with the runtime.
+        let accepting = accept(listener, Arc::clone(&received), received_orders);
+        // The runtime ends with its thread; the sockets end with the runtime.
         let thread = thread::spawn(move || {
             runtime.block_on(async {
                 tokio::select! { () = accepting => {} _ = ended => {} }
@@ -78,39 +78,39 @@ impl TcpReceiver {
         Self { port, received, orders, end: Some(end), thread: Some(thread) }
     }
 
+    /// Returns the port of the server.
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
-    /// Reads no more, apart from what may be on its way out of the socket already.
+    /// Stops reading. A read in flight may still complete.
     pub(crate) fn stall(&self) {
         self.orders.send_modify(|orders| orders.reading = false);
     }
 
-    /// Reads again.
+    /// Resumes reading.
     pub(crate) fn read_on(&self) {
         self.orders.send_modify(|orders| orders.reading = true);
     }
 
-    /// Ends all connections made so far, and goes on listening.
+    /// Closes all connections accepted so far, and keeps listening.
     pub(crate) fn hang_up(&self) {
-        let so_far = self.received.connections().len();
+        let accepted = self.received.connections().len();
         self.orders.send_modify(|orders| orders.generation += 1);
         eventually("all connections end", || {
-            self.received.connections()[..so_far].iter().all(|connection| connection.ended)
+            self.received.connections()[..accepted].iter().all(|connection| connection.ended)
         });
     }
 
-    /// Waits until this many whole lines are here.
+    /// Waits until this many whole lines have arrived.
     #[track_caller]
     pub(crate) fn wait_for_lines(&self, lines: u64) {
-        let here = || self.received.lines.load(Ordering::Relaxed);
-        eventually(&format!("{lines} lines come, of which {} are here", here()), || {
-            here() >= lines
-        });
+        let arrived = || self.received.lines.load(Ordering::Relaxed);
+        let event = format!("{lines} lines arrive, of which {} are received", arrived());
+        eventually(&event, || arrived() >= lines);
     }
 
-    /// Waits until no connection is left open, by either side.
+    /// Waits until both sides have closed every connection.
     #[track_caller]
     pub(crate) fn wait_for_end(&self) {
         eventually("all connections end", || {
@@ -118,8 +118,9 @@ impl TcpReceiver {
         });
     }
 
-    /// Each connection's whole lines so far. An end without a newline is no line: it is what
-    /// a broken connection left of one.
+    /// Returns the whole lines of each connection so far.
+    ///
+    /// A tail without a newline is no line: a broken connection left it.
     pub(crate) fn lines_by_connection(&self) -> Vec<Vec<String>> {
         self.received
             .connections()
@@ -128,12 +129,12 @@ impl TcpReceiver {
             .collect()
     }
 
-    /// The whole lines of all connections.
+    /// Returns the whole lines of all connections.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.lines_by_connection().concat()
     }
 
-    /// Ends everything, as it was told to close. Returns the whole lines of all connections.
+    /// Stops the server in the way chosen at its start; returns the whole lines it received.
     pub(crate) fn kill(mut self) -> Vec<String> {
         self.end();
         self.lines()
@@ -158,8 +159,8 @@ impl Received {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn keep(&self, place: usize, bytes: &[u8]) {
-        self.connections()[place].bytes.extend_from_slice(bytes);
+    fn record(&self, connection: usize, bytes: &[u8]) {
+        self.connections()[connection].bytes.extend_from_slice(bytes);
         let newlines = bytes.iter().filter(|&&byte| byte == b'\n').count();
         self.lines.fetch_add(newlines as u64, Ordering::Relaxed);
     }
@@ -171,8 +172,8 @@ fn listener(address: SocketAddr, close: Close) -> std::io::Result<TcpListener> {
         SocketAddr::V6(_) => TcpSocket::new_v6(),
     }?;
     socket.set_reuseaddr(true)?;
-    // Accepted connections inherit both of these. The less the operating system keeps for a
-    // server that does not read, the sooner its client notices.
+    // Accepted sockets inherit both options. The less the kernel buffers for a server that does
+    // not read, the sooner the client notices.
     socket.set_recv_buffer_size(16 << 10)?;
     if close == Close::Abrupt {
         socket.set_zero_linger()?;
@@ -183,89 +184,90 @@ fn listener(address: SocketAddr, close: Close) -> std::io::Result<TcpListener> {
 
 async fn accept(listener: TcpListener, received: Arc<Received>, orders: watch::Receiver<Orders>) {
     loop {
-        let (stream, _) = listener.accept().await.expect("a listener listens");
+        let (stream, _) = listener.accept().await.expect("the socket listens");
         let generation = orders.borrow().generation;
-        let place = {
+        let index = {
             let mut connections = received.connections();
             connections.push(Connection::default());
             connections.len() - 1
         };
         let (received, orders) = (Arc::clone(&received), orders.clone());
         tokio::spawn(async move {
-            let connection = |bytes: &[u8]| received.keep(place, bytes);
+            let record = |bytes: &[u8]| received.record(index, bytes);
             tokio::select! {
                 biased;
                 () = hang_up(orders.clone(), generation) => {}
-                () = read(stream, orders, connection) => {}
+                () = read(stream, orders, record) => {}
             }
-            received.connections()[place].ended = true;
+            received.connections()[index].ended = true;
         });
     }
 }
 
-/// Hands on what arrives, while it is to be read, until the other side ends it.
-async fn read(mut stream: TcpStream, mut orders: watch::Receiver<Orders>, arrived: impl Fn(&[u8])) {
+/// Passes on the bytes of a connection until its end, and pauses while the server is stalled.
+async fn read(mut stream: TcpStream, mut orders: watch::Receiver<Orders>, record: impl Fn(&[u8])) {
     let mut chunk = vec![0; 64 << 10];
     while orders.wait_for(|orders| orders.reading).await.is_ok() {
         match stream.read(&mut chunk).await {
-            Ok(length @ 1..) => arrived(&chunk[..length]),
+            Ok(length @ 1..) => record(&chunk[..length]),
             _ => break,
         }
     }
 }
 
-/// Waits until connections of this generation are to end.
+/// Waits until the server hangs up on connections of this generation.
 async fn hang_up(mut orders: watch::Receiver<Orders>, generation: u64) {
     let _ = orders.wait_for(|orders| orders.generation > generation).await;
 }
 
-/// The lines of a stream; an end without a newline is none.
+/// Returns the lines of a stream; a tail without a newline is no line.
 fn whole_lines(bytes: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(bytes);
     let lines = text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
     lines.map(str::to_owned).collect()
 }
 
-/// The lines of a datagram: empty ones, with which some are filled up, are none.
+/// Returns the lines of a datagram without the empty lines that pad some datagrams.
 pub(crate) fn lines_of(datagram: &str) -> impl Iterator<Item = &str> {
     datagram.lines().filter(|line| !line.is_empty())
 }
 
-/// A UDP server that is read when a test wants to.
+/// UDP server that reads only on request.
 ///
-/// Its socket holds what was sent meanwhile: at least 200 small datagrams, or 90 full ones.
+/// Its socket buffers at least 200 small datagrams, or 90 full ones.
 pub(crate) struct UdpReceiver {
     socket: UdpSocket,
 }
 
 impl UdpReceiver {
-    /// Listens at a port that is free.
+    /// Listens at a free port of 127.0.0.1.
     pub(crate) fn start() -> Self {
         Self::listen(Ipv4Addr::LOCALHOST, 0)
     }
 
-    /// Listens at this address; port 0 is one that is free.
+    /// Listens at this address; port 0 picks a free port.
     pub(crate) fn listen(address: impl Into<IpAddr>, port: u16) -> Self {
         let socket = UdpSocket::bind((address.into(), port)).expect("the port is free");
-        socket.set_read_timeout(Some(PATIENCE)).expect("a timeout above 0 is accepted");
+        socket.set_read_timeout(Some(PATIENCE)).expect("the timeout is not zero");
         Self { socket }
     }
 
+    /// Returns the port of the server.
     pub(crate) fn port(&self) -> u16 {
-        self.socket.local_addr().expect("it is bound").port()
+        self.socket.local_addr().expect("the socket is bound").port()
     }
 
-    /// Reads the next datagram, and says from which port it came.
+    /// Reads the next datagram, and returns its source port.
     pub(crate) fn sender(&self) -> u16 {
-        let (_, sender) = self.socket.recv_from(&mut [0; 1 << 16]).expect("a datagram comes");
+        let (_, sender) = self.socket.recv_from(&mut [0; 1 << 16]).expect("a datagram arrives");
         sender.port()
     }
 
-    /// Whether something has arrived that is not read yet. Does not wait.
+    /// Returns true if an unread datagram has arrived; does not wait.
     pub(crate) fn has_line(&self) -> bool {
-        self.socket.set_nonblocking(true).expect("sockets can");
+        self.socket.set_nonblocking(true).expect("the socket is open");
         let peeked = self.socket.peek(&mut [0]);
-        self.socket.set_nonblocking(false).expect("sockets can");
+        self.socket.set_nonblocking(false).expect("the socket is open");
         peeked.is_ok()
     }
 
@@ -273,20 +275,20 @@ impl UdpReceiver {
     #[track_caller]
     pub(crate) fn datagrams(&self, lines: u64) -> Vec<String> {
         let mut buffer = vec![0; 1 << 16];
-        let (mut datagrams, mut here) = (Vec::new(), 0);
-        while here < lines {
+        let (mut datagrams, mut arrived) = (Vec::new(), 0);
+        while arrived < lines {
             let length = match self.socket.recv(&mut buffer) {
                 Ok(length) => length,
-                Err(error) => panic!("{lines} lines were to come, {here} came: {error}"),
+                Err(error) => panic!("expected {lines} lines, received {arrived}: {error}"),
             };
-            let datagram = std::str::from_utf8(&buffer[..length]).expect("lines are text");
-            here += lines_of(datagram).count() as u64;
+            let datagram = std::str::from_utf8(&buffer[..length]).expect("lines are UTF-8");
+            arrived += lines_of(datagram).count() as u64;
             datagrams.push(datagram.to_owned());
         }
         datagrams
     }
 
-    /// Reads what is here by now.
+    /// Reads the datagrams that have arrived so far; does not wait.
     pub(crate) fn lines_so_far(&self) -> Vec<String> {
         let mut lines = Vec::new();
         while self.has_line() {
@@ -295,7 +297,7 @@ impl UdpReceiver {
         lines
     }
 
-    /// Reads this many lines.
+    /// Reads datagrams until they hold this many lines, and returns the lines.
     #[track_caller]
     pub(crate) fn lines(&self, lines: u64) -> Vec<String> {
         self.datagrams(lines)
@@ -306,7 +308,7 @@ impl UdpReceiver {
     }
 }
 
-/// Where connecting takes for ever: a listener that accepts nobody, and whose queue is full.
+/// Listener with a full accept queue that accepts no connection, so that connects never end.
 pub(crate) struct BlackHole {
     port: u16,
     _listener: std::net::TcpListener,
@@ -314,27 +316,30 @@ pub(crate) struct BlackHole {
 }
 
 impl BlackHole {
+    /// Listens at a free port, and fills the accept queue.
     pub(crate) fn open() -> Self {
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
-        let listener = runtime.expect("the machine has room for a runtime").block_on(async {
-            let socket = TcpSocket::new_v4()?;
-            socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
-            socket.listen(1)?.into_std()
-        });
+        let listener =
+            runtime.expect("the machine has the resources for a runtime").block_on(async {
+                let socket = TcpSocket::new_v4()?;
+                socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+                socket.listen(1)?.into_std()
+            });
         let listener = listener.expect("loopback has free ports");
-        let address = listener.local_addr().expect("it is bound");
+        let address = listener.local_addr().expect("the socket is bound");
         let mut queue = Vec::new();
         loop {
             match BlockingTcpStream::connect_timeout(&address, Duration::from_millis(200)) {
                 Ok(stream) => queue.push(stream),
                 Err(error) if error.kind() == ErrorKind::TimedOut => break,
-                Err(error) => panic!("the queue cannot be filled: {error}"),
+                Err(error) => panic!("cannot fill the accept queue: {error}"),
             }
-            assert!(queue.len() < 64, "the queue has no end");
+            assert!(queue.len() < 64, "the accept queue does not fill up");
         }
         Self { port: address.port(), _listener: listener, _queue: queue }
     }
 
+    /// Returns the port of the server.
     pub(crate) fn port(&self) -> u16 {
         self.port
     }

@@ -1,4 +1,4 @@
-//! DogStatsD, as "Datagram Format and Shell Usage" has it, of any version from 1.0 to 1.6:
+//! DogStatsD, as "Datagram Format and Shell Usage" documents it, versions 1.0 to 1.6:
 //!
 //! ```text
 //! metric = name ":" value *( ":" value ) "|" code [ "|@" rate ] [ "|#" tags ] *field
@@ -9,29 +9,31 @@
 //! event  = "_e{" length "," length "}:" title "|" text
 //!          [ "|d:" seconds ] [ "|h:" host ] [ "|k:" key ] [ "|p:" priority ] [ "|s:" source ]
 //!          [ "|t:" alert ] [ "|#" tags ] *field
-//! check  = "_sc|" name "|" status [ "|d:" seconds ] [ "|h:" host ] [ "|#" tags ] *field [ "|m:" message ]
+//! check  = "_sc|" name "|" status [ "|d:" seconds ] [ "|h:" host ] [ "|#" tags ] *field
+//!          [ "|m:" message ]
 //! ```
 //!
-//! A name holds none of the separators that other readers of this protocol take tags in names by, nor `@`, which its
-//! older text forbids; a set's member holds no `|`. The Agent cuts `1 / rate` but for counters.
+//! A name holds none of the characters that begin tags at other servers of this protocol. Nor does
+//! it hold `@`, which the protocol's older text forbids. A set's member holds no `|`. The Agent
+//! truncates `1 / rate`, except for counters.
 //!
-//! Packed values from 1.1 on, and not of sets. A gauge's sign is its own. Lengths are of bytes, as the
-//! texts are on the wire. A field comes once.
+//! Values may be packed from version 1.1 on, except set members. A gauge's sign belongs to its
+//! value. Lengths count the bytes of the escaped text. Each field occurs at most once.
 
 use super::{Metric, Origin, Parts, Reader, Reason, Refused, Tag, each_line, require};
 use std::str::Split;
 
 const READER: Reader = Reader {
-    in_names: &['=', ',', ';', '#', '[', ']', '@'],
-    in_members: &['|'],
+    name_separators: &['=', ',', ';', '#', '[', ']', '@'],
+    member_separators: &['|'],
     has_changes: false,
     refuses_signs: false,
-    cuts_counters: false,
+    truncates_counters: false,
     sampled: &["c", "ms", "h", "d"],
-    cut: &["ms", "h", "d"],
+    truncates_rates: &["ms", "h", "d"],
 };
 
-/// The protocol's version 1.`n`.
+/// Minor version `n` of the protocol's version 1.`n`.
 pub(crate) type Minor = u8;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +45,7 @@ pub(crate) enum Line {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Event {
-    /// As meant: line breaks are line breaks.
+    /// Title with its line breaks unescaped.
     pub(crate) title: String,
     pub(crate) text: String,
     pub(crate) timestamp: Option<u64>,
@@ -64,7 +66,7 @@ pub(crate) struct ServiceCheck {
     pub(crate) hostname: Option<String>,
     pub(crate) tags: Vec<Tag>,
     pub(crate) origin: Origin,
-    /// As meant.
+    /// Message without escapes.
     pub(crate) message: Option<String>,
 }
 
@@ -86,7 +88,11 @@ fn metric(line: &str, minor: Minor) -> Result<Metric, Reason> {
     require(matches!(code, "c" | "g" | "ms" | "h" | "s" | "d"), "an unknown type")?;
     let values = match code {
         "s" => vec![READER.value(parts.value, code)?],
-        _ => parts.value.split(':').map(|one| READER.value(one, code)).collect::<Result<_, _>>()?,
+        _ => parts
+            .value
+            .split(':')
+            .map(|value| READER.value(value, code))
+            .collect::<Result<_, _>>()?,
     };
     require(values.len() == 1 || minor >= 1, "packed values before 1.1")?;
     let mut metric = Metric {
@@ -96,8 +102,8 @@ fn metric(line: &str, minor: Minor) -> Result<Metric, Reason> {
         ..Metric::default()
     };
     let mut fields = Fields::new(&mut parts.fields);
-    if let Some(given) = fields.take("@") {
-        metric.rate = Some(READER.rate(code, given)?);
+    if let Some(rate) = fields.take("@") {
+        metric.rate = Some(READER.rate(code, rate)?);
     }
     metric.tags = fields.tags()?;
     let is_dated = matches!(code, "c" | "g") && minor >= 3;
@@ -117,7 +123,7 @@ fn event(rest: &str, minor: Minor) -> Result<Event, Reason> {
     require(rest.is_empty() || rest.starts_with('|'), "a wrong length")?;
     let mut event = Event { title: unescaped(title)?, text: unescaped(text)?, ..Event::default() };
     let mut split = rest.split('|');
-    // What stands before the first bar: nothing.
+    // The text before the first bar is empty.
     split.next();
     let mut fields = Fields::new(&mut split);
     event.timestamp = fields.take("d:").map(seconds).transpose()?;
@@ -156,7 +162,7 @@ fn service_check(rest: &str, minor: Minor) -> Result<ServiceCheck, Reason> {
     Ok(check)
 }
 
-/// Fields, taken in their order.
+/// Iterator over the fields, which must be in the documented order.
 struct Fields<'a, 'f> {
     next: Option<&'a str>,
     rest: &'f mut Split<'a, char>,
@@ -167,7 +173,7 @@ impl<'a, 'f> Fields<'a, 'f> {
         Self { next: rest.next(), rest }
     }
 
-    /// What follows this prefix, if it is the next field's.
+    /// Takes the next field if it has this prefix, and returns the rest of the field.
     fn take(&mut self, prefix: &str) -> Option<&'a str> {
         let field = self.next?.strip_prefix(prefix)?;
         self.next = self.rest.next();
@@ -202,11 +208,11 @@ impl<'a, 'f> Fields<'a, 'f> {
         tags.collect()
     }
 
-    /// The fields that came with later versions, in any order.
+    /// Takes the fields of the versions from 1.2 on, in any order.
     fn origin(&mut self, minor: Minor, is_dated: bool) -> Result<(Origin, Option<u64>), Reason> {
         let (mut origin, mut timestamp) = (Origin::default(), None);
         loop {
-            let (known, place, field) = if let Some(text) = self.text("c:")? {
+            let (is_known, target, field) = if let Some(text) = self.text("c:")? {
                 let is_bare = !text.starts_with("ci-") && !text.starts_with("in-");
                 require(is_bare == (minor < 4), "a container not as this version has it")?;
                 let inode = text.strip_prefix("in-");
@@ -226,8 +232,8 @@ impl<'a, 'f> Fields<'a, 'f> {
             } else {
                 return Ok((origin, timestamp));
             };
-            require(known, "a field of a later version")?;
-            require(place.replace(field).is_none(), "a field that came before")?;
+            require(is_known, "a field of a later version")?;
+            require(target.replace(field).is_none(), "a field that came before")?;
         }
     }
 
@@ -241,7 +247,7 @@ fn length(text: &str) -> Result<usize, Reason> {
     text.parse().map_err(|_| "a length that is no number")
 }
 
-/// Unix seconds, after 1970 began.
+/// Parses a Unix timestamp in seconds, above 0.
 fn seconds(text: &str) -> Result<u64, Reason> {
     require(is_number(text), "a timestamp that is no number")?;
     let seconds: i64 = text.parse().map_err(|_| "a timestamp that is no number")?;
@@ -254,13 +260,13 @@ fn is_number(text: &str) -> bool {
     is_digits && (text == "0" || !text.starts_with('0'))
 }
 
-/// The title or text of an event, which tells line breaks by `\n`.
+/// Unescapes the title or text of an event, where `\n` stands for a line break.
 fn unescaped(text: &str) -> Result<String, Reason> {
     require(!text.contains(|c: char| c.is_control() && c != '\t'), "a control character")?;
     Ok(text.replace("\\n", "\n"))
 }
 
-/// The message of a service check, where `m:` is escaped too.
+/// Unescapes the message of a service check, where `m:` is escaped too.
 fn message(text: &str) -> Result<String, Reason> {
     require(!text.is_empty(), "an empty message")?;
     require(!text.contains("m:"), "an `m:` in a message")?;

@@ -1,8 +1,9 @@
-//! Graphite's tags, as its documentation has them ("Graphite Tag Support") and Etsy's server lets them
+//! Graphite's tags, as documented ("Graphite Tag Support") and as Etsy's server passes them
 //! through: `name;key=value;key=value:1|c|@0.5`.
 //!
-//! A key or value is of ASCII; a key holds none of `;!^=`, a value no `;`, and begins not with `~`. What
-//! Etsy's server rewrites (it keeps letters, digits, `_-./;=` and takes a `/` for a `-`) is refused too.
+//! Keys and values are ASCII. A key holds none of `;!^=`. A value holds no `;`, and does not begin
+//! with `~`. Text that Etsy's server rewrites is refused too. (The server keeps letters, digits
+//! and `_-./;=`, and replaces `/` by `-`.)
 
 use super::tagged::{READER, Syntax, metric};
 use super::{Metric, Refused, each_line, require};
@@ -14,7 +15,7 @@ pub(crate) fn parse(datagram: &[u8]) -> Result<Vec<Metric>, Refused> {
         next: ';',
         close: None,
         codes: &["c", "g", "ms", "s"],
-        check: |key, value| {
+        check_tag: |key, value| {
             require(!key.contains(['!', '^']), "a key with `!` or `^`")?;
             require(!value.starts_with('~'), "a value that begins with `~`")?;
             require(is_kept(key) && is_kept(value), "a tag that the server rewrites")
@@ -27,6 +28,7 @@ pub(crate) fn parse(datagram: &[u8]) -> Result<Vec<Metric>, Refused> {
     })
 }
 
+/// Returns true if Etsy's server does not rewrite `text`.
 fn is_kept(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
 }

@@ -1,11 +1,11 @@
-//! Telegraf's `statsd` input, as its README has it: `name,key=value,key=value:1|c|@0.5`.
+//! Telegraf's `statsd` input, as its README documents it: `name,key=value,key=value:1|c|@0.5`.
 //!
-//! Its types are counters, gauges, timings, histograms and sets. (Distributions are the business of
-//! its DogStatsD option.) A backslash escapes in InfluxDB's line protocol, which nothing here should
-//! have to know.
+//! Its types are counters, gauges, timings, histograms and sets. (Distributions belong to its
+//! DogStatsD option.) The parser refuses backslashes, which escape in InfluxDB's line protocol.
 //!
-//! It cuts counters to whole numbers, before and after the rate, and timings' and histograms' `1 / rate`; it
-//! drops all that begin with a sign but for counters and gauges (`parseStatsdLine`).
+//! Telegraf truncates counters to integers, before and after it applies the rate. It truncates
+//! `1 / rate` of timings and histograms. It drops values that begin with a sign, unless they belong
+//! to counters or gauges (`parseStatsdLine`).
 
 use super::tagged::{READER, Syntax, metric};
 use super::{Metric, Reader, Refused, each_line, require};
@@ -14,15 +14,17 @@ pub(crate) fn parse(datagram: &[u8]) -> Result<Vec<Metric>, Refused> {
     let syntax = Syntax {
         reader: Reader {
             refuses_signs: true,
-            cuts_counters: true,
-            cut: &["c", "ms", "h"],
+            truncates_counters: true,
+            truncates_rates: &["c", "ms", "h"],
             ..READER
         },
         open: ',',
         next: ',',
         close: None,
         codes: &["c", "g", "ms", "h", "s"],
-        check: |key, value| require(!key.contains('\\') && !value.contains('\\'), "a backslash"),
+        check_tag: |key, value| {
+            require(!key.contains('\\') && !value.contains('\\'), "a backslash")
+        },
     };
     each_line(datagram, |line| {
         let metric = metric(line, &syntax)?;

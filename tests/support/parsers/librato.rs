@@ -1,18 +1,19 @@
-//! Librato's tags, as its backend for Etsy's server and statsd_exporter have them, which
-//! cuts timings' `1 / rate`:
+//! Librato's tags, as its backend for Etsy's server and statsd_exporter read them:
 //! `name#key=value,key=value:1|c|@0.5`.
+//!
+//! statsd_exporter truncates `1 / rate` of timings.
 
 use super::tagged::{READER, Syntax, metric};
 use super::{Metric, Reader, Refused, each_line};
 
 pub(crate) fn parse(datagram: &[u8]) -> Result<Vec<Metric>, Refused> {
     let syntax = Syntax {
-        reader: Reader { cut: &["ms"], ..READER },
+        reader: Reader { truncates_rates: &["ms"], ..READER },
         open: '#',
         next: ',',
         close: None,
         codes: &["c", "g", "ms", "s"],
-        check: |_, _| Ok(()),
+        check_tag: |_, _| Ok(()),
     };
     each_line(datagram, |line| metric(line, &syntax))
 }

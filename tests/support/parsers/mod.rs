@@ -1,10 +1,11 @@
-//! Strict readers of StatsD's dialects, written from their documentation and knowing nothing of
-//! freewheel: what is not exactly in the grammar is refused, with the reason.
+//! Strict parsers of the StatsD dialects, written from their documentation, without freewheel's
+//! code.
 //!
-//! They are stricter than servers, which forgive much and each something else: what passes here is
-//! what all of a dialect's servers read alike.
+//! A line that is not exactly in the grammar is refused, with the reason. The parsers are stricter
+//! than servers: each server tolerates other deviations. A line that passes here means the same to
+//! every server of its dialect.
 
-// Each test crate is compiled with all of this, and uses a part.
+// Each test crate compiles all of the parsers and uses some of them.
 #![allow(dead_code)]
 
 pub(crate) mod dogstatsd;
@@ -17,24 +18,24 @@ mod tagged;
 
 use std::fmt;
 
-/// A line that holds a metric.
+/// Line that holds a metric.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Metric {
     pub(crate) name: String,
     pub(crate) tags: Vec<Tag>,
-    /// More than one where they are packed.
+    /// Values of the line; several if they are packed.
     pub(crate) values: Vec<String>,
-    /// `c`, `g`, `ms` and so on.
+    /// Type code: `c`, `g`, `ms` and so on.
     pub(crate) code: String,
     pub(crate) rate: Option<String>,
     pub(crate) timestamp: Option<u64>,
     pub(crate) origin: Origin,
 }
 
-/// A key, and a value if it has one.
+/// Key, and the value if the tag has one.
 pub(crate) type Tag = (String, Option<String>);
 
-/// What DogStatsD's lines say of their sender.
+/// Fields of a DogStatsD line that identify its sender.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Origin {
     pub(crate) container: Option<String>,
@@ -42,7 +43,7 @@ pub(crate) struct Origin {
     pub(crate) cardinality: Option<String>,
 }
 
-/// A line that is not in the grammar.
+/// Line that is not in the grammar, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refused {
     pub(crate) line: String,
@@ -57,7 +58,7 @@ impl fmt::Display for Refused {
 
 pub(crate) type Reason = &'static str;
 
-/// Reads each line of a datagram, the last of which may end without a newline.
+/// Parses each line of a datagram. The last line may end without a newline.
 fn each_line<T>(
     datagram: &[u8],
     read: impl Fn(&str) -> Result<T, Reason>,
@@ -69,7 +70,7 @@ fn each_line<T>(
     text.split('\n').map(|line| read(line).map_err(|reason| refused(line, reason))).collect()
 }
 
-/// `{name}:{value}|{code}`, and what follows behind further bars.
+/// Parts of a line `{name}:{value}|{code}`, and the fields after further bars.
 struct Parts<'a> {
     name: &'a str,
     value: &'a str,
@@ -89,40 +90,41 @@ impl<'a> Parts<'a> {
         Ok(Self { name, value, code, fields })
     }
 
-    /// What is left must be a sample rate, or nothing.
+    /// Returns the sample rate, if any, and refuses all other fields.
     fn rate_alone(mut self, reader: &Reader) -> Result<Option<String>, Reason> {
         let Some(field) = self.fields.next() else { return Ok(None) };
-        let given = field.strip_prefix('@').ok_or("a field that is no sample rate")?;
-        let read = reader.rate(self.code, given)?;
+        let text = field.strip_prefix('@').ok_or("a field that is no sample rate")?;
+        let rate = reader.rate(self.code, text)?;
         require(self.fields.next().is_none(), "a field behind the sample rate")?;
-        Ok(Some(read))
+        Ok(Some(rate))
     }
 }
 
-/// What a dialect's servers make of names, values and rates: the strictest of them.
+/// Rules for names, values and rates of the strictest servers of a dialect.
 struct Reader {
-    /// What ends a name at one of them, or begins tags in it.
-    in_names: &'static [char],
-    /// What ends a member, or is no longer the same member.
-    in_members: &'static [char],
-    /// Whether a gauge's value with a sign changes it.
+    /// Characters that end a name, or begin its tags, at one of the servers.
+    name_separators: &'static [char],
+    /// Characters that end or alter a set's member at one of the servers.
+    member_separators: &'static [char],
+    /// True if a signed value changes a gauge instead of setting it.
     has_changes: bool,
-    /// Whether a sign is read before numbers of gauges and counters alone, and before no member.
+    /// True if only gauges and counters may have a sign; members must not begin with one.
     refuses_signs: bool,
-    /// Whether counters are cut to whole numbers of 64 bits.
-    cuts_counters: bool,
+    /// True if the servers truncate counters to 64-bit integers.
+    truncates_counters: bool,
+    /// Codes of the types that can be sampled.
     sampled: &'static [&'static str],
-    /// For which types they make a whole number of lines of `1 / rate`, or of `value / rate`: they cut it.
-    cut: &'static [&'static str],
+    /// Codes of the types for which the servers truncate `1 / rate` or `value / rate`.
+    truncates_rates: &'static [&'static str],
 }
 
 impl Reader {
     fn name(&self, name: &str) -> Result<String, Reason> {
-        require(!name.contains(self.in_names), "a separator in the name")?;
+        require(!name.contains(self.name_separators), "a separator in the name")?;
         Ok(name.to_owned())
     }
 
-    /// One value, by its type.
+    /// Checks one value of the type `code`.
     fn value(&self, text: &str, code: &str) -> Result<String, Reason> {
         let has_sign = text.starts_with(['-', '+']);
         require(
@@ -132,7 +134,7 @@ impl Reader {
         let magnitude = match code {
             "s" => {
                 require(!text.is_empty(), "an empty member")?;
-                require(!text.contains(self.in_members), "a separator in a member")?;
+                require(!text.contains(self.member_separators), "a separator in a member")?;
                 return Ok(text.to_owned());
             }
             "c" | "h" | "d" | "m" => text.strip_prefix('-').unwrap_or(text),
@@ -142,24 +144,27 @@ impl Reader {
         };
         require(is_plain_decimal(magnitude), "no plain decimal")?;
         require(code == "g" || text != "-0", "a zero below zero")?;
-        let is_cut = code == "c" && self.cuts_counters;
-        require(!is_cut || text.parse::<i64>().is_ok(), "a counter that is cut")?;
+        let is_truncated = code == "c" && self.truncates_counters;
+        let is_kept = !is_truncated || text.parse::<i64>().is_ok();
+        require(is_kept, "a counter that is cut")?;
         Ok(text.to_owned())
     }
 
-    /// More than 0, at most 1, of a type that is sampled, and weighed as it is meant.
+    /// Checks a sample rate: above 0, at most 1, for a sampled type, and not truncated.
     fn rate(&self, code: &str, text: &str) -> Result<String, Reason> {
         require(self.sampled.contains(&code), "a sample rate for a type that has none")?;
         require(is_plain_decimal(text), "a sample rate that is no plain decimal")?;
         let rate: f64 = text.parse().map_err(|_| "no number")?;
         require(rate > 0.0 && rate <= 1.0, "a sample rate outside (0, 1]")?;
         let is_whole = 1.0 / rate - (1.0 / rate).trunc() < 1e-9 / rate;
-        require(is_whole || !self.cut.contains(&code), "a sample rate that is cut")?;
+        require(is_whole || !self.truncates_rates.contains(&code), "a sample rate that is cut")?;
         Ok(text.to_owned())
     }
 }
 
-/// Digits, and perhaps a point and more digits. No exponent, and no zeros that say nothing.
+/// Returns true if `text` is digits, optionally followed by a point and more digits.
+///
+/// An exponent or a redundant zero is not accepted.
 fn is_plain_decimal(text: &str) -> bool {
     let (whole, fraction) = match text.split_once('.') {
         Some((whole, fraction)) => (whole, Some(fraction)),

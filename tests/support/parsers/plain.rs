@@ -1,34 +1,37 @@
-//! StatsD as Etsy's server documents it (`docs/metric_types.md`), and with the types that netdata and
-//! others have beside:
+//! StatsD as Etsy's server documents it (`docs/metric_types.md`), also with the further types of
+//! netdata and others:
 //!
 //! ```text
 //! line   = name ":" value "|" code [ "|@" rate ]
 //! code   = "c" | "g" | "ms" | "s"            ; extended: "h", "m"
 //! ```
 //!
-//! A gauge's value with a sign changes it. Gauges and sets are not sampled.
+//! A signed value changes a gauge. Gauges and sets are not sampled.
 //!
-//! Etsy's dialect is what all servers read, so what one of them takes for something else is refused: in names `;`
-//! (Etsy's own, for Graphite), `,` (Telegraf, statsd_exporter), `#` and `[]` (statsd_exporter) begin tags,
-//! `=` ends it (netdata), and the protocol's older texts forbid `@`; in members `@` and `#` end it
-//! (netdata), and a sign is refused (Telegraf).
+//! All servers read Etsy's dialect. The parser therefore refuses a line that any of them reads
+//! differently:
+//!
+//! - In names, `;` (Etsy's server, for Graphite), `,` (Telegraf, statsd_exporter), `#` and `[]`
+//!   (statsd_exporter) begin tags. `=` ends a name (netdata). The protocol's older texts forbid
+//!   `@`.
+//! - `@` and `#` end a set's member (netdata). A member with a sign is refused (Telegraf).
 
 use super::{Metric, Parts, Reader, Reason, Refused, each_line, require};
 
 const ETSY: Reader = Reader {
-    in_names: &['=', ',', ';', '#', '[', ']', '@'],
-    in_members: &[':', '|', '@', '#'],
+    name_separators: &['=', ',', ';', '#', '[', ']', '@'],
+    member_separators: &[':', '|', '@', '#'],
     has_changes: true,
     refuses_signs: false,
-    cuts_counters: false,
+    truncates_counters: false,
     sampled: &["c", "ms", "h", "m"],
-    cut: &["ms"],
+    truncates_rates: &["ms"],
 };
 
-/// As netdata reads it, which makes whole numbers of counters' values too.
-const EXTENDED: Reader = Reader { cut: &["c", "ms", "h", "m"], ..ETSY };
+/// Rules of netdata, which also truncates the values of counters.
+const EXTENDED: Reader = Reader { truncates_rates: &["c", "ms", "h", "m"], ..ETSY };
 
-/// Which types there are.
+/// Set of metric types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Types {
     Etsy,

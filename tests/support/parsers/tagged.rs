@@ -1,31 +1,31 @@
-//! What the dialects share whose tags stand in the name: `name` + tags + `:value|code[|@rate]`.
+//! Common parser of the dialects with tags in the name: `name` + tags + `:value|code[|@rate]`.
 //!
-//! Servers that read several of them, as statsd_exporter does, refuse lines that mix them: what
-//! separates in one of them separates nothing in the others, and is in no name, key or value.
+//! Servers that read several of these dialects, such as statsd_exporter, refuse lines that mix
+//! them. A separator of one dialect is therefore refused in the names, keys and values of all.
 
 use super::{Metric, Parts, Reader, Reason, Tag, require};
 
-/// Etsy's server weighs by any rate.
+/// Rules of Etsy's server, which truncates no rate.
 pub(super) const READER: Reader = Reader {
-    // Looked at apart from the tags.
-    in_names: &[],
-    in_members: &[':', '|'],
+    // `metric` checks the name without its tags.
+    name_separators: &[],
+    member_separators: &[':', '|'],
     has_changes: true,
     refuses_signs: false,
-    cuts_counters: false,
+    truncates_counters: false,
     sampled: &["c", "ms", "h"],
-    cut: &[],
+    truncates_rates: &[],
 };
 
-/// How a dialect writes its tags.
+/// Tag syntax of a dialect.
 pub(super) struct Syntax {
     pub(super) reader: Reader,
     pub(super) open: char,
     pub(super) next: char,
     pub(super) close: Option<char>,
     pub(super) codes: &'static [&'static str],
-    /// What the dialect's own documentation refuses in a key or a value.
-    pub(super) check: fn(key: &str, value: &str) -> Result<(), Reason>,
+    /// Checks a key and a value by the dialect's own documentation.
+    pub(super) check_tag: fn(key: &str, value: &str) -> Result<(), Reason>,
 }
 
 pub(super) fn metric(line: &str, syntax: &Syntax) -> Result<Metric, Reason> {
@@ -54,12 +54,13 @@ fn read_tags(text: &str, syntax: &Syntax) -> Result<Vec<Tag>, Reason> {
         require(!key.is_empty(), "an empty key")?;
         require(!value.is_empty(), "an empty value")?;
         require(is_clean(key) && is_clean(value), "a separator in a tag")?;
-        (syntax.check)(key, value)?;
+        (syntax.check_tag)(key, value)?;
         Ok((key.to_owned(), Some(value.to_owned())))
     });
     tags.collect()
 }
 
+/// Returns true if `text` holds no separator of any of the dialects.
 fn is_clean(text: &str) -> bool {
     !text.contains([' ', ',', ';', '=', '#', '[', ']', ':', '|'])
 }
