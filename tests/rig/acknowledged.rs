@@ -88,7 +88,7 @@ fn lines_acknowledged_before_a_reset_arrive_once() {
     assert_eq!(Findings { lost: 0, ..arrivals.against(&stats) }, Findings::default());
 }
 
-/// Both ends of a Unix socket share one kernel, which reports the bytes that the server has not
+/// The two ends of a Unix socket share one kernel, which reports the bytes that the server has not
 /// read. The server may have read a part of a socket buffer: that part is sent again.
 #[test]
 fn stalled_unix_server_that_closes_loses_no_line() {

@@ -215,7 +215,7 @@ fn refusal_moves_to_the_next_address_of_the_name() {
     });
 }
 
-/// Without `hold_when_refused`, a refusal does not end the link, but moves to the next address.
+/// A refusal without `hold_when_refused` does not end the link, but moves to the next address.
 #[test]
 fn refusal_without_hold_moves_to_the_next_address() {
     with_a_network(|| {
@@ -421,8 +421,8 @@ fn unknown_name_is_resolved_again() {
     });
 }
 
-/// If a UDP server moves without a refusal, the next periodic lookup finds it. Later lines go to
-/// the new address.
+/// The next periodic lookup finds a UDP server that moved without a refusal. Later lines go to the
+/// new address.
 #[test]
 fn moved_udp_server_is_found_at_the_next_lookup() {
     with_a_network(|| {

@@ -173,7 +173,7 @@ fn unroutable_datagram_is_sent_later() {
     }
 }
 
-/// If batches fail, the same lines go out as single datagrams, regardless of the error. (Causes are
+/// The lines of a failed batch go out as single datagrams, regardless of the error. (Causes are
 /// a filter of system calls, a kernel or device without offload, or a security module.)
 #[test]
 fn refused_batch_is_sent_as_single_datagrams() {

@@ -45,7 +45,7 @@ fn half_close_moves_later_lines_to_the_next_connection() {
     assert_eq!(stats.connections, 21);
 }
 
-/// While no server listens, no line is sent and no line is lost, however many attempts fail.
+/// No line is sent and none is lost while no server listens, however many attempts fail.
 #[test]
 fn refusing_server_misses_no_line() {
     let port = quiet_port();

@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 /// Datagrams that arrived but were not read are lost with the server. Later lines wait for its
-/// successor, including those of the refused datagram.
+/// successor, including the lines of the refused datagram.
 #[test]
 fn vanished_udp_server_loses_only_unread_datagrams() {
     let port = quiet_port();

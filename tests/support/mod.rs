@@ -78,7 +78,7 @@ pub(crate) fn park_on<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// Starts a runtime that runs its tasks on a thread of its own, like the runtime of a service.
+/// Starts a runtime that runs its tasks on a separate thread, like the runtime of a service.
 pub(crate) fn runtime() -> Runtime {
     let mut builder = runtime::Builder::new_multi_thread();
     builder
@@ -125,7 +125,7 @@ pub(crate) fn udp(port: u16) -> Builder {
     tcp(port).protocol(Protocol::Udp)
 }
 
-/// Builds a connector with these settings, and starts it on a thread of its own.
+/// Builds a connector with these settings, and starts it on a dedicated thread.
 pub(crate) fn started(settings: Builder) -> Connector {
     let statsd = settings.build().expect("the settings are valid");
     statsd.start_on_thread().expect("the connector is not running yet");

@@ -47,7 +47,7 @@ struct Connection {
 #[derive(Clone, Copy)]
 struct Orders {
     reading: bool,
-    /// Generation of new connections. Those of earlier generations are closed.
+    /// Generation of new connections. Connections of earlier generations are closed.
     generation: u64,
 }
 

@@ -9,14 +9,15 @@
 //! event  = "_e{" length "," length "}:" title "|" text
 //!          [ "|d:" seconds ] [ "|h:" host ] [ "|k:" key ] [ "|p:" priority ] [ "|s:" source ]
 //!          [ "|t:" alert ] [ "|#" tags ] *field
-//! check  = "_sc|" name "|" status [ "|d:" seconds ] [ "|h:" host ] [ "|#" tags ] *field [ "|m:" message ]
+//! check  = "_sc|" name "|" status [ "|d:" seconds ] [ "|h:" host ] [ "|#" tags ] *field
+//!          [ "|m:" message ]
 //! ```
 //!
 //! A name holds none of the characters that begin tags at other servers of this protocol. Nor does
 //! it hold `@`, which the protocol's older text forbids. A set's member holds no `|`. The Agent
 //! truncates `1 / rate`, except for counters.
 //!
-//! Values may be packed from version 1.1 on, except those of sets. A gauge's sign belongs to its
+//! Values may be packed from version 1.1 on, except set members. A gauge's sign belongs to its
 //! value. Lengths count the bytes of the escaped text. Each field occurs at most once.
 
 use super::{Metric, Origin, Parts, Reader, Reason, Refused, Tag, each_line, require};

@@ -4,8 +4,8 @@
 //! DogStatsD option.) The parser refuses backslashes, which escape in InfluxDB's line protocol.
 //!
 //! Telegraf truncates counters to integers, before and after it applies the rate. It truncates
-//! `1 / rate` of timings and histograms. It drops values that begin with a sign, except those of
-//! counters and gauges (`parseStatsdLine`).
+//! `1 / rate` of timings and histograms. It drops values that begin with a sign, unless they belong
+//! to counters or gauges (`parseStatsdLine`).
 
 use super::tagged::{READER, Syntax, metric};
 use super::{Metric, Reader, Refused, each_line, require};
