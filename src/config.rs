@@ -5,6 +5,9 @@ use crate::endpoint::Endpoint;
 use crate::options::{Delivery, Framing};
 use std::time::Duration;
 
+/// Maximum payload of an IPv4 datagram: 65,535 bytes less the headers of IP and UDP.
+pub(crate) const MAX_PAYLOAD: usize = 65_507;
+
 /// Validated configuration of the flusher.
 #[derive(Clone, Debug)]
 pub(crate) struct FlusherConfig {

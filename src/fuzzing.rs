@@ -1,47 +1,48 @@
-//! What the fuzz targets in `fuzz/` see of the inside: enough to drive it, no more.
+//! Access to internals for the fuzz targets in `fuzz/`.
 //!
-//! Compiled with `--cfg fuzzing`, which cargo-fuzz sets, and for nobody else.
+//! Compiled only with `--cfg fuzzing`, which cargo-fuzz sets.
 
-use crate::handoff::{Exchange, Tally};
+use crate::handoff::Tally;
 use crate::send;
 use crate::{Connector, handoff};
 use bytes::{Buf, BytesMut};
 use std::io::IoSlice;
 
-/// The flusher's side of a connector that is not running.
+/// Consumer of a connector that is not running.
 pub struct Consumer(handoff::Consumer);
 
 impl Consumer {
-    /// None if somebody has it, and for a disabled connector.
+    /// Returns the consumer of the connector, or `None` if the consumer is in use or the connector is
+    /// disabled.
     pub fn of(connector: &Connector) -> Option<Self> {
         let inner = connector.inner()?;
         handoff::Consumer::claim(&inner.exchange).map(Self)
     }
 
-    /// Takes what is published.
+    /// Collects the lines that were published.
     pub fn sweep(&mut self) {
         self.0.sweep();
     }
 
-    /// How many bytes were taken and not yet consumed.
+    /// Returns the number of bytes that were collected and not yet consumed.
     pub fn remaining(&self) -> usize {
         self.0.remaining() + self.0.in_flight()
     }
 
-    /// Consumes what was taken, and returns it.
+    /// Consumes and returns all lines that were collected.
     pub fn consume(&mut self) -> Vec<u8> {
         let bytes = self.0.runs().collect::<Vec<_>>().concat();
         self.0.discard(bytes.len());
         bytes
     }
 
-    /// What a broken connection left in flight is to be sent again.
+    /// Requeues the lines that a broken connection left in flight.
     pub fn requeue(&mut self) {
         self.0.requeue();
     }
 }
 
-/// What one TCP connection has to know.
+/// State of one TCP connection.
 pub struct Stream(send::Stream);
 
 impl Default for Stream {
@@ -51,21 +52,21 @@ impl Default for Stream {
 }
 
 impl Stream {
-    /// What it is to be given next, in at most so many slices.
-    pub fn next(&mut self, lines: &Consumer, slices: usize) -> Vec<u8> {
-        let mut slices = vec![IoSlice::new(&[]); slices];
+    /// Returns the bytes to write next, from at most `max_slices` slices.
+    pub fn next(&mut self, lines: &Consumer, max_slices: usize) -> Vec<u8> {
+        let mut slices = vec![IoSlice::new(&[]); max_slices];
         let filled = self.0.next(&lines.0, &mut slices);
         slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect()
     }
 
-    /// It took so many bytes more.
+    /// Records that the connection accepted `count` more bytes.
     pub fn wrote(&mut self, lines: &mut Consumer, count: usize) {
         let written = self.0.on_written(count);
         lines.0.advance(written);
     }
 
-    /// All that it took was acknowledged, but for so many bytes: says which whole lines were
-    /// let go of.
+    /// Records that all bytes written but the last `unacknowledged` were acknowledged. Returns the
+    /// whole lines that this released.
     pub fn acknowledge(&mut self, lines: &mut Consumer, unacknowledged: usize) -> Tally {
         let arrived = self.0.acknowledge(&lines.0, unacknowledged);
         lines.0.acknowledge(arrived.bytes as usize);
@@ -73,22 +74,23 @@ impl Stream {
     }
 }
 
-/// What one UDP socket needs.
+/// Packing buffer of one UDP socket.
 #[derive(Default)]
 pub struct Packer(BytesMut);
 
-/// See `send::datagram::Datagram`.
+/// A datagram, see `send::datagram::Datagram`.
 pub struct Datagram<'a> {
-    /// What goes out.
+    /// Bytes on the wire.
     pub payload: &'a [u8],
-    /// How much of the runs it stands for.
+    /// Number of bytes of the runs that the datagram covers.
     pub taken: usize,
-    /// As it is counted.
+    /// Lines and bytes, as the account counts them.
     pub size: Tally,
 }
 
 impl Packer {
-    /// The next datagram of these runs of whole lines.
+    /// Returns the next datagram of these runs of whole lines, of at most `max` bytes unless a single
+    /// line or pair is longer.
     pub fn next<'a>(
         &'a mut self,
         runs: impl Iterator<Item = &'a [u8]> + Clone,
@@ -101,25 +103,26 @@ impl Packer {
     }
 }
 
-/// See `send::segments::Batch`.
+/// A batch of datagrams, see `send::segments::Batch`.
 pub struct Batch {
-    /// What goes out.
+    /// Bytes on the wire.
     pub bytes: Vec<u8>,
-    /// The length of each datagram, save the last.
+    /// Length of each datagram except the last.
     pub segment: usize,
-    /// How many these are.
+    /// Number of datagrams.
     pub segments: usize,
-    /// As it is counted.
+    /// Lines and bytes, as the account counts them.
     pub size: Tally,
 }
 
-/// The next batch of these runs of whole lines, of at most `most` bytes.
+/// Returns the next batch of these runs of whole lines, of at most `max_batch` bytes, in datagrams of
+/// at most `max` bytes.
 pub fn next_batch<'a>(
     runs: impl Iterator<Item = &'a [u8]> + Clone,
     max: usize,
-    most: usize,
+    max_batch: usize,
 ) -> Option<Batch> {
-    let send::Batch { pieces, segment, segments, size } = send::next_batch(runs, max, most)?;
+    let send::Batch { pieces, segment, segments, size } = send::next_batch(runs, max, max_batch)?;
     let bytes = pieces.iter().flat_map(|piece| piece.to_vec()).collect();
     Some(Batch { bytes, segment, segments, size })
 }

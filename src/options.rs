@@ -151,6 +151,9 @@ pub enum WhenFull {
 macro_rules! names {
     ($option:ident, $setting:literal, $expected:literal, $($(#[$cfg:meta])? $variant:ident = $name:literal,)+) => {
         impl $option {
+            /// Description of the accepted names.
+            pub(crate) const EXPECTED: &str = $expected;
+
             /// Returns the name of the value, as settings files write it.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
@@ -166,7 +169,7 @@ macro_rules! names {
             fn from_str(name: &str) -> Result<Self, BuildError> {
                 match name {
                     $($(#[$cfg])? $name => Ok(Self::$variant),)+
-                    _ => Err(BuildError::quoting($setting, name, $expected)),
+                    _ => Err(BuildError::quoting($setting, name, Self::EXPECTED)),
                 }
             }
         }

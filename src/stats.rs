@@ -17,6 +17,7 @@ use std::sync::{Mutex, PoisonError};
 /// While threads emit and the flusher sends, the numbers are read one after the other. Each is
 /// exact when it is read, and no line counts as sent before it counts as emitted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Stats {
     /// Lines that callers emitted, with the dropped ones.
@@ -42,6 +43,7 @@ pub struct Stats {
 
 /// Lines that were never accepted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Drops {
     /// Lines for which the queue had no room. Their bytes are counted before a name is altered,
@@ -66,6 +68,7 @@ pub struct Drops {
 
 /// Lines that were accepted and then lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Losses {
     /// UDP: no process listened at the server's port, and
@@ -176,6 +179,7 @@ impl Account {
 
 /// Result of a [`stop`](crate::Connector::stop).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 #[must_use = "the report says whether lines were left behind"]
 pub struct StopReport {

@@ -258,3 +258,16 @@ fn dogstatsd_without_a_protocol_is_udp() {
         assert!(format!("{:?}", builder.build().unwrap()).contains(expected), "{given}");
     }
 }
+
+#[test]
+fn stats_and_reports_are_serialized_by_their_names() {
+    let statsd = Connector::builder("127.0.0.1").build().unwrap();
+    statsd.incr("a");
+    let stats = serde_json::to_value(statsd.stats()).unwrap();
+    assert_eq!(stats["emitted"]["lines"], 1);
+    assert_eq!(stats["drops"]["full"]["bytes"], 0);
+    assert_eq!(stats["losses"]["refused"]["lines"], 0);
+    let report = serde_json::to_value(statsd.blocking_stop()).unwrap();
+    assert_eq!(report["stats"], stats);
+    assert_eq!(report["kept"]["lines"], 1);
+}

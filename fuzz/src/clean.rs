@@ -1,5 +1,5 @@
-//! The table of clean input, as `Dialect` documents it, and the line that comes of it: written
-//! anew, to judge the encoder by. `tests/hostile.rs` uses it too.
+//! Reference implementation of clean input, by the documentation of `Dialect`, and of the resulting
+//! line. The encoder is checked against it, also by `tests/hostile.rs`.
 
 use freewheel::Dialect;
 
@@ -48,7 +48,7 @@ pub fn is_forbidden(dialect: Dialect, place: Place, character: char) -> bool {
     character.is_control() || separates
 }
 
-/// The text as it stands on the line, and whether it was altered.
+/// Returns the text as it appears on the line, and true if it was altered.
 pub fn clean(dialect: Dialect, place: Place, text: &str) -> (String, bool) {
     if text.is_empty() {
         return ("_".to_owned(), true);
@@ -65,7 +65,7 @@ pub fn clean(dialect: Dialect, place: Place, text: &str) -> (String, bool) {
     (clean, altered)
 }
 
-/// The line without its newline, and whether anything was altered. `field` stands as it is.
+/// Returns the line without its newline, and true if anything was altered. `field` is used unchanged.
 pub fn line(
     dialect: Dialect,
     prefix: &str,
@@ -83,13 +83,13 @@ pub fn line(
         path.remove(0);
         altered = true;
     }
-    let is = if dialect == Dialect::DogStatsD { ":" } else { "=" };
+    let assignment = if dialect == Dialect::DogStatsD { ":" } else { "=" };
     let mut pairs = Vec::new();
     for (key, value) in tags {
         let (key, key_altered) = clean(dialect, Place::Key, key);
         let (value, value_altered) = clean(dialect, Place::Value, value);
         altered |= key_altered | value_altered;
-        pairs.push(format!("{key}{is}{value}"));
+        pairs.push(format!("{key}{assignment}{value}"));
     }
     let joined = |separator| pairs.join(separator);
     let line = match dialect {

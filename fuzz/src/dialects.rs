@@ -1,5 +1,5 @@
-//! Dialects: whatever names, tags and members are, the lines in the exchange are those of the table
-//! at `Dialect`, and the account explains every one.
+//! Target `dialects`: for any names, tags and members, the lines in the exchange follow the table in
+//! the documentation of `Dialect`, and the account is exact.
 
 use crate::clean::{Place, clean, has_tags, line};
 use arbitrary::Arbitrary;
@@ -17,30 +17,30 @@ pub struct Input<'a> {
 struct Metric<'a> {
     name: &'a str,
     tags: [(&'a str, &'a str); 2],
-    /// How many of them it has.
-    count: u8,
-    /// A set's, or a counter's 1.
+    /// Number of tags that the metric has.
+    tag_count: u8,
+    /// Member of a set, or `None` for a counter.
     member: Option<&'a str>,
-    way: Way,
+    style: Style,
 }
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
-enum Way {
+enum Style {
     Once,
     Prepared,
     Scoped,
 }
 
-/// Emits all of the input and judges what comes out.
+/// Emits the whole input and checks the lines and the account.
 pub fn check(input: &Input<'_>) {
     let dialect = crate::clean::DIALECTS[usize::from(input.dialect) % 7];
     let prefix = if input.has_prefix { "app" } else { "" };
     let builder = Connector::builder("localhost").dialect(dialect).prefix(prefix);
-    let statsd = builder.type_prefixes(false).build().expect("good settings");
-    let mut consumer = Consumer::of(&statsd).expect("it does not run");
+    let statsd = builder.type_prefixes(false).build().expect("the settings are valid");
+    let mut consumer = Consumer::of(&statsd).expect("the connector is not running");
     let (mut expected, mut altered, mut unsupported, mut invalid) = (Vec::new(), 0, 0, 0);
     for metric in &input.metrics {
-        let tags = &metric.tags[..usize::from(metric.count) % 3];
+        let tags = &metric.tags[..usize::from(metric.tag_count) % 3];
         emit(&statsd, metric, tags);
         if !tags.is_empty() && !has_tags(dialect) {
             unsupported += 1;
@@ -56,7 +56,7 @@ pub fn check(input: &Input<'_>) {
         }
     }
     consumer.sweep();
-    let taken = String::from_utf8(consumer.consume()).expect("lines are text");
+    let taken = String::from_utf8(consumer.consume()).expect("lines are UTF-8");
     let lines: Vec<&str> = taken.split_terminator('\n').collect();
     assert_eq!(lines, expected, "{dialect:?}");
     let stats = statsd.stats();
@@ -69,13 +69,13 @@ pub fn check(input: &Input<'_>) {
 }
 
 fn emit(statsd: &Connector, metric: &Metric<'_>, tags: &[(&str, &str)]) {
-    let Metric { name, member, way, .. } = *metric;
-    // As many tags on the metric as it takes, the others on the connector.
-    let (scope, tags) = match (way, tags) {
-        (Way::Scoped, [(key, value), rest @ ..]) => (statsd.with_tag(key, value), rest),
+    let Metric { name, member, style, .. } = *metric;
+    // A scoped metric has its first tag on the connector.
+    let (scope, tags) = match (style, tags) {
+        (Style::Scoped, [(key, value), rest @ ..]) => (statsd.with_tag(key, value), rest),
         _ => (statsd.clone(), tags),
     };
-    let is_prepared = matches!(way, Way::Prepared);
+    let is_prepared = matches!(style, Style::Prepared);
     macro_rules! emit {
         ($($tag:tt)*) => {
             match member {

@@ -1,7 +1,7 @@
-//! The encoder: whatever is emitted, what lies in the exchange is what README.md promises, and
-//! the account explains every line.
+//! Target `encoder`: for any calls, the exchange holds the lines that README.md promises, and the
+//! account is exact.
 //!
-//! Only `timer` is left out: what it writes is the clock's.
+//! `timer` is not covered, since its value depends on the clock.
 
 use crate::line::Line;
 use crate::meaning::{Float, Number, NumberCall, Value, milliseconds, seconds_as_milliseconds};
@@ -15,7 +15,7 @@ use std::time::Duration;
 pub struct Input<'a> {
     prefix: &'a str,
     type_prefixes: bool,
-    /// Beyond the smallest one.
+    /// Capacity in addition to the minimum.
     more_capacity: u16,
     steps: Vec<Step<'a>>,
 }
@@ -24,16 +24,16 @@ pub struct Input<'a> {
 enum Step<'a> {
     Emit(Name<'a>, Call<'a>),
     Collect,
-    /// Queues and blocks get full.
+    /// Emits repeatedly, which fills queues and blocks.
     EmitOften(Name<'a>, Call<'a>, u8),
 }
 
 #[derive(Arbitrary, Debug)]
 enum Name<'a> {
     Text(&'a str),
-    /// Mostly harmless; the others end fields or lines, or nearly.
+    /// Mostly letters. Other characters end fields or lines, or resemble such characters.
     Mixed(&'a [u8]),
-    /// Also longer than any block.
+    /// One character repeated, also beyond the length of a block.
     Long(char, u16),
 }
 
@@ -73,19 +73,19 @@ enum Call<'a> {
     Inject { value: &'a str, code: &'a str },
 }
 
-/// The lines that a call means.
-struct Meant {
-    /// What its name must not hold.
-    forbidden: fn(char) -> bool,
+/// Expected lines of a call.
+struct Meaning {
+    /// Returns true for characters that the name must not contain.
+    is_forbidden: fn(char) -> bool,
     kind: &'static str,
     code: String,
-    /// One for each line.
+    /// Value of each line.
     values: Vec<Value>,
 }
 
-impl Meant {
+impl Meaning {
     fn new(kind: &'static str, code: &str, value: Value) -> Self {
-        Self { forbidden: is_forbidden, kind, code: code.to_owned(), values: vec![value] }
+        Self { is_forbidden, kind, code: code.to_owned(), values: vec![value] }
     }
 }
 
@@ -107,22 +107,22 @@ impl Call<'_> {
         }
     }
 
-    /// None if no line can say it.
-    fn meant(&self) -> Option<Meant> {
-        let count = |value| Meant::new("counters", "c", value);
-        let gauge = |value| Meant::new("gauges", "g", value);
-        let time = |value| Meant::new("timers", "ms", value);
+    /// Returns the expected lines, or `None` for an invalid value.
+    fn meaning(&self) -> Option<Meaning> {
+        let count = |value| Meaning::new("counters", "c", value);
+        let gauge = |value| Meaning::new("gauges", "g", value);
+        let time = |value| Meaning::new("timers", "ms", value);
         Some(match *self {
             Self::Incr => count(Value::exactly("1")),
             Self::Decr => count(Value::exactly("-1")),
             Self::IncrBy(number) => count(number.value()?),
             Self::DecrBy(number) => count(number.value()?.negated()),
             Self::Gauge(number) => {
-                let mut meant = gauge(number.value()?);
-                if meant.values[0].is_negative() {
-                    meant.values.insert(0, Value::exactly("0"));
+                let mut meaning = gauge(number.value()?);
+                if meaning.values[0].is_negative() {
+                    meaning.values.insert(0, Value::exactly("0"));
                 }
-                meant
+                meaning
             }
             Self::GaugeDelta(number) => gauge(number.value()?.signed()),
             Self::Timing(elapsed) => time(milliseconds(elapsed.as_nanos())),
@@ -134,23 +134,26 @@ impl Call<'_> {
                 if ends_value || ends_line {
                     return None;
                 }
-                Meant { forbidden: ends_field, ..Meant::new("", code, Value::exactly(value)) }
+                Meaning {
+                    is_forbidden: ends_field,
+                    ..Meaning::new("", code, Value::exactly(value))
+                }
             }
         })
     }
 }
 
-/// In names.
+/// Returns true for characters that names must not contain.
 fn is_forbidden(character: char) -> bool {
     ends_field(character) || "#,;=@[]".contains(character)
 }
 
-/// In what is injected.
+/// Returns true for characters that injected values must not contain.
 fn ends_field(character: char) -> bool {
     matches!(character, ':' | '|') || character.is_control()
 }
 
-/// Emits all of the input and judges what comes out.
+/// Emits the whole input and checks the lines and the account.
 pub fn check(input: &Input<'_>) {
     let capacity = 1024 + usize::from(input.more_capacity);
     let builder = Connector::builder("localhost")
@@ -163,7 +166,7 @@ pub fn check(input: &Input<'_>) {
         return assert!(!is_prefix, "{prefix:?} is refused");
     };
     assert!(is_prefix, "{prefix:?} is accepted");
-    let mut consumer = Consumer::of(&statsd).expect("it does not run");
+    let mut consumer = Consumer::of(&statsd).expect("the connector is not running");
     let mut model = Model::new(prefix, input.type_prefixes, capacity);
     for step in &input.steps {
         match step {
@@ -178,36 +181,36 @@ pub fn check(input: &Input<'_>) {
     model.collect(&mut consumer);
 }
 
-/// The max_line gauge that is kept in its queue.
-const SHORT: usize = 246;
+/// Maximum length of a gauge that its queue stores in place.
+const MAX_QUEUED: usize = 246;
 
-/// What a thread moves at a time.
-const AT_ONCE: usize = 64;
+/// Number of records that a thread moves at a time.
+const MOVE_BATCH: usize = 64;
 
-/// What must be in the exchange, and in the account.
+/// Expected content of the exchange and of the account.
 struct Model<'a> {
     prefix: &'a str,
     type_prefixes: bool,
     block_size: usize,
-    /// For all threads together, beside the one that this thread always has, and that of the ordered
-    /// queue.
+    /// Number of blocks that all threads share, in addition to the block of this thread and the block
+    /// of the ordered queue.
     blocks: usize,
-    /// Full blocks, not yet collected.
+    /// Number of full blocks that were not collected yet.
     full_blocks: usize,
-    /// Bytes in this thread's block.
+    /// Number of bytes in this thread's block.
     used: usize,
     lines: Vec<Expected>,
     ordered: Ordered,
     stats: Stats,
 }
 
-/// The queue of gauges, and the block that they are moved to.
+/// Queue of gauges, and the block that they move to.
 struct Ordered {
     slots: usize,
-    most_long_bytes: usize,
+    max_long_bytes: usize,
     queue: VecDeque<Record>,
     held: Option<Record>,
-    /// Bytes in its block, once it has one.
+    /// Number of bytes in the block, or `None` before the first block.
     used: Option<usize>,
     lines: Vec<Expected>,
 }
@@ -230,22 +233,22 @@ impl Ordered {
         self.queue.len() == self.slots
     }
 
-    /// Whether so many bytes more fit, of records that are too long for a slot.
+    /// Returns true if there is room for `bytes` more of records that are longer than a slot.
     fn has_room_for_long(&self, bytes: usize) -> bool {
         let long = self.held.iter().chain(&self.queue).filter(|record| record.is_long);
         let sum: usize = long.map(|record| record.bytes).sum();
-        !self.is_full() && sum + bytes <= self.most_long_bytes
+        !self.is_full() && sum + bytes <= self.max_long_bytes
     }
 
-    /// Moves at most so many records, as long as there are blocks.
-    fn move_some(&mut self, most: usize, block_size: usize, blocks_left: &mut usize) {
-        for _ in 0..most + usize::from(self.held.is_some()) {
+    /// Moves at most `max_records` records, and the record held back, while there are blocks.
+    fn move_some(&mut self, max_records: usize, block_size: usize, empty_blocks: &mut usize) {
+        for _ in 0..max_records + usize::from(self.held.is_some()) {
             let Some(record) = self.held.take().or_else(|| self.queue.pop_front()) else { break };
             let used = match self.used {
                 None => 0,
                 Some(used) if used + record.bytes <= block_size => used,
-                Some(_) if *blocks_left > 0 => {
-                    *blocks_left -= 1;
+                Some(_) if *empty_blocks > 0 => {
+                    *empty_blocks -= 1;
                     0
                 }
                 Some(_) => {
@@ -266,7 +269,7 @@ impl<'a> Model<'a> {
         let blocks = blocks - blocks / 5;
         let ordered = Ordered {
             slots: (blocks * block_size / 4 / 5 * 4 / 256).max(16),
-            most_long_bytes: (blocks * block_size / 4 / 5).max(block_size),
+            max_long_bytes: (blocks * block_size / 4 / 5).max(block_size),
             queue: VecDeque::new(),
             held: None,
             used: None,
@@ -285,16 +288,16 @@ impl<'a> Model<'a> {
         }
     }
 
-    fn move_some(&mut self, most: usize) {
-        let mut left = self.blocks - self.full_blocks;
-        self.ordered.move_some(most, self.block_size, &mut left);
-        self.full_blocks = self.blocks - left;
+    fn move_some(&mut self, max_records: usize) {
+        let mut empty_blocks = self.blocks - self.full_blocks;
+        self.ordered.move_some(max_records, self.block_size, &mut empty_blocks);
+        self.full_blocks = self.blocks - empty_blocks;
     }
 
-    /// Whether there is room for a gauge that is too long for a slot, or room is made for it.
+    /// Makes room for a gauge that is longer than a slot. Returns true if there is room.
     fn makes_room_for_long(&mut self, bytes: usize) -> bool {
         if !self.ordered.has_room_for_long(bytes) {
-            self.move_some(AT_ONCE);
+            self.move_some(MOVE_BATCH);
         }
         self.ordered.has_room_for_long(bytes)
     }
@@ -307,56 +310,57 @@ impl<'a> Model<'a> {
     }
 
     fn emitted(&mut self, name: &str, call: &Call<'_>) {
-        let meant = call.meant();
-        let count = meant.as_ref().map_or(1, |meant| meant.values.len());
+        let meaning = call.meaning();
+        let count = meaning.as_ref().map_or(1, |meaning| meaning.values.len());
         let size = |bytes: usize| Tally { lines: count as u64, bytes: bytes as u64 };
         let drops = &mut self.stats.drops;
-        let Some(meant) = meant.filter(|_| !name.is_empty()) else {
+        let Some(meaning) = meaning.filter(|_| !name.is_empty()) else {
             drops.invalid += size(0);
             self.stats.emitted += size(0);
             return;
         };
-        let kind = if self.type_prefixes { meant.kind } else { "" };
+        let kind = if self.type_prefixes { meaning.kind } else { "" };
         let parts = [self.prefix, kind, name].into_iter().filter(|part| !part.is_empty());
         let path = parts.collect::<Vec<_>>().join(".");
-        // Room is asked for before the name is altered, which can make it shorter.
-        let around = path.len() + ":|\n".len() + meant.code.len();
-        let asked: usize = meant.values.iter().map(|value| around + value.text.len()).sum();
-        if asked > self.block_size {
-            drops.oversize += size(asked);
-            self.stats.emitted += size(asked);
+        // The encoder reserves room before it alters the name, which can shorten the name.
+        let around = path.len() + ":|\n".len() + meaning.code.len();
+        let reserved: usize = meaning.values.iter().map(|value| around + value.text.len()).sum();
+        if reserved > self.block_size {
+            drops.oversize += size(reserved);
+            self.stats.emitted += size(reserved);
             return;
         }
-        let is_ordered = meant.code == "g" || meant.code.starts_with("g|");
-        if is_ordered && asked > SHORT && !self.makes_room_for_long(asked) {
-            self.stats.drops.full += size(asked);
-            self.stats.emitted += size(asked);
+        let is_ordered = meaning.code == "g" || meaning.code.starts_with("g|");
+        if is_ordered && reserved > MAX_QUEUED && !self.makes_room_for_long(reserved) {
+            self.stats.drops.full += size(reserved);
+            self.stats.emitted += size(reserved);
             return;
         }
-        if !is_ordered && self.used + asked > self.block_size {
+        if !is_ordered && self.used + reserved > self.block_size {
             if self.full_blocks == self.blocks {
-                self.stats.drops.full += size(asked);
-                self.stats.emitted += size(asked);
+                self.stats.drops.full += size(reserved);
+                self.stats.emitted += size(reserved);
                 return;
             }
             self.full_blocks += 1;
             self.used = 0;
         }
         let clean: String =
-            path.chars().map(|c| if (meant.forbidden)(c) { '_' } else { c }).collect();
-        let written = asked - (path.len() - clean.len()) * count;
+            path.chars().map(|c| if (meaning.is_forbidden)(c) { '_' } else { c }).collect();
+        let written = reserved - (path.len() - clean.len()) * count;
         self.stats.emitted += size(written);
         let is_basic = !matches!(call, Call::Inject { .. });
-        let lines = meant.values.into_iter().map(|value| Expected {
+        let lines = meaning.values.into_iter().map(|value| Expected {
             name: clean.clone(),
             value,
-            code: meant.code.clone(),
+            code: meaning.code.clone(),
             is_basic,
         });
         if is_ordered {
-            let record = Record { bytes: written, is_long: asked > SHORT, lines: lines.collect() };
+            let record =
+                Record { bytes: written, is_long: reserved > MAX_QUEUED, lines: lines.collect() };
             if self.ordered.queue.len() + 1 >= self.ordered.slots / 2 {
-                self.move_some(AT_ONCE);
+                self.move_some(MOVE_BATCH);
             }
             let has_room = !self.ordered.is_full();
             if has_room {
@@ -382,10 +386,14 @@ impl<'a> Model<'a> {
         let lines = Line::read_all(&taken);
         for (line, expected) in lines.iter().zip(&self.lines) {
             assert_eq!((line.name, line.code), (&*expected.name, &*expected.code));
-            assert!(expected.value.is(line.value), "{line:?} has not {:?}", expected.value.text);
+            assert!(
+                expected.value.is(line.value),
+                "{line:?} does not have {:?}",
+                expected.value.text
+            );
             assert!(line.is_basic() || !expected.is_basic, "no server reads {line:?}");
         }
-        assert_eq!(lines.len(), self.lines.len(), "of {lines:?}");
+        assert_eq!(lines.len(), self.lines.len(), "number of {lines:?}");
         self.lines.clear();
         self.full_blocks = 0;
     }

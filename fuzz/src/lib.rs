@@ -1,7 +1,7 @@
 //! The inputs and oracles of the fuzz targets; a target in `fuzz_targets/` is one call.
 //!
-//! Nothing here knows how freewheel does it: what is expected comes from README.md, and from
-//! the standard library.
+//! Oracles share no code with freewheel. Expected results come from README.md and the standard
+//! library.
 
 pub mod clean;
 pub mod dialects;
@@ -11,7 +11,7 @@ pub mod meaning;
 pub mod packer;
 pub mod stream;
 
-/// Bytes for a message.
+/// Formats bytes for a message.
 fn lossy(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
     String::from_utf8_lossy(bytes)
 }

@@ -1,6 +1,6 @@
-//! A strict reader of lines, by the rules of README.md.
+//! Strict parser of lines, by the rules of README.md.
 
-/// `name:value|code`, and a newline.
+/// A line `name:value|code`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Line<'a> {
     pub name: &'a str,
@@ -9,7 +9,10 @@ pub struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// Reads whole lines, of which every one must be well-formed.
+    /// Parses whole lines.
+    ///
+    /// # Panics
+    /// If a line is malformed.
     pub fn read_all(bytes: &'a [u8]) -> Vec<Self> {
         let lines = bytes.split_inclusive(|&byte| byte == b'\n');
         lines.map(|line| Self::read(line).unwrap_or_else(|| malformed(line))).collect()
@@ -27,7 +30,7 @@ impl<'a> Line<'a> {
         is_line.then_some(Self { name, value, code })
     }
 
-    /// Whether it is what every server reads as a counter, a gauge or a timer.
+    /// Returns true if every server reads the line as a counter, a gauge or a timer.
     pub fn is_basic(&self) -> bool {
         let signs: &[char] = match self.code {
             "c" => &['-'],
@@ -41,10 +44,10 @@ impl<'a> Line<'a> {
 }
 
 fn malformed(line: &[u8]) -> ! {
-    panic!("no line: {:?}", crate::lossy(line))
+    panic!("malformed line: {:?}", crate::lossy(line))
 }
 
-/// Digits, and perhaps a point and more digits; no zeros that say nothing.
+/// Returns true for digits, optionally followed by a point and more digits, without redundant zeros.
 fn is_plain_decimal(text: &str) -> bool {
     let (whole, fraction) = match text.split_once('.') {
         Some((whole, fraction)) => (whole, Some(fraction)),

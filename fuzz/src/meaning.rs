@@ -1,33 +1,32 @@
-//! What is emitted, and how it must be written: by the standard library, which shares no code
+//! Emitted numbers and their expected text. The standard library formats them, which shares no code
 //! with the formatting under test.
 
 use arbitrary::Arbitrary;
 use freewheel::Connector;
 
-/// How a server reads a number: its bits.
-type Read = fn(&str) -> Option<u64>;
+/// Function that parses a number as a server does, and returns its bits.
+type Parse = fn(&str) -> Option<u64>;
 
-/// A value as it must be written.
+/// Expected text of a value.
 #[derive(Clone, Debug)]
 pub struct Value {
     pub text: String,
-    /// Where there may be another text, of the same digits' number and place, that is read as the
-    /// same number: of two shortest forms equally near to it, the standard library takes the one
-    /// above.
-    read: Option<Read>,
+    /// Parser, if another text of the same length is acceptable that parses to the same number. Of
+    /// two shortest forms equally near to a number, the standard library chooses the greater one.
+    parse: Option<Parse>,
 }
 
 impl Value {
     pub fn exactly(text: impl Into<String>) -> Self {
-        Self { text: text.into(), read: None }
+        Self { text: text.into(), parse: None }
     }
 
     pub fn is(&self, written: &str) -> bool {
-        let is_like = |read: Read| {
+        let is_equivalent = |parse: Parse| {
             let lengths = |text: &str| (text.len(), text.trim_end_matches('0').len());
-            lengths(written) == lengths(&self.text) && read(written) == read(&self.text)
+            lengths(written) == lengths(&self.text) && parse(written) == parse(&self.text)
         };
-        written == self.text || self.read.is_some_and(is_like)
+        written == self.text || self.parse.is_some_and(is_equivalent)
     }
 
     pub fn is_negative(&self) -> bool {
@@ -51,21 +50,21 @@ impl Value {
     }
 }
 
-fn read_double(text: &str) -> Option<u64> {
+fn parse_double(text: &str) -> Option<u64> {
     text.parse().ok().map(f64::to_bits)
 }
 
-fn read_single(text: &str) -> Option<u64> {
+fn parse_single(text: &str) -> Option<u64> {
     text.parse().ok().map(|number: f32| number.to_bits().into())
 }
 
-/// Milliseconds, of what was given in seconds.
-fn read_seconds(text: &str) -> Option<u64> {
-    read_double(&format!("{text}e-3"))
+/// Parses milliseconds and returns the bits of the number of seconds.
+fn parse_seconds(text: &str) -> Option<u64> {
+    parse_double(&format!("{text}e-3"))
 }
 
-/// A floating-point number: any, one as people write them, or one near a power of two, where
-/// formatting changes its ways.
+/// A floating-point number: arbitrary bits, a short decimal, or a neighbour of a power of two, where
+/// formatting algorithms have special cases.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub enum Float {
     Bits(u64),
@@ -97,7 +96,7 @@ impl Float {
     }
 }
 
-/// The calls that take a number of any type.
+/// Calls that accept a number of any type.
 #[derive(Clone, Copy)]
 pub enum NumberCall {
     IncrBy,
@@ -135,18 +134,18 @@ macro_rules! numbers {
                 }
             }
 
-            /// None for what is not finite.
+            /// Returns the expected text, or `None` if the number is not finite.
             pub fn value(self) -> Option<Value> {
                 match self {
                     $(Self::$integer(number) => Some(Value::exactly(number.to_string())),)*
                     Self::F32(float) => {
                         let number = float.single();
-                        // Nothing is rounded on the way: each f32 is also an f64.
-                        float_value(number.into(), number.abs().to_string(), read_single)
+                        // The conversion is exact: each f32 is also an f64.
+                        float_value(number.into(), number.abs().to_string(), parse_single)
                     }
                     Self::F64(float) => {
                         let number = float.double();
-                        float_value(number, number.abs().to_string(), read_double)
+                        float_value(number, number.abs().to_string(), parse_double)
                     }
                 }
             }
@@ -159,9 +158,9 @@ numbers! {
     I8(i8) I16(i16) I32(i32) I64(i64) I128(i128) Isize(isize)
 }
 
-/// Whole numbers below 2^64 as integers, others in the shortest form of their own type, which
-/// the standard library writes without an exponent.
-fn float_value(number: f64, shortest: String, read: Read) -> Option<Value> {
+/// Returns the text of a number: an integer for whole numbers below 2^64, otherwise the shortest
+/// form of its type. The standard library writes that form without an exponent.
+fn float_value(number: f64, shortest: String, parse: Parse) -> Option<Value> {
     const TWO_TO_64: f64 = 18_446_744_073_709_551_616.0;
     if !number.is_finite() {
         return None;
@@ -169,18 +168,19 @@ fn float_value(number: f64, shortest: String, read: Read) -> Option<Value> {
     let magnitude = number.abs();
     let value = match magnitude < TWO_TO_64 && magnitude.trunc() == magnitude {
         true => Value::exactly((magnitude as u64).to_string()),
-        false => Value { text: shortest, read: Some(read) },
+        false => Value { text: shortest, parse: Some(parse) },
     };
     Some(if number < 0.0 { value.negated() } else { value })
 }
 
-/// Nanoseconds as milliseconds.
+/// Returns the text of a number of nanoseconds, in milliseconds.
 pub fn milliseconds(nanoseconds: u128) -> Value {
     let text = format!("{}.{:06}", nanoseconds / 1_000_000, nanoseconds % 1_000_000);
     Value::exactly(trimmed(&text))
 }
 
-/// Seconds as milliseconds: the point moves, the digits stay. None for what is no time.
+/// Returns the text of a number of seconds, in milliseconds, or `None` if the number is not a valid
+/// time. The point moves, and the digits stay.
 pub fn seconds_as_milliseconds(seconds: f64) -> Option<Value> {
     if !seconds.is_finite() || seconds < 0.0 {
         return None;
@@ -190,10 +190,10 @@ pub fn seconds_as_milliseconds(seconds: f64) -> Option<Value> {
     let digits = format!("{whole}{fraction:0<3}");
     let point = whole.len() + 3;
     let text = trimmed(&format!("{}.{}", &digits[..point], &digits[point..]));
-    Some(Value { text, read: Some(read_seconds) })
+    Some(Value { text, parse: Some(parse_seconds) })
 }
 
-/// Without the zeros at both ends that say nothing.
+/// Removes redundant zeros at both ends.
 fn trimmed(text: &str) -> String {
     let text = text.trim_end_matches('0').trim_end_matches('.').trim_start_matches('0');
     if text.is_empty() || text.starts_with('.') { format!("0{text}") } else { text.to_owned() }

@@ -1,6 +1,8 @@
-//! The packer: any lines in any runs, packed into any payload, come out whole, in order and
-//! once, in datagrams that are full and not too long; singly or in batches, whose datagrams are the
-//! same but for the newlines that fill them up.
+//! Target `packer`: any lines in any runs, packed for any maximum payload, come out whole, in order
+//! and once.
+//!
+//! Datagrams are full and not too long. Batches contain the same datagrams as single sends, except
+//! for the newlines that pad them.
 
 use crate::lossy;
 use arbitrary::Arbitrary;
@@ -15,18 +17,18 @@ pub struct Input<'a> {
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
 enum Max {
-    /// Few lines, or none.
+    /// Room for a few lines or none.
     Small(u8),
     Any(u16),
 }
 
-/// Runs that come while others wait, and how many datagrams are sent before the next come.
+/// Runs that arrive while others wait, and the number of datagrams sent before the next arrival.
 #[derive(Arbitrary, Debug)]
 struct Delivery<'a> {
     runs: Vec<Vec<Text<'a>>>,
     datagrams: u8,
-    /// Sent in batches of so many bytes at most, where two datagrams go together.
-    batches: Option<u16>,
+    /// Maximum size of a batch in bytes, or `None` to send datagrams singly.
+    max_batch: Option<u16>,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -37,7 +39,7 @@ enum Text<'a> {
         name: &'a [u8],
         value: Gauge,
     },
-    /// Few names, so that neighbours often share one, and nearly belong together.
+    /// Lines with few different names, so that neighbours often share a name and resemble a pair.
     Similar {
         name: u8,
         value: Gauge,
@@ -50,7 +52,7 @@ enum Gauge {
     Zero,
     Below(u16),
     Above(u16),
-    /// To zero, then below: as freewheel writes a gauge below zero.
+    /// A reset to zero, then a negative value. Freewheel writes a negative gauge this way.
     ZeroThenBelow(u16),
 }
 
@@ -96,25 +98,25 @@ impl Gauge {
     }
 }
 
-/// What must not be parted: a gauge's reset, and its value below zero.
-fn must_stay(line: &[u8], next: &[u8]) -> bool {
+/// Returns true if the lines must not be separated: the reset of a gauge, and its negative value.
+fn must_stay_together(line: &[u8], next: &[u8]) -> bool {
     let Some(name) = line.strip_suffix(b":0|g\n") else { return false };
     let value = next.strip_prefix(name).and_then(|rest| rest.strip_prefix(b":-"));
     !name.contains(&b':') && value.is_some_and(|value| value.ends_with(b"|g\n"))
 }
 
-/// What need not be parted: the same, whatever stands behind the `g` of the first and the
+/// Returns true if the lines may stay together. Any text may follow the `g` of the first line and the
 /// minus of the second.
-fn may_stay(line: &[u8], next: &[u8]) -> bool {
+fn may_stay_together(line: &[u8], next: &[u8]) -> bool {
     let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
     line[name.len()..].starts_with(b":0|g")
         && next.strip_prefix(name).is_some_and(|rest| rest.starts_with(b":-"))
 }
 
-/// A line, and whether it begins its run.
+/// Lines that were not sent yet. The flag is true for the first line of a run.
 type Pending = VecDeque<(Vec<u8>, bool)>;
 
-/// Packs all of the input and judges each datagram.
+/// Packs the whole input and checks each datagram.
 pub fn check(input: &Input<'_>) {
     let max = match input.max {
         Max::Small(max) => usize::from(max).max(1),
@@ -131,8 +133,8 @@ pub fn check(input: &Input<'_>) {
             runs.push_back(run);
         }
         for _ in 0..delivery.datagrams {
-            let most = delivery.batches.map_or(0, usize::from);
-            if !send_batch(&mut packer, &mut runs, &mut pending, max, most)
+            let max_batch = delivery.max_batch.map_or(0, usize::from);
+            if !send_batch(&mut packer, &mut runs, &mut pending, max, max_batch)
                 && !send_one(&mut packer, &mut runs, &mut pending, max)
             {
                 break;
@@ -143,26 +145,32 @@ pub fn check(input: &Input<'_>) {
     assert!(pending.is_empty(), "never sent: {pending:?}");
 }
 
-/// Sends a batch; each of its datagrams is what would have come next.
+/// Sends a batch, and checks that its datagrams equal the datagrams of single sends. Returns false if
+/// there is no batch.
 fn send_batch(
     packer: &mut Packer,
     runs: &mut VecDeque<Vec<u8>>,
     pending: &mut Pending,
     max: usize,
-    most: usize,
+    max_batch: usize,
 ) -> bool {
-    let Some(batch) = next_batch(runs.iter().map(|run| &run[..]), max, most) else { return false };
+    let Some(batch) = next_batch(runs.iter().map(|run| &run[..]), max, max_batch) else {
+        return false;
+    };
     let Batch { bytes, segment, segments, size } = batch;
-    assert!(bytes.len() <= most && segment <= max);
+    assert!(bytes.len() <= max_batch && segment <= max);
     let datagrams: Vec<_> = bytes.chunks(segment).collect();
     assert_eq!(datagrams.len(), segments);
     assert!((2..=64).contains(&segments));
     let (mut lines, mut taken) = (0, 0);
     for (index, datagram) in datagrams.iter().enumerate() {
-        let single = packer.next(runs.iter().map(|run| &run[..]), max).expect("it was batched");
-        let padding = datagram.strip_prefix(single.payload).expect("what comes next");
+        let single =
+            packer.next(runs.iter().map(|run| &run[..]), max).expect("the batch has this datagram");
+        let padding = datagram
+            .strip_prefix(single.payload)
+            .expect("the batch has the datagrams of single sends");
         assert!(padding.iter().all(|&byte| byte == b'\n') && padding.len() * 8 <= segment);
-        assert!(padding.is_empty() || index + 1 < segments, "the last is filled up");
+        assert!(padding.is_empty() || index + 1 < segments, "the last datagram is padded");
         lines += single.size.lines;
         taken += single.size.bytes;
         assert!(send_one(packer, runs, pending, max));
@@ -171,6 +179,7 @@ fn send_batch(
     true
 }
 
+/// Sends a datagram and checks it. Returns false if there is none.
 fn send_one(
     packer: &mut Packer,
     runs: &mut VecDeque<Vec<u8>>,
@@ -180,13 +189,13 @@ fn send_one(
     let Some(datagram) = packer.next(runs.iter().map(|run| &run[..]), max) else {
         return false;
     };
-    judge(&datagram, pending, max);
-    let mut left = datagram.taken;
-    while left > 0 {
-        let run = runs.front_mut().expect("it was judged not to take more than there is");
-        let here = left.min(run.len());
-        run.drain(..here);
-        left -= here;
+    check_datagram(&datagram, pending, max);
+    let mut remaining = datagram.taken;
+    while remaining > 0 {
+        let run = runs.front_mut().expect("a datagram covers no more than the runs");
+        let len = remaining.min(run.len());
+        run.drain(..len);
+        remaining -= len;
         if run.is_empty() {
             runs.pop_front();
         }
@@ -194,33 +203,33 @@ fn send_one(
     true
 }
 
-/// Takes the datagram's lines from what is pending.
-fn judge(datagram: &Datagram<'_>, pending: &mut Pending, max: usize) {
+/// Removes the lines of the datagram from the pending lines and checks its content.
+fn check_datagram(datagram: &Datagram<'_>, pending: &mut Pending, max: usize) {
     let &Datagram { payload, taken, size } = datagram;
     let mut sent: Vec<Vec<u8>> = Vec::new();
-    let mut left = taken;
-    while left > 0 {
-        let (line, _) = pending.pop_front().expect("no more is sent than there is");
-        left = left.checked_sub(line.len()).expect("no line is torn");
+    let mut remaining = taken;
+    while remaining > 0 {
+        let (line, _) = pending.pop_front().expect("only pending lines are sent");
+        remaining = remaining.checked_sub(line.len()).expect("lines are sent whole");
         sent.push(line);
     }
     let text = sent.concat();
-    let pair = matches!(&sent[..], [line, next] if may_stay(line, next));
-    let alone = sent.len() == 1 || pair;
+    let is_pair = matches!(&sent[..], [line, next] if may_stay_together(line, next));
+    let is_single = sent.len() == 1 || is_pair;
     let shown = || format!("{:?}, for {:?} of {max}", lossy(payload), lossy(&text));
     if payload.len() == taken {
-        assert!(payload == text, "not what comes next: {}", shown());
+        assert!(payload == text, "not the next lines: {}", shown());
     } else {
         let is_bare = Some(payload) == text.strip_suffix(b"\n");
-        assert!(is_bare && alone && payload.len() == max, "cut: {}", shown());
+        assert!(is_bare && is_single && payload.len() == max, "cut: {}", shown());
     }
-    assert!(payload.len() <= max || alone, "too long: {}", shown());
+    assert!(payload.len() <= max || is_single, "too long: {}", shown());
     assert_eq!((size.lines, size.bytes), (sent.len() as u64, text.len() as u64));
     let Some((next, begins_run)) = pending.front() else { return };
     let shown = || format!("{}, before {:?}", shown(), lossy(next));
     let last = sent.last().expect("a datagram has a line");
-    assert!(*begins_run || !must_stay(last, next), "parted: {}", shown());
-    let after = pending.get(1).filter(|(after, begins)| !begins && may_stay(next, after));
+    assert!(*begins_run || !must_stay_together(last, next), "separated: {}", shown());
+    let after = pending.get(1).filter(|(after, begins)| !begins && may_stay_together(next, after));
     let unit = next.len() + after.map_or(0, |(after, _)| after.len());
     assert!(payload.len() + unit > max, "not full: {}", shown());
 }

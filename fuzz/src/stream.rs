@@ -1,6 +1,8 @@
-//! The stream: lines from a real exchange, written to connections that take as much as they
-//! like and break when they like. Each line arrives whole, once and in order; what a broken
-//! connection has beyond whole lines is the beginning of one.
+//! Target `stream`: lines from a real exchange are written to connections that accept any number of
+//! bytes and break at any time.
+//!
+//! Each line arrives whole, once and in order. Behind its whole lines, a broken connection has only
+//! the beginning of one more line.
 
 use crate::lossy;
 use arbitrary::Arbitrary;
@@ -9,41 +11,41 @@ use freewheel::{Connector, Tally};
 
 #[derive(Arbitrary, Debug)]
 pub struct Input {
-    /// Beyond the smallest one.
+    /// Capacity in addition to the minimum.
     more_capacity: u16,
     steps: Vec<Step>,
 }
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
 enum Step {
-    /// Lines with names of this length.
+    /// Emits lines with names of this length.
     Emit {
         lines: u8,
-        name: u16,
+        name_len: u16,
     },
     Sweep,
-    /// The operating system takes at most so many bytes. Of all that it took, so many are not
-    /// acknowledged yet.
+    /// Writes to an operating system that accepts at most `room` bytes. The last `unacknowledged`
+    /// bytes of the connection are not acknowledged yet.
     Write {
         slices: u8,
         room: u16,
         unacknowledged: u16,
     },
-    /// It takes nothing, or was interrupted.
+    /// Writes to an operating system that accepts nothing, or is interrupted.
     Refuse {
         slices: u8,
     },
-    /// The connection breaks, another is made.
+    /// Breaks the connection and makes another.
     Break,
-    /// The flusher stops; the next one begins with a connection of its own.
+    /// Stops the flusher. The next flusher begins with another connection.
     Restart,
 }
 
-/// Emits and writes all of the input, then what is left, and judges what arrived.
+/// Emits and writes the whole input and the remaining backlog, and checks the lines that arrived.
 pub fn check(input: &Input) {
     let capacity = 1024 + usize::from(input.more_capacity);
     let builder = Connector::builder("localhost").type_prefixes(false).queue_capacity(capacity);
-    let statsd = builder.build().expect("valid settings");
+    let statsd = builder.build().expect("the settings are valid");
     let mut run = Run {
         consumer: consumer(&statsd),
         stream: Stream::default(),
@@ -54,7 +56,7 @@ pub fn check(input: &Input) {
         next: 0,
         swept: 0,
         whole: 0,
-        from: 0,
+        connection_start: 0,
         acknowledged: 0,
         connections: vec![Vec::new()],
     };
@@ -66,40 +68,40 @@ pub fn check(input: &Input) {
     while run.consumer.remaining() > 0 {
         run.step(Step::Write { slices: 64, room: u16::MAX, unacknowledged: 0 });
     }
-    run.judge();
+    run.check();
 }
 
 fn consumer(statsd: &Connector) -> Consumer {
-    Consumer::of(statsd).expect("nobody else has it")
+    Consumer::of(statsd).expect("the consumer is free")
 }
 
 struct Run {
     statsd: Connector,
     consumer: Consumer,
     stream: Stream,
-    /// All that was accepted.
+    /// Bytes of all lines that were accepted.
     text: Vec<u8>,
     accepted: Tally,
-    /// Dropped, for lack of room.
+    /// Lines dropped for lack of room.
     full: Tally,
-    /// The number of the next line.
+    /// Number of the next line.
     next: u64,
-    /// How much of the text was swept.
+    /// Number of bytes of the text that were swept.
     swept: usize,
-    /// How much of the text has arrived in whole lines, and was acknowledged.
+    /// Number of bytes of the text that were acknowledged in whole lines.
     whole: usize,
-    /// Where in the text the current connection began.
-    from: usize,
-    /// How much of what it took was acknowledged.
+    /// Offset in the text at which the current connection began.
+    connection_start: usize,
+    /// Number of acknowledged bytes of the current connection.
     acknowledged: usize,
-    /// What each one took; of those before the last, what was acknowledged.
+    /// Bytes that each connection accepted; for earlier connections, the acknowledged bytes.
     connections: Vec<Vec<u8>>,
 }
 
 impl Run {
     fn step(&mut self, step: Step) {
         match step {
-            Step::Emit { lines, name } => (0..lines % 16).for_each(|_| self.emit(name)),
+            Step::Emit { lines, name_len } => (0..lines % 16).for_each(|_| self.emit(name_len)),
             Step::Sweep => {
                 self.consumer.sweep();
                 self.swept = self.text.len();
@@ -111,19 +113,19 @@ impl Run {
             Step::Refuse { slices } => drop(self.offered(slices)),
             Step::Break => self.reconnect(),
             Step::Restart => {
-                // The old one gives its place back before the next takes it.
-                let elsewhere = Connector::builder("localhost").queue_capacity(1024).build();
-                self.consumer = consumer(&elsewhere.expect("valid settings"));
+                // The old consumer is dropped before its connector hands out the next one.
+                let other = Connector::builder("localhost").queue_capacity(1024).build();
+                self.consumer = consumer(&other.expect("the settings are valid"));
                 self.consumer = consumer(&self.statsd);
                 self.reconnect();
             }
         }
     }
 
-    /// Each line has a number of its own, by which one that is sent twice would be known.
-    fn emit(&mut self, length: u16) {
+    /// Emits a line with a unique number, which reveals a line that is sent twice.
+    fn emit(&mut self, name_len: u16) {
         let letter = char::from(b'a' + (self.next % 26) as u8);
-        let name = String::from(letter).repeat(1 + usize::from(length) % 200);
+        let name = String::from(letter).repeat(1 + usize::from(name_len) % 200);
         self.statsd.incr_by(&name, self.next);
         let line = format!("{name}:{}|c\n", self.next);
         let size = Tally { lines: 1, bytes: line.len() as u64 };
@@ -144,21 +146,21 @@ impl Run {
         let acknowledged = self.acknowledged;
         self.connection().truncate(acknowledged);
         self.acknowledged = 0;
-        self.from = self.whole;
+        self.connection_start = self.whole;
         self.connections.push(Vec::new());
     }
 
     fn connection(&mut self) -> &mut Vec<u8> {
-        self.connections.last_mut().expect("there is always one")
+        self.connections.last_mut().expect("a run has at least one connection")
     }
 
-    /// What the connection is to be given: what follows the bytes that it has, or, if it has
-    /// none, the first line that is not known to have arrived whole.
+    /// Returns the bytes offered to the connection, and checks that they follow the bytes that it
+    /// has. A new connection begins with the first line that was not acknowledged whole.
     fn offered(&mut self, slices: u8) -> Vec<u8> {
         let given = self.connection().len();
-        let expected = &self.text[self.from + given..self.swept];
+        let expected = &self.text[self.connection_start + given..self.swept];
         let offered = self.stream.next(&self.consumer, usize::from(slices).max(1));
-        assert!(expected.starts_with(&offered), "not what comes next: {}", lossy(&offered));
+        assert!(expected.starts_with(&offered), "not the next bytes: {}", lossy(&offered));
         assert!(
             expected.is_empty() == offered.is_empty(),
             "nothing is offered of {}",
@@ -175,22 +177,24 @@ impl Run {
         let (given, before) = (self.connection().len(), self.acknowledged);
         self.acknowledged = before.max(given.saturating_sub(unacknowledged));
         let acknowledged = self.acknowledged;
-        let settled = whole_lines(&self.connection()[..before]).len();
-        let arrived = &whole_lines(&self.connection()[..acknowledged])[settled..];
+        let released = whole_lines(&self.connection()[..before]).len();
+        let arrived = &whole_lines(&self.connection()[..acknowledged])[released..];
         let (expected, length) = (tally(arrived), arrived.len());
         assert_eq!(self.stream.acknowledge(&mut self.consumer, given - acknowledged), expected);
         self.whole += length;
         assert_eq!(self.consumer.remaining(), self.swept - self.whole);
     }
 
-    /// As a server does it: half a line at a connection's end is dropped.
-    fn judge(&self) {
+    /// Checks that the connections received the text. A server drops a partial line at the end of a
+    /// connection.
+    fn check(&self) {
         let received = self.connections.iter().flat_map(|bytes| whole_lines(bytes));
         let received: Vec<u8> = received.copied().collect();
         assert!(received == self.text, "{} for {}", lossy(&received), lossy(&self.text));
     }
 }
 
+/// Returns the bytes up to and including the last newline.
 fn whole_lines(bytes: &[u8]) -> &[u8] {
     let end = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
     &bytes[..end]

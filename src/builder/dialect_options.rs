@@ -1,7 +1,7 @@
 //! Settings of the dialect, tags, sampling and origin.
 
 use super::Builder;
-use super::validate::MAX_PAYLOAD;
+use crate::config::MAX_PAYLOAD;
 use crate::encode::{
     Cardinality, Dialect, DogStatsDVersion, Feature, OriginFields, Pattern, SampleRate,
     SamplingRules, Scope,

@@ -2,7 +2,7 @@
 
 use super::Builder;
 use super::dialect_options::ValidatedDialect;
-use crate::config::{FlusherConfig, ProducerConfig};
+use crate::config::{FlusherConfig, MAX_PAYLOAD, ProducerConfig};
 use crate::endpoint::Endpoint;
 use crate::error::{BuildError, quoted, require};
 use crate::options::{Framing, WhenFull};
@@ -13,8 +13,6 @@ const BLOCK_SIZE: usize = 16 << 10;
 const MIN_CAPACITY: usize = 1 << 10;
 const MAX_CAPACITY: usize = 1 << 30;
 const MAX_PREFIX: usize = 256;
-/// Maximum payload of an IPv4 datagram: 65,535 bytes less the headers of IP and UDP.
-pub(super) const MAX_PAYLOAD: usize = 65_507;
 const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Builder {

@@ -1,239 +1,341 @@
-//! Settings in a file: each by its name, which errors give back.
+//! Settings in a file. An error names the setting, its value and the accepted values.
 
 use super::{Prefix, Settings};
 use crate::builder::Builder;
 use crate::encode::{Cardinality, Dialect, DogStatsDVersion, SampleRate};
+use crate::endpoint::PORTS;
 use crate::error::quoted;
 use crate::options::{Delivery, Framing, Protocol, WhenFull};
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 use std::time::Duration;
 
-const NAMES: &[&str] = &[
-    "enabled",
-    "host",
-    "port",
-    "prefix",
-    "protocol",
-    "reconnect_timeout",
-    "wait_timeout",
-    "service",
-    "environment",
-    "shutdown_timeout",
-    "type_prefixes",
-    "dialect",
-    "dogstatsd_version",
-    "tags",
-    "sample",
-    "pack_values",
-    "container_id",
-    "external_data",
-    "cardinality",
-    "queue_capacity",
-    "max_datagram_payload",
-    "hold_when_refused",
-    "segmentation_offload",
-    "delivery",
-    "framing",
-    "when_full",
-    "connect_timeout",
-    "peer_timeout",
-    "lookup_interval",
-    "stop_timeout",
-];
-
 impl<'de> Deserialize<'de> for Settings {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_struct("Settings", NAMES, SettingsByName)
+        File::deserialize(MapOnly(deserializer)).map(Self::from)
     }
 }
 
-struct SettingsByName;
+/// Content of a file. A setting that is null counts as absent, except for the prefix.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename = "Settings")]
+struct File {
+    #[serde(deserialize_with = "enabled")]
+    enabled: Option<bool>,
+    #[serde(deserialize_with = "host")]
+    host: Option<String>,
+    #[serde(deserialize_with = "port")]
+    port: Option<u16>,
+    #[serde(deserialize_with = "prefix")]
+    prefix: Prefix,
+    #[serde(deserialize_with = "protocol")]
+    protocol: Option<Protocol>,
+    #[serde(deserialize_with = "reconnect_timeout")]
+    reconnect_timeout: Option<Duration>,
+    #[serde(deserialize_with = "wait_timeout")]
+    wait_timeout: Option<Duration>,
+    #[serde(deserialize_with = "service")]
+    service: Option<String>,
+    #[serde(deserialize_with = "environment")]
+    environment: Option<String>,
+    #[serde(deserialize_with = "shutdown_timeout")]
+    shutdown_timeout: Option<Duration>,
+    #[serde(deserialize_with = "type_prefixes")]
+    type_prefixes: Option<bool>,
+    #[serde(deserialize_with = "dialect")]
+    dialect: Option<Dialect>,
+    #[serde(deserialize_with = "dogstatsd_version")]
+    dogstatsd_version: Option<DogStatsDVersion>,
+    #[serde(deserialize_with = "tags")]
+    tags: Option<BTreeMap<String, String>>,
+    #[serde(deserialize_with = "sample")]
+    sample: Option<Vec<(String, SampleRate)>>,
+    #[serde(deserialize_with = "pack_values")]
+    pack_values: Option<bool>,
+    #[serde(deserialize_with = "container_id")]
+    container_id: Option<String>,
+    #[serde(deserialize_with = "external_data")]
+    external_data: Option<String>,
+    #[serde(deserialize_with = "cardinality")]
+    cardinality: Option<Cardinality>,
+    #[serde(deserialize_with = "queue_capacity")]
+    queue_capacity: Option<usize>,
+    #[serde(deserialize_with = "max_datagram_payload")]
+    max_datagram_payload: Option<usize>,
+    #[serde(deserialize_with = "hold_when_refused")]
+    hold_when_refused: Option<bool>,
+    #[serde(deserialize_with = "segmentation_offload")]
+    segmentation_offload: Option<bool>,
+    #[serde(deserialize_with = "delivery")]
+    delivery: Option<Delivery>,
+    #[serde(deserialize_with = "framing")]
+    framing: Option<Framing>,
+    #[serde(deserialize_with = "when_full")]
+    when_full: Option<WhenFull>,
+    #[serde(deserialize_with = "connect_timeout")]
+    connect_timeout: Option<Duration>,
+    #[serde(deserialize_with = "peer_timeout")]
+    peer_timeout: Option<Duration>,
+    #[serde(deserialize_with = "lookup_interval")]
+    lookup_interval: Option<Duration>,
+    #[serde(deserialize_with = "stop_timeout")]
+    stop_timeout: Option<Duration>,
+}
 
-impl<'de> Visitor<'de> for SettingsByName {
-    type Value = Settings;
+/// Defines a function for each setting, which passes the name of the setting to a reader, since the
+/// errors of serde do not name the setting.
+macro_rules! readers {
+    ($($type:ty = $reader:ident($expected:expr) => $($setting:ident)+;)+) => {$($(
+        fn $setting<'de, D: Deserializer<'de>>(file: D) -> Result<$type, D::Error> {
+            $reader(stringify!($setting), $expected, file)
+        }
+    )+)+};
+}
+
+readers! {
+    Option<bool> = read("true or false") =>
+        enabled type_prefixes pack_values hold_when_refused segmentation_offload;
+    Option<String> = read("a text") => host service environment container_id external_data;
+    Prefix = prefix_or_none("a text") => prefix;
+    Option<BTreeMap<String, String>> = read("texts by their keys") => tags;
+    Option<Vec<(String, SampleRate)>> = rates("pairs of a pattern and a rate") => sample;
+    Option<u16> = integer(PORTS) => port;
+    Option<usize> = integer("1024 to 1073741824 bytes") => queue_capacity;
+    Option<usize> = integer("1 to 65507 bytes") => max_datagram_payload;
+    Option<Duration> = seconds("seconds, more than 0, at most a day") =>
+        reconnect_timeout wait_timeout shutdown_timeout connect_timeout peer_timeout
+        lookup_interval stop_timeout;
+    Option<Protocol> = named(Protocol::EXPECTED) => protocol;
+    Option<Delivery> = named(Delivery::EXPECTED) => delivery;
+    Option<Framing> = named(Framing::EXPECTED) => framing;
+    Option<WhenFull> = named(WhenFull::EXPECTED) => when_full;
+    Option<Dialect> = named(Dialect::EXPECTED) => dialect;
+    Option<DogStatsDVersion> = named(DogStatsDVersion::EXPECTED) => dogstatsd_version;
+    Option<Cardinality> = named(Cardinality::EXPECTED) => cardinality;
+}
+
+/// Reads a value by the rules of serde.
+fn read<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    setting: &str,
+    expected: &str,
+    file: D,
+) -> Result<Option<T>, D::Error> {
+    Option::deserialize(file)
+        .map_err(|error| D::Error::custom(format_args!("{setting}: expected {expected}: {error}")))
+}
+
+/// Reads a number wider than the setting, so that a number out of range is an error with the name of
+/// the setting.
+fn integer<'de, T: TryFrom<i64>, D: Deserializer<'de>>(
+    setting: &str,
+    expected: &str,
+    file: D,
+) -> Result<Option<T>, D::Error> {
+    let convert = |given| T::try_from(given).map_err(|_| invalid(setting, given, expected));
+    read(setting, expected, file)?.map(convert).transpose()
+}
+
+fn seconds<'de, D: Deserializer<'de>>(
+    setting: &str,
+    expected: &str,
+    file: D,
+) -> Result<Option<Duration>, D::Error> {
+    let convert =
+        |given| Duration::try_from_secs_f64(given).map_err(|_| invalid(setting, given, expected));
+    read(setting, expected, file)?.map(convert).transpose()
+}
+
+fn named<'de, T: Named, D: Deserializer<'de>>(
+    setting: &str,
+    expected: &str,
+    file: D,
+) -> Result<Option<T>, D::Error> {
+    let convert = |given: String| {
+        T::from_name(&given).ok_or_else(|| invalid(setting, quoted(&given), expected))
+    };
+    read(setting, expected, file)?.map(convert).transpose()
+}
+
+fn rates<'de, D: Deserializer<'de>>(
+    setting: &str,
+    expected: &str,
+    file: D,
+) -> Result<Option<Vec<(String, SampleRate)>>, D::Error> {
+    let convert = |(pattern, rate)| {
+        let rate = SampleRate::new(rate);
+        let rate = rate.map_err(|error| D::Error::custom(format_args!("{setting}: {error}")))?;
+        Ok((pattern, rate))
+    };
+    let pairs: Option<Vec<(String, f64)>> = read(setting, expected, file)?;
+    pairs.map(|pairs| pairs.into_iter().map(convert).collect()).transpose()
+}
+
+/// Reads a prefix. Null selects no prefix explicitly.
+fn prefix_or_none<'de, D: Deserializer<'de>>(
+    setting: &str,
+    expected: &str,
+    file: D,
+) -> Result<Prefix, D::Error> {
+    Ok(read(setting, expected, file)?.map_or(Prefix::None, Prefix::Given))
+}
+
+fn invalid<E: Error>(setting: &str, given: impl Display, expected: &str) -> E {
+    E::custom(format_args!("invalid value {given} for {setting}: expected {expected}"))
+}
+
+impl From<File> for Settings {
+    fn from(file: File) -> Self {
+        let settings = Self::new();
+        let builder = settings.builder;
+        let builder = set(builder, file.protocol, Builder::protocol);
+        let builder = set(builder, file.reconnect_timeout, Builder::reconnect_sleep);
+        let builder = set(builder, file.wait_timeout, Builder::flush_interval);
+        let builder = set(builder, file.type_prefixes, Builder::type_prefixes);
+        let builder = set(builder, file.dialect, Builder::dialect);
+        let builder = set(builder, file.dogstatsd_version, Builder::dogstatsd_version);
+        let tags = file.tags.into_iter().flatten();
+        let builder = tags.fold(builder, |builder, (key, value)| builder.tag(key, value));
+        let rates = file.sample.into_iter().flatten();
+        let builder = rates.fold(builder, |builder, (pattern, rate)| builder.sample(pattern, rate));
+        let builder = set(builder, file.pack_values, Builder::pack_values);
+        let builder = set(builder, file.container_id, Builder::container_id);
+        let builder = set(builder, file.external_data, Builder::external_data);
+        let builder = set(builder, file.cardinality, Builder::cardinality);
+        let builder = set(builder, file.queue_capacity, Builder::queue_capacity);
+        let builder = set(builder, file.max_datagram_payload, Builder::max_datagram_payload);
+        let builder = set(builder, file.hold_when_refused, Builder::hold_when_refused);
+        let builder = set(builder, file.segmentation_offload, Builder::segmentation_offload);
+        let builder = set(builder, file.delivery, Builder::delivery);
+        let builder = set(builder, file.framing, Builder::framing);
+        let builder = set(builder, file.when_full, Builder::when_full);
+        let builder = set(builder, file.connect_timeout, Builder::connect_timeout);
+        let builder = set(builder, file.peer_timeout, Builder::peer_timeout);
+        let builder = set(builder, file.lookup_interval, Builder::lookup_interval);
+        let builder = set(builder, file.stop_timeout, Builder::stop_timeout);
+        Self {
+            enabled: file.enabled,
+            host: file.host,
+            port: file.port,
+            prefix: file.prefix,
+            service: file.service,
+            environment: file.environment,
+            shutdown_timeout: file.shutdown_timeout.unwrap_or(settings.shutdown_timeout),
+            builder,
+        }
+    }
+}
+
+fn set<T>(builder: Builder, value: Option<T>, setter: fn(Builder, T) -> Builder) -> Builder {
+    match value {
+        Some(value) => setter(builder, value),
+        None => builder,
+    }
+}
+
+/// Value that a file gives by name.
+trait Named: Sized {
+    /// Description of the accepted names.
+    const EXPECTED: &'static str;
+
+    fn from_name(name: &str) -> Option<Self>;
+}
+
+macro_rules! named_by_options {
+    ($($option:ident)+) => {$(
+        impl Named for $option {
+            const EXPECTED: &'static str = Self::EXPECTED;
+
+            fn from_name(name: &str) -> Option<Self> {
+                name.parse().ok()
+            }
+        }
+    )+};
+}
+
+named_by_options! { Protocol Delivery Framing WhenFull }
+
+/// Implements [`Named`] from a list of names. A variant that is missing from the list does not
+/// compile.
+macro_rules! names {
+    ($type:ident, $expected:literal, $($variant:ident = $name:literal,)+) => {
+        impl Named for $type {
+            const EXPECTED: &'static str = $expected;
+
+            fn from_name(name: &str) -> Option<Self> {
+                let all = [$(Self::$variant),+];
+                all.into_iter().find(|value| name == match value {
+                    $(Self::$variant => $name,)+
+                })
+            }
+        }
+    };
+}
+
+names! { Dialect, "one of statsd, extended, dogstatsd, graphite, influx, librato, signalfx",
+    StatsD = "statsd",
+    Extended = "extended",
+    DogStatsD = "dogstatsd",
+    Graphite = "graphite",
+    Influx = "influx",
+    Librato = "librato",
+    SignalFx = "signalfx",
+}
+
+names! { DogStatsDVersion, "one of 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6",
+    V1_0 = "1.0",
+    V1_1 = "1.1",
+    V1_2 = "1.2",
+    V1_3 = "1.3",
+    V1_4 = "1.4",
+    V1_5 = "1.5",
+    V1_6 = "1.6",
+}
+
+names! { Cardinality, "one of none, low, orchestrator, high",
+    None = "none",
+    Low = "low",
+    Orchestrator = "orchestrator",
+    High = "high",
+}
+
+/// Deserializer that reads a struct from a map only. Derived code also reads a struct from a sequence
+/// of values, which would accept `[]` as settings.
+struct MapOnly<D>(D);
+
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for MapOnly<D> {
+    type Error = D::Error;
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        self.0.deserialize_struct(name, fields, MapVisitor(visitor))
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.0.deserialize_any(visitor)
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
+        unit unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}
+
+struct MapVisitor<V>(V);
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for MapVisitor<V> {
+    type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("settings by their names")
     }
 
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Settings, M::Error> {
-        let (mut settings, mut names) = (Settings::new(), Vec::<String>::new());
-        while let Some(name) = map.next_key()? {
-            if names.contains(&name) {
-                return Err(M::Error::custom(format_args!("duplicate field `{name}`")));
-            }
-            settings = Given { name: &name, map: &mut map }.add_to(settings)?;
-            names.push(name);
-        }
-        Ok(settings)
+    fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<V::Value, M::Error> {
+        self.0.visit_map(map)
     }
 }
-
-/// What is given under a name, and not read yet. What is null is left open.
-struct Given<'a, M> {
-    name: &'a str,
-    map: &'a mut M,
-}
-
-impl<'de, M: MapAccess<'de>> Given<'_, M> {
-    fn add_to(self, settings: Settings) -> Result<Settings, M::Error> {
-        Ok(match self.name {
-            "enabled" => Settings { enabled: self.flag()?, ..settings },
-            "host" => Settings { host: self.text()?, ..settings },
-            "port" => Settings { port: self.whole("1 to 65535")?, ..settings },
-            // Null says that there is to be none.
-            "prefix" => {
-                Settings { prefix: self.text()?.map_or(Prefix::None, Prefix::Given), ..settings }
-            }
-            "protocol" => match self.text()? {
-                Some(given) => {
-                    settings.protocol(given.parse::<Protocol>().map_err(M::Error::custom)?)
-                }
-                None => settings,
-            },
-            "service" => Settings { service: self.text()?, ..settings },
-            "environment" => Settings { environment: self.text()?, ..settings },
-            "shutdown_timeout" => match self.seconds()? {
-                Some(timeout) => settings.shutdown_timeout(timeout),
-                None => settings,
-            },
-            _ => Settings { builder: self.add_to_builder(settings.builder)?, ..settings },
-        })
-    }
-
-    /// What is as in the builder, and two times with names of their own.
-    fn add_to_builder(self, builder: Builder) -> Result<Builder, M::Error> {
-        const BYTES: &str = "1024 to 1073741824 bytes";
-        Ok(match self.name {
-            "reconnect_timeout" => set(builder, self.seconds()?, Builder::reconnect_sleep),
-            "wait_timeout" => set(builder, self.seconds()?, Builder::flush_interval),
-            "type_prefixes" => set(builder, self.flag()?, Builder::type_prefixes),
-            "dialect" => set(builder, self.word(&DIALECTS)?, Builder::dialect),
-            "dogstatsd_version" => set(builder, self.word(&VERSIONS)?, Builder::dogstatsd_version),
-            "tags" => {
-                let tags = self.read::<BTreeMap<String, String>>("texts by their keys")?;
-                let tags = tags.into_iter().flatten();
-                tags.fold(builder, |builder, (key, value)| builder.tag(key, value))
-            }
-            "sample" => {
-                let expected = "pairs of a pattern and a rate";
-                let pairs = self.read::<Vec<(String, f64)>>(expected)?;
-                pairs.into_iter().flatten().try_fold(builder, |builder, (pattern, rate)| {
-                    let rate = SampleRate::new(rate);
-                    let rate =
-                        rate.map_err(|bad| M::Error::custom(format_args!("sample: {bad}")))?;
-                    Ok::<_, M::Error>(builder.sample(pattern, rate))
-                })?
-            }
-            "pack_values" => set(builder, self.flag()?, Builder::pack_values),
-            "container_id" => set(builder, self.text()?, Builder::container_id),
-            "external_data" => set(builder, self.text()?, Builder::external_data),
-            "cardinality" => set(builder, self.word(&CARDINALITIES)?, Builder::cardinality),
-            "queue_capacity" => set(builder, self.whole(BYTES)?, Builder::queue_capacity),
-            "max_datagram_payload" => {
-                set(builder, self.whole("1 to 65507 bytes")?, Builder::max_datagram_payload)
-            }
-            "hold_when_refused" => set(builder, self.flag()?, Builder::hold_when_refused),
-            "segmentation_offload" => set(builder, self.flag()?, Builder::segmentation_offload),
-            "delivery" => set(builder, self.word(&DELIVERIES)?, Builder::delivery),
-            "framing" => set(builder, self.word(&FRAMINGS)?, Builder::framing),
-            "when_full" => set(builder, self.word(&WHEN_FULL)?, Builder::when_full),
-            "connect_timeout" => set(builder, self.seconds()?, Builder::connect_timeout),
-            "peer_timeout" => set(builder, self.seconds()?, Builder::peer_timeout),
-            "lookup_interval" => set(builder, self.seconds()?, Builder::lookup_interval),
-            "stop_timeout" => set(builder, self.seconds()?, Builder::stop_timeout),
-            unknown => return Err(M::Error::unknown_field(unknown, NAMES)),
-        })
-    }
-
-    /// By serde's own rules, whose errors do not know the name.
-    fn read<T: Deserialize<'de>>(self, expected: &str) -> Result<Option<T>, M::Error> {
-        let named =
-            |error| M::Error::custom(format_args!("{}: expected {expected}: {error}", self.name));
-        self.map.next_value().map_err(named)
-    }
-
-    fn flag(self) -> Result<Option<bool>, M::Error> {
-        self.read("true or false")
-    }
-
-    fn text(self) -> Result<Option<String>, M::Error> {
-        self.read("a text")
-    }
-
-    /// A number that is wider than the setting, so that it is refused here with its name.
-    fn whole<T: TryFrom<i64>>(self, expected: &str) -> Result<Option<T>, M::Error> {
-        let name = self.name;
-        let read = |given| T::try_from(given).map_err(|_| refused(name, given, expected));
-        self.read(expected)?.map(read).transpose()
-    }
-
-    fn seconds(self) -> Result<Option<Duration>, M::Error> {
-        let name = self.name;
-        let expected = "seconds, more than 0, at most a day";
-        let read = |given: f64| {
-            Duration::try_from_secs_f64(given).map_err(|_| refused(name, given, expected))
-        };
-        self.read(expected)?.map(read).transpose()
-    }
-
-    fn word<T: Copy>(self, words: &[(&str, T)]) -> Result<Option<T>, M::Error> {
-        let name = self.name;
-        let expected = words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
-        let expected = format!("one of {expected}");
-        let read = |given: String| {
-            let known = words.iter().find(|(word, _)| *word == given);
-            known.map(|&(_, value)| value).ok_or_else(|| refused(name, quoted(&given), &expected))
-        };
-        self.read(&expected)?.map(read).transpose()
-    }
-}
-
-fn set<T>(builder: Builder, given: Option<T>, set: fn(Builder, T) -> Builder) -> Builder {
-    match given {
-        Some(given) => set(builder, given),
-        None => builder,
-    }
-}
-
-fn refused<E: Error>(name: &str, given: impl Display, expected: &str) -> E {
-    E::custom(format_args!("invalid value {given} for {name}: expected {expected}"))
-}
-
-const DIALECTS: [(&str, Dialect); 7] = [
-    ("statsd", Dialect::StatsD),
-    ("extended", Dialect::Extended),
-    ("dogstatsd", Dialect::DogStatsD),
-    ("graphite", Dialect::Graphite),
-    ("influx", Dialect::Influx),
-    ("librato", Dialect::Librato),
-    ("signalfx", Dialect::SignalFx),
-];
-
-const VERSIONS: [(&str, DogStatsDVersion); 7] = [
-    ("1.0", DogStatsDVersion::V1_0),
-    ("1.1", DogStatsDVersion::V1_1),
-    ("1.2", DogStatsDVersion::V1_2),
-    ("1.3", DogStatsDVersion::V1_3),
-    ("1.4", DogStatsDVersion::V1_4),
-    ("1.5", DogStatsDVersion::V1_5),
-    ("1.6", DogStatsDVersion::V1_6),
-];
-
-const CARDINALITIES: [(&str, Cardinality); 4] = [
-    ("none", Cardinality::None),
-    ("low", Cardinality::Low),
-    ("orchestrator", Cardinality::Orchestrator),
-    ("high", Cardinality::High),
-];
-
-const DELIVERIES: [(&str, Delivery); 2] =
-    [("acknowledged", Delivery::Acknowledged), ("written", Delivery::Written)];
-
-const FRAMINGS: [(&str, Framing); 2] =
-    [("newlines", Framing::Newlines), ("length_prefixed", Framing::LengthPrefixed)];
-
-const WHEN_FULL: [(&str, WhenFull); 2] =
-    [("drop_newest", WhenFull::DropNewest), ("drop_oldest", WhenFull::DropOldest)];
