@@ -81,12 +81,14 @@ impl Recorder for Handle {
 
 impl FastHandle {
     /// Records a measurement. Not inlined, so that callers stay small.
+    #[inline(never)]
     fn record_measurement(&self, measurement: impl Measurement) {
         measurement.write_to(self);
     }
 }
 
 impl SlowHandle {
+    #[inline(never)]
     fn record_measurement(&self, measurement: impl Measurement) {
         let PreparedMetric { exchange, parts } = &self.0;
         match (parts.drop_reason, &parts.rate) {

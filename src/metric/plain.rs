@@ -18,6 +18,7 @@ macro_rules! plain_kinds {
     ($($kind:ident, $tail:literal;)*) => {$(
         impl PlainKind for $kind {
             // Not inlined into the caller, whose code is one test and one call.
+            #[inline(never)]
             fn record_plain(core: &ScopedExchange, name: &str, measurement: impl NumericMeasurement) {
                 measurement.write_to(&PlainMetric { core, name, kind: MetricType::$kind, tail: $tail });
             }
