@@ -16,8 +16,8 @@ impl<S: Sync> FromRequestParts<S> for Statsd {
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
         static WARNED: AtomicBool = AtomicBool::new(false);
         let Some(instruments) = parts.extensions.get::<Instruments>() else {
-            // Nothing is held while it is given: who is told may be in need of a handler.
-            // ORDERING: Relaxed. Who comes first is all that matters.
+            // No lock is held during the warning: the subscriber may call a handler.
+            // ORDERING: Relaxed. Only the first exchange matters.
             if !WARNED.load(Relaxed) && !WARNED.swap(true, Relaxed) {
                 tracing::warn!("a handler's metrics go nowhere: its router is not instrumented");
             }
@@ -65,9 +65,9 @@ mod tests {
         fn exit(&self, _span: &span::Id) {}
     }
 
-    /// On a thread of its own, since a lock that is held would hang it.
+    /// Runs on a separate thread, since a held lock would hang it.
     #[test]
-    fn who_is_warned_may_extract_too() {
+    fn subscriber_may_extract_during_the_warning() {
         let (warned, warnings) = mpsc::channel();
         std::thread::spawn(|| {
             tracing::subscriber::with_default(Extracting(warned), || {

@@ -6,8 +6,8 @@ use crate::tower::StatsdLayer;
 use axum::{Extension, Router};
 use std::sync::Arc;
 
-/// What the extractor looks for. A type of its own: an `Extension<Connector>` is another connector, which
-/// the service has for its own ends.
+/// The extension that the extractor reads. A separate type, since an `Extension<Connector>` is a connector
+/// that the service uses for other purposes.
 #[derive(Clone)]
 pub(super) struct Instruments(Arc<Connector>);
 

@@ -29,7 +29,7 @@ pub struct RouteName;
 impl<B> NameRequest<B> for RouteName {}
 
 impl<B> Name<B> for RouteName {
-    type Kept = Route;
+    type RequestName = Route;
     fn name(&self, request: &Request<B>) -> Route {
         Route(request.extensions().get::<MatchedPath>().cloned())
     }
@@ -50,13 +50,13 @@ impl sealed::Sealed for Route {
     }
 }
 
-/// Writes what a template is called.
+/// Writes the metric path of a route's template.
 fn write(template: &str, path: &mut PathText) {
     let mut rest = template;
-    // Whether a segment has ended, and the next is to be set apart from it.
+    // True if a segment has ended, and a dot must precede the next one.
     let mut is_apart = false;
     loop {
-        // What is to be changed is ASCII: a boundary of characters, whatever stands around it.
+        // Special bytes are ASCII, and so always at a character boundary.
         let is_special = |byte: &u8| matches!(byte, b'/' | b'{' | b'}' | b'*' | b'.');
         let plain = rest.bytes().position(|byte| is_special(&byte)).unwrap_or(rest.len());
         let special = rest.as_bytes().get(plain);

@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 /// 1. makes the [connector](Settings::connector) of the settings and the environment, and starts its
 ///    flusher on this runtime;
 /// 2. [instruments](instrument) the router, and serves it;
-/// 3. on a signal, accepts no more connections, ends those that are idle, and waits for requests under way,
+/// 3. on a signal, accepts no more connections, ends those that are idle, and waits for requests in flight,
 ///    for as long as the [shutdown timeout](Settings::shutdown_timeout) (10 s). What is not answered by then
 ///    is left to end with the process;
 /// 4. [stops](crate::Connector::stop) the connector within its stop timeout (5 s). The report says whether lines were
@@ -29,7 +29,7 @@ use tokio::sync::oneshot;
 /// [module](super) for an example, and for the pieces.
 ///
 /// # Errors
-/// A bad setting, before anything else happens. Signals or a flusher that cannot be had.
+/// A bad setting, before anything else happens. Signals or a flusher that cannot be installed or started.
 ///
 /// # Cancel safety
 /// If the future is dropped, no more connections are accepted; those that are open go on. The flusher ends
@@ -52,7 +52,7 @@ where
 /// [`serve`] for services that know by other means when to stop: when `signal` is ready.
 ///
 /// # Errors
-/// As [`serve`], but for the signals.
+/// The errors of [`serve`], except those of the signals.
 pub async fn serve_until<L>(
     listener: L,
     router: Router,
@@ -102,7 +102,7 @@ where
     served.map(|()| report).map_err(ServeError::Io)
 }
 
-/// Why a service could not be served. A refused setting is shown by its name, its value and what is accepted.
+/// An error of [`serve`]. The text of a refused setting names the setting, its value and the accepted values.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ServeError {
@@ -118,8 +118,8 @@ impl fmt::Display for ServeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Settings(refused) => refused.fmt(f),
-            Self::Start(_) => f.write_str("the metrics could not be started"),
-            Self::Io(_) => f.write_str("the service could not be served"),
+            Self::Start(_) => f.write_str("cannot start the flusher"),
+            Self::Io(_) => f.write_str("cannot serve the service"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The operating system's word that a service is to end.
+//! Shutdown signals of the operating system.
 
 use std::io;
 use tokio::signal;
@@ -50,7 +50,7 @@ impl ShutdownSignal {
     #[cfg(not(unix))]
     pub async fn received(self) {
         if signal::ctrl_c().await.is_err() {
-            // It cannot be had: nobody will send it.
+            // No handler can be installed, so the signal never comes.
             std::future::pending::<()>().await;
         }
     }

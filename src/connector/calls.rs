@@ -37,73 +37,73 @@ impl Connector {
 
     /// Sets a gauge.
     ///
-    /// Servers take a signed value for a delta, but for those of DogStatsD. So a number below zero is
-    /// sent as two lines, `0` and then the number; they always travel in one datagram.
+    /// Servers take a signed value for a delta, except in DogStatsD. So a number below zero is sent as two
+    /// lines, `0` and then the number, which always share one datagram.
     #[inline]
     pub fn gauge(&self, name: &str, value: impl Value) {
         record::<Gauge>(&self.0, name, Absolute(value));
     }
 
-    /// Raises a gauge by `delta`, or lowers it where that is negative. May be fractional. In dialects
-    /// that [have it](crate::Dialect).
+    /// Changes a gauge by `delta`, which may be negative or fractional. Requires a dialect that
+    /// [supports deltas](crate::Dialect).
     #[inline]
     pub fn gauge_delta(&self, name: &str, delta: impl Value) {
         record::<Gauge>(&self.0, name, Delta(delta));
     }
 
-    /// Records how long something took, in milliseconds, exact to the nanosecond.
+    /// Records a duration, in milliseconds, exact to the nanosecond.
     #[inline]
     pub fn timing(&self, name: &str, elapsed: Duration) {
         record::<Timing>(&self.0, name, DurationValue(elapsed));
     }
 
-    /// Records how many seconds something took; sent as milliseconds with the digits that
-    /// `seconds` has. What is negative or not finite is dropped and counted as invalid.
+    /// Records a duration in seconds, sent as milliseconds with the digits of `seconds`. A negative or
+    /// non-finite number is dropped and counted as invalid.
     #[inline]
     pub fn timing_seconds(&self, name: &str, seconds: f64) {
         record::<Timing>(&self.0, name, Seconds(seconds));
     }
 
-    /// Begins a timing that is recorded when the guard is dropped, also by a panic.
+    /// Starts a timer, which records its duration when the guard is dropped, also by a panic.
     #[inline]
     pub fn timer<'a>(&'a self, name: &'a str) -> Timer<'a> {
         Timer::named(&self.0, name)
     }
 
-    /// Records a value of a histogram. In dialects that [have some](crate::Dialect).
+    /// Records a value of a histogram. Requires a dialect that [supports them](crate::Dialect).
     #[inline]
     pub fn histogram(&self, name: &str, value: impl Value) {
         self.metric::<Histogram>(name).record(value);
     }
 
-    /// Records a value of a distribution. In dialects that [have some](crate::Dialect).
+    /// Records a value of a distribution. Requires a dialect that [supports them](crate::Dialect).
     #[inline]
     pub fn distribution(&self, name: &str, value: impl Value) {
         self.metric::<Distribution>(name).record(value);
     }
 
-    /// Puts a member into a set, of which the server counts the different ones. It may be any text;
-    /// what the [dialect](crate::Dialect#clean-input) forbids is replaced by `_`.
+    /// Inserts a member, which may be any text, into a set. The server counts the distinct members.
+    /// Characters that the [dialect](crate::Dialect#clean-input) forbids are replaced by `_`.
     #[inline]
     pub fn set(&self, name: &str, member: &str) {
         self.metric::<Set>(name).insert(member);
     }
 
-    /// Counts `amount` of what a meter tells the rate of. In dialects that
-    /// [have some](crate::Dialect).
+    /// Counts `amount` events of a meter. Requires a dialect that [supports meters](crate::Dialect).
     #[inline]
     pub fn meter(&self, name: &str, amount: impl Value) {
         self.metric::<Meter>(name).mark(amount);
     }
 
-    /// Sends `{prefix.}{path}:{value}|{type_code}`: for what the other calls do not offer.
+    /// Sends `{prefix.}{path}:{value}|{type_code}`, for metrics that the other calls cannot express.
     ///
-    /// `:`, `|` and control characters of the path become `_`, and in DogStatsD it begins neither an event
-    /// nor a service check; all else stays as it is, also what separates tags, and the `=` that ends a name at
-    /// netdata: it is not for names that come from outside. A value with `:`, `|` or a control character is
-    /// dropped and counted as invalid, as is an empty one. The type code may be followed by
-    /// further fields (`c|@0.1`): only control characters are refused there. No tags are added to it,
-    /// nor anything else, whatever the dialect.
+    /// `:`, `|` and control characters in the path become `_`. In DogStatsD the path cannot begin an event or
+    /// a service check. All other characters stay, including separators of tags and the `=` that ends a
+    /// name in netdata: do not pass untrusted names.
+    ///
+    /// An empty value, or one with `:`, `|` or a control character, is dropped and counted as invalid. Further
+    /// fields may follow the type code (`c|@0.1`); it must not contain control characters. No dialect adds
+    /// tags or other fields to the line.
     pub fn inject_metric(&self, path: &str, value: &str, type_code: &str) {
         if let Some(inner) = self.inner() {
             inner.inject(path, value, type_code);
@@ -116,7 +116,7 @@ impl ScopedExchange {
         let Some(digits) = Injected::new(value, code) else { return self.drop_invalid() };
         let scope = &self.scoped.scope;
         let head = scope.bare_head();
-        // Or it would be an event, if that is what its path begins like.
+        // Without a head, a path could begin like an event.
         let first = if head.is_empty() { scope.first_path(path) } else { path };
         let line = || Line::injected(head, first, digits);
         let is_gauge = code == "g" || code.starts_with("g|");

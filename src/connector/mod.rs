@@ -1,4 +1,4 @@
-//! The connector: what an application holds.
+//! The connector: the handle that an application holds.
 
 mod calls;
 mod scoped;
@@ -46,7 +46,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 /// sent nothing: [`stop`](Self::stop) is what waits. A runtime that ends without a stop takes
 /// the flusher with it: a warning says so, and what is emitted waits for the next start.
 ///
-/// A connector that nobody ever starts gathers lines up to the capacity, and sends none.
+/// A connector that is never started gathers lines up to the capacity, and sends none.
 ///
 /// # Fork
 ///
@@ -112,7 +112,7 @@ impl Connector {
         Builder::from_url(url)
     }
 
-    /// A connector of the same interface that does nothing, at no cost.
+    /// Returns a connector of the same interface that does nothing, at no cost.
     ///
     /// Its numbers stay 0, and it is never connected.
     #[must_use]
@@ -165,11 +165,11 @@ impl Connector {
     /// the flusher cannot run there; [`StartError::Descriptor`] if no descriptor is left.
     ///
     /// # Panics
-    /// Not here. But tokio tells the flusher by a panic in its task that the runtime has no time
-    /// or I/O driver: that is caught, unless panics abort the process.
+    /// Never panics. If the runtime lacks a time or I/O driver, tokio panics in the flusher's task. The flusher
+    /// catches this panic, unless panics abort the process.
     ///
-    /// Where nobody drives that runtime, it returns after the stop timeout, and the flusher runs once somebody
-    /// does.
+    /// If the runtime is not driven, this returns after the stop timeout. The flusher runs once the runtime
+    /// is driven.
     ///
     /// # Cancel safety
     /// If the future is dropped after it was polled, the flusher runs nevertheless.
@@ -180,9 +180,10 @@ impl Connector {
         }
     }
 
-    /// Starts the flusher on a thread of its own, named `freewheel`, with a small runtime of
-    /// its own: for programs without tokio, and for services whose requests should not share
-    /// their runtime with it.
+    /// Starts the flusher on a separate thread, named `freewheel`, with a separate small runtime.
+    ///
+    /// Suits programs without tokio, and services whose requests should not share their runtime with the
+    /// flusher.
     ///
     /// # Errors
     /// [`StartError::AlreadyRunning`], and nothing changes; [`StartError::Forked`] if it was running when this
@@ -257,21 +258,22 @@ impl Connector {
         }
     }
 
-    /// The account: where every line is by now. Reads one place for each thread that emits;
-    /// the threads do not notice.
+    /// Returns the account, which says where every line is. Reads the counters of each producer thread
+    /// without disturbing it.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.owner().map_or_else(Stats::default, |owner| owner.shared.stats())
     }
 
-    /// Whether the flusher has a connection; over UDP, whether it has a socket that no
-    /// refusal has come back to. Not where something was to be taken, and nothing was for the
-    /// [peer timeout](Builder::peer_timeout).
+    /// Returns true if the flusher has a connection, or over UDP a socket that has received no refusal.
+    ///
+    /// Returns false if the server has accepted nothing for the [peer timeout](Builder::peer_timeout) while
+    /// lines waited.
     #[must_use]
     pub fn connected(&self) -> bool {
         self.owner().is_some_and(|owner| {
-            // In this order: what is left of a flusher that ended is gone once the next one runs.
-            // ORDERING: Relaxed. A flag to look at, which publishes nothing.
+            // `is_running` comes first: a new flusher resets the flag that an ended flusher left.
+            // ORDERING: Relaxed. The flag publishes nothing.
             owner.lifecycle.is_running() && owner.shared.connected.load(Relaxed)
         })
     }

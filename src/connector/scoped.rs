@@ -7,8 +7,13 @@ use crate::metric::{Counter, Kind, Metric};
 use std::sync::Arc;
 
 impl Connector {
-    /// A metric of this kind and name: to be given tags and the like, and then emitted at once, or
-    /// [prepared](Metric::build) to be emitted often.
+    /// Returns a metric of this kind and name. Add tags and other fields, then emit it at once, or
+    /// [prepare](Metric::build) it to emit it often.
+    ///
+    /// This is the one way to a metric of every kind: `metric::<Counter>(name)`, `metric::<Gauge>(name)`,
+    /// and so on. There is no method of the kind's name for it, since [`gauge`](Self::gauge),
+    /// [`timing`](Self::timing), [`histogram`](Self::histogram) and the like already emit a value. Only
+    /// [`counter`](Self::counter) is short for it, since the calls that count are named otherwise.
     ///
     /// ```
     /// use freewheel::{Connector, Dialect, Gauge};
@@ -31,7 +36,7 @@ impl Connector {
         Metric::new(&self.0, name)
     }
 
-    /// Short for `metric::<Counter>(name)`.
+    /// Returns a counter of this name, as [`metric::<Counter>`](Self::metric) does.
     ///
     /// ```
     /// # let statsd = freewheel::Connector::disabled();
@@ -43,11 +48,11 @@ impl Connector {
         self.metric(name)
     }
 
-    /// A connector that adds a tag to all that it emits, behind those of this one. It shares all
-    /// else with this one, and is one more handle of the same.
+    /// Returns a connector that adds a tag to every line, after the tags of this connector. It shares
+    /// everything else with this connector, including the flusher.
     ///
-    /// What the [dialect](crate::Dialect#clean-input) forbids in tags is replaced by `_`, and each line
-    /// counted as altered. In a dialect without tags, each line of the new connector is dropped and
+    /// Characters that the [dialect](crate::Dialect#clean-input) forbids in tags are replaced by `_`, and each
+    /// line is counted as altered. In a dialect without tags, each line of the new connector is dropped and
     /// counted as [unsupported](crate::Drops::unsupported).
     ///
     /// It costs up to 15 allocations to render it, and up to 40 with a [prefix](Self::scoped) more: make it
@@ -73,8 +78,8 @@ impl Connector {
         self.rescoped(|scope| scope.with_tag(key, value))
     }
 
-    /// A connector that emits `name` as `prefix.name`, and otherwise is as [`with_tag`](Self::with_tag)
-    /// says. Dots at both ends of the prefix are removed; an empty one changes nothing.
+    /// Returns a connector that emits `name` as `prefix.name`. It shares everything else with this
+    /// connector, as [`with_tag`](Self::with_tag) does. Dots at both ends of the prefix are removed; an empty one changes nothing.
     ///
     /// ```
     /// use freewheel::Connector;

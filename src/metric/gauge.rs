@@ -29,15 +29,15 @@ kind!(Gauge, sampled: false);
 impl super::Timestamped for Gauge {}
 
 calls!(Gauge {
-    /// Sets it. A number below zero is two lines, but in DogStatsD: see
+    /// Sets the gauge. A number below zero is sent as two lines, except in DogStatsD: see
     /// [`Connector::gauge`](crate::Connector::gauge).
     #[inline]
     pub fn set(&self, value: impl Value) {
         self.record_measurement(Absolute(value));
     }
 
-    /// Raises it by `delta`, or lowers it where that is negative. DogStatsD has no such thing: there
-    /// the line is dropped and counted as [unsupported](crate::Drops::unsupported).
+    /// Changes the gauge by `delta`, which may be negative. DogStatsD does not support deltas: the line is
+    /// dropped there and counted as [unsupported](crate::Drops::unsupported).
     #[inline]
     pub fn change_by(&self, delta: impl Value) {
         self.record_measurement(Delta(delta));

@@ -1,4 +1,4 @@
-//! Kinds: what a metric can be.
+//! Kinds of metrics.
 
 use crate::encode::{Dialect, SampleRate};
 
@@ -9,18 +9,18 @@ use crate::encode::{Dialect, SampleRate};
 /// This trait is sealed.
 pub trait Kind: sealed::Sealed {}
 
-/// Kinds of which a part of the lines stands for all: all but gauges and sets.
+/// Metric kinds that can be sampled: all except gauges and sets.
 ///
 /// This trait is sealed.
 pub trait Sampled: Kind {}
 
-/// Kinds that DogStatsD takes with a timestamp: counters and gauges.
+/// Metric kinds that can have a timestamp in DogStatsD: counters and gauges.
 ///
 /// This trait is sealed.
 pub trait Timestamped: Kind {}
 
 impl SampleRate {
-    /// The rate at which the lines of this kind are drawn in this dialect, as they say it: see
+    /// Returns the rate at which lines of this kind are sampled in this dialect, as sent on the line: see
     /// [What is sent](Self#what-is-sent).
     ///
     /// ```
@@ -42,17 +42,17 @@ pub(crate) mod sealed {
     use crate::encode::Type;
     use crate::metric::handle::Handle;
 
-    /// Cannot be named outside, which is what seals `Kind`.
+    /// Seals `Kind`: code outside the crate cannot name this trait.
     #[allow(private_interfaces, unnameable_types)]
     pub trait Sealed: Sized {
         const TYPE: Type;
-        /// Whether it is [`Sampled`](super::Sampled).
+        /// True for kinds that are [`Sampled`](super::Sampled).
         const SAMPLED: bool;
         fn from(handle: Handle) -> Self;
     }
 }
 
-/// Makes a type the handle of a prepared metric of this kind.
+/// Implements the kind's traits for the type of its prepared handle.
 macro_rules! kind {
     ($kind:ident, sampled: $sampled:literal) => {
         impl crate::metric::Kind for $kind {}
@@ -81,7 +81,7 @@ macro_rules! kind {
     };
 }
 
-/// The same calls for a prepared metric and for one that is emitted at once.
+/// Defines the same calls for a prepared metric and for one that is emitted at once.
 macro_rules! calls {
     ($kind:ident { $($calls:tt)* }) => {
         impl $kind { $($calls)* }

@@ -1,4 +1,4 @@
-//! Meters: counters of which the server tells the rate.
+//! Meters: counters whose rate the server computes.
 
 use super::handle::Handle;
 use super::kind::{calls, kind};

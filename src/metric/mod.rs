@@ -1,4 +1,8 @@
-//! Metrics: a kind, a name, and what else a line can say; emitted at once or prepared.
+//! Metrics: a kind, a name and optional fields, emitted at once or prepared.
+//!
+//! The kinds and [`Metric`] are also at the root of the crate. The helper traits and types that bound
+//! their methods are only here: [`Kind`], [`Sampled`], [`Timestamped`], [`Value`], [`Tags`], [`NoTags`] and
+//! [`Tagged`].
 
 mod counter;
 mod error;
@@ -41,7 +45,7 @@ use std::time::SystemTime;
 /// A metric about to be emitted once, or prepared to be emitted often; from
 /// [`Connector::metric`](crate::Connector::metric).
 ///
-/// The calls that emit are those of its kind: [`Counter`], [`Gauge`], [`Timing`], [`Histogram`],
+/// Its kind provides the calls that emit: [`Counter`], [`Gauge`], [`Timing`], [`Histogram`],
 /// [`Distribution`], [`Set`], [`Meter`]. None of them allocates, waits or fails, however many
 /// tags there are.
 ///
@@ -76,7 +80,7 @@ pub struct Metric<'a, K, T = NoTags> {
     tags: T,
     rate: Option<Chance>,
     optional: OptionalFields,
-    /// The timestamp is none.
+    /// True if the timestamp is before 1970-01-01 00:00:01 UTC.
     invalid: bool,
     kind: PhantomData<fn() -> K>,
 }
@@ -91,7 +95,7 @@ impl<'a, K: Kind> Metric<'a, K, NoTags> {
 }
 
 impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
-    /// With one tag more. What the [dialect](crate::Dialect#clean-input) forbids in tags is replaced
+    /// Adds a tag. Characters that the [dialect](crate::Dialect#clean-input) forbids in tags are replaced
     /// by `_`, and the line is counted as altered.
     #[inline(always)]
     pub fn tag(self, key: &'a str, value: &'a str) -> Metric<'a, K, Tagged<'a, T>> {
@@ -100,9 +104,10 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
         Metric { core, name, tags, rate, optional, invalid, kind }
     }
 
-    /// Emitted at this rate, whatever the [patterns](crate::Builder::sample) of the builder say;
-    /// or at the nearest lower one that the dialect's servers read
-    /// [as it is meant](SampleRate#what-is-sent). Without effect on what has a timestamp.
+    /// Sets the sample rate, in place of the builder's [patterns](crate::Builder::sample).
+    ///
+    /// If the dialect's servers misread this rate, the nearest lower rate that they
+    /// [read correctly](SampleRate#what-is-sent) is used. A metric with a timestamp is never sampled.
     #[inline(always)]
     pub fn sample_rate(mut self, rate: SampleRate) -> Self
     where
@@ -114,8 +119,8 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
         self
     }
 
-    /// As of this time, to the second: the Datadog Agent passes it on without aggregating it. In
-    /// DogStatsD 1.3. Times before 1970-01-01 00:00:01 UTC make the line invalid.
+    /// Sets the timestamp, to the second. The Datadog Agent passes such a metric on without aggregating
+    /// it. Requires DogStatsD 1.3. Times before 1970-01-01 00:00:01 UTC make the line invalid.
     ///
     /// ```
     /// # use freewheel::{Connector, Dialect, Gauge};
@@ -142,22 +147,23 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
         self
     }
 
-    /// Of which cardinality the tags are that the Datadog Agent adds, whatever the
-    /// [builder](crate::Builder::cardinality) says. In DogStatsD 1.6.
+    /// Sets the cardinality of the tags that the Datadog Agent adds, in place of the
+    /// [builder's](crate::Builder::cardinality). Requires DogStatsD 1.6.
     #[inline(always)]
     pub fn cardinality(mut self, cardinality: Cardinality) -> Self {
         self.optional.cardinality = Some(cardinality);
         self
     }
 
-    /// Prepares it: all of the line but its value is rendered here, once, with up to ten
-    /// allocations. The handle is cheap to clone, can be sent and shared, borrows nothing, and
-    /// counts as a handle of the connector.
+    /// Prepares the metric: renders the whole line except its value once, with up to ten allocations.
     ///
-    /// It always can be built. What is forbidden in the name or a tag is replaced by `_`, and
-    /// each line counted as altered; without a name each line is dropped and counted as invalid, and
-    /// where the dialect has no word for it, as [unsupported](crate::Drops::unsupported). Rather
-    /// know it here? See [`try_build`](Self::try_build).
+    /// The returned handle is cheap to clone, can be sent and shared, and borrows nothing. The flusher
+    /// counts it as a handle of the connector.
+    ///
+    /// This never fails. Characters that the dialect forbids in the name or a tag are replaced by `_`, and
+    /// each line is counted as altered. If the name is empty, each line is dropped and counted as invalid.
+    /// If the dialect does not support the metric, each line is dropped and counted as
+    /// [unsupported](crate::Drops::unsupported). [`try_build`](Self::try_build) returns an error instead.
     ///
     /// ```
     /// use freewheel::{Connector, Counter};
@@ -177,7 +183,7 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
     /// HITS.incr(); // counters.http.hits:1|c
     /// # SERVER.assert(&STATSD, &["counters.http.hits:1|c"]);
     /// ```
-    #[must_use = "it is prepared to be emitted"]
+    #[must_use = "a prepared metric emits nothing before a value is given"]
     pub fn build(self) -> K {
         let Some(inner) = self.core.enabled() else { return K::from(Handle::Disabled) };
         let ScopedExchange { exchange, scoped } = inner;
@@ -192,21 +198,21 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
         K::from(Handle::new(exchange, scoped, &spec, drop_reason))
     }
 
-    /// As [`build`](Self::build), where nothing would have to be altered and no line would be
-    /// dropped for what it is.
+    /// Prepares the metric as [`build`](Self::build) does, or returns an error if its lines would be
+    /// altered or dropped.
     ///
     /// ```
     /// use freewheel::{Connector, MetricError};
     ///
     /// let statsd = Connector::builder("127.0.0.1").build()?;
     /// let refused = statsd.counter("hits").tag("route", "/").try_build();
-    /// assert!(matches!(refused, Err(MetricError::UnsupportedTags)), "plain StatsD has none");
+    /// assert!(matches!(refused, Err(MetricError::UnsupportedTags)), "plain StatsD has no tags");
     /// # Ok::<(), freewheel::BuildError>(())
     /// ```
     ///
     /// # Errors
-    /// The first thing that the dialect has no word for, or forbids. With a disabled connector,
-    /// never.
+    /// The first part of the metric that the dialect does not support or forbids. A disabled connector
+    /// never returns an error.
     pub fn try_build(self) -> Result<K, MetricError> {
         if let Some(inner) = self.core.enabled() {
             let scope = &inner.scoped.scope;
@@ -236,7 +242,7 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
         }
     }
 
-    /// Whether the dialect can say it.
+    /// Returns true if the dialect supports the metric.
     #[inline(always)]
     fn is_supported(&self, scope: &Scope) -> bool {
         scope.has(K::TYPE)
@@ -245,7 +251,7 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
             && (self.optional.timestamp.is_none() || scope.has_timestamps())
     }
 
-    /// The rate at which it is emitted, unless that is always.
+    /// Returns the sample rate, or `None` if every line is emitted.
     #[inline(always)]
     fn rate<'b>(&'b self, inner: &'b ScopedExchange) -> Option<&'b Chance> {
         let ScopeContext { scope, owner } = &*inner.scoped;

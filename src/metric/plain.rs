@@ -61,20 +61,23 @@ struct PlainMetric<'a, const TAIL: usize> {
 impl<const TAIL: usize> NumberWriter for PlainMetric<'_, TAIL> {
     #[inline(always)]
     fn write(&self, number: Number<impl Digits>) {
-        let head = self.core.scoped.scope.head(self.kind);
-        self.core.exchange.emit(|| Line::new(head, self.name, number, self.tail));
+        let Self { core, name, kind, tail } = *self;
+        let head = core.scoped.scope.head(kind);
+        core.exchange.emit(|| Line::new(head, name, number, tail));
     }
     #[inline(always)]
     fn write_ordered(&self, number: Number<impl Digits>) {
-        let head = self.core.scoped.scope.head(self.kind);
-        self.core.exchange.emit_ordered(|| Line::new(head, self.name, number, self.tail));
+        let Self { core, name, kind, tail } = *self;
+        let head = core.scoped.scope.head(kind);
+        core.exchange.emit_ordered(|| Line::new(head, name, number, tail));
     }
     #[inline(always)]
     fn write_below_zero(&self, number: Number<impl Digits>) {
-        let head = self.core.scoped.scope.head(self.kind);
-        self.core.exchange.emit_ordered(|| BelowZero {
-            zero: Line::new(head, self.name, ZERO, self.tail),
-            line: Line::new(head, self.name, number, self.tail),
+        let Self { core, name, kind, tail } = *self;
+        let head = core.scoped.scope.head(kind);
+        core.exchange.emit_ordered(|| BelowZero {
+            zero: Line::new(head, name, ZERO, tail),
+            line: Line::new(head, name, number, tail),
         });
     }
     #[inline(always)]

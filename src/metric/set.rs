@@ -1,4 +1,4 @@
-//! Sets: of what comes in, the server counts the different ones.
+//! Sets, whose distinct members the server counts.
 
 use super::handle::Handle;
 use super::kind::{calls, kind};
@@ -26,8 +26,8 @@ pub struct Set(Handle);
 kind!(Set, sampled: false);
 
 calls!(Set {
-    /// Puts a member into it. It may be any text; what the
-    /// [dialect](crate::Dialect#clean-input) forbids is replaced by `_`.
+    /// Inserts a member, which may be any text. Characters that the
+    /// [dialect](crate::Dialect#clean-input) forbids are replaced by `_`.
     #[inline]
     pub fn insert(&self, member: &str) {
         self.record_measurement(SetMember(member));

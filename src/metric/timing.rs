@@ -32,14 +32,14 @@ kind!(Timing, sampled: true);
 impl super::Sampled for Timing {}
 
 calls!(Timing {
-    /// Records how long something took, in milliseconds, exact to the nanosecond.
+    /// Records a duration, in milliseconds, exact to the nanosecond.
     #[inline]
     pub fn record(&self, elapsed: Duration) {
         self.record_measurement(DurationValue(elapsed));
     }
 
-    /// Records how many seconds something took; sent as milliseconds with the digits that
-    /// `seconds` has. What is negative or not finite is dropped and counted as invalid.
+    /// Records a duration in seconds, sent as milliseconds with the digits of `seconds`. A negative or
+    /// non-finite number is dropped and counted as invalid.
     #[inline]
     pub fn record_seconds(&self, seconds: f64) {
         self.record_measurement(Seconds(seconds));
@@ -47,7 +47,7 @@ calls!(Timing {
 });
 
 impl Timing {
-    /// Begins a timing that is recorded when the guard is dropped, also by a panic.
+    /// Starts a timer, which records its duration when the guard is dropped, also by a panic.
     #[inline]
     pub fn start(&self) -> Timer<'_> {
         Timer::prepared(&self.0)

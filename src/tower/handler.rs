@@ -40,19 +40,19 @@ use std::time::{Duration, Instant};
 pub struct Statsd(Connector);
 
 impl Statsd {
-    /// For handlers that are given it by other means than axum's extractors.
+    /// Wraps a connector, for handlers that do not use axum's extractors.
     #[must_use]
     pub fn new(connector: Connector) -> Self {
         Self(connector)
     }
 
-    /// Begins a timing, which is recorded when the guard is dropped: after an await, by a
-    /// panic, or because the client went away.
+    /// Starts a timer, which records its duration when the guard is dropped: after an await, by a panic,
+    /// or because the client disconnected.
     pub fn execution_timer(&self, path: impl MetricPath) -> ExecutionTimer {
-        // A disabled one neither looks at the path nor at the clock.
+        // A disabled connector reads neither the path nor the clock.
         let running = self.0.inner().is_some().then(|| {
             let path = PathText::new(&path);
-            Running { connector: self.0.clone(), path, start: Instant::now() }
+            RunningTimer { connector: self.0.clone(), path, start: Instant::now() }
         });
         ExecutionTimer { running }
     }
@@ -64,7 +64,7 @@ impl Statsd {
         }
     }
 
-    /// Records how long something took.
+    /// Records a duration.
     pub fn record_timing(&self, elapsed: Duration, path: impl MetricPath) {
         if self.0.inner().is_some() {
             self.0.timing(PathText::new(&path).as_str(), elapsed);
@@ -80,22 +80,22 @@ impl Deref for Statsd {
     }
 }
 
-/// Records the time since [`Statsd::execution_timer`] when it is dropped. It borrows nothing: it can be held
-/// across awaits, and moved to another task.
+/// Records the time since [`Statsd::execution_timer`] when it is dropped. The guard borrows nothing: it can
+/// be held across awaits, and moved to another task.
 #[must_use = "the time ends when the guard is dropped"]
 pub struct ExecutionTimer {
-    /// None if nothing is to be recorded.
-    running: Option<Running>,
+    /// `None` if the timer is discarded, or its connector is disabled.
+    running: Option<RunningTimer>,
 }
 
-struct Running {
+struct RunningTimer {
     connector: Connector,
     path: PathText,
     start: Instant,
 }
 
 impl ExecutionTimer {
-    /// The time so far; zero with a disabled connector.
+    /// Returns the time since the start, or zero if the connector is disabled.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.running.as_ref().map_or(Duration::ZERO, |running| running.start.elapsed())
@@ -109,7 +109,7 @@ impl ExecutionTimer {
 
 impl Drop for ExecutionTimer {
     fn drop(&mut self) {
-        if let Some(Running { connector, path, start }) = &self.running {
+        if let Some(RunningTimer { connector, path, start }) = &self.running {
             connector.timing(path.as_str(), start.elapsed());
         }
     }

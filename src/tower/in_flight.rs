@@ -1,4 +1,4 @@
-//! How many requests are in flight, and the gauge that shows it.
+//! Number of requests in flight, and its gauge.
 
 use crate::connector::Connector;
 use std::sync::atomic::{AtomicU64, Ordering::AcqRel};
@@ -41,7 +41,7 @@ impl InFlight {
     fn change(&self, by: u64, mut emit: impl FnMut(u64)) {
         // ORDERING: AcqRel. Acquire: the lines of those who have read the count before happened before
         // the ones that are emitted now. Release: as below.
-        // No model: loom's build has no layer; `the_last_line_is_the_count_whatever_comes_between`.
+        // No model: loom's build has no layer; `last_line_is_the_count_in_every_interleaving`.
         let mut count = self.count.fetch_add(by, AcqRel).wrapping_add(by);
         loop {
             emit(count);
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
     use std::sync::{Barrier, Mutex, PoisonError};
 
-    /// What is emitted, in its order.
+    /// Emitted counts, in the order of emission.
     #[derive(Default)]
     struct Lines(Mutex<Vec<u64>>);
 
@@ -102,7 +102,7 @@ mod tests {
     /// Each change of another thread between a count and its line, and between the line and the next look:
     /// two enter, two leave, in each order that is possible.
     #[test]
-    fn the_last_line_is_the_count_whatever_comes_between() {
+    fn last_line_is_the_count_in_every_interleaving() {
         const IN: u64 = 1;
         const OUT: u64 = u64::MAX;
         for changes in [&[IN, IN, OUT, OUT][..], &[IN, OUT, IN, OUT], &[IN, IN], &[IN, IN, OUT]] {
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn alone_each_change_is_one_line() {
+    fn each_change_is_one_line_without_contention() {
         let (in_flight, lines) = (InFlight::new(String::new()), Lines::default());
         for change in [1, 1, u64::MAX, u64::MAX] {
             in_flight.change(change, |count| lines.emit(count));
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn at_rest_the_last_line_says_0_after_many_threads() {
+    fn last_line_is_0_after_many_threads() {
         const THREADS: usize = 8;
         for _ in 0..20 {
             let (in_flight, lines) = (InFlight::new(String::new()), Lines::default());

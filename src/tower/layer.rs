@@ -1,4 +1,4 @@
-//! The layer: what is to be recorded.
+//! The layer, which configures the recording.
 
 use super::in_flight::InFlight;
 use super::record::Scope;

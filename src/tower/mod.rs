@@ -6,8 +6,8 @@
 //! {prefix.}timers.<handler>.<METHOD>.<status>
 //! ```
 //!
-//! from the call until the response's head is there. What stands in the path is bounded, whatever clients
-//! send:
+//! from the call until the response's head is ready. Clients cannot make the set of paths grow without
+//! bound:
 //!
 //! * **handler**: what the [`NameRequest`] makes of the request: one fixed text, a function of yours, or
 //!   in axum the [route](crate::axum::RouteName). `unmatched` where that is empty.
@@ -44,7 +44,7 @@
 //! A path that a client sent is no name, not even where it should be a method of a service: name the
 //! methods that you have, or put the layer on the routes that tonic makes of its services
 //! (`Routes::into_axum_router`), by [`RouteName`](crate::axum::RouteName). The status is HTTP's, which
-//! for gRPC is 200 but for failures of the transport.
+//! for gRPC is 200 except after failures of the transport.
 //!
 //! [tower]: https://docs.rs/tower
 #![cfg_attr(not(feature = "axum"), allow(rustdoc::broken_intra_doc_links))]

@@ -1,4 +1,4 @@
-//! What requests are called.
+//! Names of requests.
 #![allow(unnameable_types)]
 
 use super::path::{MetricPath, PathText};
@@ -10,8 +10,8 @@ use http::Request;
 /// [`RouteName`](crate::axum::RouteName) names by the matched route. It is sealed: a function
 /// does for every other name.
 ///
-/// A name should be one of few. The path that a client sent is not: each would make a metric of its own
-/// for every server behind, for as long as that keeps it.
+/// Names should be few. The path that a client sent is unbounded: each path would become a separate
+/// metric on every server behind, for as long as that server keeps metrics.
 ///
 /// ```
 /// use freewheel::tower::StatsdLayer;
@@ -37,17 +37,17 @@ pub(crate) mod sealed {
     use super::{MetricPath, Request};
 
     pub trait Name<B> {
-        /// The name until the request has ended: small, since it moves with the future, and
-        /// displayed by this library alone, since that is done in a destructor.
-        type Kept: MetricPath;
-        fn name(&self, request: &Request<B>) -> Self::Kept;
+        /// The name, kept until the request has ended. It is small, since it moves with the future. Only
+        /// this crate's code displays it, since a destructor does so.
+        type RequestName: MetricPath;
+        fn name(&self, request: &Request<B>) -> Self::RequestName;
     }
 }
 
 impl<B> NameRequest<B> for &'static str {}
 
 impl<B> sealed::Name<B> for &'static str {
-    type Kept = Self;
+    type RequestName = Self;
     fn name(&self, _request: &Request<B>) -> Self {
         self
     }
@@ -65,8 +65,8 @@ where
     F: Fn(&Request<B>) -> P,
     P: MetricPath,
 {
-    /// Written down at once: what displays it may be anybody's.
-    type Kept = PathText;
+    /// Rendered at once: its `Display` may be foreign code.
+    type RequestName = PathText;
     fn name(&self, request: &Request<B>) -> PathText {
         PathText::new(&self(request))
     }

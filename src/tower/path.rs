@@ -1,4 +1,4 @@
-//! Metric paths, from parts: put together on the stack, before the line is begun.
+//! Metric paths, joined from parts on the stack before the line is begun.
 #![allow(unnameable_types)]
 
 use arrayvec::ArrayString;
@@ -8,8 +8,8 @@ use std::fmt::{self, Display, Write};
 /// A metric path: a text or an integer, or parts joined by dots, each of any type that can be displayed:
 /// a tuple of up to eight, or an array or a slice.
 ///
-/// Parts that display nothing are left out. A part may hold dots of its own. What a path cannot hold
-/// is replaced by `_`, as in any name. Paths of up to 256 bytes are put together without an allocation.
+/// Parts that display nothing are left out. A part may contain dots. Characters that a path cannot
+/// contain are replaced by `_`, as in any name. Paths of up to 256 bytes are put together without an allocation.
 ///
 /// ```
 /// # let statsd = freewheel::tower::Statsd::new(freewheel::Connector::disabled());
@@ -217,14 +217,14 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_fails_leaves_nothing() {
-        struct Fails;
-        impl Display for Fails {
+    fn failing_part_makes_the_path_empty() {
+        struct FailingDisplay;
+        impl Display for FailingDisplay {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("half")?;
                 Err(fmt::Error)
             }
         }
-        assert_eq!(text(("a", Fails, "b")), "");
+        assert_eq!(text(("a", FailingDisplay, "b")), "");
     }
 }

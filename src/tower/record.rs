@@ -11,19 +11,20 @@ use http::{Method, StatusCode};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// What stands for the status of a request that was not answered, by a failure or a panic.
-const FAILED: u16 = 500;
-/// The same where the future was dropped. nginx has it for a client that closed its request.
-const GONE: u16 = 499;
+/// Status recorded for a request whose service failed or panicked.
+const STATUS_FAILED: u16 = 500;
+/// Status recorded for a request whose future was dropped. nginx uses this number for a client that
+/// closed its request.
+const STATUS_DROPPED: u16 = 499;
 
-/// What the requests of a service have in common.
+/// Connector and gauge that all requests of a layer share.
 #[derive(Debug)]
 pub(super) struct Scope {
     pub(super) connector: Connector,
     pub(super) in_flight: Option<InFlight>,
 }
 
-/// A request under way. Dropped, it is recorded with the status that it has by then.
+/// A request in flight. Recorded with its current status when it is dropped.
 pub struct Record<N: MetricPath> {
     scope: Arc<Scope>,
     name: N,
@@ -33,7 +34,7 @@ pub struct Record<N: MetricPath> {
 }
 
 impl<N: MetricPath> Record<N> {
-    /// Begins at this moment; None where nothing is to be recorded.
+    /// Begins a record now. Returns `None` if the connector is disabled.
     pub(super) fn begin(
         scope: &Arc<Scope>,
         method: &Method,
@@ -41,11 +42,11 @@ impl<N: MetricPath> Record<N> {
     ) -> Option<Self> {
         scope.connector.inner()?;
         let start = Instant::now();
-        let (name, method) = (name(), known(method));
+        let (name, method) = (name(), method_part(method));
         if let Some(in_flight) = &scope.in_flight {
             in_flight.enter(&scope.connector);
         }
-        Some(Self { scope: Arc::clone(scope), name, method, start, status: FAILED })
+        Some(Self { scope: Arc::clone(scope), name, method, start, status: STATUS_FAILED })
     }
 
     fn path(&self) -> PathText {
@@ -58,22 +59,23 @@ impl<N: MetricPath> Record<N> {
         path
     }
 
-    /// The service is at work: if it does not come back, it has panicked.
+    /// Notes that the service is running: if it does not return, it has panicked.
     pub(super) fn enter(&mut self) {
-        self.status = FAILED;
+        self.status = STATUS_FAILED;
     }
 
-    /// The service has come back without an answer: if it is not called again, nobody waits for it.
+    /// Notes that the service has returned without a response: if it is not polled again, its future was
+    /// dropped.
     pub(super) fn leave(&mut self) {
-        self.status = GONE;
+        self.status = STATUS_DROPPED;
     }
 
-    /// The service has answered.
+    /// Records the request with the response's status.
     pub(super) fn finish(mut self, status: StatusCode) {
         self.status = status.as_u16();
     }
 
-    /// The service has answered, and the body is to be timed too.
+    /// Records the request with the response's status, and begins the record of its body.
     pub(super) fn finish_head(mut self, status: StatusCode) -> BodyRecord {
         self.status = status.as_u16();
         let scope = Arc::clone(&self.scope);
@@ -95,7 +97,7 @@ impl<N: MetricPath> Drop for Record<N> {
     }
 }
 
-/// A body under way, recorded when this is dropped.
+/// A body in flight, recorded when it is dropped.
 pub(super) struct BodyRecord {
     scope: Arc<Scope>,
     path: PathText,
@@ -108,8 +110,9 @@ impl Drop for BodyRecord {
     }
 }
 
-/// The method between its dots, if it is one of the standard: others are as many as clients like.
-fn known(method: &Method) -> &'static str {
+/// Returns the method between dots, or `.OTHER.` for a non-standard method, since clients can send any
+/// number of these.
+fn method_part(method: &Method) -> &'static str {
     match *method {
         Method::GET => ".GET.",
         Method::POST => ".POST.",

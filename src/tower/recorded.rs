@@ -1,4 +1,4 @@
-//! How much of a response is recorded: its head, or its body too.
+//! Recorded part of a response: its head, or its head and its body.
 #![allow(unnameable_types)]
 
 use super::body::TimedBody;
@@ -6,17 +6,17 @@ use super::path::MetricPath;
 use super::record::Record;
 use http::Response;
 
-/// What [`StatsdLayer`](super::StatsdLayer) records at first: the time until the head of the response.
+/// The time until the head of the response, which [`StatsdLayer`](super::StatsdLayer) records by default.
 #[derive(Clone, Copy, Debug)]
 pub enum Head {}
 
-/// What it records after [`body_time`](super::StatsdLayer::body_time).
+/// The times of the head and of the body, recorded after [`body_time`](super::StatsdLayer::body_time).
 #[derive(Clone, Copy, Debug)]
 pub enum HeadAndBody {}
 
-/// What is recorded of a response with this body: [`Head`] or [`HeadAndBody`]. Sealed.
+/// The recorded part of a response with this body: [`Head`] or [`HeadAndBody`]. This trait is sealed.
 pub trait Recorded<B>: sealed::Answer<B, Self::Body> {
-    /// The body that the response has then.
+    /// The body of the response after the layer.
     type Body;
 }
 

@@ -38,7 +38,7 @@ where
 {
     type Response = Response<R::Body>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, N::Kept, R>;
+    type Future = ResponseFuture<S::Future, N::RequestName, R>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
