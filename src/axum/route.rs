@@ -56,7 +56,7 @@ fn write(template: &str, path: &mut PathText) {
     // True if a segment has ended, and a dot must precede the next one.
     let mut is_apart = false;
     loop {
-        // What is to be changed is ASCII: a boundary of characters, whatever stands around it.
+        // Special bytes are ASCII, and so always at a character boundary.
         let is_special = |byte: &u8| matches!(byte, b'/' | b'{' | b'}' | b'*' | b'.');
         let plain = rest.bytes().position(|byte| is_special(&byte)).unwrap_or(rest.len());
         let special = rest.as_bytes().get(plain);

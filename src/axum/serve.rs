@@ -102,7 +102,7 @@ where
     served.map(|()| report).map_err(ServeError::Io)
 }
 
-/// Why a service could not be served. A refused setting is shown by its name, its value and what is accepted.
+/// An error of [`serve`]. The text of a refused setting names the setting, its value and the accepted values.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ServeError {

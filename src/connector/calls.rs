@@ -5,7 +5,7 @@ use crate::connector_core::ScopedExchange;
 use crate::encode::{AlteredLine, InjectedFields, Line, Value};
 use crate::metric::{
     Absolute, Amount, Counter, Delta, Distribution, DurationValue, Gauge, Histogram, Meter,
-    Negated, One, Seconds, Set, Timer, Timing, record,
+    Negated, Seconds, Set, Timer, Timing, record, record_one,
 };
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ impl Connector {
     /// Counts one.
     #[inline]
     pub fn incr(&self, name: &str) {
-        record::<Counter>(&self.0, name, One);
+        record_one(&self.0, name);
     }
 
     /// Counts `amount`, which may be negative or fractional (in `Influx`

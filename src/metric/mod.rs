@@ -23,7 +23,7 @@ pub use gauge::Gauge;
 pub use histogram::{Distribution, Histogram};
 pub use kind::{Kind, Sampled, Timestamped};
 pub use meter::Meter;
-pub(crate) use plain::record;
+pub(crate) use plain::{record, record_one};
 pub use set::Set;
 pub use timer::Timer;
 pub use timing::Timing;
@@ -36,7 +36,7 @@ use crate::encode::{
     OptionalFields, SampleRate, Scope, SetMember, TaggedLine, Timestamp, UnsupportedLine, ZERO,
 };
 use handle::Handle;
-pub(crate) use measurement::{Absolute, Amount, Delta, DurationValue, Negated, One, Seconds};
+pub(crate) use measurement::{Absolute, Amount, Delta, DurationValue, Negated, Seconds};
 use measurement::{Measurement, MetricWriter, NumberWriter, Recorder};
 use std::fmt;
 use std::marker::PhantomData;

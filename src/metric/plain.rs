@@ -1,7 +1,7 @@
 //! Fast path of calls by name: lines without tags, sampling or other rules of a dialect.
 
 use super::kind::Kind;
-use super::measurement::{NumberWriter, NumericMeasurement, Recorder};
+use super::measurement::{NumberWriter, NumericMeasurement, ONE, One, Recorder};
 use super::{Counter, Gauge, Metric, Timing};
 use crate::connector_core::{ConnectorCore, ScopedExchange};
 use crate::encode::{
@@ -64,20 +64,23 @@ struct PlainMetric<'a, const TAIL: usize> {
 impl<const TAIL: usize> NumberWriter for PlainMetric<'_, TAIL> {
     #[inline(always)]
     fn write(&self, number: Number<impl Digits>) {
-        let head = self.core.scoped.scope.head(self.kind);
-        self.core.exchange.emit(|| Line::new(head, self.name, number, self.tail));
+        let Self { core, name, kind, tail } = *self;
+        let head = core.scoped.scope.head(kind);
+        core.exchange.emit(|| Line::new(head, name, number, tail));
     }
     #[inline(always)]
     fn write_ordered(&self, number: Number<impl Digits>) {
-        let head = self.core.scoped.scope.head(self.kind);
-        self.core.exchange.emit_ordered(|| Line::new(head, self.name, number, self.tail));
+        let Self { core, name, kind, tail } = *self;
+        let head = core.scoped.scope.head(kind);
+        core.exchange.emit_ordered(|| Line::new(head, name, number, tail));
     }
     #[inline(always)]
     fn write_below_zero(&self, number: Number<impl Digits>) {
-        let head = self.core.scoped.scope.head(self.kind);
-        self.core.exchange.emit_ordered(|| NegativeGauge {
-            zero: Line::new(head, self.name, ZERO, self.tail),
-            line: Line::new(head, self.name, number, self.tail),
+        let Self { core, name, kind, tail } = *self;
+        let head = core.scoped.scope.head(kind);
+        core.exchange.emit_ordered(|| NegativeGauge {
+            zero: Line::new(head, name, ZERO, tail),
+            line: Line::new(head, name, number, tail),
         });
     }
     #[inline(always)]
@@ -98,7 +101,22 @@ impl<const TAIL: usize> NumberWriter for PlainMetric<'_, TAIL> {
     }
 }
 
+/// Counts one. Equal to [`record`] of `One`, which takes 3 more instructions on the fast path.
+#[inline(always)]
+pub(crate) fn record_one(core: &ConnectorCore, name: &str) {
+    if let Some(scoped) = &core.fast_path {
+        scoped.count_one(name);
+    } else if core.slow_path.is_some() {
+        record_slow::<Counter>(core, name, One);
+    }
+}
+
 impl ScopedExchange {
+    fn count_one(&self, name: &str) {
+        let head = self.scoped.scope.head(MetricType::Counter);
+        self.exchange.emit(|| Line::new(head, name, ONE, b"|c\n"));
+    }
+
     /// Counts a line as dropped because its values are invalid.
     #[cold]
     pub(crate) fn drop_invalid(&self) {
