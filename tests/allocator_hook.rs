@@ -1,6 +1,6 @@
 //! An allocator that emits: at a thread's first line, within a line, and at the thread's end.
 //!
-//! A program of its own, since a process has one allocator.
+//! A separate test program, because a process has one global allocator.
 
 // In a test, that is an assertion. Unsafe is only the allocator.
 #![allow(clippy::unwrap_used, unsafe_code)]
@@ -21,11 +21,11 @@ struct Emitting;
 static ALLOCATOR: Emitting = Emitting;
 
 static STATSD: OnceLock<Connector> = OnceLock::new();
-/// Lines of the allocator's.
+/// Number of lines that the allocator emitted.
 static EMITTED: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
-    /// Whether this thread's allocations are told of.
+    /// True if allocations of this thread emit metrics.
     static IS_TOLD: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -54,7 +54,7 @@ unsafe impl GlobalAlloc for Emitting {
     }
 }
 
-/// Goes when its thread ends, before and after the library's own.
+/// Thread-local value that emits from its destructor, before or after the library's own.
 struct AtTheEnd(Box<u64>);
 
 impl Drop for AtTheEnd {
@@ -79,7 +79,7 @@ fn an_allocator_may_emit_whatever_its_thread_is_about() {
         let body = || {
             BEFORE.set(Some(AtTheEnd(Box::new(1))));
             IS_TOLD.set(true);
-            // The first line makes the thread's place, and a block.
+            // The first line registers the thread and takes a block.
             statsd.incr("first");
             // A line that is too long for its slot, and one that needs a fresh block.
             statsd.gauge("long", 1e300);

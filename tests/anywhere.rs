@@ -1,4 +1,4 @@
-//! Calls that wait, wherever they are made: none panics, and none hangs.
+//! Waiting calls in unusual contexts: no call panics, and no call hangs.
 
 // In a test, that is an assertion. Unsafe are only calls of the operating system.
 #![allow(clippy::unwrap_used, unsafe_code)]
@@ -23,10 +23,10 @@ use support::{
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::LocalSet;
 
-/// For where nobody can answer in time.
+/// Short deadline for contexts in which the flusher cannot answer.
 const STOP_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Polls all the time, and so needs nothing of its thread.
+/// Polls the future in a loop, without parking the thread.
 fn busily<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     let start = Instant::now();
@@ -47,8 +47,8 @@ fn several_threads() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
-/// Does all that waits, on a connector that runs, and on one that is started here. The former is stopped
-/// in the end.
+/// Makes every waiting call on a running connector and on one that is started here. Stops the
+/// running connector at the end.
 fn all_that_waits(statsd: &Connector, port: u16) {
     statsd.incr("a");
     assert_eq!(statsd.blocking_flush(), FlushOutcome::Done);
@@ -65,17 +65,18 @@ fn all_that_waits(statsd: &Connector, port: u16) {
     statsd.incr("d");
     let report = statsd.blocking_stop();
     assert!(!report.unfinished);
-    // The storage of a thread at its end may be gone, and with it the place for its lines.
+    // At thread exit, thread-local storage may be destroyed, and the thread's block with it.
     assert_eq!(report.kept.lines, 0);
     assert_eq!(report.stats.dropped(), report.stats.drops.thread_exit);
     let _ = format!("{statsd:?} {}", report.stats);
 }
 
-/// Runs this test in a process of its own, which must end well, and there does the task.
+/// Runs this test again in a child process, performs the task there, and asserts that the child
+/// succeeds.
 fn in_a_process(test: &str, task: impl FnOnce()) {
     const INSIDE: &str = "FREEWHEEL_ANYWHERE";
     if std::env::var_os(INSIDE).is_some() {
-        // SAFETY: a process that hangs ends.
+        // SAFETY: the alarm only ends a process that hangs.
         unsafe { libc::alarm(PATIENCE.as_secs() as libc::c_uint) };
         return task();
     }
@@ -85,7 +86,7 @@ fn in_a_process(test: &str, task: impl FnOnce()) {
     assert!(output.status.success(), "{}: {printed}", output.status);
 }
 
-/// What a handler of the process's exit uses.
+/// Connector and receiver used by the `atexit` handler.
 static AT_EXIT: OnceLock<(Connector, UdpReceiver)> = OnceLock::new();
 
 #[test]
@@ -93,7 +94,7 @@ fn at_the_exit_of_the_process() {
     extern "C" fn bye() {
         let (statsd, receiver) = AT_EXIT.get().unwrap();
         let result = catch_unwind(|| all_that_waits(statsd, receiver.port()));
-        // SAFETY: ends the process, in which nobody waits for anything.
+        // SAFETY: ends the process, in which no other thread waits.
         unsafe { libc::_exit(i32::from(result.is_err())) };
     }
     in_a_process("at_the_exit_of_the_process", || {
@@ -107,7 +108,7 @@ fn at_the_exit_of_the_process() {
     });
 }
 
-/// What a thread does at its end.
+/// Thread-local value that makes every waiting call from its destructor.
 struct AtTheEnd(Connector, u16, Sender<bool>);
 
 impl Drop for AtTheEnd {
@@ -122,8 +123,8 @@ thread_local! {
     static AT_THE_END: RefCell<Option<AtTheEnd>> = const { RefCell::new(None) };
 }
 
-/// The first to have a destructor is the last to be destroyed: then tokio's and the standard library's own
-/// storage of that thread is gone.
+/// The value registered first is destroyed last. By then, the thread-local storage of tokio and of
+/// the standard library is gone.
 #[test]
 fn in_a_destructor_of_a_thread_s_storage() {
     let receiver = UdpReceiver::start();
@@ -162,7 +163,7 @@ fn in_a_panic_hook() {
         std::panic::set_hook(Box::new(move |_| {
             let Some((statsd, its_own)) = in_hook.lock().unwrap().take() else { return };
             all_that_waits(&statsd, port);
-            // The flusher lives on the thread that panics.
+            // The flusher runs on the thread that panics.
             let outcome = its_own.blocking_flush();
             done.lock().unwrap().send((outcome, its_own.blocking_stop())).unwrap();
         }));
@@ -177,8 +178,8 @@ fn in_a_panic_hook() {
     });
 }
 
-/// On a runtime's own threads, where another one can run the flusher: in a task, and in one that another
-/// executor blocks; in what a runtime waits for itself, and in a local set.
+/// Calls from a runtime's threads while another thread can run the flusher. Covers tasks, tasks
+/// that block in another executor, `block_on`, and a local set.
 #[test]
 fn in_a_runtime_of_several_threads() {
     let receiver = UdpReceiver::start();
@@ -207,8 +208,8 @@ fn in_a_runtime_of_several_threads() {
     }
 }
 
-/// Where the flusher lives on the very thread that waits, the deadline answers; and it goes on as soon as it
-/// can.
+/// Calls that wait on the flusher's own thread end at their deadline. The flusher continues when
+/// the thread is free.
 #[test]
 fn on_the_flusher_s_own_thread() {
     let receiver = TcpReceiver::start();
@@ -216,7 +217,7 @@ fn on_the_flusher_s_own_thread() {
     let (calls, runtime) = (statsd.clone(), one_thread());
     let runtime = promptly(move || {
         runtime.block_on(async {
-            // It was started, and runs as soon as it can.
+            // The flusher is started, but its task cannot run yet.
             park_on(calls.start()).unwrap();
             calls.incr("a");
             assert_eq!(calls.blocking_flush(), FlushOutcome::TimedOut);
@@ -235,8 +236,8 @@ fn on_the_flusher_s_own_thread() {
     assert_eq!(runtime.block_on(statsd.flush()), FlushOutcome::NotRunning);
 }
 
-/// Where it lives elsewhere, it answers: also in a runtime without a clock, and in a task that has used up
-/// what tokio lets it do at a time.
+/// A flusher on another thread answers. The caller may be in a runtime without drivers, or in a
+/// task that has used up its tokio budget.
 #[test]
 fn in_a_runtime_that_is_not_the_flusher_s() {
     let receiver = UdpReceiver::start();
@@ -262,7 +263,7 @@ fn in_a_runtime_that_is_not_the_flusher_s() {
     all_that_waits(&statsd, port);
 }
 
-/// Ends in the same poll.
+/// Uses up the task's tokio budget within one poll.
 async fn use_up_the_budget() {
     let semaphore = tokio::sync::Semaphore::new(1);
     poll_fn(|cx| {
@@ -272,7 +273,7 @@ async fn use_up_the_budget() {
     .await;
 }
 
-/// A runtime that is gone, or going.
+/// Calls to a flusher whose runtime has ended or is shutting down.
 #[test]
 fn in_a_runtime_that_has_ended() {
     let receiver = UdpReceiver::start();
@@ -281,7 +282,7 @@ fn in_a_runtime_that_has_ended() {
         let handle = runtime.handle().clone();
         runtime.block_on(statsd.start()).unwrap();
         runtime.shutdown_background();
-        // At once, whatever its timeout is.
+        // The flush returns immediately; the timeout does not apply.
         eventually("it has ended", || statsd.blocking_flush() == FlushOutcome::NotRunning);
         assert_eq!(busily(statsd.flush()), FlushOutcome::NotRunning);
         assert!(!statsd.blocking_stop().unfinished);
@@ -295,7 +296,7 @@ fn in_a_runtime_that_has_ended() {
     all_that_waits(&statsd, receiver.port());
 }
 
-/// No descriptor for what wakes it, or for its runtime: an error, and the next start works.
+/// A start fails without descriptors for the wake-up or the runtime. The next start succeeds.
 #[test]
 fn where_no_descriptor_is_left() {
     in_a_process("where_no_descriptor_is_left", || {
@@ -320,7 +321,7 @@ fn where_no_descriptor_is_left() {
             matches!(refused, [Err(StartError::Descriptor(_)), Err(StartError::Descriptor(_))]),
             "{refused:?}"
         );
-        // What wakes it is there, and its thread's runtime is not to be had.
+        // The wake-up descriptor is available, but the runtime of the thread is not.
         statsd.start_on_thread().unwrap();
         let _ = statsd.blocking_stop();
         limited(3);

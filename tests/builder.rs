@@ -95,14 +95,14 @@ fn settings_at_their_bounds_are_accepted() {
     }
 }
 
-/// The protocol that a connector has in the end, as its endpoint's URL begins.
+/// Returns the URL scheme of the built connector's endpoint.
 fn scheme(builder: Builder) -> String {
     let connector = format!("{:?}", builder.build().unwrap());
     let (before, _) = connector.split_once("://").unwrap();
     before.rsplit(' ').next().unwrap().to_owned()
 }
 
-/// Stated, then by the URL, then by the dialect; whatever comes first.
+/// Precedence of protocols: the setting, then the URL, then the dialect, in any order of calls.
 #[test]
 fn the_protocol_is_settled_when_a_connector_is_built() {
     use freewheel::{Dialect, Protocol};
@@ -139,7 +139,8 @@ fn the_protocol_is_settled_when_a_connector_is_built() {
     assert_eq!(framed.build().unwrap_err().setting(), "framing");
 }
 
-/// Builds a connector from an environment that is to be warned of, whenever it is told anything.
+/// Subscriber that, at each warning, builds a connector from an environment that causes another
+/// warning.
 struct Building(std::sync::atomic::AtomicU64);
 
 impl tracing::Subscriber for Building {

@@ -1,4 +1,4 @@
-//! What becomes of lines when the capacity is used up.
+//! Drops and evictions when the queue capacity is used up.
 
 #![allow(clippy::unwrap_used)]
 
@@ -17,7 +17,7 @@ use support::{
 
 const LINES: u64 = 20_000;
 
-/// Emits slowly enough for the flusher to make room.
+/// Emits slowly enough for the flusher to evict lines in time.
 fn emit(statsd: &freewheel::Connector, thread: u64) -> Tally {
     let mut emitted = Tally::default();
     for number in 0..LINES {
@@ -29,8 +29,8 @@ fn emit(statsd: &freewheel::Connector, thread: u64) -> Tally {
     emitted
 }
 
-/// While nobody listens, the newest lines are dropped, or the oldest, as was chosen; both are
-/// counted, and what is left arrives in order.
+/// While no server listens, the newest or the oldest lines are dropped, as configured. Both are
+/// counted, and the remaining lines arrive in order.
 #[test]
 fn the_newest_or_the_oldest_are_dropped() {
     for when_full in [WhenFull::DropNewest, WhenFull::DropOldest] {
@@ -62,7 +62,8 @@ fn the_newest_or_the_oldest_are_dropped() {
     }
 }
 
-/// The smallest capacities are few blocks: the oldest do not go before most of it is used.
+/// The smallest capacities are a few blocks: no line is evicted before most of the capacity is
+/// used.
 #[test]
 fn little_room_is_used_before_the_oldest_go() {
     for capacity in [2 << 10, 3 << 10, 4 << 10] {
@@ -79,8 +80,8 @@ fn little_room_is_used_before_the_oldest_go() {
     }
 }
 
-/// A server stalls with lines under way: these are not evicted, which would be to count them
-/// wrongly, but those behind them are, and it gets the newest when it reads on.
+/// A server stalls with lines in flight. Lines behind them are evicted; lines in flight are not,
+/// because they would be counted twice. When the server reads again, it gets the newest lines.
 #[test]
 fn what_is_under_way_is_not_displaced() {
     let receiver = TcpReceiver::start();
@@ -105,13 +106,13 @@ fn what_is_under_way_is_not_displaced() {
     assert_eq!((threads[&0][0], *threads[&3].last().unwrap()), (0, LINES - 1));
 }
 
-/// All blocks are full before there is a link, which takes them: no thread can ring for another
-/// one, and room is made nevertheless, whether the link is refused or stalls.
+/// All blocks are full before a link takes them, so that no producer can ring for another block.
+/// Lines are evicted nevertheless, whether the link is refused or stalls.
 #[test]
 fn what_was_full_before_the_start_makes_room() {
     let receiver = TcpReceiver::start();
     receiver.stall();
-    // More than the operating system takes for a server that does not read.
+    // This exceeds what the operating system buffers for a server that does not read.
     let stalled = tcp(receiver.port()).queue_capacity(16 << 20);
     let refused = udp(quiet_port()).queue_capacity(64 << 10);
     for settings in [stalled, refused] {
@@ -130,13 +131,13 @@ fn what_was_full_before_the_start_makes_room() {
     }
 }
 
-/// All there may be is under way when the server goes, for good: what of it was not acknowledged is
-/// the oldest by then, and makes room before it is tried to connect again.
+/// The whole capacity is in flight when the server goes away for good. Unacknowledged lines are
+/// then the oldest, and are evicted before the next attempt to connect.
 #[test]
 #[cfg(target_os = "linux")]
 fn what_was_under_way_makes_room_when_the_server_goes() {
     let server = Listener::tcp(0);
-    // Less than the operating system takes for a server that does not read.
+    // This is less than the operating system buffers for a server that does not read.
     let settings = tcp(server.port()).queue_capacity(128 << 10).when_full(WhenFull::DropOldest);
     let settings = settings.reconnect_sleep(Duration::from_secs(24 * 60 * 60));
     let statsd = started(settings.stop_timeout(Duration::from_millis(10)));
@@ -162,8 +163,7 @@ fn what_was_under_way_makes_room_when_the_server_goes() {
     assert_balanced(&stats);
 }
 
-/// Displacing goes on for as long as nobody listens, with many threads, and in the smallest of
-/// capacities.
+/// Eviction continues while no server listens, with many threads and at the smallest capacities.
 #[test]
 fn threads_of_all_sorts_make_room_for_each_other() {
     for capacity in [1 << 10, 64 << 10] {

@@ -1,6 +1,6 @@
-//! What a hot call must not do, shown by counting: allocate, or call the operating system.
+//! Hot calls neither allocate nor make system calls; both are counted.
 //!
-//! That it does no read-modify-write either is shown by its machine code: `.ci/no-lock`.
+//! `.ci/no-lock` checks the machine code for atomic read-modify-writes.
 
 #![allow(unsafe_code, clippy::unwrap_used)]
 
@@ -13,7 +13,7 @@ use freewheel::{
 };
 use std::time::{Duration, UNIX_EPOCH};
 
-/// Every hot call, with every kind of value, good names and bad ones.
+/// Makes every hot call, with every kind of value, and with valid and invalid names.
 fn every_call(statsd: &Connector) {
     for name in ["requests", "a.name.of.more.than.sixteen.bytes", "to be: altered", ""] {
         statsd.incr(name);
@@ -118,7 +118,7 @@ impl Rig {
     }
 }
 
-/// Plain, and with all that costs more.
+/// Dialects without and with the slow-path features: tags and sampling.
 const DIALECTS: [Dialect; 3] = [Dialect::StatsD, Dialect::DogStatsD, Dialect::Graphite];
 
 fn builder(dialect: Dialect) -> freewheel::Builder {
@@ -129,8 +129,8 @@ fn builder(dialect: Dialect) -> freewheel::Builder {
     }
 }
 
-/// A connector whose capacity is used up but for the end of the thread's block, so that calls
-/// take every path, to a fresh block and to a drop.
+/// Returns a connector with only the rest of one block free, so that calls take every path,
+/// including the next block and the drop.
 fn full(dialect: Dialect) -> Rig {
     let rig = Rig::new(builder(dialect).build().unwrap());
     while rig.statsd.stats().drops.full.lines < 1_000 {
@@ -149,7 +149,7 @@ fn no_call_allocates() {
         }
         assert_eq!(ALLOCATIONS.get() - before, 0, "while nothing can be accepted, {dialect:?}");
 
-        // With a flusher that gives blocks back: they were all made by now.
+        // The flusher returns blocks. All blocks are allocated by now.
         let (receiver, rig) = running(dialect);
         let accepted = rig.statsd.stats().sent.bytes;
         for _ in 0..200 {
@@ -164,8 +164,7 @@ fn no_call_allocates() {
     }
 }
 
-/// A gauge travels through a queue, whose slots have room for 246 bytes: a longer line takes a memory of
-/// its own.
+/// Gauges pass through a queue with slots of 246 bytes. A longer line allocates.
 #[test]
 fn a_gauge_that_is_longer_than_its_slot_allocates_once() {
     let (_receiver, rig) = running(Dialect::StatsD);
@@ -177,14 +176,14 @@ fn a_gauge_that_is_longer_than_its_slot_allocates_once() {
         }
         rig.statsd.blocking_flush();
     }
-    // Nor that, where there is no room for it.
+    // A longer line that is dropped does not allocate.
     let rig = full(Dialect::StatsD);
     let before = ALLOCATIONS.get();
     (0..50).for_each(|_| rig.statsd.gauge("a", 1e300));
     assert_eq!(ALLOCATIONS.get() - before, 0);
 }
 
-/// Lines that are not drawn cost no more than the draw.
+/// Sampled metrics at a rate so low that no line is drawn.
 struct NotDrawn {
     statsd: Connector,
     prepared: Counter,
@@ -212,19 +211,19 @@ impl NotDrawn {
 fn a_line_that_is_not_drawn_does_nothing() {
     for dialect in DIALECTS {
         let not_drawn = NotDrawn::new(dialect);
-        // The thread's generator is made at its first draw.
+        // The first draw initialises the thread's random generator.
         not_drawn.every_call();
         let before = ALLOCATIONS.get();
         for _ in 0..1_000 {
             not_drawn.every_call();
         }
-        // Not even the block that a thread's first line brings.
+        // The thread takes no block, because it emits no line.
         assert_eq!(ALLOCATIONS.get() - before, 0, "{dialect:?}");
         assert_eq!(not_drawn.statsd.stats().emitted.lines, 0, "{dialect:?}");
     }
 }
 
-/// A started connector that has made all its blocks, and its receiver.
+/// Returns a started connector with all blocks allocated, and its receiver.
 fn running(dialect: Dialect) -> (std::net::UdpSocket, Rig) {
     let receiver = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = receiver.local_addr().unwrap().port();
@@ -238,8 +237,8 @@ fn running(dialect: Dialect) -> (std::net::UdpSocket, Rig) {
     (receiver, rig)
 }
 
-/// The calls are made under a filter that lets no system call through but `write` and
-/// `exit`: any other kills the process. In a child, which alone runs the filtered part.
+/// Makes the calls under a seccomp filter that allows only `write` and `exit`. Any other system
+/// call kills the process. Only a child process runs the filtered part.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #[test]
 fn no_call_calls_the_operating_system() {
@@ -259,12 +258,12 @@ fn no_call_calls_the_operating_system() {
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 fn under_filter() -> ! {
     let full = DIALECTS.map(full);
-    // All their blocks are made and empty, and there is no flusher that could be woken.
+    // All blocks are allocated and empty, and no flusher can be woken.
     let empty = DIALECTS.map(|dialect| {
         let (receiver, rig) = running(dialect);
         let report = rig.statsd.blocking_stop();
         assert_eq!(report.kept.lines, 0);
-        // The clock is read without a system call only after its page was mapped.
+        // Clock reads avoid system calls only after the vDSO page is mapped.
         rig.every_call();
         (receiver, rig, report.stats.drops.full)
     });
@@ -283,8 +282,8 @@ fn under_filter() -> ! {
         rig.statsd.stats().buffered.bytes > 3 * (16 << 10)
     });
     let done: &[u8] = if turned_over { b"all calls made\n" } else { b"too few were accepted\n" };
-    // SAFETY: the bytes are there; after that a call that the filter refuses, to show that it
-    // was in force.
+    // SAFETY: the bytes are alive during the call. The forbidden call that follows shows that the
+    // filter is in force.
     unsafe {
         libc::syscall(libc::SYS_write, 1, done.as_ptr(), done.len());
         libc::syscall(libc::SYS_getpid);
@@ -294,7 +293,8 @@ fn under_filter() -> ! {
     unreachable!()
 }
 
-/// From here on, any other system call of this thread kills the process.
+/// Installs a filter: any other system call of this thread kills the process. Returns true if the
+/// filter is installed.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 fn allow_only(calls: &[libc::c_long]) -> bool {
     let statement = |code: u32, jt: usize, k: u32| libc::sock_filter {
@@ -303,7 +303,7 @@ fn allow_only(calls: &[libc::c_long]) -> bool {
         jf: 0,
         k,
     };
-    // Load the call's number; jump to the last statement if it is one of these.
+    // Loads the number of the system call, and jumps to the last statement if the call is allowed.
     let mut program = vec![statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0)];
     for (index, &call) in calls.iter().enumerate() {
         let jump = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;

@@ -1,4 +1,4 @@
-//! When lines over TCP count as sent, and what a broken connection costs.
+//! Acknowledgement of lines over TCP, and the losses of a broken connection.
 
 #![allow(clippy::unwrap_used)]
 #![cfg(target_os = "linux")]
@@ -15,8 +15,8 @@ use support::{
     flush, numbered, numbers_by_thread, quiet_port, started, tcp,
 };
 
-/// Emits more than the operating systems of both sides take for a server that does not read.
-/// Returns how many lines that was.
+/// Emits more lines than the socket buffers of both sides hold while the server does not read.
+/// Returns the number of lines.
 fn emit_until_stalled(statsd: &Connector) -> u64 {
     const LINES: u64 = 40_000;
     for number in 0..LINES {
@@ -33,7 +33,7 @@ fn emit_until_stalled(statsd: &Connector) -> u64 {
     LINES
 }
 
-/// Each of these numbers, once and in order.
+/// Asserts that the numbers are exactly the expected range, in order.
 #[track_caller]
 fn assert_are(numbers: impl IntoIterator<Item = u64>, expected: std::ops::Range<u64>) {
     let mut next = expected.start;
@@ -44,10 +44,10 @@ fn assert_are(numbers: impl IntoIterator<Item = u64>, expected: std::ops::Range<
     assert_eq!(next, expected.end, "of {expected:?}");
 }
 
-/// What came of a server that read nothing and was reset, with a second one in its place.
+/// Result of a connection reset by a server that read nothing, with a second server in its place.
 struct Reset {
     emitted: u64,
-    /// By the account, when the first one was reset.
+    /// Lines counted as sent when the first server reset the connection.
     sent: u64,
     second: Vec<String>,
     report: StopReport,
@@ -72,28 +72,29 @@ fn reset(delivery: Delivery) -> Reset {
     Reset { emitted, sent, second, report }
 }
 
-/// A server stalls, with megabytes under way, and is reset: the next one gets every line that
-/// the first one's operating system had not acknowledged, and no other.
+/// A server stalls with megabytes in flight and resets the connection. The next server gets exactly
+/// the lines that were not acknowledged.
 #[test]
 fn a_reset_costs_what_was_acknowledged_and_no_more() {
     let Reset { emitted, sent, second, report } = reset(Delivery::Acknowledged);
-    // What the first had in its hands fits into its socket.
+    // The acknowledged lines fit into the receive buffer of the first server.
     assert!(sent < 2_000, "{sent} of {emitted} lines were acknowledged");
     assert_are(numbers_by_thread(&second)[&0].iter().copied(), sent..emitted);
     assert_eq!(report.unacknowledged.lines, 0);
 }
 
-/// The same where lines count when they are written: all that was under way is lost.
+/// A reset loses all lines in flight with `Delivery::Written`.
 #[test]
 fn a_reset_costs_what_was_written_where_that_is_enough() {
     let Reset { emitted, sent, second, .. } = reset(Delivery::Written);
-    // A part of what was written: our own operating system takes little beyond what it can send.
+    // This bound is a part of the written lines: the send buffer holds little more than can be
+    // sent.
     assert!(sent > 1_000, "{sent} of {emitted} lines were written");
     assert_are(numbers_by_thread(&second)[&0].iter().copied(), sent..emitted);
 }
 
-/// A server that ends its side and goes on reading gets what was under way once: its
-/// acknowledgements are waited for.
+/// A server that closes its sending side and continues to read gets each line in flight once,
+/// because the flusher waits for the acknowledgements.
 #[test]
 fn a_server_that_writes_no_more_gets_no_line_twice() {
     let port = quiet_port();
@@ -102,7 +103,7 @@ fn a_server_that_writes_no_more_gets_no_line_twice() {
     let (first, _) = listener.accept().unwrap();
     let emitted = emit_until_stalled(&statsd);
     first.shutdown(Shutdown::Write).unwrap();
-    // Its end is noticed before anything more is acknowledged.
+    // The flusher notices the half-close before the server acknowledges more.
     thread::sleep(Duration::from_millis(100));
     let read = |mut stream: TcpStream| {
         thread::spawn(move || {
@@ -115,7 +116,7 @@ fn a_server_that_writes_no_more_gets_no_line_twice() {
     flush(&statsd);
     drop(statsd);
     let mut text = first.join().unwrap();
-    // The line in whose midst it was left comes again.
+    // The line that was cut by the end of the connection is sent again.
     text.truncate(text.iter().rposition(|&byte| byte == b'\n').unwrap() + 1);
     text.extend(second.join().unwrap());
     let text = String::from_utf8(text).unwrap();
@@ -123,8 +124,8 @@ fn a_server_that_writes_no_more_gets_no_line_twice() {
     assert_are(numbers, 0..emitted);
 }
 
-/// A stop that gives up leaves what is under way to the operating system, and says so: it is
-/// delivered, and not sent again after the next start.
+/// A stop that times out leaves lines in flight to the operating system and reports them. They are
+/// delivered, and the next start does not send them again.
 #[test]
 fn a_stop_that_gives_up_leaves_what_is_under_way_to_the_operating_system() {
     let receiver = TcpReceiver::start();
@@ -145,7 +146,7 @@ fn a_stop_that_gives_up_leaves_what_is_under_way_to_the_operating_system() {
     assert_are(numbers, 0..emitted);
 }
 
-/// A runtime that ends with the flusher on it does the same.
+/// A runtime that ends leaves the flusher's lines in flight to the operating system as well.
 #[test]
 fn a_runtime_that_ends_leaves_what_is_under_way_to_the_operating_system() {
     let receiver = TcpReceiver::start();
@@ -164,8 +165,8 @@ fn a_runtime_that_ends_leaves_what_is_under_way_to_the_operating_system() {
     assert_are(numbers, 0..emitted);
 }
 
-/// A server that is alive and acknowledges nothing for the peer timeout is left, for another
-/// connection; no line is lost by that, and none comes twice.
+/// The flusher reconnects if a live server acknowledges nothing for the peer timeout. No line is
+/// lost or sent twice.
 #[test]
 fn a_server_that_acknowledges_nothing_is_left_in_time() {
     let receiver = TcpReceiver::start();

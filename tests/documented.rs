@@ -1,6 +1,6 @@
-//! That the documentation says what happens: README's examples are run, as they stand there, against a
-//! server, and what their comments say of lines is what arrives. Those of the API's documentation
-//! are run as its tests; here is looked that all of them are held to what they say.
+//! Documentation tests: the README's examples run unchanged against a server, and the lines named
+//! in their comments arrive. The examples of the API run as doc tests; this file checks that each
+//! of them compares its lines.
 
 #![allow(clippy::unwrap_used)]
 
@@ -18,7 +18,7 @@ use std::sync::LazyLock;
 
 const README: &str = include_str!("../README.md");
 
-/// The code of README's blocks that are Rust.
+/// Returns the Rust code blocks of the README.
 fn blocks() -> Vec<String> {
     let mut blocks = Vec::new();
     let mut lines = README.lines();
@@ -31,7 +31,7 @@ fn blocks() -> Vec<String> {
     blocks
 }
 
-/// README's block, as this file has it: without the lines that are for the test.
+/// Returns this file's copy of a README block, without the lines marked `// test`.
 fn copy_of(name: &str) -> String {
     let begin = format!("// README: {name}\n");
     let (_, rest) = include_str!("documented.rs").split_once(&*begin).unwrap();
@@ -42,7 +42,7 @@ fn copy_of(name: &str) -> String {
     dedented.collect::<String>().trim_end_matches([' ', '\n']).to_owned() + "\n"
 }
 
-/// What a comment says is sent, if it says so.
+/// Returns the line that a comment claims to be sent, or `None` if the comment claims none.
 fn claim(line: &str) -> Option<&str> {
     let (_, comment) = line.rsplit_once("// ")?;
     let said = comment.split([' ', '\n']).next()?;
@@ -53,7 +53,7 @@ fn claim(line: &str) -> Option<&str> {
     ["c", "g", "ms", "h", "d", "s", "m"].contains(&code).then_some(said)
 }
 
-/// The lines that the comments of a block name, in which `...` stands for this prefix.
+/// Returns the lines that the comments of a block claim. `...` stands for the prefix.
 fn claims(code: &str, prefix: &str) -> BTreeSet<String> {
     let written = |said: &str| match said.strip_prefix("...") {
         Some(rest) => format!("{prefix}.{rest}"),
@@ -233,7 +233,7 @@ mod web {
 
     const CHILD: &str = "FREEWHEEL_TEST_OF_DOCUMENTATION";
 
-    /// Either, in a process that has the environment of which README speaks.
+    /// Runs either example in a child process with the environment that the README describes.
     #[test]
     fn a_child() {
         let runtime = || tokio::runtime::Runtime::new().unwrap();
@@ -250,7 +250,7 @@ mod web {
         }
     }
 
-    /// What it sent, as names and kinds.
+    /// Returns the names and kinds of the metrics sent.
     fn sent_by(child: &str, lines: u64) -> BTreeSet<String> {
         let server = Server::start();
         let mut command = Command::new(std::env::current_exe().unwrap());
@@ -296,7 +296,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The examples of a file's documentation, with what of them is hidden.
+/// Returns the examples in a file's documentation, including their hidden lines.
 fn examples(source: &str) -> Vec<String> {
     let (mut examples, mut example) = (Vec::new(), None::<String>);
     for line in source.lines().map(str::trim_start) {
@@ -314,7 +314,7 @@ fn examples(source: &str) -> Vec<String> {
     examples
 }
 
-/// An example that says which line a call sends asserts that it arrives.
+/// Each example that names the line of a call asserts that the line arrives.
 #[test]
 fn what_examples_say_of_lines_is_asserted() {
     let mut files = Vec::new();
@@ -336,8 +336,8 @@ fn what_examples_say_of_lines_is_asserted() {
     assert!(claimed >= 26, "{claimed}");
 }
 
-/// How many allocations it takes, once, to make a connector from another, or a handle: as
-/// `Connector::with_tag` and `Metric::build` say.
+/// Deriving a connector or building a handle allocates as often as `Connector::with_tag` and
+/// `Metric::build` document.
 #[test]
 fn what_a_scope_costs_is_as_documented() {
     use freewheel::{Connector, Dialect};

@@ -1,4 +1,4 @@
-//! Where lines can go: URLs, and Unix sockets that come, go, and are full.
+//! Endpoints: URLs, and Unix sockets that appear, disappear, or are full.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)]
@@ -22,7 +22,7 @@ fn expected(numbers: std::ops::Range<u64>) -> Vec<String> {
     numbers.map(|number| numbered_line(0, number)).collect()
 }
 
-/// The next so many lines, and the sizes of the datagrams that they came in.
+/// Receives `count` lines. Returns the lines and the sizes of their datagrams.
 fn receive(receiver: &UnixDatagram, count: usize) -> (Vec<String>, Vec<usize>) {
     let (mut lines, mut sizes) = (Vec::new(), Vec::new());
     let mut datagram = [0; 65_536];
@@ -124,7 +124,7 @@ fn a_stream_is_followed_to_its_next_server() {
     assert_balanced(&report.stats);
 }
 
-/// The frames of a stream, each with its length before it, as far as they are whole.
+/// Returns the lines of all complete length-prefixed frames of a stream.
 fn unframe(mut stream: &[u8]) -> Vec<String> {
     let mut frames = Vec::new();
     while let Some((length, rest)) = stream.split_first_chunk() {
@@ -136,14 +136,14 @@ fn unframe(mut stream: &[u8]) -> Vec<String> {
     frames
 }
 
-/// Frames as the Datadog Agent reads them; a server that breaks off within one gets it again
-/// from its start.
+/// Frames follow the Datadog Agent's format. A frame interrupted by the server is sent again from
+/// its start.
 #[test]
 fn frames_are_whole_and_follow_to_the_next_server() {
     let place = Place::new("frames");
     let settings = place.settings(Protocol::UnixStream).framing(Framing::LengthPrefixed);
     let statsd = started(settings);
-    // Before there is a server: so that frames can be filled.
+    // No server listens yet, so that frames are filled.
     let emitted = emit(&statsd, 0..5_000);
     let listener = UnixListener::bind(place.path()).unwrap();
     // As much as it takes until it has these bytes.
@@ -170,7 +170,7 @@ fn frames_are_whole_and_follow_to_the_next_server() {
     let last: Vec<_> = rest.lines().map(str::to_owned).collect();
     assert_eq!(first, expected(0..first.len() as u64));
     assert_eq!(last, expected(5_000 - last.len() as u64..5_000));
-    // What the first had not read is sent again.
+    // Frames that the first server had not read are sent again.
     #[cfg(target_os = "linux")]
     assert!(first.len() + last.len() >= 5_000, "{} and {}", first.len(), last.len());
 }

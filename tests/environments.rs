@@ -1,11 +1,12 @@
-//! Environments that others wrote: what they come to, and which protocol is taken of all that say one.
+//! Environments written by other programs: the settings they resolve to, and the precedence of
+//! protocols.
 
 #![allow(clippy::unwrap_used)]
 
 use freewheel::{BuildError, Builder, Connector, Protocol, Settings};
 use std::ffi::OsString;
 
-/// What these settings come to where the environment holds these variables and no others.
+/// Resolves the settings in an environment with only these variables.
 fn resolve(settings: &Settings, variables: &[(&str, &str)]) -> Result<Option<Builder>, BuildError> {
     settings.builder_from(|variable| {
         let set = variables.iter().find(|(name, _)| *name == variable)?;
@@ -13,7 +14,7 @@ fn resolve(settings: &Settings, variables: &[(&str, &str)]) -> Result<Option<Bui
     })
 }
 
-/// Settings that lack nothing.
+/// Returns settings with a host and a prefix.
 fn complete() -> Settings {
     Settings::new().host("statsd.example").prefix("app")
 }
@@ -21,12 +22,13 @@ fn complete() -> Settings {
 const HOST: (&str, &str) = ("STATSD_HOST", "statsd.example");
 const PREFIX: (&str, &str) = ("STATSD_PREFIX", "app");
 
-/// Each as its author meant it, and none an error. None is a disabled connector.
+/// Each environment resolves as its author meant it, without an error. An expected `None` is a
+/// disabled connector.
 #[test]
 fn an_environment_that_others_wrote_stops_nobody() {
     let host = ("STATSD_HOST", "10.0.0.11");
     for (variables, expected) in [
-        // What Kubernetes sets for a Service that is named `statsd`: the port is taken, and no more.
+        // Kubernetes sets these for a Service named `statsd`: only the port is used.
         (&[host, ("STATSD_PORT", "tcp://10.0.0.99:8126")][..], Some("tcp://10.0.0.11:8126")),
         (&[host, ("STATSD_PORT", "udp://10.0.0.99:8126")], Some("tcp://10.0.0.11:8126")),
         (&[host, ("STATSD_PORT", "UDP://10.0.0.99:8126")], Some("tcp://10.0.0.11:8126")),
@@ -49,7 +51,7 @@ fn an_environment_that_others_wrote_stops_nobody() {
             ],
             Some("tcp://10.0.0.11:8125"),
         ),
-        // What compose passes on where nothing is set.
+        // Compose passes empty values for unset variables.
         (&[host, ("STATSD_PORT", "")], Some("tcp://10.0.0.11:8125")),
         (&[host, ("STATSD_PORT", " ")], Some("tcp://10.0.0.11:8125")),
         (&[host, ("STATSD_PROTOCOL", "")], Some("tcp://10.0.0.11:8125")),

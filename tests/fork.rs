@@ -1,7 +1,7 @@
 //! Processes that fork while a connector runs.
 //!
-//! A program of its own, whose tests run one at a time: the child of a fork has its thread alone, and
-//! the locks that others held stay locked in it.
+//! A separate test program whose tests run one at a time: a forked child has only the forking
+//! thread, and locks held by other threads stay locked.
 
 #![cfg(target_os = "linux")]
 // In a test, that is an assertion. Unsafe are only calls of the operating system.
@@ -20,22 +20,23 @@ use support::{
     eventually, flush, park_on, quiet_port, runtime, started, tcp, udp,
 };
 
-/// One test at a time.
+/// Takes the lock that lets one test run at a time.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Forks; the child does this and ends. Returns its process.
+/// Forks; the child runs the task and exits. Returns the child's process ID.
 fn forked(task: impl FnOnce()) -> libc::pid_t {
-    // SAFETY: the child runs what a fork of this thread can: no other thread of this program has
-    // a lock of the allocator's, which fork itself sees to, or one that the task needs.
+    // SAFETY: the child can run the task: `fork` handles the allocator's locks, and no other thread
+    // holds a lock that the task needs.
     match unsafe { libc::fork() } {
         0 => {
-            // SAFETY: as above. A child that hangs ends, as nobody waits for it any more.
+            // SAFETY: as above. The alarm ends a child that hangs.
             unsafe { libc::alarm(PATIENCE.as_secs() as libc::c_uint) };
             let result = catch_unwind(AssertUnwindSafe(task));
-            // SAFETY: ends the process at once: nothing that it shares is cleared away twice.
+            // SAFETY: ends the process immediately, so that shared resources are not released
+            // twice.
             unsafe { libc::_exit(i32::from(result.is_err())) }
         }
         child => {
@@ -49,14 +50,14 @@ fn forked(task: impl FnOnce()) -> libc::pid_t {
 fn assert_succeeds(child: libc::pid_t) {
     let mut status = -1;
     eventually("the child ends", || {
-        // SAFETY: the status is written to where its argument points.
+        // SAFETY: `status` is valid for writes.
         unsafe { libc::waitpid(child, &raw mut status, libc::WNOHANG) == child }
     });
     assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "status {status:#x}");
 }
 
-/// What the parent's connector does in a child: it accepts lines as far as there is room, and says at
-/// once that nothing runs, since its flusher is the parent's.
+/// Asserts that the parent's connector does not run in a child. It accepts lines up to its
+/// capacity, and calls return immediately, because the flusher exists only in the parent.
 fn is_of_no_use(statsd: &Connector) {
     let before = statsd.stats();
     let emitted = emit_all(statsd, 0, 100_000..100_100);
@@ -76,8 +77,8 @@ fn is_of_no_use(statsd: &Connector) {
     assert!(start.elapsed() < PATIENCE / 2, "it takes its time");
 }
 
-/// A child builds its own connector, which works. Meanwhile the parent's goes on: the child has a
-/// copy of what it had buffered, and sends nothing of it.
+/// A connector built in the child works, and the parent's continues. The child inherits a copy of
+/// the parent's buffered lines and sends none of them.
 #[test]
 fn a_child_builds_its_own_connector_and_takes_nothing_from_its_parents() {
     let _alone = alone();
@@ -89,7 +90,7 @@ fn a_child_builds_its_own_connector_and_takes_nothing_from_its_parents() {
     let port = childrens_server.port();
     let mut children = Vec::new();
     for round in 0..5 {
-        // Buffered until after the fork.
+        // These lines stay buffered until after the fork.
         emit_all(&statsd, 0, round * 100..round * 100 + 50);
         children.push(forked(|| {
             let own = started(tcp(port));
@@ -117,8 +118,8 @@ fn a_child_builds_its_own_connector_and_takes_nothing_from_its_parents() {
     assert_eq!(stats.connections, 1);
 }
 
-/// The parent has flushed, as a service that then forks its workers: whatever that set going is not there
-/// in the child, whose waits end by themselves.
+/// The parent flushes before it forks, like a service that forks workers. Timer threads started by
+/// the flush do not exist in the child; deadlines hold without them.
 #[test]
 fn a_child_of_a_parent_that_has_flushed_keeps_its_deadlines() {
     let _alone = alone();
@@ -140,8 +141,8 @@ fn a_child_of_a_parent_that_has_flushed_keeps_its_deadlines() {
     receiver.wait_for_lines(2);
 }
 
-/// Whatever the flusher and the emitting threads were at when the process forked: no call hangs in a child,
-/// on its own connector or on its parent's, and none disturbs the parent.
+/// Forks at arbitrary moments of the flusher and the producer threads. No call hangs in a child, on
+/// its own connector or on its parent's, and no call disturbs the parent.
 #[test]
 fn children_forked_under_load_do_not_hang() {
     let _alone = alone();
@@ -168,8 +169,8 @@ fn children_forked_under_load_do_not_hang() {
     receiver.wait_for_lines(stats.sent.lines);
 }
 
-/// The end of the last handle wakes the flusher, but not that of the parent: what it would take to wake that
-/// may be locked for ever.
+/// Dropping the last handle wakes the flusher, except for the parent's flusher in a child: the
+/// locks needed to wake it may be locked forever.
 #[test]
 fn a_child_that_drops_its_parents_last_handle_does_not_hang() {
     let _alone = alone();
@@ -188,7 +189,7 @@ fn a_child_that_drops_its_parents_last_handle_does_not_hang() {
         }
         for _ in 0..100 {
             assert_succeeds(forked(|| {
-                // SAFETY: this process does not use the other copy any more.
+                // SAFETY: this process does not use the original handle again.
                 drop(unsafe { std::ptr::read(&raw const statsd) });
             }));
         }
@@ -199,7 +200,7 @@ fn a_child_that_drops_its_parents_last_handle_does_not_hang() {
     receiver.wait_for_lines(1);
 }
 
-/// One that is not running can be started in the child, and in the parent, and each hears its own lines.
+/// A connector that is not running can be started in both processes, and each sends its own lines.
 #[test]
 fn what_does_not_run_at_the_fork_runs_in_both_processes() {
     let _alone = alone();
@@ -235,18 +236,18 @@ fn what_does_not_run_at_the_fork_runs_in_both_processes() {
     }
 }
 
-/// Daemons close what they inherit: the number of what wakes the parent's flusher is that of any other file
-/// then.
+/// Daemons close inherited descriptors. Another file may then have the number of the descriptor
+/// that wakes the parent's flusher.
 #[test]
 fn a_child_that_closed_its_parents_descriptors_writes_into_none() {
     let _alone = alone();
     let receiver = TcpReceiver::start();
     let statsd = started(tcp(receiver.port()));
     flush(&statsd);
-    // The flusher sleeps by now, most likely, and is to be woken.
+    // By now the flusher most likely sleeps, and must be woken.
     thread::sleep(Duration::from_millis(100));
     assert_succeeds(forked(|| {
-        // SAFETY: what is closed here is not used any more.
+        // SAFETY: the closed descriptors are not used again.
         unsafe { (3..1_000).for_each(|descriptor| _ = libc::close(descriptor)) };
         let path = std::env::temp_dir().join(format!("freewheel-{}", std::process::id()));
         let file = std::fs::File::create_new(&path).unwrap();

@@ -1,5 +1,5 @@
-//! Names, tags and members of any content, in every dialect and every way to emit them: what arrives
-//! is, byte for byte, what the table at `Dialect` says.
+//! Hostile names, tags and set members in every dialect, by every way to emit. The bytes that
+//! arrive match the table at `Dialect`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -17,7 +17,7 @@ use proptest::prelude::*;
 use std::net::UdpSocket;
 use support::{assert_balanced, flush, started};
 
-/// Characters that end something somewhere, or nearly.
+/// Generates text with characters that end fields in some dialect.
 fn hostile() -> impl Strategy<Value = String> {
     let character = prop_oneof![
         3 => prop::sample::select(
@@ -49,7 +49,7 @@ fn any_hostile() -> impl Strategy<Value = Hostile> {
     })
 }
 
-/// How many metrics a strict reader of the dialect finds.
+/// Counts the metrics that a strict parser of the dialect finds.
 fn metrics(dialect: Dialect, datagram: &[u8]) -> Result<usize, String> {
     let parsed = match dialect {
         Dialect::StatsD => parsers::plain::parse(datagram, Types::Etsy),
@@ -68,7 +68,8 @@ fn metrics(dialect: Dialect, datagram: &[u8]) -> Result<usize, String> {
     parsed.map(|metrics| metrics.len()).map_err(|error| error.to_string())
 }
 
-/// Every way to emit it: how many tags it has, and whether it is a set's member.
+/// Emits the metric in every way. Returns, for each line, the number of tags and true if the line
+/// is a set's.
 fn emit(statsd: &Connector, Hostile { name, tags, member }: &Hostile) -> Vec<(usize, bool)> {
     let [(k, v), (l, w)] = tags;
     statsd.counter(name).incr();
@@ -110,7 +111,7 @@ proptest! {
             let port = receiver.local_addr().unwrap().port();
             let builder = Connector::builder("127.0.0.1").port(port).protocol(Protocol::Udp);
             let builder = builder.dialect(dialect).prefix(prefix).type_prefixes(false);
-            // A batch is filled up with empty lines, which the strict parsers refuse.
+            // Batches are padded with empty lines, which the strict parsers reject.
             let builder = builder.segmentation_offload(false);
             let statsd = started(builder);
             let (mut expected, mut altered, mut unsupported, mut invalid) = (vec![], 0, 0, 0);
@@ -149,7 +150,7 @@ proptest! {
             prop_assert_eq!(stats.altered, altered, "{:?}", dialect);
             prop_assert_eq!(stats.drops.unsupported.lines, unsupported);
             prop_assert_eq!(stats.drops.invalid.lines, invalid);
-            // By the grammar of the dialect, and by nothing else: as many fields as there must be.
+            // Each line has exactly the fields that the dialect's grammar requires.
             for line in &lines {
                 prop_assert!(!line.contains(char::is_control), "{line:?}");
                 let bars = line.matches('|').count();

@@ -1,4 +1,4 @@
-//! A flusher with nothing to do sleeps without a clock; and whatever comes next, it hears of it.
+//! An idle flusher sleeps without a timer, and every event wakes it.
 
 #![allow(clippy::unwrap_used)]
 #![cfg(target_os = "linux")]
@@ -13,10 +13,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 use support::{TcpReceiver, UdpReceiver, assert_balanced, eventually, flush, promptly, tcp, udp};
 
-/// Tests are told apart by which threads began in them.
+/// Lock for one test at a time: tests identify flushers by their new threads.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// The flushers' threads.
+/// Returns the paths of the flushers' threads.
 fn flushers() -> BTreeSet<String> {
     let threads = fs::read_dir("/proc/self/task").unwrap();
     let paths = threads.map(|thread| thread.unwrap().path().to_str().unwrap().to_owned());
@@ -26,7 +26,7 @@ fn flushers() -> BTreeSet<String> {
     paths.filter(is_flusher).collect()
 }
 
-/// How often a thread has slept so far.
+/// Returns the number of a thread's voluntary context switches.
 fn sleeps(thread: &str) -> u64 {
     let status = fs::read_to_string(format!("{thread}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
@@ -45,7 +45,7 @@ impl Sleeper {
         Self { statsd, thread }
     }
 
-    /// Waits until it has not woken for a second and a half.
+    /// Waits until the thread has not woken for a second and a half.
     fn wait_until_dormant(&self) {
         eventually("it sleeps", || {
             let before = sleeps(&self.thread);
@@ -66,9 +66,9 @@ fn start_again(statsd: &Connector) -> String {
     new.pop_first().unwrap()
 }
 
-/// No wake-up for three seconds, over any protocol; a name that is looked up again and again
-/// makes no difference. Then the first line comes within a flush interval, and a busy machine's
-/// while; and so does a thread's first, and a later one.
+/// A dormant flusher does not wake for three seconds over any protocol, even with repeated name
+/// lookups. The first line of a thread, and a later one, is then sent within a flush interval, with
+/// tolerance for a busy machine.
 #[test]
 fn an_idle_flusher_does_not_wake_and_hears_the_first_line() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -96,7 +96,7 @@ fn an_idle_flusher_does_not_wake_and_hears_the_first_line() {
             if round == 0 {
                 sleeper.statsd.incr("first");
             } else {
-                // Another thread's first.
+                // The first line of another thread.
                 thread::scope(|scope| _ = scope.spawn(|| sleeper.statsd.incr("first")));
             }
             eventually("it is sent", || sleeper.statsd.stats().sent.lines > sent);
@@ -106,7 +106,7 @@ fn an_idle_flusher_does_not_wake_and_hears_the_first_line() {
     }
 }
 
-/// A line that is dropped, and that the log should tell of, wakes it too; and it sleeps again.
+/// A dropped line that causes a warning wakes the flusher too. The flusher then sleeps again.
 #[test]
 fn an_invalid_line_wakes_it_once() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -119,7 +119,7 @@ fn an_invalid_line_wakes_it_once() {
     sleeper.wait_until_dormant();
 }
 
-/// Flush, stop, start, the end of all handles: each finds a dormant flusher willing.
+/// A dormant flusher handles a flush, a stop, a start, and the drop of all handles.
 #[test]
 fn a_dormant_flusher_obeys() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -136,7 +136,7 @@ fn a_dormant_flusher_obeys() {
     let statsd = sleeper.statsd.clone();
     let report = promptly(move || statsd.blocking_stop());
     assert_eq!(report.stats.sent, report.stats.emitted);
-    // Nobody to wake: kept for the next one.
+    // No flusher runs: the line is kept for the next one.
     sleeper.statsd.incr("b");
     sleeper.thread = start_again(&sleeper.statsd);
     assert_eq!(receiver.lines(1), ["b:1|c"]);
@@ -147,7 +147,7 @@ fn a_dormant_flusher_obeys() {
     eventually("it ends", || flushers().is_empty());
 }
 
-/// More than a block while it is dormant, by several threads: each line arrives.
+/// Several threads emit more than a block to a dormant flusher, and each line arrives.
 #[test]
 fn a_burst_wakes_the_dormant() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);

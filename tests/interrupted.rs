@@ -1,4 +1,5 @@
-//! A signal that interrupts the flusher's own thread, and whose handler emits what wakes the flusher.
+//! Signals that interrupt the flusher's own thread, with a handler that emits and so wakes the
+//! flusher.
 
 // In a test, that is an assertion. Unsafe are only calls of the operating system.
 #![allow(clippy::unwrap_used, unsafe_code)]
@@ -15,7 +16,7 @@ use support::{UdpReceiver, eventually, udp};
 use tokio::runtime::Builder;
 use tokio::sync::mpsc;
 
-/// So many dormant flushers wait to be woken by a signal each.
+/// Number of dormant flushers; one signal wakes each.
 const CONNECTORS: usize = 200;
 
 static STATSD: OnceLock<Vec<Connector>> = OnceLock::new();
@@ -28,7 +29,7 @@ extern "C" fn handler(_: libc::c_int) {
     }
 }
 
-/// Ends the signals, also where an assertion fails.
+/// Guard that ends the signals, even if an assertion fails.
 struct Over<'a>(&'a AtomicBool);
 
 impl Drop for Over<'_> {
@@ -37,8 +38,8 @@ impl Drop for Over<'_> {
     }
 }
 
-/// Whatever the thread is at, and most of the time it is within tokio: neither that nor the handler
-/// waits for a lock or finds anything half done.
+/// The signal interrupts the thread at an arbitrary moment, mostly within tokio. Neither tokio nor
+/// the handler waits for a lock or finds an inconsistent state.
 #[test]
 fn a_signal_wakes_the_flusher_whose_thread_it_interrupts() {
     let receiver = UdpReceiver::start();
@@ -46,7 +47,7 @@ fn a_signal_wakes_the_flusher_whose_thread_it_interrupts() {
     let all = (0..CONNECTORS).map(|_| udp(port).flush_interval(Duration::from_millis(50)));
     let all = STATSD.get_or_init(|| all.map(|settings| settings.build().unwrap()).collect());
     let over = &AtomicBool::new(false);
-    // SAFETY: tells of the calling thread, which outlives those that ask; the handler stays.
+    // SAFETY: the ID is the calling thread's, which outlives its users; the handler stays valid.
     let flushers = unsafe {
         libc::signal(libc::SIGUSR1, handler as *const () as libc::sighandler_t);
         libc::pthread_self()
@@ -77,7 +78,7 @@ fn a_signal_wakes_the_flusher_whose_thread_it_interrupts() {
                 }
                 drop(to_task);
                 answers.await.unwrap();
-                // Or it was at the queues, and let nobody else in.
+                // Otherwise the thread was at the queues and excluded other threads.
                 let done = |statsd: &Connector| {
                     let stats = statsd.stats();
                     stats.sent.lines + stats.drops.reentrant.lines

@@ -1,4 +1,4 @@
-//! Starting, stopping, and all that can come between.
+//! Starts, stops, and the states between them.
 
 // In a test, that is an assertion.
 #![allow(clippy::unwrap_used)]
@@ -19,7 +19,7 @@ use support::{
 };
 use tokio::runtime::Builder as RuntimeBuilder;
 
-/// What the tests of deadlines stop by; the tests themselves are more patient.
+/// Deadline of stops in these tests; the tests themselves wait longer.
 const STOP_TIMEOUT: Duration = Duration::from_millis(300);
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -151,8 +151,8 @@ fn a_connection_that_ended_with_its_runtime_is_not_taken_for_one_after_the_next_
     eventually("it is connected", || statsd.connected());
     drop(first);
 
-    // This runtime turns only while it is waited for: the flusher has not connected yet, and at
-    // first not even begun.
+    // This runtime runs tasks only during `block_on`: the flusher has not connected yet, and at
+    // first has not begun.
     let second = RuntimeBuilder::new_current_thread().enable_all().build().unwrap();
     second.block_on(async {
         let mut start = pin!(statsd.start());
@@ -228,8 +228,8 @@ fn a_disabled_connector_does_nothing() {
     assert_eq!(statsd.stats(), Default::default());
 }
 
-/// Without one of its drivers a runtime cannot run the flusher. That is known before the first
-/// line, and leaves a connector that can be started elsewhere.
+/// Asserts that a runtime without one of its drivers is refused at the start, and that the
+/// connector can be started elsewhere.
 fn is_unfit(configure: fn(&mut RuntimeBuilder) -> &mut RuntimeBuilder) {
     let receiver = TcpReceiver::start();
     let statsd = tcp(receiver.port()).build().unwrap();
@@ -301,14 +301,15 @@ fn a_disabled_connector_blocks_nowhere() {
     assert_eq!(Connector::disabled().timer("a").elapsed(), Duration::ZERO);
 }
 
-/// A handle can be had in all places that ask for one of these.
+/// A handle implements the auto traits that spawned tasks and unwinding code require.
 #[test]
 fn a_connector_is_at_home_everywhere() {
     fn is_at_home<T: Clone + Send + Sync + UnwindSafe + RefUnwindSafe + 'static>() {}
     is_at_home::<Connector>();
 }
 
-/// No tick comes to help: what a full block rings for is fetched by the ring alone, each time.
+/// A full block rings for the flusher. Without a tick, only the ring lets the flusher fetch the
+/// lines.
 #[test]
 fn a_ring_is_heard_without_a_tick() {
     let receiver = TcpReceiver::start();
@@ -317,7 +318,7 @@ fn a_ring_is_heard_without_a_tick() {
     eventually("connected", || statsd.connected());
     let mut sent = 0;
     for round in 0..200 {
-        // As many as fill a block, on and on: a ring that is lost leaves them where they are.
+        // These lines fill a block. A lost ring would leave them there.
         for number in 0..400 {
             emit_numbered(&statsd, round, number);
         }
@@ -327,15 +328,15 @@ fn a_ring_is_heard_without_a_tick() {
     assert_balanced(&statsd.blocking_stop().stats);
 }
 
-/// Nor does it matter when the ring comes: just before the flusher sleeps, it is kept for it.
+/// A ring just before the flusher sleeps is kept for the flusher.
 #[test]
 fn a_ring_while_the_flusher_falls_asleep_is_heard() {
     let receiver = TcpReceiver::start();
-    // Written: acknowledgements are looked for a millisecond later, as if there were a tick.
+    // `Delivery::Written`, because polling for acknowledgements would wake the flusher like a tick.
     let settings = tcp(receiver.port()).queue_capacity(4 << 10).delivery(Delivery::Written);
     let statsd = started(settings.flush_interval(Duration::from_secs(3600)));
     eventually("connected", || statsd.connected());
-    // More than half a block: each line seals the one before, and rings.
+    // Each line takes more than half a block, so each line seals the previous block and rings.
     let name = "x".repeat(600);
     for lines in 0..60_000 {
         statsd.incr(&name);

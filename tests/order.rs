@@ -1,5 +1,4 @@
-//! Of two gauges, gauge changes or service checks, the one whose call came first arrives first, whichever
-//! threads they are of.
+//! Gauges, gauge changes and service checks arrive in the order of their calls, across threads.
 
 // In a test, that is an assertion.
 #![allow(clippy::unwrap_used)]
@@ -17,12 +16,12 @@ use support::{
     Close, TcpReceiver, UdpReceiver, assert_balanced, flush, quiet_port, started, tcp, udp,
 };
 
-/// Two threads emit in turn, each once the other has told it: what arrives is in that order.
+/// Asserts that lines of two threads, emitted in turn, arrive in that order.
 fn arrives_in_order(dialect: Dialect, emit: fn(&Connector, u64), expected: fn(u64) -> Vec<String>) {
     const ROUNDS: u64 = 200;
     let receiver = UdpReceiver::start();
     let statsd = started(udp(receiver.port()).dialect(dialect));
-    // This thread's place is the first.
+    // This thread takes the first slot.
     statsd.incr("first");
     let (go, told) = channel();
     let (done, is_done) = channel();
@@ -34,7 +33,7 @@ fn arrives_in_order(dialect: Dialect, emit: fn(&Connector, u64), expected: fn(u6
         }
     });
     for round in 0..ROUNDS {
-        // Lines of its own beside them.
+        // Unordered lines between them.
         statsd.incr("beside");
         emit(&statsd, 2 * round + 1);
         go.send(2 * round + 2).unwrap();
@@ -88,7 +87,7 @@ fn an_injected_gauge_keeps_its_place() {
     arrives_in_order(Dialect::StatsD, emit, |number| vec![format!("level:{number}|g")]);
 }
 
-/// Some of them are too long for a slot of the queue, or have something altered.
+/// Some gauges exceed a slot of the queue, or are altered.
 #[test]
 fn a_long_gauge_and_an_altered_one_keep_their_places() {
     let emit = |statsd: &Connector, number| match number % 4 {
@@ -117,7 +116,7 @@ fn a_service_check_that_comes_later_arrives_later() {
     });
 }
 
-/// Tasks move between workers: each ends with its gauge at 0.
+/// Tasks move between workers, and each gauge ends at 0.
 #[test]
 fn gauges_of_tasks_end_at_their_last_value() {
     let receiver = UdpReceiver::start();
@@ -149,13 +148,13 @@ fn gauges_of_tasks_end_at_their_last_value() {
     assert!(last.values().all(|value| *value == "0|g"), "{last:?}");
 }
 
-/// While nobody listens more gauges come than the queue holds: they are kept up to the capacity, before a
-/// start and after it, and arrive in order.
+/// More gauges are emitted than the queue holds while no server listens. They are kept up to the
+/// capacity, before and after a start, and arrive in order.
 #[test]
 fn gauges_wait_in_blocks_while_nobody_listens() {
     for is_started in [false, true] {
         let port = quiet_port();
-        // No tick comes to the help of the queue.
+        // No tick empties the queue.
         let statsd = tcp(port).flush_interval(Duration::from_secs(60)).build().unwrap();
         if is_started {
             statsd.start_on_thread().unwrap();
@@ -163,7 +162,7 @@ fn gauges_wait_in_blocks_while_nobody_listens() {
         const GAUGES: u64 = 20_000;
         for number in 0..GAUGES {
             statsd.gauge("level", number);
-            // The flusher has to be woken in time.
+            // The pause lets the flusher wake in time.
             if is_started && number % 500 == 0 {
                 thread::sleep(Duration::from_millis(2));
             }

@@ -1,5 +1,5 @@
-//! A line that a server goes away on does not stop the others; and one that goes away on everything gets
-//! nothing, and loses nothing.
+//! Servers that disconnect on a line: the other lines are delivered. A server that disconnects on
+//! every line gets nothing and loses nothing.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, unsafe_code)]
@@ -21,10 +21,10 @@ use support::{
 };
 use tokio::io::AsyncReadExt;
 
-/// What a server goes away on before it has read it, judging by a line, or a frame.
+/// Predicate for lines or frames on which a server disconnects before it reads them.
 type Poison = fn(&str) -> bool;
 
-/// A server at a path that reads line by line, or frame by frame.
+/// Server at a Unix socket path that reads line by line, or frame by frame.
 struct Server {
     lines: Arc<Mutex<Vec<String>>>,
     end: Arc<AtomicBool>,
@@ -55,8 +55,8 @@ impl Server {
         self.lines.lock().unwrap().clone()
     }
 
-    /// Each line once, in the order in which they came first: those of a buffer that it was in the midst
-    /// of come again.
+    /// Returns each line once, in order of first arrival. Lines of a buffer interrupted by a
+    /// disconnect arrive again.
     fn distinct(&self) -> Vec<String> {
         let mut seen = std::collections::HashSet::new();
         self.lines().into_iter().filter(|line| seen.insert(line.clone())).collect()
@@ -70,7 +70,7 @@ impl Drop for Server {
     }
 }
 
-/// Reads what is whole, and goes before what it does not like.
+/// Reads complete lines or frames, and disconnects before a poisonous one.
 fn serve(
     peer: &Socket,
     framing: Framing,
@@ -89,7 +89,7 @@ fn serve(
                 continue;
             }
         };
-        // SAFETY: so many were read.
+        // SAFETY: `peek` initialised this many bytes.
         let bytes =
             bytes[..here].iter().map(|byte| unsafe { byte.assume_init() }).collect::<Vec<_>>();
         let (from, to) = match framing {
@@ -99,7 +99,7 @@ fn serve(
             }
             _ => (0, bytes.iter().position(|byte| *byte == b'\n').map_or(here + 1, |end| end + 1)),
         };
-        // As the Agent does, by the length alone.
+        // The Agent disconnects by the length alone, too.
         if to > 4 + 8_192 && framing == Framing::LengthPrefixed {
             return;
         }
@@ -119,11 +119,11 @@ fn settings(place: &Place, framing: Framing) -> Builder {
     place.settings(Protocol::UnixStream).framing(framing)
 }
 
-/// The account, and all lines but the poison.
+/// Asserts that all lines except the poison arrived, and that the account says so.
 #[track_caller]
 fn assert_all_but(statsd: &Connector, rejected: u64, server: &Server, expected: &[String]) {
     let stats = statsd.stats();
-    // It has read them, and is about to keep them.
+    // The server has read the lines and is about to store them.
     eventually("they are kept", || server.distinct().len() >= expected.len());
     assert_eq!(server.distinct(), expected);
     assert_eq!((stats.losses.rejected.lines, stats.lost()), (rejected, stats.losses.rejected));
@@ -145,7 +145,7 @@ fn a_line_that_a_server_goes_away_on_does_not_stop_the_others() {
         let expected = Vec::from_iter((0..600).map(|number| numbered_line(0, number)));
         assert_all_but(&statsd, 1, &server, &expected);
         assert_eq!(statsd.stats().losses.rejected.bytes, "poison:1|c\n".len() as u64);
-        // And what comes after goes as ever.
+        // Later lines are delivered normally.
         emit_all(&statsd, 0, 600..1_000);
         flush(&statsd);
         let expected = Vec::from_iter((0..1_000).map(|number| numbered_line(0, number)));
@@ -153,7 +153,7 @@ fn a_line_that_a_server_goes_away_on_does_not_stop_the_others() {
     }
 }
 
-/// Several of them, one after the other and apart.
+/// Several poisonous lines follow one another, or stand apart.
 #[test]
 fn lines_that_a_server_goes_away_on_may_follow_one_another() {
     let place = Place::new("poisons");
@@ -170,7 +170,7 @@ fn lines_that_a_server_goes_away_on_may_follow_one_another() {
     assert_all_but(&statsd, 10, &server, &expected);
 }
 
-/// Frames that are longer than the server's buffer are made of lines that are not.
+/// Frames longer than the server's buffer are split into lines that fit.
 #[test]
 fn frames_that_a_server_goes_away_on_are_sent_line_by_line() {
     let place = Place::new("large-frames");
@@ -184,9 +184,8 @@ fn frames_that_a_server_goes_away_on_are_sent_line_by_line() {
     assert_all_but(&statsd, 0, &server, &expected);
 }
 
-/// It takes an empty line, and no other one. None is given up meanwhile; when it changes its mind it gets all
-/// in order, but for those that it went away on in the round at hand, which may be taken for what it did
-/// not like.
+/// The server accepts only empty lines; no line is rejected meanwhile. Once it accepts all lines,
+/// it gets them in order. Only lines on which it disconnected in the current round may be rejected.
 #[test]
 fn a_server_that_goes_away_on_every_line_loses_none_meanwhile() {
     for framing in [Framing::Newlines, Framing::LengthPrefixed] {
@@ -208,8 +207,8 @@ fn a_server_that_goes_away_on_every_line_loses_none_meanwhile() {
     }
 }
 
-/// While a line is set aside, a flush keeps its deadline, and a stop keeps the line: to the next server, after
-/// the next start, it is as all others.
+/// While a line is set aside, a flush keeps its deadline and a stop keeps the line. After the next
+/// start, the next server gets the line like any other.
 #[test]
 fn a_stop_keeps_what_is_set_aside() {
     let place = Place::new("aside");
@@ -218,7 +217,7 @@ fn a_stop_keeps_what_is_set_aside() {
     let server = Server::start(&place, Framing::LengthPrefixed, |text| text.contains("t0.0."));
     emit_all(&statsd, 0, 0..10);
     statsd.start_on_thread().unwrap();
-    // Five with all, and one with the first alone.
+    // Five connections carry all lines, and one carries only the first line.
     eventually("it is set aside", || statsd.stats().connections == 6 && !statsd.connected());
     drop(server);
     std::fs::remove_file(place.path()).unwrap();
@@ -232,7 +231,7 @@ fn a_stop_keeps_what_is_set_aside() {
     assert_all_but(&statsd, 0, &server, &expected);
 }
 
-/// Nor is it evicted, and the account stays right.
+/// A line that is set aside is not evicted, and the account balances.
 #[test]
 fn what_is_set_aside_is_not_displaced() {
     static WENT: AtomicU64 = AtomicU64::new(0);
@@ -249,7 +248,7 @@ fn what_is_set_aside_is_not_displaced() {
     statsd.incr("poison");
     statsd.incr("next");
     statsd.start_on_thread().unwrap();
-    // Five times with all else, and once by itself.
+    // The poison was sent five times with the other lines, and once alone.
     let is_aside = || WENT.load(Ordering::Relaxed) == 6 && !statsd.connected();
     eventually("it is set aside", is_aside);
     drop(server);
@@ -270,8 +269,9 @@ fn what_is_set_aside_is_not_displaced() {
     assert_balanced(&stats);
 }
 
-/// Over TCP the server's operating system has acknowledged such a line, unless the reset comes first. Then it
-/// counts as sent, or else as rejected; the others come.
+/// Over TCP, the server's operating system acknowledges such a line unless the reset comes first.
+/// The line counts as sent if it is acknowledged, and as rejected otherwise. The other lines
+/// arrive.
 #[test]
 fn a_server_that_resets_on_a_line_over_tcp_gets_the_others() {
     let listener = Listener::tcp(0);
@@ -313,8 +313,8 @@ fn a_server_that_resets_on_a_line_over_tcp_gets_the_others() {
     assert_balanced(&stats);
 }
 
-/// Ten minutes, at most of which a server closes, or resets, whatever it accepts, before or after it has
-/// looked at it: nothing is lost, and order is kept.
+/// For ten minutes a server closes or resets every connection, before or after it reads. No line is
+/// lost, and the order is kept.
 #[tokio::test(start_paused = true)]
 async fn a_server_that_ends_every_connection_for_ten_minutes_loses_nothing() {
     for framing in [Framing::Newlines, Framing::LengthPrefixed] {

@@ -1,4 +1,4 @@
-//! What callers may do at the same time, all at the same time.
+//! Concurrent calls of every kind.
 
 // In a test, that is an assertion.
 #![allow(clippy::unwrap_used)]
@@ -14,10 +14,10 @@ use support::{
     TcpReceiver, assert_balanced, emit_numbered, flush, numbers_by_thread, started, tcp,
 };
 
-/// Long enough for all sorts of moments.
+/// Duration of a race, long enough for many interleavings.
 const A_WHILE: Duration = Duration::from_secs(1);
 
-/// Nobody who reads the account finds more sent than accepted, whenever it is read.
+/// No snapshot of the account has more lines sent than emitted.
 #[test]
 fn no_line_is_sent_before_it_is_emitted() {
     let receiver = TcpReceiver::start();
@@ -44,8 +44,8 @@ fn no_line_is_sent_before_it_is_emitted() {
     assert_balanced(&statsd.stats());
 }
 
-/// Threads start it and stop it, while one emits and flushes. A flush that says that it is done
-/// has had all sent; and in the end all has arrived, once, and in order.
+/// Threads start and stop the connector while another emits and flushes. A flush that returns
+/// `Done` has sent all lines. In the end each line has arrived once and in order.
 #[test]
 fn starts_stops_and_flushes_at_once_lose_nothing() {
     let receiver = TcpReceiver::start();
@@ -92,7 +92,7 @@ fn starts_stops_and_flushes_at_once_lose_nothing() {
     assert_balanced(&statsd.stats());
 }
 
-/// Who was told that it has stopped can start it, also where another thread stopped it.
+/// A thread whose stop has returned can start the connector, even if another thread stopped it.
 #[test]
 fn a_start_after_a_stop_is_never_refused() {
     let receiver = TcpReceiver::start();
@@ -120,7 +120,7 @@ fn a_start_after_a_stop_is_never_refused() {
     assert_balanced(&statsd.stats());
 }
 
-/// The last handle goes with one of several threads that emit until then, whichever that is.
+/// Several threads emit until they drop their handles. Any of them may drop the last one.
 #[test]
 fn handles_dropped_at_once_lose_nothing() {
     for _ in 0..50 {

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use support::{Close, TcpReceiver, assert_balanced, flush, quiet_port, started, tcp};
 
-/// What the handler emits through, and how often it did.
+/// Connector and counter used by the handler.
 static HANDLERS: OnceLock<Connector> = OnceLock::new();
 static HANDLED: AtomicU64 = AtomicU64::new(0);
 const HANDLERS_LINES: [&str; 2] = ["from.handler:1|c", "from.handler:1|g"];
@@ -28,7 +28,7 @@ fn emit_in_handler() {
     }
 }
 
-/// Emits, and stops for whoever traces this process.
+/// Emits, then stops at a breakpoint for the tracer.
 extern "C" fn handle_and_stop(_signal: libc::c_int) {
     emit_in_handler();
     stop_here();
@@ -38,7 +38,7 @@ extern "C" fn handle(_signal: libc::c_int) {
     emit_in_handler();
 }
 
-/// Inline: the way out of the handler's is not to be one that the interrupted call takes.
+/// Inlined, so that the handler's return path is not part of the interrupted call.
 #[inline(always)]
 fn stop_here() {
     // SAFETY: a breakpoint, which a tracer takes.
@@ -54,16 +54,16 @@ fn set_handler(signal: libc::c_int, handler: extern "C" fn(libc::c_int)) {
     }
 }
 
-/// A process that is traced, stopped.
+/// A traced process that is stopped.
 struct Traced(libc::pid_t);
 
 impl Traced {
-    /// Lets it go on until it stops again, and hands it a signal. Returns what stopped it.
+    /// Continues the process with a signal until it stops again. Returns the stop's cause.
     fn go_on(&self, request: libc::c_uint, signal: libc::c_int) -> libc::c_int {
         // SAFETY: the process is stopped, and traced by this thread.
         assert_eq!(unsafe { libc::ptrace(request, self.0, null_mut::<()>(), signal as usize) }, 0);
         let mut status = 0;
-        // SAFETY: the status is written to where its argument points.
+        // SAFETY: `status` is valid for writes.
         assert_eq!(unsafe { libc::waitpid(self.0, &raw mut status, 0) }, self.0);
         assert!(libc::WIFSTOPPED(status), "the process ended: status {status:#x}");
         libc::WSTOPSIG(status)
@@ -79,7 +79,7 @@ impl Traced {
         }
     }
 
-    /// Whether it has come to a breakpoint of its own.
+    /// Returns true if the process has reached its own breakpoint.
     fn is_at_breakpoint(&self) -> bool {
         const SI_KERNEL: libc::c_int = 0x80;
         // SAFETY: as above.
@@ -91,7 +91,7 @@ impl Traced {
         }
     }
 
-    /// Runs the handler at this instruction, until it is back here.
+    /// Runs the handler at this instruction until it returns here.
     fn interrupt(&self) {
         let here = self.instruction();
         assert_eq!(self.go_on(libc::PTRACE_SINGLESTEP, libc::SIGUSR1), libc::SIGTRAP);
@@ -103,14 +103,14 @@ impl Traced {
     }
 }
 
-/// Of the capacity that is set below.
+/// Size of a block at the capacity set below.
 const BLOCK: u64 = 16 << 10;
 
 /// A call to be interrupted.
 struct Case {
-    /// Whether the thread has emitted before.
+    /// True if the thread has emitted before.
     is_first: bool,
-    /// How many lines of eleven bytes the thread fills its block with before.
+    /// Number of lines of eleven bytes that the thread emits into its block before the call.
     fill: u64,
     task: fn(&Connector),
     expected: &'static [&'static str],
@@ -119,19 +119,20 @@ struct Case {
 const CASE: Case = Case { is_first: false, fill: 0, task: |_| {}, expected: &[] };
 
 impl Case {
-    /// In a process of its own: makes the call step by step, with a signal at each instruction, and
-    /// then checks what came of it.
+    /// Single-steps the call in a child process, with a signal at each instruction, and then checks
+    /// the lines.
     fn is_interrupted_everywhere(&self) {
         let port = quiet_port();
         // SAFETY: the child uses nothing that another thread of this program may have locked.
         let child = unsafe { libc::fork() };
         if child == 0 {
             let result = std::panic::catch_unwind(|| self.run(port));
-            // SAFETY: ends the process at once: nothing that it shares is cleared away twice.
+            // SAFETY: ends the process immediately, so that shared resources are not released
+            // twice.
             unsafe { libc::_exit(i32::from(result.is_err())) }
         }
         let mut status = 0;
-        // SAFETY: as for those of `Traced`.
+        // SAFETY: as in `Traced`.
         unsafe { libc::waitpid(child, &raw mut status, 0) };
         assert!(libc::WIFSTOPPED(status), "status {status:#x}");
         let (traced, mut instructions) = (Traced(child), 0);
@@ -169,7 +170,7 @@ impl Case {
         self.check(statsd, before, port);
     }
 
-    /// Nothing was torn, lost or doubled, by what a server gets.
+    /// Asserts that the server gets each line whole and once.
     fn check(&self, statsd: &Connector, before: u64, port: u16) {
         let handlers = 2 * HANDLED.load(Relaxed);
         let receiver = TcpReceiver::listen(Ipv4Addr::LOCALHOST, port, Close::Orderly);
@@ -221,7 +222,7 @@ fn a_signal_at_any_instruction_of_a_call_that_needs_a_fresh_block() {
     case.is_interrupted_everywhere();
 }
 
-/// A timer's signal comes to a thread that emits all the time, and its handler emits.
+/// A timer signal interrupts a thread that emits continuously, and its handler emits.
 #[test]
 fn a_handler_that_emits_loses_nothing_uncounted() {
     let port = quiet_port();

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tracing::span;
 
-/// What these settings come to where the environment holds these variables and no others.
+/// Resolves the settings in an environment with only these variables.
 fn resolve(settings: &Settings, variables: &[(&str, &str)]) -> Result<Option<Builder>, BuildError> {
     settings.builder_from(|variable| {
         let set = variables.iter().find(|(name, _)| *name == variable)?;
@@ -19,20 +19,20 @@ fn resolve(settings: &Settings, variables: &[(&str, &str)]) -> Result<Option<Bui
     })
 }
 
-/// That they are accepted, and come to this builder.
+/// Asserts that the settings are accepted and resolve to this builder.
 #[track_caller]
 fn assert_is(settings: &Settings, variables: &[(&str, &str)], expected: Builder) {
     let builder = resolve(settings, variables).unwrap().expect("enabled");
     assert_eq!(format!("{builder:?}"), format!("{expected:?}"));
 }
 
-/// That they are refused, with this text.
+/// Asserts that the settings are refused with this text.
 #[track_caller]
 fn assert_refused(settings: &Settings, variables: &[(&str, &str)], text: &str) {
     assert_eq!(resolve(settings, variables).unwrap_err().to_string(), text);
 }
 
-/// Settings that lack nothing.
+/// Returns settings with a host and a prefix.
 fn complete() -> Settings {
     Settings::new().host("statsd.example").prefix("app")
 }
@@ -129,7 +129,7 @@ fn without_a_host_one_warning_says_so() {
     tracing::subscriber::with_default(warnings.clone(), || {
         resolve(&Settings::new(), &[PREFIX]).unwrap();
         assert_eq!(warnings.count(), 1);
-        // Who turned it off knows, and who has a host needs no warning.
+        // Explicitly disabled metrics and a set host cause no warning.
         resolve(&Settings::new(), &[("STATSD_ENABLED", "0")]).unwrap();
         resolve(&Settings::new(), &[HOST, PREFIX]).unwrap();
         assert_eq!(warnings.count(), 1);
@@ -321,7 +321,7 @@ fn reconnect_and_wait_timeout_are_the_two_times_of_the_builder() {
 fn every_other_setting_can_be_tuned() {
     let tune = |builder: Builder| builder.queue_capacity(1 << 20).type_prefixes(false);
     let expected = tune(Connector::builder("statsd.example").prefix("app"));
-    // The rules decide about these, whatever is said.
+    // The rules override these settings of the builder.
     let settings = complete().tune(|builder| tune(builder).port(1).prefix("other"));
     assert_is(&settings, &[], expected);
     let expected = "queue_capacity: 1 is refused: expected 1024 to 1073741824 bytes";
@@ -331,8 +331,8 @@ fn every_other_setting_can_be_tuned() {
     assert_refused(&complete().tune(|builder| builder.peer_timeout(timeout)), &[], expected);
 }
 
-/// The process's own environment, in a process of its own, since nobody may change this one's while
-/// other tests run.
+/// Reads the process's environment in a child process, because changing it here would race with
+/// other tests.
 #[test]
 fn the_process_environment_is_what_connector_reads() {
     const CHILD: &str = "FREEWHEEL_TEST_OF_ENVIRONMENT";
@@ -356,7 +356,7 @@ fn the_process_environment_is_what_connector_reads() {
     assert_eq!(receiver.lines(1), ["app.counters.requests:1|c"]);
 }
 
-/// Counts warnings.
+/// Subscriber that counts warnings.
 #[derive(Clone, Default)]
 struct Warnings(Arc<Mutex<u64>>);
 

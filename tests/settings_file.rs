@@ -13,7 +13,7 @@ fn read(text: &str) -> Result<Settings, serde_json::Error> {
     serde_json::from_str(text)
 }
 
-/// What they come to without any environment.
+/// Resolves the settings in an empty environment.
 #[track_caller]
 fn builder(text: &str) -> Option<Builder> {
     read(text).unwrap().builder_from(|_| None).unwrap()
@@ -67,7 +67,7 @@ fn every_setting_can_be_read() {
         .cardinality(Cardinality::Low);
     assert_is(text, expected);
     assert!(format!("{:?}", read(text).unwrap()).contains("shutdown_timeout: 20s"));
-    // The list that an unknown name is answered with has them all.
+    // The error for an unknown name lists all settings.
     let refused = read(r#"{"": 1}"#).unwrap_err().to_string();
     let all: BTreeMap<String, serde_json::Value> = serde_json::from_str(text).unwrap();
     assert_eq!(refused.matches('`').count(), 2 * (all.len() + 1), "{refused}");
@@ -165,7 +165,7 @@ fn a_value_of_another_type_is_an_error_that_names_setting_value_and_what_is_acce
     ] {
         let refused = read(text).unwrap_err().to_string();
         assert!(refused.starts_with(expected), "{refused}");
-        // Where in the file, once.
+        // The position in the file is given once.
         assert_eq!(refused.matches(" at line 1 column ").count(), 1, "{refused}");
     }
 }
@@ -198,7 +198,7 @@ fn a_bad_value_is_an_error_that_names_setting_value_and_what_is_accepted() {
             r#"{"protocol": "sctp"}"#,
             r#"protocol: "sctp" is refused: expected tcp or udp, or on Unix unixgram or unixstream"#,
         ),
-        // A file has one form of it.
+        // A file accepts only the lower-case form.
         (r#"{"protocol": "TCP"}"#, r#"protocol: "TCP" is refused"#),
         (
             r#"{"wait_timeout": -0.1}"#,

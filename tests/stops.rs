@@ -1,4 +1,4 @@
-//! Stops: what they send, what they say, and the deadline, which they keep.
+//! Stops: the lines they send, their reports, and their deadlines.
 
 // In a test, that is an assertion.
 #![allow(clippy::unwrap_used)]
@@ -21,10 +21,10 @@ use support::{
 use tokio::runtime::Builder as RuntimeBuilder;
 use tokio::time::timeout;
 
-/// What the tests of deadlines stop by; the tests themselves are more patient.
+/// Deadline of stops in these tests; the tests themselves wait longer.
 const STOP_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// More than a [`Listener`]'s operating system takes unread, and no more than ours takes for it.
+/// Number of lines that exceeds a [`Listener`]'s receive buffer but not the client's send buffer.
 #[cfg(target_os = "linux")]
 const LINES_UNDER_WAY: u64 = 6_000;
 
@@ -43,7 +43,7 @@ fn what_never_ran_is_flushed_and_stopped_at_once() {
 fn a_stop_says_what_it_sent() {
     let receiver = TcpReceiver::start();
     let statsd = tcp(receiver.port()).build().unwrap();
-    // This runtime turns only while it is waited for: nothing is sent before the stop.
+    // This runtime runs tasks only during `block_on`: nothing is sent before the stop.
     let runtime = RuntimeBuilder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(statsd.start()).unwrap();
     let emitted = emit_numbered(&statsd, 0, 0);
@@ -92,7 +92,8 @@ fn stops_at_the_same_time_are_all_answered() {
     statsd.start_on_thread().unwrap();
 }
 
-/// Nor does the one that begins the stop learn more of what is under way than the others.
+/// Concurrent stops report the same lines in flight; the caller that begins the stop learns no
+/// more.
 #[test]
 #[cfg(target_os = "linux")]
 fn stops_at_the_same_time_report_the_same() {
@@ -109,8 +110,8 @@ fn stops_at_the_same_time_report_the_same() {
     }
 }
 
-/// That all is written is not yet the end of a stop: while there is time, it waits until the server's
-/// operating system has acknowledged it.
+/// A stop does not end when all lines are written. Until its deadline, it waits for the
+/// acknowledgement by the server's operating system.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_stop_waits_for_what_is_under_way() {
@@ -157,15 +158,15 @@ fn a_stop_that_was_answered_leaves_room_for_a_start() {
     assert_balanced(&statsd.blocking_stop().stats);
 }
 
-/// As [`stop_in_vain`]; and the flusher has ended by its own deadline, or ends soon.
+/// Like [`stop_unfinished`]; the flusher has also ended by its own deadline, or ends soon.
 fn end_in_vain(statsd: &Connector) -> StopReport {
-    let report = stop_in_vain(statsd);
+    let report = stop_unfinished(statsd);
     eventually("it can be started again", || statsd.start_on_thread().is_ok());
     report
 }
 
-/// Stops where the server takes nothing, or nothing more. The deadline must be kept.
-fn stop_in_vain(statsd: &Connector) -> StopReport {
+/// Stops while the server accepts nothing more, and asserts that the deadline is kept.
+fn stop_unfinished(statsd: &Connector) -> StopReport {
     let stopping = statsd.clone();
     let start = Instant::now();
     let report = promptly(move || stopping.blocking_stop());
@@ -210,10 +211,10 @@ fn a_stop_keeps_its_deadline_on_a_runtime_that_does_not_turn() {
     let emitted = emit_numbered(&statsd, 0, 0);
     let flushing = statsd.clone();
     assert_eq!(promptly(move || flushing.blocking_flush()), FlushOutcome::TimedOut);
-    let report = stop_in_vain(&statsd);
+    let report = stop_unfinished(&statsd);
     assert!(report.unfinished);
     assert_eq!((report.sent, report.kept), (Tally::default(), emitted));
-    // It goes on where it was, and ends, as soon as its runtime lets it.
+    // The flusher continues and ends as soon as its runtime runs it.
     assert!(matches!(statsd.start_on_thread(), Err(StartError::AlreadyRunning)));
     runtime.block_on(async { timeout(PATIENCE, until_it_ended(&statsd)).await }).unwrap();
     assert_eq!(statsd.stats().sent, emitted);
@@ -231,24 +232,24 @@ fn a_stop_does_not_wait_for_the_next_attempt_to_connect() {
     let port = quiet_port();
     let statsd = started(tcp(port).reconnect_sleep(DAY));
     let emitted = emit_numbered(&statsd, 0, 0);
-    // Long enough for an attempt to have failed; were it not, there would be nothing to see.
+    // Long enough for an attempt to fail; otherwise the test would show nothing.
     thread::sleep(Duration::from_millis(100));
     let receiver = TcpReceiver::listen(Ipv4Addr::LOCALHOST, port, Close::Orderly);
     assert_eq!(statsd.blocking_stop().sent, emitted);
     receiver.wait_for_lines(1);
 }
 
-/// The lines that a stalled server has not taken when the deadline comes are exactly those that
-/// arrive after the next start: none is lost, none comes twice.
+/// Lines that a stalled server has not accepted at the deadline arrive after the next start. No
+/// line is lost or sent twice.
 #[test]
 fn a_restart_delivers_exactly_what_a_stop_kept() {
     let receiver = TcpReceiver::start();
     receiver.stall();
     let builder = tcp(receiver.port()).queue_capacity(16 << 20);
     let statsd = started(builder.stop_timeout(STOP_TIMEOUT));
-    // More than the operating system takes for a server that does not read.
+    // This exceeds what the operating system buffers for a server that does not read.
     let emitted: Vec<_> = (0..40_000).map(|number| emit_numbered(&statsd, 0, number)).collect();
-    let report = stop_in_vain(&statsd);
+    let report = stop_unfinished(&statsd);
     assert_eq!(report.stats.dropped(), Tally::default());
 
     receiver.read_on();
@@ -275,18 +276,17 @@ fn a_flush_in_any_executor_gives_up_in_time() {
     assert_eq!(statsd.stats().buffered.lines, 1);
 }
 
-/// A flush that comes while a stop is on its way waits for its end, and hears that nothing runs any
-/// more: not that it is done.
+/// A flush during a stop waits for the end of the stop, and returns `NotRunning` instead of `Done`.
 #[test]
 fn a_flush_during_a_stop_that_gives_up_is_told_so() {
     let statsd = started(tcp(quiet_port()).stop_timeout(STOP_TIMEOUT));
     emit_numbered(&statsd, 0, 0);
     let stopping = statsd.clone();
     let stop = thread::spawn(move || stopping.blocking_stop());
-    // So that the end of the stop comes first, and not the flush's own.
+    // The deadline of the stop comes before the flush's own.
     thread::sleep(STOP_TIMEOUT / 2);
     let outcome = statsd.blocking_flush();
-    // On a busy machine that may be otherwise.
+    // On a busy machine, the order may differ.
     assert!(matches!(outcome, FlushOutcome::NotRunning | FlushOutcome::TimedOut), "{outcome:?}");
     assert_eq!(stop.join().unwrap().kept.lines, 1);
     eventually("it has ended", || statsd.blocking_flush() == FlushOutcome::NotRunning);

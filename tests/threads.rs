@@ -1,4 +1,4 @@
-//! Threads that end: in what they emit at the very end, and in what they leave behind.
+//! Exiting threads: lines emitted by their destructors, and lines left in their blocks.
 
 // In a test, that is an assertion.
 #![allow(clippy::unwrap_used)]
@@ -35,7 +35,7 @@ fn a_timer_may_end_on_another_thread() {
     assert_eq!((recorded("a:"), recorded("b:")), (1, 1), "{lines:?}");
 }
 
-/// Emits when its thread ends, and says how that went.
+/// Thread-local value that emits from its destructor and reports the result.
 struct Farewell {
     statsd: Connector,
     result: Sender<thread::Result<()>>,
@@ -43,7 +43,7 @@ struct Farewell {
 
 impl Drop for Farewell {
     fn drop(&mut self) {
-        // A panic here would end the process.
+        // A panic in this destructor would abort the process.
         let emit = AssertUnwindSafe(|| (0..10).for_each(|_| self.statsd.incr("farewell")));
         let _ = self.result.send(catch_unwind(emit));
     }
@@ -53,10 +53,10 @@ thread_local! {
     static FAREWELL: RefCell<Option<Farewell>> = const { RefCell::new(None) };
 }
 
-/// The destructors of a thread's values may emit, whichever side of the connector's own they
-/// come on. What comes too late is counted.
+/// Destructors of thread-local values may emit before or after the connector's own destructor.
+/// Lines that come too late are counted.
 ///
-/// The thread's body is given what it is to keep in `FAREWELL`.
+/// The thread's body gets the value to store in `FAREWELL`.
 fn farewells_are_counted(body: fn(&Connector, Farewell), lines: u64) -> Stats {
     let receiver = TcpReceiver::start();
     let statsd = started(tcp(receiver.port()));
@@ -106,7 +106,7 @@ fn a_thread_that_has_used_another_connector_may_emit_when_it_ends() {
     farewells_are_counted(body, 10);
 }
 
-/// Other libraries in the process may keep something of each thread too, and have given it up.
+/// Other libraries may have destroyed their own thread-local storage already.
 #[test]
 fn a_thread_whose_places_are_gone_before_its_first_line_may_emit_when_it_ends() {
     let body = |_: &Connector, farewell| {
@@ -139,12 +139,12 @@ fn short_lived_threads_lose_nothing() {
     assert!(threads.values().all(|numbers| numbers.iter().copied().eq(0..10)));
 }
 
-/// A thread takes over the memory of one that ended. If each brought its own, nothing would be
+/// A new thread reuses the slot of an exited thread. With a slot for each thread, nothing would be
 /// dropped here.
 #[test]
 fn short_lived_threads_share_their_memory() {
     const BLOCK: u64 = 1 << 10;
-    /// Threads of other tests take some of the places meanwhile.
+    /// Threads of other tests take some of the slots meanwhile.
     const PLACES: u64 = 200;
     let statsd = tcp(quiet_port()).queue_capacity(BLOCK as usize).build().unwrap();
     let mut emitted = Tally::default();

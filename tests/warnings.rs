@@ -1,4 +1,5 @@
-//! Warnings: each reaches the application's log, which may use connectors in whatever way, this one too.
+//! Warnings reach the application's log, which may itself use connectors, including the one that
+//! warns.
 
 // In a test, that is an assertion.
 #![allow(clippy::unwrap_used)]
@@ -21,7 +22,7 @@ use tracing::{Event, Metadata, Subscriber};
 
 const STOP_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// A warning: its message, and how many lines it is about.
+/// A warning: its message, and the number of lines concerned.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Warning {
     message: String,
@@ -42,7 +43,7 @@ impl Visit for Warning {
     }
 }
 
-/// The application's log, of one thread: it keeps the warnings, and does something at each.
+/// Log of one thread that stores warnings and runs an action at each.
 struct Log {
     warnings: Arc<Mutex<Vec<Warning>>>,
     action: Box<dyn Fn() + Send + Sync>,
@@ -86,7 +87,7 @@ impl Heard {
         self.warnings.lock().unwrap().clone()
     }
 
-    /// The one warning that was given is this.
+    /// Asserts that exactly this warning was logged.
     #[track_caller]
     fn assert_one(&self, message: &str, lines: Option<u64>) {
         let all = self.all();
@@ -96,7 +97,7 @@ impl Heard {
         );
     }
 
-    /// Lets the runtime turn until there is a warning.
+    /// Runs the runtime until a warning is logged.
     fn wait(&self, runtime: &Runtime) {
         runtime.block_on(async {
             let warned = async {
@@ -109,19 +110,19 @@ impl Heard {
     }
 }
 
-/// The flusher lives on the test's thread, and so do its warnings.
+/// Returns a runtime on the test's thread, so that the flusher warns on that thread.
 fn one_thread() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// More than a block of 16 KiB, and so more than one thread's own.
+/// Number of lines that exceeds a block of 16 KiB, and so a thread's own block.
 const LINES: u64 = 1_000;
 
 fn emit(statsd: &Connector) {
     (0..LINES).for_each(|_| statsd.incr("emitted.by.the.log.itself"));
 }
 
-/// What a log may do with connectors, besides this one.
+/// Uses another connector, as a log may.
 fn use_another() {
     let receiver = UdpReceiver::start();
     let another = started(udp(receiver.port()));
@@ -130,7 +131,7 @@ fn use_another() {
     assert_eq!(another.blocking_stop().kept.lines, 0);
 }
 
-/// What it may do with this one while it runs: on the flusher's own thread, which cannot answer.
+/// Uses the warning connector while it runs, on the flusher's own thread, which cannot answer.
 fn use_running(statsd: &Connector) {
     emit(statsd);
     let _ = format!("{statsd:?} {}", statsd.connected());
@@ -139,7 +140,7 @@ fn use_running(statsd: &Connector) {
     use_another();
 }
 
-/// As above where no flusher runs any more: a start by the log is as good as any.
+/// Uses the warning connector after its flusher has ended. A start by the log succeeds.
 fn use_ended(statsd: &Connector) {
     emit(statsd);
     assert!(!statsd.connected());
@@ -164,8 +165,8 @@ fn of_a_server_that_is_not_there() {
     heard.assert_one("no link", None);
 }
 
-/// Nor does the log's own use of it go wrong where the oldest lines make room: what is under way has been
-/// taken back by then, and all is in its place.
+/// The log can use the connector with `WhenFull::DropOldest` as well: the lines in flight are
+/// requeued before the warning.
 #[test]
 fn of_a_server_that_went() {
     let receiver = TcpReceiver::start();
@@ -207,7 +208,7 @@ fn of_what_a_stop_kept() {
     statsd.incr("a");
     let is_first = Mutex::new(true);
     let heard = Heard::by(move || {
-        // The first is that there is no server.
+        // The first warning reports that no server is reachable.
         if !std::mem::take(&mut is_first.lock().unwrap()) {
             use_ended(&in_log);
         }
@@ -239,7 +240,8 @@ fn of_what_the_last_handle_left() {
     assert_eq!(last.lines, Some(1));
 }
 
-/// A runtime that ends without a stop leaves a connector that gathers lines: each time, a warning says so.
+/// A runtime that ends without a stop leaves a connector that accumulates lines. Each such end
+/// causes a warning.
 #[test]
 fn of_a_runtime_that_ended() {
     let receiver = TcpReceiver::start();
@@ -260,7 +262,8 @@ fn of_a_runtime_that_ended() {
     }
 }
 
-/// And nothing is said of those whose end is known: a stop, also one under way, and that of all handles.
+/// No warning is given if the end is expected: after a stop, during a stop, or after the drop of
+/// all handles.
 #[test]
 fn not_of_a_runtime_that_ended_after_its_connector() {
     let receiver = TcpReceiver::start();
@@ -289,7 +292,7 @@ fn not_of_a_runtime_that_ended_after_its_connector() {
     assert_eq!(heard.all(), []);
 }
 
-/// What these left unsent has words of its own.
+/// Unsent lines of a stop or of the last handle have warnings with different texts.
 #[test]
 fn of_what_was_unsent_when_the_runtime_ended() {
     let ends = [(true, "stopped with metrics unsent"), (false, "the last connector was dropped")];
@@ -299,7 +302,7 @@ fn of_what_was_unsent_when_the_runtime_ended() {
         runtime.block_on(statsd.start()).unwrap();
         statsd.incr("a");
         if is_stopped {
-            // Long enough for the flusher to have begun with it.
+            // Long enough for the flusher to begin the stop.
             let stop =
                 async { tokio::time::timeout(Duration::from_millis(50), statsd.stop()).await };
             assert!(runtime.block_on(stop).is_err());
@@ -320,7 +323,7 @@ fn of_no_host() {
     heard.assert_one("metrics are disabled", None);
 }
 
-/// A log that panics ends no flusher.
+/// A panic in the log does not end the flusher.
 #[test]
 fn to_a_log_that_panics() {
     let port = quiet_port();
@@ -353,7 +356,7 @@ mod of_a_service {
         statsd.increase_counter("handled", 1);
     }
 
-    /// Outside of what instruments it.
+    /// Calls the handler without the layer that instruments it.
     fn handled() {
         let router = Router::new().route("/", get(handler));
         let request = Request::get("/").body(Body::empty()).unwrap();

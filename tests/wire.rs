@@ -1,4 +1,4 @@
-//! What arrives at the other end, byte for byte.
+//! Lines on the wire, byte for byte.
 
 #![allow(clippy::unwrap_used)]
 
@@ -6,7 +6,7 @@ use freewheel::{Builder, Connector, FlushOutcome, Protocol};
 use std::net::UdpSocket;
 use std::time::Duration;
 
-/// Sends what `emit` emits to a socket, and returns the lines that arrive there.
+/// Emits with `emit` over a socket, and returns the arriving lines.
 fn arrived(configure: impl Fn(Builder) -> Builder, emit: impl Fn(&Connector)) -> Vec<String> {
     let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
     receiver.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
@@ -23,12 +23,12 @@ fn arrived(configure: impl Fn(Builder) -> Builder, emit: impl Fn(&Connector)) ->
         let length = receiver.recv(&mut datagram).unwrap();
         let text = std::str::from_utf8(&datagram[..length]).unwrap();
         assert!(text.ends_with('\n'), "unterminated: {text:?}");
-        // Some are filled up by empty lines.
+        // Some datagrams are padded with empty lines.
         lines.extend(text.lines().filter(|line| !line.is_empty()).map(str::to_owned));
     }
     assert_eq!(stats.buffered, Default::default());
     assert_eq!(lines.iter().map(|line| line.len() as u64 + 1).sum::<u64>(), stats.sent.bytes);
-    // What keeps its order across threads comes before or after the rest: here after it.
+    // Lines ordered across threads come before or after the rest. The sort puts them after it.
     lines.sort_by_key(|line| line.split('|').nth(1) == Some("g"));
     lines
 }
@@ -46,7 +46,7 @@ fn paths_have_the_prefix_and_the_type() {
         statsd.inject_metric("d", "1", "c");
     };
     let prefixed = arrived(|builder| builder.prefix(".app.service."), emit);
-    // Gauges have an order of their own.
+    // Gauges have a separate order.
     assert_eq!(
         prefixed,
         [

@@ -1,4 +1,4 @@
-//! What goes into a datagram: as many whole lines as fit, and those together that belong together.
+//! Contents of datagrams: as many whole lines as fit, with dependent lines in one datagram.
 
 use crate::support::{
     UdpReceiver, emit_numbered, flush, lines_of, numbers_by_thread, started, udp,
@@ -8,7 +8,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
-/// Emits what `emit` does and returns it as datagrams of this maximum payload.
+/// Emits with `emit` and returns the datagrams for this maximum payload.
 fn datagrams(max: usize, emit: impl Fn(&Connector)) -> Vec<String> {
     let receiver = UdpReceiver::start();
     let statsd = udp(receiver.port()).max_datagram_payload(max).build().unwrap();
@@ -36,7 +36,7 @@ fn a_datagram_is_never_longer_than_its_maximum_unless_a_line_is() {
     }
 }
 
-/// Without its reset to 0, a gauge's value below zero would be taken for a delta.
+/// A gauge's value below zero needs a reset to 0; otherwise servers read the value as a delta.
 #[test]
 fn a_gauge_below_zero_and_its_reset_share_a_datagram() {
     for max in 1..60 {
@@ -55,7 +55,7 @@ fn a_gauge_below_zero_and_its_reset_share_a_datagram() {
     }
 }
 
-/// Nor are the two parted by the end of a block.
+/// The end of a block does not separate the two lines.
 #[test]
 fn a_gauge_below_zero_and_its_reset_share_a_block() {
     let receiver = UdpReceiver::start();
@@ -82,7 +82,7 @@ fn lines_of_many_threads_share_full_datagrams() {
     let receiver = UdpReceiver::start();
     let statsd = udp(receiver.port()).flush_interval(Duration::from_secs(60)).build().unwrap();
     thread::scope(|scope| {
-        // All alive at once: each has a place of its own.
+        // All threads are alive at once, so each has a separate slot.
         let together = Arc::new(Barrier::new(300));
         for _ in 0..300 {
             let (statsd, together) = (&statsd, Arc::clone(&together));

@@ -1,4 +1,4 @@
-//! What a dialect forbids becomes `_`, wherever it stands, and is counted.
+//! Forbidden characters of each dialect become `_` in every field, and the alteration is counted.
 
 use crate::spoken;
 use freewheel::{Connector, Dialect, Set};
@@ -128,7 +128,7 @@ fn no_member_begins_with_a_sign_where_that_is_not_read() {
     }
 }
 
-/// What a server takes for a value or a tag if it stands in a name, and what it would be told.
+/// Names that some server reads as a value or a tag are sanitised.
 #[test]
 fn no_name_is_a_value_or_a_tag() {
     for name in [
@@ -147,7 +147,7 @@ fn no_name_is_a_value_or_a_tag() {
             });
             let mut expected = name.replace(['=', ',', ';', '#', '[', ']', '@'], "_");
             if name.contains('@') && crate::tags_stand_in_names(dialect) {
-                // Of those, Graphite's server alone minds it.
+                // Among these dialects, only Graphite forbids `@`.
                 let is_graphite = dialect == Dialect::Graphite;
                 expected = name.replace('@', if is_graphite { "_" } else { "@" });
             }

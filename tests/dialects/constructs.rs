@@ -6,11 +6,11 @@ use freewheel::{
 };
 use std::time::Duration;
 
-/// A construct: how it is emitted by name, by a metric at once, and by a prepared one; and its lines.
+/// A construct with its ways to emit (by name, by a metric, by a prepared metric) and its lines.
 struct Construct {
     name: &'static str,
     ways: Vec<fn(&Connector)>,
-    /// In the order of [`ALL`]; nothing where it is unsupported.
+    /// Lines in the order of [`ALL`]; empty if unsupported.
     lines: [&'static [&'static str]; 7],
 }
 
@@ -262,7 +262,7 @@ fn types_stand_before_names_where_there_are_no_tags() {
         "app.timers.db.a:1|ms",
         "app.histograms.db.a:1|h",
         "app.meters.db.a:1|m",
-        // Gauges have an order of their own.
+        // Gauges have a separate order.
         "app.gauges.db.a:1|g",
     ];
     assert_eq!(extended, expected);

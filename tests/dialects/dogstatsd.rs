@@ -1,4 +1,4 @@
-//! What DogStatsD alone has: fields by version, packed values, events and service checks.
+//! Features of DogStatsD only: fields by version, packed values, events and service checks.
 
 use crate::{arrived, datagrams, half, second, spoken};
 use freewheel::{
@@ -67,8 +67,7 @@ fn an_older_server_is_not_asked_for_more_than_it_reads() {
     assert_eq!(refused(|b| b.cardinality(Cardinality::Low), V1_5, V1_6), "cardinality");
 }
 
-/// The Agent takes a line that begins with `_e{` for an event, and with `_sc` for a service
-/// check.
+/// The Agent reads a line that begins with `_e{` as an event, and with `_sc` as a service check.
 #[test]
 fn no_metric_is_taken_for_an_event() {
     let (lines, stats) = spoken(Dialect::DogStatsD, |statsd| {

@@ -1,5 +1,5 @@
-//! Events and service checks, as the strict parser of DogStatsD takes them: whole, every field what was
-//! given, whatever it holds; and what is too long is dropped and counted, and tears no neighbour.
+//! Events and service checks, read by the strict DogStatsD parser. Every field arrives as given.
+//! Items that are too long are dropped and counted, without damage to adjacent lines.
 
 use crate::parsers::dogstatsd::{Event as ReadEvent, Line, ServiceCheck as ReadCheck, parse};
 use crate::parsers::{Origin, Tag};
@@ -8,7 +8,7 @@ use freewheel::dogstatsd::{AlertType, Event, Priority, ServiceCheck, Status};
 use freewheel::{Builder, Cardinality, Connector, Dialect, Stats};
 use proptest::prelude::*;
 
-/// A connector that says where it is from; and so must all that it sends.
+/// Configures a connector with origin fields, which every line must carry.
 fn configure(builder: Builder) -> Builder {
     let builder = builder.dialect(Dialect::DogStatsD).prefix("app").tag("env", "prod");
     builder.container_id("ci-1").external_data("it-x").cardinality(Cardinality::Low)
@@ -19,19 +19,19 @@ fn origin() -> Origin {
     Origin { container: text("ci-1"), external_data: text("it-x"), cardinality: text("low") }
 }
 
-/// What the parser reads of all that arrives, in version 1.6.
+/// Returns the arriving lines, parsed in version 1.6.
 fn read(emit: impl FnOnce(&Connector)) -> (Vec<Line>, Stats) {
     let (datagrams, stats) = datagrams(configure, emit);
     let lines = datagrams.iter().flat_map(|datagram| {
         parse(datagram.as_bytes(), 6).unwrap_or_else(|refused| panic!("{refused}"))
     });
     let mut lines: Vec<_> = lines.collect();
-    // Service checks keep an order of their own: here after the rest.
+    // Service checks have a separate order. The sort puts them after the rest.
     lines.sort_by_key(|line| matches!(line, Line::ServiceCheck(_)));
     (lines, stats)
 }
 
-/// A text in which each of these characters, and each control character, is `_`.
+/// Replaces these characters and all control characters by `_`.
 fn without(text: &str, forbidden: &[char]) -> String {
     text.replace(|c: char| forbidden.contains(&c) || c.is_control(), "_")
 }
@@ -40,7 +40,7 @@ fn field(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| without(text, &['|']))
 }
 
-/// Half of a tag, which is never empty.
+/// Sanitises a tag's key or value, which is never empty.
 fn half(text: &str, forbidden: &[char]) -> String {
     if text.is_empty() { "_".to_owned() } else { without(text, forbidden) }
 }
@@ -51,13 +51,13 @@ fn tags(key: &str, value: &str) -> Vec<Tag> {
     vec![tag("env".to_owned(), "prod".to_owned()), own]
 }
 
-/// A text with its line breaks as servers have them.
+/// Converts line breaks to the form that servers read.
 fn broken(text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace('\r', "\n").replace("\\n", "\n");
     text.replace(|c: char| c.is_control() && c != '\n' && c != '\t', "_")
 }
 
-/// Of any characters, and often of those that mean something.
+/// Generates text of any characters, often of those with a meaning.
 fn any_text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         "[|,:#@{}\\\\\\r\\n\\tnm_]{0,4}",
@@ -125,7 +125,7 @@ proptest! {
         message in any_text(),
     ) {
         prop_assume!(!message.contains("\\\n") && !message.contains("\\\r"));
-        // What looks like an escape already is read as one.
+        // Text that already looks like an escape is read as an escape.
         prop_assume!(!message.contains("m\\:"));
         let check = ServiceCheck::new(&*name, Status::Critical)
             .timestamp(second())
@@ -149,15 +149,15 @@ proptest! {
             origin: origin(),
             message: (!message.is_empty()).then(|| broken(&message.replace('|', "_"))),
         };
-        // Service checks have an order of their own.
+        // Service checks have a separate order.
         prop_assert!(matches!(&lines[0], Line::Metric(metric) if metric.name == "app.neighbour"));
         prop_assert_eq!(&lines[1], &Line::ServiceCheck(expected));
         prop_assert_eq!(lines.len(), 2);
     }
 }
 
-/// Up to what the Agent reads they arrive whole, if need be in a datagram of their own; beyond it they are
-/// dropped and counted. The neighbours do not notice.
+/// Items up to the Agent's limit arrive whole, if necessary in a separate datagram. Longer items
+/// are dropped and counted. Adjacent lines are unaffected.
 #[test]
 fn what_is_too_long_is_counted_and_never_torn() {
     let text = |length| "x".repeat(length);
@@ -187,7 +187,7 @@ fn what_is_too_long_is_counted_and_never_torn() {
     assert_eq!(stats.sent.lines, 5);
 }
 
-/// A tag that was made safe is on them, a prefix is not.
+/// Events carry the sanitised tags of the connector, but not its prefix.
 #[test]
 fn what_of_the_connector_was_altered_is_counted_if_it_is_on_them() {
     let (_, stats) = read(|statsd| {

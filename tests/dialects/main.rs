@@ -1,5 +1,4 @@
-//! What each dialect makes of all there is to say, as it arrives; and what it has no word for, counted and
-//! not sent.
+//! The lines of each dialect as they arrive; unsupported constructs are counted and not sent.
 
 #![allow(clippy::unwrap_used)]
 
@@ -22,7 +21,7 @@ use std::net::UdpSocket;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use support::{assert_balanced, flush, started};
 
-/// The datagrams that arrive of what `emit` emits, and the account.
+/// Emits with `emit`. Returns the arriving datagrams and the account.
 fn datagrams(
     configure: impl FnOnce(Builder) -> Builder,
     emit: impl FnOnce(&Connector),
@@ -36,7 +35,7 @@ fn datagrams(
     receiver.set_nonblocking(true).unwrap();
     let mut space = [0; 65_536];
     let mut datagrams = Vec::new();
-    // Over loopback what is sent is there.
+    // Over loopback, sent datagrams arrive immediately.
     while let Ok(length) = receiver.recv(&mut space) {
         datagrams.push(String::from_utf8(space[..length].to_vec()).unwrap());
     }
@@ -54,23 +53,23 @@ fn arrived(
     let mut lines: Vec<String> = datagrams
         .iter()
         .flat_map(|datagram| datagram.lines())
-        // Empty ones fill a datagram up to the length of its batch.
+        // Empty lines pad a datagram to the segment size of its batch.
         .filter(|line| !line.is_empty())
         .map(str::to_owned)
         .collect();
-    // What keeps its order across threads comes before or after the rest: here after it.
+    // Lines ordered across threads come before or after the rest. The sort puts them after it.
     lines.sort_by_key(|line| is_ordered(line));
     assert_eq!(lines.len() as u64, stats.sent.lines);
     assert_eq!(lines.iter().map(|line| line.len() as u64 + 1).sum::<u64>(), stats.sent.bytes);
     (lines, stats)
 }
 
-/// A gauge, or a service check.
+/// Returns true if the line is a gauge or a service check.
 fn is_ordered(line: &str) -> bool {
     line.starts_with("_sc|") || line.split('|').nth(1) == Some("g")
 }
 
-/// What arrives in this dialect, with nothing before the names.
+/// Returns the lines and the account in this dialect, without type prefixes.
 fn spoken(dialect: Dialect, emit: impl FnOnce(&Connector)) -> (Vec<String>, Stats) {
     arrived(|builder| builder.dialect(dialect).type_prefixes(false), emit)
 }
@@ -93,8 +92,7 @@ fn second() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_656_581_400)
 }
 
-/// One in two, of which this thread's next draws are all taken: what it does to the line is seen, and nothing is
-/// missing.
+/// Returns a rate of one in two, and seeds the thread's generator so that all next draws succeed.
 fn half() -> SampleRate {
     let is_taken = |seed: &u64| {
         fastrand::seed(*seed);

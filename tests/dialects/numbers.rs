@@ -1,4 +1,4 @@
-//! Numbers that a dialect's servers would not read as they are meant.
+//! Numbers that a dialect's servers would misread.
 
 use crate::{ALL, spoken};
 use freewheel::{Connector, Dialect, Histogram};

@@ -1,4 +1,4 @@
-//! Sample rates: each dialect's servers' own arithmetic, on the text that is sent, comes to what was meant.
+//! Sample rates: the servers' arithmetic on the transmitted text yields the intended weight.
 
 use crate::{ALL, half, spoken};
 use freewheel::{Connector, Counter, Dialect, Distribution, Histogram, Meter, SampleRate, Timing};
@@ -8,7 +8,8 @@ fn one_in(n: u64) -> SampleRate {
     SampleRate::one_in(NonZeroU64::new(n).unwrap())
 }
 
-/// As how many lines each server counts a timing that says this rate. (Casts cut, in Go and in Rust.)
+/// Returns the weight that each server gives a timing with this rate. (Casts truncate, in Go and in
+/// Rust.)
 fn weights(rate: f64) -> [(&'static str, f64); 5] {
     [
         ("the Agent, pkg/metrics/histogram.go: int64(1/rate)", (1.0 / rate) as i64 as f64),
@@ -19,7 +20,8 @@ fn weights(rate: f64) -> [(&'static str, f64); 5] {
     ]
 }
 
-/// What each server that makes a whole number of it counts of a counter. (The least rate of netdata is left out.)
+/// Returns the count of each server that rounds counters to integers. (Netdata's minimum rate is
+/// omitted.)
 fn counts(value: i64, rate: f64) -> [(&'static str, f64); 2] {
     let value = value as f64;
     [
@@ -35,7 +37,7 @@ fn all_servers_weigh_one_in_n_as_n() {
         for (server, weight) in weights(rate) {
             assert_eq!(weight, n as f64, "{server}: {n} from {rate}");
         }
-        // Values of which the product is next to a power of two, which is where rounding is the finest.
+        // The products are next to a power of two, where rounding is finest.
         let below = (1_i64 << 40) / n as i64;
         for value in [1, 3, -1, 1_000_003, below, below + 1] {
             let meant = value as f64 * n as f64;
@@ -48,7 +50,7 @@ fn all_servers_weigh_one_in_n_as_n() {
     }
 }
 
-/// So does the text of each rate that is 1/n but for rounding.
+/// Rates within rounding of 1/n are sent as 1/n.
 #[test]
 fn computed_rates_are_taken_for_one_in_n() {
     for (computed, n) in [
@@ -92,7 +94,8 @@ impl Sent for SampleRate {
     }
 }
 
-/// The table at `SampleRate`: of which kinds a rate is sent as asked, and of which as one in n.
+/// The table at `SampleRate`: kinds whose rate is sent as requested, and kinds whose rate is sent
+/// as one in n.
 #[test]
 fn the_table_of_what_is_sent() {
     for (asked, n) in [(0.9, 2), (0.7, 2), (0.51, 2), (0.4, 3), (0.3, 4), (0.03, 34), (0.015, 67)] {
@@ -121,10 +124,10 @@ fn the_table_of_what_is_sent() {
     }
 }
 
-/// What is sent is what [`SampleRate::effective_rate`] says, by each way to emit.
+/// Lines carry the rate of [`SampleRate::effective_rate`], by each way to emit.
 #[test]
 fn lines_say_the_effective_rate() {
-    // Asked for as it is, taken nearly always; and as one in two.
+    // The draw succeeds at 0.7 and at one in two.
     let rate = || {
         half();
         SampleRate::new(0.7).unwrap()

@@ -1,4 +1,4 @@
-//! What is refused, dropped and counted: settings, lines, and metrics whose maker asks.
+//! Refusals: invalid settings, dropped lines, and errors of `try_build`.
 
 use crate::{half, second, spoken};
 use freewheel::{

@@ -1,4 +1,4 @@
-//! Sampling: how many lines are emitted, and of what.
+//! Sampling: the number of emitted lines, and the names that patterns match.
 
 use crate::{arrived, half};
 use freewheel::{Builder, Connector, SampleRate, Set};
@@ -30,7 +30,7 @@ fn lines_are_sampled_at_their_rate() {
             let before = plain.stats().emitted.lines;
             (0..CALLS).for_each(|_| way());
             let drawn = (plain.stats().emitted.lines - before) as f64;
-            // What is weighed by a whole number is drawn so.
+            // Kinds with an integer weight are drawn at the rate of that weight.
             let chance = if number == 4 { of_timings } else { chance };
             let mean = CALLS as f64 * chance;
             let deviation = (mean * (1.0 - chance)).sqrt();
@@ -55,7 +55,7 @@ fn patterns_are_of_the_calls_names_and_the_call_has_the_last_word() {
         statsd.counter("a.b").build().incr();
         statsd.counter("a.b").sample_rate(half()).incr();
         statsd.counter("a.b").sample_rate(half()).build().incr();
-        // What is not sampled.
+        // Gauges, sets and this timing are not sampled.
         statsd.gauge("a.b", -1);
         statsd.set("x.z", "m");
         statsd.metric::<Set>("a.b").build().insert("m");
@@ -69,7 +69,7 @@ fn patterns_are_of_the_calls_names_and_the_call_has_the_last_word() {
         &format!("app.a.b:1|c|{rate}"),
         "app.x.z:m|s",
         "app.a.b:m|s",
-        // Gauges have an order of their own.
+        // Gauges have a separate order.
         "app.a.b:0|g",
         "app.a.b:-1|g",
     ];

@@ -2,7 +2,7 @@ use super::parsers::dogstatsd::{Event, Line, ServiceCheck, parse};
 use super::parsers::{Origin, Tag};
 use super::{assert_refused, told};
 
-/// The first version that accepts a line, and what it is there.
+/// Returns the first version that accepts a line, and the parsed line.
 fn since(line: &str) -> Option<(u8, Line)> {
     let mut versions = (0..=6).map(|minor| (minor, parse(line.as_bytes(), minor)));
     versions.find_map(|(minor, parsed)| Some((minor, parsed.ok()?.remove(0))))

@@ -1,5 +1,5 @@
-//! The parsers that the other tests judge by, judged themselves: what they accept, what they refuse and
-//! why, and that no line with a single byte changed is taken for the same line.
+//! Tests of the strict parsers that other tests use: accepted lines, refused lines with their
+//! reasons, and no line confused with its one-byte mutations.
 
 #![allow(clippy::unwrap_used)]
 
@@ -13,7 +13,7 @@ mod tagged;
 
 use parsers::{Metric, Refused};
 
-/// A line's parts, as a table can hold them: `name tags values code rate`.
+/// Formats a metric for the tables: `name tags values code rate`.
 fn told(metric: &Metric) -> String {
     let tags = metric.tags.iter().map(|(key, value)| match value {
         Some(value) => format!("{key}={value}"),

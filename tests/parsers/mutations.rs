@@ -1,5 +1,5 @@
-//! Of each line, all that differ from it by one byte: one that is accepted is another line, and is what
-//! it says. The parsers' own words are put back together here, by the grammar alone.
+//! One-byte mutations of valid lines. An accepted mutation parses to a different line, and formats
+//! back to its text by the grammar alone.
 
 use super::parsers::dogstatsd::Line;
 use super::parsers::plain::Types;
@@ -8,10 +8,10 @@ use super::parsers::{
 };
 use std::fmt::{Debug, Write};
 
-/// Bytes that mean something somewhere, and some that never do.
+/// Bytes with a meaning in some dialect, and some without.
 const BYTES: &[u8] = b":|@#,;=[]{}_e!^~/\\.-+0127 \n\r\tcdghkmnpstTx\0\x7f\xc3\xff";
 
-/// All texts that differ from this one by a byte that is changed, gone, added, or twice as often.
+/// Returns all texts with one byte changed, removed, added, or swapped with its neighbour.
 fn neighbours(line: &[u8]) -> Vec<Vec<u8>> {
     let mut all = Vec::new();
     for at in 0..=line.len() {
@@ -33,7 +33,7 @@ fn neighbours(line: &[u8]) -> Vec<Vec<u8>> {
     all
 }
 
-/// Parses all neighbours of these lines. Returns how many of them were accepted, and how many refused.
+/// Parses all mutations of these lines. Returns the numbers of accepted and refused ones.
 #[track_caller]
 fn check<T: Debug + PartialEq>(
     lines: &[&str],

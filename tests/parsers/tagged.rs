@@ -3,7 +3,7 @@ use super::{assert_refused, assert_told};
 
 type Parse = fn(&[u8]) -> Result<Vec<Metric>, Refused>;
 
-/// Each dialect, and `a` with the tags k=v and l=w as it writes them.
+/// Each dialect, with `a` and the tags k=v and l=w in its syntax.
 const DIALECTS: [(Parse, &str); 4] = [
     (graphite::parse, "a;k=v;l=w"),
     (influx::parse, "a,k=v,l=w"),
@@ -65,7 +65,7 @@ fn refused_by_each() {
         let refused = |line: &str, reason: &str| {
             assert_refused(parse(line.as_bytes()), line, reason);
         };
-        // Each other's tags.
+        // Each dialect refuses the tags of the others.
         for (other, (_, foreign)) in DIALECTS.into_iter().enumerate() {
             if other != at {
                 assert!(parse(format!("{foreign}:1|c").as_bytes()).is_err(), "{foreign}");

@@ -1,4 +1,4 @@
-//! Whatever happens meanwhile, the account is right.
+//! The account balances under any sequence of events.
 
 use crate::emitter::Emitter;
 use crate::support::{
@@ -11,10 +11,10 @@ use std::thread;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
-/// What may happen to a connector.
+/// An event in the life of a connector.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// A thread is told to emit so many lines. Nobody waits until it has.
+    /// Tells a thread to emit this many lines, without waiting for it.
     Emit {
         thread: usize,
         lines: u64,

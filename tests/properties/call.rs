@@ -14,11 +14,11 @@ type Emit = dyn Fn(&Connector, &str);
 pub(crate) struct Call {
     text: String,
     pub(crate) emit: Arc<Emit>,
-    /// What its name cannot hold.
+    /// Predicate for characters that the name cannot contain.
     pub(crate) forbidden: fn(char) -> bool,
     pub(crate) kind: &'static str,
     pub(crate) code: String,
-    /// One for each line; none if the call cannot mean a line.
+    /// Expected values, one for each line; empty if the call is invalid.
     pub(crate) values: Vec<Meant>,
 }
 
@@ -28,11 +28,11 @@ pub(crate) enum Meant {
     Text(String),
     Double(f64),
     Single(f32),
-    /// In milliseconds.
+    /// Time in milliseconds.
     Time(Duration),
-    /// In milliseconds.
+    /// Time in milliseconds.
     Seconds(f64),
-    /// With a sign always, so that a gauge is changed by it.
+    /// The value always has a sign, so that it changes a gauge.
     Change(Box<Meant>),
 }
 
@@ -82,7 +82,7 @@ fn nanoseconds(milliseconds: &str) -> Option<u128> {
     (fraction < 1_000_000).then_some(whole * 1_000_000 + fraction)
 }
 
-/// What a number of some type means; nothing if it is not finite.
+/// Returns the expected value of a number, or `None` if it is not finite.
 pub(crate) trait Number: Value + fmt::Debug {
     fn meant(self) -> Option<Meant>;
 }

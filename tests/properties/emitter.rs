@@ -1,12 +1,12 @@
-//! Threads that emit when they are told to.
+//! Threads that emit on command.
 
 use crate::support::emit_numbered;
 use freewheel::{Connector, Tally};
 use std::sync::mpsc::{self, Sender};
 use std::thread::{self, JoinHandle};
 
-/// A thread that emits as many lines as it is told to. It ends when told no more, and says what
-/// it has emitted.
+/// Thread that emits the commanded numbers of lines. It ends when the channel closes, and returns
+/// the emitted tally.
 pub(crate) struct Emitter {
     pub(crate) go: Sender<u64>,
     pub(crate) thread: JoinHandle<Tally>,

@@ -1,4 +1,4 @@
-//! What is called arrives as what it means.
+//! Calls arrive as the lines that they mean.
 
 use crate::call::{Call, Meant};
 use crate::strategies::{call, name, prefix};
@@ -11,8 +11,8 @@ use proptest::test_runner::TestCaseResult;
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Names cannot leave their field, numbers read back as the same numbers, and what cannot
-    /// be a line is counted. Nothing touches the lines before and after it.
+    /// Names stay in their field, numbers parse to the same numbers, and invalid lines are counted.
+    /// Adjacent lines are unaffected.
     #[test]
     fn what_arrives_is_what_was_meant(
         prefix in prefix(),
@@ -63,7 +63,7 @@ fn arrives(prefix: String, type_prefixes: bool, calls: &[(String, Call)]) -> Tes
     statsd.start_on_thread().expect("it is not running");
     flush(&statsd);
     let received = receiver.lines(expected.len() as u64);
-    // Gauges keep their order among themselves, and all else does.
+    // Gauges are ordered among themselves, and so are all other lines.
     let (gauges, mut received): (Vec<_>, Vec<_>) =
         received.into_iter().partition(|line| line.ends_with("|g"));
     received.extend(gauges);

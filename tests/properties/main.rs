@@ -1,5 +1,5 @@
-//! Whatever is emitted, and whatever happens meanwhile: what arrives is what was meant, and the
-//! account is right. Judged by what a receiver got, never by the client's own word.
+//! Property tests: arbitrary calls arrive as intended, and the account balances. The tests compare
+//! with the receiver's lines, not with the client's statements.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -14,12 +14,12 @@ mod strategies;
 /// No line is longer than a block, which has this size at the default capacity.
 const LONGEST_LINE: usize = 16 << 10;
 
-/// What a name cannot hold.
+/// Returns true if a name cannot contain the character.
 fn is_forbidden(character: char) -> bool {
     ends_field(character) || "#,;=@[]".contains(character)
 }
 
-/// What a path that is injected cannot hold, and no value.
+/// Returns true if neither an injected path nor a value can contain the character.
 fn ends_field(character: char) -> bool {
     matches!(character, ':' | '|') || character.is_control()
 }

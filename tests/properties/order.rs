@@ -1,24 +1,24 @@
-//! The order of a thread's lines.
+//! Order of the lines of one thread.
 
 use crate::emitter::Emitter;
 use crate::support::{
     TcpReceiver, assert_whole_and_in_order, emit_numbered, eventually, flush, started, tcp,
 };
 
-/// A thread that turns to its next block while a sweep looks at the threads one by one: its
-/// newer lines must not overtake those that it has sealed.
+/// A thread rotates to its next block while a sweep visits the threads one by one. Its newer lines
+/// must not overtake its sealed lines.
 #[test]
 fn lines_of_a_thread_keep_their_order_while_it_turns_from_block_to_block() {
     const IDLE: u64 = 100;
     let receiver = TcpReceiver::start();
     let statsd = started(tcp(receiver.port()).queue_capacity(4 << 10));
-    // A sweep that has many threads to look at takes longer.
+    // A sweep over many threads takes longer.
     let idle = Vec::from_iter((1..=IDLE).map(|thread| Emitter::spawn(&statsd, thread)));
     idle.iter().for_each(|emitter| emitter.go.send(1).expect("it listens"));
     eventually("all have a place", || statsd.stats().emitted.lines == IDLE);
     for number in 0..20_000 {
         emit_numbered(&statsd, 0, number);
-        // Slow enough that there always is a next block to turn to.
+        // The pause is long enough that a next block is always available.
         (0..100).for_each(|_| std::hint::spin_loop());
     }
     flush(&statsd);

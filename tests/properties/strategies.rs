@@ -1,4 +1,4 @@
-//! Calls, names and prefixes of all sorts.
+//! Strategies for calls, names and prefixes.
 
 use crate::call::{Call, Number};
 use crate::{LONGEST_LINE, is_forbidden};
@@ -22,8 +22,7 @@ fn hostile(length: Range<usize>) -> impl Strategy<Value = String> {
     prop::collection::vec(hostile_character(), length).prop_map(String::from_iter)
 }
 
-/// Mostly such as are found in services; else hostile ones, empty ones, and long ones on either
-/// side of what fits.
+/// Generates mostly common names; otherwise hostile, empty, and long names around the limit.
 pub(crate) fn name() -> impl Strategy<Value = String> {
     prop_oneof![
         20 => "[a-z][a-z0-9_.-]{0,40}",
@@ -86,7 +85,7 @@ pub(crate) fn call() -> impl Strategy<Value = Call> {
     ]
 }
 
-/// Mostly such as are accepted.
+/// Generates mostly valid prefixes.
 pub(crate) fn prefix() -> impl Strategy<Value = String> {
     prop_oneof![
         6 => hostile(0..60).prop_map(|text| text.replace(is_forbidden, ".")),
