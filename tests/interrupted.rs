@@ -47,7 +47,7 @@ fn a_signal_wakes_the_flusher_whose_thread_it_interrupts() {
     let all = (0..CONNECTORS).map(|_| udp(port).flush_interval(Duration::from_millis(50)));
     let all = STATSD.get_or_init(|| all.map(|settings| settings.build().unwrap()).collect());
     let over = &AtomicBool::new(false);
-    // SAFETY: tells of the calling thread, which outlives those that ask; the handler stays.
+    // SAFETY: the ID is the calling thread's, which outlives its users; the handler stays valid.
     let flushers = unsafe {
         libc::signal(libc::SIGUSR1, handler as *const () as libc::sighandler_t);
         libc::pthread_self()

@@ -132,7 +132,7 @@ impl Case {
             unsafe { libc::_exit(i32::from(result.is_err())) }
         }
         let mut status = 0;
-        // SAFETY: as for those of `Traced`.
+        // SAFETY: as in `Traced`.
         unsafe { libc::waitpid(child, &raw mut status, 0) };
         assert!(libc::WIFSTOPPED(status), "status {status:#x}");
         let (traced, mut instructions) = (Traced(child), 0);

@@ -3,7 +3,7 @@
 use crate::support::{UdpReceiver, assert_balanced, flush, lines_of, started, udp};
 
 /// Emits lines of several lengths, a few datagrams full at a time, and returns the datagrams that
-/// arrive. They are those of a payload of 1432 bytes.
+/// arrive. The maximum payload is 1432 bytes.
 fn datagrams(offload: bool) -> Vec<String> {
     let receiver = UdpReceiver::start();
     let statsd = started(udp(receiver.port()).segmentation_offload(offload));

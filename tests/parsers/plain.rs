@@ -20,7 +20,7 @@ fn accepted() {
         assert_told(parse(line.as_bytes(), Types::Etsy), told);
         assert_told(parse(format!("{line}\n").as_bytes(), Types::Etsy), told);
     }
-    // netdata does not mind the sign, but makes a whole number of what a sampled counter counts.
+    // netdata accepts the sign, but rounds the count of a sampled counter to an integer.
     assert_told(parse(b"a:-1|s", Types::Extended), "a <> -1 s -");
     assert_refused(parse(b"a:-1|s", Types::Etsy), "a:-1|s", "a sign that is not read");
     assert_refused(parse(b"a:1|c|@0.7", Types::Extended), "", "a sample rate that is cut");

@@ -29,9 +29,9 @@ pub(crate) enum Meant {
     Text(String),
     Double(f64),
     Single(f32),
-    /// In milliseconds.
+    /// Time in milliseconds.
     Time(Duration),
-    /// In milliseconds.
+    /// Time in milliseconds.
     Seconds(f64),
     /// The value always has a sign, so that it changes a gauge.
     Change(Box<Meant>),
