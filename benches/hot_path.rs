@@ -104,7 +104,7 @@ fn bench_bursts(
     });
 }
 
-/// Measures a call and its floor, both inlined into their loops. The floor's pauses send a burst
+/// Measures a call and its floor (the cost of formatting alone), both inlined into their loops. The floor's pauses send a burst
 /// too, so that both find the caches in the state that sending leaves.
 fn bench_pair(
     criterion: &mut Criterion,

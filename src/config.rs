@@ -35,7 +35,7 @@ pub(crate) struct FlusherConfig {
 pub(crate) struct ProducerConfig {
     pub(crate) scope: Scope,
     pub(crate) sampling: SamplingRules,
-    /// Size of a block in bytes.
+    /// Size of a producer thread's buffer block in bytes.
     pub(crate) block_size: usize,
     /// Number of blocks that all threads share.
     pub(crate) blocks: usize,

@@ -19,7 +19,7 @@ impl Consumer {
         handoff::Consumer::claim(&inner.exchange).map(Self)
     }
 
-    /// Collects the lines that were published.
+    /// Takes the lines that producer threads have published, as the flusher does.
     pub fn sweep(&mut self) {
         self.0.sweep();
     }

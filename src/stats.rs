@@ -79,8 +79,8 @@ pub struct Losses {
     /// Lines that were evicted for newer ones, with
     /// [`WhenFull::DropOldest`](crate::WhenFull::DropOldest).
     pub evicted: Tally,
-    /// Streams: lines on which the server closed the connection repeatedly, while it accepted the
-    /// line after them. [`Delivery`](crate::Delivery#lines-that-make-a-server-close-the-connection)
+    /// Streams: lines that were discarded because the server closed the connection on them repeatedly,
+    /// and accepted the next line. [`Delivery`](crate::Delivery#lines-that-make-a-server-close-the-connection)
     /// says which lines can be detected.
     pub rejected: Tally,
 }

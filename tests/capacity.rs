@@ -81,7 +81,7 @@ fn little_room_is_used_before_the_oldest_go() {
 }
 
 /// A server stalls with lines in flight. Lines behind them are evicted; lines in flight are not,
-/// because they would be counted twice. When the server reads again, it gets the newest lines.
+/// because they would be counted wrongly. When the server reads again, it gets the newest lines.
 #[test]
 fn what_is_under_way_is_not_displaced() {
     let receiver = TcpReceiver::start();

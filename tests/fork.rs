@@ -123,8 +123,8 @@ fn a_child_builds_its_own_connector_and_takes_nothing_from_its_parents() {
     assert_eq!(stats.connections, 1);
 }
 
-/// The parent flushes before it forks, like a service that forks workers. Timer threads started by
-/// the flush do not exist in the child; deadlines hold without them.
+/// The parent flushes before it forks, like a service that forks workers. Threads of the
+/// parent do not exist in the child; deadlines hold without them.
 #[test]
 fn a_child_of_a_parent_that_has_flushed_keeps_its_deadlines() {
     let _alone = alone();

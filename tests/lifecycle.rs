@@ -19,7 +19,7 @@ use support::{
 };
 use tokio::runtime::Builder as RuntimeBuilder;
 
-/// Deadline of stops in these tests; the tests themselves wait longer.
+/// Stop timeout of the connectors in these tests. The tests wait longer before they fail.
 const STOP_TIMEOUT: Duration = Duration::from_millis(300);
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

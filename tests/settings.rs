@@ -1,5 +1,5 @@
-//! The rules by which an application's settings and its environment become a connector: each by the name
-//! of its test.
+//! Tests how settings and environment variables configure a connector. The name of each test states a
+//! rule.
 
 #![allow(clippy::unwrap_used)]
 

@@ -103,7 +103,7 @@ fn expected_answer(queue: &mut VecDeque<u8>, slots: usize, operation: Operation)
     }
 }
 
-/// Runs random operations on one thread, with as many pushes as pops.
+/// Checks that a queue agrees with a deque under random pushes and pops on one thread.
 fn agrees_with_a_deque<Q: Queue>(capacity: usize, slots: usize, mut random: u64) {
     let (queue, mut deque) = (Q::with_slots(capacity), VecDeque::new());
     for number in 0..80 {

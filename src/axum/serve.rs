@@ -110,7 +110,7 @@ pub enum ServeError {
     Settings(BuildError),
     /// The flusher could not be started.
     Start(StartError),
-    /// The operating system refused something.
+    /// An I/O operation failed.
     Io(io::Error),
 }
 

@@ -43,7 +43,7 @@ pub(crate) struct Scope {
     has_events: bool,
     /// The text before the name: one head for each metric type, and one for lines without a type.
     heads: [ChunkedText; MetricType::ALL.len() + 1],
-    /// Prefixes added after the builder's, each with a dot.
+    /// Prefixes added after the builder's prefix, each followed by a dot.
     path: String,
     /// Metric types that the dialect supports.
     types: TypeSet,

@@ -202,7 +202,7 @@ impl Consumer {
     }
 }
 
-/// Bell without an exchange.
+/// Bell alone, without the rest of the hand-off.
 pub struct Bell(bell::Bell);
 
 impl Bell {

@@ -56,7 +56,7 @@ impl SingleWriterTally {
         self.lines.fetch_add(more.lines, Release);
     }
 
-    /// Adds lines on a producer thread, which publishes them after this. Takes no
+    /// Counts lines on their producer thread, before it publishes them. Uses no
     /// read-modify-write.
     #[inline(always)]
     pub(super) fn count(&self, more: Tally) {

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 pub(super) struct ThreadSlots<T> {
     /// Slots of the smallest IDs, found without a search.
     inline: Box<[T; INLINE_SLOTS]>,
-    /// Slots of the other IDs, in buckets of 1, 2, 4, ... slots. A bucket is allocated when a
+    /// Slots of IDs beyond the inline ones, in buckets of 1, 2, 4, ... slots. A bucket is allocated when a
     /// thread first needs it, and never moves.
     buckets: [OnceLock<Box<[T]>>; u32::BITS as usize],
 }

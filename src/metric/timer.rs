@@ -8,7 +8,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 /// Records the time since [`Connector::timer`](crate::Connector::timer) or [`Timing::start`] when it is
-/// dropped, also by a panic and across await points.
+/// dropped, also during unwinding. It may be held across await points.
 ///
 /// ```
 /// # let statsd = freewheel::Connector::disabled();

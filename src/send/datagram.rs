@@ -18,7 +18,7 @@ pub(crate) struct Datagram<'a> {
 }
 
 impl<'a> Datagram<'a> {
-    /// Returns a datagram of unchanged lines.
+    /// Wraps encoded lines as a datagram, without copying them.
     fn new(payload: &'a [u8], line_bytes: usize) -> Self {
         let newlines = memchr_iter(b'\n', payload).count();
         let omitted = line_bytes - payload.len();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-/// Command of a handle to the flusher.
+/// Command that a handle sends to the flusher.
 pub(crate) enum Command {
     Flush(oneshot::Sender<Result<(), FlushError>>),
     Stop {

@@ -1,4 +1,4 @@
-//! Calls arrive as the lines that they mean.
+//! Each API call arrives as the expected StatsD line.
 
 use crate::call::{Call, Meant};
 use crate::strategies::{call, name, prefix};

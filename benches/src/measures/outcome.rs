@@ -24,7 +24,7 @@ pub(super) fn job(
     Job { subject: subject.id.to_owned(), setup, workload }
 }
 
-/// Counts of an emission, from the client and from the receiver.
+/// Line counts of one measured run, from the client and from the receiver.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outcome {
     pub(super) emitted: EmissionCounts,

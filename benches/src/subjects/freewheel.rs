@@ -39,7 +39,7 @@ impl Subject for Plain {
     }
 }
 
-/// The calls that take a name, in a dialect with tags.
+/// Benchmark subject: calls by name, in a dialect with tags.
 pub struct Tagged(Plain);
 
 impl Subject for Tagged {

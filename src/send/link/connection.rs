@@ -269,9 +269,9 @@ impl Connection {
         }
     }
 
-    /// Returns how many of the last bytes may not have reached the other side, as far as the
-    /// settings require it. Over TCP its operating system must have them. Over a Unix stream the
-    /// server itself must have read them.
+    /// Returns the number of trailing bytes that are not acknowledged yet. Over TCP the peer's kernel
+    /// acknowledges bytes. Over a Unix stream, bytes that the server has read count as acknowledged.
+    /// Returns 0 if the delivery setting requires no acknowledgement.
     fn unacknowledged(&self) -> io::Result<usize> {
         match self.delivery {
             #[cfg(target_os = "linux")]

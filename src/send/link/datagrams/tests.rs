@@ -136,7 +136,7 @@ fn a_refused_batch_is_held() {
     scene.assert(&[], 0, 0, 0, 18);
 }
 
-/// A batch that is refused while lines are not held is lost. The lines after it are sent in single
+/// With `hold_when_refused` off, a refused batch is lost. The lines after it are sent in single
 /// datagrams, until one is confirmed.
 #[test]
 fn a_refused_batch_is_followed_by_single_datagrams() {
