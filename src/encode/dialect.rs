@@ -107,7 +107,7 @@ pub enum Dialect {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     Extended,
-    /// DogStatsD of any [version](DogStatsDVersion), as the Datadog Agent reads it.
+    /// DogStatsD of any [version](crate::DogStatsDVersion), as the Datadog Agent reads it.
     ///
     /// * Gauges can be set but not changed: there are no gauge deltas.
     /// * Lines that are too long for the Agent are dropped as [oversize](crate::Drops::oversize). The
