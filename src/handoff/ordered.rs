@@ -144,6 +144,8 @@ impl OrderedQueue {
     /// Returns true if the flusher has swept all records, queued and moved.
     pub(super) fn is_empty(&self) -> bool {
         let blocks = self.blocks.lock().unwrap_or_else(|poison| poison.into_inner());
+        // Moved records are checked only for their latency: the thread that moves records pushes one
+        // more, or rejects it, and then wakes a dormant flusher.
         let is_swept = |writer: &BlockWriter| !writer.view().has_unswept();
         self.queue.is_empty()
             && blocks.held.is_none()

@@ -38,10 +38,5 @@ pub const FAULTS: File = (
             "full_blocks_of_records_keep_their_order",
             &[("self.full.pop_front()", "self.full.pop_back()")],
         ),
-        (
-            "dormancy ignores moved records",
-            "moved_record_prevents_dormancy",
-            &[("            && blocks.writer.as_ref().is_none_or(is_swept)\n", "")],
-        ),
     ],
 );
