@@ -298,8 +298,8 @@ fn in_a_runtime_that_has_ended() {
 
 /// Without descriptors for the wake-up or the runtime, a start fails. The next start succeeds.
 #[test]
-fn where_no_descriptor_is_left() {
-    in_a_process("where_no_descriptor_is_left", || {
+fn start_fails_without_descriptors() {
+    in_a_process("start_fails_without_descriptors", || {
         let receiver = UdpReceiver::start();
         let statsd = udp(receiver.port()).build().unwrap();
         let runtime = one_thread();

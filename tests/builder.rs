@@ -164,7 +164,7 @@ impl tracing::Subscriber for Building {
 /// Each time one warning, and no warning of a warning. A subscriber for the whole process, since `tracing`
 /// itself keeps one of a scope from being told by itself.
 #[test]
-fn who_is_warned_may_build_too() {
+fn subscriber_can_build_a_connector_during_a_warning() {
     let building = std::sync::Arc::new(Building(std::sync::atomic::AtomicU64::new(0)));
     tracing::subscriber::set_global_default(std::sync::Arc::clone(&building)).unwrap();
     for warnings in 1..3 {

@@ -83,7 +83,7 @@ fn little_room_is_used_before_the_oldest_go() {
 /// A server stalls with lines in flight. Lines behind them are evicted; lines in flight are not,
 /// because they would be counted wrongly. When the server reads again, it gets the newest lines.
 #[test]
-fn what_is_under_way_is_not_displaced() {
+fn lines_in_flight_are_not_evicted() {
     let receiver = TcpReceiver::start();
     receiver.stall();
     let settings = tcp(receiver.port()).queue_capacity(8 << 20);
@@ -109,7 +109,7 @@ fn what_is_under_way_is_not_displaced() {
 /// All blocks are full before a link takes them, so that no producer can ring for another block.
 /// Lines are evicted nevertheless, whether the link is refused or stalls.
 #[test]
-fn what_was_full_before_the_start_makes_room() {
+fn full_capacity_before_a_start_is_evicted() {
     let receiver = TcpReceiver::start();
     receiver.stall();
     // This exceeds what the operating system buffers for a server that does not read.
@@ -135,7 +135,7 @@ fn what_was_full_before_the_start_makes_room() {
 /// then the oldest, and are evicted before the next attempt to connect.
 #[test]
 #[cfg(target_os = "linux")]
-fn what_was_under_way_makes_room_when_the_server_goes() {
+fn requeued_lines_are_evicted_when_the_server_goes() {
     let server = Listener::tcp(0);
     // This is less than the operating system buffers for a server that does not read.
     let settings = tcp(server.port()).queue_capacity(128 << 10).when_full(WhenFull::DropOldest);

@@ -127,7 +127,7 @@ fn a_server_that_writes_no_more_gets_no_line_twice() {
 /// A stop that times out leaves lines in flight to the operating system and reports them. They are
 /// delivered, and the next start does not send them again.
 #[test]
-fn a_stop_that_gives_up_leaves_what_is_under_way_to_the_operating_system() {
+fn expired_stop_leaves_lines_in_flight_to_the_kernel() {
     let receiver = TcpReceiver::start();
     receiver.stall();
     let settings = tcp(receiver.port()).queue_capacity(32 << 20);
@@ -148,7 +148,7 @@ fn a_stop_that_gives_up_leaves_what_is_under_way_to_the_operating_system() {
 
 /// A runtime that ends leaves the flusher's lines in flight to the operating system as well.
 #[test]
-fn a_runtime_that_ends_leaves_what_is_under_way_to_the_operating_system() {
+fn ended_runtime_leaves_lines_in_flight_to_the_kernel() {
     let receiver = TcpReceiver::start();
     receiver.stall();
     let statsd = tcp(receiver.port()).queue_capacity(32 << 20).build().unwrap();

@@ -316,7 +316,7 @@ fn examples(source: &str) -> Vec<String> {
 
 /// Each example that names the line of a call asserts that the line arrives.
 #[test]
-fn what_examples_say_of_lines_is_asserted() {
+fn examples_assert_their_lines() {
     let mut files = Vec::new();
     sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
     let mut claimed = 0;
@@ -339,7 +339,7 @@ fn what_examples_say_of_lines_is_asserted() {
 /// Deriving a connector or building a handle allocates as often as `Connector::with_tag` and
 /// `Metric::build` document.
 #[test]
-fn what_a_scope_costs_is_as_documented() {
+fn allocations_of_a_scope_are_as_documented() {
     use freewheel::{Connector, Dialect};
     static BUILT: LazyLock<Connector> = LazyLock::new(|| {
         let builder = Connector::builder("127.0.0.1").dialect(Dialect::DogStatsD);

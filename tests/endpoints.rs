@@ -52,7 +52,7 @@ fn datagrams_are_filled_to_8192_bytes() {
 }
 
 #[test]
-fn a_receiver_that_comes_late_and_goes_and_comes_back_misses_nothing() {
+fn receiver_restarts_lose_nothing() {
     let place = Place::new("restarted");
     let statsd = started(place.settings(Protocol::UnixDatagram));
     emit(&statsd, 0..1_000);
@@ -183,7 +183,7 @@ fn datagrams_have_no_frames() {
 }
 
 #[test]
-fn nobody_at_the_path_is_no_connection() {
+fn missing_receiver_at_the_path_is_not_connected() {
     let place = Place::new("nobody");
     let statsd =
         started(place.settings(Protocol::UnixStream).stop_timeout(Duration::from_millis(50)));

@@ -98,7 +98,7 @@ fn an_environment_that_others_wrote_stops_nobody() {
 
 /// Stated, then STATSD_PROTOCOL, then the dialect.
 #[test]
-fn the_protocol_is_the_setting_then_the_variable_then_the_dialects() {
+fn protocol_precedence_is_setting_variable_dialect() {
     use freewheel::Dialect;
     let scheme = |settings: &Settings, variables: &[(&str, &str)]| {
         let builder = resolve(settings, variables).unwrap().unwrap();

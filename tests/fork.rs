@@ -85,7 +85,7 @@ fn is_of_no_use(statsd: &Connector) {
 /// A connector built in the child works, and the parent's continues. The child inherits a copy of
 /// the parent's buffered lines and sends none of them.
 #[test]
-fn a_child_builds_its_own_connector_and_takes_nothing_from_its_parents() {
+fn child_builds_its_own_connector_and_sends_no_parent_lines() {
     let _alone = alone();
     let server = Listener::tcp(0);
     let settings = tcp(server.port());
@@ -207,7 +207,7 @@ fn a_child_that_drops_its_parents_last_handle_does_not_hang() {
 
 /// A connector that is not running can be started in both processes, and each sends its own lines.
 #[test]
-fn what_does_not_run_at_the_fork_runs_in_both_processes() {
+fn stopped_connector_can_start_in_both_processes() {
     let _alone = alone();
     let (parents, childrens) = (UdpReceiver::start(), UdpReceiver::start());
     for has_run in [false, true] {

@@ -66,7 +66,7 @@ fn a_second_start_is_an_error_within_a_runtime_too() {
 }
 
 #[test]
-fn what_is_emitted_while_it_does_not_run_is_kept_and_delivered_in_order() {
+fn lines_emitted_while_stopped_are_delivered_in_order() {
     let receiver = TcpReceiver::start();
     let statsd = tcp(receiver.port()).build().unwrap();
     let mut numbers = 0..;
@@ -87,7 +87,7 @@ fn what_is_emitted_while_it_does_not_run_is_kept_and_delivered_in_order() {
 }
 
 #[test]
-fn it_is_connected_from_the_connection_to_the_stop() {
+fn connected_is_true_from_connection_to_stop() {
     let receiver = TcpReceiver::start();
     let statsd = tcp(receiver.port()).build().unwrap();
     assert!(!statsd.connected());
@@ -99,7 +99,7 @@ fn it_is_connected_from_the_connection_to_the_stop() {
 }
 
 #[test]
-fn it_is_not_connected_once_the_server_is_gone() {
+fn connected_is_false_after_the_server_went() {
     let receiver = TcpReceiver::start();
     let statsd = started(tcp(receiver.port()).reconnect_sleep(DAY).stop_timeout(STOP_TIMEOUT));
     eventually("it is connected", || statsd.connected());
@@ -122,7 +122,7 @@ fn a_start_that_is_given_up_starts_nevertheless() {
 }
 
 #[test]
-fn a_runtime_that_ends_leaves_what_was_not_sent_to_the_next_start() {
+fn runtime_end_leaves_unsent_lines_to_the_next_start() {
     let receiver = TcpReceiver::start();
     let statsd = tcp(receiver.port()).build().unwrap();
     let first = runtime();
@@ -143,7 +143,7 @@ fn a_runtime_that_ends_leaves_what_was_not_sent_to_the_next_start() {
 }
 
 #[test]
-fn a_connection_that_ended_with_its_runtime_is_not_taken_for_one_after_the_next_start() {
+fn connected_is_false_after_a_runtime_ended_and_a_restart() {
     let receiver = TcpReceiver::start();
     let statsd = tcp(receiver.port()).build().unwrap();
     let first = runtime();
@@ -273,7 +273,7 @@ fn any_executor_will_do_for_a_flush_and_a_stop() {
 }
 
 #[test]
-fn what_waits_for_a_connection_needs_no_tick() {
+fn lines_queued_before_a_connection_need_no_tick() {
     let receiver = TcpReceiver::start();
     let statsd = tcp(receiver.port()).flush_interval(DAY).build().unwrap();
     statsd.incr("a");

@@ -233,7 +233,7 @@ fn a_stop_keeps_what_is_set_aside() {
 
 /// A line that is set aside is not evicted, and the account balances.
 #[test]
-fn what_is_set_aside_is_not_displaced() {
+fn lines_set_aside_are_not_evicted() {
     static WENT: AtomicU64 = AtomicU64::new(0);
     let poison = |text: &str| {
         let is_poison = text.contains("poison");
@@ -316,7 +316,7 @@ fn a_server_that_resets_on_a_line_over_tcp_gets_the_others() {
 /// For ten minutes a server closes or resets every connection, before or after it reads. No line is
 /// lost, and the order is kept.
 #[tokio::test(start_paused = true)]
-async fn a_server_that_ends_every_connection_for_ten_minutes_loses_nothing() {
+async fn ten_minutes_of_closed_connections_lose_nothing() {
     for framing in [Framing::Newlines, Framing::LengthPrefixed] {
         let place = Place::new(&format!("minutes-{framing:?}"));
         let settings = settings(&place, framing).reconnect_sleep(Duration::from_secs(1));

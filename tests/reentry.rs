@@ -216,7 +216,7 @@ fn a_signal_at_any_instruction_of_a_threads_first_call() {
 }
 
 #[test]
-fn a_signal_at_any_instruction_of_a_call_that_needs_a_fresh_block() {
+fn signal_at_any_instruction_of_a_rotation_is_counted() {
     let task: fn(&Connector) = |statsd| statsd.incr("task");
     let case = Case { fill: BLOCK / 11, task, expected: &["task:1|c"], ..CASE };
     case.is_interrupted_everywhere();

@@ -197,7 +197,7 @@ fn the_prefix_is_the_setting_even_when_it_is_empty() {
 }
 
 #[test]
-fn else_the_prefix_is_a_statsd_prefix_that_is_not_empty() {
+fn prefix_falls_back_to_a_non_empty_statsd_prefix() {
     let settings = Settings::new().service("shop").environment("production");
     let of = |prefix: &str| Connector::builder("statsd.example").prefix(prefix);
     assert_is(&settings, &[HOST, PREFIX], of("app"));
@@ -205,14 +205,14 @@ fn else_the_prefix_is_a_statsd_prefix_that_is_not_empty() {
 }
 
 #[test]
-fn else_the_prefix_is_made_of_service_and_environment() {
+fn prefix_falls_back_to_service_and_environment() {
     let settings = Settings::new().service("shop").environment("production");
     let expected = Connector::builder("statsd.example").prefix("applications.shop.production");
     assert_is(&settings, &[HOST], expected);
 }
 
 #[test]
-fn else_the_lack_of_a_prefix_is_an_error_that_names_the_ways_out() {
+fn missing_prefix_error_lists_the_alternatives() {
     let expected = "missing value for prefix: expected a prefix, by STATSD_PREFIX or the setting \
         `prefix`, or the settings `service` and `environment`; or `prefix` set to none explicitly";
     for settings in [

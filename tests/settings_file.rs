@@ -127,7 +127,7 @@ fn every_word_can_be_read() {
 }
 
 #[test]
-fn what_is_left_out_is_left_open() {
+fn absent_settings_keep_their_defaults() {
     assert_eq!(format!("{:?}", read("{}").unwrap()), format!("{:?}", Settings::new()));
     let expected = Connector::builder("a").prefix("applications.b.c");
     assert_is(r#"{"host": "a", "service": "b", "environment": "c"}"#, expected);
@@ -142,7 +142,7 @@ fn a_prefix_of_null_is_none_said_explicitly() {
 }
 
 #[test]
-fn what_is_null_is_left_open() {
+fn null_settings_keep_their_defaults() {
     let expected = Connector::builder("a").prefix("b");
     let text = r#"{"host": "a", "prefix": "b", "port": null, "wait_timeout": null, "tags": null,
         "sample": null, "dialect": null, "shutdown_timeout": null, "enabled": null}"#;
@@ -150,7 +150,7 @@ fn what_is_null_is_left_open() {
 }
 
 #[test]
-fn a_value_of_another_type_is_an_error_that_names_setting_value_and_what_is_accepted() {
+fn type_error_names_setting_value_and_accepted_values() {
     for (text, expected) in [
         (r#"{"port": "x"}"#, r#"port: expected 1 to 65535: invalid type: string "x""#),
         (r#"{"port": 18446744073709551615}"#, "port: expected 1 to 65535: invalid value: integer"),
@@ -190,7 +190,7 @@ fn a_setting_given_twice_is_an_error() {
 }
 
 #[test]
-fn a_bad_value_is_an_error_that_names_setting_value_and_what_is_accepted() {
+fn invalid_value_names_setting_value_and_accepted_values() {
     for (text, expected) in [
         (r#"{"port": 70000}"#, "invalid value 70000 for port: expected 1 to 65535"),
         (r#"{"port": -1}"#, "invalid value -1 for port: expected 1 to 65535"),

@@ -31,7 +31,7 @@ const LINES_UNDER_WAY: u64 = 6_000;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[test]
-fn what_never_ran_is_flushed_and_stopped_at_once() {
+fn connector_that_never_ran_flushes_and_stops_at_once() {
     let statsd = tcp(quiet_port()).stop_timeout(DAY).build().unwrap();
     let emitted = emit_numbered(&statsd, 0, 0);
     let (outcome, report) = promptly(move || (statsd.blocking_flush(), statsd.blocking_stop()));

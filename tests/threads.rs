@@ -98,7 +98,7 @@ fn a_thread_may_emit_only_when_it_ends() {
 }
 
 #[test]
-fn a_thread_that_has_used_another_connector_may_emit_when_it_ends() {
+fn exiting_thread_can_emit_into_a_second_connector() {
     let body = |_: &Connector, farewell| {
         FAREWELL.set(Some(farewell));
         tcp(1).build().unwrap().incr("a");
@@ -108,7 +108,7 @@ fn a_thread_that_has_used_another_connector_may_emit_when_it_ends() {
 
 /// Other libraries may have destroyed their own thread-local storage already.
 #[test]
-fn a_thread_whose_places_are_gone_before_its_first_line_may_emit_when_it_ends() {
+fn first_line_in_a_late_destructor_is_accounted_for() {
     let body = |_: &Connector, farewell| {
         FAREWELL.set(Some(farewell));
         ThreadLocal::new().get_or(|| ());

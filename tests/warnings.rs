@@ -151,7 +151,7 @@ fn use_ended(statsd: &Connector) {
 }
 
 #[test]
-fn of_a_server_that_is_not_there() {
+fn warns_of_an_unreachable_server() {
     let port = quiet_port();
     let statsd = tcp(port).stop_timeout(STOP_TIMEOUT).build().unwrap();
     let (in_log, runtime) = (statsd.clone(), one_thread());
@@ -168,7 +168,7 @@ fn of_a_server_that_is_not_there() {
 /// The log can use the connector with `WhenFull::DropOldest` as well: the lines in flight are
 /// requeued before the warning.
 #[test]
-fn of_a_server_that_went() {
+fn warns_of_a_lost_server() {
     let receiver = TcpReceiver::start();
     let settings = tcp(receiver.port()).when_full(freewheel::WhenFull::DropOldest);
     let settings = settings.queue_capacity(32 << 10).reconnect_sleep(Duration::from_secs(60));
@@ -186,7 +186,7 @@ fn of_a_server_that_went() {
 }
 
 #[test]
-fn of_what_was_dropped() {
+fn warns_of_dropped_lines() {
     let receiver = TcpReceiver::start();
     let statsd = tcp(receiver.port()).stop_timeout(STOP_TIMEOUT).build().unwrap();
     let (in_log, runtime) = (statsd.clone(), one_thread());
@@ -200,7 +200,7 @@ fn of_what_was_dropped() {
 }
 
 #[test]
-fn of_what_a_stop_kept() {
+fn warns_of_lines_kept_by_a_stop() {
     let port = quiet_port();
     let statsd = tcp(port).stop_timeout(STOP_TIMEOUT).build().unwrap();
     let (in_log, runtime) = (statsd.clone(), one_thread());
@@ -223,7 +223,7 @@ fn of_what_a_stop_kept() {
 }
 
 #[test]
-fn of_what_the_last_handle_left() {
+fn warns_of_lines_left_by_the_last_handle() {
     let statsd = tcp(quiet_port()).stop_timeout(STOP_TIMEOUT).build().unwrap();
     let runtime = one_thread();
     runtime.block_on(statsd.start()).unwrap();
@@ -243,7 +243,7 @@ fn of_what_the_last_handle_left() {
 /// A runtime that ends without a stop leaves a connector that accumulates lines. Each such end
 /// causes a warning.
 #[test]
-fn of_a_runtime_that_ended() {
+fn warns_of_an_ended_runtime() {
     let receiver = TcpReceiver::start();
     let statsd = tcp(receiver.port()).build().unwrap();
     for round in 1..=2 {
@@ -294,7 +294,7 @@ fn not_of_a_runtime_that_ended_after_its_connector() {
 
 /// Unsent lines of a stop or of the last handle have warnings with different texts.
 #[test]
-fn of_what_was_unsent_when_the_runtime_ended() {
+fn warns_of_unsent_lines_of_an_ended_runtime() {
     let ends = [(true, "stopped with metrics unsent"), (false, "the last connector was dropped")];
     for (is_stopped, message) in ends {
         let heard = Heard::by(use_another);
@@ -317,7 +317,7 @@ fn of_what_was_unsent_when_the_runtime_ended() {
 }
 
 #[test]
-fn of_no_host() {
+fn warns_of_a_missing_host() {
     let heard = Heard::by(use_another);
     assert!(Settings::new().builder_from(|_| None).unwrap().is_none());
     heard.assert_one("metrics are disabled", None);

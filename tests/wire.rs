@@ -208,7 +208,7 @@ fn names_cannot_leave_their_field() {
 }
 
 #[test]
-fn what_is_no_line_is_counted() {
+fn invalid_lines_are_counted() {
     let statsd = Connector::builder("127.0.0.1").build().unwrap();
     statsd.incr("");
     statsd.gauge("a", f64::NAN);

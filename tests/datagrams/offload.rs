@@ -31,7 +31,7 @@ fn is_filled_up(datagram: impl AsRef<str>) -> bool {
 }
 
 #[test]
-fn datagrams_of_a_batch_are_whole_and_no_longer_than_the_payload() {
+fn batched_datagrams_hold_whole_lines_within_the_payload() {
     let datagrams = datagrams(true);
     assert!(datagrams.iter().all(|datagram| datagram.len() <= 1_432));
     if cfg!(target_os = "linux") {

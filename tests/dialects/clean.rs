@@ -4,7 +4,7 @@ use crate::spoken;
 use freewheel::{Connector, Dialect, Set};
 
 #[test]
-fn what_is_forbidden_becomes_an_underscore() {
+fn forbidden_characters_become_underscores() {
     let emit = |statsd: &Connector| {
         let (name, key, value) = ("n:1|c\nm;x,y", "k:1|l,=", "v|#a:b,c;d=e\u{85}é");
         statsd.counter(name).tag(key, value).incr();

@@ -106,7 +106,7 @@ fn values_are_packed_where_asked_for() {
 }
 
 #[test]
-fn events_and_service_checks_have_the_connectors_tags_in_dogstatsd_alone() {
+fn events_and_checks_carry_connector_tags_in_dogstatsd_only() {
     use freewheel::dogstatsd::{Event, ServiceCheck, Status};
     let emit = |statsd: &Connector| {
         let statsd = statsd.scoped("ignored").with_tag("k", "v");

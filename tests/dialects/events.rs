@@ -159,7 +159,7 @@ proptest! {
 /// Items up to the Agent's limit arrive whole, if necessary in a separate datagram. Longer items
 /// are dropped and counted. Adjacent lines are unaffected.
 #[test]
-fn what_is_too_long_is_counted_and_never_torn() {
+fn oversize_events_are_counted_and_never_torn() {
     let text = |length| "x".repeat(length);
     let (lines, stats) = read(|statsd| {
         statsd.incr("before");
@@ -189,7 +189,7 @@ fn what_is_too_long_is_counted_and_never_torn() {
 
 /// Events carry the sanitised tags of the connector, but not its prefix.
 #[test]
-fn what_of_the_connector_was_altered_is_counted_if_it_is_on_them() {
+fn altered_connector_tags_count_on_events_that_carry_them() {
     let (_, stats) = read(|statsd| {
         let emit = |statsd: &Connector| {
             statsd.event(&Event::new("title", "text"));

@@ -29,7 +29,7 @@ fn settings_that_would_forge_fields_are_refused() {
 }
 
 #[test]
-fn what_is_no_line_is_dropped_and_counted() {
+fn invalid_lines_are_dropped_and_counted() {
     let (lines, stats) = spoken(Dialect::DogStatsD, |statsd| {
         let long = "v".repeat(20_000);
         statsd.counter("").incr();
@@ -50,7 +50,7 @@ fn what_is_no_line_is_dropped_and_counted() {
 }
 
 #[test]
-fn who_asks_is_told_what_cannot_be() {
+fn try_build_reports_unsupported_metrics() {
     let statsd = |dialect| Connector::builder("127.0.0.1").dialect(dialect).build().unwrap();
     let (plain, dogstatsd) = (&statsd(Dialect::StatsD), &statsd(Dialect::DogStatsD));
     let refused = |result: Result<Counter, MetricError>| result.unwrap_err();

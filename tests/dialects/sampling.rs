@@ -41,7 +41,7 @@ fn lines_are_sampled_at_their_rate() {
 }
 
 #[test]
-fn patterns_are_of_the_calls_names_and_the_call_has_the_last_word() {
+fn rate_of_a_call_overrides_the_rate_of_a_pattern() {
     let configure = |builder: Builder| {
         let never = SampleRate::new(1e-18).unwrap();
         let builder = builder.type_prefixes(false).prefix("app").sample("a.all", half());

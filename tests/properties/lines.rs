@@ -14,7 +14,7 @@ proptest! {
     /// Names stay in their field, numbers parse to the same numbers, and invalid lines are counted.
     /// Adjacent lines are unaffected.
     #[test]
-    fn what_arrives_is_what_was_meant(
+    fn received_lines_match_their_calls(
         prefix in prefix(),
         type_prefixes in any::<bool>(),
         calls in prop::collection::vec((name(), call()), 1..24),

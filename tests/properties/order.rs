@@ -8,7 +8,7 @@ use crate::support::{
 /// A thread rotates to its next block while a sweep visits the threads one by one. Its newer lines
 /// must not overtake its sealed lines.
 #[test]
-fn lines_of_a_thread_keep_their_order_while_it_turns_from_block_to_block() {
+fn lines_of_a_thread_keep_their_order_across_blocks() {
     const IDLE: u64 = 100;
     let receiver = TcpReceiver::start();
     let statsd = started(tcp(receiver.port()).queue_capacity(4 << 10));
