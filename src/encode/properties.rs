@@ -13,7 +13,7 @@ use super::short_text::ShortText;
 pub(super) struct Properties {
     /// Metric types that the servers read.
     pub(super) types: TypeSet,
-    /// Metric types whose sampled lines are sent as one in n, for an integer n.
+    /// Metric types whose sample rate must be 1/n for an integer n.
     ///
     /// The servers weigh such a line, or its value, by an integer. The table at
     /// [`SampleRate`](crate::SampleRate#what-is-sent) gives the reasons.

@@ -6,7 +6,7 @@
 use super::copy::{copy_first, copy_last, copy_short};
 use wide::i8x16;
 
-/// Rule for the characters that a text must not contain, beside control characters, which every
+/// Rule for the characters that a text must not contain, besides control characters, which every
 /// rule forbids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CharacterRule {

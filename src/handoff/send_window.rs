@@ -302,7 +302,8 @@ impl SendWindow {
         }
     }
 
-    /// Merges an evicted chunk into the one before it, so that gaps stay few while the front waits.
+    /// Merges an evicted chunk into the evicted chunk before it. This limits the number of gaps while
+    /// the oldest chunk awaits acknowledgement.
     fn merge_gap(&mut self, index: usize) {
         let Some(previous) = index.checked_sub(1) else { return };
         let is_gap = |chunk: &Chunk| chunk.evicted && chunk.sealed.is_none();

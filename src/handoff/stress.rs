@@ -169,7 +169,8 @@ fn consume_until_the_end(
     (received, emitted)
 }
 
-/// Runs three threads that emit `lines` lines each, while a consumer takes random shares.
+/// Runs three threads that emit `lines` lines each, while a consumer discards random amounts
+/// of the swept bytes.
 fn churn(exchange: &Arc<Exchange>, mut random: u64, lines: u32) -> ProducerCounts {
     let start = &Barrier::new(3);
     thread::scope(|scope| {

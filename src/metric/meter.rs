@@ -5,7 +5,8 @@ use super::kind::{calls, kind};
 use super::measurement::{Amount, Recorder};
 use crate::encode::Value;
 
-/// A prepared meter, from [`Metric::build`](crate::Metric::build). In the dialect `Extended`.
+/// A prepared meter, from [`Metric::build`](crate::Metric::build). Only the dialect `Extended` has
+/// meters.
 ///
 /// ```
 /// use freewheel::{Connector, Dialect, Meter};

@@ -142,7 +142,7 @@ fn connector(configure: impl FnOnce(Builder) -> Builder) -> Connector {
 
 const THREADS: u64 = 4;
 const TURNS: u64 = 500;
-/// Number of turns of each thread before the server must have caught up.
+/// Number of rounds that each thread emits before the test waits for the server to catch up.
 const TURNS_PER_FLUSH: u64 = 20;
 /// Number of lines of a turn.
 const LINES: u64 = 6;

@@ -1,4 +1,4 @@
-//! Sockets of datagrams, and the meaning of their errors.
+//! Datagram sockets, and the meaning of their errors.
 
 use super::NO_SIGNAL;
 #[cfg(any(target_os = "linux", test))]

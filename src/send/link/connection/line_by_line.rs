@@ -26,7 +26,7 @@ pub(super) struct LineByLine {
     probe: Probe,
     /// Maximum number of lines in flight.
     window: u32,
-    /// Number of lines that were started since none was in flight.
+    /// Number of lines started since the last time that no line was in flight.
     started: u32,
     /// Number of unsent bytes of the last started line.
     rest: usize,
