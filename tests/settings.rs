@@ -126,6 +126,9 @@ fn without_a_host_the_connector_is_disabled() {
 #[test]
 fn without_a_host_one_warning_says_so() {
     let warnings = Warnings::default();
+    // With a single subscriber in the process, tracing asks the subscriber of the thread that meets a
+    // callsite first, which may be another test's thread without one.
+    let _second = tracing::Dispatch::new(warnings.clone());
     tracing::subscriber::with_default(warnings.clone(), || {
         resolve(&Settings::new(), &[PREFIX]).unwrap();
         assert_eq!(warnings.count(), 1);
