@@ -57,23 +57,30 @@ impl fmt::Display for ParseNameError {
 
 impl std::error::Error for ParseNameError {}
 
-/// Gives the variants of an enum their names: `ALL`, `NAMES`, `as_str`, `Display` and `FromStr`.
+/// Gives the variants of an enum their names: `ALL`, `NAMES`, `EXPECTED`, `as_str`, `Display` and `FromStr`.
 ///
 /// The list must have all variants: `as_str` does not compile without one of them.
 macro_rules! names {
-    ($type:ident, setting: $setting:literal; $($variant:ident => $name:literal,)*) => {
+    ($type:ident, setting: $setting:literal;
+     $first:ident => $first_name:literal, $($variant:ident => $name:literal,)*) => {
         impl $type {
             /// List of all variants.
             #[cfg(test)]
-            pub(crate) const ALL: [Self; Self::NAMES.len()] = [$(Self::$variant),*];
+            pub(crate) const ALL: [Self; Self::NAMES.len()] = [Self::$first, $(Self::$variant),*];
 
             /// List of the names of all variants.
-            pub(crate) const NAMES: &'static [&'static str] = &[$($name),*];
+            pub(crate) const NAMES: &'static [&'static str] = &[$first_name, $($name),*];
+
+            /// Description of the accepted names.
+            #[cfg(feature = "serde")]
+            pub(crate) const EXPECTED: &'static str =
+                concat!("one of ", $first_name $(, ", ", $name)*);
 
             /// Returns the name, as files with settings write it.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
+                    Self::$first => $first_name,
                     $(Self::$variant => $name,)*
                 }
             }
@@ -92,6 +99,7 @@ macro_rules! names {
             /// Reads a name exactly as [`Display`](std::fmt::Display) writes it.
             fn from_str(name: &str) -> Result<Self, Self::Err> {
                 match name {
+                    $first_name => Ok(Self::$first),
                     $($name => Ok(Self::$variant),)*
                     _ => Err($crate::encode::ParseNameError::new($setting, name, Self::NAMES)),
                 }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
+use std::str::FromStr;
 use std::time::Duration;
 
 impl<'de> Deserialize<'de> for Settings {
@@ -147,14 +148,14 @@ fn seconds<'de, D: Deserializer<'de>>(
     read(setting, expected, file)?.map(convert).transpose()
 }
 
-fn named<'de, T: Named, D: Deserializer<'de>>(
+/// Reads a value by its name.
+fn named<'de, T: FromStr, D: Deserializer<'de>>(
     setting: &str,
     expected: &str,
     file: D,
 ) -> Result<Option<T>, D::Error> {
-    let convert = |given: String| {
-        T::from_name(&given).ok_or_else(|| invalid(setting, quoted(&given), expected))
-    };
+    let convert =
+        |given: String| given.parse().map_err(|_| invalid(setting, quoted(&given), expected));
     read(setting, expected, file)?.map(convert).transpose()
 }
 
@@ -232,72 +233,6 @@ fn set<T>(builder: Builder, value: Option<T>, setter: fn(Builder, T) -> Builder)
         Some(value) => setter(builder, value),
         None => builder,
     }
-}
-
-/// Value that a file gives by name.
-trait Named: Sized {
-    /// Description of the accepted names.
-    const EXPECTED: &'static str;
-
-    fn from_name(name: &str) -> Option<Self>;
-}
-
-macro_rules! named_by_options {
-    ($($option:ident)+) => {$(
-        impl Named for $option {
-            const EXPECTED: &'static str = Self::EXPECTED;
-
-            fn from_name(name: &str) -> Option<Self> {
-                name.parse().ok()
-            }
-        }
-    )+};
-}
-
-named_by_options! { Protocol Delivery Framing WhenFull }
-
-/// Implements [`Named`] from a list of names. A variant that is missing from the list does not
-/// compile.
-macro_rules! names {
-    ($type:ident, $expected:literal, $($variant:ident = $name:literal,)+) => {
-        impl Named for $type {
-            const EXPECTED: &'static str = $expected;
-
-            fn from_name(name: &str) -> Option<Self> {
-                let all = [$(Self::$variant),+];
-                all.into_iter().find(|value| name == match value {
-                    $(Self::$variant => $name,)+
-                })
-            }
-        }
-    };
-}
-
-names! { Dialect, "one of statsd, extended, dogstatsd, graphite, influx, librato, signalfx",
-    StatsD = "statsd",
-    Extended = "extended",
-    DogStatsD = "dogstatsd",
-    Graphite = "graphite",
-    Influx = "influx",
-    Librato = "librato",
-    SignalFx = "signalfx",
-}
-
-names! { DogStatsDVersion, "one of 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6",
-    V1_0 = "1.0",
-    V1_1 = "1.1",
-    V1_2 = "1.2",
-    V1_3 = "1.3",
-    V1_4 = "1.4",
-    V1_5 = "1.5",
-    V1_6 = "1.6",
-}
-
-names! { Cardinality, "one of none, low, orchestrator, high",
-    None = "none",
-    Low = "low",
-    Orchestrator = "orchestrator",
-    High = "high",
 }
 
 /// Deserializer that reads a struct from a map only. Derived code also reads a struct from a sequence
