@@ -90,10 +90,10 @@ impl FastHandle {
 impl SlowHandle {
     #[inline(never)]
     fn record_measurement(&self, measurement: impl Measurement) {
-        let PreparedMetric { exchange, parts } = &self.0;
+        let parts = &self.0.parts;
         match (parts.drop_reason, &parts.rate) {
-            (Some(DropReason::Invalid), _) => exchange.emit(|| InvalidLine),
-            (Some(DropReason::Unsupported), _) => exchange.emit(|| UnsupportedLine),
+            (Some(DropReason::Invalid), _) => self.0.drop_invalid(),
+            (Some(DropReason::Unsupported), _) => self.0.drop_unsupported(),
             (None, Some(rate)) if !rate.draw() => {}
             (None, _) => measurement.write_to(self),
         }

@@ -33,7 +33,7 @@ pub use crate::encode::{NoTags, Tagged, Tags, Value};
 use crate::connector_core::{ConnectorCore, ScopeContext, ScopedExchange};
 use crate::encode::{
     Cardinality, Digits, EffectiveRate, LineSpec, LineTemplate, NegativeGauge, Number,
-    OptionalFields, SampleRate, Scope, SetMember, TaggedLine, Timestamp, UnsupportedLine, ZERO,
+    OptionalFields, SampleRate, Scope, SetMember, TaggedLine, Timestamp, ZERO,
 };
 use handle::Handle;
 pub(crate) use measurement::{Absolute, Amount, Delta, DurationValue, Negated, Seconds};
@@ -303,7 +303,7 @@ impl<K: Kind, T: Tags> Metric<'_, K, T> {
     fn record_enabled(&self, core: &ScopedExchange, measurement: impl Measurement) {
         let scope = &core.scoped.scope;
         if !self.is_supported(scope) {
-            return core.exchange.emit(|| UnsupportedLine);
+            return core.drop_unsupported();
         }
         if self.invalid {
             return core.drop_invalid();

@@ -112,6 +112,7 @@ pub(crate) fn record_one(core: &ConnectorCore, name: &str) {
 }
 
 impl ScopedExchange {
+    #[inline(never)]
     fn count_one(&self, name: &str) {
         let head = self.scoped.scope.head(MetricType::Counter);
         self.exchange.emit(|| Line::new(head, name, ONE, b"|c\n"));
