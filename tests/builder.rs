@@ -96,6 +96,27 @@ fn settings_at_their_bounds_are_accepted() {
     }
 }
 
+#[test]
+fn tags_must_leave_space_for_calls() {
+    use freewheel::Dialect;
+    // A DogStatsD line has at most 8,192 bytes; `|#k:` and the newline are part of it.
+    let build = |len: usize, capacity: usize| {
+        let builder = Connector::builder("127.0.0.1").dialect(Dialect::DogStatsD);
+        builder.queue_capacity(capacity).tag("k", "v".repeat(len)).build()
+    };
+    let longest = 8192 - 256 - "|#k:\n".len();
+    let statsd = build(longest, 1 << 20).unwrap();
+    statsd.incr(&"n".repeat(200));
+    assert_eq!(statsd.stats().buffered.lines, 1);
+    let error = build(longest + 1, 1 << 20).unwrap_err();
+    assert_eq!(error.setting(), "tag");
+    let expected = "tags that leave 256 bytes of the longest line for calls";
+    assert_eq!(error.expected(), expected);
+    // A small capacity shortens the longest line.
+    assert!(build(1024 - 256 - "|#k:\n".len(), 1 << 10).is_ok());
+    assert_eq!(build(1024 - 256, 1 << 10).unwrap_err().expected(), expected);
+}
+
 /// Returns the URL scheme of the built connector's endpoint.
 fn scheme(builder: Builder) -> String {
     let connector = format!("{:?}", builder.build().unwrap());

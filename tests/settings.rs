@@ -140,6 +140,23 @@ fn without_a_host_one_warning_says_so() {
 }
 
 #[test]
+fn an_unknown_value_of_statsd_enabled_is_warned_of() {
+    let warnings = Warnings::default();
+    // As above.
+    let _second = tracing::Dispatch::new(warnings.clone());
+    tracing::subscriber::with_default(warnings.clone(), || {
+        for known in ["0", "-0", "false", "F", "no", "off", "disabled", "none", "1", "true"] {
+            resolve(&complete(), &[("STATSD_ENABLED", known)]).unwrap();
+            assert_eq!(warnings.count(), 0, "{known:?}");
+        }
+        for (index, unknown) in (1..).zip(["", " ", "tru", "y", "1.0", "-"]) {
+            assert!(resolve(&complete(), &[("STATSD_ENABLED", unknown)]).unwrap().is_none());
+            assert_eq!(warnings.count(), index, "{unknown:?}");
+        }
+    });
+}
+
+#[test]
 fn an_empty_host_in_the_settings_is_an_error() {
     let expected =
         "invalid value \"\" for host: expected an IP address or a host name, without a port";

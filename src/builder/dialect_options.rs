@@ -53,7 +53,8 @@ impl Builder {
     ///
     /// Tags keep their order and are rendered once. Key and value must not be empty, and must not
     /// contain characters that the [dialect](Dialect#clean-input) forbids. The dialect must have
-    /// tags.
+    /// tags. All tags together must leave 256 bytes of the longest line for names, values and the
+    /// tags of calls.
     ///
     /// ```
     /// use freewheel::{Connector, Dialect};
@@ -205,12 +206,14 @@ impl DialectOptions {
         !prefix.chars().any(|character| rule.forbids(character)) && !is_misread
     }
 
-    /// Validates the options. The prefix must be validated already.
+    /// Validates the options. The prefix must be validated already. `max_line` is the maximum length
+    /// of a line.
     pub(super) fn validate(
         self,
         prefix: &str,
         type_prefixes: bool,
         is_stream: bool,
+        max_line: usize,
     ) -> Result<ValidatedDialect, BuildError> {
         let Self { dialect, version, tags, sampling, origin, detected, pack_values } = self;
         let has = |feature: Feature| feature.is_supported(dialect, version);
@@ -245,6 +248,8 @@ impl DialectOptions {
         let mut scope = Scope::new(dialect, version, prefix, type_prefixes, &origin);
         for tag in &tags {
             scope = tag.add_to(&scope, dialect)?;
+            let leaves_space = scope.shared_len() + MIN_SPACE_FOR_CALLS <= max_line;
+            require("tag", quoted(&tag.key), leaves_space, LEAVES_SPACE)?;
         }
         Ok(ValidatedDialect { scope, sampling, pack_values })
     }
@@ -275,6 +280,11 @@ impl Tag {
 
 /// Default of the Datadog Agent's `dogstatsd_buffer_size`.
 const AGENT_BUFFER_SIZE: usize = 8192;
+
+/// Part of a line in bytes that the tags of a connector leave for names, values and tags of calls.
+const MIN_SPACE_FOR_CALLS: usize = 256;
+
+const LEAVES_SPACE: &str = "tags that leave 256 bytes of the longest line for calls";
 
 const ORIGIN_FIELD: &str = "1 to 256 bytes without `|` or a control character";
 

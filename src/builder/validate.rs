@@ -56,8 +56,9 @@ impl Builder {
         // a smaller backlog the next tick of the flusher comes soon enough.
         let ring_at = blocks.div_ceil(8);
         let type_prefixes = self.type_prefixes.unwrap_or(self.dialect_options.has_type_prefixes());
-        let max_line = self.dialect_options.max_line(self.max_datagram_payload);
-        let dialect = self.dialect_options.validate(&prefix, type_prefixes, is_stream)?;
+        let max_line = self.dialect_options.max_line(self.max_datagram_payload).min(block_size);
+        let options = self.dialect_options;
+        let dialect = options.validate(&prefix, type_prefixes, is_stream, max_line)?;
         let ValidatedDialect { scope, sampling, pack_values } = dialect;
         let producer = ProducerConfig { scope, sampling, block_size, blocks, ring_at, max_line };
         let evicts = self.when_full == WhenFull::DropOldest;

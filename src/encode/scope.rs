@@ -195,6 +195,12 @@ impl Scope {
         &self.heads[metric_type as usize]
     }
 
+    /// Returns the maximum number of bytes that the scope adds to each line.
+    pub(crate) fn shared_len(&self) -> usize {
+        let longest_head = self.heads.iter().map(ChunkedText::len).max().unwrap_or(0);
+        longest_head + self.tags.len() + self.end.len()
+    }
+
     /// Returns the text before the names of lines without a known type.
     pub(crate) fn untyped_head(&self) -> &ChunkedText {
         &self.heads[MetricType::ALL.len()]

@@ -31,7 +31,8 @@ use std::time::Duration;
 /// * White space around the value of a variable is removed. A blank variable counts as unset, except
 ///   for `STATSD_ENABLED`.
 /// * `STATSD_ENABLED` is true for an integer other than 0, and for `on`, `t`, `true` and `yes` in
-///   any case. Every other value is false, including a blank one.
+///   any case. Every other value is false. A value that is neither 0 nor a usual word for false,
+///   such as a blank one, is logged as a warning.
 /// * `STATSD_PORT` may be `tcp://host:port` or `udp://host:port`, which Kubernetes sets for a Service
 ///   named `statsd`. Only its port is used: `STATSD_HOST` and `STATSD_PROTOCOL` give host and
 ///   transport.

@@ -9,6 +9,8 @@ use crate::error::{BuildError, quoted, require};
 use crate::options::Protocol;
 use std::ffi::OsString;
 
+const ENABLED: &str = "STATSD_ENABLED";
+
 /// Value and the name of its source, which errors show.
 struct Sourced<T> {
     value: T,
@@ -64,6 +66,8 @@ impl Settings {
         let lookup = |variable: &'static str| environment(variable);
         let variables = Variables::new(&lookup);
         if !self.is_enabled(&variables) {
+            // Warnings follow the last read, since a subscriber may read the environment too.
+            variables.into_warnings().iter().for_each(warn);
             return Ok(None);
         }
         let Some(host) = self.resolve_host(&variables)? else {
@@ -93,9 +97,14 @@ impl Settings {
     }
 
     fn is_enabled(&self, variables: &Variables<'_>) -> bool {
-        self.enabled.unwrap_or_else(|| {
-            variables.lossy_or_blank("STATSD_ENABLED").is_none_or(|text| is_truthy(&text))
-        })
+        if let Some(enabled) = self.enabled {
+            return enabled;
+        }
+        let Some(given) = variables.lossy_or_blank(ENABLED) else { return true };
+        if !is_truthy(&given) && !is_falsy(&given) {
+            variables.warn(ENABLED, &given, "disables metrics: expected true or false");
+        }
+        is_truthy(&given)
     }
 
     fn resolve_host(
@@ -180,6 +189,14 @@ fn linked_port(text: &str) -> Option<&str> {
     let (host, port) = rest.rsplit_once(':')?;
     let is_port = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
     (is_link && !host.is_empty() && is_port).then_some(port)
+}
+
+/// Returns true for 0 and for the usual words for false, in any case.
+fn is_falsy(text: &str) -> bool {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let is_zero = !digits.is_empty() && digits.bytes().all(|byte| byte == b'0');
+    let words = ["false", "f", "no", "n", "off", "disabled", "none"];
+    is_zero || words.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
 /// Returns true for an integer other than 0, and for `on`, `t`, `true` and `yes` in any case.
