@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// Error of [`Builder::build`](crate::Builder::build) and of [`Settings`](crate::Settings) for an
-/// invalid setting.
+/// Error of [`Builder::build`](crate::Builder::build), of [`Settings`](crate::Settings) and of parsing
+/// the name of an option, for an invalid setting.
 ///
 /// The error names the setting, the value given and the values accepted:
 ///
@@ -114,7 +114,7 @@ pub enum StartError {
     NoRuntime,
     /// The flusher ended before it was ready. The runtime is shutting down, or was built without
     /// its time or I/O driver (`enable_all`).
-    RuntimeUnfit,
+    UnsuitableRuntime,
     /// The operating system refused the flusher's thread, or the runtime on that thread.
     Thread(std::io::Error),
     /// The operating system refused the descriptor that wakes the flusher.
@@ -131,7 +131,7 @@ impl fmt::Display for StartError {
             Self::NoRuntime => {
                 "no tokio runtime: call start within a runtime, or use start_on_thread"
             }
-            Self::RuntimeUnfit => {
+            Self::UnsuitableRuntime => {
                 "the flusher cannot run: the runtime is shutting down or lacks its time or I/O driver"
             }
             Self::Thread(_) => "cannot create the flusher's thread",

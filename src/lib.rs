@@ -20,7 +20,6 @@ mod encode;
 mod endpoint;
 #[cfg(feature = "tokio")]
 mod environment;
-#[cfg(feature = "tokio")]
 mod error;
 #[cfg(all(fuzzing, feature = "tokio"))]
 #[doc(hidden)]
@@ -33,6 +32,7 @@ mod lifecycle;
 pub use handoff::loom_api;
 #[cfg(feature = "tokio")]
 pub mod metric;
+mod names;
 #[cfg(feature = "tokio")]
 mod options;
 #[cfg(feature = "tokio")]
@@ -60,7 +60,7 @@ pub mod faults {}
 pub use {
     builder::Builder,
     connector::Connector,
-    encode::{Cardinality, Dialect, DogStatsDVersion, ParseNameError, SampleRate, SampleRateError},
+    encode::{Cardinality, Dialect, DogStatsDVersion, SampleRate, SampleRateError},
     endpoint::Endpoint,
     error::{BuildError, FlushError, StartError},
     handoff::Tally,

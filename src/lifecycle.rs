@@ -171,7 +171,7 @@ impl Drop for Lifecycle {
 fn start_result(reply: Reply<Result<(), StartError>>) -> Result<(), StartError> {
     match reply {
         Reply::Received(result) => result,
-        Reply::Closed => Err(StartError::RuntimeUnfit),
+        Reply::Closed => Err(StartError::UnsuitableRuntime),
         Reply::TimedOut => Ok(()),
     }
 }

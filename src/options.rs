@@ -1,8 +1,6 @@
 //! Options with a fixed set of values, and the names of these values in files and variables.
 
-use crate::error::BuildError;
-use std::fmt;
-use std::str::FromStr;
+use crate::names::names;
 
 /// Transport protocol between the connector and the server.
 ///
@@ -146,94 +144,27 @@ pub enum WhenFull {
     DropOldest,
 }
 
-/// Implements `as_str`, `FromStr` and `Display` for an option from one list of names. A variant that
-/// is missing from the list does not compile.
-macro_rules! names {
-    ($option:ident, $setting:literal, $expected:literal, $($(#[$cfg:meta])? $variant:ident = $name:literal,)+) => {
-        impl $option {
-            /// Description of the accepted names.
-            pub(crate) const EXPECTED: &str = $expected;
-
-            /// Returns the name of the value, as settings files write it.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $($(#[$cfg])? Self::$variant => $name,)+
-                }
-            }
-        }
-
-        impl FromStr for $option {
-            type Err = BuildError;
-
-            fn from_str(name: &str) -> Result<Self, BuildError> {
-                match name {
-                    $($(#[$cfg])? $name => Ok(Self::$variant),)+
-                    _ => Err(BuildError::quoting($setting, name, Self::EXPECTED)),
-                }
-            }
-        }
-
-        impl fmt::Display for $option {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(self.as_str())
-            }
-        }
-    };
-}
-
-names! { Protocol, "protocol", "tcp or udp, or on Unix unixgram or unixstream",
-    Tcp = "tcp",
-    Udp = "udp",
+names! { Protocol, setting: "protocol",
+    expected: "tcp or udp, or on Unix unixgram or unixstream";
+    Tcp => "tcp",
+    Udp => "udp",
     #[cfg(unix)]
-    UnixDatagram = "unixgram",
+    UnixDatagram => "unixgram",
     #[cfg(unix)]
-    UnixStream = "unixstream",
+    UnixStream => "unixstream",
 }
 
-names! { Delivery, "delivery", "one of acknowledged, written",
-    Acknowledged = "acknowledged",
-    Written = "written",
+names! { Delivery, setting: "delivery";
+    Acknowledged => "acknowledged",
+    Written => "written",
 }
 
-names! { Framing, "framing", "one of newlines, length_prefixed",
-    Newlines = "newlines",
-    LengthPrefixed = "length_prefixed",
+names! { Framing, setting: "framing";
+    Newlines => "newlines",
+    LengthPrefixed => "length_prefixed",
 }
 
-names! { WhenFull, "when_full", "one of drop_newest, drop_oldest",
-    DropNewest = "drop_newest",
-    DropOldest = "drop_oldest",
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_round_trip() {
-        for protocol in
-            ["tcp", "udp"].iter().chain(&["unixgram", "unixstream"][..2 * usize::from(cfg!(unix))])
-        {
-            assert_eq!(protocol.parse::<Protocol>().expect("a name").to_string(), **protocol);
-        }
-        for name in ["acknowledged", "written"] {
-            assert_eq!(name.parse::<Delivery>().expect("a name").as_str(), name);
-        }
-        for name in ["newlines", "length_prefixed"] {
-            assert_eq!(name.parse::<Framing>().expect("a name").as_str(), name);
-        }
-        for name in ["drop_newest", "drop_oldest"] {
-            assert_eq!(name.parse::<WhenFull>().expect("a name").as_str(), name);
-        }
-    }
-
-    #[test]
-    fn an_unknown_name_is_an_error_with_the_names_known() {
-        let error = "TCP".parse::<Protocol>().expect_err("names are lower-case");
-        assert_eq!(
-            error.to_string(),
-            r#"invalid value "TCP" for protocol: expected tcp or udp, or on Unix unixgram or unixstream"#
-        );
-    }
+names! { WhenFull, setting: "when_full";
+    DropNewest => "drop_newest",
+    DropOldest => "drop_oldest",
 }

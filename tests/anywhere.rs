@@ -258,7 +258,7 @@ fn in_a_runtime_that_is_not_the_flusher_s() {
     }
     let statsd = udp(port).build().unwrap();
     let refused = without_drivers().block_on(statsd.start());
-    assert!(matches!(refused, Err(StartError::RuntimeUnfit)), "{refused:?}");
+    assert!(matches!(refused, Err(StartError::UnsuitableRuntime)), "{refused:?}");
     statsd.start_on_thread().unwrap();
     all_that_waits(&statsd, port);
 }
@@ -288,7 +288,7 @@ fn in_a_runtime_that_has_ended() {
         assert!(!statsd.blocking_stop().unfinished);
         let _within = handle.enter();
         let refused = busily(statsd.start());
-        assert!(matches!(refused, Err(StartError::RuntimeUnfit)), "{refused:?}");
+        assert!(matches!(refused, Err(StartError::UnsuitableRuntime)), "{refused:?}");
         all_that_waits(&stopped, receiver.port());
         stopped.start_on_thread().unwrap();
     }

@@ -238,7 +238,7 @@ fn is_unfit(configure: fn(&mut RuntimeBuilder) -> &mut RuntimeBuilder) {
         let mut runtime = RuntimeBuilder::new_current_thread();
         configure(&mut runtime).build().unwrap().block_on(starting.start())
     });
-    assert!(matches!(result, Err(StartError::RuntimeUnfit)), "{result:?}");
+    assert!(matches!(result, Err(StartError::UnsuitableRuntime)), "{result:?}");
     statsd.start_on_thread().unwrap();
     statsd.incr("a");
     flush(&statsd);

@@ -125,7 +125,7 @@ impl Connector {
     ///
     /// # Errors
     /// [`StartError::AlreadyRunning`], and nothing changes; [`StartError::Forked`] if it was running when this
-    /// process was forked; [`StartError::NoRuntime`] outside a tokio runtime; [`StartError::RuntimeUnfit`] if
+    /// process was forked; [`StartError::NoRuntime`] outside a tokio runtime; [`StartError::UnsuitableRuntime`] if
     /// the flusher cannot run there; [`StartError::Descriptor`] if no descriptor is left.
     ///
     /// # Panics

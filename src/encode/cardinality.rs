@@ -1,6 +1,6 @@
 //! Cardinality of the tags that the Datadog Agent adds.
 
-use super::names::names;
+use crate::names::names;
 
 /// Cardinality of the tags that the Datadog Agent adds to a line.
 ///

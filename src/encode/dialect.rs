@@ -1,6 +1,6 @@
 //! Dialects of StatsD.
 
-use super::names::names;
+use crate::names::names;
 
 /// Dialect of StatsD that the server speaks. Set by
 /// [`Builder::dialect`](crate::Builder::dialect).

@@ -1,7 +1,7 @@
 //! Versions of the DogStatsD protocol, and the features that each version added.
 
 use super::dialect::Dialect;
-use super::names::names;
+use crate::names::names;
 
 /// Version of the DogStatsD protocol that the server reads. Each variant names the features that
 /// its version added.

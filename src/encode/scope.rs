@@ -299,7 +299,7 @@ mod tests {
 
     #[test]
     fn only_dialects_without_tags_allow_the_fast_path() {
-        for dialect in Dialect::ALL {
+        for &dialect in Dialect::ALL {
             let (version, origin) = (DogStatsDVersion::default(), OriginFields::default());
             let scope = Scope::new(dialect, version, "", true, &origin);
             let is_plain = matches!(dialect, Dialect::StatsD | Dialect::Extended);
