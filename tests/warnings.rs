@@ -370,7 +370,7 @@ mod of_a_service {
             use_another();
         });
         handled();
-        heard.assert_one("a handler's metrics go nowhere", None);
+        heard.assert_one("a handler's metrics are discarded", None);
     }
 
     #[test]
@@ -393,6 +393,6 @@ mod of_a_service {
             let signal = async { _ = is_asked.await };
             let _ = serve_until(listener, router, settings, signal).await.unwrap();
         });
-        heard.assert_one("requests were left unanswered", None);
+        heard.assert_one("the shutdown timeout passed with requests in flight", None);
     }
 }

@@ -1,29 +1,31 @@
-//! The extractor.
+//! Extractor of the connector.
 
 use super::Statsd;
-use super::instrument::Instruments;
+use super::instrument::ConnectorExtension;
 use crate::connector::Connector;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-/// Takes the [`Connector`] that [`instrument`](super::instrument) has put among the request's extensions.
-/// Without one, as in a handler's own test, metrics go nowhere; the first time, a warning says so.
+/// Extracts the [`Connector`] that [`instrument`](super::instrument) added to the request's extensions.
+///
+/// Without one, for example in the test of a handler, the connector is disabled. The first such
+/// extraction logs a warning.
 impl<S: Sync> FromRequestParts<S> for Statsd {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
         static WARNED: AtomicBool = AtomicBool::new(false);
-        let Some(instruments) = parts.extensions.get::<Instruments>() else {
+        let Some(extension) = parts.extensions.get::<ConnectorExtension>() else {
             // No lock is held during the warning: the subscriber may call a handler.
             // ORDERING: Relaxed. Only the first exchange matters.
             if !WARNED.load(Relaxed) && !WARNED.swap(true, Relaxed) {
-                tracing::warn!("a handler's metrics go nowhere: its router is not instrumented");
+                tracing::warn!("a handler's metrics are discarded: its router is not instrumented");
             }
             return Ok(Self::new(Connector::disabled()));
         };
-        Ok(Self::new(instruments.connector().clone()))
+        Ok(Self::new(extension.connector().clone()))
     }
 }
 
@@ -45,7 +47,7 @@ mod tests {
         ));
     }
 
-    /// Extracts when it is warned.
+    /// Subscriber that extracts a connector during each event.
     struct Extracting(mpsc::Sender<()>);
 
     impl tracing::Subscriber for Extracting {
@@ -78,8 +80,11 @@ mod tests {
                 extract();
             });
         });
-        assert!(warnings.recv_timeout(Duration::from_secs(30)).is_ok(), "no warning, or no end");
+        assert!(
+            warnings.recv_timeout(Duration::from_secs(30)).is_ok(),
+            "no warning, or a deadlock"
+        );
         drop(second);
-        assert!(warnings.recv_timeout(Duration::from_secs(30)).is_err(), "one is enough");
+        assert!(warnings.recv_timeout(Duration::from_secs(30)).is_err(), "a second warning");
     }
 }

@@ -1,4 +1,4 @@
-//! A router's instruments.
+//! Instrumentation of routers.
 
 use super::RouteName;
 use crate::connector::Connector;
@@ -6,34 +6,34 @@ use crate::tower::StatsdLayer;
 use axum::{Extension, Router};
 use std::sync::Arc;
 
-/// The extension that the extractor reads. A separate type, since an `Extension<Connector>` is a connector
-/// that the service uses for other purposes.
+/// Extension that the extractor reads. A type of its own, since an application may use
+/// `Extension<Connector>` for another connector.
 #[derive(Clone)]
-pub(super) struct Instruments(Arc<Connector>);
+pub(super) struct ConnectorExtension(Arc<Connector>);
 
-impl Instruments {
+impl ConnectorExtension {
     pub(super) fn connector(&self) -> &Connector {
         &self.0
     }
 }
 
-/// Times all requests to the routes that this router has so far by their [route](RouteName), and lets their
-/// handlers extract [`Statsd`](super::Statsd).
+/// Times all requests to the present routes of a router, by their [route](RouteName). Handlers of these
+/// routes can extract [`Statsd`](super::Statsd).
 ///
-/// Beside what axum allocates for any layer, the extension costs one allocation a request, of 8 bytes;
-/// [`layer`] alone costs none.
-#[must_use = "it is the router returned that is instrumented"]
+/// axum allocates for each layer. In addition the extension makes one allocation of 8 bytes for each
+/// request, and [`layer`] makes none.
+#[must_use = "only the returned router is instrumented"]
 pub fn instrument<S>(router: Router<S>, connector: &Connector) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
-    // One reference count a request; the handlers that use a connector take the rest.
-    let instruments = Instruments(Arc::new(connector.clone()));
-    router.layer((Extension(instruments), layer(connector)))
+    // A request clones one `Arc`. Only handlers that extract the connector clone the connector.
+    let extension = ConnectorExtension(Arc::new(connector.clone()));
+    router.layer((Extension(extension), layer(connector)))
 }
 
-/// The layer that times requests by their [route](RouteName): for `Router::layer`, since outside of the router
-/// a request has no route yet.
+/// Creates a layer that times requests by their [route](RouteName). Use it with `Router::layer`, since
+/// a request has no route outside of its router.
 #[must_use]
 pub fn layer(connector: &Connector) -> StatsdLayer<RouteName> {
     StatsdLayer::new(connector, RouteName)

@@ -1,4 +1,4 @@
-//! Web services on [axum]: instrumented by one line, configured by the environment.
+//! Instrumentation of [axum] services in one line, with settings from the environment.
 //!
 //! ```no_run
 //! use axum::{Router, http::StatusCode, routing::get};
@@ -27,7 +27,7 @@
 //! applications.my-service.timers.root.GET.204:1002.496004|ms
 //! ```
 //!
-//! What [`serve`] does can be had in pieces, for programs that run their own `main`:
+//! A program with its own `main` can use the parts of [`serve`]:
 //!
 //! ```
 //! # async fn example(router: axum::Router, listener: tokio::net::TcpListener)
@@ -36,10 +36,10 @@
 //!
 //! let statsd = Settings::new().connector()?;     // see `Settings` for the rules
 //! statsd.start().await?;                         // the flusher, on this runtime
-//! let router = instrument(router, &statsd);      // the layer, and what the extractor needs
+//! let router = instrument(router, &statsd);      // the layer and the extension
 //! let signal = ShutdownSignal::install()?;       // SIGINT or SIGTERM
 //! axum::serve(listener, router).with_graceful_shutdown(signal.received()).await?;
-//! let report = statsd.stop().await;              // what is left, within the stop timeout
+//! let report = statsd.stop().await;              // sends the remaining lines
 //! # Ok(()) }
 //! ```
 //!

@@ -6,11 +6,10 @@ use axum::extract::MatchedPath;
 use http::Request;
 use std::fmt;
 
-/// Names requests by the route that they matched, as it was given to the router, and never by the path
-/// that the client sent.
+/// Names each request by the route that it matched, never by the path that the client sent.
 ///
-/// Each segment becomes a part of the path. Of a segment the braces and the `*` of a parameter are
-/// left out, and dots become `_`:
+/// Each segment of the route becomes a part of the name. The braces and the `*` of a parameter are
+/// omitted, and dots become `_`:
 ///
 /// | route | name |
 /// |---|---|
@@ -19,10 +18,11 @@ use std::fmt;
 /// | `/users/{id}` | `users.id` |
 /// | `/files/{*path}` | `files.path` |
 /// | `/v1.2/users/` | `v1_2.users` |
-/// | none: the fallback, a `nest_service`, or a service outside of the router | `unmatched` |
+/// | none: the fallback, a `nest_service`, a service outside of the router | `unmatched` |
 ///
-/// A router that is nested counts with the path where it is. One that is nested as a service has routes that
-/// only it knows: [instrument](super::instrument) it, and not twice, the outer router.
+/// The routes of a nested router begin with the path at which it is nested. The outer router does not
+/// know the routes of a router that is nested as a service: [instrument](super::instrument) the inner
+/// router there, and not the outer one as well.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RouteName;
 
@@ -35,7 +35,7 @@ impl<B> Name<B> for RouteName {
     }
 }
 
-/// The route that a request matched, if any.
+/// Route that a request matched, or `None`.
 pub struct Route(Option<MatchedPath>);
 
 impl MetricPath for Route {}
@@ -53,22 +53,22 @@ impl sealed::Sealed for Route {
 /// Writes the metric path of a route's template.
 fn write(template: &str, path: &mut PathText) {
     let mut rest = template;
-    // True if a segment has ended, and a dot must precede the next one.
-    let mut is_apart = false;
+    // True if a segment has ended, so that a dot must precede the next one.
+    let mut needs_dot = false;
     loop {
         // Special bytes are ASCII, and so always at a character boundary.
         let is_special = |byte: &u8| matches!(byte, b'/' | b'{' | b'}' | b'*' | b'.');
         let plain = rest.bytes().position(|byte| is_special(&byte)).unwrap_or(rest.len());
         let special = rest.as_bytes().get(plain);
         if plain > 0 || special == Some(&b'.') {
-            if is_apart && !path.as_str().is_empty() {
+            if needs_dot && !path.as_str().is_empty() {
                 path.push_str(".");
             }
-            is_apart = false;
+            needs_dot = false;
             path.push_str(&rest[..plain]);
         }
         match special {
-            Some(b'/') => is_apart = true,
+            Some(b'/') => needs_dot = true,
             Some(b'.') => path.push_str("_"),
             Some(_) => {}
             None => break,

@@ -1,4 +1,4 @@
-//! A whole service: started, served and stopped.
+//! Whole services: start, serve, stop.
 
 use super::{ShutdownSignal, instrument};
 use crate::connector::Connector;
@@ -12,28 +12,29 @@ use std::io;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// Serves this router until SIGINT or SIGTERM, with all of its requests timed.
+/// Serves a router until SIGINT or SIGTERM, and times all of its requests.
 ///
-/// In this order:
+/// The function performs these steps:
 ///
-/// 1. makes the [connector](Settings::connector) of the settings and the environment, and starts its
-///    flusher on this runtime;
-/// 2. [instruments](instrument) the router, and serves it;
-/// 3. on a signal, accepts no more connections, ends those that are idle, and waits for requests in flight,
-///    for as long as the [shutdown timeout](Settings::shutdown_timeout) (10 s). What is not answered by then
-///    is left to end with the process;
-/// 4. [stops](crate::Connector::stop) the connector within its stop timeout (5 s). The report says whether lines were
-///    left behind.
+/// 1. It creates the [connector](Settings::connector) from the settings and the environment, and
+///    starts the flusher on this runtime.
+/// 2. It [instruments](instrument) the router, and serves it.
+/// 3. After a signal it accepts no more connections, and closes those that are idle. It waits for
+///    requests in flight until the [shutdown timeout](Settings::shutdown_timeout) (10 s) has passed.
+///    Requests without a response by then end with the process.
+/// 4. It [stops](crate::Connector::stop) the connector within its stop timeout (5 s). The report has
+///    the number of lines that were not sent.
 ///
-/// So no metric of a request that was answered is lost by a shutdown, if the server takes it. See the
-/// [module](super) for an example, and for the pieces.
+/// A shutdown therefore loses no metric of an answered request, provided that the server can be
+/// reached. See the [module](super) for an example and for the parts.
 ///
 /// # Errors
-/// A bad setting, before anything else happens. Signals or a flusher that cannot be installed or started.
+/// An invalid setting, before anything else happens. A failure to install the signal handlers, to
+/// start the flusher, or to serve.
 ///
 /// # Cancel safety
-/// If the future is dropped, no more connections are accepted; those that are open go on. The flusher ends
-/// with the last of them.
+/// If the future is dropped, no more connections are accepted. Open connections are still served, and
+/// the flusher ends with the last of them.
 pub async fn serve<L>(
     listener: L,
     router: Router,
@@ -44,12 +45,12 @@ where
     L::Addr: fmt::Debug,
 {
     let statsd = settings.connector().map_err(ServeError::Settings)?;
-    // Taken over only now: after an error the program ends by them as before.
+    // After an error the signals must still end the process, so this comes second.
     let signal = ShutdownSignal::install().map_err(ServeError::Io)?;
     run(listener, router, statsd, settings.shutdown_timeout, signal.received()).await
 }
 
-/// [`serve`] for services that know by other means when to stop: when `signal` is ready.
+/// Serves a router as [`serve`] does, until `signal` is ready.
 ///
 /// # Errors
 /// The errors of [`serve`], except those of the signals.
@@ -87,14 +88,14 @@ where
         })
         .into_future();
     let out_of_time = async {
-        // The sender is dropped unsent only where serving has ended.
+        // The sender is dropped without a message only after serving has ended.
         let _ = is_stopping.await;
         tokio::time::sleep(shutdown_timeout).await;
     };
     let served = tokio::select! {
         served = serving => served,
         () = out_of_time => {
-            tracing::warn!(after = ?shutdown_timeout, "requests were left unanswered");
+            tracing::warn!(after = ?shutdown_timeout, "the shutdown timeout passed with requests in flight");
             Ok(())
         }
     };
@@ -102,11 +103,12 @@ where
     served.map(|()| report).map_err(ServeError::Io)
 }
 
-/// An error of [`serve`]. The text of a refused setting names the setting, its value and the accepted values.
+/// Error of [`serve`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ServeError {
-    /// A setting, or a variable of the environment, is refused.
+    /// A setting or an environment variable is invalid. The message names it, its value and the
+    /// accepted values.
     Settings(BuildError),
     /// The flusher could not be started.
     Start(StartError),
@@ -117,7 +119,7 @@ pub enum ServeError {
 impl fmt::Display for ServeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Settings(refused) => refused.fmt(f),
+            Self::Settings(error) => error.fmt(f),
             Self::Start(_) => f.write_str("cannot start the flusher"),
             Self::Io(_) => f.write_str("cannot serve the service"),
         }
@@ -127,8 +129,8 @@ impl fmt::Display for ServeError {
 impl std::error::Error for ServeError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            // Shown already.
-            Self::Settings(refused) => refused.source(),
+            // `Display` has already shown this error.
+            Self::Settings(error) => error.source(),
             Self::Start(error) => Some(error),
             Self::Io(error) => Some(error),
         }

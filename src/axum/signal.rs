@@ -3,10 +3,10 @@
 use std::io;
 use tokio::signal;
 
-/// SIGINT or SIGTERM, or Ctrl-C where there are no signals.
+/// Handler of SIGINT and SIGTERM, or of Ctrl-C on other systems than Unix.
 ///
-/// From [`install`](Self::install) on these signals no longer end the process by themselves, for as long as
-/// it runs.
+/// After [`install`](Self::install) these signals no longer end the process, even after the handler is
+/// dropped.
 #[derive(Debug)]
 #[must_use = "the signals do nothing unless they are waited for"]
 pub struct ShutdownSignal {
@@ -17,14 +17,14 @@ pub struct ShutdownSignal {
 }
 
 impl ShutdownSignal {
-    /// Takes over the signals. One that comes before [`received`](Self::received) is called is not
-    /// missed.
+    /// Installs the handler. A signal that arrives before the call of [`received`](Self::received) is
+    /// not lost.
     ///
     /// # Errors
-    /// What the operating system says; and outside of a tokio runtime.
+    /// The operating system refuses the handler, or the call is outside a tokio runtime.
     ///
     /// # Panics
-    /// In a tokio runtime without its I/O driver.
+    /// Panics in a tokio runtime without its I/O driver.
     pub fn install() -> io::Result<Self> {
         tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
         #[cfg(unix)]
@@ -37,7 +37,7 @@ impl ShutdownSignal {
         Ok(Self {})
     }
 
-    /// Waits for one of them.
+    /// Waits for one of the signals.
     #[cfg(unix)]
     pub async fn received(mut self) {
         tokio::select! {

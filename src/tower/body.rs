@@ -1,4 +1,4 @@
-//! The body of a response, timed until its end.
+//! Bodies of responses, timed until they end.
 
 use super::record::BodyRecord;
 use http_body::{Body, Frame, SizeHint};
@@ -7,8 +7,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 pin_project! {
-    /// A response's body after [`body_time`](super::StatsdLayer::body_time): recorded when it ends, in
-    /// order or by an error, or when it is dropped before.
+    /// Body of a response whose duration is recorded: see
+    /// [`body_time`](super::StatsdLayer::body_time).
+    ///
+    /// The duration is recorded when the body ends, when it fails, or when it is dropped.
     pub struct TimedBody<B> {
         record: Option<BodyRecord>,
         #[pin]

@@ -1,8 +1,8 @@
-//! The future of a response: where requests end.
+//! Futures of responses, which end the record of a request.
 
 use super::path::MetricPath;
 use super::record::Record;
-use super::recorded::{Head, Recorded};
+use super::recorded_part::{Head, RecordedPart};
 use http::Response;
 use pin_project_lite::pin_project;
 use std::marker::PhantomData;
@@ -12,10 +12,10 @@ use std::task::{Context, Poll, ready};
 pin_project! {
     /// The response of a [`TimedService`](super::TimedService).
     ///
-    /// The request is recorded when this is ready, before anybody else sees the response; or when it is
-    /// dropped before.
+    /// The request is recorded when the response is ready and before it is returned, or when the
+    /// future is dropped.
     pub struct ResponseFuture<F, N: MetricPath, R = Head> {
-        // The record first: what a service does when it is dropped is not its client's time.
+        // Dropped before `inner`: the time that the service's future takes to drop does not count.
         record: Option<Record<N>>,
         #[pin]
         inner: F,
@@ -33,7 +33,7 @@ impl<F, N, R, B, E> Future for ResponseFuture<F, N, R>
 where
     N: MetricPath,
     F: Future<Output = Result<Response<B>, E>>,
-    R: Recorded<B>,
+    R: RecordedPart<B>,
 {
     type Output = Result<Response<R::Body>, E>;
 
@@ -49,9 +49,9 @@ where
             record.leave();
         }
         let result = ready!(polled);
-        // Dropped here where there is an error, as it stands: failed.
+        // After an error, the record is dropped here with the status of a failure.
         let record = this.record.take();
-        Poll::Ready(result.map(|response| R::answer(response, record)))
+        Poll::Ready(result.map(|response| R::end_head(response, record)))
     }
 }
 

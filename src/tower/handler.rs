@@ -1,4 +1,4 @@
-//! Metrics within a handler: paths in parts.
+//! Connector for request handlers, which joins the parts of metric paths.
 
 use super::path::{MetricPath, PathText};
 use crate::connector::Connector;
@@ -7,10 +7,9 @@ use std::fmt;
 use std::ops::Deref;
 use std::time::{Duration, Instant};
 
-/// A connector for handlers: it takes [metric paths](MetricPath) in parts. In axum it is an extractor,
-/// see [`freewheel::axum`](crate::axum).
+/// Connector for request handlers, whose calls take [metric paths](MetricPath) in parts.
 ///
-/// All calls of the [`Connector`] can be made on it too.
+/// It dereferences to [`Connector`]. In axum it is an extractor: see [`freewheel::axum`](crate::axum).
 ///
 /// ```
 /// # mod documented { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/documented.rs")); }
@@ -46,8 +45,10 @@ impl Statsd {
         Self(connector)
     }
 
-    /// Starts a timer, which records its duration when the guard is dropped: after an await, by a panic,
-    /// or because the client disconnected.
+    /// Starts a timer, which records its duration when the guard is dropped.
+    ///
+    /// It also records if the handler panics, or if its future is dropped because the client
+    /// disconnected.
     pub fn execution_timer(&self, path: impl MetricPath) -> ExecutionTimer {
         // A disabled connector reads neither the path nor the clock.
         let running = self.0.inner().is_some().then(|| {
@@ -80,8 +81,9 @@ impl Deref for Statsd {
     }
 }
 
-/// Records the time since [`Statsd::execution_timer`] when it is dropped. The guard borrows nothing: it can
-/// be held across awaits, and moved to another task.
+/// Guard that records the time since [`Statsd::execution_timer`] when it is dropped.
+///
+/// The guard borrows nothing, so it can be held across awaits and moved to another task.
 #[must_use = "the time ends when the guard is dropped"]
 pub struct ExecutionTimer {
     /// `None` if the timer is discarded, or its connector is disabled.

@@ -3,20 +3,20 @@
 use crate::connector::Connector;
 use std::sync::atomic::{AtomicU64, Ordering::AcqRel};
 
-/// A count, and the gauge that is set to it whenever it changes.
+/// Count of requests, and the gauge that is set to the count whenever it changes.
 ///
-/// To count and to emit are two steps, and another thread's may come between them. So the count is read
-/// again behind the emission, until it is what was emitted. Then the last line says what the count is at
-/// rest, if of two gauges the one whose call happened before is sent first:
+/// Counting and emitting are two steps, and other threads can run between them. So a thread reads the
+/// count again after it has emitted, and emits again until the count is the value that it emitted.
+/// The last line then has the current count, for the following reason. It uses the order of gauges:
+/// of two gauges, the one whose call happened before is sent first.
 ///
-/// Let T be the thread of the last line, with the value v. Behind it, T has read v, or it would have
-/// emitted once more. A change of the count that comes after this read in the count's modification order
-/// is followed by a line of its thread. Both the read and the change are read-modify-writes, and the
-/// release sequence of the read reaches the change: T's line happened before that line, which is sent
-/// later than the last one. So there is no such change, and v is the count.
+/// Let thread T emit the last line, with the value v. After that line T read v, or T would have
+/// emitted again. Assume that thread U changed the count after this read, in the modification order of
+/// the count. U emitted a line after its change. Read and change are both read-modify-writes, so T's
+/// read synchronizes with U's change, and T's line happened before U's line. U's line is then sent
+/// after T's, which contradicts that T's is the last. So v is the count.
 ///
-/// Another line is emitted only where another thread changed the count meanwhile: within the time
-/// that one call takes.
+/// A thread emits more than one line only if another thread changed the count during its call.
 #[derive(Debug)]
 pub(super) struct InFlight {
     gauge: String,
@@ -36,17 +36,18 @@ impl InFlight {
         self.change(u64::MAX, |count| connector.gauge(&self.gauge, count));
     }
 
-    /// Adds, wrapping, and emits until the count is what was emitted.
+    /// Adds `by` to the count, wrapping, and emits until the emitted value is the count.
     #[inline(always)]
     fn change(&self, by: u64, mut emit: impl FnMut(u64)) {
-        // ORDERING: AcqRel. Acquire: the lines of those who have read the count before happened before
-        // the ones that are emitted now. Release: as below.
-        // No model: loom's build has no layer; `last_line_is_the_count_in_every_interleaving`.
+        // ORDERING: AcqRel. Acquire: lines of threads that read the count earlier happened before the
+        // lines that are emitted now. Release: as below.
+        // No model, since loom's build has no layer: see the test
+        // `last_line_is_the_count_in_every_interleaving`.
         let mut count = self.count.fetch_add(by, AcqRel).wrapping_add(by);
         loop {
             emit(count);
-            // ORDERING: AcqRel, and a read-modify-write, for a load has no release: the line that was
-            // just emitted happened before the lines of those who change the count after this.
+            // ORDERING: AcqRel, and a read-modify-write, since a load cannot release: the line that was
+            // just emitted happened before the lines of threads that change the count later.
             // No model: as above.
             let now = self.count.fetch_add(0, AcqRel);
             if now == count {
@@ -76,7 +77,8 @@ mod tests {
         }
     }
 
-    /// A change, and others within it: before the line that its turn among all lines says, or behind it.
+    /// Runs a change of the count, and the other changes during it: before or after the first or the
+    /// second line of this change, as the bits of `places` choose.
     fn interleaved(in_flight: &InFlight, lines: &Lines, changes: &[u64], mut places: u32) {
         let [change, others @ ..] = changes else { return };
         let (mut others, mut turn) = (Some(others), 0);
@@ -84,7 +86,7 @@ mod tests {
         places >>= 1;
         in_flight.change(*change, |count| {
             let mut run_at = |here: bool| {
-                // At the first line, or at the second if there is one.
+                // At the first line, or at the second one if there is one.
                 let due = here && turn == places & 1;
                 if let Some(others) = due.then(|| others.take()).flatten() {
                     interleaved(in_flight, lines, others, places >> 1);
@@ -95,12 +97,12 @@ mod tests {
             run_at(!before);
             turn += 1;
         });
-        // Where there was no second line.
+        // If there was no second line, the other changes follow this one.
         interleaved(in_flight, lines, others.unwrap_or_default(), places >> 1);
     }
 
-    /// Each change of another thread between a count and its line, and between the line and the next look:
-    /// two enter, two leave, in each order that is possible.
+    /// Runs each change of another thread between a count and its line, and between that line and the
+    /// next read of the count: two threads enter and two leave, in each possible order.
     #[test]
     fn last_line_is_the_count_in_every_interleaving() {
         const IN: u64 = 1;

@@ -1,8 +1,8 @@
-//! The layer, which configures the recording.
+//! Layer that configures what is recorded.
 
 use super::in_flight::InFlight;
-use super::record::Scope;
-use super::recorded::{Head, HeadAndBody};
+use super::record::LayerState;
+use super::recorded_part::{Head, HeadAndBody};
 use super::service::TimedService;
 use crate::connector::Connector;
 use std::marker::PhantomData;
@@ -18,47 +18,50 @@ use tower_layer::Layer;
 /// let layer = StatsdLayer::new(&statsd, "gateway").in_flight("requests.in_flight").body_time();
 /// ```
 ///
-/// A [disabled](Connector::disabled) connector makes it pass requests on and do nothing else.
+/// With a [disabled](Connector::disabled) connector the layer only forwards requests.
 #[derive(Clone, Debug)]
 pub struct StatsdLayer<N, R = Head> {
-    /// Shared, since axum can make the service anew for each request.
-    scope: Arc<Scope>,
+    /// Shared, since axum may create a service for each request.
+    state: Arc<LayerState>,
     name: N,
     recorded: PhantomData<fn() -> R>,
 }
 
 impl<N> StatsdLayer<N> {
-    /// Times requests as `timers.<handler>.<METHOD>.<status>`, where `name` names the handler.
+    /// Creates a layer that times requests as `timers.<handler>.<METHOD>.<status>`. `name` provides
+    /// the handler.
     #[must_use]
     pub fn new(connector: &Connector, name: N) -> Self {
-        let scope = Scope { connector: connector.clone(), in_flight: None };
-        Self { scope: Arc::new(scope), name, recorded: PhantomData }
+        let state = LayerState { connector: connector.clone(), in_flight: None };
+        Self { state: Arc::new(state), name, recorded: PhantomData }
     }
 
-    /// Times the bodies of responses too, from the head until the end, or until the body is
-    /// dropped: `timers.<handler>.<METHOD>.<status>.body`.
+    /// Also times the bodies of responses, as `timers.<handler>.<METHOD>.<status>.body`.
     ///
-    /// It gives the response another [body](super::TimedBody), for which axum makes an allocation.
+    /// The time begins with the head of the response. It ends with the body, or when the body is
+    /// dropped. The type of the response's body becomes [`TimedBody`](super::TimedBody), for which
+    /// axum makes one allocation.
     #[must_use]
     pub fn body_time(self) -> StatsdLayer<N, HeadAndBody> {
-        StatsdLayer { scope: self.scope, name: self.name, recorded: PhantomData }
+        StatsdLayer { state: self.state, name: self.name, recorded: PhantomData }
     }
 }
 
 impl<N, R> StatsdLayer<N, R> {
-    /// Sets this gauge to the number of requests that wait for the head of their response, whenever it
-    /// changes: `gauges.<gauge>`.
+    /// Sets the gauge `gauges.<gauge>` to the number of requests in flight whenever the number
+    /// changes. A request is in flight until the head of its response is ready.
     ///
-    /// The number itself and not its change, so that a line that is lost does no lasting harm. What is
-    /// sent last is the number as it is: 0, once all requests have their response. Where requests begin
-    /// and end at the same time, one change can be more than one line.
-    /// Processes of one prefix need different gauges. The requests of all services under this
-    /// layer are counted together, by an atomic counter.
+    /// Each line has the number itself, not its change, so that a lost line does no lasting harm. The
+    /// last line always has the current number: 0 once all requests have their response. If
+    /// requests begin and end at the same time, a change can cause more than one line.
+    ///
+    /// One atomic counter counts the requests of all services of this layer. Processes with the same
+    /// prefix need different gauges.
     #[must_use]
     pub fn in_flight(self, gauge: impl Into<String>) -> Self {
-        let connector = self.scope.connector.clone();
-        let scope = Scope { connector, in_flight: Some(InFlight::new(gauge.into())) };
-        Self { scope: Arc::new(scope), ..self }
+        let connector = self.state.connector.clone();
+        let state = LayerState { connector, in_flight: Some(InFlight::new(gauge.into())) };
+        Self { state: Arc::new(state), ..self }
     }
 }
 
@@ -66,6 +69,6 @@ impl<S, N: Clone, R> Layer<S> for StatsdLayer<N, R> {
     type Service = TimedService<S, N, R>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        TimedService::new(inner, self.name.clone(), Arc::clone(&self.scope))
+        TimedService::new(inner, self.name.clone(), Arc::clone(&self.state))
     }
 }

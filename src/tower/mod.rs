@@ -1,4 +1,4 @@
-//! Requests of [tower] services, timed: axum, tonic, hyper and all that is built on it.
+//! Request timing for [tower] services, such as those of axum, tonic and hyper.
 //!
 //! [`StatsdLayer`] records each request as
 //!
@@ -6,17 +6,17 @@
 //! {prefix.}timers.<handler>.<METHOD>.<status>
 //! ```
 //!
-//! from the call until the response's head is ready. Clients cannot make the set of paths grow without
-//! bound:
+//! The time begins with the call and ends when the head of the response is ready. Clients cannot make
+//! the set of paths grow without bound:
 //!
-//! * **handler**: what the [`NameRequest`] makes of the request: one fixed text, a function of yours, or
-//!   in axum the [route](crate::axum::RouteName). `unmatched` where that is empty.
+//! * **handler**: the name that [`NameRequest`] gives the request: a fixed text, the result of a
+//!   function, or in axum the [route](crate::axum::RouteName). `unmatched` if the name is empty.
 //! * **METHOD**: one of the nine standard methods, or `OTHER`.
-//! * **status**: the response's. `500` if the service failed or panicked, `499` if its future was dropped
-//!   before it had answered, which is what servers do when a client goes away.
+//! * **status**: the status of the response. `500` if the service failed or panicked. `499` if its
+//!   future was dropped before the response was ready, as servers do when a client disconnects.
 //!
-//! On demand also the [requests in flight](StatsdLayer::in_flight) as a gauge, and
-//! [the time of the body](StatsdLayer::body_time).
+//! The layer can also set a gauge to the number of [requests in flight](StatsdLayer::in_flight), and
+//! record the [duration of bodies](StatsdLayer::body_time).
 //!
 //! ```
 //! use freewheel::tower::StatsdLayer;
@@ -32,19 +32,19 @@
 //! # tower::ServiceExt::oneshot(service, Request::new(String::new()));
 //! ```
 //!
-//! Within a handler, [`Statsd`] takes metric paths in parts.
+//! In handlers, the calls of [`Statsd`] take metric paths in parts.
 //!
 //! # What it costs
 //!
-//! Two looks at the clock, one reference count, and the line: no allocation, unless the name is
-//! longer than about 240 bytes or your function allocates.
+//! Each request reads the clock twice, increments and decrements one reference count, and emits one
+//! line. It allocates only if the name is longer than about 240 bytes, or if your function allocates.
 //!
 //! # gRPC
 //!
-//! A path that a client sent is no name, not even where it should be a method of a service: name the
-//! methods that you have, or put the layer on the routes that tonic makes of its services
-//! (`Routes::into_axum_router`), by [`RouteName`](crate::axum::RouteName). The status is HTTP's, which
-//! for gRPC is 200 except after failures of the transport.
+//! Do not use the path of a request as its name, although it should be a method of a service: clients
+//! can send any path. Either list your methods in a function. Or convert tonic's routes by
+//! `Routes::into_axum_router`, and use [`RouteName`](crate::axum::RouteName). The status is the status
+//! of HTTP, which gRPC sets to 200 unless the transport fails.
 //!
 //! [tower]: https://docs.rs/tower
 #![cfg_attr(not(feature = "axum"), allow(rustdoc::broken_intra_doc_links))]
@@ -57,7 +57,7 @@ mod layer;
 mod name;
 mod path;
 mod record;
-mod recorded;
+mod recorded_part;
 mod service;
 
 pub use body::TimedBody;
@@ -70,5 +70,5 @@ pub(crate) use name::sealed::Name;
 pub use path::MetricPath;
 #[cfg(feature = "axum")]
 pub(crate) use path::{PathText, sealed};
-pub use recorded::{Head, HeadAndBody, Recorded};
+pub use recorded_part::{Head, HeadAndBody, RecordedPart};
 pub use service::TimedService;

@@ -4,14 +4,13 @@
 use super::path::{MetricPath, PathText};
 use http::Request;
 
-/// Names requests: the `<handler>` of `timers.<handler>.<METHOD>.<status>`.
+/// Gives each request its name, the `<handler>` of `timers.<handler>.<METHOD>.<status>`.
 ///
-/// Implemented for a fixed text, and for functions of the request. In axum,
-/// [`RouteName`](crate::axum::RouteName) names by the matched route. It is sealed: a function
-/// does for every other name.
+/// Implemented for a fixed text, for functions of the request, and for axum's
+/// [`RouteName`](crate::axum::RouteName). This trait is sealed.
 ///
-/// Names should be few. The path that a client sent is unbounded: each path would become a separate
-/// metric on every server behind, for as long as that server keeps metrics.
+/// There should be few names. Do not use the path that a client sent: every distinct path would
+/// become a metric of its own on the server.
 ///
 /// ```
 /// use freewheel::tower::StatsdLayer;
@@ -30,15 +29,15 @@ use http::Request;
 /// # is_layer::<String, _>(layer);
 /// ```
 ///
-/// The function is called when the request comes, and what it returns is displayed then.
+/// The function is called when the request arrives, and its result is formatted at once.
 pub trait NameRequest<B>: sealed::Name<B> {}
 
 pub(crate) mod sealed {
     use super::{MetricPath, Request};
 
     pub trait Name<B> {
-        /// The name, kept until the request has ended. It is small, since it moves with the future. Only
-        /// this crate's code displays it, since a destructor does so.
+        /// Name that is kept until the request has ended. It is small, since it moves with the future.
+        /// A destructor formats it, so its type belongs to this crate.
         type RequestName: MetricPath;
         fn name(&self, request: &Request<B>) -> Self::RequestName;
     }
@@ -65,7 +64,7 @@ where
     F: Fn(&Request<B>) -> P,
     P: MetricPath,
 {
-    /// Rendered at once: its `Display` may be foreign code.
+    /// Formatted at once: a destructor must not call a `Display` of the application.
     type RequestName = PathText;
     fn name(&self, request: &Request<B>) -> PathText {
         PathText::new(&self(request))

@@ -1,15 +1,16 @@
-//! Metric paths, joined from parts on the stack before the line is begun.
+//! Metric paths, which are joined from parts on the stack.
 #![allow(unnameable_types)]
 
 use arrayvec::ArrayString;
 use std::borrow::Cow;
 use std::fmt::{self, Display, Write};
 
-/// A metric path: a text or an integer, or parts joined by dots, each of any type that can be displayed:
-/// a tuple of up to eight, or an array or a slice.
+/// Metric path: a text, an integer, or several parts that are joined by dots.
 ///
-/// Parts that display nothing are left out. A part may contain dots. Characters that a path cannot
-/// contain are replaced by `_`, as in any name. Paths of up to 256 bytes are put together without an allocation.
+/// Parts are the elements of a tuple of up to eight, of an array or of a slice. A part may be of any
+/// type with `Display`, and may contain dots. Empty parts are omitted. Characters that a path cannot
+/// contain are replaced by `_`, as in any name. Paths of up to 256 bytes are joined without an
+/// allocation.
 ///
 /// ```
 /// # let statsd = freewheel::tower::Statsd::new(freewheel::Connector::disabled());
@@ -22,7 +23,7 @@ use std::fmt::{self, Display, Write};
 /// A part whose `Display` returns an error makes the whole path empty, and the line is counted as
 /// [invalid](crate::Drops::invalid).
 ///
-/// This trait is sealed: any other type can be a part, `(value,)`.
+/// This trait is sealed. A value of any other type with `Display` can be the only part: `(value,)`.
 pub trait MetricPath: sealed::Sealed {}
 
 pub(crate) mod sealed {
@@ -33,17 +34,14 @@ pub(crate) mod sealed {
 
 /// A path as text.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "the large one is the usual one, and is not to be allocated"
-)]
+#[expect(clippy::large_enum_variant, reason = "most paths are short, and must not be allocated")]
 pub enum PathText {
     Short(ArrayString<256>),
     Long(String),
 }
 
 impl PathText {
-    /// The text of a path, empty if it has none.
+    /// Formats a path. The text is empty if a part cannot be formatted.
     pub(crate) fn new(path: &(impl MetricPath + ?Sized)) -> Self {
         let mut text = Self::Short(ArrayString::new_const());
         if path.write(&mut text).is_err() {
@@ -77,7 +75,7 @@ impl PathText {
         }
     }
 
-    /// One more part, unless it is empty.
+    /// Appends a part, after a dot if it is not the first. Omits an empty part.
     pub(crate) fn push_part(&mut self, part: impl Display) -> fmt::Result {
         let before = self.as_str().len();
         if before > 0 {

@@ -1,7 +1,7 @@
-//! The record of one request, written when it is dropped.
+//! Record of one request, which emits its line when it is dropped.
 //!
-//! It moves with the future, which axum puts into a box: so it holds what the path is made of, and the
-//! path is put together at the end.
+//! A record moves with the future, which axum boxes. To stay small, it holds the parts of the path and
+//! joins them at the end.
 #![allow(unnameable_types)]
 
 use super::in_flight::InFlight;
@@ -17,16 +17,16 @@ const STATUS_FAILED: u16 = 500;
 /// closed its request.
 const STATUS_DROPPED: u16 = 499;
 
-/// Connector and gauge that all requests of a layer share.
+/// State that all requests of a layer share.
 #[derive(Debug)]
-pub(super) struct Scope {
+pub(super) struct LayerState {
     pub(super) connector: Connector,
     pub(super) in_flight: Option<InFlight>,
 }
 
-/// A request in flight. Recorded with its current status when it is dropped.
+/// Record of a request in flight. Emits the request's time with the current status when it is dropped.
 pub struct Record<N: MetricPath> {
-    scope: Arc<Scope>,
+    state: Arc<LayerState>,
     name: N,
     method: &'static str,
     start: Instant,
@@ -34,19 +34,19 @@ pub struct Record<N: MetricPath> {
 }
 
 impl<N: MetricPath> Record<N> {
-    /// Begins a record now. Returns `None` if the connector is disabled.
+    /// Begins the record of a request. Returns `None` if the connector is disabled.
     pub(super) fn begin(
-        scope: &Arc<Scope>,
+        state: &Arc<LayerState>,
         method: &Method,
         name: impl FnOnce() -> N,
     ) -> Option<Self> {
-        scope.connector.inner()?;
+        state.connector.inner()?;
         let start = Instant::now();
         let (name, method) = (name(), method_part(method));
-        if let Some(in_flight) = &scope.in_flight {
-            in_flight.enter(&scope.connector);
+        if let Some(in_flight) = &state.in_flight {
+            in_flight.enter(&state.connector);
         }
-        Some(Self { scope: Arc::clone(scope), name, method, start, status: STATUS_FAILED })
+        Some(Self { state: Arc::clone(state), name, method, start, status: STATUS_FAILED })
     }
 
     fn path(&self) -> PathText {
@@ -59,54 +59,54 @@ impl<N: MetricPath> Record<N> {
         path
     }
 
-    /// Notes that the service is running: if it does not return, it has panicked.
+    /// Sets the status for the case that the service panics. Called before the service runs.
     pub(super) fn enter(&mut self) {
         self.status = STATUS_FAILED;
     }
 
-    /// Notes that the service has returned without a response: if it is not polled again, its future was
-    /// dropped.
+    /// Sets the status for the case that the future is dropped. Called when the service has returned
+    /// without a response.
     pub(super) fn leave(&mut self) {
         self.status = STATUS_DROPPED;
     }
 
-    /// Records the request with the response's status.
+    /// Emits the line of the request with the status of its response.
     pub(super) fn finish(mut self, status: StatusCode) {
         self.status = status.as_u16();
     }
 
-    /// Records the request with the response's status, and begins the record of its body.
+    /// Emits the line of the request with the status of its response, and begins the record of its body.
     pub(super) fn finish_head(mut self, status: StatusCode) -> BodyRecord {
         self.status = status.as_u16();
-        let scope = Arc::clone(&self.scope);
+        let state = Arc::clone(&self.state);
         let mut path = self.path();
         path.push_str(".body");
         drop(self);
-        BodyRecord { scope, path, start: Instant::now() }
+        BodyRecord { state, path, start: Instant::now() }
     }
 }
 
 impl<N: MetricPath> Drop for Record<N> {
     fn drop(&mut self) {
         let elapsed = self.start.elapsed();
-        let connector = &self.scope.connector;
+        let connector = &self.state.connector;
         connector.timing(self.path().as_str(), elapsed);
-        if let Some(in_flight) = &self.scope.in_flight {
+        if let Some(in_flight) = &self.state.in_flight {
             in_flight.leave(connector);
         }
     }
 }
 
-/// A body in flight, recorded when it is dropped.
+/// Record of a body in flight, which emits its line when it is dropped.
 pub(super) struct BodyRecord {
-    scope: Arc<Scope>,
+    state: Arc<LayerState>,
     path: PathText,
     start: Instant,
 }
 
 impl Drop for BodyRecord {
     fn drop(&mut self) {
-        self.scope.connector.timing(self.path.as_str(), self.start.elapsed());
+        self.state.connector.timing(self.path.as_str(), self.start.elapsed());
     }
 }
 

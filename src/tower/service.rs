@@ -1,9 +1,9 @@
-//! The service: where requests begin.
+//! Services that begin the record of each request.
 
 use super::future::ResponseFuture;
 use super::name::NameRequest;
-use super::record::{Record, Scope};
-use super::recorded::{Head, Recorded};
+use super::record::{LayerState, Record};
+use super::recorded_part::{Head, RecordedPart};
 use http::{Request, Response};
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -15,16 +15,16 @@ use tower_service::Service;
 pub struct TimedService<S, N, R = Head> {
     inner: S,
     name: N,
-    scope: Arc<Scope>,
+    state: Arc<LayerState>,
     recorded: PhantomData<fn() -> R>,
 }
 
 impl<S, N, R> TimedService<S, N, R> {
-    pub(super) fn new(inner: S, name: N, scope: Arc<Scope>) -> Self {
-        Self { inner, name, scope, recorded: PhantomData }
+    pub(super) fn new(inner: S, name: N, state: Arc<LayerState>) -> Self {
+        Self { inner, name, state, recorded: PhantomData }
     }
 
-    /// The service within.
+    /// Returns the inner service.
     pub fn into_inner(self) -> S {
         self.inner
     }
@@ -34,7 +34,7 @@ impl<S, N, R, ReqBody, ResBody> Service<Request<ReqBody>> for TimedService<S, N,
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
     N: NameRequest<ReqBody>,
-    R: Recorded<ResBody>,
+    R: RecordedPart<ResBody>,
 {
     type Response = Response<R::Body>;
     type Error = S::Error;
@@ -46,7 +46,7 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let name = || self.name.name(&request);
-        let mut record = Record::begin(&self.scope, request.method(), name);
+        let mut record = Record::begin(&self.state, request.method(), name);
         let inner = self.inner.call(request);
         if let Some(record) = &mut record {
             record.leave();
