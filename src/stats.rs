@@ -20,13 +20,10 @@ use std::sync::{Mutex, PoisonError};
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Stats {
-    /// Lines that callers emitted, with the dropped ones.
+    /// Lines that callers emitted, including dropped lines.
     pub emitted: Tally,
-    /// Lines that the operating system took, and that are not known to be refused.
-    ///
-    /// On Linux, lines over TCP count once the other side's operating system has acknowledged them,
-    /// and lines over a Unix stream once the server has read them, unless the
-    /// [delivery](crate::Delivery) says otherwise.
+    /// Lines that were sent. Datagrams count once the operating system has accepted them, unless it
+    /// reports a refusal later. The [delivery](crate::Delivery) defines when lines on a stream count.
     pub sent: Tally,
     /// Accepted lines that are neither sent nor lost yet.
     pub buffered: Tally,
@@ -81,7 +78,7 @@ pub struct Losses {
     pub evicted: Tally,
     /// Streams: lines that were discarded because the server closed the connection on them repeatedly,
     /// and accepted the next line. [`Delivery`](crate::Delivery#lines-that-make-a-server-close-the-connection)
-    /// says which lines can be detected.
+    /// defines which lines can be detected.
     pub rejected: Tally,
 }
 
@@ -181,7 +178,7 @@ impl Account {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
-#[must_use = "the report says whether lines were left behind"]
+#[must_use = "the report has the number of lines that were not sent"]
 pub struct StopReport {
     /// Lines that were sent between the call and its end.
     pub sent: Tally,

@@ -16,8 +16,8 @@ impl Connector {
         record_one(&self.0, name);
     }
 
-    /// Counts `amount`, which may be negative or fractional (in `Influx`
-    /// [whole](crate::Dialect#variant.Influx) alone).
+    /// Counts `amount`, which may be negative or fractional. In `Influx` it must be an
+    /// [integer](crate::Dialect#variant.Influx).
     #[inline]
     pub fn incr_by(&self, name: &str, amount: impl Value) {
         record::<Counter>(&self.0, name, Amount(amount));

@@ -1,4 +1,4 @@
-//! The connector: the handle that an application holds.
+//! Connectors, the handles that an application holds.
 
 mod calls;
 mod scoped;
@@ -16,48 +16,50 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// Emits metrics to a StatsD server.
 ///
-/// A connector is a cheap handle: clone it, share it, keep one in each part of a service. The
-/// calls that emit take `&self`, return nothing, never fail and never wait. A line that cannot
-/// be accepted is dropped and counted, see [`Stats`].
+/// A connector is a cheap handle that can be cloned and shared. The calls that emit take `&self`,
+/// return nothing, never fail and never block. A line that cannot be accepted is dropped and
+/// counted: see [`Stats`].
 ///
 /// # What may be lost, and when
 ///
-/// * Lines wait in memory until the flusher sends them, at most one flush interval while the
-///   server takes them. What is in memory when the process ends is lost:
-///   [`stop`](Self::stop) before that.
-/// * On Linux, what the other side did not acknowledge over TCP, or not read from a Unix stream,
-///   survives a broken connection, unless the [delivery](crate::Delivery) says otherwise; what it
-///   did acknowledge or read counts as sent. Over UDP what the operating system took counts as
-///   sent, and can be lost on the way.
-/// * Beyond the capacity the newest lines are dropped, or the
-///   [oldest](crate::WhenFull::DropOldest), and counted.
+/// * **When the process ends**, the lines in memory are lost. Call [`stop`](Self::stop) first. While
+///   the server accepts lines, a line stays in memory for at most one flush interval.
+/// * **When a stream breaks**, no line is lost on Linux, unless the [delivery](crate::Delivery) is
+///   `Written`. Lines that the server's operating system did not acknowledge over TCP, or that the
+///   server did not read from a Unix stream, are sent again.
+/// * **Over UDP**, a line counts as sent once the operating system has accepted its datagram. The
+///   network can still lose it.
+/// * **When the capacity is used up**, the newest lines are dropped and counted, or the
+///   [oldest](crate::WhenFull::DropOldest).
 ///
 /// # Order
 ///
-/// Gauges, their changes and service checks are sent in the order in which their calls were made, whichever
-/// threads those were of. All else is sent in the order of its thread.
+/// Gauges, gauge deltas and service checks are sent in the order of their calls, across all threads.
+/// Other lines are sent in the order of the calls of their own thread.
 ///
-/// # Life
+/// # Start and end
 ///
-/// Lines emitted before [`start`](Self::start), and between [`stop`](Self::stop) and the next
-/// start, are kept up to the capacity and sent after it. Dropping a handle never stops the
-/// others. When the last is dropped without a stop, the flusher sends what it can within the
-/// stop timeout, if its runtime lives that long, and ends. A program that ends right after that has
-/// sent nothing: [`stop`](Self::stop) is what waits. A runtime that ends without a stop takes
-/// the flusher with it: a warning says so, and what is emitted waits for the next start.
-///
-/// A connector that is never started gathers lines up to the capacity, and sends none.
+/// * A connector that is not started keeps lines up to its capacity. A later [`start`](Self::start)
+///   sends them, also after a [`stop`](Self::stop).
+/// * Dropping a handle does not stop the others. When the last handle is dropped without a stop, the
+///   flusher sends for up to the stop timeout, provided that its runtime lives that long. The drop
+///   does not wait: a program that ends right afterwards may have sent nothing.
+/// * When a runtime ends without a stop, its flusher ends too, with a warning. Lines are then kept for
+///   the next start.
 ///
 /// # Fork
 ///
-/// A process that forks builds its connectors after the fork. One that was running before it is of no use to
-/// the child, since its flusher stayed with the parent, and does no harm there. It accepts lines up to the
-/// capacity and sends none; [`flush`](Self::flush) and [`stop`](Self::stop) answer at once that nothing
-/// runs; [`start`](Self::start) is refused; it is not [`connected`](Self::connected). One that was not running
-/// can be started in either process, and in both: what it held at the fork is sent by both then.
+/// A process that forks should build its connectors after the fork. The flusher of an earlier
+/// connector runs only in the parent. In the child such a connector is harmless:
 ///
-/// No call on either waits for a lock that another thread held at the fork, as long as none of the parent's
-/// threads was within a call to this crate then.
+/// * It accepts lines up to its capacity, and sends none.
+/// * [`flush`](Self::flush) and [`stop`](Self::stop) return at once and report that it is not running.
+///   [`start`](Self::start) returns an error, and [`connected`](Self::connected) returns false.
+/// * A connector that was not running at the fork can be started in both processes. Both then send the
+///   lines that it held at the fork.
+///
+/// No call in the child waits for a lock that was held at the fork, provided that no other thread of
+/// the parent was in a call of this crate at that moment.
 ///
 /// # Example
 ///
@@ -84,9 +86,9 @@ use std::sync::atomic::Ordering::Relaxed;
 pub struct Connector(ConnectorCore);
 
 impl Connector {
-    /// Returns a connector of the same interface that does nothing, at no cost.
+    /// Returns a connector that discards all lines, at the cost of one test per call.
     ///
-    /// Its numbers stay 0, and it is never connected.
+    /// Its [`stats`](Self::stats) stay 0, and it is never connected.
     #[must_use]
     pub const fn disabled() -> Self {
         Self(ConnectorCore::DISABLED)
@@ -118,15 +120,19 @@ impl Connector {
         self.inner().map(|inner| &*inner.scoped.owner)
     }
 
-    /// Starts the flusher on the current tokio runtime. It returns once the flusher runs, and
-    /// does not wait for a connection: that is made, and made again, from now on.
+    /// Starts the flusher on the current tokio runtime. Returns once the flusher runs.
     ///
-    /// A disabled connector starts at once.
+    /// The call does not wait for a connection. The flusher connects in the background, and
+    /// reconnects whenever the connection breaks. A disabled connector starts at once.
     ///
     /// # Errors
-    /// [`StartError::AlreadyRunning`], and nothing changes; [`StartError::Forked`] if it was running when this
-    /// process was forked; [`StartError::NoRuntime`] outside a tokio runtime; [`StartError::UnsuitableRuntime`] if
-    /// the flusher cannot run there; [`StartError::Descriptor`] if no descriptor is left.
+    /// A failed start changes nothing.
+    ///
+    /// * [`StartError::AlreadyRunning`] if the connector is running.
+    /// * [`StartError::Forked`] if it was running when this process was forked.
+    /// * [`StartError::NoRuntime`] outside a tokio runtime.
+    /// * [`StartError::UnsuitableRuntime`] if the flusher cannot run on this runtime.
+    /// * [`StartError::Descriptor`] if the process has no file descriptor left.
     ///
     /// # Panics
     /// Never panics. If the runtime lacks a time or I/O driver, tokio panics in the flusher's task. The flusher
@@ -136,7 +142,7 @@ impl Connector {
     /// is driven.
     ///
     /// # Cancel safety
-    /// If the future is dropped after it was polled, the flusher runs nevertheless.
+    /// Once the future has been polled, the flusher runs even if the future is dropped.
     pub async fn start(&self) -> Result<(), StartError> {
         match self.owner() {
             Some(owner) => owner.lifecycle.start(&owner.shared).await,
@@ -144,15 +150,18 @@ impl Connector {
         }
     }
 
-    /// Starts the flusher on a separate thread, named `freewheel`, with a separate small runtime.
+    /// Starts the flusher on a thread of its own, named `freewheel`, with a single-threaded runtime.
     ///
-    /// Suits programs without tokio, and services whose requests should not share their runtime with the
+    /// Suits programs without tokio, and services whose requests should not share a runtime with the
     /// flusher.
     ///
     /// # Errors
-    /// [`StartError::AlreadyRunning`], and nothing changes; [`StartError::Forked`] if it was running when this
-    /// process was forked; [`StartError::Thread`] if the operating system refuses the thread;
-    /// [`StartError::Descriptor`] if no descriptor is left.
+    /// A failed start changes nothing.
+    ///
+    /// * [`StartError::AlreadyRunning`] if the connector is running.
+    /// * [`StartError::Forked`] if it was running when this process was forked.
+    /// * [`StartError::Thread`] if the operating system refuses the thread.
+    /// * [`StartError::Descriptor`] if the process has no file descriptor left.
     pub fn start_on_thread(&self) -> Result<(), StartError> {
         match self.owner() {
             Some(owner) => owner.lifecycle.start_on_thread(&owner.shared),
@@ -160,18 +169,23 @@ impl Connector {
         }
     }
 
-    /// Waits until what was emitted before it, by this thread or ordered before this call by
-    /// other means, is with the operating system, over TCP with the
-    /// [other side's](crate::Delivery), over a Unix stream read by the server, or lost and
-    /// counted; no longer than the stop timeout.
+    /// Waits until every line emitted before this call counts as sent or lost, at most for the stop
+    /// timeout.
+    ///
+    /// These are the lines of this thread, and lines of other threads whose call happened before this
+    /// one. Datagrams count as sent once the operating system has accepted them. The
+    /// [delivery](crate::Delivery) defines when lines on a stream count as sent.
+    ///
+    /// The future runs in any executor. A short-lived thread keeps the deadline.
     ///
     /// # Errors
-    /// [`FlushError::TimedOut`] if the stop timeout passed first, and [`FlushError::NotRunning`] if the
-    /// connector was not running, or was stopped during the flush. A disabled connector returns `Ok(())`.
+    /// * [`FlushError::TimedOut`] if the stop timeout passed first.
+    /// * [`FlushError::NotRunning`] if the connector is not running, or was stopped during the flush.
+    ///
+    /// A disabled connector returns `Ok(())`.
     ///
     /// # Cancel safety
-    /// Dropping the future stops the waiting, and nothing else. Any executor can run it: a thread that lives
-    /// as long as the wait keeps the deadline.
+    /// Dropping the future only ends the wait.
     pub async fn flush(&self) -> Result<(), FlushError> {
         match self.owner() {
             Some(owner) => owner.lifecycle.flush(&owner.shared).await,
@@ -179,17 +193,20 @@ impl Connector {
         }
     }
 
-    /// Sends what was emitted before it, until the stop timeout has passed, and ends the
-    /// flusher. Says what was sent and what was not: that is kept for the next start.
+    /// Sends every line emitted before this call, at most for the stop timeout, and ends the flusher.
     ///
-    /// A connector that is not running answers at once; stopped twice at a time, it answers
-    /// both. The flusher answers when all is sent, or when the stop timeout has passed. Only where its
-    /// runtime does not let it, as on a thread that is blocked, the account answers in its place, a
-    /// quarter of a second after the stop timeout, and the report says that it is
-    /// [unfinished](StopReport::unfinished).
+    /// The report has the lines that were sent, and those that were not. The latter are kept for the
+    /// next start.
+    ///
+    /// A connector that is not running returns its report at once. Two simultaneous stops both return
+    /// a report. If the flusher's runtime is blocked, the flusher cannot reply. The call then
+    /// returns a quarter of a second after the stop timeout, with an
+    /// [unfinished](StopReport::unfinished) report.
+    ///
+    /// The future runs in any executor. A short-lived thread keeps the deadline.
     ///
     /// # Cancel safety
-    /// The flusher stops nevertheless, once the future was polled. Any executor will do.
+    /// Once the future has been polled, the flusher stops even if the future is dropped.
     pub async fn stop(&self) -> StopReport {
         match self.owner() {
             Some(owner) => owner.lifecycle.stop(&owner.shared).await,
@@ -197,12 +214,11 @@ impl Connector {
         }
     }
 
-    /// [`flush`](Self::flush) that blocks the thread: for programs without an executor, and wherever else
-    /// there is none, as in a destructor, a panic hook, or at the process's exit.
+    /// Flushes as [`flush`](Self::flush) does, and blocks the thread until then.
     ///
-    /// It does so on any thread, and needs nothing of it. On one of a tokio runtime that thread does
-    /// nothing else meanwhile; where the flusher lives on that very thread, it cannot answer, and the
-    /// outcome is [`TimedOut`](FlushError::TimedOut) once the stop timeout has passed.
+    /// Any thread can make this call: in a program without an executor, in a destructor, in a panic
+    /// hook, at the exit of the process, or within a runtime. If the flusher needs the blocked thread
+    /// itself, the call returns [`TimedOut`](FlushError::TimedOut) after the stop timeout.
     ///
     /// # Errors
     /// The errors of [`flush`](Self::flush).
@@ -213,8 +229,10 @@ impl Connector {
         }
     }
 
-    /// [`stop`](Self::stop) that blocks the thread: as [`blocking_flush`](Self::blocking_flush), and
-    /// where the flusher cannot answer, the report says that it is [unfinished](StopReport::unfinished).
+    /// Stops as [`stop`](Self::stop) does, and blocks the thread until then.
+    ///
+    /// Any thread can make this call, as [`blocking_flush`](Self::blocking_flush). If the flusher needs
+    /// the blocked thread itself, the report is [unfinished](StopReport::unfinished).
     pub fn blocking_stop(&self) -> StopReport {
         match self.owner() {
             Some(owner) => owner.lifecycle.blocking_stop(&owner.shared),
@@ -222,8 +240,8 @@ impl Connector {
         }
     }
 
-    /// Returns the account, which says where every line is. Reads the counters of each producer thread
-    /// without disturbing it.
+    /// Returns the account of all lines. Reads the counters of the producer threads without
+    /// synchronizing with them.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.owner().map_or_else(Stats::default, |owner| owner.shared.stats())

@@ -55,8 +55,8 @@ impl Connector {
     /// line is counted as altered. In a dialect without tags, each line of the new connector is dropped and
     /// counted as [unsupported](crate::Drops::unsupported).
     ///
-    /// It costs up to 15 allocations to render it, and up to 40 with a [prefix](Self::scoped) more: make it
-    /// where a part of a service begins, and not for each call.
+    /// The call makes up to 15 allocations, and [`scoped`](Self::scoped) up to 40. Create such a
+    /// connector once for each part of a service, not for each call.
     ///
     /// ```
     /// use freewheel::{Connector, Dialect};
@@ -79,7 +79,8 @@ impl Connector {
     }
 
     /// Returns a connector that emits `name` as `prefix.name`. It shares everything else with this
-    /// connector, as [`with_tag`](Self::with_tag) does. Dots at both ends of the prefix are removed; an empty one changes nothing.
+    /// connector, as [`with_tag`](Self::with_tag) does. Dots at both ends of the prefix are removed.
+    /// An empty prefix has no effect.
     ///
     /// ```
     /// use freewheel::Connector;

@@ -37,8 +37,8 @@ calls!(Counter {
         self.record_measurement(One);
     }
 
-    /// Counts `amount`, which may be negative or fractional (in `Influx`
-    /// [whole](crate::Dialect#variant.Influx) alone).
+    /// Counts `amount`, which may be negative or fractional. In `Influx` it must be an
+    /// [integer](crate::Dialect#variant.Influx).
     #[inline]
     pub fn incr_by(&self, amount: impl Value) {
         self.record_measurement(Amount(amount));

@@ -42,12 +42,11 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::SystemTime;
 
-/// A metric about to be emitted once, or prepared to be emitted often; from
-/// [`Connector::metric`](crate::Connector::metric).
+/// Metric of kind `K` that is emitted once, or prepared to be emitted often.
 ///
-/// Its kind provides the calls that emit: [`Counter`], [`Gauge`], [`Timing`], [`Histogram`],
-/// [`Distribution`], [`Set`], [`Meter`]. None of them allocates, waits or fails, however many
-/// tags there are.
+/// [`Connector::metric`](crate::Connector::metric) creates it. The kind provides the calls that emit:
+/// [`Counter`], [`Gauge`], [`Timing`], [`Histogram`], [`Distribution`], [`Set`], [`Meter`]. None of
+/// these calls allocates, blocks or fails, whatever the number of tags.
 ///
 /// ```
 /// use freewheel::{Connector, Dialect, SampleRate, Timing};
