@@ -21,7 +21,7 @@ pub(crate) struct FlusherConfig {
     pub(crate) delivery: Delivery,
     pub(crate) framing: Framing,
     /// Number of full blocks above which the oldest are evicted, or `None` to drop the newest lines.
-    pub(crate) evict_beyond: Option<usize>,
+    pub(crate) max_full_blocks: Option<usize>,
     pub(crate) flush_interval: Duration,
     pub(crate) reconnect_sleep: Duration,
     pub(crate) connect_timeout: Duration,

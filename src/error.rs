@@ -156,7 +156,7 @@ impl std::error::Error for StartError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FlushError {
-    /// The stop timeout passed first. The flusher goes on sending the lines.
+    /// The stop timeout passed first. The flusher continues to send the lines.
     TimedOut,
     /// The connector was not running, or was stopped during the flush.
     NotRunning,

@@ -110,7 +110,7 @@ impl Lifecycle {
     ) -> Option<(impl FnOnce() + Send + 'static, oneshot::Receiver<T>)> {
         let commands = self.commands()?;
         let (reply, answer) = oneshot::channel();
-        // If the flusher has ended meanwhile, the send fails and drops `reply`.
+        // If the flusher has ended in between, the send fails and drops `reply`.
         let send = move || drop(commands.send(command(reply)));
         Some((send, answer))
     }
@@ -159,7 +159,7 @@ impl Drop for Lifecycle {
     fn drop(&mut self) {
         if self.is_started_by_parent() {
             // Dropping the sender would wake the parent's flusher. That takes locks which may be
-            // held for ever in this process.
+            // held forever in this process.
             let commands = self.commands.get_mut().unwrap_or_else(PoisonError::into_inner);
             forget(commands.take());
         }

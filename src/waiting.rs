@@ -181,7 +181,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(60);
     const SHORT: Duration = Duration::from_millis(20);
 
-    /// Returns a request that another thread answers after a moment, and the receiver of the reply.
+    /// Returns a request that another thread answers after 20 ms, and the receiver of the reply.
     fn answered<T: Send + 'static>(value: T) -> (impl FnOnce() + Send, oneshot::Receiver<T>) {
         let (sender, reply) = oneshot::channel();
         let send = move || {

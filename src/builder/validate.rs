@@ -72,7 +72,7 @@ impl Builder {
             unpaced_beyond: capacity / 2,
             delivery: self.delivery,
             framing: self.framing,
-            evict_beyond: evicts.then(|| evict_beyond(&producer)),
+            max_full_blocks: evicts.then(|| max_full_blocks(&producer)),
             flush_interval: self.flush_interval,
             reconnect_sleep: self.reconnect_sleep,
             connect_timeout: self.connect_timeout,
@@ -96,7 +96,7 @@ pub(crate) fn require_duration(
 /// Returns the number of full blocks that may wait: three quarters of all blocks, and at least half
 /// of few blocks. The number is always less than all blocks, or no producer thread could wake the
 /// flusher.
-fn evict_beyond(producer: &ProducerConfig) -> usize {
+fn max_full_blocks(producer: &ProducerConfig) -> usize {
     let three_quarters = producer.blocks.saturating_sub(2 * producer.ring_at);
     three_quarters.max(producer.blocks.div_ceil(2).min(producer.blocks - 1))
 }

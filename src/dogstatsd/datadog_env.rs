@@ -272,7 +272,7 @@ fn is_printable(character: char) -> bool {
     }
 }
 
-/// Reads a port from digits alone.
+/// Reads a port that consists of digits only.
 fn read_port(text: &str) -> Option<u16> {
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|port| is_number && *port != 0)

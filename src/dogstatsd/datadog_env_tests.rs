@@ -1,6 +1,6 @@
 use super::*;
 
-/// Reads an environment of these variables alone.
+/// Reads an environment with only these variables.
 fn read(variables: &[(&'static str, &str)]) -> Result<DatadogEnv, BuildError> {
     DatadogEnv::read(|name| {
         let found = variables.iter().find(|(variable, _)| *variable == name);

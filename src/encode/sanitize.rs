@@ -25,7 +25,7 @@ pub(crate) enum CharacterRule {
     /// Forbids `|` and `,`: for values of tags in DogStatsD.
     DogStatsDValue,
     /// Forbids all separators of the dialects whose tags are part of the name, and all characters
-    /// that the databases behind these dialects reject.
+    /// that the databases of these dialects reject.
     TaggedName,
     /// Allows ASCII letters, digits and `_ - .` only: the reference server leaves these unchanged.
     Graphite,

@@ -11,7 +11,7 @@
 //!       +-------------------------------------------------+
 //! ```
 //!
-//! Both sides change the one state by read-modify-writes alone, so one of them comes first. Either
+//! Both sides change the one state only by read-modify-writes, so one of them comes first. Either
 //! the flusher finds RUNG and stays awake, or the ringing thread finds PARKED and wakes it. A fence
 //! would work too, but not every tool that checks this crate understands fences.
 

@@ -9,7 +9,7 @@
 //!
 //! Rights are values. A [`BlockWriter`] is the right to append to a block. A [`SealedBlock`] is
 //! the right to recycle it. Each block has exactly one of the two, so moving that value is the
-//! hand-off. Views are copies: a [`BlockView`] gives access to published bytes alone, together
+//! hand-off. Views are copies: a [`BlockView`] gives access to published bytes only, together
 //! with the pool's single [`ReadPermit`].
 //!
 //! Every `unsafe` below rests on these invariants:
@@ -42,7 +42,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-/// Number of bytes behind the publishable ones, so that short pieces can be copied in whole chunks
+/// Number of bytes after the publishable ones, so that short pieces can be copied in whole chunks
 /// up to the end of a block.
 pub(crate) const MARGIN: usize = 64;
 
@@ -356,7 +356,7 @@ impl CurrentBlock {
         // ORDERING: Acquire, pairs with the Release store in `set`.
         // Model: reused_slot_keeps_its_lines_in_order.
         let current = self.0.load(Acquire);
-        // `set` stores blocks of this exchange alone, so the block is alive by invariant 1.
+        // `set` stores only blocks of this exchange, so the block is alive by invariant 1.
         NonNull::new(current).map(|block| BlockView(Handle(block)))
     }
 }

@@ -101,7 +101,7 @@ impl Consumer {
         state.recycle_spent(&exchange.supply, chunks_before);
     }
 
-    /// Takes the records of the ordered queue alone, so that it has room again. A flusher that
+    /// Takes only the records of the ordered queue, so that it has room again. A flusher that
     /// cannot send calls this.
     pub(crate) fn drain_ordered(&mut self) {
         let _no_reentry = forbid_reentry();

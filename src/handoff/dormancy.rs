@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Each side writes, and then reads what the other side writes. A producer thread publishes its
-//! line, and then checks whether the flusher is dormant. The flusher says that it is dormant, and
+//! line, and then checks whether the flusher is dormant. The flusher announces that it is dormant, and
 //! then looks for lines. One of the two must see the other, which takes a full fence on both
 //! sides.
 //!

@@ -240,7 +240,7 @@ impl Exchange {
         }
     }
 
-    /// Returns the part of a buffer that the longest line allowed may use, and the margin behind
+    /// Returns the part of a buffer that the longest line allowed may use, and the margin after
     /// it.
     #[inline(always)]
     fn limit<'a>(&self, buffer: &'a mut [u8]) -> &'a mut [u8] {

@@ -140,7 +140,7 @@ impl Consumer {
         self.0.sweep();
     }
 
-    /// Clears the bell, and takes the records of the ordered queue alone.
+    /// Clears the bell, and takes only the records of the ordered queue.
     pub fn drain_ordered(&mut self) {
         self.0.clear_bell();
         self.0.drain_ordered();
@@ -202,7 +202,7 @@ impl Consumer {
     }
 }
 
-/// Bell alone, without the rest of the hand-off.
+/// Bell without the rest of the hand-off.
 pub struct Bell(bell::Bell);
 
 impl Bell {

@@ -134,7 +134,7 @@ impl OrderedQueue {
     }
 
     /// Moves the records that are in the queue, as far as there are blocks, and calls `take` with
-    /// the blocks. The flusher alone calls this.
+    /// the blocks. Only the flusher calls this.
     pub(super) fn move_all(&self, supply: &BlockSupply, take: impl FnOnce(&mut OrderedBlocks)) {
         let mut blocks = self.blocks.lock().unwrap_or_else(|poison| poison.into_inner());
         blocks.fill(self, supply, self.queue.len());

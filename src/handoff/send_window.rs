@@ -126,7 +126,7 @@ impl SendWindow {
         self.runs(0, self.quarantined, permit)
     }
 
-    /// Returns `count` bytes behind the first `skip`, run by run. None of them may be unsent.
+    /// Returns `count` bytes after the first `skip`, run by run. None of them may be unsent.
     fn runs<'r>(
         &self,
         mut skip: usize,
@@ -187,7 +187,7 @@ impl SendWindow {
         self.requeue();
     }
 
-    /// Releases the quarantined bytes alone.
+    /// Releases only the quarantined bytes.
     pub(super) fn discard_quarantined(
         &mut self,
         permit: &mut ReadPermit,
@@ -229,7 +229,7 @@ impl SendWindow {
         self.release(permit, give_back);
     }
 
-    /// Evicts the oldest contiguous unsent lines behind the first `committed` unsent bytes.
+    /// Evicts the oldest contiguous unsent lines after the first `committed` unsent bytes.
     ///
     /// `count_lost` sees them first. Returns false if there are none.
     pub(super) fn evict(
@@ -264,7 +264,7 @@ impl SendWindow {
 
     /// Gives back full blocks whose bytes were all released before the sweep that found them full.
     ///
-    /// Their last chunks are empty, and are at the index `first` or behind. Older chunks may keep
+    /// Their last chunks are empty, and are at the index `first` or later. Older chunks may keep
     /// them from the front of the window.
     pub(super) fn recycle_spent(
         &mut self,

@@ -43,7 +43,7 @@ impl<T: Default> ThreadSlots<T> {
         let (bucket, index) = position(id);
         let slots = self.buckets[bucket].get().unwrap_or_else(|| {
             let slots = (0..1 << bucket).map(|_| T::default()).collect();
-            // The slots exist already, so other threads wait for this store alone.
+            // The slots exist already, so other threads wait for this store only.
             let _ = self.buckets[bucket].set(slots);
             self.buckets[bucket].get().expect("this thread or another has set it")
         });

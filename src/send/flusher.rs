@@ -256,7 +256,7 @@ impl Flusher {
     /// Handles a ring of the bell: full blocks or records wait. While the link takes no more and
     /// eviction is off, only the records are moved, to make room in their queue.
     fn on_ring(&mut self) {
-        if self.can_sweep() || self.shared.settings.evict_beyond.is_some() {
+        if self.can_sweep() || self.shared.settings.max_full_blocks.is_some() {
             self.sweep();
         } else {
             self.outbox.lines().clear_bell();
@@ -280,7 +280,7 @@ impl Flusher {
     /// Called after each sweep, and after lines in flight became unsent: a thread that finds no
     /// block does not ring for one.
     fn evict_to_limit(&mut self) {
-        if let Some(max_blocks) = self.shared.settings.evict_beyond {
+        if let Some(max_blocks) = self.shared.settings.max_full_blocks {
             self.outbox.evict_to_limit(max_blocks, self.link.committed());
         }
     }

@@ -23,7 +23,7 @@ impl IdleDetector {
         self.is_dormant
     }
 
-    /// Begins anew after a line has ended dormancy.
+    /// Restarts after a line has ended dormancy.
     pub(super) fn reset(&mut self) {
         *self = Self::default();
     }

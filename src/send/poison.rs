@@ -1,10 +1,10 @@
 //! Detection of poison: a line on which a server closes the connection.
 //!
 //! Unacknowledged lines are the first that the next connection sends. So a poisonous line would
-//! stop all lines after it for ever. To find it:
+//! stop all lines after it forever. To find it:
 //!
 //! ```text
-//!         five in a row ended at the same first line          ended on one line alone
+//!         five in a row ended at the same first line          ended on a single line
 //!   NORMAL ---------------------------------> LINE BY LINE --------------------> QUARANTINE
 //!     ^                                             |                                |
 //!     +---------------------------------------------+--------------------------------+

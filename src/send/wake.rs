@@ -1,7 +1,7 @@
 //! Waking the flusher from any thread, and from within a signal handler.
 //!
 //! tokio's own primitives take a mutex and the locks of its scheduler. A thread that a signal
-//! interrupts may hold these, and a forked child may find them held for ever. So on Unix the
+//! interrupts may hold these, and a forked child may find them held forever. So on Unix the
 //! flusher waits for a descriptor: write(2) takes no lock, and is async-signal-safe.
 
 #[cfg(unix)]

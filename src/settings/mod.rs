@@ -213,7 +213,7 @@ impl Default for Settings {
 }
 
 impl Connector {
-    /// Creates a connector that is configured by the environment alone, through [`Settings::new`].
+    /// Creates a connector that is configured only by the environment, through [`Settings::new`].
     ///
     /// # Errors
     /// The same as for [`Settings::connector`].

@@ -155,7 +155,7 @@ impl Settings {
         }
         let source = "STATSD_PREFIX";
         if let Some(value) = variables.text(source)? {
-            // Dots are trimmed, so a prefix of dots alone would be no prefix, by accident.
+            // Dots are trimmed, so a prefix of dots would accidentally select no prefix.
             let accepted = !value.trim_matches('.').is_empty();
             require(source, quoted(&value), accepted, "more than dots")?;
             return Ok(Sourced { value, source });

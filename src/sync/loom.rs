@@ -132,7 +132,7 @@ impl<const WORDS: usize> ThreadIds<WORDS> {
 }
 
 loom::lazy_static! {
-    /// Created anew for each interleaving.
+    /// Created for each interleaving.
     static ref THREAD_IDS: std::sync::Arc<ThreadIds<WORDS>> = std::sync::Arc::new(ThreadIds::new());
 }
 

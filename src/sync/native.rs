@@ -84,7 +84,7 @@ impl Barrier {
     /// Runs the side that is free at run time.
     #[inline(always)]
     pub(crate) fn light(&self) {
-        // ORDERING: SeqCst, for the compiler alone. `heavy` makes the processor's fence.
+        // ORDERING: SeqCst, for the compiler only. `heavy` makes the processor's fence.
         // No model: loom's build has another barrier. The stress test
         // `every_line_wakes_a_dormant_flusher` covers this one.
         compiler_fence(SeqCst);

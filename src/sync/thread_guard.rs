@@ -60,7 +60,7 @@ impl ThreadGuard {
             let found = lookup(id)?;
             // ORDERING: Relaxed. As above.
             state.store(BUSY, Relaxed);
-            // ORDERING: SeqCst, for the compiler alone: a handler sees the store before any work
+            // ORDERING: SeqCst, for the compiler only: a handler sees the store before any work
             // done under the guard. No model: handlers run on the same thread. The tests that
             // single-step a call cover this one.
             compiler_fence(SeqCst);
@@ -81,7 +81,7 @@ impl ThreadGuard {
                 NONE => {}
                 ENDED => return Err(GuardError::ThreadExiting),
                 BUSY => return Err(GuardError::Reentrant),
-                // A handler has registered the thread meanwhile.
+                // A handler has registered the thread in between.
                 _ => continue,
             }
             // ORDERING: Relaxed, both. Only this thread uses the word. A read-modify-write keeps
@@ -120,7 +120,7 @@ impl ThreadGuard {
 impl Drop for ThreadGuard {
     #[inline(always)]
     fn drop(&mut self) {
-        // ORDERING: SeqCst, for the compiler alone: a handler that finds the guard dropped sees all
+        // ORDERING: SeqCst, for the compiler only: a handler that finds the guard dropped sees all
         // the work done under it. No model: as in `enter`.
         compiler_fence(SeqCst);
         // ORDERING: Relaxed. Only this thread uses the word.

@@ -47,7 +47,7 @@ fn block_with_a_line_in_flight_is_kept() {
     assert_eq!((exchange.supply.free_len(), consumer.consumed()), (1, 48));
 }
 
-/// Evicted lines behind those in flight count as consumed once these are acknowledged, since a
+/// Evicted lines after those in flight count as consumed once these are acknowledged, since a
 /// flush waits for a position in the order.
 #[test]
 fn evicted_gap_counts_in_order() {
@@ -60,7 +60,7 @@ fn evicted_gap_counts_in_order() {
     assert_eq!((consumer.consumed(), exchange.supply.free_len()), (48, 1));
 }
 
-/// Lines behind those in flight are evicted before their block is full. When a sweep finds the
+/// Lines after those in flight are evicted before their block is full. When a sweep finds the
 /// block full, with no bytes left, it is recycled at once: it may be the only empty block.
 #[test]
 fn block_evicted_before_it_is_full_is_recycled() {

@@ -139,7 +139,7 @@ pub(super) fn may_send_singly(error: &io::Error) -> bool {
         && !is_out_of_buffers(error)
 }
 
-/// Returns true if the operating system cannot cut this batch. Linux says `EIO` without checksum
+/// Returns true if the operating system cannot cut this batch. Linux returns `EIO` without checksum
 /// offload on the route, `EINVAL` if its version is too old, and `EINVAL` or `EMSGSIZE` if a
 /// segment is longer than a datagram of the route.
 pub(super) fn is_batch_unsupported(error: &io::Error) -> bool {

@@ -1,4 +1,4 @@
-//! Name lookups: one at each connection attempt; over UDP also at intervals, since no event says
+//! Name lookups: one at each connection attempt; over UDP also at intervals, since no event shows
 //! that a server has moved.
 
 use crate::endpoint::Address;
