@@ -1,20 +1,14 @@
 //! State that connectors, metrics and timers share.
 
+use crate::emit::Exchange;
 use crate::encode::{SamplingRules, Scope};
-use crate::handoff::Exchange;
 use crate::lifecycle::Lifecycle;
 use crate::send::Shared;
 use std::sync::Arc;
 
-/// State of a connector. A disabled connector has neither path.
+/// State of a connector, or `None` if it is disabled.
 #[derive(Clone)]
-pub(crate) struct ConnectorCore {
-    /// `Some` if lines need no tags, no sampling and no other rules of a dialect. The fast path checks
-    /// only this field.
-    pub(crate) fast_path: Option<ScopedExchange>,
-    /// `Some` if lines need any of these.
-    pub(crate) slow_path: Option<ScopedExchange>,
-}
+pub(crate) struct ConnectorCore(Option<ScopedExchange>);
 
 /// Exchange and scope of an enabled connector.
 #[derive(Clone)]
@@ -37,21 +31,15 @@ pub(crate) struct FlusherOwner {
 }
 
 impl ConnectorCore {
-    pub(crate) const DISABLED: Self = Self { fast_path: None, slow_path: None };
+    pub(crate) const DISABLED: Self = Self(None);
 
-    /// Chooses the path by the scope and the sampling patterns.
     pub(crate) fn new(scoped: ScopedExchange) -> Self {
-        let ScopeContext { scope, owner } = &*scoped.scoped;
-        if scope.allows_fast_path() && owner.sampling.is_empty() {
-            Self { fast_path: Some(scoped), slow_path: None }
-        } else {
-            Self { fast_path: None, slow_path: Some(scoped) }
-        }
+        Self(Some(scoped))
     }
 
     /// Returns the exchange and the scope, or `None` if the connector is disabled.
     #[inline(always)]
     pub(crate) fn enabled(&self) -> Option<&ScopedExchange> {
-        self.fast_path.as_ref().or(self.slow_path.as_ref())
+        self.0.as_ref()
     }
 }

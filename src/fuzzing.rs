@@ -2,7 +2,7 @@
 //!
 //! Compiled only with `--cfg fuzzing`, which cargo-fuzz sets.
 
-use crate::handoff::Tally;
+use crate::tally::Tally;
 use crate::send;
 use crate::{Connector, handoff};
 use bytes::{Buf, BytesMut};

@@ -1,7 +1,8 @@
 //! Starting and stopping the flusher of a connector.
 
 use crate::error::{FlushError, StartError};
-use crate::handoff::{Consumer, Tally};
+use crate::emit::Consumer;
+use crate::tally::Tally;
 use crate::send::{Command, Flusher, Shared};
 use crate::stats::StopReport;
 use crate::waiting::{self, Reply};

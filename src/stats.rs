@@ -1,6 +1,7 @@
 //! The account of all lines, and the reports of flush and stop.
 
-use crate::handoff::{ProducerCounts, SingleWriterTally, Tally};
+use crate::emit::Exchange;
+use crate::tally::{LineTally, Tally};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
@@ -113,11 +114,11 @@ impl fmt::Display for Stats {
 /// The flusher's part of the account. One flusher at a time writes to it.
 #[derive(Default)]
 pub(crate) struct Account {
-    pub(crate) sent: SingleWriterTally,
-    pub(crate) refused: SingleWriterTally,
-    pub(crate) too_long: SingleWriterTally,
-    pub(crate) evicted: SingleWriterTally,
-    rejected: SingleWriterTally,
+    pub(crate) sent: LineTally,
+    pub(crate) refused: LineTally,
+    pub(crate) too_long: LineTally,
+    pub(crate) evicted: LineTally,
+    rejected: LineTally,
     /// Excerpt of the last rejected line that no warning has reported.
     rejected_line: Mutex<Option<String>>,
     pub(crate) connections: AtomicU64,
@@ -142,7 +143,7 @@ impl Account {
 
     /// Returns the account, joined with the counts of the producer threads. These are read last, so
     /// that the number of buffered lines is never negative.
-    pub(crate) fn stats(&self, read_producers: impl FnOnce() -> ProducerCounts) -> Stats {
+    pub(crate) fn stats(&self, exchange: &Exchange) -> Stats {
         let sent = self.sent.read();
         let losses = Losses {
             refused: self.refused.read(),
@@ -152,18 +153,22 @@ impl Account {
         };
         // ORDERING: Relaxed. The count publishes nothing but itself.
         let connections = self.connections.load(Relaxed);
-        let produced = read_producers();
-        let ProducerCounts { accepted, altered, .. } = produced;
-        let ProducerCounts { full, oversize, invalid, unsupported, thread_exit, reentrant, .. } =
-            produced;
-        let mut stats = Stats {
-            sent,
-            drops: Drops { full, oversize, invalid, unsupported, thread_exit, reentrant },
-            losses,
-            altered,
-            connections,
-            ..Stats::default()
+        let counts = exchange.counts();
+        let mut drops = Drops {
+            full: counts.full.into(),
+            oversize: counts.oversize.into(),
+            thread_exit: counts.thread_exit.into(),
+            reentrant: counts.reentrant.into(),
+            ..Drops::default()
         };
+        let mut altered = 0;
+        for thread in exchange.application_counts() {
+            drops.invalid += thread.invalid.read();
+            drops.unsupported += thread.unsupported.read();
+            altered += thread.altered.read().lines;
+        }
+        let accepted = Tally::from(counts.accepted);
+        let mut stats = Stats { sent, drops, losses, altered, connections, ..Stats::default() };
         stats.emitted = accepted + stats.dropped();
         let settled = sent + stats.lost();
         stats.buffered = Tally {

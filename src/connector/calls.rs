@@ -2,10 +2,11 @@
 
 use super::Connector;
 use crate::connector_core::ScopedExchange;
-use crate::encode::{AlteredLine, InjectedFields, Line, Value};
+use crate::emit::{drop_invalid, emit, emit_ordered};
+use crate::encode::{InjectedLine, Value};
 use crate::metric::{
     Absolute, Amount, Counter, Delta, Distribution, DurationValue, Gauge, Histogram, Meter,
-    Negated, Seconds, Set, Timer, Timing, record, record_one,
+    Negated, One, Seconds, Set, SetMember, Timer, Timing, record,
 };
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ impl Connector {
     /// Counts one.
     #[inline]
     pub fn incr(&self, name: &str) {
-        record_one(&self.0, name);
+        record::<Counter>(&self.0, name, One);
     }
 
     /// Counts `amount`, which may be negative or fractional. In `Influx` it must be an
@@ -73,26 +74,26 @@ impl Connector {
     /// Records a value of a histogram. Requires a dialect that [supports them](crate::Dialect).
     #[inline]
     pub fn histogram(&self, name: &str, value: impl Value) {
-        self.metric::<Histogram>(name).record(value);
+        record::<Histogram>(&self.0, name, Amount(value));
     }
 
     /// Records a value of a distribution. Requires a dialect that [supports them](crate::Dialect).
     #[inline]
     pub fn distribution(&self, name: &str, value: impl Value) {
-        self.metric::<Distribution>(name).record(value);
+        record::<Distribution>(&self.0, name, Amount(value));
     }
 
     /// Inserts a member, which may be any text, into a set. The server counts the distinct members.
     /// Characters that the [dialect](crate::Dialect#clean-input) forbids are replaced by `_`.
     #[inline]
     pub fn set(&self, name: &str, member: &str) {
-        self.metric::<Set>(name).insert(member);
+        record::<Set>(&self.0, name, SetMember(member));
     }
 
     /// Counts `amount` events of a meter. Requires a dialect that [supports meters](crate::Dialect).
     #[inline]
     pub fn meter(&self, name: &str, amount: impl Value) {
-        self.metric::<Meter>(name).mark(amount);
+        record::<Meter>(&self.0, name, Amount(amount));
     }
 
     /// Sends `{prefix.}{path}:{value}|{type_code}`, for metrics that the other calls cannot express.
@@ -113,18 +114,18 @@ impl Connector {
 
 impl ScopedExchange {
     fn inject(&self, path: &str, value: &str, code: &str) {
-        let Some(digits) = InjectedFields::new(value, code) else { return self.drop_invalid() };
-        let scope = &self.scoped.scope;
-        let head = scope.untyped_head();
+        let Self { exchange, scoped } = self;
+        let head = scoped.scope.untyped_head();
         // Without a head, a path could begin like an event.
-        let first = if head.is_empty() { scope.leading_path(path) } else { path };
-        let line = || Line::injected(head, first, digits);
-        let is_gauge = code == "g" || code.starts_with("g|");
-        match (scope.is_path_altered() || first.len() < path.len(), is_gauge) {
-            (false, false) => self.exchange.emit(line),
-            (false, true) => self.exchange.emit_ordered(line),
-            (true, false) => self.exchange.emit(|| AlteredLine(line())),
-            (true, true) => self.exchange.emit_ordered(|| AlteredLine(line())),
+        let leading = if head.is_empty() { scoped.scope.leading_path(path) } else { path };
+        let altered = scoped.scope.is_path_altered() || leading.len() < path.len();
+        let Some(line) = InjectedLine::new(head, leading, value, code, altered) else {
+            return drop_invalid(exchange, 1);
+        };
+        if code == "g" || code.starts_with("g|") {
+            emit_ordered(exchange, line);
+        } else {
+            emit(exchange, line);
         }
     }
 }

@@ -6,9 +6,9 @@ mod scoped;
 use crate::config::{FlusherConfig, ProducerConfig};
 use crate::connector_core::{ConnectorCore, FlusherOwner, ScopeContext, ScopedExchange};
 use crate::error::{FlushError, StartError};
-use crate::handoff::Exchange;
+use crate::emit::Exchange;
 use crate::lifecycle::Lifecycle;
-use crate::send::{Shared, Wake};
+use crate::send::{Shared, Wake, process_barrier};
 use crate::stats::{Stats, StopReport};
 use std::fmt;
 use std::sync::Arc;
@@ -97,9 +97,15 @@ impl Connector {
     pub(crate) fn new(settings: FlusherConfig, shape: ProducerConfig) -> Self {
         let wake = Arc::new(Wake::default());
         let ring = Arc::clone(&wake);
-        let wakes = Box::new(move || ring.notify());
-        let exchange = Exchange::new(shape.block_size, shape.blocks, shape.ring_at, wakes);
-        let exchange = Arc::new(exchange.with_max_line(shape.max_line));
+        let wake_flusher = Box::new(move || ring.notify());
+        let settings_of_exchange = freewheel_handoff::Settings {
+            block_size: shape.block_size,
+            blocks: shape.blocks,
+            ring_at: shape.ring_at,
+            max_record: shape.max_line,
+        };
+        let exchange = Exchange::new(&settings_of_exchange, wake_flusher, process_barrier());
+        let exchange = Arc::new(exchange);
         let shared = Shared::new(Arc::clone(&exchange), settings, wake);
         let owner = FlusherOwner {
             sampling: shape.sampling,

@@ -33,7 +33,7 @@ impl Connector {
     /// ```
     #[inline]
     pub fn metric<'a, K: Kind>(&'a self, name: &'a str) -> Metric<'a, K, NoTags> {
-        Metric::new(&self.0, name)
+        Metric::new(self.inner(), name)
     }
 
     /// Returns a counter of this name, as [`metric::<Counter>`](Self::metric) does.

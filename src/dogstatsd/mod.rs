@@ -20,7 +20,8 @@ pub use service_check::{ServiceCheck, Status};
 use crate::builder::Builder;
 use crate::connector::Connector;
 use crate::connector_core::ScopedExchange;
-use crate::encode::{self, Dialect, InvalidLine, UnsupportedLine};
+use crate::emit::{drop_invalid, drop_unsupported, emit_event, emit_service_check};
+use crate::encode::{self, Dialect};
 use crate::error::BuildError;
 use crate::options::Framing;
 use datadog_env::DatadogEnv;
@@ -71,13 +72,9 @@ impl Connector {
     /// than a block is dropped and counted as [oversize](crate::Drops::oversize).
     pub fn event(&self, event: &Event) {
         if let Some(inner) = self.inner() {
-            emit(
-                inner,
-                |connector| event.render(connector),
-                |line| {
-                    inner.exchange.emit(|| line);
-                },
-            );
+            if let Some(line) = rendered(inner, |connector| event.render(connector)) {
+                emit_event(&inner.exchange, &line.line, line.altered);
+            }
         }
     }
 
@@ -87,13 +84,9 @@ impl Connector {
     /// order in which they were emitted, even if they come from different threads.
     pub fn service_check(&self, check: &ServiceCheck) {
         if let Some(inner) = self.inner() {
-            emit(
-                inner,
-                |connector| check.render(connector),
-                |line| {
-                    inner.exchange.emit_ordered(|| line);
-                },
-            );
+            if let Some(line) = rendered(inner, |connector| check.render(connector)) {
+                emit_service_check(&inner.exchange, &line.line, line.altered);
+            }
         }
     }
 }
@@ -118,23 +111,22 @@ fn builder(environment: DatadogEnv, detect: impl FnOnce() -> Option<Origin>) -> 
     builder.detected(encode::OriginFields { container_id, external_data, cardinality })
 }
 
-/// Renders a line and passes it to `hand_over`, or counts why there is none.
-fn emit(
+/// Renders a line, or returns `None` and counts the reason why there is none.
+fn rendered(
     inner: &ScopedExchange,
     render: impl FnOnce(ConnectorFields<'_>) -> Option<RenderedLine>,
-    hand_over: impl FnOnce(&RenderedLine),
-) {
+) -> Option<RenderedLine> {
     let scope = &inner.scoped.scope;
     let Some((tags, origin)) = scope.dogstatsd_fields() else {
-        return inner.exchange.emit(|| UnsupportedLine);
+        drop_unsupported(&inner.exchange);
+        return None;
     };
-    match render(ConnectorFields { tags, origin }) {
-        Some(mut rendered) => {
-            rendered.altered |= scope.are_tags_altered();
-            hand_over(&rendered);
-        }
-        None => inner.exchange.emit(|| InvalidLine),
-    }
+    let Some(mut rendered) = render(ConnectorFields { tags: &tags, origin: &origin }) else {
+        drop_invalid(&inner.exchange, 1);
+        return None;
+    };
+    rendered.altered |= scope.are_tags_altered();
+    Some(rendered)
 }
 
 #[cfg(test)]

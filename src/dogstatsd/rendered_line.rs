@@ -1,6 +1,5 @@
 //! Lines that are rendered piece by piece. No text of a caller can end its field or the line.
 
-use crate::handoff::{EncodeLine, MARGIN, WriteOutcome};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Rendered fields that each line of a connector has.
@@ -113,26 +112,6 @@ impl RenderedLine {
         self.altered |= given.contains(forbidden);
         self.line.extend(given.chars().map(|c| if forbidden(c) { '_' } else { c }));
         self
-    }
-}
-
-impl EncodeLine for &RenderedLine {
-    fn lines(&self) -> u64 {
-        1
-    }
-
-    /// Always returns 0: events and service checks are too rare to need a fast path.
-    fn write_fast(&self, _room: &mut [u8]) -> usize {
-        0
-    }
-
-    fn write(&self, room: &mut [u8]) -> WriteOutcome {
-        let bytes = self.line.len();
-        if bytes + MARGIN > room.len() {
-            return WriteOutcome::NoRoom(bytes);
-        }
-        room[..bytes].copy_from_slice(self.line.as_bytes());
-        WriteOutcome::Line { bytes, altered: self.altered }
     }
 }
 

@@ -1,23 +1,34 @@
 //! Text that is the same in many lines. It is rendered and validated once, and stored so that it can
 //! be copied in chunks of constant size.
 
-/// A text of any length, stored in chunks. The last chunk is padded with zeros.
-#[derive(Clone, Default)]
+/// A text of any length, in chunks. The last chunk is padded with zeros.
+#[derive(Clone)]
 pub(crate) struct ChunkedText {
-    chunks: Box<[[u8; Self::CHUNK]]>,
     len: usize,
+    first: [u8; Self::CHUNK],
+    second: [u8; Self::CHUNK],
+    /// The other chunks.
+    rest: Box<[[u8; Self::CHUNK]]>,
+}
+
+impl Default for ChunkedText {
+    fn default() -> Self {
+        Self::new(b"")
+    }
 }
 
 impl ChunkedText {
     pub(super) const CHUNK: usize = 64;
 
     pub(crate) fn new(text: &[u8]) -> Self {
-        let pad = |text: &[u8]| {
+        let padded = |text: &[u8]| {
             let mut chunk = [0; Self::CHUNK];
             chunk[..text.len()].copy_from_slice(text);
             chunk
         };
-        Self { chunks: text.chunks(Self::CHUNK).map(pad).collect(), len: text.len() }
+        let mut chunks = text.chunks(Self::CHUNK).map(padded);
+        let mut next = || chunks.next().unwrap_or([0; Self::CHUNK]);
+        Self { len: text.len(), first: next(), second: next(), rest: chunks.collect() }
     }
 
     /// Renders the head of a line: `{prefix}.{type_prefix}.`, without empty segments.
@@ -29,11 +40,15 @@ impl ChunkedText {
 
     /// Returns this text with another one appended.
     pub(crate) fn followed_by(&self, text: &[u8]) -> Self {
-        Self::new(&[self.bytes(), text].concat())
+        let mut all = self.to_vec();
+        all.extend_from_slice(text);
+        Self::new(&all)
     }
 
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.chunks.as_flattened()[..self.len]
+    pub(crate) fn to_vec(&self) -> Vec<u8> {
+        let mut all = [&self.first, &self.second, self.rest.as_flattened()].concat();
+        all.truncate(self.len);
+        all
     }
 
     #[inline(always)]
@@ -46,8 +61,27 @@ impl ChunkedText {
         self.len == 0
     }
 
+    /// Returns the first chunk.
     #[inline(always)]
-    pub(super) fn chunks(&self) -> &[[u8; Self::CHUNK]] {
-        &self.chunks
+    pub(super) fn first(&self) -> &[u8; Self::CHUNK] {
+        &self.first
+    }
+
+    /// Returns the second chunk.
+    #[inline(always)]
+    pub(super) fn second(&self) -> &[u8; Self::CHUNK] {
+        &self.second
+    }
+
+    /// Returns true if the text has at most two chunks.
+    #[inline(always)]
+    pub(super) fn is_short(&self) -> bool {
+        self.len <= 2 * Self::CHUNK
+    }
+
+    /// Returns the chunks after the second.
+    #[inline(always)]
+    pub(super) fn rest(&self) -> &[[u8; Self::CHUNK]] {
+        &self.rest
     }
 }

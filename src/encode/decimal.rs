@@ -7,7 +7,7 @@ pub trait Digits: Copy {
     fn len(&self) -> usize;
     fn is_zero(&self) -> bool;
     /// Writes exactly [`len`](Self::len) bytes.
-    fn write(&self, writer: &mut LineWriter<'_>);
+    fn write<const SANITIZE: bool>(&self, writer: &mut LineWriter<'_, SANITIZE>);
 }
 
 impl Digits for &[u8] {
@@ -20,7 +20,7 @@ impl Digits for &[u8] {
         **self == *b"0"
     }
     #[inline(always)]
-    fn write(&self, writer: &mut LineWriter<'_>) {
+    fn write<const SANITIZE: bool>(&self, writer: &mut LineWriter<'_, SANITIZE>) {
         writer.put(self);
     }
 }
@@ -36,7 +36,7 @@ impl Digits for &'static [u8; 1] {
         **self == *b"0"
     }
     #[inline(always)]
-    fn write(&self, writer: &mut LineWriter<'_>) {
+    fn write<const SANITIZE: bool>(&self, writer: &mut LineWriter<'_, SANITIZE>) {
         writer.put_constant(self);
     }
 }
@@ -68,7 +68,7 @@ impl Digits for Decimal<'_> {
     }
 
     #[inline(always)]
-    fn write(&self, writer: &mut LineWriter<'_>) {
+    fn write<const SANITIZE: bool>(&self, writer: &mut LineWriter<'_, SANITIZE>) {
         match self {
             Self::Plain(digits) => writer.put(digits),
             Self::Fixed { whole, fraction } => {
@@ -92,7 +92,11 @@ fn scaled_len(digits: &[u8], point: i32) -> usize {
 }
 
 #[cold]
-fn write_scaled(digits: &[u8], point: i32, writer: &mut LineWriter<'_>) {
+fn write_scaled<const SANITIZE: bool>(
+    digits: &[u8],
+    point: i32,
+    writer: &mut LineWriter<'_, SANITIZE>,
+) {
     let size = point.unsigned_abs() as usize;
     if point <= 0 {
         writer.put_constant(b"0.");

@@ -1,55 +1,69 @@
-//! Writes a line into a block in short pieces, which are copied without a call.
+//! Writes a line in short pieces, which are copied without a call.
 
 use super::chunked_text::ChunkedText;
-use super::copy::copy_short;
+use super::copy::{copy_first, copy_short};
+use super::encode_line::Unclean;
 use super::sanitize::{self, CharacterRule};
 use super::short_text::ShortText;
 use super::sign::Sign;
-use crate::handoff::MARGIN;
+use freewheel_handoff::MARGIN;
 
 /// Writes pieces of text one after the other into a slice.
 ///
-/// The caller has checked that the slice has room for all pieces, and [`MARGIN`] bytes more.
-/// Writes of constant size may touch this margin.
-pub struct LineWriter<'a> {
+/// The slice has space for all pieces, and [`MARGIN`] bytes more. Writes of constant size may touch
+/// this margin. With `SANITIZE`, forbidden characters in texts are replaced; otherwise such a text is
+/// an error.
+pub struct LineWriter<'a, const SANITIZE: bool = false> {
     rest: &'a mut [u8],
+    altered: bool,
 }
 
-impl<'a> LineWriter<'a> {
+impl<'a, const SANITIZE: bool> LineWriter<'a, SANITIZE> {
     #[inline(always)]
-    pub(super) fn new(room: &'a mut [u8]) -> Self {
-        Self { rest: room }
+    pub(crate) fn new(space: &'a mut [u8]) -> Self {
+        Self { rest: space, altered: false }
     }
 
     /// Returns the number of unwritten bytes, with the margin.
     #[inline(always)]
-    pub(super) fn remaining(&self) -> usize {
+    pub(crate) fn remaining(&self) -> usize {
         self.rest.len()
+    }
+
+    /// Returns true if a text was altered.
+    pub(crate) fn is_altered(&self) -> bool {
+        self.altered
+    }
+
+    /// Marks the line as altered. The fast copy gives up.
+    #[inline(always)]
+    pub(super) fn mark_altered(&mut self) -> Result<(), Unclean> {
+        if !SANITIZE {
+            return Err(Unclean);
+        }
+        self.altered = true;
+        Ok(())
     }
 
     /// Returns the next `len` bytes, to be overwritten.
     #[inline(always)]
     fn next(&mut self, len: usize) -> &mut [u8] {
-        let (next, rest) = std::mem::take(&mut self.rest).split_at_mut(len);
+        let Some((next, rest)) = std::mem::take(&mut self.rest).split_at_mut_checked(len) else {
+            no_space()
+        };
         self.rest = rest;
         next
     }
 
-    /// Returns a writer for exactly the next `len` bytes.
-    #[inline(always)]
-    pub(super) fn part(&mut self, len: usize) -> LineWriter<'_> {
-        LineWriter { rest: self.next(len) }
-    }
-
     #[inline(always)]
     pub(super) fn put_byte(&mut self, byte: u8) {
-        self.next(1)[0] = byte;
+        self.put_constant(&[byte]);
     }
 
     /// Writes a piece whose length is known at compile time.
     #[inline(always)]
     pub(super) fn put_constant<const N: usize>(&mut self, piece: &[u8; N]) {
-        self.next(N).copy_from_slice(piece);
+        copy_first(self.next(N), *piece);
     }
 
     /// Writes a piece, which is expected to be short.
@@ -63,61 +77,125 @@ impl<'a> LineWriter<'a> {
         }
     }
 
-    /// Writes a text whose rule is known at compile time. Returns true if it is certainly clean.
+    /// Writes a text whose rule is known at compile time.
+    ///
+    /// An empty text is unclean. It stays empty if it is sanitized.
     #[inline(always)]
-    pub(super) fn put_name(&mut self, name: &str, rule: CharacterRule) -> bool {
-        sanitize::copy_if_clean(rule, self.next(name.len()), name.as_bytes())
+    pub(super) fn put_name(&mut self, name: &str, rule: CharacterRule) -> Result<(), Unclean> {
+        if SANITIZE {
+            self.sanitize(name, rule);
+            Ok(())
+        } else {
+            let is_clean = sanitize::copy_if_clean(rule, self.next(name.len()), name.as_bytes());
+            if is_clean { Ok(()) } else { Err(Unclean) }
+        }
     }
 
-    /// Writes a text that is not empty. Returns true if it is certainly clean, and false for an
-    /// empty one.
+    /// Writes a text by any rule.
+    ///
+    /// An empty text is unclean. It becomes `_` if it is sanitized.
     #[inline(always)]
-    pub(super) fn put_text(&mut self, text: &str, rule: CharacterRule) -> bool {
-        let is_clean = sanitize::copy_if_clean_by(rule, self.next(text.len()), text.as_bytes());
-        is_clean && !text.is_empty()
+    pub(super) fn put_text(&mut self, text: &str, rule: CharacterRule) -> Result<(), Unclean> {
+        if SANITIZE {
+            self.sanitize_text(text, rule);
+            Ok(())
+        } else {
+            let is_clean = sanitize::copy_if_clean_by(rule, self.next(text.len()), text.as_bytes());
+            if is_clean { Ok(()) } else { Err(Unclean) }
+        }
     }
 
-    /// Writes a text with each forbidden character replaced. Returns true if any was.
-    pub(super) fn put_sanitized_name(&mut self, name: &str, rule: CharacterRule) -> bool {
-        let (len, altered) = sanitize::sanitize(rule, self.rest, name);
+    #[cold]
+    fn sanitize(&mut self, text: &str, rule: CharacterRule) {
+        let (len, altered) = sanitize::sanitize(rule, self.rest, text);
         self.next(len);
-        altered
+        self.altered |= altered;
     }
 
-    /// Writes a text with each forbidden character replaced, or `_` for an empty one. Returns true
-    /// if the text was altered.
-    pub(super) fn put_sanitized_text(&mut self, text: &str, rule: CharacterRule) -> bool {
+    #[cold]
+    fn sanitize_text(&mut self, text: &str, rule: CharacterRule) {
         if text.is_empty() {
             self.put_byte(b'_');
-            return true;
+            self.altered = true;
+        } else {
+            self.sanitize(text, rule);
         }
-        self.put_sanitized_name(text, rule)
     }
 
+    /// Writes a rendered text in whole chunks. The last one may reach into the margin.
     #[inline(always)]
     pub(super) fn put_chunked(&mut self, text: &ChunkedText) {
-        const { assert!(ChunkedText::CHUNK <= MARGIN) };
-        let mut to = &mut self.rest[..];
-        for chunk in text.chunks() {
-            let (next, rest) = to.split_at_mut(ChunkedText::CHUNK);
-            next.copy_from_slice(chunk);
-            to = rest;
+        if text.is_short() {
+            self.put_short_chunked(text);
+        } else {
+            copy_long(self.next(text.len()), text);
         }
-        self.next(text.len());
+    }
+
+    /// Writes a rendered text of at most two chunks.
+    #[inline(always)]
+    pub(super) fn put_short_chunked(&mut self, text: &ChunkedText) {
+        const { assert!(ChunkedText::CHUNK <= MARGIN) };
+        if text.is_empty() {
+        } else if text.len() <= ChunkedText::CHUNK {
+            self.put_part_of(text.first(), text.len());
+        } else {
+            self.put_part_of(text.first(), ChunkedText::CHUNK);
+            self.put_part_of(text.second(), text.len() - ChunkedText::CHUNK);
+        }
+    }
+
+    /// Writes a rendered text of at most two chunks, which is expected to have at most 16 bytes.
+    #[inline(always)]
+    pub(super) fn put_tail(&mut self, text: &ChunkedText) {
+        match text.first().first_chunk::<16>() {
+            Some(start) if text.len() <= 16 => self.put_part_of(start, text.len()),
+            _ => self.put_short_chunked(text),
+        }
+    }
+
+    /// Writes a whole chunk, and keeps its first `len` bytes.
+    #[inline(always)]
+    fn put_part_of<const N: usize>(&mut self, chunk: &[u8; N], len: usize) {
+        let rest = std::mem::take(&mut self.rest);
+        let Some(to) = rest.first_chunk_mut::<N>() else { no_space() };
+        *to = *chunk;
+        self.rest = rest.get_mut(len..).unwrap_or_default();
     }
 
     /// Writes the sign's byte unconditionally and keeps it if there is a sign: this avoids a
     /// branch that may be mispredicted.
     #[inline(always)]
     pub(super) fn put_sign(&mut self, sign: Sign) {
-        self.rest[0] = sign as u8;
-        self.next(sign.len());
+        self.put_part_of(&[sign as u8], sign.len());
+    }
+
+    /// Writes a colon and a sign.
+    #[inline(always)]
+    pub(super) fn put_colon_and_sign(&mut self, sign: Sign) {
+        self.put_part_of(&[b':', sign as u8], 1 + sign.len());
     }
 
     /// Writes all bytes of the short text, and keeps as many as its length.
     #[inline(always)]
     pub(super) fn put_short(&mut self, short: ShortText) {
-        self.rest[..ShortText::CAPACITY].copy_from_slice(&short.bytes);
-        self.next(short.len());
+        self.put_part_of(&short.bytes, short.len());
     }
+}
+
+/// Copies a text of more than two chunks.
+#[inline(never)]
+fn copy_long(to: &mut [u8], text: &ChunkedText) {
+    let (first, rest) = to.split_at_mut(ChunkedText::CHUNK);
+    let (second, rest) = rest.split_at_mut(ChunkedText::CHUNK);
+    first.copy_from_slice(text.first());
+    second.copy_from_slice(text.second());
+    rest.copy_from_slice(&text.rest().as_flattened()[..rest.len()]);
+}
+
+/// A function without arguments, so that the fast path does not prepare any.
+#[cold]
+#[inline(never)]
+fn no_space() -> ! {
+    panic!("a line is longer than its maximum length")
 }

@@ -146,7 +146,7 @@ impl EffectiveRate {
         // The rate is finite, so that there always is a number.
         if let Some(Number { digits, .. }) = rate.format(&mut scratch) {
             len = digits.len();
-            digits.write(&mut LineWriter::new(&mut text));
+            digits.write(&mut LineWriter::<true>::new(&mut text));
         }
         Self { rate, drawn, text, len: len as u8 }
     }
@@ -167,7 +167,6 @@ impl EffectiveRate {
     }
 
     /// Draws a random number. Returns true if the current line must be emitted.
-    #[cfg(feature = "tokio")]
     #[inline(always)]
     pub(crate) fn draw(&self) -> bool {
         fastrand::u64(..) < self.drawn

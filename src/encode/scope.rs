@@ -5,12 +5,15 @@ use super::cardinality::Cardinality;
 use super::chunked_text::ChunkedText;
 use super::dialect::Dialect;
 use super::dogstatsd_version::{DogStatsDVersion, Feature};
+use super::encode_line::Unclean;
+use super::line_format::{LineFormat, leading_text};
 use super::line_writer::LineWriter;
 use super::metric_type::{MetricType, TypeSet};
 use super::properties::{CharacterRules, Properties, TagSyntax};
 use super::sanitize::{CharacterRule, sanitized};
+use super::short_text::ShortText;
 use super::tags::TagFormat;
-use crate::handoff::MARGIN;
+use super::template::render;
 
 /// Fields at the end of each DogStatsD line that identify the sender.
 ///
@@ -41,8 +44,12 @@ pub(crate) struct Scope {
     dialect: Dialect,
     version: DogStatsDVersion,
     has_events: bool,
-    /// The text before the name: one head for each metric type, and one for lines without a type.
-    heads: [ChunkedText; MetricType::ALL.len() + 1],
+    /// True if the builder has patterns for sampling.
+    is_sampled: bool,
+    /// Format of the lines of each type.
+    formats: [LineFormat; MetricType::ALL.len()],
+    /// Text before the path of injected lines, which have no known type.
+    untyped_head: ChunkedText,
     /// Prefixes added after the builder's prefix, each followed by a dot.
     path: String,
     /// Metric types that the dialect supports.
@@ -51,7 +58,7 @@ pub(crate) struct Scope {
     one_in_n: TypeSet,
     /// Format of the tags of calls, or `None` if the dialect has no tags.
     pub(super) tag_format: Option<TagFormat>,
-    pub(super) rules: CharacterRules,
+    pub(crate) rules: CharacterRules,
     /// Tags of the connector, with everything before the tags of a call.
     pub(super) tags: ChunkedText,
     /// True if tags follow the type and the rate, false if they follow the name.
@@ -69,27 +76,30 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
-    /// Creates the scope of a connector. The prefix has been validated.
+    /// Creates the scope of a connector. The prefix has been validated. `is_sampled` is true if the
+    /// builder has patterns for sampling.
     pub(crate) fn new(
         dialect: Dialect,
         version: DogStatsDVersion,
         prefix: &str,
         type_prefixes: bool,
         origin: &OriginFields,
+        is_sampled: bool,
     ) -> Self {
         let Properties { types, one_in_n, has_events, tags: syntax, rules, .. } =
             dialect.properties();
-        let head = |index| {
-            let metric_type: Option<&MetricType> = MetricType::ALL.get(index);
-            let type_prefix = metric_type.filter(|_| type_prefixes).map_or("", |t| t.prefix());
-            ChunkedText::head(prefix, type_prefix)
+        let format = |index: usize| {
+            let type_prefix = if type_prefixes { MetricType::ALL[index].prefix() } else { "" };
+            LineFormat::new(ChunkedText::head(prefix, type_prefix), dialect)
         };
         let end = |origin: &OriginFields| ChunkedText::new(origin.render().as_bytes());
-        Self {
+        let mut scope = Self {
             dialect,
             version,
             has_events,
-            heads: std::array::from_fn(head),
+            is_sampled,
+            formats: std::array::from_fn(format),
+            untyped_head: ChunkedText::head(prefix, ""),
             path: String::new(),
             types,
             one_in_n,
@@ -103,42 +113,67 @@ impl Scope {
             path_altered: false,
             tags_altered: false,
             has_unsupported_tags: false,
+        };
+        scope.render_formats();
+        scope
+    }
+
+    /// Renders the formats again, after a change of the tags or the prefixes.
+    fn render_formats(&mut self) {
+        let mut tags = self.tags.to_vec();
+        if let Some(format) = self.tag_format.filter(|_| !tags.is_empty()) {
+            tags.extend_from_slice(format.syntax.closing.as_bytes());
+        }
+        let (after_name, at_end) = if self.tags_at_end { (vec![], tags) } else { (tags, vec![]) };
+        for metric_type in MetricType::ALL {
+            let is_direct = !self.is_sampled && self.supports(metric_type);
+            let is_plain = is_direct
+                && !self.altered
+                && self.accepted_numbers(metric_type) == AcceptedNumbers::All
+                && self.rules.name == CharacterRule::PlainName
+                && after_name.is_empty();
+            let tail = [metric_type.field().as_bytes(), &at_end, &self.end.to_vec()].concat();
+            let format = &mut self.formats[metric_type as usize];
+            format.after_name = ChunkedText::new(&after_name);
+            format.tail = ChunkedText::new(&tail);
+            format.len = format.head.len() + after_name.len() + ":".len() + tail.len();
+            format.is_misreadable = self.has_events && format.head.is_empty();
+            format.is_altered = self.altered;
+            format.is_plain = is_plain && format.head.is_short() && format.tail.is_short();
+            format.is_direct = is_direct;
         }
     }
 
     /// Returns the scope with one more tag.
     pub(crate) fn with_tag(&self, key: &str, value: &str) -> Self {
         self.with_rendered_tag(key.len() + value.len(), |format, writer| {
-            format.put_sanitized(true, key, value, writer)
+            format.put(true, key, value, writer)
         })
     }
 
     /// Returns the scope with one more tag, which has no value.
     pub(crate) fn with_bare_tag(&self, tag: &str) -> Self {
-        self.with_rendered_tag(tag.len(), |format, writer| {
-            format.put_sanitized_bare(true, tag, writer)
-        })
+        self.with_rendered_tag(tag.len(), |format, writer| format.put_bare(true, tag, writer))
     }
 
-    /// Adds a tag that `put` writes. `put` returns true if it altered the tag.
+    /// Adds a tag that `put` writes.
     fn with_rendered_tag(
         &self,
         len: usize,
-        put: impl FnOnce(&TagFormat, &mut LineWriter<'_>) -> bool,
+        put: impl FnOnce(&TagFormat, &mut LineWriter<'_, true>) -> Result<(), Unclean>,
     ) -> Self {
         let mut scope = self.clone();
-        let Some(format) = &mut scope.tag_format else {
+        if let Some(format) = &mut scope.tag_format {
+            // The opening, the assignment, and `_` for an empty key and an empty value.
+            let (tag, altered) = render(len + ShortText::CAPACITY + 3, |writer| put(format, writer));
+            scope.tags_altered |= altered;
+            scope.altered |= altered;
+            scope.tags = scope.tags.followed_by(&tag.to_vec());
+            format.syntax = TagSyntax { opening: format.syntax.separator, ..format.syntax };
+        } else {
             scope.has_unsupported_tags = true;
-            return scope;
-        };
-        let mut space = vec![0; len + 2 * MARGIN];
-        let capacity = space.len();
-        let mut writer = LineWriter::new(&mut space);
-        scope.tags_altered |= put(format, &mut writer);
-        scope.altered |= scope.tags_altered;
-        let used = capacity - writer.remaining();
-        scope.tags = scope.tags.followed_by(&space[..used]);
-        format.syntax = TagSyntax { opening: format.syntax.separator, ..format.syntax };
+        }
+        scope.render_formats();
         scope
     }
 
@@ -151,59 +186,42 @@ impl Scope {
         }
         let prefix = sanitized(self.rules.name, given);
         scope.path_altered |= prefix != given;
-        for head in &mut scope.heads {
-            let skipped = if head.is_empty() { self.misread_len(&prefix) } else { 0 };
-            scope.path_altered |= skipped > 0;
-            *head = head.followed_by(format!("{}.", &prefix[skipped..]).as_bytes());
+        let heads = scope.formats.iter_mut().map(|format| &mut format.head);
+        for head in heads.chain([&mut scope.untyped_head]) {
+            let leading =
+                if head.is_empty() { self.leading(&prefix, self.rules.name) } else { &prefix };
+            scope.path_altered |= leading.len() < prefix.len();
+            *head = head.followed_by(format!("{leading}.").as_bytes());
         }
         scope.altered |= scope.path_altered;
         scope.path = format!("{}{prefix}.", self.path);
+        scope.render_formats();
         scope
-    }
-
-    /// Returns the number of bytes to omit from the beginning of a line, so that servers do not read
-    /// the line as an event or a service check: 1 or 0.
-    pub(super) fn misread_len(&self, text: &str) -> usize {
-        let is_misread = text.starts_with("_sc") || text.starts_with("_e{");
-        usize::from(self.has_events && is_misread)
-    }
-
-    /// Returns the part of a name that can begin a line, before or after the name is sanitized.
-    pub(super) fn leading_name<'a>(&self, name: &'a str) -> &'a str {
-        self.leading_text(name, self.rules.name)
     }
 
     /// Returns the part of an injected path that can begin a line.
     pub(crate) fn leading_path<'a>(&self, path: &'a str) -> &'a str {
-        self.leading_text(path, CharacterRule::Field)
+        self.leading(path, CharacterRule::Field)
     }
 
-    /// Omits the first character of a text that servers would read as an event or a service check.
-    /// This includes a forbidden character, which sanitizing replaces by `_`.
-    fn leading_text<'a>(&self, text: &'a str, rule: CharacterRule) -> &'a str {
-        let mut characters = text.chars();
-        let first = characters.next();
-        let is_underscore = first.is_some_and(|c| c == '_' || rule.forbids(c));
-        let rest = characters.as_str();
-        let is_misread = is_underscore && (rest.starts_with("sc") || rest.starts_with("e{"));
-        if is_misread && self.has_events { rest } else { text }
+    fn leading<'a>(&self, text: &'a str, rule: CharacterRule) -> &'a str {
+        if self.has_events { leading_text(text, rule) } else { text }
     }
 
-    /// Returns the text before the names of this type.
+    /// Returns the format of the lines of this type.
     #[inline(always)]
-    pub(crate) fn head(&self, metric_type: MetricType) -> &ChunkedText {
-        &self.heads[metric_type as usize]
+    pub(crate) fn format(&self, metric_type: MetricType) -> &LineFormat {
+        &self.formats[metric_type as usize]
     }
 
     /// Returns the maximum number of bytes that the scope adds to each line.
     pub(crate) fn shared_len(&self) -> usize {
-        let longest_head = self.heads.iter().map(ChunkedText::len).max().unwrap_or(0);
-        longest_head + self.tags.len() + self.end.len()
+        self.formats.iter().map(LineFormat::len).max().unwrap_or(0)
     }
 
     /// Returns the text before the names of lines without a known type.
     pub(crate) fn untyped_head(&self) -> &ChunkedText {
-        &self.heads[MetricType::ALL.len()]
+        &self.untyped_head
     }
 
     /// Returns true if lines of this type can be sent: the dialect has the type, and the scope has
@@ -236,10 +254,11 @@ impl Scope {
 
     /// Returns the tags without their opening, and the origin fields, for events and service
     /// checks. Returns `None` in dialects without these.
-    pub(crate) fn dogstatsd_fields(&self) -> Option<(&str, &str)> {
-        let text = |text| str::from_utf8(ChunkedText::bytes(text)).ok();
+    pub(crate) fn dogstatsd_fields(&self) -> Option<(String, String)> {
+        let text = |text: &ChunkedText| String::from_utf8(text.to_vec()).ok();
         let (tags, end) = (text(&self.tags)?, text(&self.end)?);
-        self.has_events.then(|| (tags.trim_start_matches("|#"), end.trim_end_matches('\n')))
+        let (tags, end) = (tags.trim_start_matches("|#"), end.trim_end_matches('\n'));
+        self.has_events.then(|| (tags.to_owned(), end.to_owned()))
     }
 
     pub(crate) fn are_tags_altered(&self) -> bool {
@@ -275,22 +294,6 @@ impl Scope {
     pub(crate) fn path(&self) -> &str {
         &self.path
     }
-
-    /// Returns true if the calls of [`Connector`](crate::Connector) can write lines as a
-    /// [`Line`](super::Line): a head, a name, a value and a type, without further checks.
-    pub(crate) fn allows_fast_path(&self) -> bool {
-        const TYPES: [MetricType; 3] = [MetricType::Counter, MetricType::Gauge, MetricType::Timing];
-        let accepts_all = |metric_type| {
-            self.supports(metric_type) && self.accepted_numbers(metric_type) == AcceptedNumbers::All
-        };
-        TYPES.into_iter().all(accepts_all)
-            && !self.has_tags()
-            && !self.has_events
-            && self.has_gauge_deltas()
-            && self.rules.name == CharacterRule::PlainName
-            && self.end.bytes() == b"\n"
-            && !self.altered
-    }
 }
 
 #[cfg(test)]
@@ -298,15 +301,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_dialects_without_tags_allow_the_fast_path() {
+    fn formats_are_plain_unless_calls_need_checks() {
+        let (version, origin) = (DogStatsDVersion::default(), OriginFields::default());
         for &dialect in Dialect::ALL {
-            let (version, origin) = (DogStatsDVersion::default(), OriginFields::default());
-            let scope = Scope::new(dialect, version, "", true, &origin);
-            let is_plain = matches!(dialect, Dialect::StatsD | Dialect::Extended);
-            assert_eq!(scope.allows_fast_path(), is_plain, "{dialect}");
-            assert_eq!(scope.with_prefix("a").allows_fast_path(), is_plain, "{dialect}");
-            assert!(!scope.with_prefix("\n").allows_fast_path(), "{dialect}");
-            assert!(!scope.with_tag("k", "v").allows_fast_path(), "{dialect}");
+            let is_plain = |scope: &Scope| scope.format(MetricType::Counter).is_plain;
+            let new = |is_sampled| Scope::new(dialect, version, "", true, &origin, is_sampled);
+            let scope = new(false);
+            let expected = matches!(dialect, Dialect::StatsD | Dialect::Extended | Dialect::DogStatsD);
+            assert_eq!(is_plain(&scope), expected, "{dialect}");
+            assert_eq!(is_plain(&scope.with_prefix("a")), expected, "{dialect}");
+            assert!(!is_plain(&scope.with_prefix("\n")), "{dialect}");
+            assert!(!is_plain(&new(true)), "{dialect}");
+            let tagged = scope.with_tag("k", "v");
+            assert_eq!(is_plain(&tagged), dialect == Dialect::DogStatsD, "{dialect}");
+            assert!(!is_plain(&scope.with_tag("k", "\n")), "{dialect}");
+            assert!(!scope.format(MetricType::Distribution).is_plain || dialect == Dialect::DogStatsD);
         }
     }
 

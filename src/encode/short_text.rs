@@ -28,6 +28,10 @@ impl ShortText {
         Self { bytes, len: len as u8 }
     }
 
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+
     #[inline(always)]
     pub(super) fn len(self) -> usize {
         self.len.into()

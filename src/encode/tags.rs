@@ -1,5 +1,6 @@
 //! Tags of a call: any number of them, without a list on the heap.
 
+use super::encode_line::Unclean;
 use super::line_writer::LineWriter;
 use super::properties::{CharacterRules, TagSyntax};
 
@@ -24,22 +25,22 @@ impl Tags for NoTags {}
 impl<Rest: Tags> Tags for Tagged<'_, Rest> {}
 
 pub(crate) mod sealed {
-    use super::{LineWriter, TagFormat};
+    use super::{LineWriter, TagFormat, Unclean};
 
     /// Seals `Tags`: this trait cannot be named outside the crate.
     pub trait Sealed: Copy {
         /// True if there is at least one tag.
         const ANY: bool;
 
-        /// Returns the maximum length in bytes.
+        /// Returns the length in bytes if the tags are clean, and the maximum length otherwise.
         fn size(&self, format: &TagFormat) -> usize;
 
-        /// Writes the tags. Returns true if they are certainly clean; otherwise they may be
-        /// incomplete.
-        fn put(&self, format: &TagFormat, writer: &mut LineWriter<'_>) -> bool;
-
-        /// Writes the tags with each forbidden character replaced. Returns true if any was.
-        fn put_sanitized(&self, format: &TagFormat, writer: &mut LineWriter<'_>) -> bool;
+        /// Writes the tags.
+        fn put<const SANITIZE: bool>(
+            &self,
+            format: &TagFormat,
+            writer: &mut LineWriter<'_, SANITIZE>,
+        ) -> Result<(), Unclean>;
     }
 }
 
@@ -59,43 +60,38 @@ impl TagFormat {
     }
 
     #[inline(always)]
-    fn begin_tag(&self, is_first: bool, writer: &mut LineWriter<'_>) {
+    fn begin_tag<const SANITIZE: bool>(
+        &self,
+        is_first: bool,
+        writer: &mut LineWriter<'_, SANITIZE>,
+    ) {
         writer.put_short(if is_first { self.syntax.opening } else { self.syntax.separator });
     }
 
-    /// Writes one tag. Returns true if it is certainly clean; otherwise it may be incomplete.
+    /// Writes one tag.
     #[inline(always)]
-    fn put(&self, is_first: bool, key: &str, value: &str, writer: &mut LineWriter<'_>) -> bool {
-        self.begin_tag(is_first, writer);
-        let is_clean = writer.put_text(key, self.rules.key);
-        writer.put_byte(self.syntax.assignment);
-        is_clean & writer.put_text(value, self.rules.value)
-    }
-
-    /// Writes one tag with each forbidden character replaced. Returns true if any was.
-    pub(super) fn put_sanitized(
+    pub(super) fn put<const SANITIZE: bool>(
         &self,
         is_first: bool,
         key: &str,
         value: &str,
-        writer: &mut LineWriter<'_>,
-    ) -> bool {
+        writer: &mut LineWriter<'_, SANITIZE>,
+    ) -> Result<(), Unclean> {
         self.begin_tag(is_first, writer);
-        let key_altered = writer.put_sanitized_text(key, self.rules.key);
+        writer.put_text(key, self.rules.key)?;
         writer.put_byte(self.syntax.assignment);
-        writer.put_sanitized_text(value, self.rules.value) | key_altered
+        writer.put_text(value, self.rules.value)
     }
 
-    /// Writes a tag without a value, with each forbidden character replaced. Returns true if any
-    /// was.
-    pub(super) fn put_sanitized_bare(
+    /// Writes a tag without a value.
+    pub(super) fn put_bare<const SANITIZE: bool>(
         &self,
         is_first: bool,
         tag: &str,
-        writer: &mut LineWriter<'_>,
-    ) -> bool {
+        writer: &mut LineWriter<'_, SANITIZE>,
+    ) -> Result<(), Unclean> {
         self.begin_tag(is_first, writer);
-        writer.put_sanitized_text(tag, self.rules.value)
+        writer.put_text(tag, self.rules.value)
     }
 }
 
@@ -107,11 +103,12 @@ impl sealed::Sealed for NoTags {
         0
     }
     #[inline(always)]
-    fn put(&self, _format: &TagFormat, _writer: &mut LineWriter<'_>) -> bool {
-        true
-    }
-    fn put_sanitized(&self, _format: &TagFormat, _writer: &mut LineWriter<'_>) -> bool {
-        false
+    fn put<const SANITIZE: bool>(
+        &self,
+        _format: &TagFormat,
+        _writer: &mut LineWriter<'_, SANITIZE>,
+    ) -> Result<(), Unclean> {
+        Ok(())
     }
 }
 
@@ -123,11 +120,12 @@ impl<Rest: sealed::Sealed> sealed::Sealed for Tagged<'_, Rest> {
         self.rest.size(format) + format.size(!Rest::ANY, self.key, self.value)
     }
     #[inline(always)]
-    fn put(&self, format: &TagFormat, writer: &mut LineWriter<'_>) -> bool {
-        self.rest.put(format, writer) && format.put(!Rest::ANY, self.key, self.value, writer)
-    }
-    fn put_sanitized(&self, format: &TagFormat, writer: &mut LineWriter<'_>) -> bool {
-        let rest_altered = self.rest.put_sanitized(format, writer);
-        format.put_sanitized(!Rest::ANY, self.key, self.value, writer) | rest_altered
+    fn put<const SANITIZE: bool>(
+        &self,
+        format: &TagFormat,
+        writer: &mut LineWriter<'_, SANITIZE>,
+    ) -> Result<(), Unclean> {
+        self.rest.put(format, writer)?;
+        format.put(!Rest::ANY, self.key, self.value, writer)
     }
 }

@@ -66,7 +66,7 @@ impl<D: Digits> Number<D> {
             return false;
         }
         let mut space = [0; MAX_LEN];
-        self.digits.write(&mut LineWriter::new(&mut space));
+        self.digits.write(&mut LineWriter::<true>::new(&mut space));
         let max_magnitude = i64::MAX.unsigned_abs() + u64::from(self.is_negative());
         let magnitude = str::from_utf8(&space[..len]).ok().and_then(|text| text.parse().ok());
         magnitude.is_some_and(|magnitude: u64| magnitude <= max_magnitude)

@@ -1,21 +1,39 @@
 //! The field between `:` and `|`: a number, or a member of a set.
 
 use super::decimal::Digits;
+use super::encode_line::Unclean;
 use super::line_writer::LineWriter;
-use super::scope::Scope;
+use super::properties::CharacterRules;
+use super::sign::Sign;
 use super::value::Number;
 
 /// Value of a line.
 pub(crate) trait ValueField: Copy {
-    /// Returns the maximum length in bytes.
+    /// Returns the length in bytes if the value is clean, and the maximum length otherwise.
     fn size(&self) -> usize;
 
-    /// Writes the value. Returns true if it is certainly clean; otherwise it may be incomplete.
-    fn put(&self, writer: &mut LineWriter<'_>) -> bool;
+    /// Writes a colon and the value.
+    #[inline(always)]
+    fn put_after_colon<const SANITIZE: bool>(
+        &self,
+        writer: &mut LineWriter<'_, SANITIZE>,
+    ) -> Result<(), Unclean> {
+        writer.put_byte(b':');
+        self.put(writer)
+    }
 
-    /// Writes the value with each forbidden character replaced. Returns true if any was.
-    fn put_sanitized(&self, writer: &mut LineWriter<'_>) -> bool;
+    /// Writes the value.
+    fn put<const SANITIZE: bool>(
+        &self,
+        writer: &mut LineWriter<'_, SANITIZE>,
+    ) -> Result<(), Unclean>;
 }
+
+/// The number 0, which a gauge is set to before a negative change.
+pub(crate) const ZERO: Number<&'static [u8; 1]> = Number { sign: Sign::None, digits: b"0" };
+
+/// The number 1.
+pub(crate) const ONE: Number<&'static [u8; 1]> = Number { sign: Sign::None, digits: b"1" };
 
 impl<D: Digits> ValueField for Number<D> {
     #[inline(always)]
@@ -23,15 +41,22 @@ impl<D: Digits> ValueField for Number<D> {
         self.sign.len() + self.digits.len()
     }
     #[inline(always)]
-    fn put(&self, writer: &mut LineWriter<'_>) -> bool {
-        writer.put_sign(self.sign);
+    fn put_after_colon<const SANITIZE: bool>(
+        &self,
+        writer: &mut LineWriter<'_, SANITIZE>,
+    ) -> Result<(), Unclean> {
+        writer.put_colon_and_sign(self.sign);
         self.digits.write(writer);
-        true
+        Ok(())
     }
     #[inline(always)]
-    fn put_sanitized(&self, writer: &mut LineWriter<'_>) -> bool {
-        self.put(writer);
-        false
+    fn put<const SANITIZE: bool>(
+        &self,
+        writer: &mut LineWriter<'_, SANITIZE>,
+    ) -> Result<(), Unclean> {
+        writer.put_sign(self.sign);
+        self.digits.write(writer);
+        Ok(())
     }
 }
 
@@ -39,18 +64,7 @@ impl<D: Digits> ValueField for Number<D> {
 #[derive(Clone, Copy)]
 pub(crate) struct SetMember<'a> {
     pub(crate) text: &'a str,
-    pub(crate) scope: &'a Scope,
-}
-
-impl<'a> SetMember<'a> {
-    /// Returns `_` if it must replace a sign at the beginning, else an empty text, and the rest of
-    /// the member.
-    fn parts(&self) -> (&'static str, &'a str) {
-        match self.text.strip_prefix(['+', '-']) {
-            Some(rest) if !self.scope.rules.allows_signed_members => ("_", rest),
-            _ => ("", self.text),
-        }
-    }
+    pub(crate) rules: &'a CharacterRules,
 }
 
 impl ValueField for SetMember<'_> {
@@ -59,16 +73,15 @@ impl ValueField for SetMember<'_> {
         self.text.len().max("_".len())
     }
     #[inline(always)]
-    fn put(&self, writer: &mut LineWriter<'_>) -> bool {
-        let (replaced_sign, rest) = self.parts();
-        replaced_sign.is_empty() && writer.put_text(rest, self.scope.rules.member)
-    }
-    fn put_sanitized(&self, writer: &mut LineWriter<'_>) -> bool {
-        let (replaced_sign, rest) = self.parts();
-        writer.put(replaced_sign.as_bytes());
-        if !replaced_sign.is_empty() && rest.is_empty() {
-            return true;
-        }
-        writer.put_sanitized_text(rest, self.scope.rules.member) | !replaced_sign.is_empty()
+    fn put<const SANITIZE: bool>(
+        &self,
+        writer: &mut LineWriter<'_, SANITIZE>,
+    ) -> Result<(), Unclean> {
+        let Self { text, rules } = *self;
+        let unsigned = text.strip_prefix(['+', '-']).filter(|_| !rules.allows_signed_members);
+        let Some(rest) = unsigned else { return writer.put_text(text, rules.member) };
+        writer.mark_altered()?;
+        writer.put_byte(b'_');
+        if rest.is_empty() { Ok(()) } else { writer.put_text(rest, rules.member) }
     }
 }

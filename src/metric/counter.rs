@@ -2,7 +2,7 @@
 
 use super::handle::Handle;
 use super::kind::{calls, kind};
-use super::measurement::{Amount, Negated, One, Recorder};
+use super::measurement::{Amount, Negated, One};
 use crate::encode::Value;
 
 /// A prepared counter, from [`Metric::build`](crate::Metric::build): the fastest way to count.

@@ -2,7 +2,7 @@
 
 use super::handle::Handle;
 use super::kind::{calls, kind};
-use super::measurement::{Absolute, Delta, Recorder};
+use super::measurement::{Absolute, Delta};
 use crate::encode::Value;
 
 /// A prepared gauge, from [`Metric::build`](crate::Metric::build).

@@ -1,14 +1,13 @@
 //! Handles of prepared metrics.
 
 use super::DropReason;
-use super::measurement::{Measurement, MetricWriter, NumberWriter, ONE, Recorder};
+use super::measurement::{Measurement, Target};
 use crate::connector_core::ScopeContext;
+use crate::emit::{Exchange, drop_invalid, drop_unsupported, emit};
 use crate::encode::{
-    AcceptedNumbers, AlteredLine, ChunkedText, ConstantLine, Digits, EffectiveRate, InvalidLine,
-    LineSpec, LineTemplate, NegativeGauge, Number, PreparedLine, SetMember, Tags, UnsupportedLine,
-    ValueField, ZERO,
+    AcceptedNumbers, CharacterRules, ChunkedText, ConstantLine, Digits, EffectiveRate, LineSpec,
+    LineTemplate, Number, ONE, PreparedLine, Tags, ValueField,
 };
-use crate::handoff::Exchange;
 use std::fmt;
 use std::sync::Arc;
 
@@ -68,9 +67,9 @@ impl Handle {
     }
 }
 
-impl Recorder for Handle {
+impl Handle {
     #[inline(always)]
-    fn record_measurement(&self, measurement: impl Measurement) {
+    pub(super) fn record_measurement(&self, measurement: impl Measurement) {
         match self {
             Self::Fast(fast) => fast.record_measurement(measurement),
             Self::Slow(slow) => slow.record_measurement(measurement),
@@ -83,155 +82,56 @@ impl FastHandle {
     /// Records a measurement. Not inlined, so that callers stay small.
     #[inline(never)]
     fn record_measurement(&self, measurement: impl Measurement) {
-        measurement.write_to(self);
+        measurement.write_to(&Prepared::<false>(&self.0));
     }
 }
 
 impl SlowHandle {
     #[inline(never)]
     fn record_measurement(&self, measurement: impl Measurement) {
-        let parts = &self.0.parts;
+        let PreparedMetric { exchange, parts } = &self.0;
         match (parts.drop_reason, &parts.rate) {
-            (Some(DropReason::Invalid), _) => self.0.drop_invalid(),
-            (Some(DropReason::Unsupported), _) => self.0.drop_unsupported(),
+            (Some(DropReason::Invalid), _) => drop_invalid(exchange, 1),
+            (Some(DropReason::Unsupported), _) => drop_unsupported(exchange),
             (None, Some(rate)) if !rate.draw() => {}
-            (None, _) => measurement.write_to(self),
+            (None, _) => measurement.write_to(&Prepared::<true>(&self.0)),
         }
     }
 }
 
-impl PreparedMetric {
-    #[inline(always)]
-    fn line<F: ValueField>(&self, field: F) -> PreparedLine<'_, F> {
-        PreparedLine { template: &self.parts.line, field }
-    }
+/// A prepared metric whose lines may be altered, if the constant is true.
+struct Prepared<'a, const MAY_BE_ALTERED: bool>(&'a PreparedMetric);
+
+impl<'a, const MAY_BE_ALTERED: bool> Target for Prepared<'a, MAY_BE_ALTERED> {
+    type Line<F: ValueField> = PreparedLine<'a, F, MAY_BE_ALTERED>;
 
     #[inline(always)]
-    fn pair(
-        &self,
-        field: impl ValueField,
-    ) -> NegativeGauge<PreparedLine<'_, impl ValueField>, PreparedLine<'_, impl ValueField>> {
-        NegativeGauge { zero: self.line(ZERO), line: self.line(field) }
+    fn exchange(&self) -> &Exchange {
+        &self.0.exchange
     }
-
     #[inline(always)]
-    fn member<'a>(&'a self, text: &'a str) -> SetMember<'a> {
-        SetMember { text, scope: &self.parts.scoped.scope }
-    }
-
-    #[inline(always)]
-    fn has_deltas(&self) -> bool {
-        self.parts.scoped.scope.has_gauge_deltas()
-    }
-
-    #[inline(always)]
-    fn accepts(&self, number: &Number<impl Digits>) -> bool {
-        number.is_accepted(self.parts.numbers)
-    }
-
-    #[cold]
-    fn drop_invalid(&self) {
-        self.exchange.emit(|| InvalidLine);
-    }
-
-    #[cold]
-    fn drop_unsupported(&self) {
-        self.exchange.emit(|| UnsupportedLine);
-    }
-}
-
-impl NumberWriter for FastHandle {
-    #[inline(always)]
-    fn write(&self, number: Number<impl Digits>) {
-        self.0.exchange.emit(|| self.0.line(number));
+    fn line<F: ValueField>(&self, field: F) -> PreparedLine<'a, F, MAY_BE_ALTERED> {
+        PreparedLine { template: &self.0.parts.line, field }
     }
     #[inline(always)]
     fn write_one(&self) {
-        self.0.exchange.emit(|| ConstantLine(&self.0.parts.one));
-    }
-    #[inline(always)]
-    fn write_ordered(&self, number: Number<impl Digits>) {
-        self.0.exchange.emit_ordered(|| self.0.line(number));
-    }
-    fn write_below_zero(&self, number: Number<impl Digits>) {
-        self.0.exchange.emit_ordered(|| self.0.pair(number));
-    }
-    #[inline(always)]
-    fn has_deltas(&self) -> bool {
-        self.0.has_deltas()
-    }
-    #[inline(always)]
-    fn accepts(&self, number: &Number<impl Digits>) -> bool {
-        self.0.accepts(number)
-    }
-    fn drop_invalid(&self) {
-        self.0.drop_invalid();
-    }
-    fn drop_unsupported(&self) {
-        self.0.drop_unsupported();
-    }
-}
-
-impl MetricWriter for FastHandle {
-    #[inline(always)]
-    fn write_member(&self, member: &str) {
-        self.0.exchange.emit(|| self.0.line(self.0.member(member)));
-    }
-}
-
-impl SlowHandle {
-    #[inline(always)]
-    fn write_field(&self, field: impl ValueField) {
-        let PreparedMetric { exchange, parts } = &self.0;
-        if parts.line.is_altered() {
-            exchange.emit(|| AlteredLine(self.0.line(field)));
+        if MAY_BE_ALTERED {
+            emit(self.exchange(), self.line(ONE));
         } else {
-            exchange.emit(|| self.0.line(field));
-        }
-    }
-}
-
-impl NumberWriter for SlowHandle {
-    #[inline(always)]
-    fn write(&self, number: Number<impl Digits>) {
-        self.write_field(number);
-    }
-    fn write_ordered(&self, number: Number<impl Digits>) {
-        let PreparedMetric { exchange, parts } = &self.0;
-        if parts.line.is_altered() {
-            exchange.emit_ordered(|| AlteredLine(self.0.line(number)));
-        } else {
-            exchange.emit_ordered(|| self.0.line(number));
-        }
-    }
-    fn write_below_zero(&self, number: Number<impl Digits>) {
-        let PreparedMetric { exchange, parts } = &self.0;
-        if parts.line.is_altered() {
-            exchange.emit_ordered(|| AlteredLine(self.0.pair(number)));
-        } else {
-            exchange.emit_ordered(|| self.0.pair(number));
+            emit(self.exchange(), ConstantLine(&self.0.parts.one));
         }
     }
     #[inline(always)]
     fn has_deltas(&self) -> bool {
-        self.0.has_deltas()
+        self.0.parts.scoped.scope.has_gauge_deltas()
     }
     #[inline(always)]
     fn accepts(&self, number: &Number<impl Digits>) -> bool {
-        self.0.accepts(number)
+        number.is_accepted(self.0.parts.numbers)
     }
-    fn drop_invalid(&self) {
-        self.0.drop_invalid();
-    }
-    fn drop_unsupported(&self) {
-        self.0.drop_unsupported();
-    }
-}
-
-impl MetricWriter for SlowHandle {
     #[inline(always)]
-    fn write_member(&self, member: &str) {
-        self.write_field(self.0.member(member));
+    fn rules(&self) -> &CharacterRules {
+        &self.0.parts.scoped.scope.rules
     }
 }
 
@@ -241,7 +141,8 @@ impl fmt::Debug for Handle {
             Self::Disabled => f.write_str("disabled"),
             Self::Fast(FastHandle(prepared)) | Self::Slow(SlowHandle(prepared)) => {
                 let parts = &prepared.parts;
-                let example = String::from_utf8_lossy(parts.one.bytes());
+                let example = parts.one.to_vec();
+                let example = String::from_utf8_lossy(&example);
                 write!(f, "{:?}", example.trim_end())?;
                 parts
                     .drop_reason

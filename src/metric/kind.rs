@@ -64,7 +64,7 @@ macro_rules! kind {
                 Self(handle)
             }
         }
-        impl crate::metric::measurement::Recorder for $kind {
+        impl $kind {
             #[inline(always)]
             fn record_measurement(
                 &self,

@@ -1,31 +1,28 @@
 //! Measurements: the values of all calls, with the rules for each.
 //!
 //! A value is formatted only once it is known that its line is emitted. Calls by name, metrics and
-//! prepared handles share these rules; each of them writes its own lines.
+//! prepared handles share these rules. Each of them is a [`Target`], which makes the lines.
 
-use crate::encode::{Digits, Number, Scratch, Sign, Value, milliseconds, seconds_as_milliseconds};
+use crate::emit::{Exchange, drop_invalid, drop_unsupported, emit, emit_ordered};
+use crate::encode::{
+    CharacterRules, Digits, EncodeLine, Number, ONE, Scratch, Value, ValueField, ZERO, milliseconds,
+    seconds_as_milliseconds,
+};
 use std::time::Duration;
 
-/// The target of a call: a metric, or a prepared handle.
-pub(crate) trait Recorder {
-    fn record_measurement(&self, measurement: impl Measurement);
-}
+/// Metric that measurements are written to.
+pub(crate) trait Target {
+    /// Line of this metric with a value.
+    type Line<F: ValueField>: EncodeLine;
 
-/// Writes the numbers of one metric as lines.
-pub(crate) trait NumberWriter {
-    /// Writes one line.
-    fn write(&self, number: Number<impl Digits>);
+    fn exchange(&self) -> &Exchange;
 
-    /// Writes one line that keeps its order across threads, as the values of gauges do.
-    fn write_ordered(&self, number: Number<impl Digits>);
+    fn line<F: ValueField>(&self, field: F) -> Self::Line<F>;
 
-    /// Writes the two lines that set a gauge below zero, in dialects where a sign means a delta.
-    fn write_below_zero(&self, number: Number<impl Digits>);
-
-    /// Writes the number 1.
+    /// Emits the line with the value 1.
     #[inline(always)]
     fn write_one(&self) {
-        self.write(ONE);
+        emit(self.exchange(), self.line(ONE));
     }
 
     /// Returns true if the dialect takes a gauge's value with a sign for a delta.
@@ -34,47 +31,23 @@ pub(crate) trait NumberWriter {
     /// Returns true if servers of the dialect read this number correctly.
     fn accepts(&self, number: &Number<impl Digits>) -> bool;
 
-    /// Counts a line as dropped because its value is invalid.
-    fn drop_invalid(&self);
-
-    /// Counts a line as dropped because the dialect does not support it.
-    fn drop_unsupported(&self);
+    /// Returns the rules for members of sets.
+    fn rules(&self) -> &CharacterRules;
 }
-
-/// Writes the values of one metric of any kind, members of sets included.
-pub(crate) trait MetricWriter: NumberWriter {
-    /// Writes the member of a set.
-    fn write_member(&self, member: &str);
-}
-
-/// The number 1.
-pub(super) const ONE: Number<&'static [u8; 1]> = Number { sign: Sign::None, digits: b"1" };
 
 /// The value of one call.
 pub(crate) trait Measurement: Copy {
-    fn write_to(self, writer: &impl MetricWriter);
-}
-
-/// A measurement that is a number.
-pub(crate) trait NumericMeasurement: Copy {
-    fn write_to(self, writer: &impl NumberWriter);
-}
-
-impl<M: NumericMeasurement> Measurement for M {
-    #[inline(always)]
-    fn write_to(self, writer: &impl MetricWriter) {
-        NumericMeasurement::write_to(self, writer);
-    }
+    fn write_to(self, target: &impl Target);
 }
 
 /// The number 1, formatted in advance.
 #[derive(Clone, Copy)]
 pub(crate) struct One;
 
-impl NumericMeasurement for One {
+impl Measurement for One {
     #[inline(always)]
-    fn write_to(self, writer: &impl NumberWriter) {
-        writer.write_one();
+    fn write_to(self, target: &impl Target) {
+        target.write_one();
     }
 }
 
@@ -82,11 +55,11 @@ impl NumericMeasurement for One {
 #[derive(Clone, Copy)]
 pub(crate) struct Amount<V>(pub(crate) V);
 
-impl<V: Value> NumericMeasurement for Amount<V> {
+impl<V: Value> Measurement for Amount<V> {
     #[inline(always)]
-    fn write_to(self, writer: &impl NumberWriter) {
+    fn write_to(self, target: &impl Target) {
         let mut scratch = Scratch::new();
-        write_accepted(writer, self.0.format(&mut scratch));
+        write_accepted(target, self.0.format(&mut scratch));
     }
 }
 
@@ -94,21 +67,21 @@ impl<V: Value> NumericMeasurement for Amount<V> {
 #[derive(Clone, Copy)]
 pub(crate) struct Negated<V>(pub(crate) V);
 
-impl<V: Value> NumericMeasurement for Negated<V> {
+impl<V: Value> Measurement for Negated<V> {
     #[inline(always)]
-    fn write_to(self, writer: &impl NumberWriter) {
+    fn write_to(self, target: &impl Target) {
         let mut scratch = Scratch::new();
-        write_accepted(writer, self.0.format(&mut scratch).map(Number::negated));
+        write_accepted(target, self.0.format(&mut scratch).map(Number::negated));
     }
 }
 
 /// Writes the number, or counts the line as dropped.
 #[inline(always)]
-fn write_accepted(writer: &impl NumberWriter, number: Option<Number<impl Digits>>) {
+fn write_accepted(target: &impl Target, number: Option<Number<impl Digits>>) {
     match number {
-        Some(number) if !writer.accepts(&number) => writer.drop_unsupported(),
-        Some(number) => writer.write(number),
-        None => writer.drop_invalid(),
+        Some(number) if !target.accepts(&number) => drop_unsupported(target.exchange()),
+        Some(number) => emit(target.exchange(), target.line(number)),
+        None => drop_invalid(target.exchange(), 1),
     }
 }
 
@@ -116,16 +89,18 @@ fn write_accepted(writer: &impl NumberWriter, number: Option<Number<impl Digits>
 #[derive(Clone, Copy)]
 pub(crate) struct Absolute<V>(pub(crate) V);
 
-impl<V: Value> NumericMeasurement for Absolute<V> {
+impl<V: Value> Measurement for Absolute<V> {
     #[inline(always)]
-    fn write_to(self, writer: &impl NumberWriter) {
+    fn write_to(self, target: &impl Target) {
         let mut scratch = Scratch::new();
         match self.0.format(&mut scratch) {
-            Some(number) if number.is_negative() && writer.has_deltas() => {
-                writer.write_below_zero(number);
+            Some(number) if number.is_negative() && target.has_deltas() => {
+                // Servers read a signed value as a delta. The first line therefore sets the gauge to
+                // 0, and the second line lowers it.
+                emit_ordered(target.exchange(), (target.line(ZERO), target.line(number)));
             }
-            Some(number) => writer.write_ordered(number),
-            None => writer.drop_invalid(),
+            Some(number) => emit_ordered(target.exchange(), target.line(number)),
+            None => drop_invalid(target.exchange(), 1),
         }
     }
 }
@@ -134,14 +109,14 @@ impl<V: Value> NumericMeasurement for Absolute<V> {
 #[derive(Clone, Copy)]
 pub(crate) struct Delta<V>(pub(crate) V);
 
-impl<V: Value> NumericMeasurement for Delta<V> {
+impl<V: Value> Measurement for Delta<V> {
     #[inline(always)]
-    fn write_to(self, writer: &impl NumberWriter) {
+    fn write_to(self, target: &impl Target) {
         let mut scratch = Scratch::new();
         match self.0.format(&mut scratch) {
-            _ if !writer.has_deltas() => writer.drop_unsupported(),
-            Some(number) => writer.write_ordered(number.signed()),
-            None => writer.drop_invalid(),
+            _ if !target.has_deltas() => drop_unsupported(target.exchange()),
+            Some(number) => emit_ordered(target.exchange(), target.line(number.signed())),
+            None => drop_invalid(target.exchange(), 1),
         }
     }
 }
@@ -150,11 +125,11 @@ impl<V: Value> NumericMeasurement for Delta<V> {
 #[derive(Clone, Copy)]
 pub(crate) struct DurationValue(pub(crate) Duration);
 
-impl NumericMeasurement for DurationValue {
+impl Measurement for DurationValue {
     #[inline(always)]
-    fn write_to(self, writer: &impl NumberWriter) {
+    fn write_to(self, target: &impl Target) {
         let mut scratch = Scratch::new();
-        writer.write(milliseconds(self.0, &mut scratch));
+        emit(target.exchange(), target.line(milliseconds(self.0, &mut scratch)));
     }
 }
 
@@ -162,13 +137,13 @@ impl NumericMeasurement for DurationValue {
 #[derive(Clone, Copy)]
 pub(crate) struct Seconds(pub(crate) f64);
 
-impl NumericMeasurement for Seconds {
+impl Measurement for Seconds {
     #[inline(always)]
-    fn write_to(self, writer: &impl NumberWriter) {
+    fn write_to(self, target: &impl Target) {
         let mut scratch = Scratch::new();
         match seconds_as_milliseconds(self.0, &mut scratch) {
-            Some(number) => writer.write(number),
-            None => writer.drop_invalid(),
+            Some(number) => emit(target.exchange(), target.line(number)),
+            None => drop_invalid(target.exchange(), 1),
         }
     }
 }
@@ -179,7 +154,8 @@ pub(crate) struct SetMember<'a>(pub(crate) &'a str);
 
 impl Measurement for SetMember<'_> {
     #[inline(always)]
-    fn write_to(self, writer: &impl MetricWriter) {
-        writer.write_member(self.0);
+    fn write_to(self, target: &impl Target) {
+        let rules = target.rules();
+        emit(target.exchange(), target.line(crate::encode::SetMember { text: self.0, rules }));
     }
 }

@@ -4,6 +4,7 @@
 //! their methods are only here: [`Kind`], [`Sampled`], [`Timestamped`], [`Value`], [`Tags`], [`NoTags`] and
 //! [`Tagged`].
 
+mod by_name;
 mod counter;
 mod error;
 mod gauge;
@@ -12,32 +13,34 @@ mod histogram;
 mod kind;
 mod measurement;
 mod meter;
-mod plain;
 mod set;
 mod timer;
 mod timing;
 
+pub(crate) use by_name::record;
 pub use counter::Counter;
 pub use error::MetricError;
 pub use gauge::Gauge;
 pub use histogram::{Distribution, Histogram};
 pub use kind::{Kind, Sampled, Timestamped};
 pub use meter::Meter;
-pub(crate) use plain::{record, record_one};
 pub use set::Set;
 pub use timer::Timer;
 pub use timing::Timing;
 
 pub use crate::encode::{NoTags, Tagged, Tags, Value};
 
-use crate::connector_core::{ConnectorCore, ScopeContext, ScopedExchange};
+use crate::connector_core::{ScopeContext, ScopedExchange};
+use crate::emit::{Exchange, drop_invalid, drop_unsupported};
 use crate::encode::{
-    Cardinality, Digits, EffectiveRate, LineSpec, LineTemplate, NegativeGauge, Number,
-    OptionalFields, SampleRate, Scope, SetMember, TaggedLine, Timestamp, ZERO,
+    Cardinality, CharacterRules, Digits, EffectiveRate, LineSpec, LineTemplate, Number,
+    OptionalFields, SampleRate, Scope, TaggedLine, Timestamp, ValueField,
 };
 use handle::Handle;
-pub(crate) use measurement::{Absolute, Amount, Delta, DurationValue, Negated, Seconds};
-use measurement::{Measurement, MetricWriter, NumberWriter, Recorder};
+pub(crate) use measurement::{
+    Absolute, Amount, Delta, DurationValue, Negated, One, Seconds, SetMember,
+};
+use measurement::{Measurement, Target};
 use std::fmt;
 use std::marker::PhantomData;
 use std::time::SystemTime;
@@ -74,7 +77,8 @@ use std::time::SystemTime;
 /// ```
 #[must_use = "nothing is emitted before a value is given"]
 pub struct Metric<'a, K, T = NoTags> {
-    core: &'a ConnectorCore,
+    /// `None` if the connector is disabled.
+    core: Option<&'a ScopedExchange>,
     name: &'a str,
     tags: T,
     rate: Option<EffectiveRate>,
@@ -86,7 +90,7 @@ pub struct Metric<'a, K, T = NoTags> {
 
 impl<'a, K: Kind> Metric<'a, K, NoTags> {
     #[inline(always)]
-    pub(crate) fn new(core: &'a ConnectorCore, name: &'a str) -> Self {
+    pub(crate) fn new(core: Option<&'a ScopedExchange>, name: &'a str) -> Self {
         let optional = OptionalFields::default();
         let (rate, kind) = (None, PhantomData);
         Self { core, name, tags: NoTags, rate, optional, invalid: false, kind }
@@ -113,7 +117,7 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
         K: Sampled,
     {
         let is_whole =
-            self.core.enabled().is_some_and(|inner| inner.scoped.scope.samples_one_in_n(K::TYPE));
+            self.core.is_some_and(|inner| inner.scoped.scope.samples_one_in_n(K::TYPE));
         self.rate = Some(*rate.effective(is_whole));
         self
     }
@@ -184,7 +188,7 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
     /// ```
     #[must_use = "a prepared metric emits nothing before a value is given"]
     pub fn build(self) -> K {
-        let Some(inner) = self.core.enabled() else { return K::from(Handle::Disabled) };
+        let Some(inner) = self.core else { return K::from(Handle::Disabled) };
         let ScopedExchange { exchange, scoped } = inner;
         let drop_reason = match self.check(&scoped.scope) {
             Err(MetricError::EmptyName | MetricError::InvalidTimestamp) => {
@@ -213,7 +217,7 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
     /// The first part of the metric that the dialect does not support or forbids. A disabled connector
     /// never returns an error.
     pub fn try_build(self) -> Result<K, MetricError> {
-        if let Some(inner) = self.core.enabled() {
+        if let Some(inner) = self.core {
             let scope = &inner.scoped.scope;
             self.check(scope)?;
             if LineTemplate::new(&self.spec(scope, None)).is_altered() {
@@ -288,24 +292,22 @@ enum DropReason {
     Unsupported,
 }
 
-impl<K: Kind, T: Tags> Recorder for Metric<'_, K, T> {
+impl<K: Kind, T: Tags> Metric<'_, K, T> {
     #[inline]
     fn record_measurement(&self, measurement: impl Measurement) {
-        if let Some(scoped) = self.core.enabled() {
-            self.record_enabled(scoped, measurement);
+        if let Some(core) = self.core {
+            self.record_enabled(core, measurement);
         }
     }
-}
 
-impl<K: Kind, T: Tags> Metric<'_, K, T> {
     /// Records a measurement by an enabled connector. Not inlined, so that callers stay small.
     fn record_enabled(&self, core: &ScopedExchange, measurement: impl Measurement) {
         let scope = &core.scoped.scope;
         if !self.is_supported(scope) {
-            return core.drop_unsupported();
+            return drop_unsupported(&core.exchange);
         }
         if self.invalid {
-            return core.drop_invalid();
+            return drop_invalid(&core.exchange, 1);
         }
         let rate = self.rate(core);
         if rate.is_none_or(EffectiveRate::draw) {
@@ -320,20 +322,16 @@ struct TaggedMetric<'a, T> {
     core: &'a ScopedExchange,
 }
 
-impl<T: Tags> NumberWriter for TaggedMetric<'_, T> {
+impl<'a, T: Tags> Target for TaggedMetric<'a, T> {
+    type Line<F: ValueField> = TaggedLine<'a, T, F>;
+
     #[inline(always)]
-    fn write(&self, number: Number<impl Digits>) {
-        self.core.exchange.emit(|| TaggedLine { spec: self.spec, field: number });
+    fn exchange(&self) -> &Exchange {
+        &self.core.exchange
     }
     #[inline(always)]
-    fn write_ordered(&self, number: Number<impl Digits>) {
-        self.core.exchange.emit_ordered(|| TaggedLine { spec: self.spec, field: number });
-    }
-    fn write_below_zero(&self, number: Number<impl Digits>) {
-        self.core.exchange.emit_ordered(|| NegativeGauge {
-            zero: TaggedLine { spec: self.spec, field: ZERO },
-            line: TaggedLine { spec: self.spec, field: number },
-        });
+    fn line<F: ValueField>(&self, field: F) -> TaggedLine<'a, T, F> {
+        TaggedLine { spec: self.spec, field }
     }
     #[inline(always)]
     fn has_deltas(&self) -> bool {
@@ -344,19 +342,7 @@ impl<T: Tags> NumberWriter for TaggedMetric<'_, T> {
         number.is_accepted(self.spec.scope.accepted_numbers(self.spec.metric_type))
     }
     #[inline(always)]
-    fn drop_invalid(&self) {
-        self.core.drop_invalid();
-    }
-    #[inline(always)]
-    fn drop_unsupported(&self) {
-        self.core.drop_unsupported();
-    }
-}
-
-impl<T: Tags> MetricWriter for TaggedMetric<'_, T> {
-    #[inline(always)]
-    fn write_member(&self, member: &str) {
-        let field = SetMember { text: member, scope: self.spec.scope };
-        self.core.exchange.emit(|| TaggedLine { spec: self.spec, field });
+    fn rules(&self) -> &CharacterRules {
+        &self.spec.scope.rules
     }
 }

@@ -1,8 +1,8 @@
 //! Timers: guards that record a duration when they are dropped.
 
 use super::handle::Handle;
-use super::measurement::{DurationValue, Recorder};
-use super::{Timing, plain};
+use super::measurement::DurationValue;
+use super::{Timing, record};
 use crate::connector_core::ConnectorCore;
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -60,7 +60,7 @@ impl Drop for Timer<'_> {
         if let Some(start) = self.start {
             let elapsed = DurationValue(start.elapsed());
             match self.target {
-                Target::Named(core, name) => plain::record::<Timing>(core, name, elapsed),
+                Target::Named(core, name) => record::<Timing>(core, name, elapsed),
                 Target::LineTemplate(handle) => handle.record_measurement(elapsed),
             }
         }

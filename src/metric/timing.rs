@@ -2,7 +2,7 @@
 
 use super::handle::Handle;
 use super::kind::{calls, kind};
-use super::measurement::{DurationValue, Recorder, Seconds};
+use super::measurement::{DurationValue, Seconds};
 use super::timer::Timer;
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 //! This module has no state: it turns runs of whole lines into the next datagram. A datagram ends
 //! with the newline of its last line, which every server accepts.
 
-use crate::handoff::Tally;
+use crate::tally::Tally;
 use bytes::BytesMut;
 use memchr::{memchr, memchr_iter, memrchr};
 

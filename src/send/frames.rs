@@ -5,7 +5,8 @@
 //! released whole.
 
 use super::datagram::extent;
-use crate::handoff::{Consumer, Tally};
+use crate::emit::Consumer;
+use crate::tally::Tally;
 use memchr::memchr_iter;
 use std::collections::VecDeque;
 use std::io::IoSlice;

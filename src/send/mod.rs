@@ -9,7 +9,7 @@
 //! | [`pacer`] | the size and time of the bursts over UDP |
 //! | [`poison`] | detecting a line on which a server closes the connection |
 //! | [`link`] | all sockets; no other module knows any |
-//! | [`wake`] | waking the flusher |
+//! | [`wake`], [`process_barrier`] | waking the flusher |
 //! | [`warnings`], [`rate_limit`] | what the flusher logs |
 
 mod datagram;
@@ -22,6 +22,7 @@ mod outbox;
 mod pacer;
 mod pending;
 mod poison;
+mod process_barrier;
 mod rate_limit;
 #[cfg(any(target_os = "linux", test, fuzzing))]
 mod segments;
@@ -33,6 +34,7 @@ mod warnings;
 
 pub(crate) use flusher::Flusher;
 pub(crate) use pending::Command;
+pub(crate) use process_barrier::process_barrier;
 pub(crate) use shared::Shared;
 pub(crate) use wake::Wake;
 #[cfg(fuzzing)]

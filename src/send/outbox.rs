@@ -2,7 +2,8 @@
 //!
 //! Each method that releases lines also counts them, so that the account always balances.
 
-use crate::handoff::{Consumer, Tally};
+use crate::emit::Consumer;
+use crate::tally::Tally;
 use crate::stats::Account;
 use bytes::Buf;
 use memchr::memchr_iter;
@@ -93,7 +94,7 @@ impl Outbox {
         self.consumer.discard(size.bytes as usize);
     }
 
-    fn loss(&self, reason: Loss) -> &crate::handoff::SingleWriterTally {
+    fn loss(&self, reason: Loss) -> &crate::tally::LineTally {
         match reason {
             Loss::Refused => &self.account.refused,
             Loss::TooLong => &self.account.too_long,

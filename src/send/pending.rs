@@ -1,7 +1,8 @@
 //! Commands to the flusher, and the flushes and stops that are pending.
 
 use crate::error::FlushError;
-use crate::handoff::{Consumer, Tally};
+use crate::emit::Consumer;
+use crate::tally::Tally;
 use crate::stats::StopReport;
 use std::time::Duration;
 use tokio::sync::oneshot;

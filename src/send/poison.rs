@@ -105,7 +105,8 @@ impl PoisonDetector {
 mod tests {
     use super::super::stream::tests::swept;
     use super::*;
-    use crate::handoff::{Consumer, Tally};
+    use crate::emit::Consumer;
+use crate::tally::Tally;
     use proptest::prelude::*;
     use std::sync::Arc;
 

@@ -7,7 +7,7 @@
 //! skips.
 
 use super::datagram::extent;
-use crate::handoff::Tally;
+use crate::tally::Tally;
 use memchr::memchr_iter;
 use std::io::IoSlice;
 use std::iter::once;

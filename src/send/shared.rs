@@ -3,7 +3,7 @@
 use super::rate_limit::WarningLimits;
 use super::wake::Wake;
 use crate::config::FlusherConfig;
-use crate::handoff::Exchange;
+use crate::emit::Exchange;
 use crate::stats::{Account, Stats};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -36,6 +36,6 @@ impl Shared {
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        self.account.stats(|| self.exchange.producer_counts())
+        self.account.stats(&self.exchange)
     }
 }

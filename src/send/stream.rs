@@ -9,7 +9,8 @@
 //! does if a stop times out within a line.
 
 use super::frames::Frames;
-use crate::handoff::{Consumer, Tally};
+use crate::emit::Consumer;
+use crate::tally::Tally;
 use crate::options::Framing;
 use bytes::Buf;
 use memchr::{memchr_iter, memrchr};
@@ -114,7 +115,7 @@ fn whole_lines<'a>(runs: impl Iterator<Item = &'a [u8]>, count: usize) -> Tally 
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::handoff::Exchange;
+    use crate::emit::Exchange;
     use proptest::prelude::*;
     use std::sync::Arc;
 

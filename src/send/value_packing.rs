@@ -91,7 +91,7 @@ impl<'a> Parts<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::handoff::Tally;
+    use crate::tally::Tally;
     use crate::send::datagram::tests::Runs;
     use bytes::{Buf, Bytes};
     use proptest::prelude::*;

@@ -4,7 +4,7 @@
 //! others. So the flusher warns only between two events, while it holds no lock.
 
 use super::shared::Shared;
-use crate::handoff::Tally;
+use crate::tally::Tally;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

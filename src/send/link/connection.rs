@@ -10,7 +10,7 @@ use super::stream_socket::{Socket, refuse_self_connect};
 #[cfg(target_os = "linux")]
 use super::unacknowledged::unacknowledged;
 use crate::config::FlusherConfig;
-use crate::handoff::Tally;
+use crate::tally::Tally;
 use crate::options::Delivery;
 use crate::send::outbox::Outbox;
 use crate::send::stream::Stream;

@@ -18,7 +18,8 @@ use super::lookup::Lookups;
 use super::stall::Stall;
 use crate::config::FlusherConfig;
 use crate::endpoint::Target;
-use crate::handoff::{Consumer, Tally};
+use crate::emit::Consumer;
+use crate::tally::Tally;
 use crate::send::outbox::{Loss, Outbox};
 use crate::send::pacer::Pacer;
 #[cfg(any(target_os = "linux", test))]

@@ -13,7 +13,7 @@ mod unacknowledged;
 
 use crate::config::FlusherConfig;
 use crate::endpoint::Target;
-use crate::handoff::Tally;
+use crate::tally::Tally;
 use crate::send::outbox::Outbox;
 use crate::send::poison::PoisonDetector;
 use connection::Connection;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst, compiler_fence};
 pub(crate) use std::sync::{Arc, Mutex};
 
 /// Callback that wakes the flusher. Unwind-safe, so that a connector is unwind-safe too.
-pub(crate) type Wake = Box<dyn Fn() + Send + Sync + UnwindSafe + RefUnwindSafe>;
+pub type Wake = Box<dyn Fn() + Send + Sync + UnwindSafe + RefUnwindSafe>;
 
 /// Keeps signal handlers on this thread from emitting until the returned guard is dropped.
 ///
@@ -72,13 +72,28 @@ impl Drop for ReleaseId {
 
 /// Asymmetric full fence between two threads.
 ///
-/// The *light* side is free at run time. The *heavy* side makes the operating system run a full
-/// fence on every thread of the process (`membarrier`, private and expedited: see membarrier(2)).
-pub(crate) struct Barrier;
+/// The *light* side is free at run time. The *heavy* side makes every thread of the process execute
+/// a full fence.
+pub struct Barrier(Option<Heavy>);
+
+type Heavy = Box<dyn Fn() -> bool + Send + Sync + UnwindSafe + RefUnwindSafe>;
 
 impl Barrier {
-    pub(crate) fn new() -> Self {
-        Self
+    /// Creates a barrier from its heavy side, which returns false if the platform has none. On Linux
+    /// it is `membarrier(2)`, private and expedited.
+    ///
+    /// A function that returns true without a fence can leave the consumer asleep while records
+    /// wait. It cannot corrupt them.
+    pub fn new(
+        heavy: impl Fn() -> bool + Send + Sync + UnwindSafe + RefUnwindSafe + 'static,
+    ) -> Self {
+        Self(Some(Box::new(heavy)))
+    }
+
+    /// Returns a barrier without a heavy side. A consumer with it is never dormant.
+    #[must_use]
+    pub fn none() -> Self {
+        Self(None)
     }
 
     /// Runs the side that is free at run time.
@@ -90,23 +105,9 @@ impl Barrier {
         compiler_fence(SeqCst);
     }
 
-    /// Runs the expensive side. Returns false if the platform has none: then nothing is ordered.
+    /// Runs the expensive side. Returns false if there is none: then nothing is ordered.
     pub(crate) fn heavy(&self) -> bool {
-        #[cfg(all(target_os = "linux", feature = "tokio", not(miri)))]
-        {
-            use rustix::io::Errno;
-            use rustix::thread::{MembarrierCommand, membarrier};
-            match membarrier(MembarrierCommand::PrivateExpedited) {
-                // Not registered yet: this happens once in the life of a process.
-                Err(Errno::PERM) => {
-                    membarrier(MembarrierCommand::RegisterPrivateExpedited).is_ok()
-                        && membarrier(MembarrierCommand::PrivateExpedited).is_ok()
-                }
-                result => result.is_ok(),
-            }
-        }
-        #[cfg(not(all(target_os = "linux", feature = "tokio", not(miri))))]
-        false
+        self.0.as_ref().is_some_and(|heavy| heavy())
     }
 }
 

@@ -1,22 +1,21 @@
-//! Tallies: counts of lines and of their bytes.
+//! Tallies: counts of records and of their bytes.
 
 use crate::sync::AtomicU64;
 use std::ops::AddAssign;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-/// A number of lines, and of their bytes, newlines included.
+/// Number of records, and of their bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Tally {
-    /// Number of lines.
-    pub lines: u64,
-    /// Number of bytes of these lines, each with its newline.
+    /// Number of records.
+    pub records: u64,
+    /// Number of bytes of these records.
     pub bytes: u64,
 }
 
 impl AddAssign for Tally {
     fn add_assign(&mut self, other: Self) {
-        self.lines += other.lines;
+        self.records += other.records;
         self.bytes += other.bytes;
     }
 }
@@ -31,47 +30,47 @@ impl std::ops::Add for Tally {
 
 impl Tally {
     /// Subtracts `other`, down to 0.
-    pub(super) fn saturating_sub(self, other: Self) -> Self {
-        let lines = self.lines.saturating_sub(other.lines);
-        Self { lines, bytes: self.bytes.saturating_sub(other.bytes) }
+    pub(crate) fn saturating_sub(self, other: Self) -> Self {
+        let records = self.records.saturating_sub(other.records);
+        Self { records, bytes: self.bytes.saturating_sub(other.bytes) }
     }
 }
 
 /// A tally that one thread adds to and any thread may read.
 #[derive(Default)]
-pub(crate) struct SingleWriterTally {
-    lines: AtomicU64,
+pub struct SingleWriterTally {
+    records: AtomicU64,
     bytes: AtomicU64,
 }
 
 impl SingleWriterTally {
-    /// Adds lines on the flusher's side, so that a reader who sees them as sent, and then reads the
+    /// Adds records on the flusher's side, so that a reader who sees them as sent, and then reads the
     /// producers, sees them as emitted too.
-    pub(crate) fn add(&self, more: Tally) {
+    pub fn add(&self, more: Tally) {
         // ORDERING: Release, both, pair with the Acquire loads in `read`: who reads that a line
         // was sent, and then the producers, reads there that it was emitted, as the flusher
         // learned from its publication. Model: sent_never_exceeds_emitted.
         self.bytes.fetch_add(more.bytes, Release);
         // ORDERING: Release, as above. Model: sent_never_exceeds_emitted.
-        self.lines.fetch_add(more.lines, Release);
+        self.records.fetch_add(more.records, Release);
     }
 
-    /// Counts lines on their producer thread, before it publishes them. Uses no
+    /// Counts records on their producer thread, before it publishes them. Uses no
     /// read-modify-write.
     #[inline(always)]
-    pub(super) fn count(&self, more: Tally) {
+    pub fn count(&self, more: Tally) {
         // ORDERING: Relaxed, both. The line's publication publishes them. A reader ordered after
         // the thread by other means (a join, a message, a flush) reads exact values.
-        self.lines.store(self.lines.load(Relaxed) + more.lines, Relaxed);
+        self.records.store(self.records.load(Relaxed) + more.records, Relaxed);
         self.bytes.store(self.bytes.load(Relaxed) + more.bytes, Relaxed);
     }
 
-    pub(crate) fn read(&self) -> Tally {
+    pub fn read(&self) -> Tally {
         // ORDERING: Acquire, both, pair with the Release stores in `add`.
         // Model: sent_never_exceeds_emitted.
-        let lines = self.lines.load(Acquire);
+        let records = self.records.load(Acquire);
         // ORDERING: Acquire, as above. Model: sent_never_exceeds_emitted.
         let bytes = self.bytes.load(Acquire);
-        Tally { lines, bytes }
+        Tally { records, bytes }
     }
 }

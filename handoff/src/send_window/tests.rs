@@ -1,6 +1,6 @@
 //! Tests of the send window, through a consumer.
 
-use crate::handoff::{Consumer, Exchange};
+use crate::{Consumer, Exchange};
 use bytes::Buf;
 use std::sync::Arc;
 

@@ -13,7 +13,7 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 /// Callback that wakes the flusher. Not unwind-safe, since loom's types are not.
-pub(crate) type Wake = Box<dyn Fn() + Send + Sync>;
+pub type Wake = Box<dyn Fn() + Send + Sync>;
 
 /// Stand-in for crossbeam's `ArrayQueue`, whose core atomics loom cannot see.
 ///
@@ -59,12 +59,12 @@ impl<T> ArrayQueue<T> {
 ///
 /// It is active only in the models of dormancy. In other models the producers' fence would hide a
 /// missing ordering.
-pub(crate) struct Barrier {
+pub struct Barrier {
     is_active: bool,
 }
 
 impl Barrier {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn none() -> Self {
         Self { is_active: false }
     }
     pub(crate) fn active() -> Self {

@@ -5,9 +5,9 @@
 //! released. So nothing is copied, and bytes that were not sent, or did not arrive, are still
 //! there.
 
-use super::consumer_state::ConsumerState;
-use super::exchange::Exchange;
-use super::record::Record;
+use crate::consumer_state::ConsumerState;
+use crate::exchange::Exchange;
+use crate::record::Record;
 use crate::sync::{Arc, forbid_reentry};
 use bytes::Buf;
 use std::io::IoSlice;
@@ -18,15 +18,15 @@ use std::io::IoSlice;
 /// bytes at a time and acknowledges none.
 const MAX_CHUNKS: usize = 1 << 14;
 
-pub(crate) struct Consumer {
-    exchange: Arc<Exchange>,
+pub struct Consumer<C: Default = ()> {
+    exchange: Arc<Exchange<C>>,
     /// `None` only while the consumer is dropped.
     state: Option<ConsumerState>,
 }
 
-impl Consumer {
+impl<C: Default> Consumer<C> {
     /// Claims the flusher's end, or returns `None` while another consumer exists.
-    pub(crate) fn claim(exchange: &Arc<Exchange>) -> Option<Self> {
+    pub fn claim(exchange: &Arc<Exchange<C>>) -> Option<Self> {
         let state = exchange.state.lock().unwrap_or_else(|poison| poison.into_inner()).take()?;
         Some(Self { exchange: Arc::clone(exchange), state: Some(state) })
     }
@@ -37,19 +37,19 @@ impl Consumer {
         state
     }
 
-    fn parts(&mut self) -> (&Exchange, &mut ConsumerState) {
+    fn parts(&mut self) -> (&Exchange<C>, &mut ConsumerState) {
         let state = self.state.as_mut().expect("the state is taken only on drop");
         state.tracker.track_write(0, 1);
         (&self.exchange, state)
     }
 
     /// Returns true if the flusher may park: no thread has rung since the last sweep.
-    pub(crate) fn prepare_park(&self) -> bool {
+    pub fn prepare_park(&self) -> bool {
         self.exchange.bell.prepare_park()
     }
 
     /// Clears the bell. Call it before looking for the work that the bell was rung for.
-    pub(crate) fn clear_bell(&self) {
+    pub fn clear_bell(&self) {
         self.exchange.bell.clear();
     }
 
@@ -57,7 +57,7 @@ impl Consumer {
     ///
     /// Returns false if there are lines to sweep, or if the platform has no free barrier for
     /// producers.
-    pub(crate) fn try_enter_dormant(&self) -> bool {
+    pub fn try_enter_dormant(&self) -> bool {
         let exchange = &*self.exchange;
         if !exchange.dormancy.try_enter() {
             return false;
@@ -80,7 +80,7 @@ impl Consumer {
     /// The sweep notes the lengths of part-filled blocks, then drains the queue of full blocks,
     /// then takes the noted ones. If a thread rotates in between, its noted block is in the queue,
     /// and its newer lines wait for the next sweep.
-    pub(crate) fn sweep(&mut self) {
+    pub fn sweep(&mut self) {
         let _no_reentry = forbid_reentry();
         let (exchange, state) = self.parts();
         exchange.bell.clear();
@@ -103,7 +103,7 @@ impl Consumer {
 
     /// Takes only the records of the ordered queue, so that it has room again. A flusher that
     /// cannot send calls this.
-    pub(crate) fn drain_ordered(&mut self) {
+    pub fn drain_ordered(&mut self) {
         let _no_reentry = forbid_reentry();
         let (exchange, state) = self.parts();
         if state.window.chunks() < MAX_CHUNKS {
@@ -114,23 +114,23 @@ impl Consumer {
     }
 
     /// Returns the number of records taken since the beginning, by all consumers.
-    pub(crate) fn drained_records(&self) -> u64 {
+    pub fn drained_records(&self) -> u64 {
         self.state().drained_records
     }
 
     /// Returns the value that [`drained_records`](Self::drained_records) has once all records
     /// queued so far are taken.
-    pub(crate) fn enqueued_records(&self) -> u64 {
+    pub fn enqueued_records(&self) -> u64 {
         self.exchange.ordered.count()
     }
 
     /// Returns true if a sweep is due: all swept bytes are sent, and the send window has room.
-    pub(crate) fn is_ready_to_sweep(&self) -> bool {
+    pub fn is_ready_to_sweep(&self) -> bool {
         self.state().window.unsent() == 0 && self.state().window.chunks() < MAX_CHUNKS
     }
 
     /// Returns the number of bytes to be sent: unsent ones, full blocks and queued records.
-    pub(crate) fn backlog(&self) -> usize {
+    pub fn backlog(&self) -> usize {
         let sealed = self.exchange.sealed.len() * self.exchange.supply.block_size();
         let records = self.exchange.ordered.len() * Record::SLOT;
         self.state().window.unsent() + sealed + records
@@ -138,58 +138,58 @@ impl Consumer {
 
     /// Returns the unsent bytes, run by run. Each run holds whole lines, except the first if the
     /// link has taken a part of a line.
-    pub(crate) fn runs(&self) -> impl Iterator<Item = &[u8]> + Clone {
+    pub fn runs(&self) -> impl Iterator<Item = &[u8]> + Clone {
         self.state().window.unsent_runs(&self.state().permit)
     }
 
     /// Returns the number of bytes in flight: sent, and not acknowledged.
-    pub(crate) fn in_flight(&self) -> usize {
+    pub fn in_flight(&self) -> usize {
         self.state().window.in_flight()
     }
 
     /// Returns the bytes in flight, run by run. They begin with a whole line.
-    pub(crate) fn in_flight_runs(&self) -> impl Iterator<Item = &[u8]> {
+    pub fn in_flight_runs(&self) -> impl Iterator<Item = &[u8]> {
         self.state().window.in_flight_runs(&self.state().permit)
     }
 
     /// Releases the first `count` bytes in flight: whole lines, which have arrived, or are counted
     /// as lost.
-    pub(crate) fn acknowledge(&mut self, count: usize) {
+    pub fn acknowledge(&mut self, count: usize) {
         let _no_reentry = forbid_reentry();
         let (exchange, ConsumerState { permit, window, .. }) = self.parts();
         window.acknowledge(count, permit, exchange.supply.returner());
     }
 
     /// Releases the first `count` unsent bytes, while nothing is in flight.
-    pub(crate) fn discard(&mut self, count: usize) {
+    pub fn discard(&mut self, count: usize) {
         self.advance(count);
         self.acknowledge(count);
     }
 
     /// Makes the bytes in flight unsent again, for the next link.
-    pub(crate) fn requeue(&mut self) {
+    pub fn requeue(&mut self) {
         self.parts().1.window.requeue();
     }
 
     /// Quarantines the first `count` unsent bytes, whole lines, while nothing is in flight.
     ///
     /// Quarantined bytes keep their place, and are skipped.
-    pub(crate) fn quarantine(&mut self, count: usize) {
+    pub fn quarantine(&mut self, count: usize) {
         self.parts().1.window.quarantine(count);
     }
 
     /// Returns the number of quarantined bytes.
-    pub(crate) fn quarantined(&self) -> usize {
+    pub fn quarantined(&self) -> usize {
         self.state().window.quarantined()
     }
 
     /// Makes quarantined bytes unsent again, and bytes in flight with them.
-    pub(crate) fn end_quarantine(&mut self) {
+    pub fn end_quarantine(&mut self) {
         self.parts().1.window.end_quarantine();
     }
 
     /// Releases the quarantined bytes. `count_lost` sees them first, run by run.
-    pub(crate) fn discard_quarantined(&mut self, count_lost: impl FnOnce(&[&[u8]])) {
+    pub fn discard_quarantined(&mut self, count_lost: impl FnOnce(&[&[u8]])) {
         let _no_reentry = forbid_reentry();
         let (exchange, ConsumerState { permit, window, .. }) = self.parts();
         count_lost(&window.quarantined_runs(permit).collect::<Vec<_>>());
@@ -197,7 +197,7 @@ impl Consumer {
     }
 
     /// Returns the number of full blocks that were swept and not given back.
-    pub(crate) fn blocks(&self) -> usize {
+    pub fn blocks(&self) -> usize {
         self.state().window.blocks()
     }
 
@@ -205,7 +205,7 @@ impl Consumer {
     ///
     /// The first `committed` unsent bytes stay, since the link has begun with them. `count_lost`
     /// sees the evicted bytes first. Returns false if there are none.
-    pub(crate) fn evict(&mut self, committed: usize, count_lost: impl FnOnce(&[u8])) -> bool {
+    pub fn evict(&mut self, committed: usize, count_lost: impl FnOnce(&[u8])) -> bool {
         let _no_reentry = forbid_reentry();
         let (exchange, ConsumerState { permit, window, .. }) = self.parts();
         window.evict(committed, permit, count_lost, exchange.supply.returner())
@@ -213,18 +213,18 @@ impl Consumer {
 
     /// Returns the number of bytes released since the beginning, by all consumers: acknowledged,
     /// discarded or evicted.
-    pub(crate) fn consumed(&self) -> u64 {
+    pub fn consumed(&self) -> u64 {
         self.state().window.consumed()
     }
 
     /// Returns the number of bytes swept since the beginning: consumed, in flight or unsent.
-    pub(crate) fn swept(&self) -> u64 {
+    pub fn swept(&self) -> u64 {
         self.state().window.swept()
     }
 }
 
 /// The unsent bytes. `advance` marks bytes as sent: they are in flight from then on.
-impl Buf for Consumer {
+impl<C: Default> Buf for Consumer<C> {
     fn remaining(&self) -> usize {
         self.state().window.unsent()
     }
@@ -242,7 +242,7 @@ impl Buf for Consumer {
     }
 }
 
-impl Drop for Consumer {
+impl<C: Default> Drop for Consumer<C> {
     fn drop(&mut self) {
         self.exchange.dormancy.leave();
         // The next consumer has another link, for which nothing is in flight or quarantined.

@@ -5,7 +5,7 @@
 //! a fraction of a second, or for `FREEWHEEL_STRESS_SECONDS`. Threads share only the exchange
 //! while they emit: any other synchronisation would hide orderings that the exchange lacks.
 
-use super::{Consumer, EncodeLine, Exchange, MARGIN, ProducerCounts, Tally, WriteOutcome};
+use crate::{Consumer, EncodeLine, Exchange, MARGIN, ProducerCounts, Tally, WriteOutcome};
 use bytes::{Buf, BufMut};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;

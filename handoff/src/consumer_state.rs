@@ -1,25 +1,25 @@
 //! Consumer state: what the flusher keeps from one sweep to the next, and from stop to start.
 
-use super::block::{BlockView, BlockWriter, ReadPermit, SealedBlock};
-use super::block_supply::BlockSupply;
-use super::ordered::OrderedQueue;
-use super::send_window::SendWindow;
+use crate::block::{BlockView, BlockWriter, ReadPermit, SealedBlock};
+use crate::block_supply::BlockSupply;
+use crate::ordered::OrderedQueue;
+use crate::send_window::SendWindow;
 use crate::sync::AccessTracker;
 
 pub(crate) struct ConsumerState {
-    pub(super) permit: ReadPermit,
-    pub(super) window: SendWindow,
+    pub(crate) permit: ReadPermit,
+    pub(crate) window: SendWindow,
     /// Part-filled blocks that the current sweep has seen, and their published lengths then. The
     /// allocation is reused by each sweep.
-    pub(super) snapshots: Vec<(BlockView, usize)>,
+    pub(crate) snapshots: Vec<(BlockView, usize)>,
     /// Number of records taken from the ordered queue since the beginning.
-    pub(super) drained_records: u64,
+    pub(crate) drained_records: u64,
     /// Reports two threads that use the state at a time. The exchange's mutex orders its owners.
-    pub(super) tracker: AccessTracker,
+    pub(crate) tracker: AccessTracker,
 }
 
 impl ConsumerState {
-    pub(super) fn new(permit: ReadPermit) -> Self {
+    pub(crate) fn new(permit: ReadPermit) -> Self {
         Self {
             permit,
             window: SendWindow::default(),
@@ -30,7 +30,7 @@ impl ConsumerState {
     }
 
     /// Takes the records that are in the ordered queue, as far as there are blocks for them.
-    pub(super) fn take_records(&mut self, ordered: &OrderedQueue, supply: &BlockSupply) {
+    pub(crate) fn take_records(&mut self, ordered: &OrderedQueue, supply: &BlockSupply) {
         ordered.move_all(supply, |blocks| {
             while let Some(full) = blocks.pop_full() {
                 self.take_sealed(full);
@@ -43,13 +43,13 @@ impl ConsumerState {
     }
 
     /// Takes the unswept bytes of a full block, and the right to recycle it.
-    pub(super) fn take_sealed(&mut self, sealed: SealedBlock) {
+    pub(crate) fn take_sealed(&mut self, sealed: SealedBlock) {
         let view = sealed.view();
         self.take(view, view.published(), Some(sealed));
     }
 
     /// Takes the unswept bytes of a block up to the offset `to`.
-    pub(super) fn take(&mut self, view: BlockView, to: usize, sealed: Option<SealedBlock>) {
+    pub(crate) fn take(&mut self, view: BlockView, to: usize, sealed: Option<SealedBlock>) {
         let from = view.mark_swept(&mut self.permit, to);
         if from < to || sealed.is_some() {
             self.window.push(view, from, to, sealed);
@@ -58,7 +58,7 @@ impl ConsumerState {
 
     /// Gives back blocks that have no bytes left, among the chunks from `first` on and the oldest
     /// chunks.
-    pub(super) fn recycle_spent(&mut self, supply: &BlockSupply, first: usize) {
+    pub(crate) fn recycle_spent(&mut self, supply: &BlockSupply, first: usize) {
         self.window.recycle_spent(first, &mut self.permit, supply.returner());
         self.window.release(&mut self.permit, supply.returner());
     }

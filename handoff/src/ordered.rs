@@ -11,14 +11,14 @@
 //! thread moves at a time: producer threads only try the mutex, and the flusher waits for a thread
 //! that holds it.
 
-use super::block::{BlockWriter, SealedBlock};
-use super::block_supply::BlockSupply;
-use super::record::Record;
+use crate::block::{BlockWriter, SealedBlock};
+use crate::block_supply::BlockSupply;
+use crate::record::Record;
 use crate::sync::{AccessTracker, ArrayQueue, AtomicUsize, MIN_RECORDS, Mutex, spare_slots};
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
 
-pub(super) struct OrderedQueue {
+pub(crate) struct OrderedQueue {
     /// Has a few more slots than `max_records`: `ArrayQueue::push` spins on a slot that is being
     /// emptied, and spins forever in the child of a process that forked at that moment.
     queue: ArrayQueue<Record>,
@@ -35,7 +35,7 @@ pub(super) struct OrderedQueue {
 
 /// Blocks that records are moved to.
 #[derive(Default)]
-pub(super) struct OrderedBlocks {
+pub(crate) struct OrderedBlocks {
     /// Block that is being filled. The first one is outside the budget, as the first one of a
     /// thread.
     writer: Option<BlockWriter>,
@@ -49,10 +49,10 @@ pub(super) struct OrderedBlocks {
 }
 
 /// Result of [`OrderedQueue::push`].
-pub(super) struct PushOutcome {
-    pub(super) is_accepted: bool,
+pub(crate) struct PushOutcome {
+    pub(crate) is_accepted: bool,
     /// True if so many records are queued that the flusher should be woken.
-    pub(super) should_ring: bool,
+    pub(crate) should_ring: bool,
 }
 
 /// Maximum number of records that a producer thread moves at a time, which takes a few
@@ -61,7 +61,7 @@ const MAX_MOVED_BY_PRODUCER: usize = 64;
 
 impl OrderedQueue {
     /// Creates a queue that takes `bytes` of memory, or the minimum. A fifth is for long records.
-    pub(super) fn new(bytes: usize, max_line: usize) -> Self {
+    pub(crate) fn new(bytes: usize, max_line: usize) -> Self {
         let records = (bytes / 5 * 4 / Record::SLOT).max(MIN_RECORDS);
         Self {
             queue: ArrayQueue::new(records + spare_slots(records)),
@@ -74,30 +74,38 @@ impl OrderedQueue {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.queue.len()
     }
 
     /// Pushes a record, unless the queue is full and no record could be moved to a block.
     ///
     /// Also moves some records if the flusher has fallen behind.
-    #[inline]
-    pub(super) fn push(&self, record: Record, supply: &BlockSupply) -> PushOutcome {
+    #[inline(always)]
+    pub(crate) fn push(&self, supply: &BlockSupply, record: impl FnOnce() -> Record) -> PushOutcome {
         let backlog = self.queue.len() + 1;
         if backlog >= self.move_at {
             self.move_some(supply);
         }
         let has_room = backlog <= self.max_records || self.queue.len() < self.max_records;
-        let rejected = if has_room { self.queue.push(record).err() } else { Some(record) };
-        if let Some(record) = &rejected {
-            self.uncount_long(record);
+        let is_accepted = has_room && self.try_push(record());
+        PushOutcome { is_accepted, should_ring: backlog >= self.ring_at }
+    }
+
+    #[inline(always)]
+    fn try_push(&self, record: Record) -> bool {
+        match self.queue.push(record) {
+            Ok(()) => true,
+            Err(rejected) => {
+                self.uncount_long(&rejected);
+                false
+            }
         }
-        PushOutcome { is_accepted: rejected.is_none(), should_ring: backlog >= self.ring_at }
     }
 
     /// Returns a record that is longer than a slot, and counts its heap bytes.
     #[cold]
-    pub(super) fn long_record(&self, bytes: Vec<u8>) -> Record {
+    pub(crate) fn long_record(&self, bytes: Vec<u8>) -> Record {
         // ORDERING: Relaxed. The count publishes nothing else.
         self.long_bytes.fetch_add(bytes.len(), Relaxed);
         Record::Long(bytes)
@@ -115,7 +123,7 @@ impl OrderedQueue {
     /// Returns true if the queue has room for a long record of `bytes`, after records were moved if
     /// it had none.
     #[cold]
-    pub(super) fn has_room_for_long(&self, bytes: usize, supply: &BlockSupply) -> bool {
+    pub(crate) fn has_room_for_long(&self, bytes: usize, supply: &BlockSupply) -> bool {
         // ORDERING: Relaxed. Threads that check at the same time may each exceed the limit by one
         // record.
         let fits = || self.long_bytes.load(Relaxed) + bytes <= self.max_long_bytes;
@@ -135,14 +143,14 @@ impl OrderedQueue {
 
     /// Moves the records that are in the queue, as far as there are blocks, and calls `take` with
     /// the blocks. Only the flusher calls this.
-    pub(super) fn move_all(&self, supply: &BlockSupply, take: impl FnOnce(&mut OrderedBlocks)) {
+    pub(crate) fn move_all(&self, supply: &BlockSupply, take: impl FnOnce(&mut OrderedBlocks)) {
         let mut blocks = self.blocks.lock().unwrap_or_else(|poison| poison.into_inner());
         blocks.fill(self, supply, self.queue.len());
         take(&mut blocks);
     }
 
     /// Returns true if the flusher has swept all records, queued and moved.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         let blocks = self.blocks.lock().unwrap_or_else(|poison| poison.into_inner());
         // Moved records are checked only for their latency: the thread that moves records pushes one
         // more, or rejects it, and then wakes a dormant flusher.
@@ -154,7 +162,7 @@ impl OrderedQueue {
     }
 
     /// Returns the number of records since the beginning, queued and moved.
-    pub(super) fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         let blocks = self.blocks.lock().unwrap_or_else(|poison| poison.into_inner());
         blocks.moved + u64::from(blocks.held.is_some()) + self.queue.len() as u64
     }
@@ -187,31 +195,29 @@ impl OrderedBlocks {
             self.full.extend(self.writer.replace(empty).map(BlockWriter::seal));
         }
         let writer = self.writer.as_mut().expect("a block was set above");
-        writer.append(|buffer| {
-            buffer[..lines.len()].copy_from_slice(lines);
-            (lines.len(), ())
-        });
+        writer.unpublished(lines.len())[..lines.len()].copy_from_slice(lines);
+        writer.publish(lines.len());
         true
     }
 
     /// Takes the oldest full block.
-    pub(super) fn pop_full(&mut self) -> Option<SealedBlock> {
+    pub(crate) fn pop_full(&mut self) -> Option<SealedBlock> {
         self.full.pop_front()
     }
 
     /// Returns the block that is being filled.
-    pub(super) fn current(&self) -> Option<&BlockWriter> {
+    pub(crate) fn current(&self) -> Option<&BlockWriter> {
         self.writer.as_ref()
     }
 
-    pub(super) fn moved(&self) -> u64 {
+    pub(crate) fn moved(&self) -> u64 {
         self.moved
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Exchange;
+    use crate::super::Exchange;
 
     #[test]
     fn full_queue_keeps_spare_slots() {

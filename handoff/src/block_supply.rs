@@ -1,10 +1,10 @@
 //! Block supply: the source of empty blocks for producer threads and the ordered queue.
 
-use super::block::{BlockPool, BlockWriter, ReadPermit};
+use crate::block::{BlockPool, BlockWriter, ReadPermit};
 use crate::sync::ArrayQueue;
 
 /// The pool, and the empty blocks that the flusher has given back.
-pub(super) struct BlockSupply {
+pub(crate) struct BlockSupply {
     pool: BlockPool,
     /// Empty blocks, from the flusher back to the threads.
     free: ArrayQueue<BlockWriter>,
@@ -12,28 +12,28 @@ pub(super) struct BlockSupply {
 
 impl BlockSupply {
     /// Creates a supply of `budget` blocks, and of one more for each [`create`](Self::create).
-    pub(super) fn new(block_size: usize, budget: usize) -> (Self, ReadPermit) {
+    pub(crate) fn new(block_size: usize, budget: usize) -> (Self, ReadPermit) {
         let (pool, permit) = BlockPool::new(block_size, budget);
         // Every thread always holds one block, so at most `budget` blocks are free.
         (Self { pool, free: ArrayQueue::new(budget) }, permit)
     }
 
-    pub(super) fn block_size(&self) -> usize {
+    pub(crate) fn block_size(&self) -> usize {
         self.pool.block_size()
     }
 
     /// Allocates a block outside the budget: the first block of a thread.
-    pub(super) fn create(&self) -> BlockWriter {
+    pub(crate) fn create(&self) -> BlockWriter {
         self.pool.allocate()
     }
 
     /// Takes an empty block within the budget, or returns `None` if all are in use.
-    pub(super) fn take(&self) -> Option<BlockWriter> {
+    pub(crate) fn take(&self) -> Option<BlockWriter> {
         self.free.pop().or_else(|| self.pool.allocate_within_budget())
     }
 
     /// Returns a function that gives empty blocks back.
-    pub(super) fn returner(&self) -> impl FnMut(BlockWriter) {
+    pub(crate) fn returner(&self) -> impl FnMut(BlockWriter) {
         |writer| {
             let pushed = self.free.push(writer);
             assert!(pushed.is_ok(), "the queue has a slot for every block");
@@ -41,7 +41,7 @@ impl BlockSupply {
     }
 
     #[cfg(test)]
-    pub(super) fn free_len(&self) -> usize {
+    pub(crate) fn free_len(&self) -> usize {
         self.free.len()
     }
 }

@@ -36,7 +36,7 @@ use crate::sync::{AccessTracker, AtomicPtr, AtomicUsize, ThreadGuard};
 use crossbeam_queue::SegQueue;
 use crossbeam_utils::CachePadded;
 use std::cell::UnsafeCell;
-use std::ops::{Deref, DerefMut};
+use std::ops::Deref;
 use std::panic::RefUnwindSafe;
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
@@ -44,13 +44,16 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 /// Number of bytes after the publishable ones, so that short pieces can be copied in whole chunks
 /// up to the end of a block.
-pub(crate) const MARGIN: usize = 64;
+pub const MARGIN: usize = 64;
 
 struct Block {
     /// Pool whose `ReadPermit` gives access to the block.
     pool_id: u64,
     /// Number of bytes that the flusher may read: whole lines.
     published: AtomicUsize,
+    /// Number of bytes that can be published.
+    size: usize,
+    /// The publishable bytes, and [`MARGIN`] bytes more.
     bytes: Box<[UnsafeCell<u8>]>,
     tracker: AccessTracker,
     /// Number of bytes that the flusher has swept. Only the flusher touches it, so it has a
@@ -112,6 +115,7 @@ impl BlockPool {
         let block = Box::new(Block {
             pool_id: self.id,
             published: AtomicUsize::new(0),
+            size: self.block_size,
             bytes: (0..self.block_size + MARGIN).map(|_| UnsafeCell::new(0)).collect(),
             tracker: AccessTracker::new(self.block_size),
             swept: CachePadded::new(AtomicUsize::new(0)),
@@ -152,33 +156,57 @@ pub(crate) struct BlockWriter {
 }
 
 impl BlockWriter {
-    /// Calls `fill` with the unpublished rest of the block, [`MARGIN`] included, and publishes as
-    /// many bytes as it returns: whole lines, or none.
+    /// Returns the next `len` bytes of the unpublished rest of the block, and [`MARGIN`] bytes more.
     ///
     /// # Panics
-    /// If `fill` returns more bytes than fit.
+    /// If fewer than `len` bytes are available.
     #[inline(always)]
-    pub(crate) fn append<R>(&mut self, fill: impl FnOnce(&mut [u8]) -> (usize, R)) -> R {
-        let block: &Block = &self.block;
-        let available = block.bytes.len() - self.published;
-        let start = UnsafeCell::raw_get(block.bytes.as_ptr());
-        // SAFETY: `self.published < bytes.len()`, kept by the assertion below. The range belongs to
-        // this writer alone (invariant 2), which is borrowed mutably for as long. The flusher
-        // reads below `published` only (invariant 3). Bytes are initialised in `allocate`.
-        let rest = unsafe { std::slice::from_raw_parts_mut(start.add(self.published), available) };
-        let (written, result) = fill(rest);
-        assert!(written <= available - MARGIN, "more bytes written than fit into the block");
-        block.tracker.track_write(self.published, self.published + written);
-        self.published += written;
+    pub(crate) fn unpublished(&mut self, len: usize) -> &mut [u8] {
+        let available = self.available();
+        self.unpublished_of(len, available)
+    }
+
+    /// Publishes the next `len` bytes: whole records.
+    ///
+    /// # Panics
+    /// If fewer than `len` bytes are available.
+    #[inline(always)]
+    pub(crate) fn publish(&mut self, len: usize) {
+        let available = self.available();
+        self.publish_of(len, available);
+    }
+
+    /// Does the work of [`unpublished`](Self::unpublished). `available` is what
+    /// [`available`](Self::available) returns.
+    #[inline(always)]
+    fn unpublished_of(&mut self, len: usize, available: usize) -> &mut [u8] {
+        if len > available {
+            no_space();
+        }
+        let start = UnsafeCell::raw_get(self.block.bytes.as_ptr());
+        // SAFETY: by the check, the range is within the block. It belongs to this writer alone
+        // (invariant 2), which is borrowed mutably for as long. The consumer reads below
+        // `published` only (invariant 3). Bytes are initialised in `allocate`.
+        unsafe { std::slice::from_raw_parts_mut(start.add(self.published), len + MARGIN) }
+    }
+
+    /// Does the work of [`publish`](Self::publish), as above.
+    #[inline(always)]
+    fn publish_of(&mut self, len: usize, available: usize) {
+        if len > available {
+            no_space();
+        }
+        self.block.tracker.track_write(self.published, self.published + len);
+        self.published += len;
         // ORDERING: Release, pairs with the Acquire load in `BlockView::published`: a thread that
         // sees the length sees the bytes. Model: publish_and_read.
-        block.published.store(self.published, Release);
-        result
+        self.block.published.store(self.published, Release);
     }
 
     /// Returns the number of bytes that still fit.
-    pub(super) fn available(&self) -> usize {
-        self.block.bytes.len() - MARGIN - self.published
+    #[inline(always)]
+    pub(crate) fn available(&self) -> usize {
+        self.block.size - self.published
     }
 
     /// Returns a view of the block.
@@ -190,6 +218,13 @@ impl BlockWriter {
     pub(crate) fn seal(self) -> SealedBlock {
         SealedBlock(self.block)
     }
+}
+
+/// A function without arguments, so that the fast path does not prepare any.
+#[cold]
+#[inline(never)]
+fn no_space() -> ! {
+    panic!("more bytes than the block has space for")
 }
 
 /// Storage of a thread's writer between two lines.
@@ -204,56 +239,74 @@ pub(crate) struct WriterCell {
     tracker: AccessTracker,
 }
 
-/// Borrowed writer, which is stored back on drop.
-pub(crate) struct WriterGuard<'a> {
+/// Writer of a thread, lent together with the guard of the thread.
+pub(crate) struct LentWriter<'a> {
     cell: &'a WriterCell,
     writer: BlockWriter,
+    /// Number of bytes that still fit into the block.
+    available: usize,
+    /// Returned to the thread when this is dropped.
+    _guard: ThreadGuard,
 }
 
 impl WriterCell {
-    /// Borrows the thread's writer, or returns `None` before the thread has one.
+    /// Lends the thread's writer, or returns `None` before the thread has one.
     #[inline(always)]
-    pub(super) fn borrow<'a>(&'a self, _guard: &'a mut ThreadGuard) -> Option<WriterGuard<'a>> {
+    pub(crate) fn lend(&self, guard: ThreadGuard) -> Option<LentWriter<'_>> {
+        let writer = self.load()?;
+        let available = writer.available();
+        Some(LentWriter { cell: self, writer, available, _guard: guard })
+    }
+
+    #[inline(always)]
+    fn load(&self) -> Option<BlockWriter> {
         self.tracker.track_write(0, 1);
         // ORDERING: Relaxed, both. Only this thread uses them. The release of its ID orders them
         // before the next owner's accesses.
         let block = NonNull::new(self.block.load(Relaxed))?;
         let published = self.published.load(Relaxed);
-        Some(WriterGuard { cell: self, writer: BlockWriter { block: Handle(block), published } })
+        Some(BlockWriter { block: Handle(block), published })
+    }
+
+    /// Returns the number of bytes that still fit into the thread's block, or `None` before the
+    /// thread has one.
+    pub(crate) fn available(&self, _guard: &ThreadGuard) -> Option<usize> {
+        self.load().map(|writer| writer.available())
     }
 
     /// Stores a writer, and returns the one stored before.
-    pub(super) fn replace(
+    pub(crate) fn replace(
         &self,
-        guard: &mut ThreadGuard,
+        _guard: &mut ThreadGuard,
         writer: BlockWriter,
     ) -> Option<BlockWriter> {
-        let previous = self.borrow(guard).map(|borrowed| BlockWriter { ..borrowed.writer });
-        // ORDERING: Relaxed, both. As in `borrow`.
+        let previous = self.load();
+        // ORDERING: Relaxed, both. As in `load`.
         self.block.store(writer.block.0.as_ptr(), Relaxed);
         self.published.store(writer.published, Relaxed);
         previous
     }
 }
 
-impl Deref for WriterGuard<'_> {
-    type Target = BlockWriter;
-    fn deref(&self) -> &BlockWriter {
-        &self.writer
-    }
-}
-
-impl DerefMut for WriterGuard<'_> {
+impl LentWriter<'_> {
+    /// Returns the number of bytes that still fit into the block.
     #[inline(always)]
-    fn deref_mut(&mut self) -> &mut BlockWriter {
-        &mut self.writer
+    pub(crate) fn available(&self) -> usize {
+        self.available
     }
-}
 
-impl Drop for WriterGuard<'_> {
+    /// Returns the next `len` bytes of the block, and [`MARGIN`] bytes more.
     #[inline(always)]
-    fn drop(&mut self) {
-        // ORDERING: Relaxed. As in `borrow`.
+    pub(crate) fn unpublished(&mut self, len: usize) -> &mut [u8] {
+        self.writer.unpublished_of(len, self.available)
+    }
+
+    /// Publishes the next `len` bytes.
+    #[inline(always)]
+    pub(crate) fn publish(&mut self, len: usize) {
+        self.writer.publish_of(len, self.available);
+        self.available -= len;
+        // ORDERING: Relaxed. As in `WriterCell::load`.
         self.cell.published.store(self.writer.published, Relaxed);
     }
 }
@@ -273,7 +326,7 @@ impl SealedBlock {
     /// If the permit belongs to another pool.
     pub(crate) fn recycle(self, permit: &mut ReadPermit) -> BlockWriter {
         permit.check(&self.0);
-        self.0.tracker.track_write(0, self.0.bytes.len() - MARGIN);
+        self.0.tracker.track_write(0, self.0.size);
         // ORDERING: Relaxed, both. The next thread gets the writer through a queue, which orders
         // these stores before its own. Only this thread, the flusher, still has views.
         self.0.swept.store(0, Relaxed);
@@ -388,12 +441,12 @@ mod tests {
 
     /// The margin can be written to, and is never published.
     #[test]
-    #[should_panic(expected = "more bytes written than fit into the block")]
+    #[should_panic(expected = "more bytes than the block has space for")]
     fn publishing_beyond_the_block_panics() {
         let (pool, _) = BlockPool::new(8, 0);
         let mut writer = pool.allocate();
-        writer.append(|_| (8, ()));
-        writer.append(|_| (1, ()));
+        writer.publish(8);
+        writer.publish(1);
     }
 
     #[test]
@@ -401,7 +454,7 @@ mod tests {
     fn read_of_unpublished_bytes_panics() {
         let (pool, permit) = BlockPool::new(8, 0);
         let mut writer = pool.allocate();
-        writer.append(|_| (2, ()));
+        writer.publish(2);
         writer.seal().view().bytes(&permit, 0, 3);
     }
 
@@ -410,7 +463,7 @@ mod tests {
     fn read_of_a_reversed_range_panics() {
         let (pool, permit) = BlockPool::new(8, 0);
         let mut writer = pool.allocate();
-        writer.append(|_| (2, ()));
+        writer.publish(2);
         writer.seal().view().bytes(&permit, 2, 1);
     }
 }

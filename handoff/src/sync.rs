@@ -4,15 +4,19 @@
 //! loom. Loom's build needs both the cfg and a private feature: a user's own `--cfg loom` never
 //! swaps the types of this crate.
 
-#[cfg(all(loom, feature = "__loom"))]
+#[cfg(freewheel_loom)]
 mod loom;
-#[cfg(not(all(loom, feature = "__loom")))]
+#[cfg(not(freewheel_loom))]
 mod native;
 mod thread_guard;
 mod thread_ids;
 
-#[cfg(all(loom, feature = "__loom"))]
+#[cfg(freewheel_loom)]
+pub use self::loom::{Barrier, Wake};
+#[cfg(freewheel_loom)]
 pub(crate) use self::loom::*;
-#[cfg(not(all(loom, feature = "__loom")))]
+#[cfg(not(freewheel_loom))]
 pub(crate) use native::*;
+#[cfg(not(freewheel_loom))]
+pub use native::{Barrier, Wake};
 pub(crate) use thread_guard::{GuardError, ThreadGuard};

@@ -3,7 +3,7 @@
 use crate::sync::{INLINE_SLOTS, ThreadGuard};
 use std::sync::OnceLock;
 
-pub(super) struct ThreadSlots<T> {
+pub(crate) struct ThreadSlots<T> {
     /// Slots of the smallest IDs, found without a search.
     inline: Box<[T; INLINE_SLOTS]>,
     /// Slots of IDs beyond the inline ones, in buckets of 1, 2, 4, ... slots. A bucket is allocated when a
@@ -12,7 +12,7 @@ pub(super) struct ThreadSlots<T> {
 }
 
 impl<T: Default> ThreadSlots<T> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let inline: Box<[T]> = (0..INLINE_SLOTS).map(|_| T::default()).collect();
         let inline = inline.try_into().unwrap_or_else(|_| unreachable!("it has INLINE_SLOTS"));
         Self { inline, buckets: [const { OnceLock::new() }; u32::BITS as usize] }
@@ -20,7 +20,7 @@ impl<T: Default> ThreadSlots<T> {
 
     /// Takes the guard of a thread that has a slot here, and returns both.
     #[inline(always)]
-    pub(super) fn enter(&self) -> Option<(ThreadGuard, &T)> {
+    pub(crate) fn enter(&self) -> Option<(ThreadGuard, &T)> {
         ThreadGuard::enter(|id| {
             let id = id as usize;
             self.inline.get(id).or_else(|| self.search(id))
@@ -35,7 +35,7 @@ impl<T: Default> ThreadSlots<T> {
     }
 
     /// Returns the slot of the guard's thread, and allocates its bucket if needed.
-    pub(super) fn get_or_create(&self, guard: &ThreadGuard) -> &T {
+    pub(crate) fn get_or_create(&self, guard: &ThreadGuard) -> &T {
         let id = guard.id() as usize;
         if let Some(slot) = self.inline.get(id) {
             return slot;
@@ -51,7 +51,7 @@ impl<T: Default> ThreadSlots<T> {
     }
 
     /// Returns all allocated slots, including the slots of threads that never emitted.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         let others = self.buckets.iter().filter_map(OnceLock::get).flat_map(|bucket| bucket.iter());
         self.inline.iter().chain(others)
     }

@@ -9,14 +9,14 @@
 //! unsent again. Quarantined bytes are lines that seem to make a server close its connection. They
 //! keep their place, and are skipped until they are discarded or the quarantine ends.
 
-use super::block::{BlockView, BlockWriter, ReadPermit, SealedBlock};
+use crate::block::{BlockView, BlockWriter, ReadPermit, SealedBlock};
 use std::collections::VecDeque;
 
 #[cfg(test)]
 mod tests;
 
 #[derive(Default)]
-pub(super) struct SendWindow {
+pub(crate) struct SendWindow {
     chunks: VecDeque<Chunk>,
     quarantined: usize,
     in_flight: usize,
@@ -57,7 +57,7 @@ impl Chunk {
 
 impl SendWindow {
     /// Adds swept bytes of a block, from the offset `from` to the offset `to`.
-    pub(super) fn push(
+    pub(crate) fn push(
         &mut self,
         view: BlockView,
         from: usize,
@@ -69,38 +69,38 @@ impl SendWindow {
         self.chunks.push_back(Chunk { view, from, to, sealed, evicted: false });
     }
 
-    pub(super) fn unsent(&self) -> usize {
+    pub(crate) fn unsent(&self) -> usize {
         self.unsent
     }
 
-    pub(super) fn in_flight(&self) -> usize {
+    pub(crate) fn in_flight(&self) -> usize {
         self.in_flight
     }
 
-    pub(super) fn quarantined(&self) -> usize {
+    pub(crate) fn quarantined(&self) -> usize {
         self.quarantined
     }
 
-    pub(super) fn consumed(&self) -> u64 {
+    pub(crate) fn consumed(&self) -> u64 {
         self.consumed
     }
 
-    pub(super) fn swept(&self) -> u64 {
+    pub(crate) fn swept(&self) -> u64 {
         self.swept
     }
 
     /// Returns the number of chunks.
-    pub(super) fn chunks(&self) -> usize {
+    pub(crate) fn chunks(&self) -> usize {
         self.chunks.len()
     }
 
     /// Returns the number of full blocks that are not recycled yet.
-    pub(super) fn blocks(&self) -> usize {
+    pub(crate) fn blocks(&self) -> usize {
         self.chunks.iter().filter(|chunk| chunk.sealed.is_some()).count()
     }
 
     /// Returns the unsent bytes, run by run.
-    pub(super) fn unsent_runs<'r>(
+    pub(crate) fn unsent_runs<'r>(
         &self,
         permit: &'r ReadPermit,
     ) -> impl Iterator<Item = &'r [u8]> + Clone {
@@ -111,7 +111,7 @@ impl SendWindow {
     }
 
     /// Returns the bytes in flight, run by run.
-    pub(super) fn in_flight_runs<'r>(
+    pub(crate) fn in_flight_runs<'r>(
         &self,
         permit: &'r ReadPermit,
     ) -> impl Iterator<Item = &'r [u8]> {
@@ -119,7 +119,7 @@ impl SendWindow {
     }
 
     /// Returns the quarantined bytes, run by run.
-    pub(super) fn quarantined_runs<'r>(
+    pub(crate) fn quarantined_runs<'r>(
         &self,
         permit: &'r ReadPermit,
     ) -> impl Iterator<Item = &'r [u8]> {
@@ -143,7 +143,7 @@ impl SendWindow {
     }
 
     /// Marks the first `count` unsent bytes as sent: they are in flight from then on.
-    pub(super) fn mark_sent(&mut self, count: usize) {
+    pub(crate) fn mark_sent(&mut self, count: usize) {
         assert!(count <= self.unsent, "more bytes sent than were unsent");
         self.advance(count);
         self.in_flight += count;
@@ -167,7 +167,7 @@ impl SendWindow {
     }
 
     /// Makes all bytes in flight unsent again.
-    pub(super) fn requeue(&mut self) {
+    pub(crate) fn requeue(&mut self) {
         self.unsent += self.quarantined + self.in_flight;
         self.in_flight = 0;
         self.unsent_start = (0, 0);
@@ -175,20 +175,20 @@ impl SendWindow {
     }
 
     /// Quarantines the first `count` unsent bytes, while nothing is in flight.
-    pub(super) fn quarantine(&mut self, count: usize) {
+    pub(crate) fn quarantine(&mut self, count: usize) {
         assert!(count <= self.unsent && self.in_flight == 0, "more bytes quarantined than unsent");
         self.advance(count);
         self.quarantined += count;
     }
 
     /// Makes quarantined bytes unsent again, and bytes in flight with them.
-    pub(super) fn end_quarantine(&mut self) {
+    pub(crate) fn end_quarantine(&mut self) {
         self.in_flight += std::mem::take(&mut self.quarantined);
         self.requeue();
     }
 
     /// Releases only the quarantined bytes.
-    pub(super) fn discard_quarantined(
+    pub(crate) fn discard_quarantined(
         &mut self,
         permit: &mut ReadPermit,
         give_back: impl FnMut(BlockWriter),
@@ -200,7 +200,7 @@ impl SendWindow {
 
     /// Releases the first `count` bytes in flight. Nothing may be quarantined, since it would be
     /// older.
-    pub(super) fn acknowledge(
+    pub(crate) fn acknowledge(
         &mut self,
         count: usize,
         permit: &mut ReadPermit,
@@ -232,7 +232,7 @@ impl SendWindow {
     /// Evicts the oldest contiguous unsent lines after the first `committed` unsent bytes.
     ///
     /// `count_lost` sees them first. Returns false if there are none.
-    pub(super) fn evict(
+    pub(crate) fn evict(
         &mut self,
         committed: usize,
         permit: &mut ReadPermit,
@@ -266,7 +266,7 @@ impl SendWindow {
     ///
     /// Their last chunks are empty, and are at the index `first` or later. Older chunks may keep
     /// them from the front of the window.
-    pub(super) fn recycle_spent(
+    pub(crate) fn recycle_spent(
         &mut self,
         first: usize,
         permit: &mut ReadPermit,
@@ -317,7 +317,7 @@ impl SendWindow {
     }
 
     /// Removes chunks without bytes from the front, and gives back their blocks.
-    pub(super) fn release(
+    pub(crate) fn release(
         &mut self,
         permit: &mut ReadPermit,
         mut give_back: impl FnMut(BlockWriter),

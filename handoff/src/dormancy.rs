@@ -24,20 +24,20 @@ use crate::sync::{AtomicBool, Barrier};
 use crossbeam_utils::CachePadded;
 use std::sync::atomic::Ordering::Relaxed;
 
-pub(super) struct Dormancy {
+pub(crate) struct Dormancy {
     is_dormant: CachePadded<AtomicBool>,
     barrier: Barrier,
 }
 
 impl Dormancy {
-    pub(super) fn new(barrier: Barrier) -> Self {
+    pub(crate) fn new(barrier: Barrier) -> Self {
         Self { is_dormant: CachePadded::new(AtomicBool::new(false)), barrier }
     }
 
     /// Marks the flusher as dormant, before it looks for lines for the last time.
     ///
     /// Returns false if the platform has no barrier: producers might not see the mark.
-    pub(super) fn try_enter(&self) -> bool {
+    pub(crate) fn try_enter(&self) -> bool {
         // ORDERING: Relaxed. The barrier orders it before the flusher's last look for lines.
         // Model: first_line_wakes_a_dormant_flusher.
         self.is_dormant.store(true, Relaxed);
@@ -51,7 +51,7 @@ impl Dormancy {
     /// Returns true if the flusher may be dormant. Producers call this after they publish a line,
     /// or drop one.
     #[inline(always)]
-    pub(super) fn is_dormant(&self) -> bool {
+    pub(crate) fn is_dormant(&self) -> bool {
         self.barrier.light();
         // ORDERING: Relaxed. The barrier orders it after the line's publication.
         // Model: first_line_wakes_a_dormant_flusher.
@@ -60,7 +60,7 @@ impl Dormancy {
 
     /// Ends the dormancy. Returns true for the one caller that ended it, which must wake the
     /// flusher.
-    pub(super) fn leave(&self) -> bool {
+    pub(crate) fn leave(&self) -> bool {
         // ORDERING: Relaxed. The read-modify-write returns true once; nothing is handed over here.
         self.is_dormant.swap(false, Relaxed)
     }

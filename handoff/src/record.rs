@@ -3,7 +3,7 @@
 /// The lines of one emission. They stay together.
 // A slot of the queue is as large as the short variant.
 #[allow(clippy::large_enum_variant)]
-pub(super) enum Record {
+pub(crate) enum Record {
     Short {
         len: u8,
         bytes: [u8; Record::MAX_SHORT],
@@ -14,22 +14,22 @@ pub(super) enum Record {
 
 impl Record {
     /// Maximum length of a record that is stored in the queue itself, in bytes.
-    pub(super) const MAX_SHORT: usize = 246;
+    pub(crate) const MAX_SHORT: usize = 246;
 
     /// Size of a queue slot in bytes: the record, and the queue's own word.
-    pub(super) const SLOT: usize = size_of::<Self>() + size_of::<usize>();
+    pub(crate) const SLOT: usize = size_of::<Self>() + size_of::<usize>();
 
     /// Returns a record of the first `len` bytes of `buffer`, which holds
     /// [`MAX_SHORT`](Self::MAX_SHORT) bytes or more.
     #[inline(always)]
-    pub(super) fn short(buffer: &[u8], len: usize) -> Self {
+    pub(crate) fn short(buffer: &[u8], len: usize) -> Self {
         let mut bytes = [0; Self::MAX_SHORT];
         bytes.copy_from_slice(&buffer[..Self::MAX_SHORT]);
         debug_assert!(len <= Self::MAX_SHORT);
         Self::Short { len: len as u8, bytes }
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         match self {
             Self::Short { len, bytes } => &bytes[..usize::from(*len)],
             Self::Long(bytes) => bytes,

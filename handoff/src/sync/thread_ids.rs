@@ -36,7 +36,7 @@ impl<const WORDS: usize> ThreadIds<WORDS> {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(freewheel_loom)))]
 mod tests {
     use super::*;
 

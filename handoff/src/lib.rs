@@ -20,22 +20,26 @@ mod block_supply;
 mod consumer;
 mod consumer_state;
 mod dormancy;
-mod encode_line;
 mod exchange;
-#[cfg(all(loom, feature = "__loom"))]
+#[cfg(freewheel_loom)]
+#[doc(hidden)]
 pub mod loom_api;
 mod ordered;
 mod producer;
 mod record;
+mod reservation;
 mod send_window;
-#[cfg(test)]
+mod settings;
+#[cfg(all(test, not(freewheel_loom)))]
 mod stress;
+mod sync;
 mod tally;
 mod thread_slots;
 
-pub(crate) use block::MARGIN;
-pub(crate) use consumer::Consumer;
-pub(crate) use encode_line::{EncodeLine, WriteOutcome};
-pub(crate) use exchange::{Exchange, ProducerCounts};
-pub(crate) use tally::SingleWriterTally;
-pub use tally::Tally;
+pub use block::MARGIN;
+pub use consumer::Consumer;
+pub use exchange::{Counts, Exchange};
+pub use reservation::{BlockSpace, OrderedBuffer, OrderedReservation, OrderedSpace, Reservation};
+pub use settings::Settings;
+pub use sync::{Barrier, Wake};
+pub use tally::{SingleWriterTally, Tally};

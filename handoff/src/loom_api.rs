@@ -2,13 +2,13 @@
 //!
 //! Compiled only with both `--cfg loom` and the private feature.
 
-use super::bell;
-use super::block::{self, BlockPool, MARGIN, ReadPermit};
-use super::consumer;
-use super::dormancy::Dormancy;
-use super::encode_line::{EncodeLine, WriteOutcome};
-use super::exchange;
-use super::tally::{SingleWriterTally, Tally};
+use crate::bell;
+use crate::block::{self, BlockPool, MARGIN, ReadPermit};
+use crate::consumer;
+use crate::dormancy::Dormancy;
+use crate::encode_line::{EncodeLine, WriteOutcome};
+use crate::exchange;
+use crate::tally::{SingleWriterTally, Tally};
 use crate::sync::{Arc, ArrayQueue, Barrier};
 use bytes::Buf;
 

@@ -1,0 +1,383 @@
+//! Exchange: the meeting point of producer threads and the consumer.
+
+use crate::bell::Bell;
+use crate::block::SealedBlock;
+use crate::block_supply::BlockSupply;
+use crate::consumer_state::ConsumerState;
+use crate::dormancy::Dormancy;
+use crate::ordered::{OrderedQueue, PushOutcome};
+use crate::producer::Producer;
+use crate::record::Record;
+use crate::reservation::{OrderedBuffer, OrderedReservation, OrderedSpace, Reservation};
+use crate::settings::Settings;
+use crate::sync::{ArrayQueue, AtomicU64, Barrier, GuardError, Mutex, ThreadGuard, Wake};
+use crate::tally::{SingleWriterTally, Tally};
+use crate::thread_slots::ThreadSlots;
+use crossbeam_utils::CachePadded;
+use std::fmt;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Meeting point of producer threads and one [`Consumer`](crate::Consumer).
+///
+/// Share it in an `Arc`. Any thread can [reserve](Self::reserve) space for records and commit them.
+/// No call blocks: records that find no space are dropped and counted.
+///
+/// `C` is the application's own counts of each producer thread: see [`Counts`](crate::Counts).
+///
+/// # Account
+///
+/// Each record is counted in exactly one of the fields of [`Counts`](crate::Counts).
+pub struct Exchange<C = ()> {
+    /// Counts and current block of each thread.
+    pub(crate) producers: ThreadSlots<CachePadded<Producer<C>>>,
+    /// Empty blocks.
+    pub(crate) supply: BlockSupply,
+    /// Full blocks, from the threads to the consumer.
+    pub(crate) sealed: ArrayQueue<SealedBlock>,
+    /// Records that keep their order across threads.
+    pub(crate) ordered: OrderedQueue,
+    pub(crate) bell: Bell,
+    pub(crate) dormancy: Dormancy,
+    /// Number of sealed blocks that is worth waking the consumer for. Fewer wait for its tick.
+    ring_at: usize,
+    /// State of the consumer's side, while no consumer exists.
+    pub(crate) state: Mutex<Option<ConsumerState>>,
+    unregistered: UnregisteredCounts,
+    max_len: usize,
+}
+
+/// Records of calls that got no guard of their thread.
+#[derive(Default)]
+struct UnregisteredCounts {
+    thread_exit: AtomicU64,
+    reentrant: AtomicU64,
+    too_many_threads: AtomicU64,
+}
+
+/// Records of all producer threads since the exchange was created: accepted, or dropped by reason.
+///
+/// The counts are exact while no thread emits. Otherwise each is exact when it is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Records that were committed and accepted.
+    pub accepted: Tally,
+    /// Records that found no space.
+    pub full: Tally,
+    /// Records longer than the [maximum](Settings::max_record).
+    pub oversize: Tally,
+    /// Records of a thread that was exiting. They count no bytes.
+    pub thread_exit: Tally,
+    /// Records of a thread that held a reservation already: the call came from a signal handler, an
+    /// allocator, or the code that fills the reservation. They count no bytes.
+    pub reentrant: Tally,
+}
+
+impl<C: Default> Exchange<C> {
+    /// Creates an exchange.
+    ///
+    /// `wake` unparks the consumer. It is called at most once for each park, and once more if the
+    /// consumer is dormant: a record that rotates its block may trigger both. `barrier` makes every
+    /// thread of the process execute a full memory fence, and returns false if the platform cannot
+    /// do so: then the consumer is never dormant. See the [crate](crate#sleep-and-wake).
+    ///
+    /// # Panics
+    /// If a setting is 0, or if `max_record` exceeds the block size.
+    #[must_use]
+    pub fn new(settings: &Settings, wake: Wake, barrier: Barrier) -> Self {
+        let Settings { block_size, blocks, ring_at, max_record } = *settings;
+        assert!(block_size > 0 && blocks > 0 && ring_at > 0, "a setting is 0: {settings:?}");
+        assert!((1..=block_size).contains(&max_record), "records exceed a block: {settings:?}");
+        let ordered = OrderedQueue::new(blocks * block_size / 4, block_size);
+        let (supply, permit) = BlockSupply::new(block_size, blocks);
+        Self {
+            producers: ThreadSlots::new(),
+            supply,
+            // Every thread always holds one block, so at most `blocks` blocks are sealed.
+            sealed: ArrayQueue::new(blocks),
+            ordered,
+            bell: Bell::new(wake),
+            dormancy: Dormancy::new(barrier),
+            ring_at,
+            state: Mutex::new(Some(ConsumerState::new(permit))),
+            unregistered: UnregisteredCounts::default(),
+            max_len: max_record,
+        }
+    }
+
+    /// Reserves space for `records` records of at most `max_len` bytes together, if the thread's
+    /// block has it.
+    ///
+    /// This is the fast path of [`reserve`](Self::reserve): it has no read-modify-write, counts
+    /// nothing if it fails, and compiles to a few instructions. The first record of a thread always
+    /// fails here.
+    #[inline(always)]
+    pub fn try_reserve(&self, records: u64, max_len: usize) -> Option<Reservation<'_, C>> {
+        let (guard, producer) = self.producers.enter()?;
+        let writer = producer.writer.lend(guard)?;
+        // One comparison rejects both 0 and too many bytes.
+        if max_len.wrapping_sub(1) >= self.max_len || max_len > writer.available() {
+            return None;
+        }
+        Some(Reservation::new(self, producer, records, max_len, writer))
+    }
+
+    /// Reserves space for `records` records of at most `max_len` bytes together.
+    ///
+    /// Returns `None` if the records must be dropped. They are counted then.
+    ///
+    /// # Panics
+    /// If `max_len` is 0.
+    #[inline]
+    pub fn reserve(&self, records: u64, max_len: usize) -> Option<Reservation<'_, C>> {
+        self.try_reserve(records, max_len).or_else(|| self.reserve_slow(records, max_len))
+    }
+
+    /// Handles a thread's first record, and one that needs an empty block.
+    #[cold]
+    #[inline(never)]
+    fn reserve_slow(&self, records: u64, max_len: usize) -> Option<Reservation<'_, C>> {
+        let mut guard = self.enter_or_count(records)?;
+        let producer = self.producers.get_or_create(&guard);
+        if self.is_oversize(producer, records, max_len) {
+            return None;
+        }
+        let available = producer.writer.available(&guard).unwrap_or_else(|| {
+            let first = self.supply.create();
+            let available = first.available();
+            producer.current.set(first.view());
+            producer.writer.replace(&mut guard, first);
+            available
+        });
+        if max_len > available && !self.rotate(producer, &mut guard) {
+            producer.full.count(Tally { records, bytes: max_len as u64 });
+            self.wake_if_dormant();
+            return None;
+        }
+        let writer = producer.writer.lend(guard)?;
+        Some(Reservation::new(self, producer, records, max_len, writer))
+    }
+
+    /// Reserves space for records that keep their order across threads, if they are short enough for
+    /// the buffer.
+    ///
+    /// This is the fast path of [`reserve_ordered`](Self::reserve_ordered). It counts nothing if it
+    /// fails.
+    #[inline(always)]
+    pub fn try_reserve_ordered<'a>(
+        &'a self,
+        records: u64,
+        max_len: usize,
+        buffer: &'a mut OrderedBuffer,
+    ) -> Option<OrderedReservation<'a, C>> {
+        if max_len > Record::MAX_SHORT || max_len.wrapping_sub(1) >= self.max_len {
+            return None;
+        }
+        let (guard, producer) = self.producers.enter()?;
+        let space = OrderedSpace::short(guard, buffer);
+        Some(Reservation::new(self, producer, records, max_len, space))
+    }
+
+    /// Reserves space for records that keep their order across threads: if one commit returns before
+    /// another reservation begins, the records of the first arrive first.
+    ///
+    /// Returns `None` if the records must be dropped. They are counted then. Records that find the
+    /// queue full are dropped at the commit.
+    ///
+    /// # Panics
+    /// If `max_len` is 0.
+    #[cold]
+    #[inline(never)]
+    pub fn reserve_ordered<'a>(
+        &'a self,
+        records: u64,
+        max_len: usize,
+        buffer: &'a mut OrderedBuffer,
+    ) -> Option<OrderedReservation<'a, C>> {
+        let guard = self.enter_or_count(records)?;
+        let producer = self.producers.get_or_create(&guard);
+        if self.is_oversize(producer, records, max_len) {
+            return None;
+        }
+        let space = if max_len <= Record::MAX_SHORT {
+            OrderedSpace::short(guard, buffer)
+        } else if self.ordered.has_room_for_long(max_len, &self.supply) {
+            OrderedSpace::long(guard, max_len)
+        } else {
+            producer.full.count(Tally { records, bytes: max_len as u64 });
+            self.wake_if_dormant();
+            return None;
+        };
+        Some(Reservation::new(self, producer, records, max_len, space))
+    }
+
+    /// Emits records that are encoded already. Returns false if they were dropped and counted.
+    pub fn push(&self, records: u64, bytes: &[u8]) -> bool {
+        let Some(mut reservation) = self.reserve(records, bytes.len()) else { return false };
+        reservation.buffer()[..bytes.len()].copy_from_slice(bytes);
+        reservation.commit(bytes.len())
+    }
+
+    /// Emits records that are encoded already, and keep their order across threads. Returns false if
+    /// they were dropped and counted.
+    pub fn push_ordered(&self, records: u64, bytes: &[u8]) -> bool {
+        let mut buffer = OrderedBuffer::new();
+        let reservation = self.reserve_ordered(records, bytes.len(), &mut buffer);
+        let Some(mut reservation) = reservation else { return false };
+        reservation.buffer()[..bytes.len()].copy_from_slice(bytes);
+        reservation.commit(bytes.len())
+    }
+
+    /// Drops records that the application rejects, and lets it count them in its own counts of this
+    /// thread. A dormant consumer is woken, so that it can report the drop.
+    ///
+    /// `count` is not called if the thread holds a reservation or is exiting: the records are counted
+    /// for that reason.
+    #[cold]
+    pub fn reject(&self, records: u64, count: impl FnOnce(&C)) {
+        if let Some(guard) = self.enter_or_count(records) {
+            count(&self.producers.get_or_create(&guard).application);
+            self.wake_if_dormant();
+        }
+    }
+
+    /// Drops records that are too long, of `bytes` bytes together, and counts them.
+    #[cold]
+    pub fn reject_oversize(&self, records: u64, bytes: usize) {
+        if let Some(guard) = self.enter_or_count(records) {
+            let producer = self.producers.get_or_create(&guard);
+            producer.oversize.count(Tally { records, bytes: bytes as u64 });
+            self.wake_if_dormant();
+        }
+    }
+
+    /// Returns the thread's guard, or counts the records as dropped.
+    fn enter_or_count(&self, records: u64) -> Option<ThreadGuard> {
+        let counter = match ThreadGuard::enter_or_register() {
+            Ok(guard) => return Some(guard),
+            // No wake-up: the outer call may be about to wake the consumer.
+            Err(GuardError::Reentrant) => {
+                // ORDERING: Relaxed. A count publishes no other memory.
+                self.unregistered.reentrant.fetch_add(records, Relaxed);
+                return None;
+            }
+            Err(GuardError::ThreadExiting) => &self.unregistered.thread_exit,
+            Err(GuardError::TooManyThreads) => &self.unregistered.too_many_threads,
+        };
+        // ORDERING: Relaxed. A count publishes no other memory.
+        counter.fetch_add(records, Relaxed);
+        self.wake_if_dormant();
+        None
+    }
+
+    fn is_oversize(&self, producer: &Producer<C>, records: u64, max_len: usize) -> bool {
+        assert!(max_len > 0, "a record has at least one byte");
+        let is_oversize = max_len > self.max_len;
+        if is_oversize {
+            producer.oversize.count(Tally { records, bytes: max_len as u64 });
+            self.wake_if_dormant();
+        }
+        is_oversize
+    }
+
+    /// Seals the thread's block and gives the thread an empty one. Returns false if none is empty.
+    fn rotate(&self, producer: &Producer<C>, guard: &mut ThreadGuard) -> bool {
+        let Some(empty) = self.supply.take() else { return false };
+        let view = empty.view();
+        let full = producer.writer.replace(guard, empty).expect("the thread holds a block");
+        // Pushed before the next block becomes current. A sweep that sees newer records there then
+        // finds the full block in the queue, and a flush finds it in one of the two.
+        let pushed = self.sealed.push(full.seal());
+        assert!(pushed.is_ok(), "the queue has a slot for every block");
+        producer.current.set(view);
+        if self.sealed.len() >= self.ring_at {
+            self.bell.ring();
+        }
+        true
+    }
+
+    /// Pushes a record to the ordered queue. Returns false if that is full: the records are dropped
+    /// and counted.
+    ///
+    /// A separate function, since it has the read-modify-write that only ordered records pay for.
+    #[inline(never)]
+    pub(crate) fn enqueue(
+        &self,
+        producer: &Producer<C>,
+        size: Tally,
+        record: impl FnOnce() -> Record,
+    ) -> bool {
+        // Counted before publication: a record that is consumed was counted.
+        producer.accepted.count(size);
+        let PushOutcome { is_accepted, should_ring } = self.ordered.push(&self.supply, record);
+        if !is_accepted {
+            producer.rejected_late.count(size);
+        }
+        if should_ring {
+            self.bell.ring();
+        }
+        self.wake_if_dormant();
+        is_accepted
+    }
+
+    /// Wakes the consumer if it is dormant. A dropped record wakes it too, so that it can report it.
+    #[inline(always)]
+    pub(crate) fn wake_if_dormant(&self) {
+        if self.dormancy.is_dormant() {
+            self.wake_dormant();
+        }
+    }
+
+    /// Ends the consumer's dormancy, and wakes it if this call was the first to do so.
+    #[cold]
+    #[inline(never)]
+    fn wake_dormant(&self) {
+        if self.dormancy.leave() {
+            self.bell.wake();
+        }
+    }
+
+    /// Returns the maximum length of a record in bytes.
+    #[must_use]
+    pub fn max_record(&self) -> usize {
+        self.max_len
+    }
+
+    /// Returns the counts of all producer threads.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let records = |count: &AtomicU64| {
+            // ORDERING: Relaxed, as all counts.
+            Tally { records: count.load(Relaxed), bytes: 0 }
+        };
+        let mut sum = Counts {
+            thread_exit: records(&self.unregistered.thread_exit),
+            reentrant: records(&self.unregistered.reentrant),
+            full: records(&self.unregistered.too_many_threads),
+            ..Counts::default()
+        };
+        for producer in self.producers.iter() {
+            let add = |to: &mut Tally, from: &SingleWriterTally| *to += from.read();
+            // Read before `accepted`, which contains these records too.
+            let rejected_late = producer.rejected_late.read();
+            let accepted = producer.accepted.read();
+            sum.accepted += accepted.saturating_sub(rejected_late);
+            sum.full += rejected_late;
+            add(&mut sum.full, &producer.full);
+            add(&mut sum.oversize, &producer.oversize);
+        }
+        sum
+    }
+
+    /// Returns the application's counts of each thread that has emitted, and of threads that have
+    /// exited.
+    pub fn application_counts(&self) -> impl Iterator<Item = &C> {
+        self.producers.iter().map(|producer| &producer.application)
+    }
+}
+
+impl<C> fmt::Debug for Exchange<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange").field("max_record", &self.max_len).finish_non_exhaustive()
+    }
+}

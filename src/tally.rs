@@ -1,0 +1,61 @@
+//! Tallies: counts of lines and of their bytes.
+
+use freewheel_handoff::SingleWriterTally;
+use std::ops::{Add, AddAssign};
+
+/// A number of lines, and of their bytes, newlines included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Tally {
+    /// Number of lines.
+    pub lines: u64,
+    /// Number of bytes of these lines, each with its newline.
+    pub bytes: u64,
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.lines += other.lines;
+        self.bytes += other.bytes;
+    }
+}
+
+impl Add for Tally {
+    type Output = Self;
+    fn add(mut self, other: Self) -> Self {
+        self += other;
+        self
+    }
+}
+
+impl From<freewheel_handoff::Tally> for Tally {
+    fn from(freewheel_handoff::Tally { records, bytes }: freewheel_handoff::Tally) -> Self {
+        Self { lines: records, bytes }
+    }
+}
+
+impl From<Tally> for freewheel_handoff::Tally {
+    fn from(Tally { lines, bytes }: Tally) -> Self {
+        Self { records: lines, bytes }
+    }
+}
+
+/// A tally of lines that one thread adds to and any thread may read.
+#[derive(Default)]
+pub(crate) struct LineTally(SingleWriterTally);
+
+impl LineTally {
+    /// Adds lines on the flusher's side: see [`SingleWriterTally::add`].
+    pub(crate) fn add(&self, more: Tally) {
+        self.0.add(more.into());
+    }
+
+    /// Counts lines on their producer thread: see [`SingleWriterTally::count`].
+    pub(crate) fn count(&self, more: Tally) {
+        self.0.count(more.into());
+    }
+
+    pub(crate) fn read(&self) -> Tally {
+        self.0.read().into()
+    }
+}
