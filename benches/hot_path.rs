@@ -104,8 +104,8 @@ fn bench_bursts(
     });
 }
 
-/// Measures a call and its floor (the cost of formatting alone), both inlined into their loops. The floor's pauses send a burst
-/// too, so that both find the caches in the state that sending leaves.
+/// Measures a call and its floor (the cost of formatting alone), both inlined into their loops. The
+/// floor's pauses send a burst too, so that both find the caches in the state that sending leaves.
 fn bench_pair(
     criterion: &mut Criterion,
     [near, far]: [&Pipeline; 2],

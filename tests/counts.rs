@@ -131,8 +131,8 @@ fn builder(dialect: Dialect) -> freewheel::Builder {
     }
 }
 
-/// Returns a fixture with its capacity used up, and without a flusher. Calls find no empty block, and
-/// drop the lines that do not fit into the rest of their block.
+/// Returns a fixture with its capacity used up, and without a flusher. Calls find no empty block,
+/// and drop the lines that do not fit into the rest of their block.
 fn full(dialect: Dialect) -> Fixture {
     let fixture = Fixture::new(builder(dialect).build().unwrap());
     while fixture.statsd.stats().drops.full.lines < 1_000 {

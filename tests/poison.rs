@@ -55,8 +55,8 @@ impl Server {
         self.lines.lock().unwrap().clone()
     }
 
-    /// Returns each line once, in order of first arrival. Lines may arrive again after a disconnect:
-    /// the kernel counts a buffer as unread until the server has read all of it.
+    /// Returns each line once, in order of first arrival. Lines may arrive again after a
+    /// disconnect: the kernel counts a buffer as unread until the server has read all of it.
     fn distinct(&self) -> Vec<String> {
         let mut seen = std::collections::HashSet::new();
         self.lines().into_iter().filter(|line| seen.insert(line.clone())).collect()
@@ -188,8 +188,9 @@ fn frames_that_a_server_goes_away_on_are_sent_line_by_line() {
     assert_all_but(&statsd, 0, &server, &expected);
 }
 
-/// First the server accepts only empty lines, and no line is rejected. Then it accepts all lines, and
-/// gets them in order. Lines that are in quarantine at this moment may be rejected: at most eight.
+/// First the server accepts only empty lines, and no line is rejected. Then it accepts all lines,
+/// and gets them in order. Lines that are in quarantine at this moment may be rejected: at most
+/// eight.
 #[test]
 fn a_server_that_goes_away_on_every_line_loses_none_meanwhile() {
     for framing in [Framing::Newlines, Framing::LengthPrefixed] {
@@ -276,9 +277,9 @@ fn lines_set_aside_are_not_evicted() {
     assert_balanced(&stats);
 }
 
-/// Over TCP, the server's operating system usually acknowledges such a line before the server resets
-/// the connection. The line then counts as sent. If not, the line is sent again. The other lines
-/// arrive.
+/// Over TCP, the server's operating system usually acknowledges such a line before the server
+/// resets the connection. The line then counts as sent. If not, the line is sent again. The other
+/// lines arrive.
 #[test]
 fn a_server_that_resets_on_a_line_over_tcp_gets_the_others() {
     let listener = Listener::tcp(0);

@@ -1,5 +1,5 @@
-//! Tests how settings and environment variables configure a connector. The name of each test states a
-//! rule.
+//! Tests how settings and environment variables configure a connector. The name of each test states
+//! a rule.
 
 #![allow(clippy::unwrap_used)]
 
@@ -126,8 +126,8 @@ fn without_a_host_the_connector_is_disabled() {
 #[test]
 fn without_a_host_one_warning_says_so() {
     let warnings = Warnings::default();
-    // With a single subscriber in the process, tracing asks the subscriber of the thread that meets a
-    // callsite first, which may be another test's thread without one.
+    // With a single subscriber in the process, tracing asks the subscriber of the thread that meets
+    // a callsite first, which may be another test's thread without one.
     let _second = tracing::Dispatch::new(warnings.clone());
     tracing::subscriber::with_default(warnings.clone(), || {
         resolve(&Settings::new(), &[PREFIX]).unwrap();

@@ -157,16 +157,16 @@ fn a_stop_that_was_answered_leaves_room_for_a_start() {
     assert_balanced(&statsd.blocking_stop().stats);
 }
 
-/// Calls [`stop_at_deadline`], and then starts the connector again, which shows that the flusher has
-/// ended.
+/// Calls [`stop_at_deadline`], and then starts the connector again, which shows that the flusher
+/// has ended.
 fn stop_and_restart(statsd: &Connector) -> StopReport {
     let report = stop_at_deadline(statsd);
     eventually("it can be started again", || statsd.start_on_thread().is_ok());
     report
 }
 
-/// Stops a connector that cannot send all its lines. Asserts that the stop lasts until its deadline,
-/// and keeps lines.
+/// Stops a connector that cannot send all its lines. Asserts that the stop lasts until its
+/// deadline, and keeps lines.
 fn stop_at_deadline(statsd: &Connector) -> StopReport {
     let stopping = statsd.clone();
     let start = Instant::now();

@@ -53,8 +53,8 @@ thread_local! {
     static EMIT_ON_DROP: RefCell<Option<EmitOnDrop>> = const { RefCell::new(None) };
 }
 
-/// Runs a thread whose thread-local value emits from its destructor. Asserts that each line is sent,
-/// or counted as dropped at thread exit. The library's exit hook may run before or after it.
+/// Runs a thread whose thread-local value emits from its destructor. Asserts that each line is
+/// sent, or counted as dropped at thread exit. The library's exit hook may run before or after it.
 ///
 /// `body` gets the value to store in `EMIT_ON_DROP`. `lines` is the number of all lines.
 fn check_lines_at_exit(body: fn(&Connector, EmitOnDrop), lines: u64) -> Stats {

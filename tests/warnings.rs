@@ -88,7 +88,8 @@ impl Warnings {
         self.warnings.lock().unwrap().clone()
     }
 
-    /// Asserts that one warning was logged, which begins with this message and concerns these lines.
+    /// Asserts that one warning was logged, which begins with this message and concerns these
+    /// lines.
     #[track_caller]
     fn assert_one(&self, message: &str, lines: Option<u64>) {
         let all = self.all();
@@ -168,8 +169,8 @@ fn warns_of_an_unreachable_server() {
     warnings.assert_one("cannot reach the StatsD server", None);
 }
 
-/// With `WhenFull::DropOldest`, the log can use the connector as well. The flusher warns only after it
-/// has requeued the lines in flight, and evicted as many lines as needed.
+/// With `WhenFull::DropOldest`, the log can use the connector as well. The flusher warns only after
+/// it has requeued the lines in flight, and evicted as many lines as needed.
 #[test]
 fn warns_of_a_lost_server() {
     let receiver = TcpReceiver::start();
@@ -243,8 +244,8 @@ fn warns_of_lines_left_by_the_last_handle() {
     assert_eq!(last.lines, Some(1));
 }
 
-/// Each end of a runtime without a stop causes a warning, because the connector accumulates lines from
-/// then on.
+/// Each end of a runtime without a stop causes a warning, because the connector accumulates lines
+/// from then on.
 #[test]
 fn warns_of_an_ended_runtime() {
     let receiver = TcpReceiver::start();
@@ -265,8 +266,8 @@ fn warns_of_an_ended_runtime() {
     }
 }
 
-/// The end of a runtime causes no warning after a stop, after the drop of all handles, or before the
-/// flusher has run.
+/// The end of a runtime causes no warning after a stop, after the drop of all handles, or before
+/// the flusher has run.
 #[test]
 fn not_of_a_runtime_that_ended_after_its_connector() {
     let receiver = TcpReceiver::start();
