@@ -44,13 +44,13 @@ fn emit_if_enabled() {
 unsafe impl GlobalAlloc for EmittingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         emit_if_enabled();
-        // SAFETY: as the caller promises.
+        // SAFETY: the caller keeps the contract of this method, which is the contract of `System`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         emit_if_enabled();
-        // SAFETY: as the caller promises.
+        // SAFETY: the caller keeps the contract of this method, which is the contract of `System`.
         unsafe { System.dealloc(pointer, layout) }
     }
 }

@@ -39,11 +39,11 @@ fn poll_repeatedly<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-fn one_thread() -> Runtime {
+fn current_thread_runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-fn several_threads() -> Runtime {
+fn multi_thread_runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
@@ -137,7 +137,7 @@ fn in_a_destructor_of_a_thread_s_storage() {
             let use_thread_locals = || {
                 statsd.incr("before");
                 flush(&statsd);
-                one_thread().block_on(async { tokio::task::yield_now().await });
+                current_thread_runtime().block_on(async { tokio::task::yield_now().await });
                 let _ = thread::current();
             };
             if !is_first {
@@ -169,7 +169,7 @@ fn in_a_panic_hook() {
             let outcome = own.blocking_flush();
             done.lock().unwrap().send((outcome, own.blocking_stop())).unwrap();
         }));
-        one_thread().block_on(async {
+        current_thread_runtime().block_on(async {
             own.start().await.unwrap();
             own.incr("a");
             assert!(tokio::spawn(async { panic!("on purpose") }).await.is_err());
@@ -187,7 +187,7 @@ fn in_a_runtime_of_several_threads() {
     let receiver = UdpReceiver::start();
     for _ in 0..20 {
         let statsd = udp(receiver.port()).build().unwrap();
-        let runtime = several_threads();
+        let runtime = multi_thread_runtime();
         let port = receiver.port();
         runtime.block_on(async {
             let calls = statsd.clone();
@@ -216,7 +216,7 @@ fn in_a_runtime_of_several_threads() {
 fn on_the_flusher_s_own_thread() {
     let receiver = TcpReceiver::start();
     let statsd = support::tcp(receiver.port()).stop_timeout(STOP_TIMEOUT).build().unwrap();
-    let (calls, runtime) = (statsd.clone(), one_thread());
+    let (calls, runtime) = (statsd.clone(), current_thread_runtime());
     let runtime = promptly(move || {
         runtime.block_on(async {
             // The flusher is started, but its task cannot run yet.
@@ -245,7 +245,7 @@ fn in_a_runtime_that_is_not_the_flusher_s() {
     let receiver = UdpReceiver::start();
     let port = receiver.port();
     let without_drivers = || Builder::new_current_thread().build().unwrap();
-    for runtime in [one_thread(), without_drivers(), several_threads()] {
+    for runtime in [current_thread_runtime(), without_drivers(), multi_thread_runtime()] {
         let statsd = started(udp(port));
         runtime.block_on(async {
             statsd.incr("a");
@@ -281,7 +281,7 @@ fn in_a_runtime_that_has_ended() {
     let receiver = UdpReceiver::start();
     let (statsd, on_thread) =
         (udp(receiver.port()).build().unwrap(), started(udp(receiver.port())));
-    for runtime in [one_thread(), several_threads()] {
+    for runtime in [current_thread_runtime(), multi_thread_runtime()] {
         let handle = runtime.handle().clone();
         runtime.block_on(statsd.start()).unwrap();
         runtime.shutdown_background();
@@ -307,7 +307,7 @@ fn start_fails_without_descriptors() {
     in_child_process("start_fails_without_descriptors", || {
         let receiver = UdpReceiver::start();
         let statsd = udp(receiver.port()).build().unwrap();
-        let runtime = one_thread();
+        let runtime = current_thread_runtime();
         let set_limit = |descriptors| {
             let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
             // SAFETY: both calls only access `limit`, which is valid.

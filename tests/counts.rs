@@ -152,7 +152,7 @@ fn no_call_allocates() {
         assert_eq!(ALLOCATIONS.get() - before, 0, "with the capacity used up, {dialect:?}");
 
         // All blocks are allocated by now. A flusher recycles them.
-        let (receiver, fixture) = running(dialect);
+        let (receiver, fixture) = with_flusher(dialect);
         let accepted = fixture.statsd.stats().sent.bytes;
         for _ in 0..200 {
             let before = ALLOCATIONS.get();
@@ -169,7 +169,7 @@ fn no_call_allocates() {
 /// Gauges pass through the ordered queue, whose slots hold 246 bytes. A longer line allocates.
 #[test]
 fn a_gauge_that_is_longer_than_its_slot_allocates_once() {
-    let (_receiver, fixture) = running(Dialect::StatsD);
+    let (_receiver, fixture) = with_flusher(Dialect::StatsD);
     for (value, allocations) in [(1e200, 0), (1e300, 1)] {
         for _ in 0..50 {
             let before = ALLOCATIONS.get();
@@ -226,7 +226,7 @@ fn a_line_that_is_not_drawn_does_nothing() {
 }
 
 /// Returns a receiver, and a started fixture with all blocks allocated.
-fn running(dialect: Dialect) -> (std::net::UdpSocket, Fixture) {
+fn with_flusher(dialect: Dialect) -> (std::net::UdpSocket, Fixture) {
     let receiver = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = receiver.local_addr().unwrap().port();
     let builder = builder(dialect).port(port).protocol(freewheel::Protocol::Udp);
@@ -262,10 +262,10 @@ fn under_filter() -> ! {
     let full = DIALECTS.map(full);
     // All blocks are allocated and empty. No flusher runs that a call could wake.
     let empty = DIALECTS.map(|dialect| {
-        let (receiver, fixture) = running(dialect);
+        let (receiver, fixture) = with_flusher(dialect);
         let report = fixture.statsd.blocking_stop();
         assert_eq!(report.kept.lines, 0);
-        // First calls may make system calls, such as the first read of the clock.
+        // A first call may make a system call, for example to read the clock.
         fixture.every_call();
         (receiver, fixture, report.stats.drops.full)
     });

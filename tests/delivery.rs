@@ -35,7 +35,7 @@ fn emit_until_stalled(statsd: &Connector) -> u64 {
 
 /// Asserts that the numbers are exactly the expected range, in order.
 #[track_caller]
-fn assert_are(numbers: impl IntoIterator<Item = u64>, expected: std::ops::Range<u64>) {
+fn assert_equals_range(numbers: impl IntoIterator<Item = u64>, expected: std::ops::Range<u64>) {
     let mut next = expected.start;
     for number in numbers {
         assert_eq!(number, next, "of {expected:?}");
@@ -81,7 +81,7 @@ fn a_reset_costs_what_was_acknowledged_and_no_more() {
     let Reset { emitted, sent, second, report } = reset(Delivery::Acknowledged);
     // The acknowledged lines fit into the receive buffer of the first server.
     assert!(sent < 2_000, "{sent} of {emitted} lines were acknowledged");
-    assert_are(numbers_by_thread(&second)[&0].iter().copied(), sent..emitted);
+    assert_equals_range(numbers_by_thread(&second)[&0].iter().copied(), sent..emitted);
     assert_eq!(report.unacknowledged.lines, 0);
 }
 
@@ -91,7 +91,7 @@ fn a_reset_costs_what_was_written_where_that_is_enough() {
     let Reset { emitted, sent, second, .. } = reset(Delivery::Written);
     // The bound is below the number of written lines, which TCP_NOTSENT_LOWAT limits.
     assert!(sent > 1_000, "{sent} of {emitted} lines were written");
-    assert_are(numbers_by_thread(&second)[&0].iter().copied(), sent..emitted);
+    assert_equals_range(numbers_by_thread(&second)[&0].iter().copied(), sent..emitted);
 }
 
 /// A server that closes its sending side and continues to read gets each line in flight once,
@@ -122,7 +122,7 @@ fn a_server_that_writes_no_more_gets_no_line_twice() {
     text.extend(second.join().unwrap());
     let text = String::from_utf8(text).unwrap();
     let numbers: Vec<_> = text.lines().map(|line| numbered(line).1).collect();
-    assert_are(numbers, 0..emitted);
+    assert_equals_range(numbers, 0..emitted);
 }
 
 /// A stop that times out leaves lines in flight to the operating system and reports them. They are
@@ -144,7 +144,7 @@ fn expired_stop_leaves_lines_in_flight_to_the_kernel() {
     eventually("all lines are acknowledged", || statsd.stats().buffered.lines == 0);
     let mut numbers = receiver.lines().iter().map(|line| numbered(line).1).collect::<Vec<_>>();
     numbers.sort_unstable();
-    assert_are(numbers, 0..emitted);
+    assert_equals_range(numbers, 0..emitted);
 }
 
 /// A runtime that ends leaves the flusher's lines in flight to the operating system as well.
@@ -163,7 +163,7 @@ fn ended_runtime_leaves_lines_in_flight_to_the_kernel() {
     eventually("all lines are acknowledged", || statsd.stats().buffered.lines == 0);
     let mut numbers = receiver.lines().iter().map(|line| numbered(line).1).collect::<Vec<_>>();
     numbers.sort_unstable();
-    assert_are(numbers, 0..emitted);
+    assert_equals_range(numbers, 0..emitted);
 }
 
 /// The flusher reconnects if a live server acknowledges nothing for the peer timeout. No line is
@@ -182,5 +182,5 @@ fn a_server_that_acknowledges_nothing_is_left_in_time() {
     receiver.wait_for_lines(emitted);
     let mut numbers = receiver.lines().iter().map(|line| numbered(line).1).collect::<Vec<_>>();
     numbers.sort_unstable();
-    assert_are(numbers, 0..emitted);
+    assert_equals_range(numbers, 0..emitted);
 }

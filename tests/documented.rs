@@ -45,19 +45,19 @@ fn copy_of(name: &str) -> String {
 /// Returns the line that a comment claims to be sent, or `None` if the comment claims none.
 fn claim(line: &str) -> Option<&str> {
     let (_, comment) = line.rsplit_once("// ")?;
-    let said = comment.split([' ', '\n']).next()?;
-    let said = said.strip_suffix(',').unwrap_or(said);
-    let (_, after) = said.split_once(':')?;
+    let stated = comment.split([' ', '\n']).next()?;
+    let stated = stated.strip_suffix(',').unwrap_or(stated);
+    let (_, after) = stated.split_once(':')?;
     let (_, code) = after.split_once('|')?;
     let code = code.split('|').next()?;
-    ["c", "g", "ms", "h", "d", "s", "m"].contains(&code).then_some(said)
+    ["c", "g", "ms", "h", "d", "s", "m"].contains(&code).then_some(stated)
 }
 
 /// Returns the lines that the comments of a block claim. `...` stands for the prefix.
 fn claims(code: &str, prefix: &str) -> BTreeSet<String> {
-    let written = |said: &str| match said.strip_prefix("...") {
+    let written = |stated: &str| match stated.strip_prefix("...") {
         Some(rest) => format!("{prefix}.{rest}"),
-        None => said.to_owned(),
+        None => stated.to_owned(),
     };
     code.lines().filter_map(claim).map(written).collect()
 }
@@ -279,8 +279,8 @@ mod web {
     #[test]
     fn a_layer_sends_what_its_comment_says() {
         assert_eq!(copy_of("On tower"), blocks()[3]);
-        let said = blocks()[3].lines().find_map(super::claim).map(without_value).unwrap();
-        let expected = [said, "gauges.requests.in_flight|g".to_owned()];
+        let stated = blocks()[3].lines().find_map(super::claim).map(without_value).unwrap();
+        let expected = [stated, "gauges.requests.in_flight|g".to_owned()];
         let expected = expected.map(|name| format!("applications.my-service.{name}"));
         assert_eq!(lines_of_child("layered", 3), expected.into_iter().collect());
     }
@@ -324,13 +324,13 @@ fn examples_assert_their_lines() {
     let mut claimed = 0;
     for file in files {
         for example in examples(&std::fs::read_to_string(&file).unwrap()) {
-            for said in example.lines().filter(|line| !line.starts_with("# ")).filter_map(claim) {
+            for stated in example.lines().filter(|line| !line.starts_with("# ")).filter_map(claim) {
                 let asserted = example.lines().any(|line| {
                     line.starts_with("# ")
                         && line.contains("assert")
-                        && line.contains(&format!("\"{said}\""))
+                        && line.contains(&format!("\"{stated}\""))
                 });
-                assert!(asserted, "{}: {said}", file.display());
+                assert!(asserted, "{}: {stated}", file.display());
                 claimed += 1;
             }
         }

@@ -27,7 +27,7 @@ fn alone() -> MutexGuard<'static, ()> {
 }
 
 /// Forks; the child runs the task and exits. Returns the child's process ID.
-fn forked(task: impl FnOnce()) -> libc::pid_t {
+fn fork_child(task: impl FnOnce()) -> libc::pid_t {
     // SAFETY: the child can run the task: `fork` handles the allocator's locks, and no other thread
     // holds a lock that the task needs.
     match unsafe { libc::fork() } {
@@ -98,7 +98,7 @@ fn child_builds_its_own_connector_and_sends_no_parent_lines() {
     for round in 0..5 {
         // No tick sends these lines before the fork.
         emit_all(&statsd, 0, round * 100..round * 100 + 50);
-        children.push(forked(|| {
+        children.push(fork_child(|| {
             let own = started(tcp(port));
             for number in 0..1_000 {
                 emit_numbered(&own, round + 1, number);
@@ -134,7 +134,7 @@ fn a_child_of_a_parent_that_has_flushed_keeps_its_deadlines() {
     statsd.incr("a");
     flush(&statsd);
     assert_eq!(park_on(statsd.flush()), Ok(()));
-    assert_succeeds(forked(|| {
+    assert_succeeds(fork_child(|| {
         let own = started(tcp(quiet_port()).stop_timeout(Duration::from_millis(100)));
         own.incr("a");
         assert_eq!(own.blocking_flush(), Err(FlushError::TimedOut));
@@ -158,7 +158,7 @@ fn children_forked_under_load_do_not_hang() {
     let load = Load::begin(&statsd, 3);
     eventually("lines are sent", || statsd.stats().sent.lines > 1_000);
     for _ in 0..100 {
-        assert_succeeds(forked(|| {
+        assert_succeeds(fork_child(|| {
             let own = started(udp(child_receiver.port()));
             own.incr("a");
             flush(&own);
@@ -195,7 +195,7 @@ fn a_child_that_drops_its_parents_last_handle_does_not_hang() {
             });
         }
         for _ in 0..100 {
-            assert_succeeds(forked(|| {
+            assert_succeeds(fork_child(|| {
                 // SAFETY: the child does not use the original handle again.
                 drop(unsafe { std::ptr::read(&raw const statsd) });
             }));
@@ -222,7 +222,7 @@ fn stopped_connector_can_start_in_both_processes() {
             }
         }
         in_child.incr("before");
-        let child = forked(|| {
+        let child = fork_child(|| {
             in_child.start_on_thread().unwrap();
             flush(&in_child);
             in_both.start_on_thread().unwrap();
@@ -253,7 +253,7 @@ fn a_child_that_closed_its_parents_descriptors_writes_into_none() {
     flush(&statsd);
     // By now the flusher is most likely parked, so that a full block in the child asks to wake it.
     thread::sleep(Duration::from_millis(100));
-    assert_succeeds(forked(|| {
+    assert_succeeds(fork_child(|| {
         // SAFETY: the closed descriptors are not used again.
         unsafe { (3..1_000).for_each(|descriptor| _ = libc::close(descriptor)) };
         let path = std::env::temp_dir().join(format!("freewheel-{}", std::process::id()));

@@ -262,7 +262,7 @@ fn lines_set_aside_are_not_evicted() {
     drop(server);
     std::fs::remove_file(place.path()).unwrap();
     let mut next = 0;
-    eventually("some are evicted", || {
+    eventually("some lines are evicted", || {
         emit_all(&statsd, 0, next..next + 100);
         next += 100;
         thread::sleep(Duration::from_millis(1));

@@ -92,7 +92,8 @@ fn stops_at_the_same_time_are_all_answered() {
     statsd.start_on_thread().unwrap();
 }
 
-/// Two stops run at once. Each reports the unacknowledged lines, unless its report came too late.
+/// Two stops run concurrently. Each reports unacknowledged lines, or that the flusher did not reply
+/// in time.
 #[test]
 #[cfg(target_os = "linux")]
 fn stops_at_the_same_time_report_the_same() {
@@ -138,7 +139,7 @@ fn a_stop_that_is_given_up_stops_nevertheless() {
         let stop = pin!(statsd.stop());
         let _ = stop.poll(&mut Context::from_waker(Waker::noop()));
     }
-    eventually("it can be started again", || statsd.start_on_thread().is_ok());
+    eventually("the connector can be started again", || statsd.start_on_thread().is_ok());
     emit_numbered(&statsd, 0, 1);
     flush(&statsd);
     receiver.wait_for_lines(2);
@@ -161,7 +162,7 @@ fn a_stop_that_was_answered_leaves_room_for_a_start() {
 /// has ended.
 fn stop_and_restart(statsd: &Connector) -> StopReport {
     let report = stop_at_deadline(statsd);
-    eventually("it can be started again", || statsd.start_on_thread().is_ok());
+    eventually("the connector can be started again", || statsd.start_on_thread().is_ok());
     report
 }
 
@@ -262,8 +263,8 @@ fn a_restart_delivers_exactly_what_a_stop_kept() {
     assert!(report.unfinished || report.stats == stats, "{report:?}, and then {stats:?}");
     assert_eq!(tally(&receiver.lines()), stats.sent);
 
-    eventually("it can be started again", || statsd.start_on_thread().is_ok());
-    eventually("all is sent", || statsd.blocking_flush() == Ok(()));
+    eventually("the connector can be started again", || statsd.start_on_thread().is_ok());
+    eventually("all lines are sent", || statsd.blocking_flush() == Ok(()));
     receiver.wait_for_lines(emitted.len() as u64);
     let [_, delivered] = &receiver.lines_by_connection()[..] else {
         panic!("the number of connections is not two")

@@ -115,7 +115,7 @@ impl Warnings {
 }
 
 /// Returns a runtime on the test's thread. The flusher then warns on that thread.
-fn one_thread() -> Runtime {
+fn current_thread_runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
@@ -158,7 +158,7 @@ fn use_ended(statsd: &Connector) {
 fn warns_of_an_unreachable_server() {
     let port = quiet_port();
     let statsd = tcp(port).stop_timeout(STOP_TIMEOUT).build().unwrap();
-    let (in_log, runtime) = (statsd.clone(), one_thread());
+    let (in_log, runtime) = (statsd.clone(), current_thread_runtime());
     let warnings = Warnings::record(move || use_running(&in_log));
     statsd.incr("a");
     runtime.block_on(statsd.start()).unwrap();
@@ -177,7 +177,7 @@ fn warns_of_a_lost_server() {
     let settings = tcp(receiver.port()).when_full(freewheel::WhenFull::DropOldest);
     let settings = settings.queue_capacity(32 << 10).reconnect_sleep(Duration::from_secs(60));
     let statsd = settings.stop_timeout(STOP_TIMEOUT).build().unwrap();
-    let (in_log, runtime) = (statsd.clone(), one_thread());
+    let (in_log, runtime) = (statsd.clone(), current_thread_runtime());
     let warnings = Warnings::record(move || use_running(&in_log));
     runtime.block_on(statsd.start()).unwrap();
     statsd.incr("a");
@@ -193,7 +193,7 @@ fn warns_of_a_lost_server() {
 fn warns_of_dropped_lines() {
     let receiver = TcpReceiver::start();
     let statsd = tcp(receiver.port()).stop_timeout(STOP_TIMEOUT).build().unwrap();
-    let (in_log, runtime) = (statsd.clone(), one_thread());
+    let (in_log, runtime) = (statsd.clone(), current_thread_runtime());
     let warnings = Warnings::record(move || use_running(&in_log));
     runtime.block_on(statsd.start()).unwrap();
     statsd.gauge("depth", f64::NAN);
@@ -207,7 +207,7 @@ fn warns_of_dropped_lines() {
 fn warns_of_lines_kept_by_a_stop() {
     let port = quiet_port();
     let statsd = tcp(port).stop_timeout(STOP_TIMEOUT).build().unwrap();
-    let (in_log, runtime) = (statsd.clone(), one_thread());
+    let (in_log, runtime) = (statsd.clone(), current_thread_runtime());
     runtime.block_on(statsd.start()).unwrap();
     statsd.incr("a");
     let is_first = Mutex::new(true);
@@ -229,7 +229,7 @@ fn warns_of_lines_kept_by_a_stop() {
 #[test]
 fn warns_of_lines_left_by_the_last_handle() {
     let statsd = tcp(quiet_port()).stop_timeout(STOP_TIMEOUT).build().unwrap();
-    let runtime = one_thread();
+    let runtime = current_thread_runtime();
     runtime.block_on(statsd.start()).unwrap();
     let warnings = Warnings::record(use_another);
     statsd.incr("a");
@@ -255,7 +255,7 @@ fn warns_of_an_ended_runtime() {
             let in_log = statsd.clone();
             move || use_ended(&in_log)
         });
-        let runtime = one_thread();
+        let runtime = current_thread_runtime();
         runtime.block_on(statsd.start()).unwrap();
         statsd.incr("a");
         drop(runtime);
@@ -273,7 +273,7 @@ fn not_of_a_runtime_that_ended_after_its_connector() {
     let receiver = TcpReceiver::start();
     let warnings = Warnings::record(|| ());
     for end in ["stop", "drop", "drop at once", "never begun"] {
-        let runtime = one_thread();
+        let runtime = current_thread_runtime();
         let statsd = tcp(receiver.port()).build().unwrap();
         if end == "never begun" {
             let _entered = runtime.enter();
@@ -303,7 +303,7 @@ fn warns_of_unsent_lines_of_an_ended_runtime() {
     let ends = [(true, "stopped with metrics unsent"), (false, "the last connector was dropped")];
     for (is_stopped, message) in ends {
         let warnings = Warnings::record(use_another);
-        let (statsd, runtime) = (tcp(quiet_port()).build().unwrap(), one_thread());
+        let (statsd, runtime) = (tcp(quiet_port()).build().unwrap(), current_thread_runtime());
         runtime.block_on(statsd.start()).unwrap();
         statsd.incr("a");
         if is_stopped {
@@ -334,7 +334,7 @@ fn to_a_log_that_panics() {
     let port = quiet_port();
     let settings = Connector::builder("127.0.0.1").port(port).protocol(Protocol::Tcp);
     let statsd = settings.reconnect_sleep(Duration::from_millis(10)).build().unwrap();
-    let runtime = one_thread();
+    let runtime = current_thread_runtime();
     let warnings = Warnings::record(|| panic!("on purpose"));
     statsd.incr("a");
     runtime.block_on(statsd.start()).unwrap();
@@ -383,7 +383,7 @@ mod of_a_service {
     fn that_leaves_requests_unanswered() {
         let warnings = Warnings::record(use_another);
         let settings = Settings::new().enabled(false).shutdown_timeout(Duration::from_millis(50));
-        one_thread().block_on(async {
+        current_thread_runtime().block_on(async {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
             let address = listener.local_addr().unwrap();
             let (arrived, has_arrived) = tokio::sync::oneshot::channel::<()>();
