@@ -326,7 +326,7 @@ fn start_fails_without_descriptors() {
             matches!(refused, [Err(StartError::Descriptor(_)), Err(StartError::Descriptor(_))]),
             "{refused:?}"
         );
-        // This start opens the wake-up descriptor for good. The next start lacks only the
+        // This start opens the wake-up descriptor, which stays open. The next start lacks only the
         // descriptors of the thread's runtime.
         statsd.start_on_thread().unwrap();
         let _ = statsd.blocking_stop();

@@ -265,7 +265,7 @@ fn under_filter() -> ! {
         let (receiver, fixture) = with_flusher(dialect);
         let report = fixture.statsd.blocking_stop();
         assert_eq!(report.kept.lines, 0);
-        // A first call may make a system call, for example to read the clock.
+        // One more round before the filter, in case a first call needs the operating system.
         fixture.every_call();
         (receiver, fixture, report.stats.drops.full)
     });

@@ -346,7 +346,7 @@ fn a_ring_while_the_flusher_falls_asleep_is_heard() {
             thread::yield_now();
         }
         // The flusher is about to park. The next ring comes a little later each time, so that some
-        // rings meet that moment.
+        // rings come at that moment.
         (0..lines % 100).for_each(|_| std::hint::spin_loop());
     }
     assert_balanced(&statsd.blocking_stop().stats);
