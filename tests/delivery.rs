@@ -85,7 +85,8 @@ fn a_reset_costs_what_was_acknowledged_and_no_more() {
     assert_eq!(report.unacknowledged.lines, 0);
 }
 
-/// With `Delivery::Written`, all lines in flight are lost.
+/// With `Delivery::Written`, written lines count as sent. The server has read none, so all are
+/// lost.
 #[test]
 fn a_reset_costs_what_was_written_where_that_is_enough() {
     let Reset { emitted, sent, second, .. } = reset(Delivery::Written);
