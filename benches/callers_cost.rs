@@ -43,7 +43,7 @@ impl Visitor for BenchSubject<'_, '_> {
                     call.drive(&mut caller, Repeat(burst as usize));
                     elapsed += start.elapsed();
                     remaining -= burst;
-                    // Lets clients keep up. A drop would be cheaper than a line.
+                    // Lets clients send their lines. A dropped line would be cheaper.
                     std::thread::sleep(Duration::from_millis(1));
                 }
                 elapsed

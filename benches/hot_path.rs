@@ -13,7 +13,8 @@
 //! - With the flusher on another core. Each cache line that the flusher has read must be fetched
 //!   back from that core. The difference is what the hardware adds.
 //!
-//! The account is printed at the end. Drops are cheaper than lines, and would flatter the figures.
+//! The account is printed at the end. Dropped lines are cheaper, and would make the figures too
+//! low.
 
 use core_affinity::CoreId;
 use criterion::measurement::WallTime;
@@ -28,9 +29,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 const NAME: &str = "requests.accepted.by.the.gateway";
-/// A name of less than sixteen bytes. Such names are copied and checked by another path.
+/// Name of less than sixteen bytes. Another code path copies and checks such names.
 const SHORT_NAME: &str = "cache.hit";
-/// A name that needs a fourth chunk for its last byte. Such names take another path, too.
+/// Name whose last bytes need a fourth chunk. Such names take another code path, too.
 const LONG_NAME: &str = "requests.accepted.by.the.gateway.of.the.eastern.zone";
 const HEAD: &[u8] = b"applications.my-service.counters.";
 
@@ -60,7 +61,7 @@ impl Pipeline {
         core_affinity::set_for_current(flusher);
         let statsd = Connector::builder("127.0.0.1").port(port).prefix("applications.my-service");
         let statsd = statsd.queue_capacity(64 << 20).build().expect("the settings are valid");
-        statsd.start_on_thread().expect("the flusher's thread can be started");
+        statsd.start_on_thread().expect("the connector is not running yet");
         while !statsd.connected() {
             std::thread::yield_now();
         }
@@ -104,8 +105,8 @@ fn bench_bursts(
     });
 }
 
-/// Measures a call and its floor (the cost of formatting alone), both inlined into their loops. The floor's pauses send a burst
-/// too, so that both find the caches in the state that sending leaves.
+/// Measures a call and its floor (the cost of formatting alone), both inlined into their loops. The
+/// floor's pauses send a burst too, so that both find the caches in the state that sending leaves.
 fn bench_pair(
     criterion: &mut Criterion,
     [near, far]: [&Pipeline; 2],

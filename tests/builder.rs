@@ -1,6 +1,6 @@
-//! Settings that are refused, and those that are just not.
+//! Settings that are refused, and settings at the bounds, which are accepted.
 
-// In a test, that is an assertion.
+// An `unwrap` in a test is an assertion.
 #![allow(clippy::unwrap_used)]
 
 use freewheel::{Builder, Connector};
@@ -54,7 +54,7 @@ fn bad_settings_are_refused_by_name_and_value() {
     for (builder, setting, value) in refused {
         let error = builder.build().expect_err(value);
         assert_eq!(error.setting(), setting);
-        // As much of it as is shown.
+        // An error shows at most 64 bytes of a value.
         let value = &value[..value.len().min(64)];
         assert!(error.value().contains(value), "{error}");
         assert!(error.value().len() <= 64 + "\"\"…".len(), "{error}");
@@ -152,9 +152,9 @@ fn the_protocol_is_settled_when_a_connector_is_built() {
             assert_eq!(scheme(by_url(other).dialect(dialect).protocol(protocol)), stated);
         }
     }
-    // A dialect that is taken back leaves nothing.
+    // A later dialect replaces an earlier one, and its protocol too.
     assert_eq!(scheme(given().dialect(Dialect::DogStatsD).dialect(Dialect::StatsD)), "tcp");
-    // What datagrams can do and streams cannot, and the other way round.
+    // The protocol of the dialect decides whether packing and framing are accepted.
     let dogstatsd = || given().dialect(Dialect::DogStatsD);
     assert_eq!(scheme(dogstatsd().pack_values(true)), "udp");
     let framed = dogstatsd().framing(freewheel::Framing::LengthPrefixed);
@@ -182,8 +182,9 @@ impl tracing::Subscriber for Building {
     fn exit(&self, _span: &tracing::span::Id) {}
 }
 
-/// Each time one warning, and no warning of a warning. A subscriber for the whole process, since `tracing`
-/// itself keeps one of a scope from being told by itself.
+/// A connector without a host causes one warning. A build during that warning causes no other.
+///
+/// The subscriber is global: `tracing` does not call a thread's own subscriber from within itself.
 #[test]
 fn subscriber_can_build_a_connector_during_a_warning() {
     let building = std::sync::Arc::new(Building(std::sync::atomic::AtomicU64::new(0)));

@@ -18,6 +18,7 @@ fn emit(statsd: &Connector, numbers: std::ops::Range<u64>) -> Tally {
     numbers.map(|number| emit_numbered(statsd, 0, number)).fold(Tally::default(), |a, b| a + b)
 }
 
+/// Returns the lines of these numbers.
 fn expected(numbers: std::ops::Range<u64>) -> Vec<String> {
     numbers.map(|number| numbered_line(0, number)).collect()
 }
@@ -78,8 +79,8 @@ fn a_receiver_that_is_full_loses_nothing() {
     let receiver = place.bind();
     let statsd = started(place.settings(Protocol::UnixDatagram));
     let emitted = emit(&statsd, 0..5_000);
-    // Until its queue is full.
-    eventually("some are sent", || statsd.stats().sent.lines > 0);
+    // Waits until the receiver's queue is full.
+    eventually("some lines are sent", || statsd.stats().sent.lines > 0);
     std::thread::sleep(Duration::from_millis(50));
     let stats = statsd.stats();
     assert!(stats.buffered.lines > 1_000, "{stats}");
@@ -146,12 +147,12 @@ fn frames_are_whole_and_follow_to_the_next_server() {
     // No server listens yet, so that frames are filled.
     let emitted = emit(&statsd, 0..5_000);
     let listener = UnixListener::bind(place.path()).unwrap();
-    // As much as it takes until it has these bytes.
+    // The first server reads this many bytes, and then closes the connection.
     let (mut first, _) = listener.accept().unwrap();
-    let mut begun = vec![0; 100_000];
-    first.read_exact(&mut begun).unwrap();
+    let mut partial = vec![0; 100_000];
+    first.read_exact(&mut partial).unwrap();
     drop(first);
-    eventually("its end is seen", || statsd.stats().connections > 1);
+    eventually("the flusher reconnects", || statsd.stats().connections > 1);
     let (mut second, _) = listener.accept().unwrap();
     let rest = std::thread::spawn(move || {
         let mut rest = Vec::new();
@@ -161,12 +162,15 @@ fn frames_are_whole_and_follow_to_the_next_server() {
     let stats = statsd.blocking_stop().stats;
     assert_eq!(stats.sent, emitted);
     assert_balanced(&stats);
-    let (begun, rest) = (unframe(&begun), unframe(&rest.join().unwrap().unwrap()));
-    assert!(begun.iter().chain(&rest).all(|frame| (1..=8192).contains(&frame.len())));
-    assert!(begun.iter().all(|frame| frame.len() > 7_500), "they are filled");
-    let begun = begun.concat();
+    let (partial, rest) = (unframe(&partial), unframe(&rest.join().unwrap().unwrap()));
+    assert!(partial.iter().chain(&rest).all(|frame| (1..=8192).contains(&frame.len())));
+    assert!(
+        partial.iter().all(|frame| frame.len() > 7_500),
+        "a frame of the first server is not filled"
+    );
+    let partial = partial.concat();
     let rest = rest.concat();
-    let first: Vec<_> = begun.lines().map(str::to_owned).collect();
+    let first: Vec<_> = partial.lines().map(str::to_owned).collect();
     let last: Vec<_> = rest.lines().map(str::to_owned).collect();
     assert_eq!(first, expected(0..first.len() as u64));
     assert_eq!(last, expected(5_000 - last.len() as u64..5_000));
@@ -196,6 +200,7 @@ fn missing_receiver_at_the_path_is_not_connected() {
 
 #[test]
 fn urls_are_taken_apart() {
+    // Returns the endpoint that the connector shows, or the text of the error.
     let endpoint = |url: &str| {
         let statsd = Builder::from_url(url).and_then(Builder::build);
         let text =

@@ -22,13 +22,13 @@ fn complete() -> Settings {
 const HOST: (&str, &str) = ("STATSD_HOST", "statsd.example");
 const PREFIX: (&str, &str) = ("STATSD_PREFIX", "app");
 
-/// Each environment resolves as its author meant it, without an error. An expected `None` is a
-/// disabled connector.
+/// Environments of Kubernetes, Compose, files and shells resolve without an error. An expected
+/// `None` stands for a disabled connector.
 #[test]
 fn an_environment_that_others_wrote_stops_nobody() {
     let host = ("STATSD_HOST", "10.0.0.11");
     for (variables, expected) in [
-        // Kubernetes sets these for a Service named `statsd`: only the port is used.
+        // Kubernetes sets such variables for a Service named `statsd`. Only the port is used.
         (&[host, ("STATSD_PORT", "tcp://10.0.0.99:8126")][..], Some("tcp://10.0.0.11:8126")),
         (&[host, ("STATSD_PORT", "udp://10.0.0.99:8126")], Some("tcp://10.0.0.11:8126")),
         (&[host, ("STATSD_PORT", "UDP://10.0.0.99:8126")], Some("tcp://10.0.0.11:8126")),
@@ -61,14 +61,14 @@ fn an_environment_that_others_wrote_stops_nobody() {
         (&[host, ("STATSD_PREFIX", " ")], Some("tcp://10.0.0.11:8125")),
         (&[host, ("STATSD_ENABLED", "")], None),
         (&[host, ("STATSD_ENABLED", " ")], None),
-        // What comes out of files and shells.
+        // Files and shells add whitespace and line breaks.
         (&[("STATSD_HOST", " 10.0.0.11\r\n")], Some("tcp://10.0.0.11:8125")),
         (&[host, ("STATSD_PORT", "8126\n")], Some("tcp://10.0.0.11:8126")),
         (&[host, ("STATSD_PORT", " 8126 ")], Some("tcp://10.0.0.11:8126")),
         (&[host, ("STATSD_PROTOCOL", "udp\n")], Some("udp://10.0.0.11:8125")),
         (&[host, ("STATSD_ENABLED", "true\n")], Some("tcp://10.0.0.11:8125")),
         (&[host, ("STATSD_ENABLED", "False")], None),
-        // In any case.
+        // Upper and lower case are equal.
         (&[host, ("STATSD_PROTOCOL", "UDP")], Some("udp://10.0.0.11:8125")),
         (&[host, ("STATSD_PROTOCOL", "Tcp")], Some("tcp://10.0.0.11:8125")),
         #[cfg(unix)]
@@ -89,14 +89,14 @@ fn an_environment_that_others_wrote_stops_nobody() {
             );
         }
     }
-    // The prefix too.
+    // Whitespace around a prefix is removed too.
     let variables = [HOST, ("STATSD_PREFIX", " app\n")];
     let builder = resolve(&Settings::new(), &variables).unwrap().unwrap();
     let expected = Connector::builder("statsd.example").prefix("app");
     assert_eq!(format!("{builder:?}"), format!("{expected:?}"));
 }
 
-/// Stated, then STATSD_PROTOCOL, then the dialect.
+/// The setting takes precedence over STATSD_PROTOCOL, and that over the dialect.
 #[test]
 fn protocol_precedence_is_setting_variable_dialect() {
     use freewheel::Dialect;
@@ -114,13 +114,13 @@ fn protocol_precedence_is_setting_variable_dialect() {
     assert_eq!(scheme(&dogstatsd(), &[tcp]), "tcp");
     assert_eq!(scheme(&dogstatsd().protocol(Protocol::Tcp), &[udp]), "tcp");
     assert_eq!(scheme(&complete().protocol(Protocol::Udp), &[tcp]), "udp");
-    // Wherever it is stated.
+    // The builder's protocol, or its URL, is a setting too.
     let stated = dogstatsd().tune(|builder| builder.protocol(Protocol::Tcp));
     assert_eq!(scheme(&stated, &[udp]), "tcp");
     let by_url = complete().tune(|_| Builder::from_url("udp://127.0.0.1").unwrap());
     assert_eq!(scheme(&by_url, &[tcp]), "udp");
     assert_eq!(scheme(&by_url.protocol(Protocol::Tcp), &[udp]), "tcp");
-    // The dialect may come after.
+    // The dialect may be set after the settings are resolved.
     let builder = resolve(&complete(), &[]).unwrap().unwrap();
     assert!(
         format!("{:?}", builder.dialect(Dialect::DogStatsD).build().unwrap()).contains("udp://")
