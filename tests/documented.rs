@@ -79,10 +79,10 @@ mod first {
             .port(SERVER.port()) // test
             .protocol(Protocol::Udp)                    // TCP by default, UDP in DogStatsD
             .prefix("applications.my-service")
-            .build()?;                                  // bad settings are refused here
+            .build()?;                                  // invalid settings are an error here
         statsd.start().await?;                          // on this tokio runtime
 
-        // Prepared once, emitted often: the fastest way.
+        // Prepared once and emitted often: the fastest way.
         let requests = statsd.counter("requests").build();
         requests.incr();                                // ...counters.requests:1|c
         requests.incr_by(5);                            // ...counters.requests:5|c
@@ -130,7 +130,7 @@ mod prepared {
         let builder = Connector::builder("127.0.0.1").dialect(Dialect::DogStatsD); // over UDP
         let builder = builder.port(SERVER.port()); // test
         let statsd = builder.tag("env", "prod").build().expect("good settings");
-        statsd.start_on_thread().expect("a thread");    // without this, nothing is sent
+        statsd.start_on_thread().expect("a thread");    // without this call, nothing is sent
         statsd
     });
     static HITS: LazyLock<Counter> =
@@ -139,7 +139,7 @@ mod prepared {
     fn main() {
         HITS.incr();                                    // http.hits:1|c|#env:prod,route:/
 
-        // Not worth a handle: the same at once, without an allocation.
+        // Without a handle, also without an allocation.
         STATSD.counter("http.hits").tag("route", "/admin").incr();
 
         let tenth = SampleRate::new(0.1).expect("a rate"); // drawn before anything is formatted
@@ -147,13 +147,13 @@ mod prepared {
         render.record(Duration::from_millis(3));        // render:3|ms|@0.1|#env:prod, one time in ten
         (0..1000).for_each(|_| render.record(Duration::from_millis(3))); // test
 
-        // A part of the service: one more handle of the same connector.
+        // For a part of the service: another handle of the same connector.
         let db = STATSD.scoped("db").with_tag("shard", "7");
         db.incr("queries");                             // db.queries:1|c|#env:prod,shard:7
 
-        // A static is never dropped, and what it still holds is lost with the process.
+        // A static is never dropped. Lines that it still holds are lost with the process.
         let report = STATSD.blocking_stop();
-        println!("{} lines are left", report.kept.lines); // none, where a server listens
+        println!("{} lines are left", report.kept.lines); // none, if a server listens
     }
     // README ends
 
@@ -188,7 +188,7 @@ mod web {
         async fn handler(statsd: Statsd) -> StatusCode {
             let timer = statsd.execution_timer("some-operation");
             do_something().await;                           // a second, say
-            drop(timer);                                    // or at the end, by a panic, by a client that left
+            drop(timer);                                    // otherwise at the end, at a panic or a disconnect
             StatusCode::NO_CONTENT
         }
 
