@@ -20,7 +20,7 @@ type Commands = mpsc::UnboundedSender<Command>;
 #[derive(Default)]
 pub(crate) struct Lifecycle {
     /// Process that last started the flusher, or 0 before the first start. In a forked child the
-    /// fields below are the parent's, in the state at the fork. The child must not touch them.
+    /// sender below is the parent's, in its state at the fork. The child must neither use nor drop it.
     process: AtomicU32,
     commands: Mutex<Option<Commands>>,
 }
