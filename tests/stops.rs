@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 #[cfg(target_os = "linux")]
 use support::{Arrivals, Listener, emit_all};
 use support::{
-    BlackHole, Close, PATIENCE, TcpReceiver, assert_balanced, emit_numbered, eventually, flush,
-    numbers_by_thread, park_on, promptly, quiet_port, started, tally, tcp,
+    Close, FullAcceptQueue, TcpReceiver, WAIT_TIMEOUT, assert_balanced, emit_numbered, eventually,
+    flush, numbers_by_thread, park_on, promptly, started, tally, tcp, unused_port,
 };
 use tokio::runtime::Builder as RuntimeBuilder;
 use tokio::time::timeout;
@@ -32,7 +32,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[test]
 fn connector_that_never_ran_flushes_and_stops_at_once() {
-    let statsd = tcp(quiet_port()).stop_timeout(DAY).build().unwrap();
+    let statsd = tcp(unused_port()).stop_timeout(DAY).build().unwrap();
     let emitted = emit_numbered(&statsd, 0, 0);
     let (outcome, report) = promptly(move || (statsd.blocking_flush(), statsd.blocking_stop()));
     assert_eq!(outcome, Err(FlushError::NotRunning));
@@ -126,7 +126,7 @@ fn a_stop_waits_for_what_is_under_way() {
     let report = statsd.blocking_stop();
     assert_eq!((report.unacknowledged, report.kept), (Tally::default(), Tally::default()));
     let arrivals = Arrivals::of_stream(&reading.join().unwrap());
-    arrivals.assert_faultless(&report.stats);
+    arrivals.assert_agree_with(&report.stats);
     assert_eq!(arrivals.tally().lines, LINES_UNDER_WAY);
 }
 
@@ -179,7 +179,7 @@ fn stop_unfinished(statsd: &Connector) -> StopReport {
 
 #[test]
 fn a_stop_keeps_its_deadline_where_nobody_listens() {
-    let port = quiet_port();
+    let port = unused_port();
     let statsd = started(tcp(port).stop_timeout(STOP_TIMEOUT));
     let emitted = emit_numbered(&statsd, 0, 0);
     assert_eq!(end_in_vain(&statsd).kept, emitted);
@@ -187,7 +187,7 @@ fn a_stop_keeps_its_deadline_where_nobody_listens() {
 
 #[test]
 fn a_stop_keeps_its_deadline_between_attempts_to_connect() {
-    let port = quiet_port();
+    let port = unused_port();
     let statsd = started(tcp(port).reconnect_sleep(DAY).stop_timeout(STOP_TIMEOUT));
     let emitted = emit_numbered(&statsd, 0, 0);
     assert_eq!(end_in_vain(&statsd).kept, emitted);
@@ -195,7 +195,7 @@ fn a_stop_keeps_its_deadline_between_attempts_to_connect() {
 
 #[test]
 fn a_stop_keeps_its_deadline_while_it_connects() {
-    let hole = BlackHole::open();
+    let hole = FullAcceptQueue::open();
     let statsd = started(tcp(hole.port()).connect_timeout(DAY).stop_timeout(STOP_TIMEOUT));
     let emitted = emit_numbered(&statsd, 0, 0);
     assert_eq!(end_in_vain(&statsd).kept, emitted);
@@ -216,7 +216,7 @@ fn a_stop_keeps_its_deadline_on_a_runtime_that_does_not_turn() {
     assert_eq!((report.sent, report.kept), (Tally::default(), emitted));
     // The flusher continues and ends as soon as its runtime runs it.
     assert!(matches!(statsd.start_on_thread(), Err(StartError::AlreadyRunning)));
-    runtime.block_on(async { timeout(PATIENCE, until_it_ended(&statsd)).await }).unwrap();
+    runtime.block_on(async { timeout(WAIT_TIMEOUT, until_it_ended(&statsd)).await }).unwrap();
     assert_eq!(statsd.stats().sent, emitted);
     receiver.wait_for_lines(1);
 }
@@ -229,7 +229,7 @@ async fn until_it_ended(statsd: &Connector) {
 
 #[test]
 fn a_stop_does_not_wait_for_the_next_attempt_to_connect() {
-    let port = quiet_port();
+    let port = unused_port();
     let statsd = started(tcp(port).reconnect_sleep(DAY));
     let emitted = emit_numbered(&statsd, 0, 0);
     // Long enough for an attempt to fail; otherwise the test would show nothing.
@@ -252,7 +252,7 @@ fn a_restart_delivers_exactly_what_a_stop_kept() {
     let report = stop_unfinished(&statsd);
     assert_eq!(report.stats.dropped(), Tally::default());
 
-    receiver.read_on();
+    receiver.resume_reading();
     receiver.wait_for_end();
     // The flusher closes its connection after it has settled the account, however late that was.
     let stats = statsd.stats();
@@ -269,7 +269,7 @@ fn a_restart_delivers_exactly_what_a_stop_kept() {
 
 #[test]
 fn a_flush_in_any_executor_gives_up_in_time() {
-    let statsd = started(tcp(quiet_port()).stop_timeout(STOP_TIMEOUT));
+    let statsd = started(tcp(unused_port()).stop_timeout(STOP_TIMEOUT));
     statsd.incr("a");
     let flushing = statsd.clone();
     assert_eq!(promptly(move || park_on(flushing.flush())), Err(FlushError::TimedOut));
@@ -279,7 +279,7 @@ fn a_flush_in_any_executor_gives_up_in_time() {
 /// A flush during a stop waits for the end of the stop, and fails with `NotRunning`, or on a busy machine with `TimedOut`.
 #[test]
 fn a_flush_during_a_stop_that_gives_up_is_told_so() {
-    let statsd = started(tcp(quiet_port()).stop_timeout(STOP_TIMEOUT));
+    let statsd = started(tcp(unused_port()).stop_timeout(STOP_TIMEOUT));
     emit_numbered(&statsd, 0, 0);
     let stopping = statsd.clone();
     let stop = thread::spawn(move || stopping.blocking_stop());

@@ -2,7 +2,7 @@
 
 use crate::support::{
     Close, Load, TcpReceiver, assert_balanced, assert_whole_and_in_order, emit_numbered,
-    eventually, flush, numbered_line, numbers_by_thread, quiet_port, started, tcp,
+    eventually, flush, numbered_line, numbers_by_thread, started, tcp, unused_port,
 };
 use freewheel::{Connector, Tally};
 use std::io::Read;
@@ -15,7 +15,7 @@ use tokio::runtime::Builder as RuntimeBuilder;
 /// of order, and everything arrives once the server is back for good.
 #[test]
 fn server_dying_ten_times_under_load_loses_only_what_it_had() {
-    let port = quiet_port();
+    let port = unused_port();
     let statsd = started(tcp(port).queue_capacity(256 << 10));
     let load = Load::begin(&statsd, 3);
     let mut received = Vec::new();
@@ -72,7 +72,7 @@ fn emit_until_stalled(statsd: &Connector, mut number: u64) -> u64 {
 /// duplicated.
 #[test]
 fn line_cut_by_a_broken_connection_is_sent_again_from_its_start() {
-    let port = quiet_port();
+    let port = unused_port();
     let statsd = started(tcp(port).queue_capacity(64 << 20));
     let mut next = 0;
     for length in [1, 7, 1_000, 65_536, 100_001] {
@@ -108,7 +108,7 @@ fn hang_up_between_lines_loses_nothing() {
         emit_numbered(&statsd, 0, number);
         flush(&statsd);
         receiver.wait_for_lines(number + 1);
-        receiver.hang_up();
+        receiver.close_connections();
     }
     assert_eq!(numbers_by_thread(&receiver.lines())[&0], Vec::from_iter(0..20));
 }
@@ -125,7 +125,7 @@ fn hang_up_while_the_runtime_is_idle_loses_nothing() {
         emit_numbered(&statsd, 0, number);
         assert_eq!(runtime.block_on(statsd.flush()), Ok(()));
         receiver.wait_for_lines(number + 1);
-        receiver.hang_up();
+        receiver.close_connections();
     }
     assert_eq!(numbers_by_thread(&receiver.lines())[&0], Vec::from_iter(0..5));
 }

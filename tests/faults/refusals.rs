@@ -2,7 +2,7 @@
 
 use crate::support::{
     UdpReceiver, assert_balanced, assert_whole_and_in_order, emit_numbered, eventually, flush,
-    numbered_line, quiet_port, started, tally, udp,
+    numbered_line, started, tally, udp, unused_port,
 };
 use freewheel::Tally;
 use std::net::Ipv4Addr;
@@ -12,7 +12,7 @@ use std::time::Duration;
 /// once, so that datagram is held, too, until a server listens.
 #[test]
 fn refused_datagrams_are_held() {
-    let port = quiet_port();
+    let port = unused_port();
     let statsd = started(udp(port));
     let emitted =
         (0..200).fold(Tally::default(), |sum, number| sum + emit_numbered(&statsd, 0, number));
@@ -35,7 +35,7 @@ fn refused_datagrams_are_held() {
 /// Lines do not wait for a server if holding is off: all are sent, and refused ones are counted.
 #[test]
 fn refused_datagrams_are_lost_and_counted_with_holding_off() {
-    let port = quiet_port();
+    let port = unused_port();
     // A hold would outlast the test.
     let settings = udp(port).hold_when_refused(false).reconnect_sleep(Duration::from_secs(3600));
     let statsd = started(settings);
@@ -52,7 +52,7 @@ fn refused_datagrams_are_lost_and_counted_with_holding_off() {
     let before = statsd.stats().sent.lines;
     eventually("a line arrives", || {
         statsd.incr("probe");
-        receiver.has_line()
+        receiver.has_datagram()
     });
     assert!(statsd.stats().sent.lines > before);
     assert_balanced(&statsd.blocking_stop().stats);
@@ -61,7 +61,7 @@ fn refused_datagrams_are_lost_and_counted_with_holding_off() {
 /// A server that returns at the same port receives all lines emitted meanwhile.
 #[test]
 fn returning_udp_server_receives_the_held_lines() {
-    let port = quiet_port();
+    let port = unused_port();
     let statsd = started(udp(port));
     for round in 0..5 {
         let receiver = UdpReceiver::listen(Ipv4Addr::LOCALHOST, port);

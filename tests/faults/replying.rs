@@ -1,6 +1,6 @@
 //! Servers that reply, though the protocol has no replies.
 
-use crate::support::{PATIENCE, emit_numbered, flush, numbers_by_thread, started, tcp};
+use crate::support::{WAIT_TIMEOUT, emit_numbered, flush, numbers_by_thread, started, tcp};
 use freewheel::Tally;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
@@ -37,7 +37,7 @@ fn replying_server_loses_nothing() {
     let (mut connection, _) = listener.accept().unwrap();
     // The bytes written below exceed every socket buffer, so a write would block if they were not
     // read.
-    connection.set_write_timeout(Some(PATIENCE)).unwrap();
+    connection.set_write_timeout(Some(WAIT_TIMEOUT)).unwrap();
     for number in 0..100 {
         connection.write_all(&[b'x'; 200_000]).unwrap();
         emit_numbered(&statsd, 0, number);

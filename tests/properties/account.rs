@@ -71,7 +71,7 @@ impl Stage {
         match step {
             Step::Emit { thread, lines } => emitters[thread].go.send(lines).expect("it listens"),
             Step::Stall => self.receiver.stall(),
-            Step::ReadOn => self.receiver.read_on(),
+            Step::ReadOn => self.receiver.resume_reading(),
             Step::Start => self.start(),
             Step::Stop => {
                 let _report = self.statsd.blocking_stop();
@@ -113,7 +113,7 @@ proptest! {
             drop(go);
             sum + thread.join().expect("no panic")
         });
-        stage.receiver.read_on();
+        stage.receiver.resume_reading();
         stage.start();
         let Stage { statsd, receiver, runtime } = stage;
         eventually("all is sent", || statsd.blocking_flush() == Ok(()));

@@ -3,7 +3,8 @@
 use crate::namespace::{Host, name_server, with_a_network};
 use crate::network::{receiver, settings};
 use crate::support::{
-    Arrivals, Findings, Listener, Peer, Place, emit_all, eventually, flush, promptly, started, tcp,
+    Arrivals, Discrepancies, Listener, ServerConnection, SocketPath, emit_all, eventually, flush,
+    promptly, started, tcp,
 };
 use freewheel::{Builder, Connector, Protocol, Tally};
 use std::thread;
@@ -30,8 +31,8 @@ fn stall_then_close(
     server: &Listener,
     settings: Builder,
     read: usize,
-    close: fn(Peer),
-) -> (Findings, Tally) {
+    close: fn(ServerConnection),
+) -> (Discrepancies, Tally) {
     let statsd = started(settings.queue_capacity(64 << 20));
     let mut peer = server.accept();
     let mut arrivals = Arrivals::default();
@@ -49,10 +50,10 @@ fn stall_then_close(
     // The missing lines are the last ones that the first connection had acknowledged.
     let missing = arrivals.missing(0, emitted);
     assert_eq!(arrivals.missing(0, acknowledged.lines), missing);
-    (arrivals.against(&report.stats), acknowledged)
+    (arrivals.compare_with(&report.stats), acknowledged)
 }
 
-const RESET: fn(Peer) = Peer::reset;
+const RESET: fn(ServerConnection) = ServerConnection::reset;
 
 /// The server is written megabytes and acknowledges little; only acknowledged lines are lost.
 #[test]
@@ -62,7 +63,7 @@ fn reset_of_a_stalled_server_loses_only_its_kernel_buffer() {
         let (found, acknowledged) = stall_then_close(&server, tcp(server.port()), read, RESET);
         // The kernel doubles the requested buffer size, and uses a part of it for headers.
         assert!(acknowledged.bytes < read as u64 + (64 << 10), "{acknowledged:?} of {read}");
-        assert_eq!(Findings { lost: 0, ..found }, Findings::default(), "{read}");
+        assert_eq!(Discrepancies { lost: 0, ..found }, Discrepancies::default(), "{read}");
     }
 }
 
@@ -85,21 +86,24 @@ fn lines_acknowledged_before_a_reset_arrive_once() {
     let stats = runtime.block_on(statsd.stop()).stats;
     arrivals.count_stream(&next.join().unwrap());
     assert_eq!((stats.sent.lines, stats.connections), (20_000, 2));
-    assert_eq!(Findings { lost: 0, ..arrivals.against(&stats) }, Findings::default());
+    assert_eq!(
+        Discrepancies { lost: 0, ..arrivals.compare_with(&stats) },
+        Discrepancies::default()
+    );
 }
 
 /// The two ends of a Unix socket share one kernel, which reports the bytes that the server has not
 /// read. The server may have read a part of a socket buffer: that part is sent again.
 #[test]
 fn stalled_unix_server_that_closes_loses_no_line() {
-    let place = Place::new("stalled");
-    let server = Listener::unix(place.path());
+    let socket_path = SocketPath::new("stalled");
+    let server = Listener::unix(socket_path.path());
     for read in [0, 1, 10_000, 500_000] {
-        let settings = place.settings(Protocol::UnixStream);
+        let settings = socket_path.settings(Protocol::UnixStream);
         let (found, acknowledged) = stall_then_close(&server, settings, read, drop);
         assert!(acknowledged.bytes <= read as u64, "{acknowledged:?} of {read}");
         println!("{read}: {acknowledged:?}, {found:?}");
-        assert_eq!(Findings { duplicated: 0, ..found }, Findings::default(), "{read}");
+        assert_eq!(Discrepancies { duplicated: 0, ..found }, Discrepancies::default(), "{read}");
     }
 }
 
@@ -127,7 +131,7 @@ fn crashed_host_loses_no_unacknowledged_line() {
         server.wait_for_lines(2_000);
         received.append(&mut server.lines());
         let stats = statsd.stats();
-        Arrivals::of(&received).assert_faultless(&stats);
+        Arrivals::of(&received).assert_agree_with(&stats);
         assert_eq!((stats.sent.lines, stats.connections), (3_000, 2));
     });
 }
@@ -152,7 +156,7 @@ fn silent_host_is_left_after_the_peer_timeout() {
         servers[1].wait_for_lines(2_000);
         let mut arrivals = Arrivals::of(&servers[0].lines());
         arrivals.count_all(&servers[1].lines());
-        arrivals.assert_faultless(&statsd.stats());
+        arrivals.assert_agree_with(&statsd.stats());
         assert_eq!(statsd.stats().connections, 2);
     });
 }
@@ -181,7 +185,7 @@ fn stop_in_a_partition_reports_lines_in_flight() {
         eventually("the flush completes", || statsd.blocking_flush() == Ok(()));
         server.wait_for_lines(300);
         // Two connections are open at the same time, and the second one's lines may arrive first.
-        let found = Arrivals::of(&server.lines()).against(&statsd.stats());
-        assert_eq!(Findings { reordered: 0, ..found }, Findings::default());
+        let found = Arrivals::of(&server.lines()).compare_with(&statsd.stats());
+        assert_eq!(Discrepancies { reordered: 0, ..found }, Discrepancies::default());
     });
 }

@@ -2,8 +2,8 @@
 
 use crate::process::{part, program};
 use crate::support::{
-    Arrivals, Findings, Listener, emit_all, eventually, flush, numbered_line, quiet_port, started,
-    tcp,
+    Arrivals, Discrepancies, Listener, emit_all, eventually, flush, numbered_line, started, tcp,
+    unused_port,
 };
 use freewheel::{Connector, Tally};
 use std::fs::{self, File};
@@ -129,7 +129,7 @@ fn killed_receivers_lose_only_their_buffers() {
     if let Some(part) = part() {
         return Receiver::run(&part);
     }
-    let port = quiet_port();
+    let port = unused_port();
     let statsd = started(tcp(port).queue_capacity(64 << 20));
     let end = AtomicBool::new(false);
     let (emitted, deaths, last) = thread::scope(|scope| {
@@ -184,9 +184,12 @@ fn killed_receivers_lose_only_their_buffers() {
     let stats = statsd.stats();
     assert_eq!((stats.emitted.lines, stats.sent), (emitted, stats.emitted));
     assert_eq!((stats.buffered, stats.connections), (Tally::default(), 11));
-    let found = arrivals.against(&stats);
+    let found = arrivals.compare_with(&stats);
     println!("{emitted} lines: {found:?}");
-    assert_eq!(Findings { duplicated: 0, ..found }, Findings { lost, ..Findings::default() });
+    assert_eq!(
+        Discrepancies { duplicated: 0, ..found },
+        Discrepancies { lost, ..Discrepancies::default() }
+    );
     // The lines of one segment arrive twice if the acknowledgement of read bytes was lost.
     assert!(found.duplicated <= 10 * 500, "{found:?}");
 }

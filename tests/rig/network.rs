@@ -5,8 +5,8 @@ use crate::namespace::{
 };
 use crate::process::skip;
 use crate::support::{
-    Arrivals, Close, Findings, Listener, PATIENCE, TcpReceiver, UdpReceiver, assert_balanced,
-    emit_all, eventually, flush, promptly, started,
+    Arrivals, Close, Discrepancies, Listener, TcpReceiver, UdpReceiver, WAIT_TIMEOUT,
+    assert_balanced, emit_all, eventually, flush, promptly, started,
 };
 use freewheel::{Builder, Connector, Protocol, Tally};
 use std::fs;
@@ -24,7 +24,7 @@ pub(crate) fn settings(host: &str) -> Builder {
         .flush_interval(Duration::from_millis(5))
         .reconnect_sleep(Duration::from_millis(20))
         .connect_timeout(Duration::from_millis(500))
-        .stop_timeout(PATIENCE)
+        .stop_timeout(WAIT_TIMEOUT)
 }
 
 /// Starts a TCP server on this host.
@@ -48,7 +48,7 @@ fn connection_survives_a_partition() {
         flush(&statsd);
         server.wait_for_lines(2_000);
         let stats = statsd.stats();
-        Arrivals::of(&server.lines()).assert_faultless(&stats);
+        Arrivals::of(&server.lines()).assert_agree_with(&stats);
         assert_eq!((stats.sent.lines, stats.connections), (2_000, 1));
     });
 }
@@ -95,7 +95,7 @@ fn assert_no_loss_with_the_server(host: &Host, mut server: TcpReceiver, statsd: 
         server.wait_for_lines(500);
     }
     arrivals.count_all(&server.lines());
-    arrivals.assert_faultless(&statsd.stats());
+    arrivals.assert_agree_with(&statsd.stats());
     assert!(statsd.stats().connections >= 4, "{:?}", statsd.stats());
 }
 
@@ -149,9 +149,12 @@ fn random_packet_loss_loses_whole_datagrams_over_udp() {
             arrivals.count_all(&server.lines_so_far());
         }
         let stats = statsd.stats();
-        let lost = arrivals.against(&stats).lost;
+        let lost = arrivals.compare_with(&stats).lost;
         assert!((5..60).contains(&lost), "{lost} of 500");
-        assert_eq!(arrivals.against(&stats), Findings { lost, ..Findings::default() });
+        assert_eq!(
+            arrivals.compare_with(&stats),
+            Discrepancies { lost, ..Discrepancies::default() }
+        );
         assert_eq!((stats.sent.lines, stats.connections), (500, 1));
         assert_balanced(&stats);
     });
@@ -176,7 +179,7 @@ fn slow_device_loses_no_line_over_udp() {
         assert!(statsd.stats().buffered.lines > 1_000, "{}", statsd.stats());
         flush(&statsd);
         let arrivals = Arrivals::of(&reading.join().unwrap());
-        arrivals.assert_faultless(&statsd.stats());
+        arrivals.assert_agree_with(&statsd.stats());
         assert_eq!((arrivals.tally().lines, statsd.stats().connections), (10_000, 1));
     });
 }
@@ -210,7 +213,7 @@ fn refusal_moves_to_the_next_address_of_the_name() {
             let statsd = started(settings("server").protocol(Protocol::Udp));
             emit_all(&statsd, 0, 0..100);
             flush(&statsd);
-            Arrivals::of(&server.lines(100)).assert_faultless(&statsd.stats());
+            Arrivals::of(&server.lines(100)).assert_agree_with(&statsd.stats());
         }
     });
 }
@@ -231,7 +234,7 @@ fn refusal_without_hold_moves_to_the_next_address() {
                 emit_all(&statsd, 0, number..number + 1);
                 flush(&statsd);
                 number += 1;
-                server.has_line()
+                server.has_datagram()
             });
             // The link stays at that address.
             let refused = statsd.stats().losses.refused;
@@ -263,7 +266,7 @@ fn closing_address_does_not_hide_the_next_one() {
             let statsd = started(settings("server"));
             let mut number = 0;
             eventually("a line at the other address", || {
-                let _closed = balancer.is_called();
+                let _closed = balancer.drop_pending_connection();
                 emit_all(&statsd, 0, number..number + 1);
                 number += 1;
                 !server.lines().is_empty()
@@ -311,7 +314,7 @@ fn unreachable_network_loses_no_line_over_udp() {
             flush(&statsd);
             received.append(&mut server.lines(100));
         }
-        Arrivals::of(&received).assert_faultless(&statsd.stats());
+        Arrivals::of(&received).assert_agree_with(&statsd.stats());
     });
 }
 
@@ -336,7 +339,10 @@ fn partition_loses_only_lines_sent_into_it_over_udp() {
         received.append(&mut server.lines(100));
         let stats = statsd.stats();
         let arrivals = Arrivals::of(&received);
-        assert_eq!(arrivals.against(&stats), Findings { lost: 100, ..Findings::default() });
+        assert_eq!(
+            arrivals.compare_with(&stats),
+            Discrepancies { lost: 100, ..Discrepancies::default() }
+        );
         assert_eq!(arrivals.numbers(0), Vec::from_iter((0..100).chain(200..300)));
         assert_balanced(&stats);
     });
@@ -361,7 +367,7 @@ fn name_is_resolved_again_for_each_connection() {
             received.append(&mut server.kill());
             eventually("the client notices the end", || !statsd.connected());
         }
-        Arrivals::of(&received).assert_faultless(&statsd.stats());
+        Arrivals::of(&received).assert_agree_with(&statsd.stats());
     });
 }
 
@@ -392,7 +398,7 @@ fn moved_udp_server_is_found_after_a_refusal() {
             flush(&statsd);
             arrivals.count_all(&server.lines_so_far());
         }
-        arrivals.assert_faultless(&statsd.stats());
+        arrivals.assert_agree_with(&statsd.stats());
         assert_eq!(statsd.stats().sent.lines, 1_200);
     });
 }
@@ -416,8 +422,8 @@ fn unknown_name_is_resolved_again() {
         name_server(&[address]);
         statsds.iter().for_each(flush);
         tcp.wait_for_lines(100);
-        Arrivals::of(&tcp.lines()).assert_faultless(&statsds[0].stats());
-        Arrivals::of(&udp.lines(100)).assert_faultless(&statsds[1].stats());
+        Arrivals::of(&tcp.lines()).assert_agree_with(&statsds[0].stats());
+        Arrivals::of(&udp.lines(100)).assert_agree_with(&statsds[1].stats());
     });
 }
 
@@ -444,12 +450,12 @@ fn moved_udp_server_is_found_at_the_next_lookup() {
                 emit_all(&statsd, 0, number..number + 1);
                 flush(&statsd);
                 number += 1;
-                new.has_line()
+                new.has_datagram()
             });
             arrivals.count_all(&old.lines_so_far());
             arrivals.count_all(&new.lines_so_far());
         }
-        arrivals.assert_faultless(&statsd.stats());
+        arrivals.assert_agree_with(&statsd.stats());
         assert_eq!(statsd.stats().connections, 1);
     });
 }
@@ -476,7 +482,7 @@ fn hanging_lookup_delays_no_flush() {
             received.append(&mut server.lines(300));
         }
         let stats = promptly(move || statsd.blocking_stop()).stats;
-        Arrivals::of(&received).assert_faultless(&stats);
+        Arrivals::of(&received).assert_agree_with(&stats);
     });
 }
 

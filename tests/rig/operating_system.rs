@@ -4,8 +4,8 @@
 
 use crate::process::alone;
 use crate::support::{
-    Arrivals, Listener, Place, UdpReceiver, assert_balanced, emit_all, eventually, flush, started,
-    tcp, udp,
+    Arrivals, Listener, SocketPath, UdpReceiver, assert_balanced, emit_all, eventually, flush,
+    started, tcp, udp,
 };
 use freewheel::{Protocol, Tally};
 use libc::{c_int, c_void, size_t, sockaddr_in, ssize_t};
@@ -130,7 +130,7 @@ fn oversized_datagram_is_split() {
     let stats = statsd.stats();
     assert_eq!(stats.losses.too_long, Tally { lines: 3, bytes: 3 * 605 });
     assert_eq!(stats.lost(), stats.losses.too_long);
-    arrivals.assert_faultless(&stats);
+    arrivals.assert_agree_with(&stats);
     assert_eq!(arrivals.numbers(0), Vec::from_iter(0..300));
 }
 
@@ -144,7 +144,7 @@ fn datagram_without_kernel_memory_is_sent_again() {
         let statsd = started(udp(receiver.port()));
         emit_all(&statsd, 0, 0..200);
         flush(&statsd);
-        Arrivals::of(&receiver.lines(200)).assert_faultless(&statsd.stats());
+        Arrivals::of(&receiver.lines(200)).assert_agree_with(&statsd.stats());
         // The client keeps its socket.
         assert_eq!(statsd.stats().connections, 1);
     }
@@ -169,7 +169,7 @@ fn unroutable_datagram_is_sent_later() {
         flush(&statsd);
         let stats = statsd.stats();
         assert_balanced(&stats);
-        Arrivals::of(&receiver.lines(200)).assert_faultless(&stats);
+        Arrivals::of(&receiver.lines(200)).assert_agree_with(&stats);
     }
 }
 
@@ -195,7 +195,7 @@ fn refused_batch_is_sent_as_single_datagrams() {
             arrivals.count_all(&receiver.lines(100));
         }
         let stats = statsd.stats();
-        arrivals.assert_faultless(&stats);
+        arrivals.assert_agree_with(&stats);
         assert_eq!((stats.sent.lines, stats.connections), (2_000, 1));
     }
 }
@@ -216,11 +216,11 @@ fn failing_send_is_retried_only_at_reconnects() {
 #[test]
 fn lines_wait_while_descriptors_are_exhausted() {
     alone(|| {
-        let place = Place::new("descriptors");
+        let socket_path = SocketPath::new("descriptors");
         let tcp_server = Listener::tcp(0);
         let tcp_settings = tcp(tcp_server.port());
-        let unix_server = Listener::unix(place.path());
-        let unix_settings = place.settings(Protocol::UnixStream);
+        let unix_server = Listener::unix(socket_path.path());
+        let unix_settings = socket_path.settings(Protocol::UnixStream);
         for (server, settings) in [(tcp_server, tcp_settings), (unix_server, unix_settings)] {
             let statsd = started(settings);
             let mut peer = server.accept();
@@ -238,7 +238,7 @@ fn lines_wait_while_descriptors_are_exhausted() {
             let mut peer = server.accept();
             arrivals.count_stream(&peer.read(emitted.bytes as usize));
             flush(&statsd);
-            arrivals.assert_faultless(&statsd.stats());
+            arrivals.assert_agree_with(&statsd.stats());
         }
     });
 }

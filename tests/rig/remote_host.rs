@@ -153,7 +153,7 @@ fn reconnects_probe_with_single_datagrams() {
             received() > 0 && arrivals.tally().lines + lost >= stats.sent.lines
         });
         assert_eq!(arrivals.missing(0, 2_000), lost);
-        assert_eq!(arrivals.against(&stats).duplicated, 0);
+        assert_eq!(arrivals.compare_with(&stats).duplicated, 0);
         assert_eq!(stats.sent, stats.emitted);
     });
 }

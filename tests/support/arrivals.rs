@@ -18,7 +18,7 @@ pub(crate) struct Arrivals {
 
 /// Numbers of lines that did not arrive exactly once, whole and in their thread's order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Findings {
+pub(crate) struct Discrepancies {
     /// Lines counted as sent that never arrived.
     pub(crate) lost: u64,
     /// Lines that arrived but are not counted as sent.
@@ -113,9 +113,9 @@ impl Arrivals {
     }
 
     /// Compares the arrivals with the account.
-    pub(crate) fn against(&self, stats: &Stats) -> Findings {
+    pub(crate) fn compare_with(&self, stats: &Stats) -> Discrepancies {
         let (sent, arrived) = (stats.sent.lines, self.tally.lines);
-        Findings {
+        Discrepancies {
             lost: sent.saturating_sub(arrived),
             unaccounted: arrived.saturating_sub(sent),
             duplicated: self.duplicated,
@@ -128,8 +128,8 @@ impl Arrivals {
     ///
     /// The bytes must agree as well.
     #[track_caller]
-    pub(crate) fn assert_faultless(&self, stats: &Stats) {
-        assert_eq!(self.against(stats), Findings::default(), "{stats}");
+    pub(crate) fn assert_agree_with(&self, stats: &Stats) {
+        assert_eq!(self.compare_with(stats), Discrepancies::default(), "{stats}");
         assert_eq!(self.tally, stats.sent);
         super::assert_balanced(stats);
     }

@@ -57,7 +57,7 @@ impl Listener {
 
     /// Waits for the next connection and accepts it.
     #[track_caller]
-    pub(crate) fn accept(&self) -> Peer {
+    pub(crate) fn accept(&self) -> ServerConnection {
         let mut accepted = None;
         eventually("a connection comes", || {
             accepted = self.0.accept().ok();
@@ -65,12 +65,12 @@ impl Listener {
         });
         let (socket, _) = accepted.expect("the wait ended with a connection");
         socket.set_nonblocking(false).expect("the socket is open");
-        socket.set_read_timeout(Some(super::PATIENCE)).expect("the timeout is not zero");
-        Peer(socket)
+        socket.set_read_timeout(Some(super::WAIT_TIMEOUT)).expect("the timeout is not zero");
+        ServerConnection(socket)
     }
 
     /// Accepts a pending connection and drops it; returns true if there was one.
-    pub(crate) fn is_called(&self) -> bool {
+    pub(crate) fn drop_pending_connection(&self) -> bool {
         self.0.accept().is_ok()
     }
 }
@@ -78,9 +78,9 @@ impl Listener {
 /// Server's end of a connection.
 ///
 /// Dropping it closes the connection: by a FIN if everything was read, otherwise by a reset.
-pub(crate) struct Peer(Socket);
+pub(crate) struct ServerConnection(Socket);
 
-impl Peer {
+impl ServerConnection {
     /// Reads exactly `count` bytes.
     #[track_caller]
     pub(crate) fn read(&mut self, count: usize) -> Vec<u8> {

@@ -1,6 +1,6 @@
 //! Servers that record what they receive, and stall, hang up or die on request.
 
-use super::{PATIENCE, eventually};
+use super::{WAIT_TIMEOUT, eventually};
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream as BlockingTcpStream, UdpSocket};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -89,12 +89,12 @@ impl TcpReceiver {
     }
 
     /// Resumes reading.
-    pub(crate) fn read_on(&self) {
+    pub(crate) fn resume_reading(&self) {
         self.orders.send_modify(|orders| orders.reading = true);
     }
 
     /// Closes all connections accepted so far, and keeps listening.
-    pub(crate) fn hang_up(&self) {
+    pub(crate) fn close_connections(&self) {
         let accepted = self.received.connections().len();
         self.orders.send_modify(|orders| orders.generation += 1);
         eventually("all connections end", || {
@@ -196,7 +196,7 @@ async fn accept(listener: TcpListener, received: Arc<Received>, orders: watch::R
             let record = |bytes: &[u8]| received.record(index, bytes);
             tokio::select! {
                 biased;
-                () = hang_up(orders.clone(), generation) => {}
+                () = close_requested(orders.clone(), generation) => {}
                 () = read(stream, orders, record) => {}
             }
             received.connections()[index].ended = true;
@@ -216,7 +216,7 @@ async fn read(mut stream: TcpStream, mut orders: watch::Receiver<Orders>, record
 }
 
 /// Waits until the server hangs up on connections of this generation.
-async fn hang_up(mut orders: watch::Receiver<Orders>, generation: u64) {
+async fn close_requested(mut orders: watch::Receiver<Orders>, generation: u64) {
     let _ = orders.wait_for(|orders| orders.generation > generation).await;
 }
 
@@ -248,7 +248,7 @@ impl UdpReceiver {
     /// Listens at this address; port 0 picks a free port.
     pub(crate) fn listen(address: impl Into<IpAddr>, port: u16) -> Self {
         let socket = UdpSocket::bind((address.into(), port)).expect("the port is free");
-        socket.set_read_timeout(Some(PATIENCE)).expect("the timeout is not zero");
+        socket.set_read_timeout(Some(WAIT_TIMEOUT)).expect("the timeout is not zero");
         Self { socket }
     }
 
@@ -258,13 +258,13 @@ impl UdpReceiver {
     }
 
     /// Reads the next datagram, and returns its source port.
-    pub(crate) fn sender(&self) -> u16 {
+    pub(crate) fn next_source_port(&self) -> u16 {
         let (_, sender) = self.socket.recv_from(&mut [0; 1 << 16]).expect("a datagram arrives");
         sender.port()
     }
 
     /// Returns true if an unread datagram has arrived; does not wait.
-    pub(crate) fn has_line(&self) -> bool {
+    pub(crate) fn has_datagram(&self) -> bool {
         self.socket.set_nonblocking(true).expect("the socket is open");
         let peeked = self.socket.peek(&mut [0]);
         self.socket.set_nonblocking(false).expect("the socket is open");
@@ -291,7 +291,7 @@ impl UdpReceiver {
     /// Reads the datagrams that have arrived so far; does not wait.
     pub(crate) fn lines_so_far(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        while self.has_line() {
+        while self.has_datagram() {
             lines.append(&mut self.lines(1));
         }
         lines
@@ -309,13 +309,13 @@ impl UdpReceiver {
 }
 
 /// Listener with a full accept queue that accepts no connection, so that connects never end.
-pub(crate) struct BlackHole {
+pub(crate) struct FullAcceptQueue {
     port: u16,
     _listener: std::net::TcpListener,
     _queue: Vec<BlockingTcpStream>,
 }
 
-impl BlackHole {
+impl FullAcceptQueue {
     /// Listens at a free port, and fills the accept queue.
     pub(crate) fn open() -> Self {
         let runtime = runtime::Builder::new_current_thread().enable_all().build();

@@ -8,7 +8,7 @@ mod on_axum;
 mod on_hyper;
 
 use crate::client::KeepAliveClient;
-use crate::support::{PATIENCE, TcpReceiver};
+use crate::support::{TcpReceiver, WAIT_TIMEOUT};
 use crate::{off_runtime, without_time};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -66,7 +66,7 @@ impl Application {
     pub(crate) fn end(mut self) -> String {
         let start = Instant::now();
         while self.child.try_wait().unwrap().is_none() {
-            assert!(start.elapsed() < PATIENCE, "the application ends");
+            assert!(start.elapsed() < WAIT_TIMEOUT, "the application ends");
             std::thread::sleep(Duration::from_millis(5));
         }
         assert!(self.child.wait().unwrap().success());
@@ -178,7 +178,7 @@ async fn stop_under_load(signal: &str) {
             client.unwrap();
         }
     };
-    tokio::time::timeout(PATIENCE, refused).await.expect("the application ends");
+    tokio::time::timeout(WAIT_TIMEOUT, refused).await.expect("the application ends");
     let printed = tokio::task::spawn_blocking(|| application.end()).await.unwrap();
     let (answered, requested) =
         (answered.load(Ordering::Relaxed), requested.load(Ordering::Relaxed));

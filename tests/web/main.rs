@@ -35,7 +35,7 @@ async fn start_connector() -> (TcpReceiver, Connector) {
 
 /// Waits until `lines` lines are emitted.
 async fn wait_until_emitted(statsd: &Connector, lines: u64) {
-    let wait = tokio::time::timeout(support::PATIENCE, async {
+    let wait = tokio::time::timeout(support::WAIT_TIMEOUT, async {
         while statsd.stats().emitted.lines < lines {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }

@@ -2,7 +2,7 @@
 
 use crate::client::{KeepAliveClient, send_request};
 use crate::off_runtime;
-use crate::support::{self, BlackHole, TcpReceiver};
+use crate::support::{self, FullAcceptQueue, TcpReceiver};
 use axum::Router;
 use axum::routing::get;
 use freewheel::Settings;
@@ -15,12 +15,12 @@ use tokio::task::JoinHandle;
 
 fn settings(port: u16) -> Settings {
     let settings = Settings::new().enabled(true).host("127.0.0.1").port(port).prefix("app");
-    settings.protocol(freewheel::Protocol::Tcp).shutdown_timeout(support::PATIENCE)
+    settings.protocol(freewheel::Protocol::Tcp).shutdown_timeout(support::WAIT_TIMEOUT)
 }
 
 /// Waits for the service's end. A service that does not end fails the test instead of hanging it.
 async fn wait_for_end(served: Served) -> freewheel::StopReport {
-    tokio::time::timeout(support::PATIENCE, served)
+    tokio::time::timeout(support::WAIT_TIMEOUT, served)
         .await
         .expect("the service ends")
         .unwrap()
@@ -101,7 +101,7 @@ async fn endless_requests_delay_shutdown_up_to_its_timeout() {
 
 #[tokio::test]
 async fn unreachable_server_delays_stop_up_to_its_timeout() {
-    let nowhere = off_runtime(BlackHole::open).await;
+    let nowhere = off_runtime(FullAcceptQueue::open).await;
     let settings = settings(nowhere.port());
     let settings = settings.tune(|builder| builder.stop_timeout(Duration::from_millis(300)));
     let router = Router::new().route("/", get(async || "hello"));

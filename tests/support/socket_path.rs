@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Socket path that only one test uses; dropping it removes the file.
-pub(crate) struct Place(PathBuf);
+pub(crate) struct SocketPath(PathBuf);
 
-impl Place {
+impl SocketPath {
     /// Makes a path in the temporary directory from `name` and the process ID.
     pub(crate) fn new(name: &str) -> Self {
         let name = format!("freewheel-{}-{name}.sock", std::process::id());
@@ -25,7 +25,7 @@ impl Place {
     pub(crate) fn bind(&self) -> UnixDatagram {
         let _ = fs::remove_file(&self.0);
         let receiver = UnixDatagram::bind(&self.0).expect("the path is free");
-        receiver.set_read_timeout(Some(super::PATIENCE)).expect("the timeout is not zero");
+        receiver.set_read_timeout(Some(super::WAIT_TIMEOUT)).expect("the timeout is not zero");
         receiver
     }
 
@@ -36,11 +36,11 @@ impl Place {
             .type_prefixes(false)
             .flush_interval(Duration::from_millis(5))
             .reconnect_sleep(Duration::from_millis(10))
-            .stop_timeout(super::PATIENCE)
+            .stop_timeout(super::WAIT_TIMEOUT)
     }
 }
 
-impl Drop for Place {
+impl Drop for SocketPath {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.0);
     }
