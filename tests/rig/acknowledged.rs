@@ -1,6 +1,6 @@
 //! Lines that the peer's kernel never acknowledged are not sent, and go to the next connection.
 
-use crate::namespace::{Host, name_server, with_a_network};
+use crate::namespace::{Host, resolve_server_to, with_a_network};
 use crate::network::{receiver, settings};
 use crate::support::{
     Arrivals, Discrepancies, Listener, ServerConnection, SocketPath, emit_all, eventually, flush,
@@ -26,7 +26,7 @@ fn emit_until_stalled(statsd: &Connector) -> u64 {
 
 /// Lets a server read `read` bytes, stall, and then end its connection by `close`.
 ///
-/// Returns the findings, and the tally of the lines acknowledged before the end.
+/// Returns the discrepancies, and the tally of the lines acknowledged before the end.
 fn stall_then_close(
     server: &Listener,
     settings: Builder,
@@ -55,7 +55,8 @@ fn stall_then_close(
 
 const RESET: fn(ServerConnection) = ServerConnection::reset;
 
-/// The server is written megabytes and acknowledges little; only acknowledged lines are lost.
+/// The client writes megabytes, and the server acknowledges little. Only acknowledged lines are
+/// lost.
 #[test]
 fn reset_of_a_stalled_server_loses_only_its_kernel_buffer() {
     let server = Listener::tcp(0);
@@ -93,7 +94,7 @@ fn lines_acknowledged_before_a_reset_arrive_once() {
 }
 
 /// The two ends of a Unix socket share one kernel, which reports the bytes that the server has not
-/// read. The server may have read a part of a socket buffer: that part is sent again.
+/// read. If the server has read a part of a socket buffer, that part is sent again.
 #[test]
 fn stalled_unix_server_that_closes_loses_no_line() {
     let socket_path = SocketPath::new("stalled");
@@ -107,25 +108,25 @@ fn stalled_unix_server_that_closes_loses_no_line() {
     }
 }
 
-/// A crashed host takes its connection with it. The host that replaces it gets the lines that the
-/// crashed one never acknowledged.
+/// A host crashes, and its connection state is lost. The host that replaces it gets the lines that
+/// the crashed one never acknowledged.
 #[test]
 fn crashed_host_loses_no_unacknowledged_line() {
     with_a_network(|| {
-        let host = Host::plug_in(1);
+        let host = Host::start(1);
         let server = receiver(&host);
         let statsd = started(settings(&host.address().to_string()));
         emit_all(&statsd, 0, 0..1_000);
         flush(&statsd);
         server.wait_for_lines(1_000);
-        host.cut();
+        host.unplug();
         emit_all(&statsd, 0, 1_000..3_000);
         thread::sleep(Duration::from_millis(300));
         let mut received = server.kill();
         assert_eq!(statsd.stats().sent.lines, 1_000);
         drop(host);
 
-        let host = Host::plug_in(1);
+        let host = Host::start(1);
         let server = receiver(&host);
         flush(&statsd);
         server.wait_for_lines(2_000);
@@ -136,21 +137,21 @@ fn crashed_host_loses_no_unacknowledged_line() {
     });
 }
 
-/// A host disappears silently, and its name then resolves to another host. After the peer timeout
+/// A host becomes unreachable, and its name then resolves to another host. After the peer timeout
 /// the other host gets the lines that the first has not acknowledged.
 #[test]
 fn silent_host_is_left_after_the_peer_timeout() {
     with_a_network(|| {
-        let hosts = [Host::plug_in(1), Host::plug_in(2)];
+        let hosts = [Host::start(1), Host::start(2)];
         let servers = [receiver(&hosts[0]), receiver(&hosts[1])];
-        name_server(&[hosts[0].address()]);
+        resolve_server_to(&[hosts[0].address()]);
         let settings = settings("server").peer_timeout(Duration::from_millis(500));
         let statsd = started(settings);
         emit_all(&statsd, 0, 0..1_000);
         flush(&statsd);
         servers[0].wait_for_lines(1_000);
-        hosts[0].cut();
-        name_server(&[hosts[1].address()]);
+        hosts[0].unplug();
+        resolve_server_to(&[hosts[1].address()]);
         emit_all(&statsd, 0, 1_000..3_000);
         flush(&statsd);
         servers[1].wait_for_lines(2_000);
@@ -166,20 +167,20 @@ fn silent_host_is_left_after_the_peer_timeout() {
 #[test]
 fn stop_in_a_partition_reports_lines_in_flight() {
     with_a_network(|| {
-        let host = Host::plug_in(1);
+        let host = Host::start(1);
         let server = receiver(&host);
         let settings = settings(&host.address().to_string());
         let statsd = started(settings.stop_timeout(Duration::from_millis(300)));
         emit_all(&statsd, 0, 0..100);
         eventually("the flush completes", || statsd.blocking_flush() == Ok(()));
         server.wait_for_lines(100);
-        host.cut();
+        host.unplug();
         let emitted = emit_all(&statsd, 0, 100..200);
         let stopping = statsd.clone();
         let report = promptly(move || stopping.blocking_stop());
         assert_eq!((report.unacknowledged, report.kept), (emitted, Tally::default()));
         assert_eq!(server.lines().len(), 100);
-        host.mend();
+        host.plug_in();
         statsd.start_on_thread().unwrap();
         emit_all(&statsd, 0, 200..300);
         eventually("the flush completes", || statsd.blocking_flush() == Ok(()));

@@ -1,7 +1,7 @@
-//! Networks that are cut, lose or swallow packets, or move a name to another host.
+//! Networks that are partitioned or lose packets, and names that move to another host.
 
 use crate::namespace::{
-    Host, black_hole, name_server, name_servers_that_hang, name_servers_that_refuse, with_a_network,
+    Host, black_hole, make_lookups_fail, make_lookups_hang, resolve_server_to, with_a_network,
 };
 use crate::process::skip;
 use crate::support::{
@@ -36,15 +36,15 @@ pub(crate) fn receiver(host: &Host) -> TcpReceiver {
 #[test]
 fn connection_survives_a_partition() {
     with_a_network(|| {
-        let host = Host::plug_in(1);
+        let host = Host::start(1);
         let server = receiver(&host);
         let statsd = started(settings(&host.address().to_string()));
         emit_all(&statsd, 0, 0..100);
         flush(&statsd);
-        host.cut();
+        host.unplug();
         emit_all(&statsd, 0, 100..2_000);
         thread::sleep(Duration::from_millis(700));
-        host.mend();
+        host.plug_in();
         flush(&statsd);
         server.wait_for_lines(2_000);
         let stats = statsd.stats();
@@ -57,14 +57,14 @@ fn connection_survives_a_partition() {
 #[test]
 fn flapping_cable_loses_no_line_over_tcp() {
     with_a_network(|| {
-        let host = Host::plug_in(1);
+        let host = Host::start(1);
         let server = receiver(&host);
         let statsd = started(settings(&host.address().to_string()));
         for round in 0..20 {
-            host.cut();
+            host.unplug();
             emit_all(&statsd, 0, round * 1_000..round * 1_000 + 500);
             thread::sleep(Duration::from_millis(10));
-            host.mend();
+            host.plug_in();
             emit_all(&statsd, 0, round * 1_000 + 500..(round + 1) * 1_000);
             thread::sleep(Duration::from_millis(10));
         }
@@ -75,21 +75,21 @@ fn flapping_cable_loses_no_line_over_tcp() {
     });
 }
 
-/// Asserts that lines in lost packets arrive at the next server if the first one dies.
+/// Asserts that lines in lost packets arrive at the next server if the first one stops.
 ///
-/// The kernel retransmits only while the connection lasts. Three times, the cable is cut, lines are
-/// written, and the server dies before a retransmission.
+/// The kernel retransmits only while the connection lasts. Three times, the cable is unplugged,
+/// lines are written, and the server stops before a retransmission.
 fn assert_no_loss_with_the_server(host: &Host, mut server: TcpReceiver, statsd: &Connector) {
     let mut arrivals = Arrivals::default();
     for round in 0..3 {
-        host.cut();
+        host.unplug();
         let before = statsd.stats().sent;
         emit_all(statsd, 1, round * 500..(round + 1) * 500);
         // The pause lets the client write the lines.
         thread::sleep(Duration::from_millis(50));
         arrivals.count_all(&server.kill());
         assert_eq!(statsd.stats().sent, before, "lines are acknowledged without a network");
-        host.mend();
+        host.plug_in();
         server = receiver(host);
         flush(statsd);
         server.wait_for_lines(500);
@@ -103,7 +103,7 @@ fn assert_no_loss_with_the_server(host: &Host, mut server: TcpReceiver, statsd: 
 #[test]
 fn random_packet_loss_loses_no_line_over_tcp() {
     with_a_network(|| {
-        let host = Host::plug_in(1);
+        let host = Host::start(1);
         if let Err(error) = host.lose_packets() {
             return skip("random_packet_loss_loses_no_line_over_tcp", error);
         }
@@ -134,7 +134,7 @@ fn retransmitted() -> u64 {
 #[test]
 fn random_packet_loss_loses_whole_datagrams_over_udp() {
     with_a_network(|| {
-        let host = Host::plug_in(1);
+        let host = Host::start(1);
         if let Err(error) = host.lose_packets() {
             return skip("random_packet_loss_loses_whole_datagrams_over_udp", error);
         }
@@ -165,7 +165,7 @@ fn random_packet_loss_loses_whole_datagrams_over_udp() {
 #[test]
 fn slow_device_loses_no_line_over_udp() {
     with_a_network(|| {
-        let host = Host::plug_in(1);
+        let host = Host::start(1);
         if let Err(error) = host.slow_down(16_000) {
             return skip("slow_device_loses_no_line_over_udp", error);
         }
@@ -184,14 +184,14 @@ fn slow_device_loses_no_line_over_udp() {
     });
 }
 
-/// The first address of a name swallows all packets. After one connect timeout the client tries
+/// All packets to the first address of a name are lost. After one connect timeout the client tries
 /// the next address.
 #[test]
 fn black_hole_address_is_skipped_after_one_timeout() {
     with_a_network(|| {
-        let host = Host::plug_in(1);
+        let host = Host::start(1);
         let server = receiver(&host);
-        name_server(&[black_hole(&host), host.address()]);
+        resolve_server_to(&[black_hole(&host), host.address()]);
         let statsd = started(settings("server"));
         emit_all(&statsd, 0, 0..100);
         flush(&statsd);
@@ -205,8 +205,8 @@ fn black_hole_address_is_skipped_after_one_timeout() {
 #[test]
 fn refusal_moves_to_the_next_address_of_the_name() {
     with_a_network(|| {
-        let hosts = [Host::plug_in(1), Host::plug_in(2)];
-        name_server(&[hosts[0].address(), hosts[1].address()]);
+        let hosts = [Host::start(1), Host::start(2)];
+        resolve_server_to(&[hosts[0].address(), hosts[1].address()]);
         for host in &hosts {
             let address = host.address();
             let server = host.run(move || UdpReceiver::listen(address, PORT));
@@ -222,8 +222,8 @@ fn refusal_moves_to_the_next_address_of_the_name() {
 #[test]
 fn refusal_without_hold_moves_to_the_next_address() {
     with_a_network(|| {
-        let hosts = [Host::plug_in(1), Host::plug_in(2)];
-        name_server(&[hosts[0].address(), hosts[1].address()]);
+        let hosts = [Host::start(1), Host::start(2)];
+        resolve_server_to(&[hosts[0].address(), hosts[1].address()]);
         for host in &hosts {
             let address = host.address();
             let server = host.run(move || UdpReceiver::listen(address, PORT));
@@ -252,13 +252,13 @@ fn refusal_without_hold_moves_to_the_next_address() {
 }
 
 /// One address of a name accepts connections and closes them, like a load balancer without a
-/// server. It does not hide the other address.
+/// server. The client still connects to the other address.
 #[test]
 fn closing_address_does_not_hide_the_next_one() {
     with_a_network(|| {
-        let hosts = [Host::plug_in(1), Host::plug_in(2)];
+        let hosts = [Host::start(1), Host::start(2)];
         let addresses = [hosts[0].address(), hosts[1].address()];
-        name_server(&addresses);
+        resolve_server_to(&addresses);
         for closing in 0..2 {
             let address = addresses[closing];
             let balancer = hosts[closing].run(move || Listener::tcp_at(address, PORT));
@@ -280,10 +280,10 @@ fn closing_address_does_not_hide_the_next_one() {
 #[test]
 fn stop_keeps_its_deadline_at_a_black_hole() {
     with_a_network(|| {
-        let host = Host::plug_in(1);
-        let hole = black_hole(&host).to_string();
+        let host = Host::start(1);
+        let address = black_hole(&host).to_string();
         let day = Duration::from_secs(24 * 60 * 60);
-        let settings = settings(&hole).connect_timeout(day);
+        let settings = settings(&address).connect_timeout(day);
         let statsd = started(settings.stop_timeout(Duration::from_millis(200)));
         let emitted = emit_all(&statsd, 0, 0..100);
         let stopping = statsd.clone();
@@ -298,7 +298,7 @@ fn stop_keeps_its_deadline_at_a_black_hole() {
 #[test]
 fn unreachable_network_loses_no_line_over_udp() {
     with_a_network(|| {
-        let host = Host::plug_in(1);
+        let host = Host::start(1);
         let address = host.address();
         let server = host.run(move || UdpReceiver::listen(address, PORT));
         let statsd = started(settings(&address.to_string()).protocol(Protocol::Udp));
@@ -306,11 +306,11 @@ fn unreachable_network_loses_no_line_over_udp() {
         flush(&statsd);
         let mut received = server.lines(100);
         for round in 1..5 {
-            host.cut_here();
+            host.unplug_here();
             emit_all(&statsd, 0, round * 100..(round + 1) * 100);
             eventually("the client notices the failure", || !statsd.connected());
             assert_eq!(statsd.stats().buffered.lines, 100);
-            host.mend_here();
+            host.plug_in_here();
             flush(&statsd);
             received.append(&mut server.lines(100));
         }
@@ -323,17 +323,17 @@ fn unreachable_network_loses_no_line_over_udp() {
 #[test]
 fn partition_loses_only_lines_sent_into_it_over_udp() {
     with_a_network(|| {
-        let host = Host::plug_in(1);
+        let host = Host::start(1);
         let address = host.address();
         let server = host.run(move || UdpReceiver::listen(address, PORT));
         let statsd = started(settings(&address.to_string()).protocol(Protocol::Udp));
         emit_all(&statsd, 0, 0..100);
         flush(&statsd);
         let mut received = server.lines(100);
-        host.cut();
+        host.unplug();
         emit_all(&statsd, 0, 100..200);
         flush(&statsd);
-        host.mend();
+        host.plug_in();
         emit_all(&statsd, 0, 200..300);
         flush(&statsd);
         received.append(&mut server.lines(100));
@@ -352,13 +352,13 @@ fn partition_loses_only_lines_sent_into_it_over_udp() {
 #[test]
 fn name_is_resolved_again_for_each_connection() {
     with_a_network(|| {
-        let hosts = [Host::plug_in(1), Host::plug_in(2)];
-        name_server(&[hosts[0].address()]);
+        let hosts = [Host::start(1), Host::start(2)];
+        resolve_server_to(&[hosts[0].address()]);
         let statsd = started(settings("server"));
         let mut received = Vec::new();
         for round in 0..6 {
             let host = &hosts[round % 2];
-            name_server(&[host.address()]);
+            resolve_server_to(&[host.address()]);
             let server = receiver(host);
             let first = round as u64 * 100;
             emit_all(&statsd, 0, first..first + 100);
@@ -376,13 +376,13 @@ fn name_is_resolved_again_for_each_connection() {
 #[test]
 fn moved_udp_server_is_found_after_a_refusal() {
     with_a_network(|| {
-        let hosts = [Host::plug_in(1), Host::plug_in(2)];
+        let hosts = [Host::start(1), Host::start(2)];
         let listen = |host: &Host| {
             let address = host.address();
             host.run(move || UdpReceiver::listen(address, PORT))
         };
         let mut server = listen(&hosts[0]);
-        name_server(&[hosts[0].address()]);
+        resolve_server_to(&[hosts[0].address()]);
         let statsd = started(settings("server").protocol(Protocol::Udp));
         let mut arrivals = Arrivals::default();
         for round in 1..7 {
@@ -394,7 +394,7 @@ fn moved_udp_server_is_found_after_a_refusal() {
             eventually("the client notices the failure", || !statsd.connected());
             let host = &hosts[round as usize % 2];
             server = listen(host);
-            name_server(&[host.address()]);
+            resolve_server_to(&[host.address()]);
             flush(&statsd);
             arrivals.count_all(&server.lines_so_far());
         }
@@ -407,8 +407,8 @@ fn moved_udp_server_is_found_after_a_refusal() {
 #[test]
 fn unknown_name_is_resolved_again() {
     with_a_network(|| {
-        name_servers_that_refuse();
-        let host = Host::plug_in(1);
+        make_lookups_fail();
+        let host = Host::start(1);
         let address = host.address();
         let tcp = receiver(&host);
         let udp = host.run(move || UdpReceiver::listen(address, PORT));
@@ -419,7 +419,7 @@ fn unknown_name_is_resolved_again() {
         }
         thread::sleep(Duration::from_millis(100));
         assert!(statsds.iter().all(|statsd| statsd.stats().buffered.lines == 100));
-        name_server(&[address]);
+        resolve_server_to(&[address]);
         statsds.iter().for_each(flush);
         tcp.wait_for_lines(100);
         Arrivals::of(&tcp.lines()).assert_agree_with(&statsds[0].stats());
@@ -432,19 +432,19 @@ fn unknown_name_is_resolved_again() {
 #[test]
 fn moved_udp_server_is_found_at_the_next_lookup() {
     with_a_network(|| {
-        let hosts = [Host::plug_in(1), Host::plug_in(2)];
+        let hosts = [Host::start(1), Host::start(2)];
         let addresses = [hosts[0].address(), hosts[1].address()];
         let servers = addresses.map(|address| {
             let host = &hosts[usize::from(address == addresses[1])];
             host.run(move || UdpReceiver::listen(address, PORT))
         });
-        name_server(&addresses[..1]);
+        resolve_server_to(&addresses[..1]);
         let settings = settings("server").protocol(Protocol::Udp);
         let statsd = started(settings.lookup_interval(Duration::from_millis(50)));
         let mut arrivals = Arrivals::default();
         for round in 0..6 {
             let (old, new) = (&servers[round % 2], &servers[(round + 1) % 2]);
-            name_server(&addresses[(round + 1) % 2..][..1]);
+            resolve_server_to(&addresses[(round + 1) % 2..][..1]);
             let mut number = round as u64 * 1_000_000;
             eventually("a line at the new address", || {
                 emit_all(&statsd, 0, number..number + 1);
@@ -464,15 +464,15 @@ fn moved_udp_server_is_found_at_the_next_lookup() {
 #[test]
 fn hanging_lookup_delays_no_flush() {
     with_a_network(|| {
-        let host = Host::plug_in(1);
+        let host = Host::start(1);
         let address = host.address();
         let server = host.run(move || UdpReceiver::listen(address, PORT));
-        name_server(&[address]);
+        resolve_server_to(&[address]);
         let settings = settings("server").protocol(Protocol::Udp);
         let settings = settings.lookup_interval(Duration::from_millis(50));
         let statsd = started(settings.stop_timeout(Duration::from_secs(3)));
         eventually("the client connects", || statsd.connected());
-        name_servers_that_hang(black_hole(&host));
+        make_lookups_hang(black_hole(&host));
         let mut received = Vec::new();
         // Each round emits more than one burst, so that the flush waits for the next burst.
         for round in 0..20 {
@@ -490,8 +490,8 @@ fn hanging_lookup_delays_no_flush() {
 #[test]
 fn stop_keeps_its_deadline_during_a_lookup() {
     with_a_network(|| {
-        let host = Host::plug_in(1);
-        name_servers_that_hang(black_hole(&host));
+        let host = Host::start(1);
+        make_lookups_hang(black_hole(&host));
         for protocol in [Protocol::Tcp, Protocol::Udp] {
             let day = Duration::from_secs(24 * 60 * 60);
             let settings = settings("server").protocol(protocol).connect_timeout(day);

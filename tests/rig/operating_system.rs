@@ -2,7 +2,7 @@
 //!
 //! The overrides return errors for the ports that a test has a [`Plan`] for.
 
-use crate::process::alone;
+use crate::process::in_own_process;
 use crate::support::{
     Arrivals, Listener, SocketPath, UdpReceiver, assert_balanced, emit_all, eventually, flush,
     started, tcp, udp,
@@ -106,7 +106,7 @@ fn receiver_with(plan: Plan) -> UdpReceiver {
     receiver
 }
 
-/// Returns the number of calls that sent to this receiver, or failed to.
+/// Returns the number of calls that sent or tried to send to this receiver.
 fn calls(receiver: &UdpReceiver) -> u64 {
     PLANS.lock().unwrap()[&receiver.port()].1
 }
@@ -134,7 +134,7 @@ fn oversized_datagram_is_split() {
     assert_eq!(arrivals.numbers(0), Vec::from_iter(0..300));
 }
 
-/// No line is lost while the kernel is briefly out of memory.
+/// The client sends a datagram again if the kernel lacks memory, so that no line is lost.
 #[test]
 fn datagram_without_kernel_memory_is_sent_again() {
     for plan in [(|_, call| (call % 3 < 2).then_some(libc::ENOBUFS)) as Plan, |_, call| {
@@ -215,7 +215,7 @@ fn failing_send_is_retried_only_at_reconnects() {
 /// A process without free descriptors cannot connect. It keeps its lines until it can.
 #[test]
 fn lines_wait_while_descriptors_are_exhausted() {
-    alone(|| {
+    in_own_process(|| {
         let socket_path = SocketPath::new("descriptors");
         let tcp_server = Listener::tcp(0);
         let tcp_settings = tcp(tcp_server.port());

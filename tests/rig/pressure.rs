@@ -1,7 +1,7 @@
-//! Back-pressure: memory stays within its bound, dropped lines are counted, and dropping ends as
-//! soon as the server keeps up.
+//! Back-pressure: memory stays within its bound, dropped lines are counted, and no line is dropped
+//! once the server keeps up.
 
-use crate::process::alone;
+use crate::process::in_own_process;
 use crate::support::{
     Arrivals, Listener, TcpReceiver, assert_balanced, emit_all, eventually, flush, numbered,
     numbered_name, started, tcp,
@@ -35,7 +35,7 @@ fn resident() -> u64 {
 /// Producers emit fifty times the capacity. The server first reads nothing, and then everything.
 #[test]
 fn stalled_server_keeps_memory_within_the_capacity() {
-    alone(|| {
+    in_own_process(|| {
         let server = TcpReceiver::start();
         server.stall();
         let statsd = started(tcp(server.port()));
@@ -128,7 +128,7 @@ fn emit_steadily(statsd: &Connector, next: &mut u64, time: Duration) -> (u128, (
 fn long_back_pressure_does_not_grow_memory() {
     let seconds =
         std::env::var("FREEWHEEL_PRESSURE_SECONDS").map_or(3, |text| text.parse().unwrap());
-    alone(|| {
+    in_own_process(|| {
         let server = Listener::tcp(0);
         let statsd = started(tcp(server.port()));
         let mut peer = server.accept();
@@ -193,7 +193,7 @@ fn long_back_pressure_does_not_grow_memory() {
 #[test]
 fn idle_threads_do_not_starve_a_busy_one() {
     const IDLE: u64 = 1_000;
-    alone(|| {
+    in_own_process(|| {
         let server = Listener::tcp(0);
         let statsd = tcp(server.port()).build().unwrap();
         let before = resident();
@@ -239,7 +239,7 @@ fn idle_threads_do_not_starve_a_busy_one() {
 #[test]
 fn short_lived_threads_leak_no_memory() {
     const AT_ONCE: u64 = 20;
-    alone(|| {
+    in_own_process(|| {
         let server = Listener::tcp(0);
         let statsd = started(tcp(server.port()));
         let peer = server.accept();
@@ -272,7 +272,7 @@ fn short_lived_threads_leak_no_memory() {
 #[test]
 fn reconnects_leak_no_memory_or_descriptors() {
     let sockets = || fs::read_dir("/proc/self/fd").unwrap().count() as u64;
-    alone(move || {
+    in_own_process(move || {
         let server = Listener::tcp(0);
         let statsd = started(tcp(server.port()).reconnect_sleep(Duration::from_millis(1)));
         let mut before = (0, 0);

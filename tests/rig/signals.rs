@@ -3,7 +3,7 @@
 //! The tests record the flags of each call that sends, and restore the default action of SIGPIPE.
 
 use crate::operating_system::{flags_to, watch_flags_to};
-use crate::process::alone;
+use crate::process::in_own_process;
 use crate::support::{
     Listener, SocketPath, UdpReceiver, emit_all, eventually, flush, started, tcp, udp,
 };
@@ -16,7 +16,7 @@ use std::thread;
 /// server that hangs up would cause it only between the client's check for the end and the write.)
 #[test]
 fn server_that_shuts_down_reading_causes_no_sigpipe() {
-    alone(|| {
+    in_own_process(|| {
         // SAFETY: the call restores the default action and installs no handler.
         unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
         for framing in [Framing::Newlines, Framing::LengthPrefixed] {

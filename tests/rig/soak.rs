@@ -1,4 +1,4 @@
-//! Soak tests: random faults, one after the other.
+//! Soak tests with random faults, one after the other.
 //!
 //! `FREEWHEEL_SOAK_SECONDS` sets the duration for each protocol. `FREEWHEEL_SOAK_SEED` repeats the
 //! random choices of the run that printed the seed.
@@ -19,14 +19,14 @@ fn env_number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().expect("the variable is a number"))
 }
 
-/// Pseudo-random choices, reproducible by their seed, and the end of the soak test.
+/// Random number generator with a reproducible seed, and the end of the soak test.
 pub(crate) struct SoakRun {
     state: u64,
     end: Instant,
 }
 
 impl SoakRun {
-    /// Takes seed and duration from the environment, and prints them.
+    /// Reads the seed and the duration from the environment, and prints them.
     pub(crate) fn start(soak: &str) -> Self {
         let seed =
             env_number("FREEWHEEL_SOAK_SEED").unwrap_or_else(|| RandomState::new().hash_one(()));
@@ -40,7 +40,7 @@ impl SoakRun {
         Instant::now() < self.end
     }
 
-    /// Returns a number below `bound`. (SplitMix64.)
+    /// Returns a random number below `bound`, from SplitMix64.
     pub(crate) fn random_below(&mut self, bound: u64) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.state;
@@ -61,13 +61,13 @@ impl SoakRun {
         settings.when_full(drops[self.random_below(2) as usize])
     }
 
-    /// Sleeps for at most `max_ms` milliseconds.
+    /// Sleeps for a random time of at most `max_ms` milliseconds.
     pub(crate) fn sleep_up_to(&mut self, max_ms: u64) {
         thread::sleep(Duration::from_millis(self.random_below(max_ms + 1)));
     }
 }
 
-/// Emits lines on new producer threads each time.
+/// Emitter that uses new producer threads each time.
 pub(crate) struct Emitters {
     statsd: Connector,
     threads: u64,
@@ -104,6 +104,7 @@ impl Emitters {
         self.statsd.stats()
     }
 
+    /// Asserts that the statistics balance and contain all lines emitted here.
     #[track_caller]
     pub(crate) fn assert_accounted(&self, stats: &Stats) {
         assert_eq!(stats.emitted, self.emitted);
@@ -111,7 +112,7 @@ impl Emitters {
     }
 }
 
-/// Soaks a stream server that treats each connection at random.
+/// Runs a soak test against a stream server that reads and ends each connection at random.
 ///
 /// Each broken connection may lose at most the bytes in the kernel's buffers.
 fn soak_stream(mut run: SoakRun, listen: impl Fn() -> Listener, settings: Builder, is_unix: bool) {
@@ -251,7 +252,7 @@ fn flush_and_read(statsd: &Connector, receiver: &mut impl Receive, arrivals: &mu
     receiver.read(arrivals);
 }
 
-/// Soaks a datagram server that vanishes and restarts.
+/// Runs a soak test against a datagram server that vanishes and restarts.
 ///
 /// On one machine, each disappearance loses exactly the lines that the server had not read.
 fn soak_datagrams<R: Receive>(mut run: SoakRun, bind: impl Fn() -> R, settings: Builder) {

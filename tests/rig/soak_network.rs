@@ -1,4 +1,4 @@
-//! Soak test of random faults of a network and of the remote host: see `soak`.
+//! Soak test with random faults of a network and of the remote host: see `soak`.
 
 use crate::namespace::{Host, with_a_network};
 use crate::network::{receiver, settings};
@@ -7,14 +7,14 @@ use crate::support::{Arrivals, Discrepancies, flush, started};
 use std::thread;
 use std::time::Duration;
 
-/// Maximum number of bytes in a host's kernel, which a crash of the host loses.
+/// Maximum number of bytes in a host's kernel. A crash of the host loses them.
 const KERNEL_BYTES: u64 = 64 << 10;
 
 /// Unplugs the cable for a while.
 ///
 /// No line counts as sent meanwhile, once the acknowledgements of earlier lines are processed.
-fn cut(host: &Host, emitters: &mut Emitters, run: &mut SoakRun) {
-    host.cut();
+fn unplug_for_a_while(host: &Host, emitters: &mut Emitters, run: &mut SoakRun) {
+    host.unplug();
     thread::sleep(Duration::from_millis(150));
     let before = emitters.stats().sent;
     emitters.emit(run, 2_000);
@@ -26,7 +26,7 @@ fn cut(host: &Host, emitters: &mut Emitters, run: &mut SoakRun) {
 fn tcp_survives_random_network_faults() {
     with_a_network(|| {
         let mut run = SoakRun::start("soak_network::tcp_survives_random_network_faults");
-        let mut host = Some(Host::plug_in(1));
+        let mut host = Some(Host::start(1));
         let mut server = receiver(host.as_ref().unwrap());
         let settings = settings(&host.as_ref().unwrap().address().to_string());
         let settings = settings.peer_timeout(Duration::from_millis(300));
@@ -38,14 +38,14 @@ fn tcp_survives_random_network_faults() {
             let current = host.as_ref().unwrap();
             match run.random_below(6) {
                 0 => {
-                    cut(current, &mut emitters, &mut run);
-                    current.mend();
+                    unplug_for_a_while(current, &mut emitters, &mut run);
+                    current.plug_in();
                 }
                 1 => {
-                    current.cut_here();
+                    current.unplug_here();
                     emitters.emit(&mut run, 2_000);
                     run.sleep_up_to(100);
-                    current.mend_here();
+                    current.plug_in_here();
                 }
                 2 => {
                     breaks += 1;
@@ -58,16 +58,16 @@ fn tcp_survives_random_network_faults() {
                     server.resume_reading();
                 }
                 4 => {
-                    // With the cable cut, the host crashes silently; otherwise it sends resets.
+                    // With the cable unplugged, no reset reaches the client.
                     breaks += 1;
                     if run.one_in(2) {
-                        cut(current, &mut emitters, &mut run);
+                        unplug_for_a_while(current, &mut emitters, &mut run);
                     }
                     server.stall();
                     arrivals.count_all(&server.kill());
                     drop(host.take());
                     run.sleep_up_to(200);
-                    server = receiver(host.insert(Host::plug_in(1)));
+                    server = receiver(host.insert(Host::start(1)));
                 }
                 _ => run.sleep_up_to(20),
             }

@@ -1,5 +1,5 @@
-//! Stops in various states of the server, the path or the runtime: the deadline is kept, and the
-//! report agrees with the arrivals.
+//! Stops in various states of the server, the path or the runtime: each stop keeps its deadline,
+//! and its report agrees with the arrivals.
 
 use crate::support::{
     Arrivals, Listener, SocketPath, TcpReceiver, UdpReceiver, WAIT_TIMEOUT, assert_balanced,
@@ -17,7 +17,7 @@ const STOP_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Starts with these settings, emits `lines` lines, and stops.
 ///
-/// The stop must use its whole timeout, and must not exceed it.
+/// Asserts that the stop uses its whole timeout and then returns promptly.
 fn stop_at_the_deadline(settings: Builder, lines: u64) -> (Connector, StopReport) {
     let statsd = started(settings.stop_timeout(STOP_TIMEOUT).queue_capacity(64 << 20));
     let emitted = emit_all(&statsd, 0, 0..lines);

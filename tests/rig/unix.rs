@@ -1,4 +1,4 @@
-//! Unix sockets whose servers vanish, are replaced, or are not sockets at all.
+//! Unix sockets whose servers vanish or are replaced, and paths of the wrong kind.
 
 use crate::support::{
     Arrivals, Discrepancies, Listener, SocketPath, emit_all, eventually, flush, started,
@@ -19,7 +19,7 @@ fn count(arrivals: &mut Arrivals, receiver: &UnixDatagram, lines: u64) {
     }
 }
 
-/// Detects the end of the receiver that is currently bound at a path.
+/// Socket that detects when the receiver currently bound at a path is closed.
 ///
 /// A child process of another test may hold the receiver a little longer than the test itself.
 struct ReceiverWatch(UnixDatagram);
@@ -32,6 +32,7 @@ impl ReceiverWatch {
         Self(socket)
     }
 
+    /// Waits until the receiver is closed.
     fn wait(&self) {
         eventually("the receiver is closed", || {
             self.0.send(b"?").is_err_and(|error| error.kind() != ErrorKind::WouldBlock)
@@ -63,8 +64,8 @@ fn vanished_receiver_loses_only_unread_datagrams() {
     assert_eq!((stats.sent, stats.connections), (stats.emitted, 10));
 }
 
-/// An agent is replaced while it still runs. Its successor takes the path, and the client follows
-/// once the old agent has closed its socket.
+/// A receiver is replaced while it still runs. Its successor takes the path, and the client
+/// connects to it once the old receiver has closed its socket.
 #[test]
 fn replaced_receiver_misses_no_line() {
     let socket_path = SocketPath::new("replaced");
@@ -237,7 +238,7 @@ fn stalled_server_is_left_once_its_path_is_taken() {
 #[test]
 #[cfg(target_os = "linux")]
 fn stalled_server_is_kept_while_its_path_has_no_listener() {
-    let socket_path = SocketPath::new("taken-by-nobody");
+    let socket_path = SocketPath::new("not-taken");
     let server = Listener::unix(socket_path.path());
     let settings =
         socket_path.settings(Protocol::UnixStream).peer_timeout(Duration::from_millis(50));

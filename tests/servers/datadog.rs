@@ -5,7 +5,7 @@
 //! a network namespace with nothing but a loopback. The server's log shows what it would send, once
 //! every ten seconds. The server adds tags for the origin to each metric.
 
-use crate::process::{must_pass, skip, test_of};
+use crate::process::{assert_passes, skip, test_of};
 use crate::server::{Metrics, ParseLine, Reports, Server, Timer};
 use freewheel::{Builder, Connector, Dialect, Distribution, Gauge, Protocol};
 use std::path::Path;
@@ -45,7 +45,7 @@ fn in_loopback_network<F: FnOnce()>(body: F) {
     let own = std::env::current_exe().expect("this program has a path");
     let mut command = Command::new("unshare");
     command.args(UNSHARE).args(["sh", "-c", r#"ip link set lo up && exec "$0" "$@""#]).arg(own);
-    must_pass(test, command.env(IN_NETWORK_ENV, "yes"));
+    assert_passes(test, command.env(IN_NETWORK_ENV, "yes"));
 }
 
 fn start() -> Server {
