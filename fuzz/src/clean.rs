@@ -4,7 +4,7 @@
 use freewheel::Dialect;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum LinePart {
     Name,
     Key,
     Value,
@@ -25,19 +25,19 @@ pub fn has_tags(dialect: Dialect) -> bool {
     !matches!(dialect, Dialect::StatsD | Dialect::Extended)
 }
 
-pub fn is_forbidden(dialect: Dialect, place: Place, character: char) -> bool {
+pub fn is_forbidden(dialect: Dialect, part: LinePart, character: char) -> bool {
     let word = character.is_ascii_alphanumeric() || matches!(character, '_' | '-' | '.');
-    let separates = match (dialect, place) {
-        (Dialect::StatsD | Dialect::Extended | Dialect::DogStatsD, Place::Name) => {
+    let separates = match (dialect, part) {
+        (Dialect::StatsD | Dialect::Extended | Dialect::DogStatsD, LinePart::Name) => {
             matches!(character, '#' | ',' | ':' | ';' | '=' | '@' | '[' | ']' | '|')
         }
-        (Dialect::DogStatsD, Place::Member) => character == '|',
-        (Dialect::StatsD | Dialect::Extended, Place::Member) => {
+        (Dialect::DogStatsD, LinePart::Member) => character == '|',
+        (Dialect::StatsD | Dialect::Extended, LinePart::Member) => {
             matches!(character, ':' | '|' | '@' | '#')
         }
-        (_, Place::Member) => matches!(character, ':' | '|'),
-        (Dialect::DogStatsD, Place::Key) => matches!(character, ':' | '|' | ','),
-        (Dialect::DogStatsD, Place::Value) => matches!(character, '|' | ','),
+        (_, LinePart::Member) => matches!(character, ':' | '|'),
+        (Dialect::DogStatsD, LinePart::Key) => matches!(character, ':' | '|' | ','),
+        (Dialect::DogStatsD, LinePart::Value) => matches!(character, '|' | ','),
         (Dialect::Graphite, _) => !word,
         (Dialect::Influx | Dialect::Librato | Dialect::SignalFx, _) => matches!(
             character,
@@ -49,14 +49,14 @@ pub fn is_forbidden(dialect: Dialect, place: Place, character: char) -> bool {
 }
 
 /// Returns the text as it appears on the line, and true if it was altered.
-pub fn clean(dialect: Dialect, place: Place, text: &str) -> (String, bool) {
+pub fn clean(dialect: Dialect, part: LinePart, text: &str) -> (String, bool) {
     if text.is_empty() {
         return ("_".to_owned(), true);
     }
     let has_sign = text.starts_with(['+', '-'])
-        && place == Place::Member
+        && part == LinePart::Member
         && matches!(dialect, Dialect::StatsD | Dialect::Influx);
-    let replace = |c| if is_forbidden(dialect, place, c) { '_' } else { c };
+    let replace = |c| if is_forbidden(dialect, part, c) { '_' } else { c };
     let mut clean: String = text.chars().map(replace).collect();
     if has_sign {
         clean.replace_range(..1, "_");
@@ -74,7 +74,7 @@ pub fn line(
     field: &str,
     code: &str,
 ) -> (String, bool) {
-    let (mut path, mut altered) = clean(dialect, Place::Name, name);
+    let (mut path, mut altered) = clean(dialect, LinePart::Name, name);
     if !prefix.is_empty() {
         path = format!("{prefix}.{path}");
     }
@@ -86,8 +86,8 @@ pub fn line(
     let assignment = if dialect == Dialect::DogStatsD { ":" } else { "=" };
     let mut pairs = Vec::new();
     for (key, value) in tags {
-        let (key, key_altered) = clean(dialect, Place::Key, key);
-        let (value, value_altered) = clean(dialect, Place::Value, value);
+        let (key, key_altered) = clean(dialect, LinePart::Key, key);
+        let (value, value_altered) = clean(dialect, LinePart::Value, value);
         altered |= key_altered | value_altered;
         pairs.push(format!("{key}{assignment}{value}"));
     }

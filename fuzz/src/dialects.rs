@@ -1,7 +1,7 @@
 //! Target `dialects`: for any names, tags and members, the lines in the exchange follow the table in
 //! the documentation of `Dialect`, and the account is exact.
 
-use crate::clean::{Place, clean, has_tags, line};
+use crate::clean::{LinePart, clean, has_tags, line};
 use arbitrary::Arbitrary;
 use freewheel::fuzzing::Consumer;
 use freewheel::{Connector, Dialect, Set};
@@ -47,7 +47,7 @@ pub fn check(input: &Input<'_>) {
         } else if metric.name.is_empty() {
             invalid += 1;
         } else {
-            let member = metric.member.map(|member| clean(dialect, Place::Member, member));
+            let member = metric.member.map(|member| clean(dialect, LinePart::Member, member));
             let (field, field_altered) = member.unwrap_or(("1".to_owned(), false));
             let code = if metric.member.is_some() { "s" } else { "c" };
             let (line, line_altered) = line(dialect, prefix, metric.name, tags, &field, code);
