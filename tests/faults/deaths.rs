@@ -1,4 +1,4 @@
-//! Servers that die or close connections.
+//! Servers that stop or close connections.
 
 use crate::support::{
     Close, Load, TcpReceiver, assert_balanced, assert_whole_and_in_order, emit_numbered,
@@ -11,8 +11,8 @@ use std::thread;
 use std::time::Duration;
 use tokio::runtime::Builder as RuntimeBuilder;
 
-/// Only lines that a server had not read at its death are lost. No line is torn, duplicated or out
-/// of order, and everything arrives once the server is back for good.
+/// Only lines that a stopped server had not read are lost. No line is torn, duplicated or out of
+/// order. All lines arrive that are emitted after the last restart.
 #[test]
 fn server_dying_ten_times_under_load_loses_only_what_it_had() {
     let port = unused_port();
@@ -51,8 +51,8 @@ fn server_dying_ten_times_under_load_loses_only_what_it_had() {
     assert!(received.len() as u64 <= stats.sent.lines);
 }
 
-/// Emits lines until the server's socket is full, so that a line is probably half written. Returns
-/// the number of the next line.
+/// Emits lines until the server's socket is full, so that a line is probably partly written.
+/// Returns the number of the next line.
 fn emit_until_stalled(statsd: &Connector, mut number: u64) -> u64 {
     eventually("the server's socket is full", || {
         let before = statsd.stats().sent;
@@ -67,9 +67,9 @@ fn emit_until_stalled(statsd: &Connector, mut number: u64) -> u64 {
     number
 }
 
-/// A server that closes the connection within a line receives that line again from its start on the
-/// next connection. Bytes sent but not read are lost with the connection. No other line is lost or
-/// duplicated.
+/// A server that closes the connection within a line receives that line again from its start on
+/// the next connection. Bytes sent but not read are lost with the connection. The lines counted as
+/// not sent arrive once.
 #[test]
 fn line_cut_by_a_broken_connection_is_sent_again_from_its_start() {
     let port = unused_port();
@@ -84,7 +84,7 @@ fn line_cut_by_a_broken_connection_is_sent_again_from_its_start() {
         let mut text = vec![0; length];
         connection.read_exact(&mut text).unwrap();
         drop(connection);
-        eventually("the break is noticed", || !statsd.connected());
+        eventually("the client notices the end", || !statsd.connected());
 
         let lines = (first..next).map(|number| numbered_line(0, number) + "\n");
         let expected = lines.collect::<String>().into_bytes();

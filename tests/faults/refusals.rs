@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 /// A UDP refusal is reported for the previous datagram. On the same machine the report comes at
-/// once, so that datagram is held, too, until a server listens.
+/// once, so that the client also holds that datagram until a server listens.
 #[test]
 fn refused_datagrams_are_held() {
     let port = unused_port();
@@ -32,7 +32,8 @@ fn refused_datagrams_are_held() {
     assert!(statsd.connected());
 }
 
-/// Lines do not wait for a server if holding is off: all are sent, and refused ones are counted.
+/// With `hold_when_refused` off, lines do not wait for a server. All are sent, and refused lines
+/// are counted.
 #[test]
 fn refused_datagrams_are_lost_and_counted_with_holding_off() {
     let port = unused_port();
@@ -69,7 +70,7 @@ fn returning_udp_server_receives_the_held_lines() {
         flush(&statsd);
         drop(receiver);
         emit_numbered(&statsd, round, 2);
-        eventually("the refusal is noticed", || !statsd.connected());
+        eventually("the client notices the refusal", || !statsd.connected());
         emit_numbered(&statsd, round, 3);
         let receiver = UdpReceiver::listen(Ipv4Addr::LOCALHOST, port);
         flush(&statsd);

@@ -1,4 +1,4 @@
-//! Servers that reply, though the protocol has no replies.
+//! Servers that reply, although the protocol has no replies.
 
 use crate::support::{WAIT_TIMEOUT, emit_numbered, flush, numbers_by_thread, started, tcp};
 use freewheel::Tally;
@@ -19,7 +19,7 @@ fn replying_server_sees_an_orderly_end() {
     emit_numbered(&statsd, 0, 0);
     assert_eq!(runtime.block_on(statsd.flush()), Ok(()));
     let (mut connection, _) = listener.accept().unwrap();
-    // More than a single read takes, sent while the idle runtime cannot read.
+    // One read does not take all of these bytes, and the idle runtime does not read meanwhile.
     connection.write_all(&[b'x'; 40_000]).unwrap();
     emit_numbered(&statsd, 0, 1);
     assert_eq!(runtime.block_on(statsd.stop()).kept, Tally::default());

@@ -33,10 +33,10 @@ use tokio::runtime::{self, Runtime};
 /// Maximum time that a test waits for an event. Only a failing test waits this long.
 pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Maximum time of a call whose deadline is a fraction of a second, even on a busy machine.
+/// Maximum time of a call whose own deadline is a fraction of a second, even on a busy machine.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Waits until `condition` holds, and panics once [`WAIT_TIMEOUT`] is over.
+/// Waits until `condition` holds. Panics after [`WAIT_TIMEOUT`].
 pub(crate) fn eventually(event: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
@@ -45,7 +45,8 @@ pub(crate) fn eventually(event: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// Returns the result of `call`, and panics if `call` takes longer than [`CALL_TIMEOUT`].
+/// Runs `call` on another thread and returns its result. Panics if it takes longer than
+/// [`CALL_TIMEOUT`].
 ///
 /// A call that hangs therefore fails its test instead of blocking it.
 pub(crate) fn promptly<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> T {
@@ -90,8 +91,8 @@ pub(crate) fn runtime() -> Runtime {
 
 /// Returns a free port below the range of ephemeral ports.
 ///
-/// Only the test itself will listen there, because the kernel assigns no such port. An ephemeral
-/// port would not do: a connection to it can get the same source port and connect to itself.
+/// The kernel assigns no such port, so that only the test itself will listen there. An ephemeral
+/// port is not suitable: a connection to it can get the same source port and connect to itself.
 pub(crate) fn unused_port() -> u16 {
     static FIRST: OnceLock<u16> = OnceLock::new();
     static NEXT: AtomicU16 = AtomicU16::new(0);
@@ -182,7 +183,8 @@ pub(crate) fn tally(lines: &[String]) -> Tally {
     Tally { lines: lines.len() as u64, bytes }
 }
 
-/// Asserts that each emitted line is sent, buffered, dropped or lost, in lines and in bytes.
+/// Asserts that the emitted lines equal the sent, buffered, dropped and lost lines, and so do their
+/// bytes.
 #[track_caller]
 pub(crate) fn assert_balanced(stats: &Stats) {
     let accounted = stats.sent + stats.buffered + stats.dropped() + stats.lost();
@@ -197,12 +199,12 @@ pub(crate) fn flush(statsd: &Connector) {
 /// Returns a counter line that encodes its thread and number.
 ///
 /// Its length follows from the number, so that torn, duplicated and reordered lines are detected.
-/// Lines have at most about 400 bytes, and half as many on average.
+/// Lines have at most about 400 bytes, and about 200 on average.
 pub(crate) fn numbered_line(thread: u64, number: u64) -> String {
     format!("{}:1|c", numbered_name(thread, number))
 }
 
-/// Returns the name of that line's metric.
+/// Returns the metric name of [`numbered_line`].
 pub(crate) fn numbered_name(thread: u64, number: u64) -> String {
     let padding = "x".repeat((number * 97 % 389) as usize);
     format!("t{thread}.{number}.{padding}")

@@ -1,4 +1,4 @@
-//! Paths for Unix sockets.
+//! Paths of Unix sockets.
 
 use freewheel::{Builder, Connector, Protocol};
 use std::fs;
@@ -29,7 +29,7 @@ impl SocketPath {
         receiver
     }
 
-    /// Returns settings with short intervals, for a server at this path.
+    /// Returns settings with short intervals for a server at this path.
     pub(crate) fn settings(&self, protocol: Protocol) -> Builder {
         Connector::builder(self.0.to_str().expect("the path is UTF-8"))
             .protocol(protocol)
