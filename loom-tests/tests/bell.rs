@@ -1,4 +1,4 @@
-//! Models of the bell: parking the flusher, and waking it.
+//! Models of the bell, which parks the flusher and wakes it.
 
 use freewheel::loom_api::{Bell, Consumer, Exchange};
 use freewheel_loom_tests::{Parker, check_account, explore, line, producer};
@@ -17,16 +17,16 @@ fn ring_and_clear() {
         let ready = Arc::new(UnsafeCell::new(false));
         let (ringer, made_ready) = (Arc::clone(&bell), Arc::clone(&ready));
         let writer = thread::spawn(move || {
-            // SAFETY: read only after the ring was cleared; loom checks that.
+            // SAFETY: the value is read only after the ring is cleared. Loom checks this.
             made_ready.with_mut(|ready| unsafe { *ready = true });
             ringer.ring();
         });
         if !bell.prepare_park() {
             bell.clear();
-            // SAFETY: written before the ring; loom checks that.
+            // SAFETY: the value is written before the ring. Loom checks this.
             assert!(ready.with(|ready| unsafe { *ready }));
         }
-        writer.join().expect("no panic");
+        writer.join().expect("the thread does not panic");
     });
 }
 
@@ -56,7 +56,7 @@ fn concurrent_rings_wake_once() {
             }
             bell.clear();
         }
-        ringers.into_iter().for_each(|ringer| ringer.join().expect("no panic"));
+        ringers.into_iter().for_each(|ringer| ringer.join().expect("the thread does not panic"));
         assert!(wakes.load(Relaxed) <= parked, "woken more often than parked");
     });
 }
@@ -70,13 +70,13 @@ fn awake_flusher_is_not_woken() {
         let woken = Arc::clone(&wakes);
         let bell = Arc::new(Bell::new(move || _ = woken.fetch_add(1, Relaxed)));
         assert!(bell.prepare_park());
-        // As a flusher does that another event woke, and that parks again.
+        // The same call of a flusher that another event has woken, and that parks again.
         assert!(bell.prepare_park(), "no thread rang");
         bell.clear();
         let ringer = Arc::clone(&bell);
         let ringer = thread::spawn(move || ringer.ring());
         bell.ring();
-        ringer.join().expect("no panic");
+        ringer.join().expect("the thread does not panic");
         assert_eq!(wakes.load(Relaxed), 0, "woken while awake");
         assert!(!bell.prepare_park(), "parked beside announced work");
     });
@@ -97,16 +97,16 @@ fn clear_loses_no_ring() {
             })
         });
         let mut seen = [false; 2];
-        let mut look_for_work = || {
+        let mut clear_and_find_work = || {
             bell.clear();
             [0, 1].iter().for_each(|&index| seen[index] |= ready[index].load(Relaxed));
         };
-        look_for_work();
-        look_for_work();
+        clear_and_find_work();
+        clear_and_find_work();
         let [first, second] = ringers;
-        first.join().expect("no panic");
-        second.join().expect("no panic");
-        // Both have rung by now. If the flusher may park, it has seen the work of both.
+        first.join().expect("the thread does not panic");
+        second.join().expect("the thread does not panic");
+        // Both threads have rung. If the flusher may park, it has seen the work of both.
         if bell.prepare_park() {
             assert_eq!(seen, [true; 2], "parked beside announced work");
         }
@@ -139,7 +139,7 @@ fn sealed_block_wakes_a_parked_flusher() {
                 parker.park();
             }
         }
-        writer.join().expect("no panic");
+        writer.join().expect("the thread does not panic");
         while !prepare_park(&flusher) || parker.take_wake() {
             flusher.sweep();
             received.extend(flusher.consume_all());
@@ -166,7 +166,7 @@ fn ring_starts_at_the_threshold() {
         assert!(flusher.prepare_park(), "rung for one block");
         let writer = producer(&exchange, 0, 2);
         exchange.emit(&line(1, 2));
-        writer.join().expect("no panic");
+        writer.join().expect("the thread does not panic");
         assert_eq!(wakes.load(Relaxed), 1, "parked beside three sealed blocks");
     });
 }

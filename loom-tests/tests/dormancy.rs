@@ -1,4 +1,4 @@
-//! Models of dormancy: the flusher sleeps without a timer, and the first line wakes it.
+//! Models of dormancy: the flusher parks without a timer, and the first line wakes it.
 //!
 //! The barrier's two sides are full fences here. Loom cannot show that the real ones, a compiler
 //! fence and `membarrier`, have the same effect: see `every_line_wakes_a_dormant_flusher` in
@@ -8,7 +8,7 @@ use freewheel::loom_api::Exchange;
 use freewheel_loom_tests::{Parker, Witness, check_account, line, producer};
 use loom::sync::Arc;
 
-/// Selects whether the bell may wake the flusher too.
+/// Selects whether the bell may also wake the flusher.
 #[derive(Clone, Copy, PartialEq)]
 enum Bell {
     Disabled,
@@ -24,8 +24,8 @@ fn deliver(threads: u8, lines: u8, block_size: usize, bell: Bell, was_dormant: &
     let writers: Vec<_> = (0..threads).map(|thread| producer(&exchange, thread, lines)).collect();
     let mut flusher = exchange.claim_consumer().expect("no consumer exists");
     let all = usize::from(threads * lines);
-    // Number of wake-ups allowed: one for each attempt to become dormant, even if the flusher then
-    // found a line and stayed awake, and one for each time that the bell was armed.
+    // `allowed` is the number of wake-ups allowed: one for each attempt to become dormant, and one
+    // for each time that the bell was armed. An attempt counts even if the flusher finds a line.
     let (mut received, mut allowed) = (Vec::new(), 0);
     while received.len() < 2 * all {
         flusher.sweep();
@@ -43,7 +43,7 @@ fn deliver(threads: u8, lines: u8, block_size: usize, bell: Bell, was_dormant: &
             }
         }
     }
-    writers.into_iter().for_each(|writer| writer.join().expect("no panic"));
+    writers.into_iter().for_each(|writer| writer.join().expect("the thread does not panic"));
     assert!(parker.wakes() <= allowed, "woken more often than dormant");
     assert_eq!(check_account(&exchange, &received, all as u64), 0);
 }
@@ -105,7 +105,7 @@ fn dormancy_ends_on_refusal_and_stop() {
         }
         drop(flusher);
         assert!(!exchange.is_dormant(), "dormant, though stopped");
-        writer.join().expect("no panic");
+        writer.join().expect("the thread does not panic");
     });
 }
 
