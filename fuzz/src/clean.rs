@@ -1,8 +1,9 @@
-//! Reference implementation of clean input, by the documentation of `Dialect`, and of the resulting
-//! line. The encoder is checked against it, also by `tests/hostile.rs`.
+//! Reference implementation of sanitising and of the resulting line, by the documentation of
+//! `Dialect`. The fuzz targets and `tests/hostile.rs` compare the encoder with it.
 
 use freewheel::Dialect;
 
+/// Part of a line that a text becomes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum LinePart {
     Name,
@@ -21,12 +22,14 @@ pub const DIALECTS: [Dialect; 7] = [
     Dialect::SignalFx,
 ];
 
+/// Returns true if the dialect has tags.
 pub fn has_tags(dialect: Dialect) -> bool {
     !matches!(dialect, Dialect::StatsD | Dialect::Extended)
 }
 
+/// Returns true if the character is replaced by `_` in this part of a line.
 pub fn is_forbidden(dialect: Dialect, part: LinePart, character: char) -> bool {
-    let word = character.is_ascii_alphanumeric() || matches!(character, '_' | '-' | '.');
+    let is_word = character.is_ascii_alphanumeric() || matches!(character, '_' | '-' | '.');
     let separates = match (dialect, part) {
         (Dialect::StatsD | Dialect::Extended | Dialect::DogStatsD, LinePart::Name) => {
             matches!(character, '#' | ',' | ':' | ';' | '=' | '@' | '[' | ']' | '|')
@@ -38,7 +41,7 @@ pub fn is_forbidden(dialect: Dialect, part: LinePart, character: char) -> bool {
         (_, LinePart::Member) => matches!(character, ':' | '|'),
         (Dialect::DogStatsD, LinePart::Key) => matches!(character, ':' | '|' | ','),
         (Dialect::DogStatsD, LinePart::Value) => matches!(character, '|' | ','),
-        (Dialect::Graphite, _) => !word,
+        (Dialect::Graphite, _) => !is_word,
         (Dialect::Influx | Dialect::Librato | Dialect::SignalFx, _) => matches!(
             character,
             ' ' | '!' | '#' | ',' | ':' | ';' | '=' | '[' | '\\' | ']' | '^' | '|' | '~'
@@ -48,7 +51,7 @@ pub fn is_forbidden(dialect: Dialect, part: LinePart, character: char) -> bool {
     character.is_control() || separates
 }
 
-/// Returns the text as it appears on the line, and true if it was altered.
+/// Returns the text as it is written to the line, and true if it was altered.
 pub fn clean(dialect: Dialect, part: LinePart, text: &str) -> (String, bool) {
     if text.is_empty() {
         return ("_".to_owned(), true);

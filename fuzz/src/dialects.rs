@@ -1,5 +1,5 @@
 //! Target `dialects`: for any names, tags and members, the lines in the exchange follow the table in
-//! the documentation of `Dialect`, and the account is exact.
+//! the documentation of `Dialect`, and the statistics are exact.
 
 use crate::clean::{LinePart, clean, has_tags, line};
 use arbitrary::Arbitrary;
@@ -24,6 +24,7 @@ struct Metric<'a> {
     style: Style,
 }
 
+/// Way in which a metric is emitted.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 enum Style {
     Once,
@@ -31,7 +32,7 @@ enum Style {
     Scoped,
 }
 
-/// Emits the whole input and checks the lines and the account.
+/// Emits the whole input and checks the lines and the statistics.
 pub fn check(input: &Input<'_>) {
     let dialect = crate::clean::DIALECTS[usize::from(input.dialect) % 7];
     let prefix = if input.has_prefix { "app" } else { "" };
