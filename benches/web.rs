@@ -1,4 +1,4 @@
-//! Cost of timing a request: a router with the layer next to the same router without.
+//! Cost of timing a request: a router with the layer, and the same router without it.
 //!
 //! ```sh
 //! cargo bench -p freewheel-benches --bench web            # all routers
@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Requests use no network, and are answered at once. `idle layer` is axum's cost of any layer. The
-//! flusher sends over TCP to a receiver that discards. The account is printed at the end: drops are
-//! cheaper than lines, and would flatter the figures.
+//! flusher sends over TCP to a receiver that discards. The statistics are printed at the end: a
+//! dropped line costs less than a queued one, so that drops would make the figures too low.
 
 use axum::Router;
 use axum::body::Body;
@@ -26,10 +26,10 @@ use std::time::{Duration, Instant};
 use tower::Service;
 use tower::layer::layer_fn;
 
-/// Number of requests in a burst: far fewer lines than the queue holds.
+/// Number of requests in a burst. The queue holds far more lines.
 const BURST: u64 = 2_000;
 
-/// A service that forwards requests unchanged.
+/// Service that forwards requests unchanged.
 #[derive(Clone)]
 struct Forward<S>(S);
 
