@@ -2,8 +2,8 @@
 //!
 //! Each test in `tests/` runs the real hand-off with loom's atomics instead of the real ones. It
 //! explores every interleaving and every stale value that the memory model allows, within the bound
-//! that the test states. It prints the number of interleavings, and fails below a minimum, because a
-//! model that explores one interleaving proves nothing.
+//! that the test states. It prints the number of interleavings, and fails below a minimum, because
+//! a model that explores one interleaving proves nothing.
 //!
 //! ```sh
 //! cd loom-tests && cargo models                      # all, as a table
@@ -91,8 +91,8 @@ fn explore_then(
     let interleavings = explored.load(Relaxed);
     let seconds = begun.elapsed().as_secs_f64();
     println!("{}", Explored { name: name.to_owned(), interleavings, floor, bound, seconds });
-    // This check precedes that of the number of interleavings, because its message is more specific:
-    // a model without its event usually has fewer interleavings too.
+    // This check precedes that of the number of interleavings, because its message is more
+    // specific: a model without its event usually has fewer interleavings too.
     check();
     assert!(interleavings >= floor, "{name}: {interleavings} interleavings of at least {floor}");
 }

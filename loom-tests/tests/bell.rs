@@ -7,7 +7,7 @@ use loom::sync::Arc;
 use loom::thread;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// A flusher that clears the bell sees the work that was announced by the ring.
+/// A flusher that clears the bell sees the work that the ring announced.
 ///
 /// Pairs `Bell::ring`'s Release with `Bell::clear`'s Acquire.
 #[test]
@@ -61,8 +61,8 @@ fn concurrent_rings_wake_once() {
     });
 }
 
-/// A flusher that its tick woke is not woken again once it has cleared the bell: no producer
-/// pays for a wake-up that is not needed.
+/// A flusher that its tick has woken, and that has cleared the bell, is not woken again. Producers
+/// make no unnecessary wake-up call.
 #[test]
 fn awake_flusher_is_not_woken() {
     explore("awake_flusher_is_not_woken", None, 2, || {
@@ -78,12 +78,12 @@ fn awake_flusher_is_not_woken() {
         bell.ring();
         ringer.join().expect("the thread does not panic");
         assert_eq!(wakes.load(Relaxed), 0, "woken while awake");
-        assert!(!bell.prepare_park(), "parked beside announced work");
+        assert!(!bell.prepare_park(), "parked despite announced work");
     });
 }
 
-/// Two threads ring, and the flusher sees the work of both: clearing the bell never erases a
-/// ring whose work the flusher has not seen.
+/// Two threads ring, and the flusher sees the work of both. Clearing the bell never erases a ring
+/// whose work the flusher has not seen.
 #[test]
 fn clear_loses_no_ring() {
     explore("clear_loses_no_ring", None, 90_000, || {
@@ -108,14 +108,14 @@ fn clear_loses_no_ring() {
         second.join().expect("the thread does not panic");
         // Both threads have rung. If the flusher may park, it has seen the work of both.
         if bell.prepare_park() {
-            assert_eq!(seen, [true; 2], "parked beside announced work");
+            assert_eq!(seen, [true; 2], "parked despite announced work");
         }
     });
 }
 
-/// A flusher that parks until it is woken gets every sealed block. Loom would report a lost
-/// wake-up as a deadlock. The flusher never stays parked beside a sealed block, and is woken at
-/// most once for each time that it parked.
+/// A flusher that parks until it is woken gets every sealed block. Loom would report a lost wake-up
+/// as a deadlock. The flusher never stays parked while a block is sealed, and is woken at most once
+/// for each time that it parked.
 #[test]
 fn sealed_block_wakes_a_parked_flusher() {
     explore("sealed_block_wakes_a_parked_flusher", None, 100_000, || {
@@ -144,7 +144,7 @@ fn sealed_block_wakes_a_parked_flusher() {
             flusher.sweep();
             received.extend(flusher.consume_all());
         }
-        assert_eq!(exchange.sealed_blocks(), 0, "parked beside a sealed block");
+        assert_eq!(exchange.sealed_blocks(), 0, "parked despite a sealed block");
         flusher.sweep();
         received.extend(flusher.consume_all());
         assert_eq!(check_account(&exchange, &received, 2), 0);
@@ -163,10 +163,10 @@ fn ring_starts_at_the_threshold() {
         let exchange = Exchange::new(2, 3, 2, wake);
         let flusher = exchange.claim_consumer().expect("no consumer exists");
         (0..2).for_each(|index| exchange.emit(&line(1, index)));
-        assert!(flusher.prepare_park(), "rung for one block");
+        assert!(flusher.prepare_park(), "the bell rang for one block");
         let writer = producer(&exchange, 0, 2);
         exchange.emit(&line(1, 2));
         writer.join().expect("the thread does not panic");
-        assert_eq!(wakes.load(Relaxed), 1, "parked beside three sealed blocks");
+        assert_eq!(wakes.load(Relaxed), 1, "parked despite three sealed blocks");
     });
 }

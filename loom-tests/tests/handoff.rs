@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 fn no_wake() {}
 
-/// A block is read while it is written: a reader that sees the length sees the bytes. Loom
+/// A block is read while it is written. A reader that sees the length also sees the bytes. Loom
 /// reports a race otherwise.
 ///
 /// Pairs `BlockWriter::append`'s Release with `BlockView::published`'s Acquire.
@@ -48,7 +48,7 @@ fn part_filled_block_is_swept_in_order() {
     });
 }
 
-/// A line is counted before it is published: the account never has more lines sent than
+/// A line is counted before it is published, so that the statistics never have more lines sent than
 /// emitted.
 #[test]
 fn lines_are_counted_before_they_are_published() {
@@ -64,9 +64,8 @@ fn lines_are_counted_before_they_are_published() {
     });
 }
 
-/// Any thread that reads the account at any time finds no more lines or bytes sent than
-/// emitted. The model tests the tally alone, since a fence in the sweep would hide a missing
-/// ordering.
+/// Any thread that reads the statistics at any time finds no more lines or bytes sent than emitted.
+/// The model tests only the tally, because a fence in the sweep would hide a missing ordering.
 ///
 /// Pairs `SingleWriterTally::add`'s Release with `SingleWriterTally::read`'s Acquire.
 #[test]
@@ -114,8 +113,8 @@ fn rotation_keeps_the_order_of_lines() {
     });
 }
 
-/// Two threads emit more lines than the blocks hold. Rejected lines are counted, and accepted
-/// ones arrive exactly once. Once all is consumed, there is room again.
+/// Two threads emit more lines than the blocks hold. Rejected lines are counted, and accepted lines
+/// arrive exactly once. After all lines are consumed, there is room again.
 #[test]
 fn full_capacity_drops_are_counted() {
     static REUSED: Witness = Witness::new("a block was reused");
@@ -134,7 +133,7 @@ fn full_capacity_drops_are_counted() {
         assert!(dropped <= 2, "a thread's own block and the shared one hold two lines at least");
         exchange.emit(&line(1, 2));
         let (accepted, still_dropped) = exchange.accepted_and_dropped();
-        assert_eq!(still_dropped, dropped, "a block was not given back");
+        assert_eq!(still_dropped, dropped, "a block did not become free");
         // There are three blocks of one line each.
         REUSED.observe(accepted > 3);
     });
@@ -183,8 +182,8 @@ fn reused_slot_keeps_its_lines_in_order() {
     });
 }
 
-/// A thread reuses the slot of one that exited. Without a join or a queue between the two, it
-/// sees all that the first thread left there.
+/// A thread reuses the slot of an exited thread. It sees all writes of the exited thread to the
+/// slot, even if no join or queue orders the two threads.
 #[test]
 fn slot_reuse_happens_after_thread_exit() {
     static REUSED_SLOT: Witness = Witness::new("a thread reused a slot");
@@ -200,9 +199,9 @@ fn slot_reuse_happens_after_thread_exit() {
     });
 }
 
-/// A block filled by one thread is written by another as soon as its last byte is consumed,
-/// while the flusher still holds views of it. No byte is read while it is written, and none is
-/// swept twice or skipped.
+/// After the last byte of a thread's full block is consumed, another thread writes to the block,
+/// while the flusher still has views of it. No byte is read while it is written, and none is swept
+/// twice or skipped.
 #[test]
 fn recycled_block_is_reused_without_races() {
     static REUSED: Witness = Witness::new("a block was reused");
@@ -225,9 +224,9 @@ fn recycled_block_is_reused_without_races() {
     });
 }
 
-/// Bytes in flight stay intact until they are acknowledged. Their blocks go back to the threads
-/// once the last byte is acknowledged, and not before. A stopped flusher leaves them to the
-/// next, which starts with the first unacknowledged line.
+/// Bytes in flight stay intact until they are acknowledged. Their blocks return to the threads
+/// after the last byte is acknowledged, and not before. A stopped flusher leaves the bytes to the
+/// next one, which starts with the first unacknowledged line.
 #[test]
 fn bytes_in_flight_keep_their_block() {
     static REUSED: Witness = Witness::new("a block was reused");
@@ -265,7 +264,7 @@ fn eviction_frees_the_oldest_blocks() {
     });
 }
 
-/// Bytes that the link has begun with are not evicted, though they are not marked as sent yet.
+/// Bytes that the link has begun to send are not evicted, although they are not marked as sent yet.
 #[test]
 fn committed_bytes_are_not_evicted() {
     static REUSED: Witness = Witness::new("a block was reused");

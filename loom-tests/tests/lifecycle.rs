@@ -9,8 +9,8 @@ use std::sync::atomic::Ordering::{Acquire, Release};
 
 fn no_wake() {}
 
-/// A sweep ordered after a line takes it, regardless of other threads and earlier sweeps. The
-/// line may be the first of its thread, and the thread may go on and rotate its block.
+/// A sweep ordered after a line takes it, regardless of other threads and earlier sweeps. The line
+/// may be the first of its thread, and the thread may emit more lines and rotate its block.
 #[test]
 fn flush_covers_earlier_lines() {
     explore("flush_covers_earlier_lines", Some(3), 110_000, || {
@@ -40,8 +40,8 @@ fn flush_covers_earlier_lines() {
     });
 }
 
-/// One flusher stops and another starts on another thread, while lines are emitted. At most one
-/// has the consumer at a time. The second resumes where the first stopped, with the swept lines
+/// One flusher stops and another starts on another thread, while lines are emitted. At most one has
+/// the consumer at a time. The second resumes where the first stopped, and gets the swept lines
 /// that were not consumed.
 #[test]
 fn restarted_flusher_resumes_where_it_stopped() {
@@ -84,8 +84,8 @@ fn concurrent_starts_yield_one_consumer() {
     });
 }
 
-/// The owner's handle is dropped first, then the last of the producers' and the flusher's. The
-/// lines emitted before are intact, and the last drop frees all memory once. Loom reports
+/// The owner's handle is dropped first, and then the last handle of the producers or the flusher.
+/// The lines emitted before are intact, and the last drop frees all memory once. Loom reports
 /// leaks.
 #[test]
 fn last_handle_frees_all_memory() {

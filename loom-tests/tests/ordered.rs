@@ -24,8 +24,8 @@ fn position(received: &[u8], line: [u8; 2]) -> Option<usize> {
     received.chunks(2).position(|pair| pair == line)
 }
 
-/// One thread sets a gauge and signals another, which sets it after that. They arrive in this
-/// order, with sweeps in between, and with other lines of each thread in blocks.
+/// One thread sets a gauge and signals another thread, which then sets it too. The two lines arrive
+/// in this order, with sweeps in between, and with other lines of each thread in blocks.
 #[test]
 fn later_gauge_arrives_later() {
     static SIGNALLED: Witness = Witness::new("the second thread got the signal");
@@ -61,8 +61,8 @@ fn later_gauge_arrives_later() {
     });
 }
 
-/// A flush waits until the drained records reach the number that was enqueued when it was
-/// called. They include every record emitted before it.
+/// A flush waits until the number of drained records reaches the number of records enqueued at its
+/// call. The drained records then include every record emitted before the flush.
 #[test]
 fn flush_covers_earlier_records() {
     static REQUESTED: Witness = Witness::new("the flush was requested in time");
@@ -109,8 +109,8 @@ fn records_are_counted_before_they_are_queued() {
     });
 }
 
-/// A record that finds room neither in the queue nor in a block is dropped and counted once.
-/// Accepted records arrive once, in their thread's order.
+/// A record that has no room in the queue or in a block is dropped and counted once. Accepted
+/// records arrive once, in their thread's order.
 #[test]
 fn rejected_records_are_counted_once() {
     static FULL: Witness = Witness::new("a record was rejected");
@@ -133,9 +133,9 @@ fn rejected_records_are_counted_once() {
     });
 }
 
-/// A thread that fills the queue moves records into blocks while no flusher does, and nothing
-/// is dropped while blocks have room. With two such threads and a flusher, each thread's order
-/// is kept.
+/// A thread that fills the queue moves records into blocks while no flusher does so. No record is
+/// dropped while blocks have room. With two such threads and a flusher, each thread's order is
+/// kept.
 #[test]
 fn producers_make_room_for_records() {
     static NONE_DROPPED: Witness = Witness::new("no record was dropped");
@@ -198,14 +198,14 @@ fn record_wakes_a_dormant_flusher() {
     });
 }
 
-/// A record that a thread has moved to a block prevents dormancy, though the queue is empty.
+/// A record that a thread has moved to a block prevents dormancy, although the queue is empty.
 #[test]
 fn moved_record_prevents_dormancy() {
     explore("moved_record_prevents_dormancy", None, 1, || {
         let exchange = Exchange::with_dormancy(8, 1, || ());
         let flusher = exchange.claim_consumer().expect("no consumer exists");
         (0..2).for_each(|index| exchange.emit_ordered(&line(0, index)));
-        assert!(!flusher.try_enter_dormant(), "dormant beside a moved record");
+        assert!(!flusher.try_enter_dormant(), "dormant despite a moved record");
     });
 }
 

@@ -74,7 +74,8 @@ enum Operation {
 }
 use Operation::{Len, Pop, Push};
 
-/// Result of an operation: the pushed value unless it was rejected, the popped value, or the length.
+/// Result of an operation: the pushed value unless it was rejected, the popped value, or the
+/// length.
 type Answer = Option<u8>;
 
 /// Runs the operation on the queue.
@@ -331,8 +332,8 @@ fn both_queues_have_the_same_outcomes() {
     }
 }
 
-/// `pop` of an empty queue is a full fence, which can hide missing orderings: two threads each
-/// write, pop, and read the other's flag. One of them sees the other's write.
+/// `pop` of an empty queue is a full fence, which can hide missing orderings. Two threads each
+/// write a flag, pop, and read the other's flag. At least one of them sees the other's write.
 #[test]
 fn empty_pop_is_a_full_fence_in_both_queues() {
     explore("empty_pop_is_a_full_fence_in_both_queues", None, 10, || {
@@ -349,7 +350,7 @@ fn empty_pop_is_a_full_fence_in_both_queues() {
         };
         let other = loom::thread::spawn(run(1));
         let seen = [run(0)(), other.join().expect("the thread does not panic")];
-        assert!(seen[0] || seen[1], "neither saw the other");
+        assert!(seen[0] || seen[1], "neither thread saw the other's write");
     });
     let seen = repeat(|| {
         let (queue, flags) = (&ArrayQueue::<u8>::new(2), &[const { AtomicBool::new(false) }; 2]);
@@ -361,5 +362,5 @@ fn empty_pop_is_a_full_fence_in_both_queues() {
             }
         }))
     });
-    seen.for_each(|seen| assert!(seen[0] || seen[1], "neither saw the other"));
+    seen.for_each(|seen| assert!(seen[0] || seen[1], "neither thread saw the other's write"));
 }

@@ -22,8 +22,8 @@ pub enum Verdict {
     Caught(String),
 }
 
-/// Maximum duration of a model. The longest model takes two minutes. If a change makes its model run
-/// longer than this, it counts as not caught.
+/// Maximum duration of a model. The longest model takes two minutes. If a change makes its model
+/// run longer than this, it counts as not caught.
 const TIMEOUT: Duration = Duration::from_secs(20 * 60);
 
 /// Messages of models that explored too little, or more than loom's limit. Such a failure does not

@@ -42,8 +42,8 @@ mod thread_ids;
 
 use super::Mutation;
 
-/// Description of the fault, name of the model, and edits. An edit is a text that occurs once in the
-/// file, and its replacement.
+/// Description of the fault, name of the model, and edits. An edit is a text that occurs once in
+/// the file, and its replacement.
 type Fault = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
 /// Path of a source file, and the faults planted in it.

@@ -1,5 +1,5 @@
-//! Check that PROOF.md has a row for each model, ordering and fault of the source, and no other row.
-//! Only a full run checks the results in the rows.
+//! Check that PROOF.md has a row for each model, ordering and fault of the source, and no other
+//! row. Only a full run checks the results in the rows.
 
 use super::sources::Sources;
 use super::{PROOF, faults, orderings};
