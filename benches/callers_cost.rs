@@ -65,8 +65,8 @@ fn callers_cost(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(call.id());
         for info in subjects::all() {
             let sends_only = info.id.starts_with("raw") || info.id == "nothing";
-            // Only the suite measures clients that aggregate, because a process can install only one
-            // of their recorders.
+            // Only the suite measures clients that aggregate, because a process can install only
+            // one of their recorders.
             if !sends_only && info.calls.contains(&call) && info.kind != Kind::Aggregates {
                 subjects::visit(info.id, BenchSubject { group: &mut group, call, setup: &setup });
             }

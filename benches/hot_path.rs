@@ -13,8 +13,8 @@
 //! - With the flusher on another core. Each cache line that the flusher has read must be fetched
 //!   back from that core. The difference is the cost of these transfers.
 //!
-//! The statistics are printed at the end. A dropped line costs less than a queued one, so that drops
-//! would make the figures too low.
+//! The statistics are printed at the end. A dropped line costs less than a queued one, so that
+//! drops would make the figures too low.
 
 use core_affinity::CoreId;
 use criterion::measurement::WallTime;

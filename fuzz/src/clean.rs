@@ -68,7 +68,8 @@ pub fn clean(dialect: Dialect, part: LinePart, text: &str) -> (String, bool) {
     (clean, altered)
 }
 
-/// Returns the line without its newline, and true if anything was altered. `field` is used unchanged.
+/// Returns the line without its newline, and true if anything was altered. `field` is used
+/// unchanged.
 pub fn line(
     dialect: Dialect,
     prefix: &str,

@@ -193,8 +193,8 @@ struct Model<'a> {
     prefix: &'a str,
     type_prefixes: bool,
     block_size: usize,
-    /// Number of blocks that all threads share, in addition to the block of this thread and the block
-    /// of the ordered queue.
+    /// Number of blocks that all threads share, in addition to the block of this thread and the
+    /// block of the ordered queue.
     blocks: usize,
     /// Number of full blocks that were not collected yet.
     full_blocks: usize,
@@ -244,7 +244,8 @@ impl Ordered {
         !self.is_full() && sum + bytes <= self.max_long_bytes
     }
 
-    /// Moves the held record and at most `max_records` more to blocks, while there are empty blocks.
+    /// Moves the held record and at most `max_records` more to blocks, while there are empty
+    /// blocks.
     fn move_some(&mut self, max_records: usize, block_size: usize, empty_blocks: &mut usize) {
         for _ in 0..max_records + usize::from(self.held.is_some()) {
             let Some(record) = self.held.take().or_else(|| self.queue.pop_front()) else { break };

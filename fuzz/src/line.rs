@@ -47,7 +47,8 @@ fn malformed(line: &[u8]) -> ! {
     panic!("malformed line: {:?}", crate::lossy(line))
 }
 
-/// Returns true for digits, optionally followed by a point and more digits, without redundant zeros.
+/// Returns true for digits, optionally followed by a point and more digits, without redundant
+/// zeros.
 fn is_plain_decimal(text: &str) -> bool {
     let (whole, fraction) = match text.split_once('.') {
         Some((whole, fraction)) => (whole, Some(fraction)),

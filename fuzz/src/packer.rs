@@ -108,8 +108,8 @@ fn must_stay_together(line: &[u8], next: &[u8]) -> bool {
     !name.contains(&b':') && value.is_some_and(|value| value.ends_with(b"|g\n"))
 }
 
-/// Returns true if the lines may stay together. Any text may follow the `g` of the first line and the
-/// minus of the second.
+/// Returns true if the lines may stay together. Any text may follow the `g` of the first line and
+/// the minus of the second.
 fn may_stay_together(line: &[u8], next: &[u8]) -> bool {
     let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
     line[name.len()..].starts_with(b":0|g")
@@ -148,8 +148,8 @@ pub fn check(input: &Input<'_>) {
     assert!(pending.is_empty(), "never sent: {pending:?}");
 }
 
-/// Sends a batch, and checks that its datagrams equal the datagrams of single sends. Returns false if
-/// there is no batch.
+/// Sends a batch, and checks that its datagrams equal the datagrams of single sends. Returns false
+/// if there is no batch.
 fn send_batch(
     packer: &mut Packer,
     runs: &mut VecDeque<Vec<u8>>,

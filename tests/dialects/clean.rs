@@ -1,4 +1,5 @@
-//! Forbidden characters of each dialect become `_` in every field, and each altered line is counted.
+//! Forbidden characters of each dialect become `_` in every field, and each altered line is
+//! counted.
 
 use crate::arrived_in;
 use freewheel::{Connector, Dialect, Set};
@@ -63,7 +64,8 @@ fn forbidden_characters_become_underscores() {
     assert_eq!((lines, stats.altered), (vec!["d:1|c".to_owned()], 0));
 }
 
-/// Checks the table at [`Dialect`] for each character, in a text whose other characters are allowed.
+/// Checks the table at [`Dialect`] for each character, in a text whose other characters are
+/// allowed.
 #[test]
 fn the_table_of_what_is_forbidden() {
     let words = " !#,:;=[\\]^|~";

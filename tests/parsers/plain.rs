@@ -20,7 +20,8 @@ fn accepted() {
         assert_parsed(parse(line.as_bytes(), Types::Etsy), expected);
         assert_parsed(parse(format!("{line}\n").as_bytes(), Types::Etsy), expected);
     }
-    // netdata accepts a member with a sign, but rounds the count of a sampled counter to an integer.
+    // netdata accepts a member with a sign, but rounds the count of a sampled counter to an
+    // integer.
     assert_parsed(parse(b"a:-1|s", Types::Extended), "a <> -1 s -");
     assert_refused(
         parse(b"a:-1|s", Types::Etsy),

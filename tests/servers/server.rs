@@ -78,8 +78,8 @@ impl Reports {
     }
 }
 
-/// Function that parses a line of the server's standard output. It returns `None` if the line is not
-/// a report.
+/// Function that parses a line of the server's standard output. It returns `None` if the line is
+/// not a report.
 pub(crate) type ParseLine = fn(&mut Reports, &str) -> Option<()>;
 
 /// Running server, killed when dropped.

@@ -16,8 +16,8 @@ pub(crate) struct Arrivals {
     reordered: u64,
 }
 
-/// Differences between the arrivals and the statistics: numbers of lines that did not arrive exactly
-/// once, whole and in their thread's order.
+/// Differences between the arrivals and the statistics: numbers of lines that did not arrive
+/// exactly once, whole and in their thread's order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Discrepancies {
     /// Lines counted as sent that never arrived.

@@ -8,8 +8,8 @@ use std::io;
 /// Results by the id of their measure.
 pub struct AllResults(BTreeMap<&'static str, Results>);
 
-/// Name of a plot or table, and the function that draws it. The function returns `None` if there are
-/// no results.
+/// Name of a plot or table, and the function that draws it. The function returns `None` if there
+/// are no results.
 pub(super) type Drawing = (&'static str, fn(&AllResults) -> Option<String>);
 
 impl AllResults {
