@@ -37,7 +37,7 @@ fn a_datagram_is_never_longer_than_its_maximum_unless_a_line_is() {
     }
 }
 
-/// A gauge's value below zero needs a reset to 0; otherwise servers read the value as a delta.
+/// A negative value of a gauge needs a reset to 0. Servers would read it as a change otherwise.
 #[test]
 fn a_gauge_below_zero_and_its_reset_share_a_datagram() {
     for max in 1..60 {

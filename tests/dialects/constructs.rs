@@ -6,7 +6,7 @@ use freewheel::{
 };
 use std::time::Duration;
 
-/// A construct with its ways to emit (by name, by a metric, by a prepared metric) and its lines.
+/// Construct with its ways to emit (by name, by a metric, by a prepared metric) and its lines.
 struct Construct {
     name: &'static str,
     ways: Vec<fn(&Connector)>,

@@ -95,8 +95,8 @@ impl Sent for SampleRate {
     }
 }
 
-/// The table at `SampleRate`: kinds whose rate is sent as requested, and kinds whose rate is sent
-/// as one in n.
+/// Checks the table at `SampleRate`: kinds whose rate is sent as requested, and kinds whose rate is
+/// sent as one in n.
 #[test]
 fn the_table_of_what_is_sent() {
     for (requested, n) in

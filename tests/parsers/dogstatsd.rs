@@ -79,12 +79,12 @@ fn events() {
     assert_eq!(first_version_of(line), Some((0, Line::Event(expected))));
 
     let line = "_e{7,8}:é\\na|b|\\n|p:low|d:2|d:1656581400|h:host|k:key|p:low|s:src|t:info|#k:v|c:ci-1|e:x|card:low";
-    assert!(first_version_of(line).is_none(), "the text is longer than it says");
+    assert!(first_version_of(line).is_none(), "the text is longer than its length field");
     let line = "_e{7,9}:é\\na|b|\\n|p:low|d:1656581400|h:host|k:key|p:low|s:src|t:info|#k:v|c:ci-1|e:x|card:low";
     let text = |text: &str| Some(text.to_owned());
     let expected =
         Event { title: "é\na|b".to_owned(), text: "\n|p:low|".to_owned(), ..Event::default() };
-    assert!(first_version_of(line).is_none(), "the text ends in the midst of a field");
+    assert!(first_version_of(line).is_none(), "the text ends within a field");
     let line = line.replace("{7,9}", "{7,8}");
     let expected = Event {
         text: "\n|p:low".to_owned(),

@@ -107,7 +107,7 @@ fn emit_steadily(statsd: &Connector, end: &AtomicBool) -> u64 {
 struct Death {
     /// Bytes that the receiver had written to its file.
     text: Vec<u8>,
-    /// Number of lines that the account counts as acknowledged.
+    /// Number of lines that the client counts as acknowledged.
     sent: u64,
     /// Bytes that the kernel had acknowledged, without those that were read and not yet written to
     /// the file. `Some` if the receiver was suspended before it was killed.
@@ -142,7 +142,7 @@ fn killed_receivers_lose_only_their_buffers() {
             eventually("the receiver reads 200 kB", || receiver.bytes_read() > 200_000);
             let acknowledged = (death % 2 == 0).then(|| {
                 receiver.signal(libc::SIGSTOP);
-                // After the pause the receiver's buffer is full and nothing moves.
+                // After the pause the receiver's buffer is full, and no more bytes arrive.
                 thread::sleep(Duration::from_millis(200));
                 receiver.bytes_read() + Receiver::unread(port)
             });

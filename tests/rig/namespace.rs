@@ -19,8 +19,8 @@ const UNSHARE: [&str; 4] = ["--user", "--map-root-user", "--net", "--mount"];
 
 /// Runs the body of a test in a process with a private network.
 ///
-/// `body` must be the whole body of the test: the process is this program again, told to run only
-/// this test.
+/// `body` must be the whole body of the test: the process is this program again, and runs only this
+/// test.
 pub(crate) fn with_a_network<F: FnOnce()>(body: F) {
     if std::env::var_os(IN_NETWORK).is_some() {
         ip("link set lo up");

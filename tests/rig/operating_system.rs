@@ -207,7 +207,8 @@ fn failing_send_is_retried_only_at_reconnects() {
     let statsd = started(udp(receiver.port()).reconnect_sleep(Duration::from_millis(20)));
     let emitted = emit_all(&statsd, 0, 0..1_000);
     eventually("several attempts", || statsd.stats().connections > 5);
-    // Each attempt makes one call. The first makes two, as it repeats its batch as a datagram.
+    // Each attempt makes one call. The first attempt makes two, because it repeats its batch as a
+    // single datagram.
     assert!(calls(&receiver) <= statsd.stats().connections + 1);
     assert_eq!(statsd.stats().buffered, emitted);
 }

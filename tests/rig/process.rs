@@ -1,4 +1,5 @@
-//! Tests in separate processes: this program runs itself again, told to run only one test.
+//! Tests in separate processes: this program starts itself again, and the new process runs only one
+//! test.
 
 use std::io::{self, Write};
 use std::process::Command;

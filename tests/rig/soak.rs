@@ -239,7 +239,7 @@ impl Receive for UnixDatagram {
     }
 }
 
-/// Flushes, and reads the receiver meanwhile, as its buffer may not hold all lines.
+/// Flushes and reads the receiver at the same time, because its buffer may not hold all lines.
 fn flush_and_read(statsd: &Connector, receiver: &mut impl Receive, arrivals: &mut Arrivals) {
     thread::scope(|scope| {
         let flushing = scope.spawn(|| flush(statsd));

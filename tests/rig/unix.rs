@@ -89,8 +89,8 @@ fn replaced_receiver_misses_no_line() {
     assert_eq!(arrivals.numbers(0), Vec::from_iter(0..2_000));
 }
 
-/// The file at the path is no socket, or a socket of the other kind. Lines wait for the right
-/// kind.
+/// The file at the path is not a socket, or it is a socket of the other kind. Lines wait for the
+/// right kind.
 #[test]
 fn path_of_the_wrong_kind_gets_no_line() {
     for protocol in [Protocol::UnixDatagram, Protocol::UnixStream] {

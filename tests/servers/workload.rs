@@ -58,7 +58,7 @@ impl Workload {
         // An absolute value below zero: two lines on the wire.
         statsd.gauge("balance", 40);
         statsd.gauge("balance", -5);
-        // Names that would split a line or forge one if they were not sanitised.
+        // Without sanitising, these names would split a line or add one.
         statsd.incr("a:b|c\nd");
         statsd.gauge("a:b|c\nd", 1);
         statsd.timing("a:b|c\nd", self.tick);

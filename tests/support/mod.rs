@@ -177,7 +177,7 @@ fn is_plain_decimal(text: &str) -> bool {
     digits(whole) && digits(fraction) && (whole == "0" || !whole.starts_with('0'))
 }
 
-/// Returns the tally of these lines; as in the account, each line includes its newline.
+/// Returns the tally of these lines. Each line includes its newline, as in the statistics.
 pub(crate) fn tally(lines: &[String]) -> Tally {
     let bytes = lines.iter().map(|line| line.len() as u64 + 1).sum();
     Tally { lines: lines.len() as u64, bytes }

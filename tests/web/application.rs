@@ -165,7 +165,7 @@ async fn stop_under_load(signal: &str) {
         clients.spawn(async move {
             // Spreads the clients over the second that a request takes.
             tokio::time::sleep(Duration::from_millis(number * 3)).await;
-            // Ends when a request is refused, since the application has stopped.
+            // The loop ends when a request is refused because the application has stopped.
             loop {
                 requested.fetch_add(1, Ordering::Relaxed);
                 match client.request("GET", "/").await {
