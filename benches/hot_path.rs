@@ -8,10 +8,10 @@
 //! The flusher runs on a separate thread and sends over TCP to a receiver that discards. Blocks are
 //! sealed, swept and recycled as in a service. Each call is measured twice:
 //!
-//! - With the flusher on the caller's core. Blocks stay in that core's cache, as the floor's buffer
-//!   does. This is the cost of the code.
+//! - With the flusher on the caller's core. Blocks stay in that core's cache, like the floor's
+//!   buffer. This is the cost of the code.
 //! - With the flusher on another core. Each cache line that the flusher has read must be fetched
-//!   back from that core. The difference is what the hardware adds.
+//!   back from that core. The difference is the cost of these transfers.
 //!
 //! The account is printed at the end. Dropped lines are cheaper, and would make the figures too
 //! low.
@@ -35,7 +35,7 @@ const SHORT_NAME: &str = "cache.hit";
 const LONG_NAME: &str = "requests.accepted.by.the.gateway.of.the.eastern.zone";
 const HEAD: &[u8] = b"applications.my-service.counters.";
 
-/// A connector with a flusher, and a receiver that discards its lines.
+/// Connector with a flusher, and a receiver that discards its lines.
 struct Pipeline {
     statsd: Connector,
     /// Number of bytes that the receiver has read.
@@ -77,11 +77,13 @@ impl Pipeline {
     }
 }
 
-/// Number of calls in a burst: far fewer lines than the queue holds.
+/// Number of calls in a burst. The queue holds far more lines.
 const BURST: u64 = 2_000;
 
-/// Times bursts of calls, and runs `pause` between them. The pause lets the queue drain, so that no
-/// line is dropped, and no other thread works while calls are timed.
+/// Times bursts of calls, and runs `pause` between them.
+///
+/// The pause lets the queue drain, so that no line is dropped and no other thread works while calls
+/// are timed.
 fn bench_bursts(
     group: &mut BenchmarkGroup<'_, WallTime>,
     name: &str,

@@ -26,7 +26,7 @@ const NAME: &str = "requests.accepted.by.the.gateway";
 const HEAD: &str = "applications.my-service.";
 /// Size of the floor's buffer in bytes, equal to freewheel's blocks.
 const CAPACITY: usize = 16 << 10;
-/// Number of calls in a burst: fewer lines than wake the flusher.
+/// Number of calls in a burst. These lines are too few to wake the flusher.
 const BURST: u64 = 20_000;
 
 thread_local! {
@@ -212,9 +212,10 @@ fn prepared(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Measures a timing through a handle of metrics-exporter-dogstatsd, the only other client with
-/// handles that send each value. Only its histograms do: it aggregates counters and gauges into one
-/// line each three seconds.
+/// Measures a timing through a handle of metrics-exporter-dogstatsd.
+///
+/// It is the only other client with handles that send each value. Only its histograms do so. It
+/// aggregates counters and gauges into one line every three seconds.
 #[cfg(feature = "peers")]
 fn peers(criterion: &mut Criterion) {
     use metrics_exporter_dogstatsd::DogStatsDBuilder;

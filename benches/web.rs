@@ -1,4 +1,4 @@
-//! Cost of timing a request: a router with the layer next to the same router without.
+//! Cost of timing a request: a router with the layer, and the same router without it.
 //!
 //! ```sh
 //! cargo bench -p freewheel-benches --bench web            # all routers
@@ -26,10 +26,10 @@ use std::time::{Duration, Instant};
 use tower::Service;
 use tower::layer::layer_fn;
 
-/// Number of requests in a burst: far fewer lines than the queue holds.
+/// Number of requests in a burst. The queue holds far more lines.
 const BURST: u64 = 2_000;
 
-/// A service that forwards requests unchanged.
+/// Service that forwards requests unchanged.
 #[derive(Clone)]
 struct Forward<S>(S);
 

@@ -18,7 +18,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::{
-    PATIENCE, TcpReceiver, UdpReceiver, eventually, flush, park_on, promptly, started, udp,
+    TcpReceiver, UdpReceiver, WAIT_TIMEOUT, eventually, flush, park_on, promptly, started, udp,
 };
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::LocalSet;
@@ -34,7 +34,7 @@ fn poll_repeatedly<T>(future: impl Future<Output = T>) -> T {
         if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             return output;
         }
-        assert!(start.elapsed() < PATIENCE, "the future is not ready after {PATIENCE:?}");
+        assert!(start.elapsed() < WAIT_TIMEOUT, "the future is not ready after {WAIT_TIMEOUT:?}");
         thread::sleep(Duration::from_micros(100));
     }
 }
@@ -77,7 +77,7 @@ fn in_child_process(test: &str, task: impl FnOnce()) {
     const IS_CHILD: &str = "FREEWHEEL_ANYWHERE";
     if std::env::var_os(IS_CHILD).is_some() {
         // SAFETY: the alarm only ends a process that hangs.
-        unsafe { libc::alarm(PATIENCE.as_secs() as libc::c_uint) };
+        unsafe { libc::alarm(WAIT_TIMEOUT.as_secs() as libc::c_uint) };
         return task();
     }
     let mut command = Command::new(std::env::current_exe().unwrap());
@@ -149,7 +149,7 @@ fn in_a_destructor_of_a_thread_s_storage() {
                 use_thread_locals();
             }
         });
-        assert_eq!(is_done.recv_timeout(PATIENCE), Ok(true), "first: {is_first}");
+        assert_eq!(is_done.recv_timeout(WAIT_TIMEOUT), Ok(true), "first: {is_first}");
     }
 }
 
@@ -174,7 +174,7 @@ fn in_a_panic_hook() {
             own.incr("a");
             assert!(tokio::spawn(async { panic!("on purpose") }).await.is_err());
         });
-        let (outcome, report) = is_done.recv_timeout(PATIENCE).unwrap();
+        let (outcome, report) = is_done.recv_timeout(WAIT_TIMEOUT).unwrap();
         assert_eq!(outcome, Err(FlushError::TimedOut));
         assert!(report.unfinished);
     });

@@ -12,7 +12,7 @@ use std::time::Duration;
 use support::Listener;
 use support::{
     Close, TcpReceiver, assert_balanced, assert_whole_and_in_order, emit_numbered, eventually,
-    flush, numbers_by_thread, quiet_port, started, tcp, udp,
+    flush, numbers_by_thread, started, tcp, udp, unused_port,
 };
 
 const LINES: u64 = 20_000;
@@ -34,7 +34,7 @@ fn emit(statsd: &freewheel::Connector, thread: u64) -> Tally {
 #[test]
 fn the_newest_or_the_oldest_are_dropped() {
     for when_full in [WhenFull::DropNewest, WhenFull::DropOldest] {
-        let port = quiet_port();
+        let port = unused_port();
         let statsd = started(tcp(port).queue_capacity(256 << 10).when_full(when_full));
         let emitted = emit(&statsd, 0);
         let receiver = TcpReceiver::listen(Ipv4Addr::LOCALHOST, port, Close::Orderly);
@@ -67,7 +67,7 @@ fn the_newest_or_the_oldest_are_dropped() {
 #[test]
 fn little_room_is_used_before_the_oldest_go() {
     for capacity in [2 << 10, 3 << 10, 4 << 10] {
-        let settings = tcp(quiet_port()).queue_capacity(capacity).when_full(WhenFull::DropOldest);
+        let settings = tcp(unused_port()).queue_capacity(capacity).when_full(WhenFull::DropOldest);
         let statsd = started(settings);
         while statsd.stats().losses.evicted.lines == 0 {
             emit_numbered(&statsd, 0, 0);
@@ -93,7 +93,7 @@ fn lines_in_flight_are_not_evicted() {
         emitted += emit(&statsd, thread);
     }
     assert!(statsd.stats().losses.evicted.lines > LINES / 2, "{:?}", statsd.stats());
-    receiver.read_on();
+    receiver.resume_reading();
     flush(&statsd);
     let stats = statsd.blocking_stop().stats;
     assert_eq!(stats.emitted, emitted);
@@ -114,7 +114,7 @@ fn full_capacity_before_a_start_is_evicted() {
     receiver.stall();
     // This exceeds what the operating system buffers for a server that does not read.
     let stalled = tcp(receiver.port()).queue_capacity(16 << 20);
-    let refused = udp(quiet_port()).queue_capacity(64 << 10);
+    let refused = udp(unused_port()).queue_capacity(64 << 10);
     for settings in [stalled, refused] {
         let settings = settings.when_full(WhenFull::DropOldest);
         let statsd = settings.stop_timeout(Duration::from_millis(10)).build().unwrap();
@@ -167,7 +167,7 @@ fn requeued_lines_are_evicted_when_the_server_goes() {
 #[test]
 fn threads_of_all_sorts_make_room_for_each_other() {
     for capacity in [1 << 10, 64 << 10] {
-        let port = quiet_port();
+        let port = unused_port();
         let settings = udp(port).queue_capacity(capacity).when_full(WhenFull::DropOldest);
         let statsd = started(settings);
         let emitted = thread::scope(|scope| {

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 use support::{
     Close, TcpReceiver, assert_balanced, assert_whole_and_in_order, emit_numbered, eventually,
-    flush, numbered, numbers_by_thread, quiet_port, started, tcp,
+    flush, numbered, numbers_by_thread, started, tcp, unused_port,
 };
 
 /// Emits more lines than the socket buffers of both sides hold while the server does not read.
@@ -99,7 +99,7 @@ fn a_reset_costs_what_was_written_where_that_is_enough() {
 /// because the flusher waits for the acknowledgements.
 #[test]
 fn a_server_that_writes_no_more_gets_no_line_twice() {
-    let port = quiet_port();
+    let port = unused_port();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
     let statsd = started(tcp(port).queue_capacity(32 << 20));
     let (first, _) = listener.accept().unwrap();
@@ -139,7 +139,7 @@ fn expired_stop_leaves_lines_in_flight_to_the_kernel() {
     assert_balanced(&report.stats);
     assert!(report.unacknowledged.lines > 1_000, "{report:?}");
     assert!(report.kept.lines > 0, "{report:?}");
-    receiver.read_on();
+    receiver.resume_reading();
     eventually("the connector can be started again", || statsd.start_on_thread().is_ok());
     receiver.wait_for_lines(emitted);
     eventually("all lines are acknowledged", || statsd.stats().buffered.lines == 0);
@@ -158,7 +158,7 @@ fn ended_runtime_leaves_lines_in_flight_to_the_kernel() {
     runtime.block_on(statsd.start()).unwrap();
     let emitted = emit_until_stalled(&statsd);
     drop(runtime);
-    receiver.read_on();
+    receiver.resume_reading();
     statsd.start_on_thread().unwrap();
     receiver.wait_for_lines(emitted);
     eventually("all lines are acknowledged", || statsd.stats().buffered.lines == 0);
@@ -177,7 +177,7 @@ fn a_server_that_acknowledges_nothing_is_left_in_time() {
     let statsd = started(settings.peer_timeout(Duration::from_millis(500)));
     let emitted = emit_until_stalled(&statsd);
     eventually("the flusher reconnects twice", || statsd.stats().connections >= 3);
-    receiver.read_on();
+    receiver.resume_reading();
     flush(&statsd);
     assert_eq!(statsd.stats().sent.lines, emitted);
     receiver.wait_for_lines(emitted);

@@ -11,7 +11,9 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 use std::time::Duration;
-use support::{Place, assert_balanced, emit_numbered, eventually, flush, numbered_line, started};
+use support::{
+    SocketPath, assert_balanced, emit_numbered, eventually, flush, numbered_line, started,
+};
 
 /// Emits the lines of these numbers.
 fn emit(statsd: &Connector, numbers: std::ops::Range<u64>) -> Tally {
@@ -39,9 +41,9 @@ fn receive(receiver: &UnixDatagram, count: usize) -> (Vec<String>, Vec<usize>) {
 
 #[test]
 fn datagrams_are_filled_to_8192_bytes() {
-    let place = Place::new("filled");
-    let receiver = place.bind();
-    let statsd = place.settings(Protocol::UnixDatagram).build().unwrap();
+    let socket_path = SocketPath::new("filled");
+    let receiver = socket_path.bind();
+    let statsd = socket_path.settings(Protocol::UnixDatagram).build().unwrap();
     let emitted = emit(&statsd, 0..2_000);
     statsd.start_on_thread().unwrap();
     let (lines, sizes) = receive(&receiver, 2_000);
@@ -54,13 +56,13 @@ fn datagrams_are_filled_to_8192_bytes() {
 
 #[test]
 fn receiver_restarts_lose_nothing() {
-    let place = Place::new("restarted");
-    let statsd = started(place.settings(Protocol::UnixDatagram));
+    let socket_path = SocketPath::new("restarted");
+    let statsd = started(socket_path.settings(Protocol::UnixDatagram));
     emit(&statsd, 0..1_000);
     for round in 0..5 {
         std::thread::sleep(Duration::from_millis(30));
         assert_eq!(statsd.stats().sent.lines, 1_000 * round);
-        let receiver = place.bind();
+        let receiver = socket_path.bind();
         let numbers = 1_000 * round..1_000 * (round + 1);
         assert_eq!(receive(&receiver, 1_000).0, expected(numbers));
         flush(&statsd);
@@ -75,9 +77,9 @@ fn receiver_restarts_lose_nothing() {
 
 #[test]
 fn a_receiver_that_is_full_loses_nothing() {
-    let place = Place::new("full");
-    let receiver = place.bind();
-    let statsd = started(place.settings(Protocol::UnixDatagram));
+    let socket_path = SocketPath::new("full");
+    let receiver = socket_path.bind();
+    let statsd = started(socket_path.settings(Protocol::UnixDatagram));
     let emitted = emit(&statsd, 0..5_000);
     // Waits until the receiver's queue is full.
     eventually("some lines are sent", || statsd.stats().sent.lines > 0);
@@ -92,9 +94,9 @@ fn a_receiver_that_is_full_loses_nothing() {
 
 #[test]
 fn a_line_longer_than_the_payload_goes_alone() {
-    let place = Place::new("long");
-    let receiver = place.bind();
-    let statsd = started(place.settings(Protocol::UnixDatagram));
+    let socket_path = SocketPath::new("long");
+    let receiver = socket_path.bind();
+    let statsd = started(socket_path.settings(Protocol::UnixDatagram));
     statsd.incr("before");
     statsd.incr(&"n".repeat(10_000));
     statsd.incr("after");
@@ -105,13 +107,13 @@ fn a_line_longer_than_the_payload_goes_alone() {
 
 #[test]
 fn a_stream_is_followed_to_its_next_server() {
-    let place = Place::new("stream");
-    let statsd = started(place.settings(Protocol::UnixStream));
+    let socket_path = SocketPath::new("stream");
+    let statsd = started(socket_path.settings(Protocol::UnixStream));
     for round in 0..3 {
         let numbers = 1_000 * round..1_000 * (round + 1);
         emit(&statsd, numbers.clone());
-        let _ = fs::remove_file(place.path());
-        let listener = UnixListener::bind(place.path()).unwrap();
+        let _ = fs::remove_file(socket_path.path());
+        let listener = UnixListener::bind(socket_path.path()).unwrap();
         let (mut stream, _) = listener.accept().unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         let wanted = expected(numbers).join("\n") + "\n";
@@ -141,12 +143,12 @@ fn unframe(mut stream: &[u8]) -> Vec<String> {
 /// its start.
 #[test]
 fn frames_are_whole_and_follow_to_the_next_server() {
-    let place = Place::new("frames");
-    let settings = place.settings(Protocol::UnixStream).framing(Framing::LengthPrefixed);
+    let socket_path = SocketPath::new("frames");
+    let settings = socket_path.settings(Protocol::UnixStream).framing(Framing::LengthPrefixed);
     let statsd = started(settings);
     // No server listens yet, so that frames are filled.
     let emitted = emit(&statsd, 0..5_000);
-    let listener = UnixListener::bind(place.path()).unwrap();
+    let listener = UnixListener::bind(socket_path.path()).unwrap();
     // The first server reads this many bytes, and then closes the connection.
     let (mut first, _) = listener.accept().unwrap();
     let mut partial = vec![0; 100_000];
@@ -181,21 +183,21 @@ fn frames_are_whole_and_follow_to_the_next_server() {
 
 #[test]
 fn datagrams_have_no_frames() {
-    let place = Place::new("no-frames");
-    let settings = place.settings(Protocol::UnixDatagram).framing(Framing::LengthPrefixed);
+    let socket_path = SocketPath::new("no-frames");
+    let settings = socket_path.settings(Protocol::UnixDatagram).framing(Framing::LengthPrefixed);
     assert_eq!(settings.build().unwrap_err().setting(), "framing");
 }
 
 #[test]
 fn missing_receiver_at_the_path_is_not_connected() {
-    let place = Place::new("nobody");
+    let socket_path = SocketPath::new("nobody");
     let statsd =
-        started(place.settings(Protocol::UnixStream).stop_timeout(Duration::from_millis(50)));
+        started(socket_path.settings(Protocol::UnixStream).stop_timeout(Duration::from_millis(50)));
     emit(&statsd, 0..10);
     assert!(!statsd.connected());
     let report = statsd.blocking_stop();
     assert_eq!(report.kept.lines, 10);
-    assert_eq!(fs::metadata(place.path()).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(fs::metadata(socket_path.path()).unwrap_err().kind(), ErrorKind::NotFound);
 }
 
 #[test]

@@ -16,8 +16,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::{
-    Arrivals, Listener, Load, PATIENCE, TcpReceiver, UdpReceiver, emit_all, emit_numbered,
-    eventually, flush, park_on, quiet_port, runtime, started, tcp, udp,
+    Arrivals, Listener, Load, TcpReceiver, UdpReceiver, WAIT_TIMEOUT, emit_all, emit_numbered,
+    eventually, flush, park_on, runtime, started, tcp, udp, unused_port,
 };
 
 /// Takes the lock that lets one test run at a time.
@@ -33,7 +33,7 @@ fn fork_child(task: impl FnOnce()) -> libc::pid_t {
     match unsafe { libc::fork() } {
         0 => {
             // SAFETY: `alarm` only schedules a signal, which ends a child that hangs.
-            unsafe { libc::alarm(PATIENCE.as_secs() as libc::c_uint) };
+            unsafe { libc::alarm(WAIT_TIMEOUT.as_secs() as libc::c_uint) };
             let result = catch_unwind(AssertUnwindSafe(task));
             // SAFETY: ends the process immediately, so that shared resources are not released
             // twice.
@@ -80,7 +80,7 @@ fn assert_not_running(statsd: &Connector) {
     assert!(matches!(statsd.start_on_thread(), Err(StartError::Forked)));
     assert!(!statsd.connected());
     let _ = format!("{statsd:?}");
-    assert!(start.elapsed() < PATIENCE / 2, "the calls took {:?}", start.elapsed());
+    assert!(start.elapsed() < WAIT_TIMEOUT / 2, "the calls took {:?}", start.elapsed());
 }
 
 /// A connector built in the child works, and the parent's continues. The child inherits a copy of
@@ -119,7 +119,7 @@ fn child_builds_its_own_connector_and_sends_no_parent_lines() {
     assert_eq!(statsd.blocking_flush(), Ok(()));
     let stats = statsd.blocking_stop().stats;
     let arrivals = Arrivals::of_stream(&reading.join().unwrap());
-    arrivals.assert_faultless(&stats);
+    arrivals.assert_agree_with(&stats);
     assert_eq!(arrivals.numbers(0), Vec::from_iter(0..500));
     assert_eq!(stats.connections, 1);
 }
@@ -135,7 +135,7 @@ fn a_child_of_a_parent_that_has_flushed_keeps_its_deadlines() {
     flush(&statsd);
     assert_eq!(park_on(statsd.flush()), Ok(()));
     assert_succeeds(fork_child(|| {
-        let own = started(tcp(quiet_port()).stop_timeout(Duration::from_millis(100)));
+        let own = started(tcp(unused_port()).stop_timeout(Duration::from_millis(100)));
         own.incr("a");
         assert_eq!(own.blocking_flush(), Err(FlushError::TimedOut));
         assert_eq!(park_on(own.flush()), Err(FlushError::TimedOut));

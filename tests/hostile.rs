@@ -10,7 +10,7 @@ mod clean;
 mod parsers;
 mod support;
 
-use clean::{DIALECTS, Place, has_tags};
+use clean::{DIALECTS, LinePart, has_tags};
 use freewheel::{Connector, Dialect, Protocol, Set};
 use parsers::plain::Types;
 use proptest::prelude::*;
@@ -128,7 +128,7 @@ proptest! {
                         invalid += 1;
                         continue;
                     }
-                    let (member, member_altered) = clean::clean(dialect, Place::Member, &hostile.member);
+                    let (member, member_altered) = clean::clean(dialect, LinePart::Member, &hostile.member);
                     let (field, code) = if is_set { (&*member, "s") } else { ("1", "c") };
                     let (line, line_altered) =
                         clean::line(dialect, prefix, &hostile.name, &tags[..count], field, code);

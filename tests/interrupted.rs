@@ -87,7 +87,7 @@ fn a_signal_wakes_the_flusher_whose_thread_it_interrupts() {
                 };
                 let start = std::time::Instant::now();
                 while all.iter().map(settled).sum::<u64>() < (round + 1) * CONNECTORS as u64 {
-                    assert!(start.elapsed() < support::PATIENCE, "a wake-up was lost");
+                    assert!(start.elapsed() < support::WAIT_TIMEOUT, "a wake-up was lost");
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
             }

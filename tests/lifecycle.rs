@@ -14,8 +14,8 @@ use std::task::{Context, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::{
-    Close, PATIENCE, TcpReceiver, UdpReceiver, assert_balanced, emit_numbered, eventually, flush,
-    numbers_by_thread, park_on, promptly, quiet_port, runtime, started, tally, tcp, udp,
+    Close, TcpReceiver, UdpReceiver, WAIT_TIMEOUT, assert_balanced, emit_numbered, eventually,
+    flush, numbers_by_thread, park_on, promptly, runtime, started, tally, tcp, udp, unused_port,
 };
 use tokio::runtime::Builder as RuntimeBuilder;
 
@@ -193,7 +193,7 @@ fn the_last_handle_sends_what_it_can_when_it_is_dropped() {
 
 #[test]
 fn the_last_handle_is_dropped_before_the_server_is_there() {
-    let port = quiet_port();
+    let port = unused_port();
     let statsd = started(tcp(port));
     let emitted = emit_numbered(&statsd, 0, 0);
     drop(statsd);
@@ -342,7 +342,7 @@ fn a_ring_while_the_flusher_falls_asleep_is_heard() {
         statsd.incr(&name);
         let rung = Instant::now();
         while statsd.stats().sent.lines < lines {
-            assert!(rung.elapsed() < PATIENCE, "a ring was lost");
+            assert!(rung.elapsed() < WAIT_TIMEOUT, "a ring was lost");
             thread::yield_now();
         }
         // The flusher is about to park. The next ring comes a little later each time, so that some

@@ -13,7 +13,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 use support::{
-    Close, TcpReceiver, UdpReceiver, assert_balanced, flush, quiet_port, started, tcp, udp,
+    Close, TcpReceiver, UdpReceiver, assert_balanced, flush, started, tcp, udp, unused_port,
 };
 
 /// Asserts that lines of two threads, emitted in turn, arrive in that order.
@@ -153,7 +153,7 @@ fn gauges_of_tasks_end_at_their_last_value() {
 #[test]
 fn gauges_wait_in_blocks_while_nobody_listens() {
     for is_started in [false, true] {
-        let port = quiet_port();
+        let port = unused_port();
         // Without a tick, only a ring or a full queue moves the gauges to blocks.
         let statsd = tcp(port).flush_interval(Duration::from_secs(60)).build().unwrap();
         if is_started {

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use support::{
-    Arrivals, Listener, Place, assert_balanced, emit_all, eventually, flush, numbered_line,
+    Arrivals, Listener, SocketPath, assert_balanced, emit_all, eventually, flush, numbered_line,
     started, tcp,
 };
 use tokio::io::AsyncReadExt;
@@ -32,10 +32,10 @@ struct Server {
 }
 
 impl Server {
-    fn start(place: &Place, framing: Framing, poison: Poison) -> Self {
-        let _ = std::fs::remove_file(place.path());
+    fn start(socket_path: &SocketPath, framing: Framing, poison: Poison) -> Self {
+        let _ = std::fs::remove_file(socket_path.path());
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
-        socket.bind(&SockAddr::unix(place.path()).unwrap()).unwrap();
+        socket.bind(&SockAddr::unix(socket_path.path()).unwrap()).unwrap();
         socket.listen(16).unwrap();
         socket.set_nonblocking(true).unwrap();
         let (lines, end) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<AtomicBool>::default());
@@ -119,8 +119,8 @@ fn serve(
     }
 }
 
-fn settings(place: &Place, framing: Framing) -> Builder {
-    place.settings(Protocol::UnixStream).framing(framing)
+fn settings(socket_path: &SocketPath, framing: Framing) -> Builder {
+    socket_path.settings(Protocol::UnixStream).framing(framing)
 }
 
 /// Asserts that exactly the expected lines arrived, and that the account agrees.
@@ -138,12 +138,12 @@ fn assert_all_but(statsd: &Connector, rejected: u64, server: &Server, expected: 
 #[test]
 fn a_line_that_a_server_goes_away_on_does_not_stop_the_others() {
     for framing in [Framing::Newlines, Framing::LengthPrefixed] {
-        let place = Place::new(&format!("poison-{framing:?}"));
-        let statsd = settings(&place, framing).build().unwrap();
+        let socket_path = SocketPath::new(&format!("poison-{framing:?}"));
+        let statsd = settings(&socket_path, framing).build().unwrap();
         emit_all(&statsd, 0, 0..300);
         statsd.incr("poison");
         emit_all(&statsd, 0, 300..600);
-        let server = Server::start(&place, framing, |text| text.contains("poison"));
+        let server = Server::start(&socket_path, framing, |text| text.contains("poison"));
         statsd.start_on_thread().unwrap();
         flush(&statsd);
         let expected = Vec::from_iter((0..600).map(|number| numbered_line(0, number)));
@@ -160,14 +160,15 @@ fn a_line_that_a_server_goes_away_on_does_not_stop_the_others() {
 /// Poisonous lines come in runs of one to four lines.
 #[test]
 fn lines_that_a_server_goes_away_on_may_follow_one_another() {
-    let place = Place::new("poisons");
-    let statsd = settings(&place, Framing::LengthPrefixed).build().unwrap();
+    let socket_path = SocketPath::new("poisons");
+    let statsd = settings(&socket_path, Framing::LengthPrefixed).build().unwrap();
     for number in 0..5 {
         emit_all(&statsd, 0, number..number + 1);
         (0..number).for_each(|_| statsd.incr("poison"));
     }
     emit_all(&statsd, 0, 5..6);
-    let server = Server::start(&place, Framing::LengthPrefixed, |text| text.contains("poison"));
+    let server =
+        Server::start(&socket_path, Framing::LengthPrefixed, |text| text.contains("poison"));
     statsd.start_on_thread().unwrap();
     flush(&statsd);
     let expected = Vec::from_iter((0..6).map(|number| numbered_line(0, number)));
@@ -177,11 +178,11 @@ fn lines_that_a_server_goes_away_on_may_follow_one_another() {
 /// The frames exceed the server's buffer. Their lines are sent one by one, and none is rejected.
 #[test]
 fn frames_that_a_server_goes_away_on_are_sent_line_by_line() {
-    let place = Place::new("large-frames");
-    let settings = settings(&place, Framing::LengthPrefixed).max_datagram_payload(20_000);
+    let socket_path = SocketPath::new("large-frames");
+    let settings = settings(&socket_path, Framing::LengthPrefixed).max_datagram_payload(20_000);
     let statsd = settings.build().unwrap();
     emit_all(&statsd, 0, 0..500);
-    let server = Server::start(&place, Framing::LengthPrefixed, |_| false);
+    let server = Server::start(&socket_path, Framing::LengthPrefixed, |_| false);
     statsd.start_on_thread().unwrap();
     flush(&statsd);
     let expected = Vec::from_iter((0..500).map(|number| numbered_line(0, number)));
@@ -194,16 +195,16 @@ fn frames_that_a_server_goes_away_on_are_sent_line_by_line() {
 #[test]
 fn a_server_that_goes_away_on_every_line_loses_none_meanwhile() {
     for framing in [Framing::Newlines, Framing::LengthPrefixed] {
-        let place = Place::new(&format!("all-{framing:?}"));
-        let statsd = settings(&place, framing).build().unwrap();
+        let socket_path = SocketPath::new(&format!("all-{framing:?}"));
+        let statsd = settings(&socket_path, framing).build().unwrap();
         emit_all(&statsd, 0, 0..100);
-        let server = Server::start(&place, framing, |text| text.contains(':'));
+        let server = Server::start(&socket_path, framing, |text| text.contains(':'));
         statsd.start_on_thread().unwrap();
         // The detection quarantines lines and requeues them several times.
         eventually("many attempts", || statsd.stats().connections > 35);
         assert_eq!((server.lines().len(), statsd.stats().buffered.lines), (0, 100));
         drop(server);
-        let server = Server::start(&place, framing, |_| false);
+        let server = Server::start(&socket_path, framing, |_| false);
         flush(&statsd);
         let rejected = statsd.stats().losses.rejected.lines;
         assert!(rejected <= 8, "{rejected}");
@@ -216,10 +217,11 @@ fn a_server_that_goes_away_on_every_line_loses_none_meanwhile() {
 /// next start, the next server gets the line like any other.
 #[test]
 fn a_stop_keeps_what_is_set_aside() {
-    let place = Place::new("aside");
-    let settings = settings(&place, Framing::LengthPrefixed);
+    let socket_path = SocketPath::new("aside");
+    let settings = settings(&socket_path, Framing::LengthPrefixed);
     let statsd = settings.stop_timeout(Duration::from_millis(200)).build().unwrap();
-    let server = Server::start(&place, Framing::LengthPrefixed, |text| text.contains("t0.0."));
+    let server =
+        Server::start(&socket_path, Framing::LengthPrefixed, |text| text.contains("t0.0."));
     emit_all(&statsd, 0, 0..10);
     statsd.start_on_thread().unwrap();
     // Five connections carry all lines, and one carries only the first line.
@@ -227,11 +229,11 @@ fn a_stop_keeps_what_is_set_aside() {
         statsd.stats().connections == 6 && !statsd.connected()
     });
     drop(server);
-    std::fs::remove_file(place.path()).unwrap();
+    std::fs::remove_file(socket_path.path()).unwrap();
     assert_eq!(statsd.blocking_flush(), Err(FlushError::TimedOut));
     let report = statsd.blocking_stop();
     assert_eq!((report.kept.lines, report.stats.lost()), (10, Tally::default()));
-    let server = Server::start(&place, Framing::LengthPrefixed, |_| false);
+    let server = Server::start(&socket_path, Framing::LengthPrefixed, |_| false);
     statsd.start_on_thread().unwrap();
     eventually("all lines are sent", || statsd.stats().buffered.lines == 0);
     let expected = Vec::from_iter((0..10).map(|number| numbered_line(0, number)));
@@ -248,11 +250,11 @@ fn lines_set_aside_are_not_evicted() {
         DISCONNECTS.fetch_add(u64::from(is_poison), Ordering::Relaxed);
         is_poison
     };
-    let place = Place::new("aside-full");
-    let settings = settings(&place, Framing::Newlines).when_full(WhenFull::DropOldest);
+    let socket_path = SocketPath::new("aside-full");
+    let settings = settings(&socket_path, Framing::Newlines).when_full(WhenFull::DropOldest);
     let settings = settings.reconnect_sleep(Duration::from_millis(200));
     let statsd = settings.queue_capacity(64 << 10).build().unwrap();
-    let server = Server::start(&place, Framing::Newlines, poison);
+    let server = Server::start(&socket_path, Framing::Newlines, poison);
     statsd.incr("poison");
     statsd.incr("next");
     statsd.start_on_thread().unwrap();
@@ -260,7 +262,7 @@ fn lines_set_aside_are_not_evicted() {
     let is_quarantined = || DISCONNECTS.load(Ordering::Relaxed) == 6 && !statsd.connected();
     eventually("the line is in quarantine", is_quarantined);
     drop(server);
-    std::fs::remove_file(place.path()).unwrap();
+    std::fs::remove_file(socket_path.path()).unwrap();
     let mut next = 0;
     eventually("some lines are evicted", || {
         emit_all(&statsd, 0, next..next + 100);
@@ -269,7 +271,7 @@ fn lines_set_aside_are_not_evicted() {
         statsd.stats().losses.evicted.lines > 1_000
     });
     assert_balanced(&statsd.stats());
-    let server = Server::start(&place, Framing::Newlines, poison);
+    let server = Server::start(&socket_path, Framing::Newlines, poison);
     flush(&statsd);
     let stats = statsd.stats();
     assert_eq!((stats.losses.rejected.lines, stats.buffered), (1, Tally::default()));
@@ -326,10 +328,10 @@ fn a_server_that_resets_on_a_line_over_tcp_gets_the_others() {
 #[tokio::test(start_paused = true)]
 async fn ten_minutes_of_closed_connections_lose_nothing() {
     for framing in [Framing::Newlines, Framing::LengthPrefixed] {
-        let place = Place::new(&format!("minutes-{framing:?}"));
-        let settings = settings(&place, framing).reconnect_sleep(Duration::from_secs(1));
+        let socket_path = SocketPath::new(&format!("minutes-{framing:?}"));
+        let settings = settings(&socket_path, framing).reconnect_sleep(Duration::from_secs(1));
         let statsd = settings.build().unwrap();
-        let listener = tokio::net::UnixListener::bind(place.path()).unwrap();
+        let listener = tokio::net::UnixListener::bind(socket_path.path()).unwrap();
         statsd.start().await.unwrap();
         let emitted = emit_all(&statsd, 0, 0..1_000);
         let ending = async {
@@ -373,7 +375,7 @@ async fn ten_minutes_of_closed_connections_lose_nothing() {
             arrivals.count_frames(&bytes);
             arrivals
         };
-        arrivals.assert_faultless(&stats);
+        arrivals.assert_agree_with(&stats);
         assert_eq!(arrivals.numbers(0), Vec::from_iter(0..1_000));
     }
 }

@@ -13,7 +13,7 @@ use std::ptr::{null, null_mut};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
-use support::{Close, TcpReceiver, assert_balanced, flush, quiet_port, started, tcp};
+use support::{Close, TcpReceiver, assert_balanced, flush, started, tcp, unused_port};
 
 /// Connector that the handlers use.
 static STATSD: OnceLock<Connector> = OnceLock::new();
@@ -127,7 +127,7 @@ impl Case {
     /// Single-steps the call in a child process, and sends a signal at each instruction. The child
     /// then checks the lines.
     fn interrupt_everywhere(&self) {
-        let port = quiet_port();
+        let port = unused_port();
         // SAFETY: the child uses nothing that another thread of this program may have locked.
         let child = unsafe { libc::fork() };
         if child == 0 {
@@ -232,7 +232,7 @@ fn signal_at_any_instruction_of_a_rotation_is_counted() {
 /// A timer signal interrupts a thread that emits continuously, and its handler emits.
 #[test]
 fn a_handler_that_emits_loses_nothing_uncounted() {
-    let port = quiet_port();
+    let port = unused_port();
     // SAFETY: as in `Case::interrupt_everywhere`.
     let child = unsafe { libc::fork() };
     if child == 0 {

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 #[cfg(target_os = "linux")]
 use support::{Arrivals, Listener, emit_all};
 use support::{
-    BlackHole, Close, PATIENCE, TcpReceiver, assert_balanced, emit_numbered, eventually, flush,
-    numbers_by_thread, park_on, promptly, quiet_port, started, tally, tcp,
+    Close, FullAcceptQueue, TcpReceiver, WAIT_TIMEOUT, assert_balanced, emit_numbered, eventually,
+    flush, numbers_by_thread, park_on, promptly, started, tally, tcp, unused_port,
 };
 use tokio::runtime::Builder as RuntimeBuilder;
 use tokio::time::timeout;
@@ -32,7 +32,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[test]
 fn connector_that_never_ran_flushes_and_stops_at_once() {
-    let statsd = tcp(quiet_port()).stop_timeout(DAY).build().unwrap();
+    let statsd = tcp(unused_port()).stop_timeout(DAY).build().unwrap();
     let emitted = emit_numbered(&statsd, 0, 0);
     let (outcome, report) = promptly(move || (statsd.blocking_flush(), statsd.blocking_stop()));
     assert_eq!(outcome, Err(FlushError::NotRunning));
@@ -126,7 +126,7 @@ fn a_stop_waits_for_what_is_under_way() {
     let report = statsd.blocking_stop();
     assert_eq!((report.unacknowledged, report.kept), (Tally::default(), Tally::default()));
     let arrivals = Arrivals::of_stream(&reading.join().unwrap());
-    arrivals.assert_faultless(&report.stats);
+    arrivals.assert_agree_with(&report.stats);
     assert_eq!(arrivals.tally().lines, LINES_IN_FLIGHT);
 }
 
@@ -181,7 +181,7 @@ fn stop_at_deadline(statsd: &Connector) -> StopReport {
 
 #[test]
 fn a_stop_keeps_its_deadline_where_nobody_listens() {
-    let port = quiet_port();
+    let port = unused_port();
     let statsd = started(tcp(port).stop_timeout(STOP_TIMEOUT));
     let emitted = emit_numbered(&statsd, 0, 0);
     assert_eq!(stop_and_restart(&statsd).kept, emitted);
@@ -189,7 +189,7 @@ fn a_stop_keeps_its_deadline_where_nobody_listens() {
 
 #[test]
 fn a_stop_keeps_its_deadline_between_attempts_to_connect() {
-    let port = quiet_port();
+    let port = unused_port();
     let statsd = started(tcp(port).reconnect_sleep(DAY).stop_timeout(STOP_TIMEOUT));
     let emitted = emit_numbered(&statsd, 0, 0);
     assert_eq!(stop_and_restart(&statsd).kept, emitted);
@@ -197,7 +197,7 @@ fn a_stop_keeps_its_deadline_between_attempts_to_connect() {
 
 #[test]
 fn a_stop_keeps_its_deadline_while_it_connects() {
-    let hole = BlackHole::open();
+    let hole = FullAcceptQueue::open();
     let statsd = started(tcp(hole.port()).connect_timeout(DAY).stop_timeout(STOP_TIMEOUT));
     let emitted = emit_numbered(&statsd, 0, 0);
     assert_eq!(stop_and_restart(&statsd).kept, emitted);
@@ -218,7 +218,7 @@ fn a_stop_keeps_its_deadline_on_a_runtime_that_does_not_turn() {
     assert_eq!((report.sent, report.kept), (Tally::default(), emitted));
     // The flusher stops once its runtime runs it.
     assert!(matches!(statsd.start_on_thread(), Err(StartError::AlreadyRunning)));
-    runtime.block_on(async { timeout(PATIENCE, restart(&statsd)).await }).unwrap();
+    runtime.block_on(async { timeout(WAIT_TIMEOUT, restart(&statsd)).await }).unwrap();
     assert_eq!(statsd.stats().sent, emitted);
     receiver.wait_for_lines(1);
 }
@@ -232,7 +232,7 @@ async fn restart(statsd: &Connector) {
 
 #[test]
 fn a_stop_does_not_wait_for_the_next_attempt_to_connect() {
-    let port = quiet_port();
+    let port = unused_port();
     let statsd = started(tcp(port).reconnect_sleep(DAY));
     let emitted = emit_numbered(&statsd, 0, 0);
     // Long enough for the first attempt to fail. Otherwise the stop would find it still running.
@@ -255,7 +255,7 @@ fn a_restart_delivers_exactly_what_a_stop_kept() {
     let report = stop_at_deadline(&statsd);
     assert_eq!(report.stats.dropped(), Tally::default());
 
-    receiver.read_on();
+    receiver.resume_reading();
     receiver.wait_for_end();
     // The flusher closes its connection after its last change of the account. So these counts are
     // final, even if the stop returned before the flusher ended.
@@ -275,7 +275,7 @@ fn a_restart_delivers_exactly_what_a_stop_kept() {
 
 #[test]
 fn a_flush_in_any_executor_gives_up_in_time() {
-    let statsd = started(tcp(quiet_port()).stop_timeout(STOP_TIMEOUT));
+    let statsd = started(tcp(unused_port()).stop_timeout(STOP_TIMEOUT));
     statsd.incr("a");
     let flushing = statsd.clone();
     assert_eq!(promptly(move || park_on(flushing.flush())), Err(FlushError::TimedOut));
@@ -285,7 +285,7 @@ fn a_flush_in_any_executor_gives_up_in_time() {
 /// A flush during a stop waits until the stop has ended, and fails with `NotRunning`.
 #[test]
 fn a_flush_during_a_stop_that_gives_up_is_told_so() {
-    let statsd = started(tcp(quiet_port()).stop_timeout(STOP_TIMEOUT));
+    let statsd = started(tcp(unused_port()).stop_timeout(STOP_TIMEOUT));
     emit_numbered(&statsd, 0, 0);
     let stopping = statsd.clone();
     let stop = thread::spawn(move || stopping.blocking_stop());

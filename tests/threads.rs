@@ -11,8 +11,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 use support::{
-    TcpReceiver, assert_balanced, emit_numbered, flush, numbers_by_thread, quiet_port, runtime,
-    started, tcp,
+    TcpReceiver, assert_balanced, emit_numbered, flush, numbers_by_thread, runtime, started, tcp,
+    unused_port,
 };
 use thread_local::ThreadLocal;
 
@@ -147,7 +147,7 @@ fn short_lived_threads_share_their_memory() {
     const BLOCK: u64 = 1 << 10;
     /// Maximum number of slots that the threads use: threads of other tests take some meanwhile.
     const SLOTS: u64 = 200;
-    let statsd = tcp(quiet_port()).queue_capacity(BLOCK as usize).build().unwrap();
+    let statsd = tcp(unused_port()).queue_capacity(BLOCK as usize).build().unwrap();
     let mut emitted = Tally::default();
     for thread in 0..1_000 {
         let emit = |number| emit_numbered(&statsd, thread, number);

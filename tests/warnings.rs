@@ -11,7 +11,8 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use support::{
-    Close, PATIENCE, TcpReceiver, UdpReceiver, eventually, flush, quiet_port, started, tcp, udp,
+    Close, TcpReceiver, UdpReceiver, WAIT_TIMEOUT, eventually, flush, started, tcp, udp,
+    unused_port,
 };
 use tokio::runtime::{Builder, Runtime};
 use tracing::field::{Field, Visit};
@@ -107,7 +108,7 @@ impl Warnings {
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
             };
-            tokio::time::timeout(PATIENCE, warned)
+            tokio::time::timeout(WAIT_TIMEOUT, warned)
                 .await
                 .expect("the flusher warns within the timeout");
         });
@@ -156,7 +157,7 @@ fn use_ended(statsd: &Connector) {
 
 #[test]
 fn warns_of_an_unreachable_server() {
-    let port = quiet_port();
+    let port = unused_port();
     let statsd = tcp(port).stop_timeout(STOP_TIMEOUT).build().unwrap();
     let (in_log, runtime) = (statsd.clone(), current_thread_runtime());
     let warnings = Warnings::record(move || use_running(&in_log));
@@ -205,7 +206,7 @@ fn warns_of_dropped_lines() {
 
 #[test]
 fn warns_of_lines_kept_by_a_stop() {
-    let port = quiet_port();
+    let port = unused_port();
     let statsd = tcp(port).stop_timeout(STOP_TIMEOUT).build().unwrap();
     let (in_log, runtime) = (statsd.clone(), current_thread_runtime());
     runtime.block_on(statsd.start()).unwrap();
@@ -228,7 +229,7 @@ fn warns_of_lines_kept_by_a_stop() {
 
 #[test]
 fn warns_of_lines_left_by_the_last_handle() {
-    let statsd = tcp(quiet_port()).stop_timeout(STOP_TIMEOUT).build().unwrap();
+    let statsd = tcp(unused_port()).stop_timeout(STOP_TIMEOUT).build().unwrap();
     let runtime = current_thread_runtime();
     runtime.block_on(statsd.start()).unwrap();
     let warnings = Warnings::record(use_another);
@@ -303,7 +304,7 @@ fn warns_of_unsent_lines_of_an_ended_runtime() {
     let ends = [(true, "stopped with metrics unsent"), (false, "the last connector was dropped")];
     for (is_stopped, message) in ends {
         let warnings = Warnings::record(use_another);
-        let (statsd, runtime) = (tcp(quiet_port()).build().unwrap(), current_thread_runtime());
+        let (statsd, runtime) = (tcp(unused_port()).build().unwrap(), current_thread_runtime());
         runtime.block_on(statsd.start()).unwrap();
         statsd.incr("a");
         if is_stopped {
@@ -331,7 +332,7 @@ fn warns_of_a_missing_host() {
 /// A panic in the log does not end the flusher.
 #[test]
 fn to_a_log_that_panics() {
-    let port = quiet_port();
+    let port = unused_port();
     let settings = Connector::builder("127.0.0.1").port(port).protocol(Protocol::Tcp);
     let statsd = settings.reconnect_sleep(Duration::from_millis(10)).build().unwrap();
     let runtime = current_thread_runtime();

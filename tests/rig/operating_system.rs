@@ -2,10 +2,10 @@
 //!
 //! The overrides return errors for the ports that a test has a [`Plan`] for.
 
-use crate::process::alone;
+use crate::process::in_own_process;
 use crate::support::{
-    Arrivals, Listener, Place, UdpReceiver, assert_balanced, emit_all, eventually, flush, started,
-    tcp, udp,
+    Arrivals, Listener, SocketPath, UdpReceiver, assert_balanced, emit_all, eventually, flush,
+    started, tcp, udp,
 };
 use freewheel::{Protocol, Tally};
 use libc::{c_int, c_void, size_t, sockaddr_in, ssize_t};
@@ -106,7 +106,7 @@ fn receiver_with(plan: Plan) -> UdpReceiver {
     receiver
 }
 
-/// Returns the number of calls that sent to this receiver, or failed to.
+/// Returns the number of calls that sent or tried to send to this receiver.
 fn calls(receiver: &UdpReceiver) -> u64 {
     PLANS.lock().unwrap()[&receiver.port()].1
 }
@@ -130,11 +130,11 @@ fn oversized_datagram_is_split() {
     let stats = statsd.stats();
     assert_eq!(stats.losses.too_long, Tally { lines: 3, bytes: 3 * 605 });
     assert_eq!(stats.lost(), stats.losses.too_long);
-    arrivals.assert_faultless(&stats);
+    arrivals.assert_agree_with(&stats);
     assert_eq!(arrivals.numbers(0), Vec::from_iter(0..300));
 }
 
-/// No line is lost while the kernel is briefly out of memory.
+/// The client sends a datagram again if the kernel lacks memory, so that no line is lost.
 #[test]
 fn datagram_without_kernel_memory_is_sent_again() {
     for plan in [(|_, call| (call % 3 < 2).then_some(libc::ENOBUFS)) as Plan, |_, call| {
@@ -144,7 +144,7 @@ fn datagram_without_kernel_memory_is_sent_again() {
         let statsd = started(udp(receiver.port()));
         emit_all(&statsd, 0, 0..200);
         flush(&statsd);
-        Arrivals::of(&receiver.lines(200)).assert_faultless(&statsd.stats());
+        Arrivals::of(&receiver.lines(200)).assert_agree_with(&statsd.stats());
         // The client keeps its socket.
         assert_eq!(statsd.stats().connections, 1);
     }
@@ -169,7 +169,7 @@ fn unroutable_datagram_is_sent_later() {
         flush(&statsd);
         let stats = statsd.stats();
         assert_balanced(&stats);
-        Arrivals::of(&receiver.lines(200)).assert_faultless(&stats);
+        Arrivals::of(&receiver.lines(200)).assert_agree_with(&stats);
     }
 }
 
@@ -195,7 +195,7 @@ fn refused_batch_is_sent_as_single_datagrams() {
             arrivals.count_all(&receiver.lines(100));
         }
         let stats = statsd.stats();
-        arrivals.assert_faultless(&stats);
+        arrivals.assert_agree_with(&stats);
         assert_eq!((stats.sent.lines, stats.connections), (2_000, 1));
     }
 }
@@ -207,7 +207,8 @@ fn failing_send_is_retried_only_at_reconnects() {
     let statsd = started(udp(receiver.port()).reconnect_sleep(Duration::from_millis(20)));
     let emitted = emit_all(&statsd, 0, 0..1_000);
     eventually("several attempts", || statsd.stats().connections > 5);
-    // Each attempt makes one call. The first makes two, as it repeats its batch as a datagram.
+    // Each attempt makes one call. The first attempt makes two, because it repeats its batch as a
+    // single datagram.
     assert!(calls(&receiver) <= statsd.stats().connections + 1);
     assert_eq!(statsd.stats().buffered, emitted);
 }
@@ -215,12 +216,12 @@ fn failing_send_is_retried_only_at_reconnects() {
 /// A process without free descriptors cannot connect. It keeps its lines until it can.
 #[test]
 fn lines_wait_while_descriptors_are_exhausted() {
-    alone(|| {
-        let place = Place::new("descriptors");
+    in_own_process(|| {
+        let socket_path = SocketPath::new("descriptors");
         let tcp_server = Listener::tcp(0);
         let tcp_settings = tcp(tcp_server.port());
-        let unix_server = Listener::unix(place.path());
-        let unix_settings = place.settings(Protocol::UnixStream);
+        let unix_server = Listener::unix(socket_path.path());
+        let unix_settings = socket_path.settings(Protocol::UnixStream);
         for (server, settings) in [(tcp_server, tcp_settings), (unix_server, unix_settings)] {
             let statsd = started(settings);
             let mut peer = server.accept();
@@ -238,7 +239,7 @@ fn lines_wait_while_descriptors_are_exhausted() {
             let mut peer = server.accept();
             arrivals.count_stream(&peer.read(emitted.bytes as usize));
             flush(&statsd);
-            arrivals.assert_faultless(&statsd.stats());
+            arrivals.assert_agree_with(&statsd.stats());
         }
     });
 }
