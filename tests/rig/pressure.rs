@@ -218,9 +218,10 @@ fn idle_threads_do_not_starve_a_busy_one() {
         let (stats, growth) = measured;
         // Lines are not split across blocks, so the end of each block stays unused.
         assert!(stats.buffered.bytes > CAPACITY - CAPACITY / 32, "{stats:?}");
-        // The allowance for each thread includes the touched pages of its stack.
+        // The allowance for each thread is for its stack and the allocator. It is smaller on an idle
+        // machine, but a second block for each thread would exceed it.
         assert!(
-            growth <= CAPACITY + ORDERED_CAPACITY + IDLE * (BLOCK_BYTES + (32 << 10)) + SLACK_BYTES,
+            growth <= CAPACITY + ORDERED_CAPACITY + IDLE * (BLOCK_BYTES + (38 << 10)) + SLACK_BYTES,
             "memory grew by {growth} bytes"
         );
         statsd.start_on_thread().unwrap();
