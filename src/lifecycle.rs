@@ -30,13 +30,17 @@ pub(crate) struct Lifecycle {
 /// thread.
 const GRACE: Duration = Duration::from_millis(250);
 
+/// Minimum time for which a start waits for the flusher, even if the stop timeout is shorter. A
+/// flusher that fails later is not noticed, and an overloaded machine takes a while to run a thread.
+const MIN_START_TIMEOUT: Duration = Duration::from_secs(1);
+
 impl Lifecycle {
     pub(crate) async fn start(&self, shared: &Arc<Shared>) -> Result<(), StartError> {
         let runtime = runtime::Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         let flusher = self.flusher(shared)?;
         let (running, started) = oneshot::channel();
         let spawn = move || drop(runtime.spawn(flusher.run(running)));
-        start_result(waiting::request(shared.settings.stop_timeout, spawn, started).await)
+        start_result(waiting::request(start_timeout(shared), spawn, started).await)
     }
 
     pub(crate) fn start_on_thread(&self, shared: &Arc<Shared>) -> Result<(), StartError> {
@@ -59,8 +63,7 @@ impl Lifecycle {
         };
         let thread = std::thread::Builder::new().name("freewheel".to_owned());
         thread.spawn(body).map_err(StartError::Thread)?;
-        let deadline = Instant::now() + shared.settings.stop_timeout;
-        start_result(waiting::block_until(deadline, started).into())
+        start_result(waiting::block_until(Instant::now() + start_timeout(shared), started).into())
     }
 
     /// Returns a new flusher, or an error if one is running.
@@ -149,6 +152,11 @@ impl Lifecycle {
         stop_report(shared, sent_before, reply)
     }
 
+    /// Returns true if no flusher runs, in this process or in a parent of it.
+    pub(crate) fn is_without_flusher(&self) -> bool {
+        !self.is_started_by_parent() && !self.is_running()
+    }
+
     /// Returns true if a flusher runs in this process.
     pub(crate) fn is_running(&self) -> bool {
         self.commands().is_some()
@@ -164,6 +172,10 @@ impl Drop for Lifecycle {
             forget(commands.take());
         }
     }
+}
+
+fn start_timeout(shared: &Shared) -> Duration {
+    shared.settings.stop_timeout.max(MIN_START_TIMEOUT)
 }
 
 /// Returns the result of a start. If the runtime does not run yet, the flusher begins once it does,

@@ -117,6 +117,35 @@ fn tags_must_leave_space_for_calls() {
     assert_eq!(build(1024 - 256, 1 << 10).unwrap_err().expected(), expected);
 }
 
+/// Lines above what the dialect's server reads are dropped where they are made.
+#[test]
+fn the_longest_line_depends_on_dialect_and_transport() {
+    use freewheel::{Dialect, Protocol};
+    const TCP: Protocol = Protocol::Tcp;
+    const UDP: Protocol = Protocol::Udp;
+    for (dialect, protocol, payload, longest) in [
+        (Dialect::StatsD, UDP, 1432, 16_384),
+        (Dialect::Extended, UDP, 1432, 8_999),
+        (Dialect::Extended, UDP, 10_000, 10_000),
+        (Dialect::Extended, TCP, 1432, 16_384),
+        (Dialect::DogStatsD, UDP, 1432, 8_192),
+        (Dialect::DogStatsD, UDP, 9_000, 9_000),
+        (Dialect::SignalFx, TCP, 1432, 4_096),
+        (Dialect::Librato, TCP, 1432, 4_096),
+        (Dialect::SignalFx, UDP, 1432, 16_384),
+    ] {
+        let builder = Connector::builder("127.0.0.1").dialect(dialect).protocol(protocol);
+        let builder = builder.max_datagram_payload(payload).type_prefixes(false);
+        let statsd = builder.build().unwrap();
+        let line = |len: usize| statsd.set("a", &"m".repeat(len - "a:|s\n".len()));
+        line(longest);
+        let context = format!("{dialect} {protocol} {payload}");
+        assert_eq!(statsd.stats().buffered.lines, 1, "{context}");
+        line(longest + 1);
+        assert_eq!(statsd.stats().drops.oversize.lines, 1, "{context}");
+    }
+}
+
 /// Returns the URL scheme of the built connector's endpoint.
 fn scheme(builder: Builder) -> String {
     let connector = format!("{:?}", builder.build().unwrap());

@@ -5,7 +5,7 @@
 
 mod support;
 
-use freewheel::{Builder, Connector, Framing, Protocol, Tally};
+use freewheel::{Builder, Connector, Dialect, Framing, Protocol, Tally};
 use std::fs;
 use std::io::{ErrorKind, Read};
 use std::os::unix::net::{UnixDatagram, UnixListener};
@@ -137,6 +137,42 @@ fn unframe(mut stream: &[u8]) -> Vec<String> {
         stream = rest;
     }
     frames
+}
+
+/// The Agent reads frames from a Unix stream, so DogStatsD sends frames there by default.
+#[test]
+fn dogstatsd_is_framed_on_a_unix_stream() {
+    for (framing, begin) in [(None, &[6, 0, 0, 0, b'a'][..]), (Some(Framing::Newlines), b"a:1|c")] {
+        let socket_path = SocketPath::new("agent");
+        let listener = UnixListener::bind(socket_path.path()).unwrap();
+        let settings = socket_path.settings(Protocol::UnixStream).dialect(Dialect::DogStatsD);
+        let statsd = started(framing.into_iter().fold(settings, Builder::framing));
+        let (mut stream, _) = listener.accept().unwrap();
+        statsd.incr("a");
+        let mut received = [0; 5];
+        stream.read_exact(&mut received).unwrap();
+        assert_eq!(received, begin);
+    }
+}
+
+/// A runtime's end waits for its blocking pool, and an application may have used that pool up.
+#[test]
+fn names_are_looked_up_without_the_blocking_pool() {
+    let receiver = support::UdpReceiver::start();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .max_blocking_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    runtime.spawn_blocking(move || ended.recv());
+    let settings = Connector::builder("localhost").port(receiver.port());
+    let statsd = settings.protocol(Protocol::Udp).prefix("").build().unwrap();
+    runtime.block_on(statsd.start()).unwrap();
+    statsd.incr("a");
+    // A name may have addresses at which nobody listens.
+    assert_eq!(receiver.lines(1), ["counters.a:1|c"]);
+    drop(end);
 }
 
 /// Frames follow the Datadog Agent's format. A frame interrupted by the server is sent again from

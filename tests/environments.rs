@@ -22,6 +22,50 @@ fn complete() -> Settings {
 const HOST: (&str, &str) = ("STATSD_HOST", "statsd.example");
 const PREFIX: (&str, &str) = ("STATSD_PREFIX", "app");
 
+/// The subscriber uses the static connector that is being made, as a log does that counts events.
+#[test]
+fn a_subscriber_may_use_the_connector_that_is_being_made() {
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+    use std::sync::{LazyLock, mpsc};
+    use std::time::{Duration, Instant};
+    use tracing::span;
+
+    static STATSD: LazyLock<Option<Builder>> =
+        LazyLock::new(|| resolve(&Settings::new(), &[PREFIX]).unwrap());
+    static COUNTED: AtomicBool = AtomicBool::new(false);
+    struct Counting;
+    impl tracing::Subscriber for Counting {
+        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+            true
+        }
+        fn event(&self, _: &tracing::Event<'_>) {
+            assert!(STATSD.is_none(), "no host is set");
+            COUNTED.store(true, Relaxed);
+        }
+        fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+            span::Id::from_u64(1)
+        }
+        fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+        fn enter(&self, _: &span::Id) {}
+        fn exit(&self, _: &span::Id) {}
+    }
+    let (made, result) = mpsc::channel();
+    // With a single subscriber in the process, tracing asks the subscriber of the thread that meets a
+    // callsite first, which may be another test's thread without one.
+    let _second = tracing::Dispatch::new(Counting);
+    // A thread of its own, since a deadlock would never end.
+    std::thread::spawn(move || {
+        tracing::subscriber::with_default(Counting, || made.send(STATSD.is_none()).unwrap());
+    });
+    assert_eq!(result.recv_timeout(Duration::from_secs(30)), Ok(true), "a deadlock");
+    let begun = Instant::now();
+    while !COUNTED.load(Relaxed) {
+        assert!(begun.elapsed() < Duration::from_secs(30), "no warning");
+        std::thread::yield_now();
+    }
+}
+
 /// Environments of Kubernetes, Compose, files and shells resolve without an error. An expected
 /// `None` stands for a disabled connector.
 #[test]

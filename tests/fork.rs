@@ -149,6 +149,30 @@ fn a_child_of_a_parent_that_has_flushed_keeps_its_deadlines() {
 
 /// Forks at arbitrary moments of the flusher and the producer threads. No call hangs in a child, on
 /// its own connector or on its parent's, and no call disturbs the parent.
+/// A child closes all descriptors, opens a file, and drops its parent's connector. The file may have
+/// the number of the parent's descriptor.
+#[test]
+fn child_keeps_its_own_files() {
+    use std::os::fd::AsRawFd;
+    let _alone = alone();
+    let receiver = UdpReceiver::start();
+    let statsd = started(udp(receiver.port()));
+    assert_eq!(statsd.blocking_stop().kept.lines, 0);
+    let statsd = std::cell::Cell::new(Some(statsd));
+    let child = fork_child(|| {
+        // SAFETY: no other code of this process uses the descriptors from here on.
+        unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) };
+        let open = || std::fs::File::open("/proc/self/status").unwrap();
+        let files: Vec<_> = (0..50).map(|_| open()).collect();
+        drop(statsd.take());
+        for file in files {
+            // SAFETY: `fcntl` only reads the flags of the descriptor.
+            assert!(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETFD) } >= 0);
+        }
+    });
+    assert_succeeds(child);
+}
+
 #[test]
 fn children_forked_under_load_do_not_hang() {
     let _alone = alone();

@@ -132,7 +132,7 @@ fn without_a_host_one_warning_says_so() {
     let _second = tracing::Dispatch::new(warnings.clone());
     tracing::subscriber::with_default(warnings.clone(), || {
         resolve(&Settings::new(), &[PREFIX]).unwrap();
-        assert_eq!(warnings.count(), 1);
+        warnings.wait_for(1);
         // Explicitly disabled metrics and a set host cause no warning.
         resolve(&Settings::new(), &[("STATSD_ENABLED", "0")]).unwrap();
         resolve(&Settings::new(), &[HOST, PREFIX]).unwrap();
@@ -152,7 +152,7 @@ fn an_unknown_value_of_statsd_enabled_is_warned_of() {
         }
         for (index, unknown) in (1..).zip(["", " ", "tru", "y", "1.0", "-"]) {
             assert!(resolve(&complete(), &[("STATSD_ENABLED", unknown)]).unwrap().is_none());
-            assert_eq!(warnings.count(), index, "{unknown:?}");
+            warnings.wait_for(index);
         }
     });
 }
@@ -384,6 +384,13 @@ struct Warnings(Arc<Mutex<u64>>);
 impl Warnings {
     fn count(&self) -> u64 {
         *self.0.lock().unwrap()
+    }
+
+    /// Waits until there are `count` warnings: a thread of its own logs them.
+    #[track_caller]
+    fn wait_for(&self, count: u64) {
+        support::eventually("the warning is logged", || self.count() >= count);
+        assert_eq!(self.count(), count);
     }
 }
 

@@ -155,6 +155,75 @@ fn use_ended(statsd: &Connector) {
     use_another();
 }
 
+/// No flusher runs in these cases when the last handle is dropped.
+#[test]
+fn warns_of_lines_without_a_flusher() {
+    let (receiver, warnings) = (UdpReceiver::start(), Warnings::record(|| {}));
+    let message = "the last connector was dropped with metrics unsent";
+    let is_last = |message: &str, lines: u64| {
+        let all = warnings.all();
+        let last = all.last().unwrap_or_else(|| panic!("no warning"));
+        assert!(last.message.starts_with(message) && last.lines == Some(lines), "{all:?}");
+    };
+    let build = || udp(receiver.port()).build().unwrap();
+
+    // Never started.
+    let statsd = build();
+    (0..3).for_each(|_| statsd.incr("a"));
+    drop(statsd);
+    is_last(message, 3);
+    // Emitted after the stop.
+    let statsd = build();
+    statsd.start_on_thread().unwrap();
+    assert_eq!(statsd.blocking_stop().kept.lines, 0);
+    (0..2).for_each(|_| statsd.incr("a"));
+    drop(statsd);
+    is_last(message, 2);
+    // Dropped before any start.
+    let statsd = build();
+    (0..4).for_each(|_| statsd.gauge("a", f64::NAN));
+    drop(statsd);
+    is_last("metrics were dropped or lost", 4);
+    assert_eq!(warnings.all().len(), 3);
+    // Nothing is lost.
+    drop(build());
+    drop(Connector::disabled());
+    assert_eq!(warnings.all().len(), 3);
+}
+
+/// A stop reports the drops since the last warning, although that was a moment ago.
+#[test]
+fn a_stop_reports_the_last_drops() {
+    let (receiver, warnings) = (UdpReceiver::start(), Warnings::record(|| {}));
+    let (statsd, runtime) = (udp(receiver.port()).build().unwrap(), current_thread_runtime());
+    runtime.block_on(statsd.start()).unwrap();
+    for lines in [1, 5] {
+        (0..lines).for_each(|_| statsd.gauge("a", f64::NAN));
+        if lines == 1 {
+            warnings.wait(&runtime);
+        }
+    }
+    assert_eq!(runtime.block_on(statsd.stop()).kept.lines, 0);
+    let lines: Vec<_> = warnings.all().iter().map(|warning| warning.lines).collect();
+    assert_eq!(lines, [Some(1), Some(5)]);
+}
+
+/// Drops that the limit of warnings holds back are reported later, also if no line follows.
+#[test]
+fn drops_before_an_idle_time_are_reported() {
+    let (receiver, warnings) = (UdpReceiver::start(), Warnings::record(|| {}));
+    let statsd = udp(receiver.port()).build().unwrap();
+    let mut paused = Builder::new_current_thread();
+    let runtime = paused.enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(statsd.start()).unwrap();
+    statsd.gauge("a", f64::NAN);
+    warnings.wait(&runtime);
+    (0..7).for_each(|_| statsd.gauge("a", f64::NAN));
+    runtime.block_on(async { tokio::time::sleep(Duration::from_secs(20)).await });
+    let lines: Vec<_> = warnings.all().iter().map(|warning| warning.lines).collect();
+    assert_eq!(lines, [Some(1), Some(7)]);
+}
+
 #[test]
 fn warns_of_an_unreachable_server() {
     let port = unused_port();
@@ -400,6 +469,6 @@ mod of_a_service {
             let signal = async { _ = has_arrived.await };
             let _ = serve_until(listener, router, settings, signal).await.unwrap();
         });
-        warnings.assert_one("requests were left unanswered", None);
+        warnings.assert_one("the shutdown timeout passed with requests in flight", None);
     }
 }

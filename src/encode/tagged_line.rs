@@ -45,7 +45,9 @@ impl<T: Tags> LineSpec<'_, T> {
     #[inline(always)]
     fn tags_size(&self) -> usize {
         let Some(format) = &self.scope.tag_format else { return 0 };
-        self.scope.tags.len() + self.tags.size(format) + format.syntax.closing.len()
+        let has_tags = T::ANY || !self.scope.tags.is_empty();
+        let closing = if has_tags { format.syntax.closing.len() } else { 0 };
+        self.scope.tags.len() + self.tags.size(format) + closing
     }
 
     /// Writes the tags. Returns true if they are certainly clean; otherwise they may be incomplete.

@@ -78,7 +78,7 @@ impl Exchange {
     /// flusher is dormant: bell and dormancy are independent, and a line that rotates its block may
     /// trigger both.
     pub(crate) fn new(block_size: usize, blocks: usize, ring_at: usize, wake: Wake) -> Self {
-        let ordered = OrderedQueue::new(blocks * block_size / 4, block_size);
+        let ordered = OrderedQueue::new(blocks * block_size / 4, block_size, blocks + 1);
         let (supply, permit) = BlockSupply::new(block_size, blocks);
         Self {
             producers: ThreadSlots::new(),

@@ -35,6 +35,7 @@ pub(crate) use flusher::Flusher;
 pub(crate) use pending::Command;
 pub(crate) use shared::Shared;
 pub(crate) use wake::Wake;
+pub(crate) use warnings::warn_of_abandoned_lines;
 #[cfg(fuzzing)]
 pub(crate) use {
     datagram::{Datagram, next as next_datagram},

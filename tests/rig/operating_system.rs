@@ -1,6 +1,8 @@
-//! Injected errors of system calls: this program overrides `send` and `sendmsg` of the C library.
+//! Injected errors of system calls: this program overrides `send`, `sendmsg`, `getsockopt` and
+//! `setsockopt` of the C library.
 //!
-//! The overrides return errors for the ports that a test has a [`Plan`] for.
+//! The overrides return errors for the ports that a test has a [`Plan`] for, or that a test has put
+//! into [`OLD_KERNEL_PORTS`].
 
 use crate::process::in_own_process;
 use crate::support::{
@@ -95,8 +97,91 @@ unsafe extern "C" fn sendmsg(socket: c_int, batch: *const libc::msghdr, flags: c
         unsafe { *libc::__errno_location() = error };
         return -1;
     }
+    // SAFETY: the caller passes a valid header.
+    let mut batch = unsafe { *batch };
+    if has_old_kernel(port) {
+        batch.msg_controllen = 0;
+    }
     // SAFETY: the caller keeps the contract of the C library's function, which makes this call.
-    unsafe { libc::syscall(libc::SYS_sendmsg, socket, batch, flags) as ssize_t }
+    unsafe { libc::syscall(libc::SYS_sendmsg, socket, &raw const batch, flags) as ssize_t }
+}
+
+/// Ports of peers to which this process behaves as an old kernel: it knows neither segmentation
+/// offload nor the options of a TCP connection.
+static OLD_KERNEL_PORTS: Mutex<Vec<u16>> = Mutex::new(Vec::new());
+
+fn has_old_kernel(port: u16) -> bool {
+    OLD_KERNEL_PORTS.lock().unwrap_or_else(PoisonError::into_inner).contains(&port)
+}
+
+/// Overrides the C library's `getsockopt`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn getsockopt(
+    socket: c_int,
+    level: c_int,
+    option: c_int,
+    value: *mut c_void,
+    size: *mut libc::socklen_t,
+) -> c_int {
+    if (level, option) == (libc::SOL_UDP, libc::UDP_SEGMENT) && has_old_kernel(peer_port(socket)) {
+        // SAFETY: the pointer is to the calling thread's `errno`.
+        unsafe { *libc::__errno_location() = libc::ENOPROTOOPT };
+        return -1;
+    }
+    // SAFETY: the caller keeps the contract of the C library's function, which makes this call.
+    unsafe { libc::syscall(libc::SYS_getsockopt, socket, level, option, value, size) as c_int }
+}
+
+/// Overrides the C library's `setsockopt`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn setsockopt(
+    socket: c_int,
+    level: c_int,
+    option: c_int,
+    value: *const c_void,
+    size: libc::socklen_t,
+) -> c_int {
+    if level == libc::IPPROTO_TCP && has_old_kernel(peer_port(socket)) {
+        // SAFETY: the pointer is to the calling thread's `errno`.
+        unsafe { *libc::__errno_location() = libc::ENOPROTOOPT };
+        return -1;
+    }
+    // SAFETY: the caller keeps the contract of the C library's function, which makes this call.
+    unsafe { libc::syscall(libc::SYS_setsockopt, socket, level, option, value, size) as c_int }
+}
+
+/// Linux before 4.18 ignores the request to cut a batch, and sends the batch as one datagram.
+#[test]
+fn kernel_without_offload_gets_single_datagrams() {
+    let receiver = UdpReceiver::start();
+    OLD_KERNEL_PORTS.lock().unwrap().push(receiver.port());
+    let statsd = started(udp(receiver.port()));
+    let mut arrivals = Arrivals::default();
+    // Fits into the receiver's buffer.
+    for round in 0..5 {
+        emit_all(&statsd, 0, round * 100..(round + 1) * 100);
+        flush(&statsd);
+        for datagram in receiver.datagrams(100) {
+            assert!(datagram.len() <= 1432, "{} bytes", datagram.len());
+            arrivals.count_datagram(datagram.as_bytes());
+        }
+    }
+    assert_eq!(arrivals.tally(), statsd.stats().sent);
+}
+
+/// Some systems lack an option of TCP connections: WSL 1 has no `TCP_USER_TIMEOUT`.
+#[test]
+fn refused_options_do_not_cost_the_connection() {
+    let server = Listener::tcp(0);
+    OLD_KERNEL_PORTS.lock().unwrap().push(server.port());
+    let statsd = started(tcp(server.port()));
+    let peer = server.accept();
+    let reading = thread::spawn(|| peer.read_to_end());
+    emit_all(&statsd, 0, 0..1_000);
+    flush(&statsd);
+    let stats = statsd.blocking_stop().stats;
+    assert_eq!(stats.connections, 1);
+    Arrivals::of_stream(&reading.join().unwrap()).assert_agree_with(&stats);
 }
 
 /// Starts a receiver, and injects the errors of `plan` into sends to it.
