@@ -1,14 +1,15 @@
-//! Cost of a call to its caller, for freewheel and the other clients, by criterion. Compares with
-//! an earlier state through `--save-baseline` and `--baseline`. The argument filters by call and
-//! subject.
+//! Cost of a call to its caller, for freewheel and the other clients, measured by criterion.
+//!
+//! `--save-baseline` and `--baseline` compare with an earlier state. The argument filters by call
+//! and subject.
 //!
 //! ```sh
 //! cargo bench -p freewheel-benches --bench callers_cost -- incr             # all subjects
 //! cargo bench -p freewheel-benches --bench callers_cost -- incr/freewheel   # freewheel's variants
 //! ```
 //!
-//! Subjects run one after the other in this process. For the figures of `BENCHMARKS.md`,
-//! `cargo suite callers_cost` takes subjects in turn, each in a separate process.
+//! Subjects run one after the other in this process. The figures of `BENCHMARKS.md` come from
+//! `cargo suite callers_cost` instead, which runs each subject in a separate process.
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
@@ -18,7 +19,7 @@ use freewheel_benches::subject::{Call, Kind, Repeat, Setup, Subject, Transport};
 use freewheel_benches::subjects::{self, Visitor};
 use std::time::{Duration, Instant};
 
-/// Number of calls in a burst: far fewer lines than any client's queue holds.
+/// Number of calls in a burst. Every client's queue holds far more lines.
 const BURST: u64 = 1_000;
 
 struct BenchSubject<'a, 'b> {
@@ -43,7 +44,7 @@ impl Visitor for BenchSubject<'_, '_> {
                     call.drive(&mut caller, Repeat(burst as usize));
                     elapsed += start.elapsed();
                     remaining -= burst;
-                    // Lets clients keep up. A drop would be cheaper than a line.
+                    // Lets clients send their lines. A dropped line would be cheaper.
                     std::thread::sleep(Duration::from_millis(1));
                 }
                 elapsed
@@ -63,8 +64,8 @@ fn callers_cost(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(call.id());
         for info in subjects::all() {
             let sends_only = info.id.starts_with("raw") || info.id == "nothing";
-            // Clients that aggregate are left to the suite: a process can install only one of their
-            // recorders.
+            // Only the suite measures clients that aggregate, because a process can install only
+            // one of their recorders.
             if !sends_only && info.calls.contains(&call) && info.kind != Kind::Aggregates {
                 subjects::visit(info.id, BenchSubject { group: &mut group, call, setup: &setup });
             }

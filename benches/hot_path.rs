@@ -8,12 +8,13 @@
 //! The flusher runs on a separate thread and sends over TCP to a receiver that discards. Blocks are
 //! sealed, swept and recycled as in a service. Each call is measured twice:
 //!
-//! - With the flusher on the caller's core. Blocks stay in that core's cache, as the floor's buffer
-//!   does. This is the cost of the code.
+//! - With the flusher on the caller's core. Blocks stay in that core's cache, like the floor's
+//!   buffer. This is the cost of the code.
 //! - With the flusher on another core. Each cache line that the flusher has read must be fetched
-//!   back from that core. The difference is what the hardware adds.
+//!   back from that core. The difference is the cost of these transfers.
 //!
-//! The account is printed at the end. Drops are cheaper than lines, and would flatter the figures.
+//! The account is printed at the end. Dropped lines are cheaper, and would make the figures too
+//! low.
 
 use core_affinity::CoreId;
 use criterion::measurement::WallTime;
@@ -28,13 +29,13 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 const NAME: &str = "requests.accepted.by.the.gateway";
-/// A name of less than sixteen bytes. Such names are copied and checked by another path.
+/// Name of less than sixteen bytes. Another code path copies and checks such names.
 const SHORT_NAME: &str = "cache.hit";
-/// A name that needs a fourth chunk for its last byte. Such names take another path, too.
+/// Name whose last bytes need a fourth chunk. Such names take another code path, too.
 const LONG_NAME: &str = "requests.accepted.by.the.gateway.of.the.eastern.zone";
 const HEAD: &[u8] = b"applications.my-service.counters.";
 
-/// A connector with a flusher, and a receiver that discards its lines.
+/// Connector with a flusher, and a receiver that discards its lines.
 struct Pipeline {
     statsd: Connector,
     /// Number of bytes that the receiver has read.
@@ -60,7 +61,7 @@ impl Pipeline {
         core_affinity::set_for_current(flusher);
         let statsd = Connector::builder("127.0.0.1").port(port).prefix("applications.my-service");
         let statsd = statsd.queue_capacity(64 << 20).build().expect("the settings are valid");
-        statsd.start_on_thread().expect("the flusher's thread can be started");
+        statsd.start_on_thread().expect("the connector is not running yet");
         while !statsd.connected() {
             std::thread::yield_now();
         }
@@ -76,11 +77,13 @@ impl Pipeline {
     }
 }
 
-/// Number of calls in a burst: far fewer lines than the queue holds.
+/// Number of calls in a burst. The queue holds far more lines.
 const BURST: u64 = 2_000;
 
-/// Times bursts of calls, and runs `pause` between them. The pause lets the queue drain, so that no
-/// line is dropped, and no other thread works while calls are timed.
+/// Times bursts of calls, and runs `pause` between them.
+///
+/// The pause lets the queue drain, so that no line is dropped and no other thread works while calls
+/// are timed.
 fn bench_bursts(
     group: &mut BenchmarkGroup<'_, WallTime>,
     name: &str,
@@ -104,8 +107,8 @@ fn bench_bursts(
     });
 }
 
-/// Measures a call and its floor (the cost of formatting alone), both inlined into their loops. The floor's pauses send a burst
-/// too, so that both find the caches in the state that sending leaves.
+/// Measures a call and its floor (the cost of formatting alone), both inlined into their loops. The
+/// floor's pauses send a burst too, so that both find the caches in the state that sending leaves.
 fn bench_pair(
     criterion: &mut Criterion,
     [near, far]: [&Pipeline; 2],

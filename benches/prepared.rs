@@ -8,8 +8,8 @@
 //!
 //! The floor copies the same bytes and formats the same number into a buffer of the calling thread,
 //! and discards them. The flusher runs between bursts, on the same thread. No line is dropped,
-//! which would be cheaper than to write it. No block is allocated while calls are timed: a
-//! connector does that once in its life, not for each line.
+//! since a dropped line would be cheaper. The warm-up allocates all blocks: a connector allocates
+//! each block once, and not for each line.
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
@@ -26,7 +26,7 @@ const NAME: &str = "requests.accepted.by.the.gateway";
 const HEAD: &str = "applications.my-service.";
 /// Size of the floor's buffer in bytes, equal to freewheel's blocks.
 const CAPACITY: usize = 16 << 10;
-/// Number of calls in a burst: fewer lines than wake the flusher.
+/// Number of calls in a burst. These lines are too few to wake the flusher.
 const BURST: u64 = 20_000;
 
 thread_local! {
@@ -61,8 +61,9 @@ fn discarding_server() -> u16 {
     let port = listener.local_addr().expect("the socket is bound").port();
     thread::spawn(move || {
         for stream in listener.incoming() {
-            let mut stream = stream.expect("accepting a connection works");
-            io::copy(&mut stream, &mut io::sink()).expect("the connection ends in order");
+            let mut stream = stream.expect("the socket listens");
+            io::copy(&mut stream, &mut io::sink())
+                .expect("the client closes the connection in order");
         }
     });
     port
@@ -211,9 +212,10 @@ fn prepared(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Measures a timing through a handle of metrics-exporter-dogstatsd, the only other client with
-/// handles that send each value. Only its histograms do: it aggregates counters and gauges into one
-/// line each three seconds.
+/// Measures a timing through a handle of metrics-exporter-dogstatsd.
+///
+/// It is the only other client with handles that send each value. Only its histograms do so. It
+/// aggregates counters and gauges into one line every three seconds.
 #[cfg(feature = "peers")]
 fn peers(criterion: &mut Criterion) {
     use metrics_exporter_dogstatsd::DogStatsDBuilder;

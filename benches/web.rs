@@ -1,4 +1,4 @@
-//! Cost of timing a request: a router with the layer next to the same router without.
+//! Cost of timing a request: a router with the layer, and the same router without it.
 //!
 //! ```sh
 //! cargo bench -p freewheel-benches --bench web            # all routers
@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Requests use no network, and are answered at once. `idle layer` is axum's cost of any layer. The
-//! flusher sends over TCP to a receiver that discards. The account is printed at the end: drops are
-//! cheaper than lines, and would flatter the figures.
+//! flusher sends over TCP to a receiver that discards. The account is printed at the end: dropped
+//! lines are cheaper, and would make the figures too low.
 
 use axum::Router;
 use axum::body::Body;
@@ -26,10 +26,10 @@ use std::time::{Duration, Instant};
 use tower::Service;
 use tower::layer::layer_fn;
 
-/// Number of requests in a burst: far fewer lines than the queue holds.
+/// Number of requests in a burst. The queue holds far more lines.
 const BURST: u64 = 2_000;
 
-/// A service that forwards requests unchanged.
+/// Service that forwards requests unchanged.
 #[derive(Clone)]
 struct Forward<S>(S);
 
@@ -45,6 +45,7 @@ impl<R, S: Service<R>> Service<R> for Forward<S> {
     }
 }
 
+/// Starts a connector that sends to a receiver that discards.
 fn connector() -> Connector {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback is available");
     let port = listener.local_addr().expect("the socket is bound").port();
@@ -55,7 +56,7 @@ fn connector() -> Connector {
     });
     let statsd = Connector::builder("127.0.0.1").port(port).prefix("applications.my-service");
     let statsd = statsd.queue_capacity(64 << 20).build().expect("the settings are valid");
-    statsd.start_on_thread().expect("the flusher's thread can be started");
+    statsd.start_on_thread().expect("the connector is not running yet");
     statsd
 }
 

@@ -1,5 +1,5 @@
-//! The service of the `axum` example on hyper and tower alone. The code names requests, and starts
-//! and stops the connector.
+//! The service of the `axum` example, on hyper and tower alone. Its own code names requests, and
+//! starts and stops the connector.
 //!
 //! ```sh
 //! STATSD_HOST=127.0.0.1 STATSD_PREFIX=applications.my-service \
@@ -87,7 +87,8 @@ pub(crate) async fn run(listener: TcpListener) -> Result<(), Box<dyn Error>> {
         };
         let (stream, _) = match accepted {
             Ok(accepted) => accepted,
-            // The client has disconnected, or too many files are open. Other clients are served on.
+            // The client has disconnected, or too many files are open. Other clients are still
+            // served.
             Err(error) => {
                 eprintln!("cannot accept a connection: {error}");
                 tokio::time::sleep(Duration::from_millis(100)).await;

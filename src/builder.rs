@@ -42,7 +42,8 @@ pub struct Builder {
     hold_when_refused: bool,
     segmentation_offload: bool,
     delivery: Delivery,
-    framing: Framing,
+    /// Framing that was set. `None` selects the default of dialect and protocol.
+    framing: Option<Framing>,
     when_full: WhenFull,
     flush_interval: Duration,
     reconnect_sleep: Duration,
@@ -80,7 +81,7 @@ impl Builder {
             hold_when_refused: true,
             segmentation_offload: true,
             delivery: Delivery::default(),
-            framing: Framing::default(),
+            framing: None,
             when_full: WhenFull::default(),
             flush_interval: Duration::from_millis(100),
             reconnect_sleep: Duration::from_secs(1),
@@ -251,10 +252,14 @@ impl Builder {
         self
     }
 
-    /// Sets the separation of lines in a stream. Default: [`Framing::Newlines`]. Datagrams do not
-    /// support [`Framing::LengthPrefixed`].
+    /// Sets the separation of lines in a stream. Datagrams do not support
+    /// [`Framing::LengthPrefixed`].
+    ///
+    /// The default is [`Framing::LengthPrefixed`] for DogStatsD over a Unix stream, which the Datadog
+    /// Agent reads, and [`Framing::Newlines`] otherwise. [`build`](Self::build) resolves it, so the
+    /// order of the settings does not matter.
     pub fn framing(mut self, framing: Framing) -> Self {
-        self.framing = framing;
+        self.framing = Some(framing);
         self
     }
 

@@ -3,7 +3,7 @@
 use crate::emit::Exchange;
 use crate::encode::{SamplingRules, Scope};
 use crate::lifecycle::Lifecycle;
-use crate::send::Shared;
+use crate::send::{Shared, warn_of_abandoned_lines};
 use std::sync::Arc;
 
 /// State of a connector, or `None` if it is disabled.
@@ -28,6 +28,14 @@ pub(crate) struct FlusherOwner {
     pub(crate) sampling: SamplingRules,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) shared: Arc<Shared>,
+}
+
+impl Drop for FlusherOwner {
+    fn drop(&mut self) {
+        if self.lifecycle.is_without_flusher() {
+            warn_of_abandoned_lines(&self.shared);
+        }
+    }
 }
 
 impl ConnectorCore {

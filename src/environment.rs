@@ -4,6 +4,9 @@ use crate::error::{BuildError, quoted};
 use std::cell::{Cell, RefCell};
 use std::ffi::OsString;
 use std::fmt::Display;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 /// Reads variables by name and collects warnings about their values.
 ///
@@ -57,22 +60,34 @@ impl<'a> Variables<'a> {
 }
 
 thread_local! {
-    /// True while this thread logs a warning.
-    static WARNING: Cell<bool> = const { Cell::new(false) };
+    /// True on a thread that logs warnings.
+    static IS_LOGGING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Logs a warning, unless a subscriber on this thread is handling an earlier one. Such a subscriber
-/// may itself read the environment for another connector, which would recurse without end.
-pub(crate) fn warn(text: impl Display) {
-    struct Reset;
-    impl Drop for Reset {
-        fn drop(&mut self) {
-            let _ = WARNING.try_with(|warning| warning.set(false));
-        }
+/// Maximum time that a caller waits until its warnings are logged.
+const MAX_LOGGING_TIME: Duration = Duration::from_millis(50);
+
+/// Logs warnings on a thread of their own.
+///
+/// The caller may be initializing a static connector which the subscriber uses. On the caller's thread
+/// the subscriber would wait for that static forever. The caller waits only for a moment, so that
+/// the warnings usually precede what the application logs next.
+///
+/// Warnings that arise while a subscriber handles earlier ones are discarded. Such a subscriber reads
+/// the environment for another connector, which would recurse without end.
+pub(crate) fn log(warnings: Vec<String>) {
+    if warnings.is_empty() || IS_LOGGING.try_with(Cell::get) != Ok(false) {
+        return;
     }
-    if WARNING.try_with(|warning| warning.replace(true)) == Ok(false) {
-        // A panic of the subscriber resets the flag too.
-        let _reset = Reset;
-        tracing::warn!("{text}");
+    let dispatch = tracing::dispatcher::get_default(Clone::clone);
+    let (done, finished) = mpsc::channel::<()>();
+    let log = move || {
+        let _ = IS_LOGGING.try_with(|is_logging| is_logging.set(true));
+        let log_all = || warnings.iter().for_each(|text| tracing::warn!("{text}"));
+        tracing::dispatcher::with_default(&dispatch, log_all);
+        drop(done);
+    };
+    if thread::Builder::new().name("freewheel-log".to_owned()).spawn(log).is_ok() {
+        let _ = finished.recv_timeout(MAX_LOGGING_TIME);
     }
 }

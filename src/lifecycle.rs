@@ -21,7 +21,7 @@ type Commands = mpsc::UnboundedSender<Command>;
 #[derive(Default)]
 pub(crate) struct Lifecycle {
     /// Process that last started the flusher, or 0 before the first start. In a forked child the
-    /// fields below are the parent's, in the state at the fork. The child must not touch them.
+    /// sender below is the parent's, in its state at the fork. The child must neither use nor drop it.
     process: AtomicU32,
     commands: Mutex<Option<Commands>>,
 }
@@ -31,13 +31,17 @@ pub(crate) struct Lifecycle {
 /// thread.
 const GRACE: Duration = Duration::from_millis(250);
 
+/// Minimum time for which a start waits for the flusher, even if the stop timeout is shorter. A
+/// flusher that fails later is not noticed, and an overloaded machine takes a while to run a thread.
+const MIN_START_TIMEOUT: Duration = Duration::from_secs(1);
+
 impl Lifecycle {
     pub(crate) async fn start(&self, shared: &Arc<Shared>) -> Result<(), StartError> {
         let runtime = runtime::Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         let flusher = self.flusher(shared)?;
         let (running, started) = oneshot::channel();
         let spawn = move || drop(runtime.spawn(flusher.run(running)));
-        start_result(waiting::request(shared.settings.stop_timeout, spawn, started).await)
+        start_result(waiting::request(start_timeout(shared), spawn, started).await)
     }
 
     pub(crate) fn start_on_thread(&self, shared: &Arc<Shared>) -> Result<(), StartError> {
@@ -60,8 +64,7 @@ impl Lifecycle {
         };
         let thread = std::thread::Builder::new().name("freewheel".to_owned());
         thread.spawn(body).map_err(StartError::Thread)?;
-        let deadline = Instant::now() + shared.settings.stop_timeout;
-        start_result(waiting::block_until(deadline, started).into())
+        start_result(waiting::block_until(Instant::now() + start_timeout(shared), started).into())
     }
 
     /// Returns a new flusher, or an error if one is running.
@@ -150,6 +153,11 @@ impl Lifecycle {
         stop_report(shared, sent_before, reply)
     }
 
+    /// Returns true if no flusher runs, in this process or in a parent of it.
+    pub(crate) fn is_without_flusher(&self) -> bool {
+        !self.is_started_by_parent() && !self.is_running()
+    }
+
     /// Returns true if a flusher runs in this process.
     pub(crate) fn is_running(&self) -> bool {
         self.commands().is_some()
@@ -165,6 +173,10 @@ impl Drop for Lifecycle {
             forget(commands.take());
         }
     }
+}
+
+fn start_timeout(shared: &Shared) -> Duration {
+    shared.settings.stop_timeout.max(MIN_START_TIMEOUT)
 }
 
 /// Returns the result of a start. If the runtime does not run yet, the flusher begins once it does,

@@ -133,7 +133,7 @@ pub enum WhenFull {
     /// Drops the oldest lines that are not in flight, one block at a time. Use it if current values
     /// matter more than history.
     ///
-    /// Eviction begins once three quarters of the capacity wait, or half of a capacity below 8 KiB.
+    /// Eviction begins once three quarters of the blocks wait, or half of them if there are few.
     /// Evicted lines count as [evicted](crate::Losses::evicted). Threads that emit faster than the
     /// flusher can evict still drop the line that is being emitted.
     ///

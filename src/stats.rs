@@ -47,8 +47,8 @@ pub struct Drops {
     /// Lines for which the queue had no room. Their bytes are counted before a name is altered,
     /// except for gauges and service checks.
     pub full: Tally,
-    /// Lines longer than a block, or in DogStatsD longer than [the Agent
-    /// reads](crate::Dialect::DogStatsD). Their length is measured before a name is altered. The
+    /// Lines longer than a block, or than the server of the [dialect](crate::Dialect#long-lines) reads.
+    /// Their length is measured before a name is altered. The
     /// two lines of a gauge below zero are measured together.
     pub oversize: Tally,
     /// Lines with an empty name, a number that is not finite, or a negative time. They count no

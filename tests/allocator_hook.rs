@@ -2,7 +2,7 @@
 //!
 //! A separate test program, because a process has one global allocator.
 
-// In a test, that is an assertion. Unsafe is only the allocator.
+// An `unwrap` in a test is an assertion. Only the allocator is `unsafe`.
 #![allow(clippy::unwrap_used, unsafe_code)]
 
 mod support;
@@ -15,22 +15,23 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
 use support::{TcpReceiver, assert_balanced, flush, started, tcp};
 
-struct Emitting;
+/// Allocator that emits at each call.
+struct EmittingAllocator;
 
 #[global_allocator]
-static ALLOCATOR: Emitting = Emitting;
+static ALLOCATOR: EmittingAllocator = EmittingAllocator;
 
 static STATSD: OnceLock<Connector> = OnceLock::new();
 /// Number of lines that the allocator emitted.
 static EMITTED: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
-    /// True if allocations of this thread emit metrics.
-    static IS_TOLD: Cell<bool> = const { Cell::new(false) };
+    /// True if allocator calls of this thread emit metrics.
+    static IS_ENABLED: Cell<bool> = const { Cell::new(false) };
 }
 
-fn tell() {
-    if IS_TOLD.get()
+fn emit_if_enabled() {
+    if IS_ENABLED.get()
         && let Some(statsd) = STATSD.get()
     {
         statsd.incr("from.allocator");
@@ -39,25 +40,25 @@ fn tell() {
     }
 }
 
-// SAFETY: all is the system's; the calls in between give back what they take.
-unsafe impl GlobalAlloc for Emitting {
+// SAFETY: every call is forwarded to `System`.
+unsafe impl GlobalAlloc for EmittingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        tell();
-        // SAFETY: as the caller promises.
+        emit_if_enabled();
+        // SAFETY: the caller keeps the contract of this method, which is the contract of `System`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        tell();
-        // SAFETY: as the caller promises.
+        emit_if_enabled();
+        // SAFETY: the caller keeps the contract of this method, which is the contract of `System`.
         unsafe { System.dealloc(pointer, layout) }
     }
 }
 
-/// Thread-local value that emits from its destructor, before or after the library's own.
-struct AtTheEnd(Box<u64>);
+/// Thread-local value that emits from its destructor. The `Box` makes the destructor allocate.
+struct EmitOnDrop(Box<u64>);
 
-impl Drop for AtTheEnd {
+impl Drop for EmitOnDrop {
     fn drop(&mut self) {
         *self.0 += 1;
         STATSD.get().unwrap().incr("at.the.end");
@@ -66,8 +67,10 @@ impl Drop for AtTheEnd {
 }
 
 thread_local! {
-    static BEFORE: Cell<Option<AtTheEnd>> = const { Cell::new(None) };
-    static AFTER: Cell<Option<AtTheEnd>> = const { Cell::new(None) };
+    /// Registered before the library's exit hook, and so destroyed after it.
+    static REGISTERED_BEFORE: Cell<Option<EmitOnDrop>> = const { Cell::new(None) };
+    /// Registered after the library's exit hook, and so destroyed before it.
+    static REGISTERED_AFTER: Cell<Option<EmitOnDrop>> = const { Cell::new(None) };
 }
 
 #[test]
@@ -77,15 +80,15 @@ fn an_allocator_may_emit_whatever_its_thread_is_about() {
     let statsd = STATSD.get_or_init(|| started(tcp(receiver.port())));
     for _ in 0..THREADS {
         let body = || {
-            BEFORE.set(Some(AtTheEnd(Box::new(1))));
-            IS_TOLD.set(true);
+            REGISTERED_BEFORE.set(Some(EmitOnDrop(Box::new(1))));
+            IS_ENABLED.set(true);
             // The first line registers the thread and takes a block.
             statsd.incr("first");
-            // A line that is too long for its slot, and one that needs a fresh block.
+            // A line that is longer than a slot of the queue, and lines that need another block.
             statsd.gauge("long", 1e300);
             (0..2_000).for_each(|_| statsd.incr("more"));
             drop(vec![0_u8; 100]);
-            AFTER.set(Some(AtTheEnd(Box::new(1))));
+            REGISTERED_AFTER.set(Some(EmitOnDrop(Box::new(1))));
         };
         thread::spawn(body).join().unwrap();
     }
@@ -94,7 +97,10 @@ fn an_allocator_may_emit_whatever_its_thread_is_about() {
     assert_balanced(&stats);
     let emitted = THREADS * (1 + 1 + 2_000 + 2) + EMITTED.load(Relaxed);
     assert_eq!(stats.emitted.lines, emitted);
-    assert!(stats.drops.reentrant.lines >= THREADS, "the allocator came within a line");
+    assert!(
+        stats.drops.reentrant.lines >= THREADS,
+        "too few lines were dropped as reentrant: {stats:?}"
+    );
     assert_eq!(stats.dropped(), stats.drops.reentrant + stats.drops.thread_exit);
     receiver.wait_for_lines(stats.sent.lines);
     assert_eq!(stats.sent.lines, emitted - stats.dropped().lines);

@@ -1,6 +1,6 @@
-//! Waiting calls in unusual contexts: no call panics, and no call hangs.
+//! Calls that wait, in unusual contexts. No call panics, and no call hangs.
 
-// In a test, that is an assertion. Unsafe are only calls of the operating system.
+// An `unwrap` in a test is an assertion. All `unsafe` code calls libc.
 #![allow(clippy::unwrap_used, unsafe_code)]
 #![cfg(unix)]
 
@@ -18,7 +18,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::{
-    PATIENCE, TcpReceiver, UdpReceiver, eventually, flush, park_on, promptly, started, udp,
+    TcpReceiver, UdpReceiver, WAIT_TIMEOUT, eventually, flush, park_on, promptly, started, udp,
 };
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::LocalSet;
@@ -26,38 +26,38 @@ use tokio::task::LocalSet;
 /// Short deadline for contexts in which the flusher cannot answer.
 const STOP_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Polls the future in a loop, without parking the thread.
-fn busily<T>(future: impl Future<Output = T>) -> T {
+/// Polls the future repeatedly, whether or not it wakes its task.
+fn poll_repeatedly<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     let start = Instant::now();
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             return output;
         }
-        assert!(start.elapsed() < PATIENCE, "it hangs");
+        assert!(start.elapsed() < WAIT_TIMEOUT, "the future is not ready after {WAIT_TIMEOUT:?}");
         thread::sleep(Duration::from_micros(100));
     }
 }
 
-fn one_thread() -> Runtime {
+fn current_thread_runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-fn several_threads() -> Runtime {
+fn multi_thread_runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
-/// Makes every waiting call on a running connector and on one that is started here. Stops the
-/// running connector at the end.
-fn all_that_waits(statsd: &Connector, port: u16) {
+/// Flushes a running connector by both calls, and stops it. In between, starts, flushes and stops
+/// another connector.
+fn make_waiting_calls(statsd: &Connector, port: u16) {
     statsd.incr("a");
     assert_eq!(statsd.blocking_flush(), Ok(()));
     statsd.incr("b");
-    assert_eq!(busily(statsd.flush()), Ok(()));
+    assert_eq!(poll_repeatedly(statsd.flush()), Ok(()));
     let another = started(udp(port));
     another.incr("c");
     assert_eq!(another.blocking_flush(), Ok(()));
-    assert_eq!(busily(another.stop()).kept.lines, 0);
+    assert_eq!(poll_repeatedly(another.stop()).kept.lines, 0);
     assert_eq!(another.blocking_flush(), Err(FlushError::NotRunning));
     another.start_on_thread().unwrap();
     drop(another);
@@ -65,23 +65,23 @@ fn all_that_waits(statsd: &Connector, port: u16) {
     statsd.incr("d");
     let report = statsd.blocking_stop();
     assert!(!report.unfinished);
-    // At thread exit, thread-local storage may be destroyed, and the thread's block with it.
+    // A thread whose exit hook has run can emit no line: each one is dropped and counted.
     assert_eq!(report.kept.lines, 0);
     assert_eq!(report.stats.dropped(), report.stats.drops.thread_exit);
     let _ = format!("{statsd:?} {}", report.stats);
 }
 
-/// Runs this test again in a child process, performs the task there, and asserts that the child
-/// succeeds.
-fn in_a_process(test: &str, task: impl FnOnce()) {
-    const INSIDE: &str = "FREEWHEEL_ANYWHERE";
-    if std::env::var_os(INSIDE).is_some() {
+/// Runs the test again in a child process, and asserts that the child succeeds. Within that child,
+/// performs the task instead.
+fn in_child_process(test: &str, task: impl FnOnce()) {
+    const IS_CHILD: &str = "FREEWHEEL_ANYWHERE";
+    if std::env::var_os(IS_CHILD).is_some() {
         // SAFETY: the alarm only ends a process that hangs.
-        unsafe { libc::alarm(PATIENCE.as_secs() as libc::c_uint) };
+        unsafe { libc::alarm(WAIT_TIMEOUT.as_secs() as libc::c_uint) };
         return task();
     }
     let mut command = Command::new(std::env::current_exe().unwrap());
-    let output = command.args([test, "--exact", "--nocapture"]).env(INSIDE, "").output().unwrap();
+    let output = command.args([test, "--exact", "--nocapture"]).env(IS_CHILD, "").output().unwrap();
     let printed = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {printed}", output.status);
 }
@@ -91,40 +91,41 @@ static AT_EXIT: OnceLock<(Connector, UdpReceiver)> = OnceLock::new();
 
 #[test]
 fn at_the_exit_of_the_process() {
-    extern "C" fn bye() {
+    extern "C" fn handler() {
         let (statsd, receiver) = AT_EXIT.get().unwrap();
-        let result = catch_unwind(|| all_that_waits(statsd, receiver.port()));
-        // SAFETY: ends the process, in which no other thread waits.
+        let result = catch_unwind(|| make_waiting_calls(statsd, receiver.port()));
+        // SAFETY: ends the process immediately, and runs no further handler.
         unsafe { libc::_exit(i32::from(result.is_err())) };
     }
-    in_a_process("at_the_exit_of_the_process", || {
+    in_child_process("at_the_exit_of_the_process", || {
         let receiver = UdpReceiver::start();
         let statsd = started(udp(receiver.port()));
         flush(&statsd);
         assert!(AT_EXIT.set((statsd, receiver)).is_ok());
-        // SAFETY: the function stays.
-        assert_eq!(unsafe { libc::atexit(bye) }, 0);
+        // SAFETY: the handler is valid until the process ends.
+        assert_eq!(unsafe { libc::atexit(handler) }, 0);
+        // The handler replaces this status.
         exit(17);
     });
 }
 
-/// Thread-local value that makes every waiting call from its destructor.
-struct AtTheEnd(Connector, u16, Sender<bool>);
+/// Thread-local value whose destructor makes the waiting calls.
+struct CallsOnDrop(Connector, u16, Sender<bool>);
 
-impl Drop for AtTheEnd {
+impl Drop for CallsOnDrop {
     fn drop(&mut self) {
         let Self(statsd, port, done) = self;
-        let result = catch_unwind(AssertUnwindSafe(|| all_that_waits(statsd, *port)));
+        let result = catch_unwind(AssertUnwindSafe(|| make_waiting_calls(statsd, *port)));
         let _ = done.send(result.is_ok());
     }
 }
 
 thread_local! {
-    static AT_THE_END: RefCell<Option<AtTheEnd>> = const { RefCell::new(None) };
+    static CALLS_ON_DROP: RefCell<Option<CallsOnDrop>> = const { RefCell::new(None) };
 }
 
-/// The value registered first is destroyed last. By then, the thread-local storage of tokio and of
-/// the standard library is gone.
+/// The value that is registered first is destroyed last: after the thread-local values of tokio, of
+/// the standard library and of this library.
 #[test]
 fn in_a_destructor_of_a_thread_s_storage() {
     let receiver = UdpReceiver::start();
@@ -133,59 +134,60 @@ fn in_a_destructor_of_a_thread_s_storage() {
         let statsd = started(udp(receiver.port()));
         let port = receiver.port();
         thread::spawn(move || {
-            let use_it = || {
+            let use_thread_locals = || {
                 statsd.incr("before");
                 flush(&statsd);
-                one_thread().block_on(async { tokio::task::yield_now().await });
+                current_thread_runtime().block_on(async { tokio::task::yield_now().await });
                 let _ = thread::current();
             };
             if !is_first {
-                use_it();
+                use_thread_locals();
             }
-            AT_THE_END.with_borrow_mut(|place| *place = Some(AtTheEnd(statsd.clone(), port, done)));
+            CALLS_ON_DROP
+                .with_borrow_mut(|place| *place = Some(CallsOnDrop(statsd.clone(), port, done)));
             if is_first {
-                use_it();
+                use_thread_locals();
             }
         });
-        assert_eq!(is_done.recv_timeout(PATIENCE), Ok(true), "first: {is_first}");
+        assert_eq!(is_done.recv_timeout(WAIT_TIMEOUT), Ok(true), "first: {is_first}");
     }
 }
 
 #[test]
 fn in_a_panic_hook() {
-    in_a_process("in_a_panic_hook", || {
+    in_child_process("in_a_panic_hook", || {
         let receiver = UdpReceiver::start();
         let port = receiver.port();
         let statsd = started(udp(port));
-        let its_own = udp(port).stop_timeout(STOP_TIMEOUT).build().unwrap();
-        let (in_hook, seen) = (Mutex::new(Some((statsd, its_own.clone()))), channel());
-        let (done, is_done) = (Mutex::new(seen.0), seen.1);
+        let own = udp(port).stop_timeout(STOP_TIMEOUT).build().unwrap();
+        let (in_hook, results) = (Mutex::new(Some((statsd, own.clone()))), channel());
+        let (done, is_done) = (Mutex::new(results.0), results.1);
         std::panic::set_hook(Box::new(move |_| {
-            let Some((statsd, its_own)) = in_hook.lock().unwrap().take() else { return };
-            all_that_waits(&statsd, port);
-            // The flusher runs on the thread that panics.
-            let outcome = its_own.blocking_flush();
-            done.lock().unwrap().send((outcome, its_own.blocking_stop())).unwrap();
+            let Some((statsd, own)) = in_hook.lock().unwrap().take() else { return };
+            make_waiting_calls(&statsd, port);
+            // This flusher runs on the thread that panics, so it cannot answer.
+            let outcome = own.blocking_flush();
+            done.lock().unwrap().send((outcome, own.blocking_stop())).unwrap();
         }));
-        one_thread().block_on(async {
-            its_own.start().await.unwrap();
-            its_own.incr("a");
-            assert!(tokio::spawn(async { panic!("as the test wants it") }).await.is_err());
+        current_thread_runtime().block_on(async {
+            own.start().await.unwrap();
+            own.incr("a");
+            assert!(tokio::spawn(async { panic!("on purpose") }).await.is_err());
         });
-        let (outcome, report) = is_done.recv_timeout(PATIENCE).unwrap();
+        let (outcome, report) = is_done.recv_timeout(WAIT_TIMEOUT).unwrap();
         assert_eq!(outcome, Err(FlushError::TimedOut));
         assert!(report.unfinished);
     });
 }
 
-/// Calls from a runtime's threads while another thread can run the flusher. Covers tasks, tasks
-/// that block in another executor, `block_on`, and a local set.
+/// The calls run on threads of a runtime, while another thread can run the flusher. They come from
+/// a task, from another executor within a task, from `block_on`, and from a local set.
 #[test]
 fn in_a_runtime_of_several_threads() {
     let receiver = UdpReceiver::start();
     for _ in 0..20 {
         let statsd = udp(receiver.port()).build().unwrap();
-        let runtime = several_threads();
+        let runtime = multi_thread_runtime();
         let port = receiver.port();
         runtime.block_on(async {
             let calls = statsd.clone();
@@ -197,24 +199,24 @@ fn in_a_runtime_of_several_threads() {
                 assert_eq!(park_on(calls.flush()), Ok(()));
                 assert_eq!(park_on(calls.stop()).kept.lines, 0);
                 park_on(calls.start()).unwrap();
-                all_that_waits(&calls, port);
+                make_waiting_calls(&calls, port);
             });
             task.await.unwrap();
         });
         runtime.block_on(statsd.start()).unwrap();
-        runtime.block_on(async { all_that_waits(&statsd, port) });
+        runtime.block_on(async { make_waiting_calls(&statsd, port) });
         runtime.block_on(statsd.start()).unwrap();
-        LocalSet::new().block_on(&runtime, async { all_that_waits(&statsd, port) });
+        LocalSet::new().block_on(&runtime, async { make_waiting_calls(&statsd, port) });
     }
 }
 
-/// If the flusher's own thread waits, the call ends at its deadline. The flusher continues when the
+/// A call that blocks the flusher's own thread ends at its deadline. The flusher continues once the
 /// thread is free.
 #[test]
 fn on_the_flusher_s_own_thread() {
     let receiver = TcpReceiver::start();
     let statsd = support::tcp(receiver.port()).stop_timeout(STOP_TIMEOUT).build().unwrap();
-    let (calls, runtime) = (statsd.clone(), one_thread());
+    let (calls, runtime) = (statsd.clone(), current_thread_runtime());
     let runtime = promptly(move || {
         runtime.block_on(async {
             // The flusher is started, but its task cannot run yet.
@@ -243,7 +245,7 @@ fn in_a_runtime_that_is_not_the_flusher_s() {
     let receiver = UdpReceiver::start();
     let port = receiver.port();
     let without_drivers = || Builder::new_current_thread().build().unwrap();
-    for runtime in [one_thread(), without_drivers(), several_threads()] {
+    for runtime in [current_thread_runtime(), without_drivers(), multi_thread_runtime()] {
         let statsd = started(udp(port));
         runtime.block_on(async {
             statsd.incr("a");
@@ -251,7 +253,7 @@ fn in_a_runtime_that_is_not_the_flusher_s() {
             assert!(matches!(statsd.start().await, Err(StartError::AlreadyRunning)));
             statsd.incr("b");
             use_up_the_budget().await;
-            all_that_waits(&statsd, port);
+            make_waiting_calls(&statsd, port);
             statsd.start_on_thread().unwrap();
             assert_eq!(statsd.stop().await.kept.lines, 0);
         });
@@ -260,7 +262,7 @@ fn in_a_runtime_that_is_not_the_flusher_s() {
     let refused = without_drivers().block_on(statsd.start());
     assert!(matches!(refused, Err(StartError::UnsuitableRuntime)), "{refused:?}");
     statsd.start_on_thread().unwrap();
-    all_that_waits(&statsd, port);
+    make_waiting_calls(&statsd, port);
 }
 
 /// Uses up the task's tokio budget within one poll.
@@ -277,35 +279,38 @@ async fn use_up_the_budget() {
 #[test]
 fn in_a_runtime_that_has_ended() {
     let receiver = UdpReceiver::start();
-    let (statsd, stopped) = (udp(receiver.port()).build().unwrap(), started(udp(receiver.port())));
-    for runtime in [one_thread(), several_threads()] {
+    let (statsd, on_thread) =
+        (udp(receiver.port()).build().unwrap(), started(udp(receiver.port())));
+    for runtime in [current_thread_runtime(), multi_thread_runtime()] {
         let handle = runtime.handle().clone();
         runtime.block_on(statsd.start()).unwrap();
         runtime.shutdown_background();
-        // The flush returns immediately; the timeout does not apply.
-        eventually("it has ended", || statsd.blocking_flush() == Err(FlushError::NotRunning));
-        assert_eq!(busily(statsd.flush()), Err(FlushError::NotRunning));
+        // A flush does not wait for its timeout when the runtime ends.
+        eventually("the flusher has ended", || {
+            statsd.blocking_flush() == Err(FlushError::NotRunning)
+        });
+        assert_eq!(poll_repeatedly(statsd.flush()), Err(FlushError::NotRunning));
         assert!(!statsd.blocking_stop().unfinished);
-        let _within = handle.enter();
-        let refused = busily(statsd.start());
+        let _entered = handle.enter();
+        let refused = poll_repeatedly(statsd.start());
         assert!(matches!(refused, Err(StartError::UnsuitableRuntime)), "{refused:?}");
-        all_that_waits(&stopped, receiver.port());
-        stopped.start_on_thread().unwrap();
+        make_waiting_calls(&on_thread, receiver.port());
+        on_thread.start_on_thread().unwrap();
     }
     statsd.start_on_thread().unwrap();
-    all_that_waits(&statsd, receiver.port());
+    make_waiting_calls(&statsd, receiver.port());
 }
 
 /// Without descriptors for the wake-up or the runtime, a start fails. The next start succeeds.
 #[test]
 fn start_fails_without_descriptors() {
-    in_a_process("start_fails_without_descriptors", || {
+    in_child_process("start_fails_without_descriptors", || {
         let receiver = UdpReceiver::start();
         let statsd = udp(receiver.port()).build().unwrap();
-        let runtime = one_thread();
-        let limited = |descriptors| {
+        let runtime = current_thread_runtime();
+        let set_limit = |descriptors| {
             let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-            // SAFETY: reads and writes what the arguments point to.
+            // SAFETY: both calls only access `limit`, which is valid.
             unsafe {
                 assert_eq!(libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit), 0);
                 let before = limit.rlim_cur;
@@ -314,21 +319,22 @@ fn start_fails_without_descriptors() {
                 before
             }
         };
-        let before = limited(3);
+        let before = set_limit(3);
         let refused = [statsd.start_on_thread(), runtime.block_on(statsd.start())];
-        limited(before);
+        set_limit(before);
         assert!(
             matches!(refused, [Err(StartError::Descriptor(_)), Err(StartError::Descriptor(_))]),
             "{refused:?}"
         );
-        // The wake-up descriptor is available, but the runtime of the thread is not.
+        // This start opens the wake-up descriptor, which stays open. The next start lacks only the
+        // descriptors of the thread's runtime.
         statsd.start_on_thread().unwrap();
         let _ = statsd.blocking_stop();
-        limited(3);
+        set_limit(3);
         let refused = statsd.start_on_thread();
-        limited(before);
+        set_limit(before);
         assert!(matches!(refused, Err(StartError::Thread(_))), "{refused:?}");
         statsd.start_on_thread().unwrap();
-        all_that_waits(&statsd, receiver.port());
+        make_waiting_calls(&statsd, receiver.port());
     });
 }

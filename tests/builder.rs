@@ -1,6 +1,6 @@
-//! Settings that are refused, and those that are just not.
+//! Settings that are refused, and settings at the bounds, which are accepted.
 
-// In a test, that is an assertion.
+// An `unwrap` in a test is an assertion.
 #![allow(clippy::unwrap_used)]
 
 use freewheel::{Builder, Connector};
@@ -54,7 +54,7 @@ fn bad_settings_are_refused_by_name_and_value() {
     for (builder, setting, value) in refused {
         let error = builder.build().expect_err(value);
         assert_eq!(error.setting(), setting);
-        // As much of it as is shown.
+        // An error shows at most 64 bytes of a value.
         let value = &value[..value.len().min(64)];
         assert!(error.value().contains(value), "{error}");
         assert!(error.value().len() <= 64 + "\"\"…".len(), "{error}");
@@ -117,6 +117,35 @@ fn tags_must_leave_space_for_calls() {
     assert_eq!(build(1024 - 256, 1 << 10).unwrap_err().expected(), expected);
 }
 
+/// Lines above what the dialect's server reads are dropped where they are made.
+#[test]
+fn the_longest_line_depends_on_dialect_and_transport() {
+    use freewheel::{Dialect, Protocol};
+    const TCP: Protocol = Protocol::Tcp;
+    const UDP: Protocol = Protocol::Udp;
+    for (dialect, protocol, payload, longest) in [
+        (Dialect::StatsD, UDP, 1432, 16_384),
+        (Dialect::Extended, UDP, 1432, 8_999),
+        (Dialect::Extended, UDP, 10_000, 10_000),
+        (Dialect::Extended, TCP, 1432, 16_384),
+        (Dialect::DogStatsD, UDP, 1432, 8_192),
+        (Dialect::DogStatsD, UDP, 9_000, 9_000),
+        (Dialect::SignalFx, TCP, 1432, 4_096),
+        (Dialect::Librato, TCP, 1432, 4_096),
+        (Dialect::SignalFx, UDP, 1432, 16_384),
+    ] {
+        let builder = Connector::builder("127.0.0.1").dialect(dialect).protocol(protocol);
+        let builder = builder.max_datagram_payload(payload).type_prefixes(false);
+        let statsd = builder.build().unwrap();
+        let line = |len: usize| statsd.set("a", &"m".repeat(len - "a:|s\n".len()));
+        line(longest);
+        let context = format!("{dialect} {protocol} {payload}");
+        assert_eq!(statsd.stats().buffered.lines, 1, "{context}");
+        line(longest + 1);
+        assert_eq!(statsd.stats().drops.oversize.lines, 1, "{context}");
+    }
+}
+
 /// Returns the URL scheme of the built connector's endpoint.
 fn scheme(builder: Builder) -> String {
     let connector = format!("{:?}", builder.build().unwrap());
@@ -152,9 +181,9 @@ fn the_protocol_is_settled_when_a_connector_is_built() {
             assert_eq!(scheme(by_url(other).dialect(dialect).protocol(protocol)), stated);
         }
     }
-    // A dialect that is taken back leaves nothing.
+    // A later dialect replaces an earlier one, and its protocol too.
     assert_eq!(scheme(given().dialect(Dialect::DogStatsD).dialect(Dialect::StatsD)), "tcp");
-    // What datagrams can do and streams cannot, and the other way round.
+    // The protocol of the dialect decides whether packing and framing are accepted.
     let dogstatsd = || given().dialect(Dialect::DogStatsD);
     assert_eq!(scheme(dogstatsd().pack_values(true)), "udp");
     let framed = dogstatsd().framing(freewheel::Framing::LengthPrefixed);
@@ -182,8 +211,9 @@ impl tracing::Subscriber for Building {
     fn exit(&self, _span: &tracing::span::Id) {}
 }
 
-/// Each time one warning, and no warning of a warning. A subscriber for the whole process, since `tracing`
-/// itself keeps one of a scope from being told by itself.
+/// A connector without a host causes one warning. A build during that warning causes no other.
+///
+/// The subscriber is global: `tracing` does not call a thread's own subscriber from within itself.
 #[test]
 fn subscriber_can_build_a_connector_during_a_warning() {
     let building = std::sync::Arc::new(Building(std::sync::atomic::AtomicU64::new(0)));

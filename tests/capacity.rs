@@ -12,7 +12,7 @@ use std::time::Duration;
 use support::Listener;
 use support::{
     Close, TcpReceiver, assert_balanced, assert_whole_and_in_order, emit_numbered, eventually,
-    flush, numbers_by_thread, quiet_port, started, tcp, udp,
+    flush, numbers_by_thread, started, tcp, udp, unused_port,
 };
 
 const LINES: u64 = 20_000;
@@ -34,7 +34,7 @@ fn emit(statsd: &freewheel::Connector, thread: u64) -> Tally {
 #[test]
 fn the_newest_or_the_oldest_are_dropped() {
     for when_full in [WhenFull::DropNewest, WhenFull::DropOldest] {
-        let port = quiet_port();
+        let port = unused_port();
         let statsd = started(tcp(port).queue_capacity(256 << 10).when_full(when_full));
         let emitted = emit(&statsd, 0);
         let receiver = TcpReceiver::listen(Ipv4Addr::LOCALHOST, port, Close::Orderly);
@@ -67,11 +67,11 @@ fn the_newest_or_the_oldest_are_dropped() {
 #[test]
 fn little_room_is_used_before_the_oldest_go() {
     for capacity in [2 << 10, 3 << 10, 4 << 10] {
-        let settings = tcp(quiet_port()).queue_capacity(capacity).when_full(WhenFull::DropOldest);
+        let settings = tcp(unused_port()).queue_capacity(capacity).when_full(WhenFull::DropOldest);
         let statsd = started(settings);
         while statsd.stats().losses.evicted.lines == 0 {
             emit_numbered(&statsd, 0, 0);
-            // Time for the flusher to see it.
+            // Lets the flusher sweep and evict.
             thread::sleep(Duration::from_millis(1));
         }
         let stats = statsd.stats();
@@ -80,8 +80,8 @@ fn little_room_is_used_before_the_oldest_go() {
     }
 }
 
-/// A server stalls with lines in flight. Lines behind them are evicted; lines in flight are not,
-/// because they would be counted wrongly. When the server reads again, it gets the newest lines.
+/// A server stalls with lines in flight. Later lines are evicted. Lines in flight are not, because
+/// they may still arrive. When the server reads again, it also gets the newest lines.
 #[test]
 fn lines_in_flight_are_not_evicted() {
     let receiver = TcpReceiver::start();
@@ -93,7 +93,7 @@ fn lines_in_flight_are_not_evicted() {
         emitted += emit(&statsd, thread);
     }
     assert!(statsd.stats().losses.evicted.lines > LINES / 2, "{:?}", statsd.stats());
-    receiver.read_on();
+    receiver.resume_reading();
     flush(&statsd);
     let stats = statsd.blocking_stop().stats;
     assert_eq!(stats.emitted, emitted);
@@ -106,15 +106,15 @@ fn lines_in_flight_are_not_evicted() {
     assert_eq!((threads[&0][0], *threads[&3].last().unwrap()), (0, LINES - 1));
 }
 
-/// All blocks are full before a link takes them, so that no producer can ring for another block.
-/// Lines are evicted nevertheless, whether the link is refused or stalls.
+/// All blocks are full before the start, so no producer thread can take another block and ring.
+/// Lines are evicted nevertheless, whether the server refuses or stalls.
 #[test]
 fn full_capacity_before_a_start_is_evicted() {
     let receiver = TcpReceiver::start();
     receiver.stall();
     // This exceeds what the operating system buffers for a server that does not read.
     let stalled = tcp(receiver.port()).queue_capacity(16 << 20);
-    let refused = udp(quiet_port()).queue_capacity(64 << 10);
+    let refused = udp(unused_port()).queue_capacity(64 << 10);
     for settings in [stalled, refused] {
         let settings = settings.when_full(WhenFull::DropOldest);
         let statsd = settings.stop_timeout(Duration::from_millis(10)).build().unwrap();
@@ -123,7 +123,7 @@ fn full_capacity_before_a_start_is_evicted() {
             statsd.incr(&name);
         }
         statsd.start_on_thread().unwrap();
-        eventually("room is made", || {
+        eventually("lines are evicted", || {
             statsd.incr("new");
             statsd.stats().losses.evicted.lines > 0
         });
@@ -131,8 +131,8 @@ fn full_capacity_before_a_start_is_evicted() {
     }
 }
 
-/// The whole capacity is in flight when the server goes away for good. Unacknowledged lines are
-/// then the oldest, and are evicted before the next attempt to connect.
+/// The whole capacity is in flight when the server resets the connection for good. The requeued
+/// lines are then the oldest, and are evicted before the next attempt to connect.
 #[test]
 #[cfg(target_os = "linux")]
 fn requeued_lines_are_evicted_when_the_server_goes() {
@@ -142,7 +142,7 @@ fn requeued_lines_are_evicted_when_the_server_goes() {
     let settings = settings.reconnect_sleep(Duration::from_secs(24 * 60 * 60));
     let statsd = started(settings.stop_timeout(Duration::from_millis(10)));
     let peer = server.accept();
-    eventually("all is under way", || {
+    eventually("the whole capacity is in flight", || {
         for number in 0..1_000 {
             emit_numbered(&statsd, 0, number);
         }
@@ -156,18 +156,18 @@ fn requeued_lines_are_evicted_when_the_server_goes() {
     drop(server);
     let before = statsd.stats();
     peer.reset();
-    eventually("room is made", || statsd.stats().losses.evicted != before.losses.evicted);
+    eventually("lines are evicted", || statsd.stats().losses.evicted != before.losses.evicted);
     statsd.incr("new");
     let stats = statsd.blocking_stop().stats;
     assert_eq!((stats.drops, stats.connections), (before.drops, 1));
     assert_balanced(&stats);
 }
 
-/// Eviction continues while no server listens, with many threads and at the smallest capacities.
+/// Eviction continues while no server listens, with four threads and at small capacities.
 #[test]
 fn threads_of_all_sorts_make_room_for_each_other() {
     for capacity in [1 << 10, 64 << 10] {
-        let port = quiet_port();
+        let port = unused_port();
         let settings = udp(port).queue_capacity(capacity).when_full(WhenFull::DropOldest);
         let statsd = started(settings);
         let emitted = thread::scope(|scope| {
@@ -192,7 +192,8 @@ fn threads_of_all_sorts_make_room_for_each_other() {
     }
 }
 
-/// Gauges that are too long for a slot of their queue lie elsewhere, and within the capacity too.
+/// Gauges that are longer than a slot of the ordered queue are on the heap. They count against the
+/// capacity too.
 #[test]
 fn long_gauges_are_within_the_capacity() {
     for capacity in [1 << 10, 64 << 10, 1 << 20] {
@@ -205,13 +206,18 @@ fn long_gauges_are_within_the_capacity() {
         }
         let stats = statsd.stats();
         assert_balanced(&stats);
-        // Beside it there is a block for this thread, and one for the flusher, and a longest line.
+        // Beyond the capacity there are at most the first block of this thread, the first block of
+        // the ordered queue, and one long line.
         let most = capacity + 3 * (capacity / 5).clamp(1 << 10, 16 << 10);
         assert!(stats.buffered.bytes <= most as u64, "{stats:?} of {capacity}");
         assert!(stats.drops.full.lines > 0, "{stats:?}");
         statsd.start_on_thread().unwrap();
         flush(&statsd);
         statsd.gauge(&name, 1);
-        assert_eq!(statsd.blocking_stop().stats.drops, stats.drops, "there is room again");
+        assert_eq!(
+            statsd.blocking_stop().stats.drops,
+            stats.drops,
+            "a gauge was dropped after the flush"
+        );
     }
 }

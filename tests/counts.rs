@@ -1,4 +1,5 @@
-//! Hot calls neither allocate nor make system calls; both are counted.
+//! Hot calls neither allocate nor make system calls. An allocator counts allocations, and a seccomp
+//! filter forbids system calls.
 //!
 //! `.ci/no-lock` checks the machine code for atomic read-modify-writes.
 
@@ -51,7 +52,7 @@ fn every_call(statsd: &Connector) {
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Prepared metrics of every kind; one sampled, and one altered.
+/// Prepared metrics of every kind. One counter is sampled, and one has a tag that is altered.
 struct Prepared {
     counters: [Counter; 3],
     gauge: Gauge,
@@ -101,13 +102,13 @@ impl Prepared {
     }
 }
 
-/// A connector in a dialect, and metrics prepared by it.
-struct Rig {
+/// A connector and its prepared metrics.
+struct Fixture {
     statsd: Connector,
     prepared: Prepared,
 }
 
-impl Rig {
+impl Fixture {
     fn new(statsd: Connector) -> Self {
         Self { prepared: Prepared::new(&statsd), statsd }
     }
@@ -118,9 +119,10 @@ impl Rig {
     }
 }
 
-/// Dialects without and with the slow-path features: tags and sampling.
+/// A dialect without tags, and two with different forms of tags.
 const DIALECTS: [Dialect; 3] = [Dialect::StatsD, Dialect::DogStatsD, Dialect::Graphite];
 
+/// Returns settings with a tag and a sampling rule, where the dialect has tags.
 fn builder(dialect: Dialect) -> freewheel::Builder {
     let builder = Connector::builder("127.0.0.1").queue_capacity(96 << 10).dialect(dialect);
     match dialect {
@@ -129,68 +131,68 @@ fn builder(dialect: Dialect) -> freewheel::Builder {
     }
 }
 
-/// Returns a connector with only the rest of one block free, so that calls take every path,
-/// including the next block and the drop.
-fn full(dialect: Dialect) -> Rig {
-    let rig = Rig::new(builder(dialect).build().unwrap());
-    while rig.statsd.stats().drops.full.lines < 1_000 {
-        rig.every_call();
+/// Returns a fixture with its capacity used up, and without a flusher. Calls find no empty block,
+/// and drop the lines that do not fit into the rest of their block.
+fn full(dialect: Dialect) -> Fixture {
+    let fixture = Fixture::new(builder(dialect).build().unwrap());
+    while fixture.statsd.stats().drops.full.lines < 1_000 {
+        fixture.every_call();
     }
-    rig
+    fixture
 }
 
 #[test]
 fn no_call_allocates() {
     for dialect in DIALECTS {
-        let rig = full(dialect);
+        let fixture = full(dialect);
         let before = ALLOCATIONS.get();
         for _ in 0..1_000 {
-            rig.every_call();
+            fixture.every_call();
         }
-        assert_eq!(ALLOCATIONS.get() - before, 0, "while nothing can be accepted, {dialect:?}");
+        assert_eq!(ALLOCATIONS.get() - before, 0, "with the capacity used up, {dialect:?}");
 
-        // The flusher returns blocks. All blocks are allocated by now.
-        let (receiver, rig) = running(dialect);
-        let accepted = rig.statsd.stats().sent.bytes;
+        // All blocks are allocated by now. A flusher recycles them.
+        let (receiver, fixture) = with_flusher(dialect);
+        let accepted = fixture.statsd.stats().sent.bytes;
         for _ in 0..200 {
             let before = ALLOCATIONS.get();
-            rig.every_call();
-            assert_eq!(ALLOCATIONS.get() - before, 0, "while lines are taken away, {dialect:?}");
-            let _ = rig.statsd.blocking_flush();
+            fixture.every_call();
+            assert_eq!(ALLOCATIONS.get() - before, 0, "with a flusher, {dialect:?}");
+            let _ = fixture.statsd.blocking_flush();
         }
-        let accepted = rig.statsd.stats().sent.bytes - accepted;
-        assert!(accepted > 10 * (16 << 10), "blocks were turned over: {accepted} bytes");
+        let accepted = fixture.statsd.stats().sent.bytes - accepted;
+        assert!(accepted > 10 * (16 << 10), "too few blocks were recycled: {accepted} bytes");
         drop(receiver);
     }
 }
 
-/// Gauges pass through a queue with slots of 246 bytes. A longer line allocates.
+/// Gauges pass through the ordered queue, whose slots hold 246 bytes. A longer line allocates.
 #[test]
 fn a_gauge_that_is_longer_than_its_slot_allocates_once() {
-    let (_receiver, rig) = running(Dialect::StatsD);
+    let (_receiver, fixture) = with_flusher(Dialect::StatsD);
     for (value, allocations) in [(1e200, 0), (1e300, 1)] {
         for _ in 0..50 {
             let before = ALLOCATIONS.get();
-            rig.statsd.gauge("a", value);
+            fixture.statsd.gauge("a", value);
             assert_eq!(ALLOCATIONS.get() - before, allocations, "{value}");
         }
-        let _ = rig.statsd.blocking_flush();
+        let _ = fixture.statsd.blocking_flush();
     }
     // A longer line that is dropped does not allocate.
-    let rig = full(Dialect::StatsD);
+    let fixture = full(Dialect::StatsD);
     let before = ALLOCATIONS.get();
-    (0..50).for_each(|_| rig.statsd.gauge("a", 1e300));
+    (0..50).for_each(|_| fixture.statsd.gauge("a", 1e300));
     assert_eq!(ALLOCATIONS.get() - before, 0);
 }
 
-/// Sampled metrics at a rate so low that no line is drawn.
-struct NotDrawn {
+/// Metrics with a sample rate so low that no line is emitted.
+struct SampledOut {
     statsd: Connector,
     prepared: Counter,
     rate: SampleRate,
 }
 
-impl NotDrawn {
+impl SampledOut {
     fn new(dialect: Dialect) -> Self {
         let rate = SampleRate::new(1e-18).unwrap();
         let statsd = builder(dialect).sample("by.pattern", rate).build().unwrap();
@@ -210,31 +212,31 @@ impl NotDrawn {
 #[test]
 fn a_line_that_is_not_drawn_does_nothing() {
     for dialect in DIALECTS {
-        let not_drawn = NotDrawn::new(dialect);
-        // The first draw initialises the thread's random generator.
-        not_drawn.every_call();
+        let sampled_out = SampledOut::new(dialect);
+        // The first random number initialises the thread's generator.
+        sampled_out.every_call();
         let before = ALLOCATIONS.get();
         for _ in 0..1_000 {
-            not_drawn.every_call();
+            sampled_out.every_call();
         }
-        // The thread takes no block, because it emits no line.
+        // The thread allocates no block, because it emits no line.
         assert_eq!(ALLOCATIONS.get() - before, 0, "{dialect:?}");
-        assert_eq!(not_drawn.statsd.stats().emitted.lines, 0, "{dialect:?}");
+        assert_eq!(sampled_out.statsd.stats().emitted.lines, 0, "{dialect:?}");
     }
 }
 
-/// Returns a started connector with all blocks allocated, and its receiver.
-fn running(dialect: Dialect) -> (std::net::UdpSocket, Rig) {
+/// Returns a receiver, and a started fixture with all blocks allocated.
+fn with_flusher(dialect: Dialect) -> (std::net::UdpSocket, Fixture) {
     let receiver = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = receiver.local_addr().unwrap().port();
     let builder = builder(dialect).port(port).protocol(freewheel::Protocol::Udp);
-    let rig = Rig::new(builder.flush_interval(Duration::from_millis(5)).build().unwrap());
-    while rig.statsd.stats().drops.full.lines == 0 {
-        rig.every_call();
+    let fixture = Fixture::new(builder.flush_interval(Duration::from_millis(5)).build().unwrap());
+    while fixture.statsd.stats().drops.full.lines == 0 {
+        fixture.every_call();
     }
-    rig.statsd.start_on_thread().unwrap();
-    let _ = rig.statsd.blocking_flush();
-    (receiver, rig)
+    fixture.statsd.start_on_thread().unwrap();
+    let _ = fixture.statsd.blocking_flush();
+    (receiver, fixture)
 }
 
 /// Makes the calls under a seccomp filter that allows only `write` and `exit`. Any other system
@@ -258,34 +260,35 @@ fn no_call_calls_the_operating_system() {
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 fn under_filter() -> ! {
     let full = DIALECTS.map(full);
-    // All blocks are allocated and empty, and no flusher can be woken.
+    // All blocks are allocated and empty. No flusher runs that a call could wake.
     let empty = DIALECTS.map(|dialect| {
-        let (receiver, rig) = running(dialect);
-        let report = rig.statsd.blocking_stop();
+        let (receiver, fixture) = with_flusher(dialect);
+        let report = fixture.statsd.blocking_stop();
         assert_eq!(report.kept.lines, 0);
-        // Clock reads avoid system calls only after the vDSO page is mapped.
-        rig.every_call();
-        (receiver, rig, report.stats.drops.full)
+        // One more round before the filter, in case a first call needs the operating system.
+        fixture.every_call();
+        (receiver, fixture, report.stats.drops.full)
     });
-    let not_drawn = DIALECTS.map(NotDrawn::new);
-    not_drawn.iter().for_each(NotDrawn::every_call);
+    let sampled_out = DIALECTS.map(SampledOut::new);
+    sampled_out.iter().for_each(SampledOut::every_call);
     let filtered = allow_only(&[libc::SYS_write, libc::SYS_exit_group]);
     assert!(filtered, "no seccomp: {}", std::io::Error::last_os_error());
     for _ in 0..1_000 {
-        full.iter().for_each(Rig::every_call);
-        not_drawn.iter().for_each(NotDrawn::every_call);
+        full.iter().for_each(Fixture::every_call);
+        sampled_out.iter().for_each(SampledOut::every_call);
     }
-    let turned_over = empty.iter().all(|(_, rig, dropped)| {
-        while rig.statsd.stats().drops.full == *dropped {
-            rig.every_call();
+    let are_blocks_used = empty.iter().all(|(_, fixture, dropped)| {
+        while fixture.statsd.stats().drops.full == *dropped {
+            fixture.every_call();
         }
-        rig.statsd.stats().buffered.bytes > 3 * (16 << 10)
+        fixture.statsd.stats().buffered.bytes > 3 * (16 << 10)
     });
-    let done: &[u8] = if turned_over { b"all calls made\n" } else { b"too few were accepted\n" };
-    // SAFETY: the bytes are alive during the call. The forbidden call that follows shows that the
-    // filter is in force.
+    let result: &[u8] =
+        if are_blocks_used { b"all calls made\n" } else { b"too few were accepted\n" };
+    // SAFETY: the bytes are alive during the calls. If the filter is in force, the forbidden call
+    // ends the process before the second message.
     unsafe {
-        libc::syscall(libc::SYS_write, 1, done.as_ptr(), done.len());
+        libc::syscall(libc::SYS_write, 1, result.as_ptr(), result.len());
         libc::syscall(libc::SYS_getpid);
         libc::syscall(libc::SYS_write, 1, b"no filter\n".as_ptr(), 10);
         libc::syscall(libc::SYS_exit_group, 0);
@@ -293,8 +296,8 @@ fn under_filter() -> ! {
     unreachable!()
 }
 
-/// Installs a filter: any other system call of this thread kills the process. Returns true if the
-/// filter is installed.
+/// Installs a filter by which any other system call of this thread kills the process. Returns true
+/// if the filter is installed.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 fn allow_only(calls: &[libc::c_long]) -> bool {
     let statement = |code: u32, jt: usize, k: u32| libc::sock_filter {

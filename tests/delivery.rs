@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 use support::{
     Close, TcpReceiver, assert_balanced, assert_whole_and_in_order, emit_numbered, eventually,
-    flush, numbered, numbers_by_thread, quiet_port, started, tcp,
+    flush, numbered, numbers_by_thread, started, tcp, unused_port,
 };
 
 /// Emits more lines than the socket buffers of both sides hold while the server does not read.
@@ -25,7 +25,7 @@ fn emit_until_stalled(statsd: &Connector) -> u64 {
         }
         emit_numbered(statsd, 0, number);
     }
-    eventually("what can be written is written", || {
+    eventually("no more lines can be written", || {
         let before = statsd.stats();
         thread::sleep(Duration::from_millis(100));
         statsd.stats() == before && before.connections > 0
@@ -35,7 +35,7 @@ fn emit_until_stalled(statsd: &Connector) -> u64 {
 
 /// Asserts that the numbers are exactly the expected range, in order.
 #[track_caller]
-fn assert_are(numbers: impl IntoIterator<Item = u64>, expected: std::ops::Range<u64>) {
+fn assert_equals_range(numbers: impl IntoIterator<Item = u64>, expected: std::ops::Range<u64>) {
     let mut next = expected.start;
     for number in numbers {
         assert_eq!(number, next, "of {expected:?}");
@@ -44,7 +44,7 @@ fn assert_are(numbers: impl IntoIterator<Item = u64>, expected: std::ops::Range<
     assert_eq!(next, expected.end, "of {expected:?}");
 }
 
-/// Result of a connection reset by a server that read nothing, with a second server in its place.
+/// Result of [`reset`].
 struct Reset {
     emitted: u64,
     /// Lines counted as sent when the first server reset the connection.
@@ -53,6 +53,8 @@ struct Reset {
     report: StopReport,
 }
 
+/// Runs a connector against a server that reads nothing and resets the connection. A second server
+/// then listens at the same port.
 fn reset(delivery: Delivery) -> Reset {
     let listener = TcpReceiver::listen(Ipv4Addr::LOCALHOST, 0, Close::Abrupt);
     let port = listener.port();
@@ -60,7 +62,7 @@ fn reset(delivery: Delivery) -> Reset {
     let statsd = started(tcp(port).queue_capacity(32 << 20).delivery(delivery));
     let emitted = emit_until_stalled(&statsd);
     let sent = statsd.stats().sent.lines;
-    assert!(listener.kill().is_empty(), "it was to read nothing");
+    assert!(listener.kill().is_empty(), "the stalled server has read lines");
     let second = TcpReceiver::listen(Ipv4Addr::LOCALHOST, port, Close::Orderly);
     flush(&statsd);
     let report = statsd.blocking_stop();
@@ -72,32 +74,32 @@ fn reset(delivery: Delivery) -> Reset {
     Reset { emitted, sent, second, report }
 }
 
-/// A server stalls with megabytes in flight and resets the connection. The next server gets exactly
+/// A server stalls with lines in flight, and resets the connection. The next server gets exactly
 /// the lines that were not acknowledged.
 #[test]
 fn a_reset_costs_what_was_acknowledged_and_no_more() {
     let Reset { emitted, sent, second, report } = reset(Delivery::Acknowledged);
     // The acknowledged lines fit into the receive buffer of the first server.
     assert!(sent < 2_000, "{sent} of {emitted} lines were acknowledged");
-    assert_are(numbers_by_thread(&second)[&0].iter().copied(), sent..emitted);
+    assert_equals_range(numbers_by_thread(&second)[&0].iter().copied(), sent..emitted);
     assert_eq!(report.unacknowledged.lines, 0);
 }
 
-/// With `Delivery::Written`, all lines in flight are lost.
+/// With `Delivery::Written`, written lines count as sent. The server has read none, so all are
+/// lost.
 #[test]
 fn a_reset_costs_what_was_written_where_that_is_enough() {
     let Reset { emitted, sent, second, .. } = reset(Delivery::Written);
-    // This bound is a part of the written lines: the send buffer holds little more than can be
-    // sent.
+    // The bound is below the number of written lines, which TCP_NOTSENT_LOWAT limits.
     assert!(sent > 1_000, "{sent} of {emitted} lines were written");
-    assert_are(numbers_by_thread(&second)[&0].iter().copied(), sent..emitted);
+    assert_equals_range(numbers_by_thread(&second)[&0].iter().copied(), sent..emitted);
 }
 
 /// A server that closes its sending side and continues to read gets each line in flight once,
 /// because the flusher waits for the acknowledgements.
 #[test]
 fn a_server_that_writes_no_more_gets_no_line_twice() {
-    let port = quiet_port();
+    let port = unused_port();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
     let statsd = started(tcp(port).queue_capacity(32 << 20));
     let (first, _) = listener.accept().unwrap();
@@ -116,12 +118,12 @@ fn a_server_that_writes_no_more_gets_no_line_twice() {
     flush(&statsd);
     drop(statsd);
     let mut text = first.join().unwrap();
-    // The line that was cut by the end of the connection is sent again.
+    // The next connection begins with the line that was cut.
     text.truncate(text.iter().rposition(|&byte| byte == b'\n').unwrap() + 1);
     text.extend(second.join().unwrap());
     let text = String::from_utf8(text).unwrap();
     let numbers: Vec<_> = text.lines().map(|line| numbered(line).1).collect();
-    assert_are(numbers, 0..emitted);
+    assert_equals_range(numbers, 0..emitted);
 }
 
 /// A stop that times out leaves lines in flight to the operating system and reports them. They are
@@ -137,13 +139,13 @@ fn expired_stop_leaves_lines_in_flight_to_the_kernel() {
     assert_balanced(&report.stats);
     assert!(report.unacknowledged.lines > 1_000, "{report:?}");
     assert!(report.kept.lines > 0, "{report:?}");
-    receiver.read_on();
-    eventually("it can be started again", || statsd.start_on_thread().is_ok());
+    receiver.resume_reading();
+    eventually("the connector can be started again", || statsd.start_on_thread().is_ok());
     receiver.wait_for_lines(emitted);
-    eventually("all is acknowledged", || statsd.stats().buffered.lines == 0);
+    eventually("all lines are acknowledged", || statsd.stats().buffered.lines == 0);
     let mut numbers = receiver.lines().iter().map(|line| numbered(line).1).collect::<Vec<_>>();
     numbers.sort_unstable();
-    assert_are(numbers, 0..emitted);
+    assert_equals_range(numbers, 0..emitted);
 }
 
 /// A runtime that ends leaves the flusher's lines in flight to the operating system as well.
@@ -156,17 +158,17 @@ fn ended_runtime_leaves_lines_in_flight_to_the_kernel() {
     runtime.block_on(statsd.start()).unwrap();
     let emitted = emit_until_stalled(&statsd);
     drop(runtime);
-    receiver.read_on();
+    receiver.resume_reading();
     statsd.start_on_thread().unwrap();
     receiver.wait_for_lines(emitted);
-    eventually("all is acknowledged", || statsd.stats().buffered.lines == 0);
+    eventually("all lines are acknowledged", || statsd.stats().buffered.lines == 0);
     let mut numbers = receiver.lines().iter().map(|line| numbered(line).1).collect::<Vec<_>>();
     numbers.sort_unstable();
-    assert_are(numbers, 0..emitted);
+    assert_equals_range(numbers, 0..emitted);
 }
 
 /// The flusher reconnects if a live server acknowledges nothing for the peer timeout. No line is
-/// lost or sent twice.
+/// lost, and none arrives twice.
 #[test]
 fn a_server_that_acknowledges_nothing_is_left_in_time() {
     let receiver = TcpReceiver::start();
@@ -174,12 +176,12 @@ fn a_server_that_acknowledges_nothing_is_left_in_time() {
     let settings = tcp(receiver.port()).queue_capacity(32 << 20);
     let statsd = started(settings.peer_timeout(Duration::from_millis(500)));
     let emitted = emit_until_stalled(&statsd);
-    eventually("it is left", || statsd.stats().connections >= 3);
-    receiver.read_on();
+    eventually("the flusher reconnects twice", || statsd.stats().connections >= 3);
+    receiver.resume_reading();
     flush(&statsd);
     assert_eq!(statsd.stats().sent.lines, emitted);
     receiver.wait_for_lines(emitted);
     let mut numbers = receiver.lines().iter().map(|line| numbered(line).1).collect::<Vec<_>>();
     numbers.sort_unstable();
-    assert_are(numbers, 0..emitted);
+    assert_equals_range(numbers, 0..emitted);
 }

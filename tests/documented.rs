@@ -1,12 +1,12 @@
-//! Documentation tests: the README's examples run unchanged against a server, and the lines named
-//! in their comments arrive. The examples of the API run as doc tests; this file checks that each
-//! of them compares its lines.
+//! Documentation tests. The README's examples run unchanged against a server, and the lines that
+//! their comments state arrive. The examples of the API run as doc tests. This file checks that
+//! each of them compares its lines.
 
 #![allow(clippy::unwrap_used)]
 
 #[path = "support/allocations.rs"]
 mod allocations;
-// The API's examples use all of it.
+// Doc tests use the other functions of this module.
 #[allow(dead_code)]
 #[path = "support/documented.rs"]
 mod documented;
@@ -45,19 +45,19 @@ fn copy_of(name: &str) -> String {
 /// Returns the line that a comment claims to be sent, or `None` if the comment claims none.
 fn claim(line: &str) -> Option<&str> {
     let (_, comment) = line.rsplit_once("// ")?;
-    let said = comment.split([' ', '\n']).next()?;
-    let said = said.strip_suffix(',').unwrap_or(said);
-    let (_, after) = said.split_once(':')?;
+    let stated = comment.split([' ', '\n']).next()?;
+    let stated = stated.strip_suffix(',').unwrap_or(stated);
+    let (_, after) = stated.split_once(':')?;
     let (_, code) = after.split_once('|')?;
     let code = code.split('|').next()?;
-    ["c", "g", "ms", "h", "d", "s", "m"].contains(&code).then_some(said)
+    ["c", "g", "ms", "h", "d", "s", "m"].contains(&code).then_some(stated)
 }
 
 /// Returns the lines that the comments of a block claim. `...` stands for the prefix.
 fn claims(code: &str, prefix: &str) -> BTreeSet<String> {
-    let written = |said: &str| match said.strip_prefix("...") {
+    let written = |stated: &str| match stated.strip_prefix("...") {
         Some(rest) => format!("{prefix}.{rest}"),
-        None => said.to_owned(),
+        None => stated.to_owned(),
     };
     code.lines().filter_map(claim).map(written).collect()
 }
@@ -79,10 +79,10 @@ mod first {
             .port(SERVER.port()) // test
             .protocol(Protocol::Udp)                    // TCP by default, UDP in DogStatsD
             .prefix("applications.my-service")
-            .build()?;                                  // bad settings are refused here
+            .build()?;                                  // invalid settings are an error here
         statsd.start().await?;                          // on this tokio runtime
 
-        // Prepared once, emitted often: the fastest way.
+        // Prepared once and emitted often: the fastest way.
         let requests = statsd.counter("requests").build();
         requests.incr();                                // ...counters.requests:1|c
         requests.incr_by(5);                            // ...counters.requests:5|c
@@ -97,8 +97,8 @@ mod first {
 
         let report = statsd.stop().await;               // sends what is left, within a deadline
         println!("{}", report.stats);                   // emitted 7 = sent 7 + buffered 0 + ...
-        let said = report.stats.to_string(); // test
-        assert!(said.starts_with("emitted 7 = sent 7 + buffered 0 + "), "{said}"); // test
+        let account = report.stats.to_string(); // test
+        assert!(account.starts_with("emitted 7 = sent 7 + buffered 0 + "), "{account}"); // test
         Ok(())
     }
     // README ends
@@ -109,7 +109,7 @@ mod first {
         main().unwrap();
         let mut lines = SERVER.lines(7);
         let timer = "applications.my-service.timers.render:";
-        let at = lines.iter().position(|line| line.starts_with(timer)).expect("the timer's");
+        let at = lines.iter().position(|line| line.starts_with(timer)).expect("the timer emits a line");
         lines.remove(at);
         assert_eq!(lines.into_iter().collect::<std::collections::BTreeSet<_>>(),
             claims(&blocks()[0], "applications.my-service"));
@@ -130,7 +130,7 @@ mod prepared {
         let builder = Connector::builder("127.0.0.1").dialect(Dialect::DogStatsD); // over UDP
         let builder = builder.port(SERVER.port()); // test
         let statsd = builder.tag("env", "prod").build().expect("good settings");
-        statsd.start_on_thread().expect("a thread");    // without this, nothing is sent
+        statsd.start_on_thread().expect("a thread");    // without this call, nothing is sent
         statsd
     });
     static HITS: LazyLock<Counter> =
@@ -139,7 +139,7 @@ mod prepared {
     fn main() {
         HITS.incr();                                    // http.hits:1|c|#env:prod,route:/
 
-        // Not worth a handle: the same at once, without an allocation.
+        // Without a handle, also without an allocation.
         STATSD.counter("http.hits").tag("route", "/admin").incr();
 
         let tenth = SampleRate::new(0.1).expect("a rate"); // drawn before anything is formatted
@@ -147,13 +147,13 @@ mod prepared {
         render.record(Duration::from_millis(3));        // render:3|ms|@0.1|#env:prod, one time in ten
         (0..1000).for_each(|_| render.record(Duration::from_millis(3))); // test
 
-        // A part of the service: one more handle of the same connector.
+        // For a part of the service: another handle of the same connector.
         let db = STATSD.scoped("db").with_tag("shard", "7");
         db.incr("queries");                             // db.queries:1|c|#env:prod,shard:7
 
-        // A static is never dropped, and what it still holds is lost with the process.
+        // A static is never dropped. Lines that it still holds are lost with the process.
         let report = STATSD.blocking_stop();
-        println!("{} lines are left", report.kept.lines); // none, where a server listens
+        println!("{} lines are left", report.kept.lines); // none, if a server listens
     }
     // README ends
 
@@ -188,7 +188,7 @@ mod web {
         async fn handler(statsd: Statsd) -> StatusCode {
             let timer = statsd.execution_timer("some-operation");
             do_something().await;                           // a second, say
-            drop(timer);                                    // or at the end, by a panic, by a client that left
+            drop(timer);                                    // otherwise at the end, at a panic or a disconnect
             StatusCode::NO_CONTENT
         }
 
@@ -221,8 +221,8 @@ mod web {
         Ok(())
     }
 
-    /// Asks once, and ends this process as an orchestrator does.
-    fn ask_and_end(address: SocketAddr) {
+    /// Sends one request, and then SIGTERM to this process, like an orchestrator.
+    fn request_and_terminate(address: SocketAddr) {
         let mut connection = std::net::TcpStream::connect(address).unwrap();
         connection.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").unwrap();
         let mut answer = String::new();
@@ -233,7 +233,7 @@ mod web {
 
     const CHILD: &str = "FREEWHEEL_TEST_OF_DOCUMENTATION";
 
-    /// Runs either example in a child process with the environment that the README describes.
+    /// Runs an example if this process is a child of [`lines_of_child`].
     #[test]
     fn a_child() {
         let runtime = || tokio::runtime::Runtime::new().unwrap();
@@ -241,17 +241,17 @@ mod web {
             Ok("served") => runtime().block_on(async {
                 let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
                 let address = listener.local_addr().unwrap();
-                let asking = std::thread::spawn(move || ask_and_end(address));
+                let client = std::thread::spawn(move || request_and_terminate(address));
                 served(listener).await.unwrap();
-                asking.join().unwrap();
+                client.join().unwrap();
             }),
             Ok("layered") => runtime().block_on(layered()).unwrap(),
             _ => {}
         }
     }
 
-    /// Returns the names and kinds of the metrics sent.
-    fn sent_by(child: &str, lines: u64) -> BTreeSet<String> {
+    /// Runs an example in a child process. Returns the lines it sends, without their values.
+    fn lines_of_child(child: &str, lines: u64) -> BTreeSet<String> {
         let server = Server::start();
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", "web::a_child"]).env(CHILD, child).env_remove("STATSD_ENABLED");
@@ -262,6 +262,7 @@ mod web {
         server.lines(lines).iter().map(|line| without_value(line)).collect()
     }
 
+    /// Returns the line's name and type code.
     fn without_value(line: &str) -> String {
         let (name, rest) = line.split_once(':').unwrap();
         format!("{name}|{}", rest.split_once('|').unwrap().1)
@@ -272,19 +273,20 @@ mod web {
         assert_eq!(copy_of("Web services"), blocks()[2]);
         let (_, shown) = README.split_once("each GET sends\n\n```text\n").unwrap();
         let (shown, _) = shown.split_once("```").unwrap();
-        assert_eq!(sent_by("served", 2), shown.lines().map(without_value).collect());
+        assert_eq!(lines_of_child("served", 2), shown.lines().map(without_value).collect());
     }
 
     #[test]
     fn a_layer_sends_what_its_comment_says() {
         assert_eq!(copy_of("On tower"), blocks()[3]);
-        let said = blocks()[3].lines().find_map(super::claim).map(without_value).unwrap();
-        let expected = [said, "gauges.requests.in_flight|g".to_owned()];
+        let stated = blocks()[3].lines().find_map(super::claim).map(without_value).unwrap();
+        let expected = [stated, "gauges.requests.in_flight|g".to_owned()];
         let expected = expected.map(|name| format!("applications.my-service.{name}"));
-        assert_eq!(sent_by("layered", 3), expected.into_iter().collect());
+        assert_eq!(lines_of_child("layered", 3), expected.into_iter().collect());
     }
 }
 
+/// Finds the Rust files in a folder and its subfolders.
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in folder.read_dir().unwrap() {
         let path = entry.unwrap().path();
@@ -314,7 +316,7 @@ fn examples(source: &str) -> Vec<String> {
     examples
 }
 
-/// Each example that names the line of a call asserts that the line arrives.
+/// Each example that states a line in a comment asserts that the line arrives.
 #[test]
 fn examples_assert_their_lines() {
     let mut files = Vec::new();
@@ -322,13 +324,13 @@ fn examples_assert_their_lines() {
     let mut claimed = 0;
     for file in files {
         for example in examples(&std::fs::read_to_string(&file).unwrap()) {
-            for said in example.lines().filter(|line| !line.starts_with("# ")).filter_map(claim) {
+            for stated in example.lines().filter(|line| !line.starts_with("# ")).filter_map(claim) {
                 let asserted = example.lines().any(|line| {
                     line.starts_with("# ")
                         && line.contains("assert")
-                        && line.contains(&format!("\"{said}\""))
+                        && line.contains(&format!("\"{stated}\""))
                 });
-                assert!(asserted, "{}: {said}", file.display());
+                assert!(asserted, "{}: {stated}", file.display());
                 claimed += 1;
             }
         }
@@ -336,8 +338,7 @@ fn examples_assert_their_lines() {
     assert!(claimed >= 26, "{claimed}");
 }
 
-/// Deriving a connector or building a handle allocates as often as `Connector::with_tag` and
-/// `Metric::build` document.
+/// `Connector::with_tag`, `Connector::scoped` and `Metric::build` document how often they allocate.
 #[test]
 fn allocations_of_a_scope_are_as_documented() {
     use freewheel::{Connector, Dialect};

@@ -5,19 +5,22 @@
 
 mod support;
 
-use freewheel::{Builder, Connector, Framing, Protocol, Tally};
+use freewheel::{Builder, Connector, Dialect, Framing, Protocol, Tally};
 use std::fs;
 use std::io::{ErrorKind, Read};
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 use std::time::Duration;
-use support::{Place, assert_balanced, emit_numbered, eventually, flush, numbered_line, started};
+use support::{
+    SocketPath, assert_balanced, emit_numbered, eventually, flush, numbered_line, started,
+};
 
 /// Emits the lines of these numbers.
 fn emit(statsd: &Connector, numbers: std::ops::Range<u64>) -> Tally {
     numbers.map(|number| emit_numbered(statsd, 0, number)).fold(Tally::default(), |a, b| a + b)
 }
 
+/// Returns the lines of these numbers.
 fn expected(numbers: std::ops::Range<u64>) -> Vec<String> {
     numbers.map(|number| numbered_line(0, number)).collect()
 }
@@ -38,9 +41,9 @@ fn receive(receiver: &UnixDatagram, count: usize) -> (Vec<String>, Vec<usize>) {
 
 #[test]
 fn datagrams_are_filled_to_8192_bytes() {
-    let place = Place::new("filled");
-    let receiver = place.bind();
-    let statsd = place.settings(Protocol::UnixDatagram).build().unwrap();
+    let socket_path = SocketPath::new("filled");
+    let receiver = socket_path.bind();
+    let statsd = socket_path.settings(Protocol::UnixDatagram).build().unwrap();
     let emitted = emit(&statsd, 0..2_000);
     statsd.start_on_thread().unwrap();
     let (lines, sizes) = receive(&receiver, 2_000);
@@ -53,13 +56,13 @@ fn datagrams_are_filled_to_8192_bytes() {
 
 #[test]
 fn receiver_restarts_lose_nothing() {
-    let place = Place::new("restarted");
-    let statsd = started(place.settings(Protocol::UnixDatagram));
+    let socket_path = SocketPath::new("restarted");
+    let statsd = started(socket_path.settings(Protocol::UnixDatagram));
     emit(&statsd, 0..1_000);
     for round in 0..5 {
         std::thread::sleep(Duration::from_millis(30));
         assert_eq!(statsd.stats().sent.lines, 1_000 * round);
-        let receiver = place.bind();
+        let receiver = socket_path.bind();
         let numbers = 1_000 * round..1_000 * (round + 1);
         assert_eq!(receive(&receiver, 1_000).0, expected(numbers));
         flush(&statsd);
@@ -74,12 +77,12 @@ fn receiver_restarts_lose_nothing() {
 
 #[test]
 fn a_receiver_that_is_full_loses_nothing() {
-    let place = Place::new("full");
-    let receiver = place.bind();
-    let statsd = started(place.settings(Protocol::UnixDatagram));
+    let socket_path = SocketPath::new("full");
+    let receiver = socket_path.bind();
+    let statsd = started(socket_path.settings(Protocol::UnixDatagram));
     let emitted = emit(&statsd, 0..5_000);
-    // Until its queue is full.
-    eventually("some are sent", || statsd.stats().sent.lines > 0);
+    // Waits until the receiver's queue is full.
+    eventually("some lines are sent", || statsd.stats().sent.lines > 0);
     std::thread::sleep(Duration::from_millis(50));
     let stats = statsd.stats();
     assert!(stats.buffered.lines > 1_000, "{stats}");
@@ -91,9 +94,9 @@ fn a_receiver_that_is_full_loses_nothing() {
 
 #[test]
 fn a_line_longer_than_the_payload_goes_alone() {
-    let place = Place::new("long");
-    let receiver = place.bind();
-    let statsd = started(place.settings(Protocol::UnixDatagram));
+    let socket_path = SocketPath::new("long");
+    let receiver = socket_path.bind();
+    let statsd = started(socket_path.settings(Protocol::UnixDatagram));
     statsd.incr("before");
     statsd.incr(&"n".repeat(10_000));
     statsd.incr("after");
@@ -104,13 +107,13 @@ fn a_line_longer_than_the_payload_goes_alone() {
 
 #[test]
 fn a_stream_is_followed_to_its_next_server() {
-    let place = Place::new("stream");
-    let statsd = started(place.settings(Protocol::UnixStream));
+    let socket_path = SocketPath::new("stream");
+    let statsd = started(socket_path.settings(Protocol::UnixStream));
     for round in 0..3 {
         let numbers = 1_000 * round..1_000 * (round + 1);
         emit(&statsd, numbers.clone());
-        let _ = fs::remove_file(place.path());
-        let listener = UnixListener::bind(place.path()).unwrap();
+        let _ = fs::remove_file(socket_path.path());
+        let listener = UnixListener::bind(socket_path.path()).unwrap();
         let (mut stream, _) = listener.accept().unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         let wanted = expected(numbers).join("\n") + "\n";
@@ -136,22 +139,58 @@ fn unframe(mut stream: &[u8]) -> Vec<String> {
     frames
 }
 
+/// The Agent reads frames from a Unix stream, so DogStatsD sends frames there by default.
+#[test]
+fn dogstatsd_is_framed_on_a_unix_stream() {
+    for (framing, begin) in [(None, &[6, 0, 0, 0, b'a'][..]), (Some(Framing::Newlines), b"a:1|c")] {
+        let socket_path = SocketPath::new("agent");
+        let listener = UnixListener::bind(socket_path.path()).unwrap();
+        let settings = socket_path.settings(Protocol::UnixStream).dialect(Dialect::DogStatsD);
+        let statsd = started(framing.into_iter().fold(settings, Builder::framing));
+        let (mut stream, _) = listener.accept().unwrap();
+        statsd.incr("a");
+        let mut received = [0; 5];
+        stream.read_exact(&mut received).unwrap();
+        assert_eq!(received, begin);
+    }
+}
+
+/// A runtime's end waits for its blocking pool, and an application may have used that pool up.
+#[test]
+fn names_are_looked_up_without_the_blocking_pool() {
+    let receiver = support::UdpReceiver::start();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .max_blocking_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    runtime.spawn_blocking(move || ended.recv());
+    let settings = Connector::builder("localhost").port(receiver.port());
+    let statsd = settings.protocol(Protocol::Udp).prefix("").build().unwrap();
+    runtime.block_on(statsd.start()).unwrap();
+    statsd.incr("a");
+    // A name may have addresses at which nobody listens.
+    assert_eq!(receiver.lines(1), ["counters.a:1|c"]);
+    drop(end);
+}
+
 /// Frames follow the Datadog Agent's format. A frame interrupted by the server is sent again from
 /// its start.
 #[test]
 fn frames_are_whole_and_follow_to_the_next_server() {
-    let place = Place::new("frames");
-    let settings = place.settings(Protocol::UnixStream).framing(Framing::LengthPrefixed);
+    let socket_path = SocketPath::new("frames");
+    let settings = socket_path.settings(Protocol::UnixStream).framing(Framing::LengthPrefixed);
     let statsd = started(settings);
     // No server listens yet, so that frames are filled.
     let emitted = emit(&statsd, 0..5_000);
-    let listener = UnixListener::bind(place.path()).unwrap();
-    // As much as it takes until it has these bytes.
+    let listener = UnixListener::bind(socket_path.path()).unwrap();
+    // The first server reads this many bytes, and then closes the connection.
     let (mut first, _) = listener.accept().unwrap();
-    let mut begun = vec![0; 100_000];
-    first.read_exact(&mut begun).unwrap();
+    let mut partial = vec![0; 100_000];
+    first.read_exact(&mut partial).unwrap();
     drop(first);
-    eventually("its end is seen", || statsd.stats().connections > 1);
+    eventually("the flusher reconnects", || statsd.stats().connections > 1);
     let (mut second, _) = listener.accept().unwrap();
     let rest = std::thread::spawn(move || {
         let mut rest = Vec::new();
@@ -161,12 +200,15 @@ fn frames_are_whole_and_follow_to_the_next_server() {
     let stats = statsd.blocking_stop().stats;
     assert_eq!(stats.sent, emitted);
     assert_balanced(&stats);
-    let (begun, rest) = (unframe(&begun), unframe(&rest.join().unwrap().unwrap()));
-    assert!(begun.iter().chain(&rest).all(|frame| (1..=8192).contains(&frame.len())));
-    assert!(begun.iter().all(|frame| frame.len() > 7_500), "they are filled");
-    let begun = begun.concat();
+    let (partial, rest) = (unframe(&partial), unframe(&rest.join().unwrap().unwrap()));
+    assert!(partial.iter().chain(&rest).all(|frame| (1..=8192).contains(&frame.len())));
+    assert!(
+        partial.iter().all(|frame| frame.len() > 7_500),
+        "a frame of the first server is not filled"
+    );
+    let partial = partial.concat();
     let rest = rest.concat();
-    let first: Vec<_> = begun.lines().map(str::to_owned).collect();
+    let first: Vec<_> = partial.lines().map(str::to_owned).collect();
     let last: Vec<_> = rest.lines().map(str::to_owned).collect();
     assert_eq!(first, expected(0..first.len() as u64));
     assert_eq!(last, expected(5_000 - last.len() as u64..5_000));
@@ -177,25 +219,26 @@ fn frames_are_whole_and_follow_to_the_next_server() {
 
 #[test]
 fn datagrams_have_no_frames() {
-    let place = Place::new("no-frames");
-    let settings = place.settings(Protocol::UnixDatagram).framing(Framing::LengthPrefixed);
+    let socket_path = SocketPath::new("no-frames");
+    let settings = socket_path.settings(Protocol::UnixDatagram).framing(Framing::LengthPrefixed);
     assert_eq!(settings.build().unwrap_err().setting(), "framing");
 }
 
 #[test]
 fn missing_receiver_at_the_path_is_not_connected() {
-    let place = Place::new("nobody");
+    let socket_path = SocketPath::new("nobody");
     let statsd =
-        started(place.settings(Protocol::UnixStream).stop_timeout(Duration::from_millis(50)));
+        started(socket_path.settings(Protocol::UnixStream).stop_timeout(Duration::from_millis(50)));
     emit(&statsd, 0..10);
     assert!(!statsd.connected());
     let report = statsd.blocking_stop();
     assert_eq!(report.kept.lines, 10);
-    assert_eq!(fs::metadata(place.path()).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(fs::metadata(socket_path.path()).unwrap_err().kind(), ErrorKind::NotFound);
 }
 
 #[test]
 fn urls_are_taken_apart() {
+    // Returns the endpoint that the connector shows, or the text of the error.
     let endpoint = |url: &str| {
         let statsd = Builder::from_url(url).and_then(Builder::build);
         let text =

@@ -22,13 +22,57 @@ fn complete() -> Settings {
 const HOST: (&str, &str) = ("STATSD_HOST", "statsd.example");
 const PREFIX: (&str, &str) = ("STATSD_PREFIX", "app");
 
-/// Each environment resolves as its author meant it, without an error. An expected `None` is a
-/// disabled connector.
+/// The subscriber uses the static connector that is being made, as a log does that counts events.
+#[test]
+fn a_subscriber_may_use_the_connector_that_is_being_made() {
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+    use std::sync::{LazyLock, mpsc};
+    use std::time::{Duration, Instant};
+    use tracing::span;
+
+    static STATSD: LazyLock<Option<Builder>> =
+        LazyLock::new(|| resolve(&Settings::new(), &[PREFIX]).unwrap());
+    static COUNTED: AtomicBool = AtomicBool::new(false);
+    struct Counting;
+    impl tracing::Subscriber for Counting {
+        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+            true
+        }
+        fn event(&self, _: &tracing::Event<'_>) {
+            assert!(STATSD.is_none(), "no host is set");
+            COUNTED.store(true, Relaxed);
+        }
+        fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+            span::Id::from_u64(1)
+        }
+        fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+        fn enter(&self, _: &span::Id) {}
+        fn exit(&self, _: &span::Id) {}
+    }
+    let (made, result) = mpsc::channel();
+    // With a single subscriber in the process, tracing asks the subscriber of the thread that meets a
+    // callsite first, which may be another test's thread without one.
+    let _second = tracing::Dispatch::new(Counting);
+    // A thread of its own, since a deadlock would never end.
+    std::thread::spawn(move || {
+        tracing::subscriber::with_default(Counting, || made.send(STATSD.is_none()).unwrap());
+    });
+    assert_eq!(result.recv_timeout(Duration::from_secs(30)), Ok(true), "a deadlock");
+    let begun = Instant::now();
+    while !COUNTED.load(Relaxed) {
+        assert!(begun.elapsed() < Duration::from_secs(30), "no warning");
+        std::thread::yield_now();
+    }
+}
+
+/// Environments of Kubernetes, Compose, files and shells resolve without an error. An expected
+/// `None` stands for a disabled connector.
 #[test]
 fn an_environment_that_others_wrote_stops_nobody() {
     let host = ("STATSD_HOST", "10.0.0.11");
     for (variables, expected) in [
-        // Kubernetes sets these for a Service named `statsd`: only the port is used.
+        // Kubernetes sets such variables for a Service named `statsd`. Only the port is used.
         (&[host, ("STATSD_PORT", "tcp://10.0.0.99:8126")][..], Some("tcp://10.0.0.11:8126")),
         (&[host, ("STATSD_PORT", "udp://10.0.0.99:8126")], Some("tcp://10.0.0.11:8126")),
         (&[host, ("STATSD_PORT", "UDP://10.0.0.99:8126")], Some("tcp://10.0.0.11:8126")),
@@ -61,14 +105,14 @@ fn an_environment_that_others_wrote_stops_nobody() {
         (&[host, ("STATSD_PREFIX", " ")], Some("tcp://10.0.0.11:8125")),
         (&[host, ("STATSD_ENABLED", "")], None),
         (&[host, ("STATSD_ENABLED", " ")], None),
-        // What comes out of files and shells.
+        // Files and shells add whitespace and line breaks.
         (&[("STATSD_HOST", " 10.0.0.11\r\n")], Some("tcp://10.0.0.11:8125")),
         (&[host, ("STATSD_PORT", "8126\n")], Some("tcp://10.0.0.11:8126")),
         (&[host, ("STATSD_PORT", " 8126 ")], Some("tcp://10.0.0.11:8126")),
         (&[host, ("STATSD_PROTOCOL", "udp\n")], Some("udp://10.0.0.11:8125")),
         (&[host, ("STATSD_ENABLED", "true\n")], Some("tcp://10.0.0.11:8125")),
         (&[host, ("STATSD_ENABLED", "False")], None),
-        // In any case.
+        // Upper and lower case are equal.
         (&[host, ("STATSD_PROTOCOL", "UDP")], Some("udp://10.0.0.11:8125")),
         (&[host, ("STATSD_PROTOCOL", "Tcp")], Some("tcp://10.0.0.11:8125")),
         #[cfg(unix)]
@@ -89,14 +133,14 @@ fn an_environment_that_others_wrote_stops_nobody() {
             );
         }
     }
-    // The prefix too.
+    // Whitespace around a prefix is removed too.
     let variables = [HOST, ("STATSD_PREFIX", " app\n")];
     let builder = resolve(&Settings::new(), &variables).unwrap().unwrap();
     let expected = Connector::builder("statsd.example").prefix("app");
     assert_eq!(format!("{builder:?}"), format!("{expected:?}"));
 }
 
-/// Stated, then STATSD_PROTOCOL, then the dialect.
+/// The setting takes precedence over STATSD_PROTOCOL, and that over the dialect.
 #[test]
 fn protocol_precedence_is_setting_variable_dialect() {
     use freewheel::Dialect;
@@ -114,13 +158,13 @@ fn protocol_precedence_is_setting_variable_dialect() {
     assert_eq!(scheme(&dogstatsd(), &[tcp]), "tcp");
     assert_eq!(scheme(&dogstatsd().protocol(Protocol::Tcp), &[udp]), "tcp");
     assert_eq!(scheme(&complete().protocol(Protocol::Udp), &[tcp]), "udp");
-    // Wherever it is stated.
+    // The builder's protocol, or its URL, is a setting too.
     let stated = dogstatsd().tune(|builder| builder.protocol(Protocol::Tcp));
     assert_eq!(scheme(&stated, &[udp]), "tcp");
     let by_url = complete().tune(|_| Builder::from_url("udp://127.0.0.1").unwrap());
     assert_eq!(scheme(&by_url, &[tcp]), "udp");
     assert_eq!(scheme(&by_url.protocol(Protocol::Tcp), &[udp]), "tcp");
-    // The dialect may come after.
+    // The dialect may be set after the settings are resolved.
     let builder = resolve(&complete(), &[]).unwrap().unwrap();
     assert!(
         format!("{:?}", builder.dialect(Dialect::DogStatsD).build().unwrap()).contains("udp://")

@@ -4,7 +4,7 @@
 //! thread, and locks held by other threads stay locked.
 
 #![cfg(target_os = "linux")]
-// In a test, that is an assertion. Unsafe are only calls of the operating system.
+// An `unwrap` in a test is an assertion. `unsafe` code calls libc, and once copies a handle.
 #![allow(clippy::unwrap_used, unsafe_code)]
 
 mod support;
@@ -16,8 +16,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::{
-    Arrivals, Listener, Load, PATIENCE, TcpReceiver, UdpReceiver, emit_all, emit_numbered,
-    eventually, flush, park_on, quiet_port, runtime, started, tcp, udp,
+    Arrivals, Listener, Load, TcpReceiver, UdpReceiver, WAIT_TIMEOUT, emit_all, emit_numbered,
+    eventually, flush, park_on, runtime, started, tcp, udp, unused_port,
 };
 
 /// Takes the lock that lets one test run at a time.
@@ -27,13 +27,13 @@ fn alone() -> MutexGuard<'static, ()> {
 }
 
 /// Forks; the child runs the task and exits. Returns the child's process ID.
-fn forked(task: impl FnOnce()) -> libc::pid_t {
+fn fork_child(task: impl FnOnce()) -> libc::pid_t {
     // SAFETY: the child can run the task: `fork` handles the allocator's locks, and no other thread
     // holds a lock that the task needs.
     match unsafe { libc::fork() } {
         0 => {
-            // SAFETY: as above. The alarm ends a child that hangs.
-            unsafe { libc::alarm(PATIENCE.as_secs() as libc::c_uint) };
+            // SAFETY: `alarm` only schedules a signal, which ends a child that hangs.
+            unsafe { libc::alarm(WAIT_TIMEOUT.as_secs() as libc::c_uint) };
             let result = catch_unwind(AssertUnwindSafe(task));
             // SAFETY: ends the process immediately, so that shared resources are not released
             // twice.
@@ -56,12 +56,13 @@ fn assert_succeeds(child: libc::pid_t) {
     assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "status {status:#x}");
 }
 
-/// Asserts that the parent's connector does not run in a child. It accepts lines up to its
-/// capacity, and calls return immediately, because the flusher exists only in the parent.
-fn is_of_no_use(statsd: &Connector) {
+/// Asserts that the parent's connector does not run in this child. It accepts lines up to its
+/// capacity. Calls return without a wait, because the flusher exists only in the parent.
+fn assert_not_running(statsd: &Connector) {
     let before = statsd.stats();
     let mut emitted = emit_all(statsd, 0, 100_000..100_100);
-    // More than there is room for: the child comes to where the flusher was at the fork.
+    // At a small capacity, these gauges exceed the ordered queue. So they reach the slot that the
+    // flusher was emptying at the fork, where a push could spin forever.
     for level in 0..1_000 {
         statsd.gauge("level", level);
         emitted += Tally { lines: 1, bytes: format!("level:{level}|g\n").len() as u64 };
@@ -79,7 +80,7 @@ fn is_of_no_use(statsd: &Connector) {
     assert!(matches!(statsd.start_on_thread(), Err(StartError::Forked)));
     assert!(!statsd.connected());
     let _ = format!("{statsd:?}");
-    assert!(start.elapsed() < PATIENCE / 2, "it takes its time");
+    assert!(start.elapsed() < WAIT_TIMEOUT / 2, "the calls took {:?}", start.elapsed());
 }
 
 /// A connector built in the child works, and the parent's continues. The child inherits a copy of
@@ -90,14 +91,14 @@ fn child_builds_its_own_connector_and_sends_no_parent_lines() {
     let server = Listener::tcp(0);
     let settings = tcp(server.port());
     let statsd = started(settings.flush_interval(Duration::from_secs(60)));
-    let parents = server.accept();
-    let childrens_server = Listener::tcp(0);
-    let port = childrens_server.port();
+    let parent_receiver = server.accept();
+    let child_server = Listener::tcp(0);
+    let port = child_server.port();
     let mut children = Vec::new();
     for round in 0..5 {
-        // These lines stay buffered until after the fork.
+        // No tick sends these lines before the fork.
         emit_all(&statsd, 0, round * 100..round * 100 + 50);
-        children.push(forked(|| {
+        children.push(fork_child(|| {
             let own = started(tcp(port));
             for number in 0..1_000 {
                 emit_numbered(&own, round + 1, number);
@@ -105,26 +106,26 @@ fn child_builds_its_own_connector_and_sends_no_parent_lines() {
             flush(&own);
             let report = own.blocking_stop();
             assert_eq!((report.kept.lines, report.stats.sent.lines), (0, 1_000));
-            is_of_no_use(&statsd);
+            assert_not_running(&statsd);
         }));
-        let peer = childrens_server.accept();
+        let peer = child_server.accept();
         emit_all(&statsd, 0, round * 100 + 50..(round + 1) * 100);
         let arrivals = Arrivals::of_stream(&peer.read_to_end());
         assert_eq!(arrivals.numbers(round + 1), Vec::from_iter(0..1_000));
         assert_eq!(arrivals.tally().lines, 1_000);
     }
     children.into_iter().for_each(assert_succeeds);
-    let reading = thread::spawn(|| parents.read_to_end());
+    let reading = thread::spawn(|| parent_receiver.read_to_end());
     assert_eq!(statsd.blocking_flush(), Ok(()));
     let stats = statsd.blocking_stop().stats;
     let arrivals = Arrivals::of_stream(&reading.join().unwrap());
-    arrivals.assert_faultless(&stats);
+    arrivals.assert_agree_with(&stats);
     assert_eq!(arrivals.numbers(0), Vec::from_iter(0..500));
     assert_eq!(stats.connections, 1);
 }
 
-/// The parent flushes before it forks, like a service that forks workers. Threads of the
-/// parent do not exist in the child; deadlines hold without them.
+/// The parent flushes before it forks, like a service that forks workers. The child keeps its
+/// deadlines, although threads of the parent do not exist there.
 #[test]
 fn a_child_of_a_parent_that_has_flushed_keeps_its_deadlines() {
     let _alone = alone();
@@ -133,13 +134,13 @@ fn a_child_of_a_parent_that_has_flushed_keeps_its_deadlines() {
     statsd.incr("a");
     flush(&statsd);
     assert_eq!(park_on(statsd.flush()), Ok(()));
-    assert_succeeds(forked(|| {
-        let own = started(tcp(quiet_port()).stop_timeout(Duration::from_millis(100)));
+    assert_succeeds(fork_child(|| {
+        let own = started(tcp(unused_port()).stop_timeout(Duration::from_millis(100)));
         own.incr("a");
         assert_eq!(own.blocking_flush(), Err(FlushError::TimedOut));
         assert_eq!(park_on(own.flush()), Err(FlushError::TimedOut));
         assert_eq!(own.blocking_stop().kept.lines, 1);
-        is_of_no_use(&statsd);
+        assert_not_running(&statsd);
     }));
     statsd.incr("b");
     flush(&statsd);
@@ -148,23 +149,47 @@ fn a_child_of_a_parent_that_has_flushed_keeps_its_deadlines() {
 
 /// Forks at arbitrary moments of the flusher and the producer threads. No call hangs in a child, on
 /// its own connector or on its parent's, and no call disturbs the parent.
+/// A child closes all descriptors, opens a file, and drops its parent's connector. The file may have
+/// the number of the parent's descriptor.
+#[test]
+fn child_keeps_its_own_files() {
+    use std::os::fd::AsRawFd;
+    let _alone = alone();
+    let receiver = UdpReceiver::start();
+    let statsd = started(udp(receiver.port()));
+    assert_eq!(statsd.blocking_stop().kept.lines, 0);
+    let statsd = std::cell::Cell::new(Some(statsd));
+    let child = fork_child(|| {
+        // SAFETY: no other code of this process uses the descriptors from here on.
+        unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) };
+        let open = || std::fs::File::open("/proc/self/status").unwrap();
+        let files: Vec<_> = (0..50).map(|_| open()).collect();
+        drop(statsd.take());
+        for file in files {
+            // SAFETY: `fcntl` only reads the flags of the descriptor.
+            assert!(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETFD) } >= 0);
+        }
+    });
+    assert_succeeds(child);
+}
+
 #[test]
 fn children_forked_under_load_do_not_hang() {
     let _alone = alone();
     let receiver = TcpReceiver::start();
-    let childrens = UdpReceiver::start();
+    let child_receiver = UdpReceiver::start();
     let statsd = started(tcp(receiver.port()).queue_capacity(64 << 10));
     let load = Load::begin(&statsd, 3);
-    eventually("all emit", || statsd.stats().sent.lines > 1_000);
+    eventually("lines are sent", || statsd.stats().sent.lines > 1_000);
     for _ in 0..100 {
-        assert_succeeds(forked(|| {
-            let own = started(udp(childrens.port()));
+        assert_succeeds(fork_child(|| {
+            let own = started(udp(child_receiver.port()));
             own.incr("a");
             flush(&own);
             assert_eq!(own.blocking_stop().stats.sent.lines, 1);
             own.start_on_thread().unwrap();
             assert_eq!(park_on(own.stop()).kept.lines, 0);
-            is_of_no_use(&statsd);
+            assert_not_running(&statsd);
         }));
     }
     let emitted = load.end();
@@ -174,8 +199,8 @@ fn children_forked_under_load_do_not_hang() {
     receiver.wait_for_lines(stats.sent.lines);
 }
 
-/// Dropping the last handle wakes the flusher, except for the parent's flusher in a child: the
-/// locks needed to wake it may be locked forever.
+/// Dropping the last handle wakes the flusher. In a child it does not, because a wake-up of the
+/// parent's flusher takes locks that may stay locked forever.
 #[test]
 fn a_child_that_drops_its_parents_last_handle_does_not_hang() {
     let _alone = alone();
@@ -185,6 +210,7 @@ fn a_child_that_drops_its_parents_last_handle_does_not_hang() {
     runtime.block_on(statsd.start()).unwrap();
     let over = &AtomicBool::new(false);
     thread::scope(|scope| {
+        // These threads take the runtime's locks, so that some forks find them locked.
         for _ in 0..3 {
             scope.spawn(|| {
                 while !over.load(Relaxed) {
@@ -193,8 +219,8 @@ fn a_child_that_drops_its_parents_last_handle_does_not_hang() {
             });
         }
         for _ in 0..100 {
-            assert_succeeds(forked(|| {
-                // SAFETY: this process does not use the original handle again.
+            assert_succeeds(fork_child(|| {
+                // SAFETY: the child does not use the original handle again.
                 drop(unsafe { std::ptr::read(&raw const statsd) });
             }));
         }
@@ -209,10 +235,10 @@ fn a_child_that_drops_its_parents_last_handle_does_not_hang() {
 #[test]
 fn stopped_connector_can_start_in_both_processes() {
     let _alone = alone();
-    let (parents, childrens) = (UdpReceiver::start(), UdpReceiver::start());
+    let (parent_receiver, child_receiver) = (UdpReceiver::start(), UdpReceiver::start());
     for has_run in [false, true] {
-        let in_child = udp(childrens.port()).build().unwrap();
-        let in_both = udp(parents.port()).build().unwrap();
+        let in_child = udp(child_receiver.port()).build().unwrap();
+        let in_both = udp(parent_receiver.port()).build().unwrap();
         if has_run {
             for statsd in [&in_child, &in_both] {
                 statsd.start_on_thread().unwrap();
@@ -220,7 +246,7 @@ fn stopped_connector_can_start_in_both_processes() {
             }
         }
         in_child.incr("before");
-        let child = forked(|| {
+        let child = fork_child(|| {
             in_child.start_on_thread().unwrap();
             flush(&in_child);
             in_both.start_on_thread().unwrap();
@@ -236,12 +262,12 @@ fn stopped_connector_can_start_in_both_processes() {
             flush(&in_both);
         }
         assert_succeeds(child);
-        assert_eq!(childrens.lines(1), ["before:1|c"]);
-        assert_eq!(parents.lines(40).len(), 40);
+        assert_eq!(child_receiver.lines(1), ["before:1|c"]);
+        assert_eq!(parent_receiver.lines(40).len(), 40);
     }
 }
 
-/// Daemons close inherited descriptors. Another file may then have the number of the descriptor
+/// Daemons close inherited descriptors. Another file may then get the number of the descriptor
 /// that wakes the parent's flusher.
 #[test]
 fn a_child_that_closed_its_parents_descriptors_writes_into_none() {
@@ -249,14 +275,15 @@ fn a_child_that_closed_its_parents_descriptors_writes_into_none() {
     let receiver = TcpReceiver::start();
     let statsd = started(tcp(receiver.port()));
     flush(&statsd);
-    // By now the flusher most likely sleeps, and must be woken.
+    // By now the flusher is most likely parked, so that a full block in the child asks to wake it.
     thread::sleep(Duration::from_millis(100));
-    assert_succeeds(forked(|| {
+    assert_succeeds(fork_child(|| {
         // SAFETY: the closed descriptors are not used again.
         unsafe { (3..1_000).for_each(|descriptor| _ = libc::close(descriptor)) };
         let path = std::env::temp_dir().join(format!("freewheel-{}", std::process::id()));
         let file = std::fs::File::create_new(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
+        // One of these descriptors most likely gets the number of the wake-up descriptor.
         let copies = Vec::from_iter((0..100).map(|_| file.try_clone().unwrap()));
         emit_all(&statsd, 0, 0..10_000);
         assert_eq!(statsd.blocking_flush(), Err(FlushError::NotRunning));

@@ -1,4 +1,4 @@
-//! Hostile names, tags and set members in every dialect, by every way to emit. The bytes that
+//! Hostile names, tags and set members in every dialect, as counters and sets. The bytes that
 //! arrive match the table at `Dialect`.
 
 #![allow(clippy::unwrap_used)]
@@ -10,7 +10,7 @@ mod clean;
 mod parsers;
 mod support;
 
-use clean::{DIALECTS, Place, has_tags};
+use clean::{DIALECTS, LinePart, has_tags};
 use freewheel::{Connector, Dialect, Protocol, Set};
 use parsers::plain::Types;
 use proptest::prelude::*;
@@ -33,6 +33,7 @@ fn hostile() -> impl Strategy<Value = String> {
     ]
 }
 
+/// Texts of a metric.
 #[derive(Clone, Debug)]
 struct Hostile {
     name: String,
@@ -49,7 +50,7 @@ fn any_hostile() -> impl Strategy<Value = Hostile> {
     })
 }
 
-/// Counts the metrics that a strict parser of the dialect finds.
+/// Returns the number of metrics that a strict parser of the dialect finds.
 fn metrics(dialect: Dialect, datagram: &[u8]) -> Result<usize, String> {
     let parsed = match dialect {
         Dialect::StatsD => parsers::plain::parse(datagram, Types::Etsy),
@@ -68,8 +69,8 @@ fn metrics(dialect: Dialect, datagram: &[u8]) -> Result<usize, String> {
     parsed.map(|metrics| metrics.len()).map_err(|error| error.to_string())
 }
 
-/// Emits the metric in every way. Returns, for each line, the number of tags and true if the line
-/// is a set's.
+/// Emits counters and sets: at once, prepared, and by connectors with tags. Returns the number of
+/// tags of each line, and true if the line is a set's.
 fn emit(statsd: &Connector, Hostile { name, tags, member }: &Hostile) -> Vec<(usize, bool)> {
     let [(k, v), (l, w)] = tags;
     statsd.counter(name).incr();
@@ -127,7 +128,7 @@ proptest! {
                         invalid += 1;
                         continue;
                     }
-                    let (member, member_altered) = clean::clean(dialect, Place::Member, &hostile.member);
+                    let (member, member_altered) = clean::clean(dialect, LinePart::Member, &hostile.member);
                     let (field, code) = if is_set { (&*member, "s") } else { ("1", "c") };
                     let (line, line_altered) =
                         clean::line(dialect, prefix, &hostile.name, &tags[..count], field, code);
@@ -137,11 +138,11 @@ proptest! {
             }
             flush(&statsd);
             receiver.set_nonblocking(true).unwrap();
-            let (mut space, mut lines) = ([0; 65_536], Vec::new());
-            while let Ok(length) = receiver.recv(&mut space) {
-                let datagram = std::str::from_utf8(&space[..length]).unwrap();
+            let (mut buffer, mut lines) = ([0; 65_536], Vec::new());
+            while let Ok(length) = receiver.recv(&mut buffer) {
+                let datagram = std::str::from_utf8(&buffer[..length]).unwrap();
                 let count = datagram.matches('\n').count();
-                prop_assert_eq!(metrics(dialect, &space[..length]), Ok(count), "{:?}", dialect);
+                prop_assert_eq!(metrics(dialect, &buffer[..length]), Ok(count), "{:?}", dialect);
                 lines.extend(datagram.split_terminator('\n').map(str::to_owned));
             }
             prop_assert_eq!(&lines, &expected, "{:?}", dialect);

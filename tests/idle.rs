@@ -1,4 +1,4 @@
-//! An idle flusher sleeps without a timer, and every event wakes it.
+//! An idle flusher is dormant: it sleeps without a timer. Every event wakes it.
 
 #![allow(clippy::unwrap_used)]
 #![cfg(target_os = "linux")]
@@ -13,10 +13,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 use support::{TcpReceiver, UdpReceiver, assert_balanced, eventually, flush, promptly, tcp, udp};
 
-/// Lock for one test at a time: tests identify flushers by their new threads.
+/// Lock that lets one test run at a time, because tests find flushers by their new threads.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Returns the paths of the flushers' threads.
+/// Returns the paths of the flushers' threads in /proc.
 fn flushers() -> BTreeSet<String> {
     let threads = fs::read_dir("/proc/self/task").unwrap();
     let paths = threads.map(|thread| thread.unwrap().path().to_str().unwrap().to_owned());
@@ -26,13 +26,14 @@ fn flushers() -> BTreeSet<String> {
     paths.filter(is_flusher).collect()
 }
 
-/// Returns the number of a thread's voluntary context switches.
-fn sleeps(thread: &str) -> u64 {
+/// Returns the number of a thread's voluntary context switches: how often it has slept.
+fn count_sleeps(thread: &str) -> u64 {
     let status = fs::read_to_string(format!("{thread}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
     line.unwrap().trim().parse().unwrap()
 }
 
+/// A connector, and the path of its flusher's thread in /proc.
 struct Sleeper {
     statsd: Connector,
     thread: String,
@@ -41,34 +42,35 @@ struct Sleeper {
 impl Sleeper {
     fn start(settings: Builder) -> Self {
         let statsd = settings.build().unwrap();
-        let thread = start_again(&statsd);
+        let thread = start_flusher(&statsd);
         Self { statsd, thread }
     }
 
     /// Waits until the thread has not woken for a second and a half.
     fn wait_until_dormant(&self) {
-        eventually("it sleeps", || {
-            let before = sleeps(&self.thread);
+        eventually("the flusher is dormant", || {
+            let before = count_sleeps(&self.thread);
             thread::sleep(Duration::from_millis(1_500));
-            sleeps(&self.thread) == before
+            count_sleeps(&self.thread) == before
         });
     }
 }
 
-fn start_again(statsd: &Connector) -> String {
+/// Starts the connector. Returns the path of its flusher's thread.
+fn start_flusher(statsd: &Connector) -> String {
     let before = flushers();
     statsd.start_on_thread().unwrap();
     let mut new = BTreeSet::new();
-    eventually("its thread has its name", || {
+    eventually("the flusher's thread has its name", || {
         new = &flushers() - &before;
         !new.is_empty()
     });
     new.pop_first().unwrap()
 }
 
-/// A dormant flusher does not wake for three seconds over any protocol, even with repeated name
-/// lookups. The first line of a thread, and a later one, is then sent within a flush interval, with
-/// tolerance for a busy machine.
+/// A dormant flusher does not wake for three seconds, over TCP, over UDP, and with repeated name
+/// lookups. A line then wakes it, and is sent within half a second. The line may be the first one
+/// of its thread.
 #[test]
 fn an_idle_flusher_does_not_wake_and_hears_the_first_line() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -86,36 +88,36 @@ fn an_idle_flusher_does_not_wake_and_hears_the_first_line() {
             flush(&sleeper.statsd);
         });
         sleepers.iter().for_each(Sleeper::wait_until_dormant);
-        let before: Vec<_> = sleepers.iter().map(|sleeper| sleeps(&sleeper.thread)).collect();
+        let before: Vec<_> = sleepers.iter().map(|sleeper| count_sleeps(&sleeper.thread)).collect();
         thread::sleep(Duration::from_secs(3));
-        let after: Vec<_> = sleepers.iter().map(|sleeper| sleeps(&sleeper.thread)).collect();
-        assert_eq!(before, after, "woken while nothing was emitted");
+        let after: Vec<_> = sleepers.iter().map(|sleeper| count_sleeps(&sleeper.thread)).collect();
+        assert_eq!(before, after, "a flusher woke although no line was emitted");
         for sleeper in &sleepers {
             let sent = sleeper.statsd.stats().sent.lines;
             let start = Instant::now();
             if round == 0 {
                 sleeper.statsd.incr("first");
             } else {
-                // The first line of another thread.
+                // The line is the first one of another thread.
                 thread::scope(|scope| _ = scope.spawn(|| sleeper.statsd.incr("first")));
             }
-            eventually("it is sent", || sleeper.statsd.stats().sent.lines > sent);
+            eventually("the line is sent", || sleeper.statsd.stats().sent.lines > sent);
             assert!(start.elapsed() < Duration::from_millis(500), "{:?}", start.elapsed());
             assert_balanced(&sleeper.statsd.stats());
         }
     }
 }
 
-/// A dropped line that causes a warning wakes the flusher too. The flusher then sleeps again.
+/// A dropped line wakes the flusher too, so that it can warn. Then it becomes dormant again.
 #[test]
 fn an_invalid_line_wakes_it_once() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let receiver = UdpReceiver::start();
     let sleeper = Sleeper::start(udp(receiver.port()));
     sleeper.wait_until_dormant();
-    let before = sleeps(&sleeper.thread);
+    let before = count_sleeps(&sleeper.thread);
     sleeper.statsd.gauge("depth", f64::NAN);
-    eventually("it wakes", || sleeps(&sleeper.thread) > before);
+    eventually("the flusher wakes", || count_sleeps(&sleeper.thread) > before);
     sleeper.wait_until_dormant();
 }
 
@@ -138,13 +140,13 @@ fn a_dormant_flusher_obeys() {
     assert_eq!(report.stats.sent, report.stats.emitted);
     // No flusher runs: the line is kept for the next one.
     sleeper.statsd.incr("b");
-    sleeper.thread = start_again(&sleeper.statsd);
+    sleeper.thread = start_flusher(&sleeper.statsd);
     assert_eq!(receiver.lines(1), ["b:1|c"]);
     sleeper.wait_until_dormant();
     sleeper.statsd.incr("c");
     drop(sleeper);
     assert_eq!(receiver.lines(1), ["c:1|c"]);
-    eventually("it ends", || flushers().is_empty());
+    eventually("the flusher ends", || flushers().is_empty());
 }
 
 /// Several threads emit more than a block to a dormant flusher, and each line arrives.

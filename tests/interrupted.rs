@@ -1,7 +1,6 @@
-//! Signals that interrupt the flusher's own thread, with a handler that emits and so wakes the
-//! flusher.
+//! Signals that interrupt the flusher's own thread. Their handler emits, which wakes the flusher.
 
-// In a test, that is an assertion. Unsafe are only calls of the operating system.
+// An `unwrap` in a test is an assertion. All `unsafe` code calls libc.
 #![allow(clippy::unwrap_used, unsafe_code)]
 #![cfg(target_os = "linux")]
 
@@ -16,12 +15,14 @@ use support::{UdpReceiver, eventually, udp};
 use tokio::runtime::Builder;
 use tokio::sync::mpsc;
 
-/// Number of dormant flushers; one signal wakes each.
+/// Number of dormant flushers, each of which one signal wakes.
 const CONNECTORS: usize = 200;
 
 static STATSD: OnceLock<Vec<Connector>> = OnceLock::new();
+/// Index of the connector that the next signal emits to, or `CONNECTORS` for none.
 static NEXT: AtomicUsize = AtomicUsize::new(CONNECTORS);
 
+/// Emits to the next connector.
 extern "C" fn handler(_: libc::c_int) {
     if let Some(statsd) = STATSD.get().and_then(|all| all.get(NEXT.load(Relaxed))) {
         statsd.incr("a");
@@ -30,33 +31,33 @@ extern "C" fn handler(_: libc::c_int) {
 }
 
 /// Guard that ends the signals, even if an assertion fails.
-struct Over<'a>(&'a AtomicBool);
+struct SetOnDrop<'a>(&'a AtomicBool);
 
-impl Drop for Over<'_> {
+impl Drop for SetOnDrop<'_> {
     fn drop(&mut self) {
         self.0.store(true, Relaxed);
     }
 }
 
-/// The signal interrupts the thread at an arbitrary moment, mostly within tokio. Neither tokio nor
-/// the handler waits for a lock or finds an inconsistent state.
+/// The signals interrupt the thread at arbitrary moments, mostly within tokio. If the handler's
+/// wake-up took a lock of tokio, the thread would wait for itself.
 #[test]
 fn a_signal_wakes_the_flusher_whose_thread_it_interrupts() {
     let receiver = UdpReceiver::start();
     let port = receiver.port();
     let all = (0..CONNECTORS).map(|_| udp(port).flush_interval(Duration::from_millis(50)));
     let all = STATSD.get_or_init(|| all.map(|settings| settings.build().unwrap()).collect());
-    let over = &AtomicBool::new(false);
-    // SAFETY: the ID is the calling thread's, which outlives its users; the handler stays valid.
+    let is_over = &AtomicBool::new(false);
+    // SAFETY: the handler is valid until the process ends. The ID is the ID of this thread.
     let flushers = unsafe {
         libc::signal(libc::SIGUSR1, handler as *const () as libc::sighandler_t);
         libc::pthread_self()
     };
     thread::scope(|scope| {
-        let _over = Over(over);
+        let _guard = SetOnDrop(is_over);
         scope.spawn(move || {
-            while !over.load(Relaxed) {
-                // SAFETY: that thread waits for this one.
+            while !is_over.load(Relaxed) {
+                // SAFETY: the interrupted thread waits for this one, so it exists.
                 unsafe { libc::pthread_kill(flushers, libc::SIGUSR1) };
                 thread::sleep(Duration::from_micros(20));
             }
@@ -64,32 +65,33 @@ fn a_signal_wakes_the_flusher_whose_thread_it_interrupts() {
         Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
             for statsd in all {
                 statsd.start().await.unwrap();
-                // The handler's first line would allocate.
+                // The thread's first line of a connector allocates, which a handler must not do.
                 statsd.incr("a");
             }
             for round in 1..=4 {
                 tokio::time::sleep(Duration::from_millis(1_500)).await;
                 NEXT.store(0, Relaxed);
-                let (to_task, mut task) = mpsc::unbounded_channel();
-                let answers = tokio::spawn(async move { while task.recv().await.is_some() {} });
+                let (messages, mut inbox) = mpsc::unbounded_channel();
+                // These messages keep the thread within tokio while the signals come.
+                let reader = tokio::spawn(async move { while inbox.recv().await.is_some() {} });
                 while NEXT.load(Relaxed) < CONNECTORS {
-                    (0..50).for_each(|_| to_task.send(()).unwrap());
+                    (0..50).for_each(|_| messages.send(()).unwrap());
                     tokio::task::yield_now().await;
                 }
-                drop(to_task);
-                answers.await.unwrap();
-                // Otherwise the thread was at the queues and excluded other threads.
-                let done = |statsd: &Connector| {
+                drop(messages);
+                reader.await.unwrap();
+                // A line is dropped as reentrant if the signal finds the flusher at its queues.
+                let settled = |statsd: &Connector| {
                     let stats = statsd.stats();
                     stats.sent.lines + stats.drops.reentrant.lines
                 };
                 let start = std::time::Instant::now();
-                while all.iter().map(done).sum::<u64>() < (round + 1) * CONNECTORS as u64 {
-                    assert!(start.elapsed() < support::PATIENCE, "a wake-up was lost");
+                while all.iter().map(settled).sum::<u64>() < (round + 1) * CONNECTORS as u64 {
+                    assert!(start.elapsed() < support::WAIT_TIMEOUT, "a wake-up was lost");
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
             }
         });
     });
-    eventually("lines arrive", || !receiver.lines_so_far().is_empty());
+    eventually("a line arrives", || !receiver.lines_so_far().is_empty());
 }

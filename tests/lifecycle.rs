@@ -1,6 +1,6 @@
-//! Starts, stops, and the states between them.
+//! Starts, stops, and the states in between.
 
-// In a test, that is an assertion.
+// An `unwrap` in a test is an assertion.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -14,16 +14,17 @@ use std::task::{Context, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::{
-    Close, PATIENCE, TcpReceiver, UdpReceiver, assert_balanced, emit_numbered, eventually, flush,
-    numbers_by_thread, park_on, promptly, quiet_port, runtime, started, tally, tcp, udp,
+    Close, TcpReceiver, UdpReceiver, WAIT_TIMEOUT, assert_balanced, emit_numbered, eventually,
+    flush, numbers_by_thread, park_on, promptly, runtime, started, tally, tcp, udp, unused_port,
 };
 use tokio::runtime::Builder as RuntimeBuilder;
 
-/// Stop timeout of the connectors in these tests. The tests wait longer before they fail.
+/// Stop timeout of a connector whose server is gone.
 const STOP_TIMEOUT: Duration = Duration::from_millis(300);
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Returns the lines of one increment of each counter.
 fn counters(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| format!("{name}:1|c")).collect()
 }
@@ -92,7 +93,7 @@ fn connected_is_true_from_connection_to_stop() {
     let statsd = tcp(receiver.port()).build().unwrap();
     assert!(!statsd.connected());
     statsd.start_on_thread().unwrap();
-    eventually("it is connected", || statsd.connected());
+    eventually("the connector is connected", || statsd.connected());
     let _report = statsd.blocking_stop();
     assert!(!statsd.connected());
     assert_eq!(statsd.stats().connections, 1);
@@ -102,9 +103,9 @@ fn connected_is_true_from_connection_to_stop() {
 fn connected_is_false_after_the_server_went() {
     let receiver = TcpReceiver::start();
     let statsd = started(tcp(receiver.port()).reconnect_sleep(DAY).stop_timeout(STOP_TIMEOUT));
-    eventually("it is connected", || statsd.connected());
+    eventually("the connector is connected", || statsd.connected());
     drop(receiver);
-    eventually("it is not connected", || !statsd.connected());
+    eventually("the connector is disconnected", || !statsd.connected());
 }
 
 #[test]
@@ -148,11 +149,11 @@ fn connected_is_false_after_a_runtime_ended_and_a_restart() {
     let statsd = tcp(receiver.port()).build().unwrap();
     let first = runtime();
     first.block_on(statsd.start()).unwrap();
-    eventually("it is connected", || statsd.connected());
+    eventually("the connector is connected", || statsd.connected());
     drop(first);
 
-    // This runtime runs tasks only during `block_on`: the flusher has not connected yet, and at
-    // first has not begun.
+    // This runtime runs tasks only during `block_on`. At the first check the flusher has not run
+    // yet, and at the second check it has not connected yet.
     let second = RuntimeBuilder::new_current_thread().enable_all().build().unwrap();
     second.block_on(async {
         let mut start = pin!(statsd.start());
@@ -192,7 +193,7 @@ fn the_last_handle_sends_what_it_can_when_it_is_dropped() {
 
 #[test]
 fn the_last_handle_is_dropped_before_the_server_is_there() {
-    let port = quiet_port();
+    let port = unused_port();
     let statsd = started(tcp(port));
     let emitted = emit_numbered(&statsd, 0, 0);
     drop(statsd);
@@ -228,9 +229,9 @@ fn a_disabled_connector_does_nothing() {
     assert_eq!(statsd.stats(), Default::default());
 }
 
-/// Asserts that a runtime without one of its drivers is refused at the start, and that the
-/// connector can be started elsewhere.
-fn is_unfit(configure: fn(&mut RuntimeBuilder) -> &mut RuntimeBuilder) {
+/// Asserts that a start is refused by a runtime that lacks a driver, and that the connector can be
+/// started elsewhere.
+fn assert_unfit(configure: fn(&mut RuntimeBuilder) -> &mut RuntimeBuilder) {
     let receiver = TcpReceiver::start();
     let statsd = tcp(receiver.port()).build().unwrap();
     let starting = statsd.clone();
@@ -247,17 +248,17 @@ fn is_unfit(configure: fn(&mut RuntimeBuilder) -> &mut RuntimeBuilder) {
 
 #[test]
 fn a_runtime_without_drivers_is_unfit() {
-    is_unfit(|runtime| runtime);
+    assert_unfit(|runtime| runtime);
 }
 
 #[test]
 fn a_runtime_without_its_time_driver_is_unfit() {
-    is_unfit(|runtime| runtime.enable_io());
+    assert_unfit(|runtime| runtime.enable_io());
 }
 
 #[test]
 fn a_runtime_without_its_io_driver_is_unfit() {
-    is_unfit(|runtime| runtime.enable_time());
+    assert_unfit(|runtime| runtime.enable_time());
 }
 
 #[test]
@@ -301,15 +302,14 @@ fn a_disabled_connector_blocks_nowhere() {
     assert_eq!(Connector::disabled().timer("a").elapsed(), Duration::ZERO);
 }
 
-/// A handle implements the auto traits that spawned tasks and unwinding code require.
+/// Spawned tasks and unwinding code require these traits of a handle.
 #[test]
-fn a_connector_is_at_home_everywhere() {
-    fn is_at_home<T: Clone + Send + Sync + UnwindSafe + RefUnwindSafe + 'static>() {}
-    is_at_home::<Connector>();
+fn a_connector_is_send_sync_and_unwind_safe() {
+    fn assert_implements<T: Clone + Send + Sync + UnwindSafe + RefUnwindSafe + 'static>() {}
+    assert_implements::<Connector>();
 }
 
-/// A full block rings for the flusher. Without a tick, only the ring lets the flusher fetch the
-/// lines.
+/// A thread that fills a block rings the bell. Without a tick, only a ring makes the flusher sweep.
 #[test]
 fn a_ring_is_heard_without_a_tick() {
     let receiver = TcpReceiver::start();
@@ -318,17 +318,17 @@ fn a_ring_is_heard_without_a_tick() {
     eventually("connected", || statsd.connected());
     let mut sent = 0;
     for round in 0..200 {
-        // These lines fill a block. A lost ring would leave them there.
+        // These lines fill several blocks. After a lost ring, none of them would be sent.
         for number in 0..400 {
             emit_numbered(&statsd, round, number);
         }
-        eventually("a ring is heard", || statsd.stats().sent.lines > sent);
+        eventually("lines are sent after a ring", || statsd.stats().sent.lines > sent);
         sent = statsd.stats().sent.lines;
     }
     assert_balanced(&statsd.blocking_stop().stats);
 }
 
-/// A ring just before the flusher sleeps is kept for the flusher.
+/// A ring just before the flusher parks is not lost.
 #[test]
 fn a_ring_while_the_flusher_falls_asleep_is_heard() {
     let receiver = TcpReceiver::start();
@@ -342,10 +342,11 @@ fn a_ring_while_the_flusher_falls_asleep_is_heard() {
         statsd.incr(&name);
         let rung = Instant::now();
         while statsd.stats().sent.lines < lines {
-            assert!(rung.elapsed() < PATIENCE, "a ring was not heard");
+            assert!(rung.elapsed() < WAIT_TIMEOUT, "a ring was lost");
             thread::yield_now();
         }
-        // The flusher is about to sleep: the next ring comes a little later each time.
+        // The flusher is about to park. The next ring comes a little later each time, so that some
+        // rings come at that moment.
         (0..lines % 100).for_each(|_| std::hint::spin_loop());
     }
     assert_balanced(&statsd.blocking_stop().stats);

@@ -1,6 +1,6 @@
 //! Gauges, gauge changes and service checks arrive in the order of their calls, across threads.
 
-// In a test, that is an assertion.
+// An `unwrap` in a test is an assertion.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -13,7 +13,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 use support::{
-    Close, TcpReceiver, UdpReceiver, assert_balanced, flush, quiet_port, started, tcp, udp,
+    Close, TcpReceiver, UdpReceiver, assert_balanced, flush, started, tcp, udp, unused_port,
 };
 
 /// Asserts that lines of two threads, emitted in turn, arrive in that order.
@@ -21,28 +21,28 @@ fn arrives_in_order(dialect: Dialect, emit: fn(&Connector, u64), expected: fn(u6
     const ROUNDS: u64 = 200;
     let receiver = UdpReceiver::start();
     let statsd = started(udp(receiver.port()).dialect(dialect));
-    // This thread takes the first slot.
+    // Registers this thread before the other one.
     statsd.incr("first");
-    let (go, told) = channel();
-    let (done, is_done) = channel();
+    let (numbers, received_numbers) = channel();
+    let (replies, replied) = channel();
     let second = statsd.clone();
     let other = thread::spawn(move || {
-        for number in told {
+        for number in received_numbers {
             emit(&second, number);
-            done.send(()).unwrap();
+            replies.send(()).unwrap();
         }
     });
     for round in 0..ROUNDS {
-        // Unordered lines between them.
+        // A counter keeps no order across threads.
         statsd.incr("beside");
         emit(&statsd, 2 * round + 1);
-        go.send(2 * round + 2).unwrap();
-        is_done.recv().unwrap();
+        numbers.send(2 * round + 2).unwrap();
+        replied.recv().unwrap();
         if round % 3 == 0 {
             flush(&statsd);
         }
     }
-    drop(go);
+    drop(numbers);
     other.join().unwrap();
     flush(&statsd);
     let stats = statsd.stats();
@@ -87,7 +87,7 @@ fn an_injected_gauge_keeps_its_place() {
     arrives_in_order(Dialect::StatsD, emit, |number| vec![format!("level:{number}|g")]);
 }
 
-/// Some gauges exceed a slot of the queue, or are altered.
+/// Some gauges are longer than a slot of the ordered queue, and some have an altered tag.
 #[test]
 fn a_long_gauge_and_an_altered_one_keep_their_places() {
     let emit = |statsd: &Connector, number| match number % 4 {
@@ -116,7 +116,7 @@ fn a_service_check_that_comes_later_arrives_later() {
     });
 }
 
-/// Tasks move between workers, and each gauge ends at 0.
+/// Tasks may move between workers. Each gauge still ends at 0.
 #[test]
 fn gauges_of_tasks_end_at_their_last_value() {
     let receiver = UdpReceiver::start();
@@ -148,13 +148,13 @@ fn gauges_of_tasks_end_at_their_last_value() {
     assert!(last.values().all(|value| *value == "0|g"), "{last:?}");
 }
 
-/// More gauges are emitted than the queue holds while no server listens. They are kept up to the
-/// capacity, before and after a start, and arrive in order.
+/// While no server listens, more gauges are emitted than the ordered queue holds. They move to
+/// blocks, before and after a start. All arrive in order.
 #[test]
 fn gauges_wait_in_blocks_while_nobody_listens() {
     for is_started in [false, true] {
-        let port = quiet_port();
-        // No tick empties the queue.
+        let port = unused_port();
+        // Without a tick, only a ring or a full queue moves the gauges to blocks.
         let statsd = tcp(port).flush_interval(Duration::from_secs(60)).build().unwrap();
         if is_started {
             statsd.start_on_thread().unwrap();
@@ -162,7 +162,7 @@ fn gauges_wait_in_blocks_while_nobody_listens() {
         const GAUGES: u64 = 20_000;
         for number in 0..GAUGES {
             statsd.gauge("level", number);
-            // The pause lets the flusher wake in time.
+            // Lets the flusher move gauges before the queue is full.
             if is_started && number % 500 == 0 {
                 thread::sleep(Duration::from_millis(2));
             }

@@ -1,5 +1,5 @@
-//! Servers that disconnect on a line: the other lines are delivered. A server that disconnects on
-//! every line gets nothing and loses nothing.
+//! Servers that disconnect on certain lines, called poison. The other lines are delivered. While a
+//! server disconnects on every line, no line is lost.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, unsafe_code)]
@@ -16,12 +16,12 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use support::{
-    Arrivals, Listener, Place, assert_balanced, emit_all, eventually, flush, numbered_line,
+    Arrivals, Listener, SocketPath, assert_balanced, emit_all, eventually, flush, numbered_line,
     started, tcp,
 };
 use tokio::io::AsyncReadExt;
 
-/// Predicate for lines or frames on which a server disconnects before it reads them.
+/// Predicate for the lines or frames on which a server disconnects. The server does not read them.
 type Poison = fn(&str) -> bool;
 
 /// Server at a Unix socket path that reads line by line, or frame by frame.
@@ -32,18 +32,18 @@ struct Server {
 }
 
 impl Server {
-    fn start(place: &Place, framing: Framing, poison: Poison) -> Self {
-        let _ = std::fs::remove_file(place.path());
+    fn start(socket_path: &SocketPath, framing: Framing, poison: Poison) -> Self {
+        let _ = std::fs::remove_file(socket_path.path());
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
-        socket.bind(&SockAddr::unix(place.path()).unwrap()).unwrap();
+        socket.bind(&SockAddr::unix(socket_path.path()).unwrap()).unwrap();
         socket.listen(16).unwrap();
         socket.set_nonblocking(true).unwrap();
         let (lines, end) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<AtomicBool>::default());
-        let (kept, told) = (Arc::clone(&lines), Arc::clone(&end));
+        let (recorded, thread_end) = (Arc::clone(&lines), Arc::clone(&end));
         let thread = thread::spawn(move || {
-            while !told.load(Ordering::Relaxed) {
+            while !thread_end.load(Ordering::Relaxed) {
                 match socket.accept() {
-                    Ok((peer, _)) => serve(&peer, framing, poison, &kept, &told),
+                    Ok((peer, _)) => serve(&peer, framing, poison, &recorded, &thread_end),
                     Err(_) => thread::sleep(Duration::from_millis(1)),
                 }
             }
@@ -55,8 +55,8 @@ impl Server {
         self.lines.lock().unwrap().clone()
     }
 
-    /// Returns each line once, in order of first arrival. Lines of a buffer interrupted by a
-    /// disconnect arrive again.
+    /// Returns each line once, in order of first arrival. Lines may arrive again after a
+    /// disconnect: the kernel counts a buffer as unread until the server has read all of it.
     fn distinct(&self) -> Vec<String> {
         let mut seen = std::collections::HashSet::new();
         self.lines().into_iter().filter(|line| seen.insert(line.clone())).collect()
@@ -75,15 +75,15 @@ fn serve(
     peer: &Socket,
     framing: Framing,
     poison: Poison,
-    kept: &Mutex<Vec<String>>,
+    recorded: &Mutex<Vec<String>>,
     end: &AtomicBool,
 ) {
     peer.set_nonblocking(true).unwrap();
     while !end.load(Ordering::Relaxed) {
         let mut bytes = [MaybeUninit::uninit(); 1 << 16];
-        let here = match peer.peek(&mut bytes) {
+        let available = match peer.peek(&mut bytes) {
             Ok(0) => return,
-            Ok(here) => here,
+            Ok(available) => available,
             Err(_) => {
                 thread::sleep(Duration::from_micros(200));
                 continue;
@@ -91,40 +91,44 @@ fn serve(
         };
         // SAFETY: `peek` initialised this many bytes.
         let bytes =
-            bytes[..here].iter().map(|byte| unsafe { byte.assume_init() }).collect::<Vec<_>>();
+            bytes[..available].iter().map(|byte| unsafe { byte.assume_init() }).collect::<Vec<_>>();
         let (from, to) = match framing {
             Framing::LengthPrefixed => {
                 let Some(header) = bytes.first_chunk() else { continue };
                 (4, 4 + u32::from_le_bytes(*header) as usize)
             }
-            _ => (0, bytes.iter().position(|byte| *byte == b'\n').map_or(here + 1, |end| end + 1)),
+            _ => (
+                0,
+                bytes.iter().position(|byte| *byte == b'\n').map_or(available + 1, |end| end + 1),
+            ),
         };
-        // The Agent disconnects by the length alone, too.
+        // Like the Datadog Agent, the server refuses a frame that exceeds its buffer.
         if to > 4 + 8_192 && framing == Framing::LengthPrefixed {
             return;
         }
-        let text = String::from_utf8_lossy(&bytes[from.min(here)..to.min(here)]).into_owned();
+        let text =
+            String::from_utf8_lossy(&bytes[from.min(available)..to.min(available)]).into_owned();
         if poison(&text) {
             return;
         }
-        if to <= here {
+        if to <= available {
             (&*peer).read_exact(&mut vec![0; to]).unwrap();
             let lines = text.lines().filter(|line| !line.is_empty()).map(str::to_owned);
-            kept.lock().unwrap().extend(lines);
+            recorded.lock().unwrap().extend(lines);
         }
     }
 }
 
-fn settings(place: &Place, framing: Framing) -> Builder {
-    place.settings(Protocol::UnixStream).framing(framing)
+fn settings(socket_path: &SocketPath, framing: Framing) -> Builder {
+    socket_path.settings(Protocol::UnixStream).framing(framing)
 }
 
-/// Asserts that all lines except the poison arrived, and that the account says so.
+/// Asserts that exactly the expected lines arrived, and that the account agrees.
 #[track_caller]
 fn assert_all_but(statsd: &Connector, rejected: u64, server: &Server, expected: &[String]) {
     let stats = statsd.stats();
-    // The server has read the lines and is about to store them.
-    eventually("they are kept", || server.distinct().len() >= expected.len());
+    // The server may have read lines that it has not recorded yet.
+    eventually("all lines are recorded", || server.distinct().len() >= expected.len());
     assert_eq!(server.distinct(), expected);
     assert_eq!((stats.losses.rejected.lines, stats.lost()), (rejected, stats.losses.rejected));
     assert_eq!((stats.sent.lines, stats.buffered), (expected.len() as u64, Tally::default()));
@@ -134,12 +138,12 @@ fn assert_all_but(statsd: &Connector, rejected: u64, server: &Server, expected: 
 #[test]
 fn a_line_that_a_server_goes_away_on_does_not_stop_the_others() {
     for framing in [Framing::Newlines, Framing::LengthPrefixed] {
-        let place = Place::new(&format!("poison-{framing:?}"));
-        let statsd = settings(&place, framing).build().unwrap();
+        let socket_path = SocketPath::new(&format!("poison-{framing:?}"));
+        let statsd = settings(&socket_path, framing).build().unwrap();
         emit_all(&statsd, 0, 0..300);
         statsd.incr("poison");
         emit_all(&statsd, 0, 300..600);
-        let server = Server::start(&place, framing, |text| text.contains("poison"));
+        let server = Server::start(&socket_path, framing, |text| text.contains("poison"));
         statsd.start_on_thread().unwrap();
         flush(&statsd);
         let expected = Vec::from_iter((0..600).map(|number| numbered_line(0, number)));
@@ -153,52 +157,54 @@ fn a_line_that_a_server_goes_away_on_does_not_stop_the_others() {
     }
 }
 
-/// Several poisonous lines follow one another, or stand apart.
+/// Poisonous lines come in runs of one to four lines.
 #[test]
 fn lines_that_a_server_goes_away_on_may_follow_one_another() {
-    let place = Place::new("poisons");
-    let statsd = settings(&place, Framing::LengthPrefixed).build().unwrap();
+    let socket_path = SocketPath::new("poisons");
+    let statsd = settings(&socket_path, Framing::LengthPrefixed).build().unwrap();
     for number in 0..5 {
         emit_all(&statsd, 0, number..number + 1);
         (0..number).for_each(|_| statsd.incr("poison"));
     }
     emit_all(&statsd, 0, 5..6);
-    let server = Server::start(&place, Framing::LengthPrefixed, |text| text.contains("poison"));
+    let server =
+        Server::start(&socket_path, Framing::LengthPrefixed, |text| text.contains("poison"));
     statsd.start_on_thread().unwrap();
     flush(&statsd);
     let expected = Vec::from_iter((0..6).map(|number| numbered_line(0, number)));
     assert_all_but(&statsd, 10, &server, &expected);
 }
 
-/// Frames longer than the server's buffer are split into lines that fit.
+/// The frames exceed the server's buffer. Their lines are sent one by one, and none is rejected.
 #[test]
 fn frames_that_a_server_goes_away_on_are_sent_line_by_line() {
-    let place = Place::new("large-frames");
-    let settings = settings(&place, Framing::LengthPrefixed).max_datagram_payload(20_000);
+    let socket_path = SocketPath::new("large-frames");
+    let settings = settings(&socket_path, Framing::LengthPrefixed).max_datagram_payload(20_000);
     let statsd = settings.build().unwrap();
     emit_all(&statsd, 0, 0..500);
-    let server = Server::start(&place, Framing::LengthPrefixed, |_| false);
+    let server = Server::start(&socket_path, Framing::LengthPrefixed, |_| false);
     statsd.start_on_thread().unwrap();
     flush(&statsd);
     let expected = Vec::from_iter((0..500).map(|number| numbered_line(0, number)));
     assert_all_but(&statsd, 0, &server, &expected);
 }
 
-/// The server accepts only empty lines; no line is rejected meanwhile. Once it accepts all lines,
-/// it gets them in order. Only lines on which it disconnected in the current round may be rejected.
+/// First the server accepts only empty lines, and no line is rejected. Then it accepts all lines,
+/// and gets them in order. Lines that are in quarantine at this moment may be rejected: at most
+/// eight.
 #[test]
 fn a_server_that_goes_away_on_every_line_loses_none_meanwhile() {
     for framing in [Framing::Newlines, Framing::LengthPrefixed] {
-        let place = Place::new(&format!("all-{framing:?}"));
-        let statsd = settings(&place, framing).build().unwrap();
+        let socket_path = SocketPath::new(&format!("all-{framing:?}"));
+        let statsd = settings(&socket_path, framing).build().unwrap();
         emit_all(&statsd, 0, 0..100);
-        let server = Server::start(&place, framing, |text| text.contains(':'));
+        let server = Server::start(&socket_path, framing, |text| text.contains(':'));
         statsd.start_on_thread().unwrap();
-        // Several rounds.
+        // The detection quarantines lines and requeues them several times.
         eventually("many attempts", || statsd.stats().connections > 35);
         assert_eq!((server.lines().len(), statsd.stats().buffered.lines), (0, 100));
         drop(server);
-        let server = Server::start(&place, framing, |_| false);
+        let server = Server::start(&socket_path, framing, |_| false);
         flush(&statsd);
         let rejected = statsd.stats().losses.rejected.lines;
         assert!(rejected <= 8, "{rejected}");
@@ -207,71 +213,75 @@ fn a_server_that_goes_away_on_every_line_loses_none_meanwhile() {
     }
 }
 
-/// While a line is set aside, a flush keeps its deadline and a stop keeps the line. After the next
-/// start, the next server gets the line like any other.
+/// While a line is in quarantine, a flush keeps its deadline, and a stop keeps the line. After the
+/// next start, the next server gets the line like any other.
 #[test]
 fn a_stop_keeps_what_is_set_aside() {
-    let place = Place::new("aside");
-    let settings = settings(&place, Framing::LengthPrefixed);
+    let socket_path = SocketPath::new("aside");
+    let settings = settings(&socket_path, Framing::LengthPrefixed);
     let statsd = settings.stop_timeout(Duration::from_millis(200)).build().unwrap();
-    let server = Server::start(&place, Framing::LengthPrefixed, |text| text.contains("t0.0."));
+    let server =
+        Server::start(&socket_path, Framing::LengthPrefixed, |text| text.contains("t0.0."));
     emit_all(&statsd, 0, 0..10);
     statsd.start_on_thread().unwrap();
     // Five connections carry all lines, and one carries only the first line.
-    eventually("it is set aside", || statsd.stats().connections == 6 && !statsd.connected());
+    eventually("the line is in quarantine", || {
+        statsd.stats().connections == 6 && !statsd.connected()
+    });
     drop(server);
-    std::fs::remove_file(place.path()).unwrap();
+    std::fs::remove_file(socket_path.path()).unwrap();
     assert_eq!(statsd.blocking_flush(), Err(FlushError::TimedOut));
     let report = statsd.blocking_stop();
     assert_eq!((report.kept.lines, report.stats.lost()), (10, Tally::default()));
-    let server = Server::start(&place, Framing::LengthPrefixed, |_| false);
+    let server = Server::start(&socket_path, Framing::LengthPrefixed, |_| false);
     statsd.start_on_thread().unwrap();
-    eventually("they come", || statsd.stats().buffered.lines == 0);
+    eventually("all lines are sent", || statsd.stats().buffered.lines == 0);
     let expected = Vec::from_iter((0..10).map(|number| numbered_line(0, number)));
     assert_all_but(&statsd, 0, &server, &expected);
 }
 
-/// A line that is set aside is not evicted, and the account balances.
+/// A line in quarantine is not evicted, and the account balances.
 #[test]
 fn lines_set_aside_are_not_evicted() {
-    static WENT: AtomicU64 = AtomicU64::new(0);
+    /// Number of times that the server met the poison.
+    static DISCONNECTS: AtomicU64 = AtomicU64::new(0);
     let poison = |text: &str| {
         let is_poison = text.contains("poison");
-        WENT.fetch_add(u64::from(is_poison), Ordering::Relaxed);
+        DISCONNECTS.fetch_add(u64::from(is_poison), Ordering::Relaxed);
         is_poison
     };
-    let place = Place::new("aside-full");
-    let settings = settings(&place, Framing::Newlines).when_full(WhenFull::DropOldest);
+    let socket_path = SocketPath::new("aside-full");
+    let settings = settings(&socket_path, Framing::Newlines).when_full(WhenFull::DropOldest);
     let settings = settings.reconnect_sleep(Duration::from_millis(200));
     let statsd = settings.queue_capacity(64 << 10).build().unwrap();
-    let server = Server::start(&place, Framing::Newlines, poison);
+    let server = Server::start(&socket_path, Framing::Newlines, poison);
     statsd.incr("poison");
     statsd.incr("next");
     statsd.start_on_thread().unwrap();
     // The poison was sent five times with the other lines, and once alone.
-    let is_aside = || WENT.load(Ordering::Relaxed) == 6 && !statsd.connected();
-    eventually("it is set aside", is_aside);
+    let is_quarantined = || DISCONNECTS.load(Ordering::Relaxed) == 6 && !statsd.connected();
+    eventually("the line is in quarantine", is_quarantined);
     drop(server);
-    std::fs::remove_file(place.path()).unwrap();
+    std::fs::remove_file(socket_path.path()).unwrap();
     let mut next = 0;
-    eventually("some are evicted", || {
+    eventually("some lines are evicted", || {
         emit_all(&statsd, 0, next..next + 100);
         next += 100;
         thread::sleep(Duration::from_millis(1));
         statsd.stats().losses.evicted.lines > 1_000
     });
     assert_balanced(&statsd.stats());
-    let server = Server::start(&place, Framing::Newlines, poison);
+    let server = Server::start(&socket_path, Framing::Newlines, poison);
     flush(&statsd);
     let stats = statsd.stats();
     assert_eq!((stats.losses.rejected.lines, stats.buffered), (1, Tally::default()));
-    eventually("they are kept", || server.distinct().len() as u64 == stats.sent.lines);
+    eventually("all lines are recorded", || server.distinct().len() as u64 == stats.sent.lines);
     assert_balanced(&stats);
 }
 
-/// Over TCP, the server's operating system acknowledges such a line unless the reset comes first.
-/// The line counts as sent if it is acknowledged, and as rejected otherwise. The other lines
-/// arrive.
+/// Over TCP, the server's operating system usually acknowledges such a line before the server
+/// resets the connection. The line then counts as sent. If not, the line is sent again. The other
+/// lines arrive.
 #[test]
 fn a_server_that_resets_on_a_line_over_tcp_gets_the_others() {
     let listener = Listener::tcp(0);
@@ -301,7 +311,7 @@ fn a_server_that_resets_on_a_line_over_tcp_gets_the_others() {
     });
     for number in 1..=3 {
         statsd.incr("poison");
-        eventually("it was reset, and is settled", || {
+        eventually("the connection is reset, and no line is buffered", || {
             resets.load(Ordering::Relaxed) >= number && statsd.stats().buffered.lines == 0
         });
     }
@@ -313,15 +323,15 @@ fn a_server_that_resets_on_a_line_over_tcp_gets_the_others() {
     assert_balanced(&stats);
 }
 
-/// For ten minutes a server closes or resets every connection, before or after it reads. No line is
-/// lost, and the order is kept.
+/// For ten minutes of simulated time, a server ends every connection, before or after it reads a
+/// byte. No line is lost, and the order is kept.
 #[tokio::test(start_paused = true)]
 async fn ten_minutes_of_closed_connections_lose_nothing() {
     for framing in [Framing::Newlines, Framing::LengthPrefixed] {
-        let place = Place::new(&format!("minutes-{framing:?}"));
-        let settings = settings(&place, framing).reconnect_sleep(Duration::from_secs(1));
+        let socket_path = SocketPath::new(&format!("minutes-{framing:?}"));
+        let settings = settings(&socket_path, framing).reconnect_sleep(Duration::from_secs(1));
         let statsd = settings.build().unwrap();
-        let listener = tokio::net::UnixListener::bind(place.path()).unwrap();
+        let listener = tokio::net::UnixListener::bind(socket_path.path()).unwrap();
         statsd.start().await.unwrap();
         let emitted = emit_all(&statsd, 0, 0..1_000);
         let ending = async {
@@ -365,7 +375,7 @@ async fn ten_minutes_of_closed_connections_lose_nothing() {
             arrivals.count_frames(&bytes);
             arrivals
         };
-        arrivals.assert_faultless(&stats);
+        arrivals.assert_agree_with(&stats);
         assert_eq!(arrivals.numbers(0), Vec::from_iter(0..1_000));
     }
 }

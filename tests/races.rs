@@ -1,6 +1,6 @@
 //! Concurrent calls of every kind.
 
-// In a test, that is an assertion.
+// An `unwrap` in a test is an assertion.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -15,43 +15,44 @@ use support::{
 };
 
 /// Duration of a race, long enough for many interleavings.
-const A_WHILE: Duration = Duration::from_secs(1);
+const RACE_TIME: Duration = Duration::from_secs(1);
 
-/// No snapshot of the account has more lines sent than emitted.
+/// In each snapshot of the account, the lines that are sent, lost or dropped are at most those
+/// emitted.
 #[test]
 fn no_line_is_sent_before_it_is_emitted() {
     let receiver = TcpReceiver::start();
     let statsd = &started(tcp(receiver.port()).queue_capacity(64 << 10));
-    let over = &AtomicBool::new(false);
+    let is_over = &AtomicBool::new(false);
     thread::scope(|scope| {
         for thread in 0..3 {
             scope.spawn(move || {
-                let numbers = (0..).take_while(|_| !over.load(Relaxed));
+                let numbers = (0..).take_while(|_| !is_over.load(Relaxed));
                 numbers.for_each(|number| _ = emit_numbered(statsd, thread, number));
             });
         }
         let begun = Instant::now();
-        let looks = std::iter::repeat_with(|| statsd.stats());
-        let wrong = looks.take_while(|_| begun.elapsed() < A_WHILE).find(|stats| {
+        let snapshots = std::iter::repeat_with(|| statsd.stats());
+        let wrong = snapshots.take_while(|_| begun.elapsed() < RACE_TIME).find(|stats| {
             let gone = stats.sent + stats.lost() + stats.dropped();
             gone.lines > stats.emitted.lines || gone.bytes > stats.emitted.bytes
         });
-        // Before the assertion: a panic would wait for the other threads.
-        over.store(true, Relaxed);
+        // The threads must end before the assertion, because a panic waits for them.
+        is_over.store(true, Relaxed);
         assert_eq!(wrong, None);
     });
     flush(statsd);
     assert_balanced(&statsd.stats());
 }
 
-/// Threads start and stop the connector while another emits and flushes. A flush that returns
-/// `Done` has sent all lines. In the end each line has arrived once and in order.
+/// Threads start and stop the connector while another one emits and flushes. A flush that returns
+/// `Ok` has sent all lines. In the end, each line has arrived once and in order.
 #[test]
 fn starts_stops_and_flushes_at_once_lose_nothing() {
     let receiver = TcpReceiver::start();
     let statsd = &tcp(receiver.port()).build().unwrap();
-    let over = &AtomicBool::new(false);
-    let until_over = || std::iter::repeat(()).take_while(|()| !over.load(Relaxed));
+    let is_over = &AtomicBool::new(false);
+    let until_over = || std::iter::repeat(()).take_while(|()| !is_over.load(Relaxed));
     let (numbers, flushed) = thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(move || {
@@ -69,22 +70,26 @@ fn starts_stops_and_flushes_at_once_lose_nothing() {
         }
         let emitter = scope.spawn(|| {
             let (begun, mut flushed) = (Instant::now(), 0);
-            let numbers = (0..).take_while(|_| begun.elapsed() < A_WHILE);
+            let numbers = (0..).take_while(|_| begun.elapsed() < RACE_TIME);
             let last = numbers.inspect(|&number| {
                 emit_numbered(statsd, 0, number);
                 if statsd.blocking_flush() == Ok(()) {
-                    assert_eq!(statsd.stats().sent.lines, number + 1, "done, and not sent");
+                    assert_eq!(
+                        statsd.stats().sent.lines,
+                        number + 1,
+                        "a line was not sent by its flush"
+                    );
                     flushed += 1;
                 }
             });
             (last.count() as u64, flushed)
         });
         let result = emitter.join();
-        // Before anything is asserted: a panic would wait for the other threads.
-        over.store(true, Relaxed);
-        result.expect("no panic")
+        // The threads must end before the assertion, because a panic waits for them.
+        is_over.store(true, Relaxed);
+        result.expect("the emitting thread does not panic")
     });
-    assert!(flushed > 0 && flushed < numbers, "{flushed} of {numbers} flushes were done");
+    assert!(flushed > 0 && flushed < numbers, "{flushed} of {numbers} flushes succeeded");
     let _ = statsd.start_on_thread();
     flush(statsd);
     receiver.wait_for_lines(numbers);
@@ -97,10 +102,10 @@ fn starts_stops_and_flushes_at_once_lose_nothing() {
 fn a_start_after_a_stop_is_never_refused() {
     let receiver = TcpReceiver::start();
     let statsd = &started(tcp(receiver.port()));
-    let over = &AtomicBool::new(false);
+    let is_over = &AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(move || {
-            while !over.load(Relaxed) {
+            while !is_over.load(Relaxed) {
                 let _ = statsd.blocking_stop();
             }
         });
@@ -110,9 +115,9 @@ fn a_start_after_a_stop_is_never_refused() {
             let _ = statsd.blocking_stop();
             statsd.start_on_thread()
         });
-        let refused = rounds.take_while(|_| begun.elapsed() < A_WHILE).find(Result::is_err);
-        // Before the assertion: a panic would wait for the other thread.
-        over.store(true, Relaxed);
+        let refused = rounds.take_while(|_| begun.elapsed() < RACE_TIME).find(Result::is_err);
+        // The thread must end before the assertion, because a panic waits for it.
+        is_over.store(true, Relaxed);
         assert!(refused.is_none(), "{refused:?}");
     });
     let _ = statsd.start_on_thread();
@@ -120,7 +125,7 @@ fn a_start_after_a_stop_is_never_refused() {
     assert_balanced(&statsd.stats());
 }
 
-/// Several threads emit until they drop their handles. Any of them may drop the last one.
+/// Several threads emit, and then drop their handles. Any of them may drop the last handle.
 #[test]
 fn handles_dropped_at_once_lose_nothing() {
     for _ in 0..50 {

@@ -1,7 +1,7 @@
 //! Signal handlers that emit on the thread that is emitting.
 
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
-// In a test, that is an assertion. Unsafe are only calls of the operating system.
+// An `unwrap` in a test is an assertion. `unsafe` code calls libc, and contains a breakpoint.
 #![allow(clippy::unwrap_used, unsafe_code)]
 
 mod support;
@@ -13,22 +13,23 @@ use std::ptr::{null, null_mut};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
-use support::{Close, TcpReceiver, assert_balanced, flush, quiet_port, started, tcp};
+use support::{Close, TcpReceiver, assert_balanced, flush, started, tcp, unused_port};
 
-/// Connector and counter used by the handler.
-static HANDLERS: OnceLock<Connector> = OnceLock::new();
-static HANDLED: AtomicU64 = AtomicU64::new(0);
-const HANDLERS_LINES: [&str; 2] = ["from.handler:1|c", "from.handler:1|g"];
+/// Connector that the handlers use.
+static STATSD: OnceLock<Connector> = OnceLock::new();
+/// Number of handler runs; each emits two lines.
+static HANDLER_RUNS: AtomicU64 = AtomicU64::new(0);
+const HANDLER_LINES: [&str; 2] = ["from.handler:1|c", "from.handler:1|g"];
 
 fn emit_in_handler() {
-    if let Some(statsd) = HANDLERS.get() {
+    if let Some(statsd) = STATSD.get() {
         statsd.incr("from.handler");
         statsd.gauge("from.handler", 1);
-        HANDLED.fetch_add(1, Relaxed);
+        HANDLER_RUNS.fetch_add(1, Relaxed);
     }
 }
 
-/// Emits, then stops at a breakpoint for the tracer.
+/// Emits, and then stops at a breakpoint, which the tracer handles.
 extern "C" fn handle_and_stop(_signal: libc::c_int) {
     emit_in_handler();
     stop_here();
@@ -38,15 +39,17 @@ extern "C" fn handle(_signal: libc::c_int) {
     emit_in_handler();
 }
 
-/// Inlined, so that the handler's return path is not part of the interrupted call.
+/// Stops the process at a breakpoint.
+///
+/// Inlined: the return of a separate function would be among the interrupted instructions.
 #[inline(always)]
 fn stop_here() {
-    // SAFETY: a breakpoint, which a tracer takes.
+    // SAFETY: a breakpoint changes no state. The tracer handles it.
     unsafe { asm!("int3") }
 }
 
 fn set_handler(signal: libc::c_int, handler: extern "C" fn(libc::c_int)) {
-    // SAFETY: an action of zeroes is one; the handler lives as long as the process.
+    // SAFETY: a zeroed `sigaction` is valid, and the handler is valid until the process ends.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = handler as *const () as usize;
@@ -58,8 +61,9 @@ fn set_handler(signal: libc::c_int, handler: extern "C" fn(libc::c_int)) {
 struct Traced(libc::pid_t);
 
 impl Traced {
-    /// Continues the process with a signal until it stops again. Returns the stop's cause.
-    fn go_on(&self, request: libc::c_uint, signal: libc::c_int) -> libc::c_int {
+    /// Delivers a signal, unless it is 0, and continues the process until it stops again. Returns
+    /// the signal of that stop.
+    fn resume(&self, request: libc::c_uint, signal: libc::c_int) -> libc::c_int {
         // SAFETY: the process is stopped, and traced by this thread.
         assert_eq!(unsafe { libc::ptrace(request, self.0, null_mut::<()>(), signal as usize) }, 0);
         let mut status = 0;
@@ -69,8 +73,9 @@ impl Traced {
         libc::WSTOPSIG(status)
     }
 
+    /// Returns the address of the next instruction.
     fn instruction(&self) -> u64 {
-        // SAFETY: as above; registers of zeroes are some.
+        // SAFETY: as above. Zeroed registers are a valid value.
         unsafe {
             let mut registers: libc::user_regs_struct = std::mem::zeroed();
             let request = libc::PTRACE_GETREGS;
@@ -79,7 +84,7 @@ impl Traced {
         }
     }
 
-    /// Returns true if the process has reached its own breakpoint.
+    /// Returns true if the process stopped at its own breakpoint, and not after a single step.
     fn is_at_breakpoint(&self) -> bool {
         const SI_KERNEL: libc::c_int = 0x80;
         // SAFETY: as above.
@@ -91,22 +96,22 @@ impl Traced {
         }
     }
 
-    /// Runs the handler at this instruction until it returns here.
+    /// Sends a signal at this instruction, and runs its handler until it returns here.
     fn interrupt(&self) {
         let here = self.instruction();
-        assert_eq!(self.go_on(libc::PTRACE_SINGLESTEP, libc::SIGUSR1), libc::SIGTRAP);
-        assert_ne!(self.instruction(), here, "it is in the handler");
-        assert_eq!(self.go_on(libc::PTRACE_CONT, 0), libc::SIGTRAP);
+        assert_eq!(self.resume(libc::PTRACE_SINGLESTEP, libc::SIGUSR1), libc::SIGTRAP);
+        assert_ne!(self.instruction(), here, "the handler has not begun");
+        assert_eq!(self.resume(libc::PTRACE_CONT, 0), libc::SIGTRAP);
         while self.instruction() != here {
-            assert_eq!(self.go_on(libc::PTRACE_SINGLESTEP, 0), libc::SIGTRAP);
+            assert_eq!(self.resume(libc::PTRACE_SINGLESTEP, 0), libc::SIGTRAP);
         }
     }
 }
 
-/// Size of a block at the capacity set below.
+/// Size of a block at the queue capacity that [`Case::run`] sets.
 const BLOCK: u64 = 16 << 10;
 
-/// A call to be interrupted.
+/// A call that is interrupted by signals.
 struct Case {
     /// True if the thread has emitted before.
     is_first: bool,
@@ -119,10 +124,10 @@ struct Case {
 const CASE: Case = Case { is_first: false, fill: 0, task: |_| {}, expected: &[] };
 
 impl Case {
-    /// Single-steps the call in a child process, with a signal at each instruction, and then checks
-    /// the lines.
-    fn is_interrupted_everywhere(&self) {
-        let port = quiet_port();
+    /// Single-steps the call in a child process, and sends a signal at each instruction. The child
+    /// then checks the lines.
+    fn interrupt_everywhere(&self) {
+        let port = unused_port();
         // SAFETY: the child uses nothing that another thread of this program may have locked.
         let child = unsafe { libc::fork() };
         if child == 0 {
@@ -139,7 +144,7 @@ impl Case {
         loop {
             traced.interrupt();
             instructions += 1;
-            assert_eq!(traced.go_on(libc::PTRACE_SINGLESTEP, 0), libc::SIGTRAP);
+            assert_eq!(traced.resume(libc::PTRACE_SINGLESTEP, 0), libc::SIGTRAP);
             if traced.is_at_breakpoint() {
                 break;
             }
@@ -153,16 +158,17 @@ impl Case {
         assert!(instructions > 100, "{instructions}");
     }
 
+    /// Makes the call between two breakpoints, and checks the lines. The child process runs this.
     fn run(&self, port: u16) {
         let builder = tcp(port).queue_capacity(16 << 20);
-        let statsd = HANDLERS.get_or_init(|| builder.build().unwrap());
+        let statsd = STATSD.get_or_init(|| builder.build().unwrap());
         if !self.is_first {
             statsd.gauge("before", 1);
         }
         (0..self.fill).for_each(|_| statsd.incr("before"));
         let before = statsd.stats().emitted.lines;
         set_handler(libc::SIGUSR1, handle_and_stop);
-        // SAFETY: asks to be traced; the parent waits for the stop.
+        // SAFETY: makes the parent the tracer. The parent waits for the first breakpoint.
         unsafe { libc::ptrace(libc::PTRACE_TRACEME, 0, null::<()>(), null::<()>()) };
         stop_here();
         (self.task)(statsd);
@@ -170,24 +176,25 @@ impl Case {
         self.check(statsd, before, port);
     }
 
-    /// Asserts that the server gets each line whole and once.
+    /// Asserts that each line of the call arrives once, and that each line of a handler arrives or
+    /// is counted as reentrant.
     fn check(&self, statsd: &Connector, before: u64, port: u16) {
-        let handlers = 2 * HANDLED.load(Relaxed);
+        let handler_lines = 2 * HANDLER_RUNS.load(Relaxed);
         let receiver = TcpReceiver::listen(Ipv4Addr::LOCALHOST, port, Close::Orderly);
         statsd.start_on_thread().unwrap();
         flush(statsd);
         let stats = statsd.blocking_stop().stats;
         assert_balanced(&stats);
         let expected = self.expected.len() as u64;
-        assert_eq!(stats.emitted.lines, before + expected + handlers, "{stats:?}");
+        assert_eq!(stats.emitted.lines, before + expected + handler_lines, "{stats:?}");
         let reentrant = stats.drops.reentrant.lines;
-        assert!(0 < reentrant && reentrant < handlers, "within the call, and around it");
+        assert!(0 < reentrant && reentrant < handler_lines, "{reentrant} of {handler_lines} lines");
         assert_eq!(stats.dropped(), stats.drops.reentrant);
         receiver.wait_for_lines(stats.sent.lines);
         let mut lines = receiver.kill();
-        let is_handlers = |line: &mut String| HANDLERS_LINES.contains(&&**line);
-        let of_handler = lines.extract_if(.., is_handlers).count() as u64;
-        assert_eq!(of_handler + stats.dropped().lines, handlers);
+        let is_from_handler = |line: &mut String| HANDLER_LINES.contains(&&**line);
+        let received_from_handler = lines.extract_if(.., is_from_handler).count() as u64;
+        assert_eq!(received_from_handler + stats.dropped().lines, handler_lines);
         lines.retain(|line| !line.contains("before"));
         let in_order =
             |ordered: bool| lines.iter().filter(move |line| line.contains("|g") == ordered);
@@ -199,39 +206,39 @@ impl Case {
 #[test]
 fn a_signal_at_any_instruction_of_a_call() {
     let task: fn(&Connector) = |statsd| statsd.incr("task");
-    Case { task, expected: &["task:1|c"], ..CASE }.is_interrupted_everywhere();
+    Case { task, expected: &["task:1|c"], ..CASE }.interrupt_everywhere();
 }
 
 #[test]
 fn a_signal_at_any_instruction_of_a_gauges_call() {
     let task: fn(&Connector) = |statsd| statsd.gauge("task", -1);
-    Case { task, expected: &["task:0|g", "task:-1|g"], ..CASE }.is_interrupted_everywhere();
+    Case { task, expected: &["task:0|g", "task:-1|g"], ..CASE }.interrupt_everywhere();
 }
 
 #[test]
 fn a_signal_at_any_instruction_of_a_threads_first_call() {
     let task: fn(&Connector) = |statsd| statsd.incr("task");
     let case = Case { is_first: true, task, expected: &["task:1|c"], ..CASE };
-    case.is_interrupted_everywhere();
+    case.interrupt_everywhere();
 }
 
 #[test]
 fn signal_at_any_instruction_of_a_rotation_is_counted() {
     let task: fn(&Connector) = |statsd| statsd.incr("task");
     let case = Case { fill: BLOCK / 11, task, expected: &["task:1|c"], ..CASE };
-    case.is_interrupted_everywhere();
+    case.interrupt_everywhere();
 }
 
 /// A timer signal interrupts a thread that emits continuously, and its handler emits.
 #[test]
 fn a_handler_that_emits_loses_nothing_uncounted() {
-    let port = quiet_port();
-    // SAFETY: as above.
+    let port = unused_port();
+    // SAFETY: as in `Case::interrupt_everywhere`.
     let child = unsafe { libc::fork() };
     if child == 0 {
         let result = std::panic::catch_unwind(|| {
             let receiver = TcpReceiver::listen(Ipv4Addr::LOCALHOST, port, Close::Orderly);
-            let statsd = HANDLERS.get_or_init(|| started(tcp(port)));
+            let statsd = STATSD.get_or_init(|| started(tcp(port)));
             statsd.gauge("before", 1);
             emit_among_signals(statsd);
             flush(statsd);
@@ -239,14 +246,14 @@ fn a_handler_that_emits_loses_nothing_uncounted() {
             assert_balanced(&stats);
             receiver.wait_for_lines(stats.sent.lines);
             let mut lines = receiver.kill();
-            let is_handlers = |line: &mut String| HANDLERS_LINES.contains(&&**line);
-            let of_handler = lines.extract_if(.., is_handlers).count() as u64;
-            let handlers = 2 * HANDLED.load(Relaxed);
-            assert!(handlers > 100 && of_handler > 0);
+            let is_from_handler = |line: &mut String| HANDLER_LINES.contains(&&**line);
+            let received_from_handler = lines.extract_if(.., is_from_handler).count() as u64;
+            let handler_lines = 2 * HANDLER_RUNS.load(Relaxed);
+            assert!(handler_lines > 100 && received_from_handler > 0);
             let Drops { full, reentrant, .. } = stats.drops;
             assert_eq!(stats.dropped(), full + reentrant);
             assert_eq!(stats.emitted.lines, stats.sent.lines + stats.dropped().lines);
-            assert!(of_handler + reentrant.lines <= handlers);
+            assert!(received_from_handler + reentrant.lines <= handler_lines);
             assert!(lines.iter().all(|line| {
                 ["before:1|g", "in.loop:123456.78|g", "in.loop:1|c"].contains(&&**line)
             }));
@@ -260,12 +267,13 @@ fn a_handler_that_emits_loses_nothing_uncounted() {
     assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "status {status:#x}");
 }
 
+/// Emits for half a second, while a timer sends a signal every 200 µs.
 fn emit_among_signals(statsd: &Connector) {
     set_handler(libc::SIGALRM, handle);
     let timer = |microseconds| {
         let every = libc::timeval { tv_sec: 0, tv_usec: microseconds };
         let times = libc::itimerval { it_interval: every, it_value: every };
-        // SAFETY: the times are there during the call, which copies them.
+        // SAFETY: `times` is valid during the call, which copies it.
         assert_eq!(unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const times, null_mut()) }, 0);
     };
     timer(200);

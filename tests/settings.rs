@@ -1,5 +1,5 @@
-//! Tests how settings and environment variables configure a connector. The name of each test states a
-//! rule.
+//! Tests how settings and environment variables configure a connector. The name of each test states
+//! a rule.
 
 #![allow(clippy::unwrap_used)]
 
@@ -22,7 +22,8 @@ fn resolve(settings: &Settings, variables: &[(&str, &str)]) -> Result<Option<Bui
 /// Asserts that the settings are accepted and resolve to this builder.
 #[track_caller]
 fn assert_is(settings: &Settings, variables: &[(&str, &str)], expected: Builder) {
-    let builder = resolve(settings, variables).unwrap().expect("enabled");
+    let builder =
+        resolve(settings, variables).unwrap().expect("the settings do not disable the connector");
     assert_eq!(format!("{builder:?}"), format!("{expected:?}"));
 }
 
@@ -126,12 +127,12 @@ fn without_a_host_the_connector_is_disabled() {
 #[test]
 fn without_a_host_one_warning_says_so() {
     let warnings = Warnings::default();
-    // With a single subscriber in the process, tracing asks the subscriber of the thread that meets a
-    // callsite first, which may be another test's thread without one.
+    // With one subscriber in the process, `tracing` decides by the thread that reaches a callsite
+    // first. That may be a thread of another test, without a subscriber. With two, it asks each.
     let _second = tracing::Dispatch::new(warnings.clone());
     tracing::subscriber::with_default(warnings.clone(), || {
         resolve(&Settings::new(), &[PREFIX]).unwrap();
-        assert_eq!(warnings.count(), 1);
+        warnings.wait_for(1);
         // Explicitly disabled metrics and a set host cause no warning.
         resolve(&Settings::new(), &[("STATSD_ENABLED", "0")]).unwrap();
         resolve(&Settings::new(), &[HOST, PREFIX]).unwrap();
@@ -151,7 +152,7 @@ fn an_unknown_value_of_statsd_enabled_is_warned_of() {
         }
         for (index, unknown) in (1..).zip(["", " ", "tru", "y", "1.0", "-"]) {
             assert!(resolve(&complete(), &[("STATSD_ENABLED", unknown)]).unwrap().is_none());
-            assert_eq!(warnings.count(), index, "{unknown:?}");
+            warnings.wait_for(index);
         }
     });
 }
@@ -269,7 +270,7 @@ fn dots_alone_are_no_prefix_by_accident() {
 fn no_prefix_must_be_said_and_wins_over_all() {
     let settings = Settings::new().service("shop").environment("production").no_prefix();
     assert_is(&settings, &[HOST, PREFIX], Connector::builder("statsd.example"));
-    // A variable cannot say so: this is a prefix like any other.
+    // The variable cannot state this: `none` is a prefix like any other.
     let expected = Connector::builder("statsd.example").prefix("none");
     assert_is(&Settings::new(), &[HOST, ("STATSD_PREFIX", "none")], expected);
 }
@@ -301,7 +302,7 @@ fn disabled_never_raises() {
     assert!(resolve(&Settings::new(), &bad).unwrap().is_none());
     let bad_setting = Settings::new().enabled(false).port(0).wait_timeout(Duration::ZERO);
     assert!(resolve(&bad_setting, &bad).unwrap().is_none());
-    // Nor where there is no host.
+    // Bad values are ignored without a host, too.
     assert!(resolve(&Settings::new(), &[("STATSD_PORT", "bad")]).unwrap().is_none());
 }
 
@@ -383,6 +384,13 @@ struct Warnings(Arc<Mutex<u64>>);
 impl Warnings {
     fn count(&self) -> u64 {
         *self.0.lock().unwrap()
+    }
+
+    /// Waits until there are `count` warnings: a thread of its own logs them.
+    #[track_caller]
+    fn wait_for(&self, count: u64) {
+        support::eventually("the warning is logged", || self.count() >= count);
+        assert_eq!(self.count(), count);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Stops: the lines they send, their reports, and their deadlines.
 
-// In a test, that is an assertion.
+// An `unwrap` in a test is an assertion.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -15,24 +15,24 @@ use std::time::{Duration, Instant};
 #[cfg(target_os = "linux")]
 use support::{Arrivals, Listener, emit_all};
 use support::{
-    BlackHole, Close, PATIENCE, TcpReceiver, assert_balanced, emit_numbered, eventually, flush,
-    numbers_by_thread, park_on, promptly, quiet_port, started, tally, tcp,
+    Close, FullAcceptQueue, TcpReceiver, WAIT_TIMEOUT, assert_balanced, emit_numbered, eventually,
+    flush, numbers_by_thread, park_on, promptly, started, tally, tcp, unused_port,
 };
 use tokio::runtime::Builder as RuntimeBuilder;
 use tokio::time::timeout;
 
-/// Deadline of stops in these tests; the tests themselves wait longer.
+/// Timeout of stops that cannot send all lines. The tests themselves wait longer.
 const STOP_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// Number of lines that exceeds a [`Listener`]'s receive buffer but not the client's send buffer.
+/// Number of lines whose bytes exceed the receive buffer of a [`Listener`] many times.
 #[cfg(target_os = "linux")]
-const LINES_UNDER_WAY: u64 = 6_000;
+const LINES_IN_FLIGHT: u64 = 6_000;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[test]
 fn connector_that_never_ran_flushes_and_stops_at_once() {
-    let statsd = tcp(quiet_port()).stop_timeout(DAY).build().unwrap();
+    let statsd = tcp(unused_port()).stop_timeout(DAY).build().unwrap();
     let emitted = emit_numbered(&statsd, 0, 0);
     let (outcome, report) = promptly(move || (statsd.blocking_flush(), statsd.blocking_stop()));
     assert_eq!(outcome, Err(FlushError::NotRunning));
@@ -92,15 +92,15 @@ fn stops_at_the_same_time_are_all_answered() {
     statsd.start_on_thread().unwrap();
 }
 
-/// Concurrent stops report the same lines in flight; the caller that begins the stop learns no
-/// more.
+/// Two stops run concurrently. Each reports unacknowledged lines, or that the flusher did not reply
+/// in time.
 #[test]
 #[cfg(target_os = "linux")]
-fn stops_at_the_same_time_report_the_same() {
+fn simultaneous_stops_each_report() {
     let server = Listener::tcp(0);
     let statsd = started(tcp(server.port()).stop_timeout(STOP_TIMEOUT));
     let _stalled = server.accept();
-    emit_all(&statsd, 0, 0..LINES_UNDER_WAY);
+    emit_all(&statsd, 0, 0..LINES_IN_FLIGHT);
     let stops = [(); 2].map(|()| {
         let statsd = statsd.clone();
         thread::spawn(move || promptly(move || statsd.blocking_stop()))
@@ -110,15 +110,15 @@ fn stops_at_the_same_time_report_the_same() {
     }
 }
 
-/// A stop does not end when all lines are written. Until its deadline, it waits for the
-/// acknowledgement by the server's operating system.
+/// A stop does not end once all lines are written. Until its deadline, it waits for the
+/// acknowledgements of the server's operating system.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_stop_waits_for_what_is_under_way() {
     let server = Listener::tcp(0);
     let statsd = started(tcp(server.port()));
     let peer = server.accept();
-    emit_all(&statsd, 0, 0..LINES_UNDER_WAY);
+    emit_all(&statsd, 0, 0..LINES_IN_FLIGHT);
     let reading = thread::spawn(|| {
         thread::sleep(STOP_TIMEOUT);
         peer.read_to_end()
@@ -126,8 +126,8 @@ fn a_stop_waits_for_what_is_under_way() {
     let report = statsd.blocking_stop();
     assert_eq!((report.unacknowledged, report.kept), (Tally::default(), Tally::default()));
     let arrivals = Arrivals::of_stream(&reading.join().unwrap());
-    arrivals.assert_faultless(&report.stats);
-    assert_eq!(arrivals.tally().lines, LINES_UNDER_WAY);
+    arrivals.assert_agree_with(&report.stats);
+    assert_eq!(arrivals.tally().lines, LINES_IN_FLIGHT);
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn a_stop_that_is_given_up_stops_nevertheless() {
         let stop = pin!(statsd.stop());
         let _ = stop.poll(&mut Context::from_waker(Waker::noop()));
     }
-    eventually("it can be started again", || statsd.start_on_thread().is_ok());
+    eventually("the connector can be started again", || statsd.start_on_thread().is_ok());
     emit_numbered(&statsd, 0, 1);
     flush(&statsd);
     receiver.wait_for_lines(2);
@@ -158,19 +158,21 @@ fn a_stop_that_was_answered_leaves_room_for_a_start() {
     assert_balanced(&statsd.blocking_stop().stats);
 }
 
-/// Like [`stop_unfinished`]; the flusher has also ended by its own deadline, or ends soon.
-fn end_in_vain(statsd: &Connector) -> StopReport {
-    let report = stop_unfinished(statsd);
-    eventually("it can be started again", || statsd.start_on_thread().is_ok());
+/// Calls [`stop_at_deadline`], and then starts the connector again, which shows that the flusher
+/// has ended.
+fn stop_and_restart(statsd: &Connector) -> StopReport {
+    let report = stop_at_deadline(statsd);
+    eventually("the connector can be started again", || statsd.start_on_thread().is_ok());
     report
 }
 
-/// Stops while the server accepts nothing more, and asserts that the deadline is kept.
-fn stop_unfinished(statsd: &Connector) -> StopReport {
+/// Stops a connector that cannot send all its lines. Asserts that the stop lasts until its
+/// deadline, and keeps lines.
+fn stop_at_deadline(statsd: &Connector) -> StopReport {
     let stopping = statsd.clone();
     let start = Instant::now();
     let report = promptly(move || stopping.blocking_stop());
-    assert!(start.elapsed() >= STOP_TIMEOUT, "it did not try for as long as it may");
+    assert!(start.elapsed() >= STOP_TIMEOUT, "the stop ended before its deadline");
     assert!(report.kept.lines > 0, "nothing was kept: {report:?}");
     assert_eq!(report.kept, report.stats.buffered);
     assert_balanced(&report.stats);
@@ -179,26 +181,26 @@ fn stop_unfinished(statsd: &Connector) -> StopReport {
 
 #[test]
 fn a_stop_keeps_its_deadline_where_nobody_listens() {
-    let port = quiet_port();
+    let port = unused_port();
     let statsd = started(tcp(port).stop_timeout(STOP_TIMEOUT));
     let emitted = emit_numbered(&statsd, 0, 0);
-    assert_eq!(end_in_vain(&statsd).kept, emitted);
+    assert_eq!(stop_and_restart(&statsd).kept, emitted);
 }
 
 #[test]
 fn a_stop_keeps_its_deadline_between_attempts_to_connect() {
-    let port = quiet_port();
+    let port = unused_port();
     let statsd = started(tcp(port).reconnect_sleep(DAY).stop_timeout(STOP_TIMEOUT));
     let emitted = emit_numbered(&statsd, 0, 0);
-    assert_eq!(end_in_vain(&statsd).kept, emitted);
+    assert_eq!(stop_and_restart(&statsd).kept, emitted);
 }
 
 #[test]
 fn a_stop_keeps_its_deadline_while_it_connects() {
-    let hole = BlackHole::open();
+    let hole = FullAcceptQueue::open();
     let statsd = started(tcp(hole.port()).connect_timeout(DAY).stop_timeout(STOP_TIMEOUT));
     let emitted = emit_numbered(&statsd, 0, 0);
-    assert_eq!(end_in_vain(&statsd).kept, emitted);
+    assert_eq!(stop_and_restart(&statsd).kept, emitted);
     assert!(!statsd.connected());
 }
 
@@ -211,17 +213,18 @@ fn a_stop_keeps_its_deadline_on_a_runtime_that_does_not_turn() {
     let emitted = emit_numbered(&statsd, 0, 0);
     let flushing = statsd.clone();
     assert_eq!(promptly(move || flushing.blocking_flush()), Err(FlushError::TimedOut));
-    let report = stop_unfinished(&statsd);
+    let report = stop_at_deadline(&statsd);
     assert!(report.unfinished);
     assert_eq!((report.sent, report.kept), (Tally::default(), emitted));
-    // The flusher continues and ends as soon as its runtime runs it.
+    // The flusher stops once its runtime runs it.
     assert!(matches!(statsd.start_on_thread(), Err(StartError::AlreadyRunning)));
-    runtime.block_on(async { timeout(PATIENCE, until_it_ended(&statsd)).await }).unwrap();
+    runtime.block_on(async { timeout(WAIT_TIMEOUT, restart(&statsd)).await }).unwrap();
     assert_eq!(statsd.stats().sent, emitted);
     receiver.wait_for_lines(1);
 }
 
-async fn until_it_ended(statsd: &Connector) {
+/// Waits until the flusher has ended, and starts the connector again.
+async fn restart(statsd: &Connector) {
     while statsd.start().await.is_err() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -229,18 +232,18 @@ async fn until_it_ended(statsd: &Connector) {
 
 #[test]
 fn a_stop_does_not_wait_for_the_next_attempt_to_connect() {
-    let port = quiet_port();
+    let port = unused_port();
     let statsd = started(tcp(port).reconnect_sleep(DAY));
     let emitted = emit_numbered(&statsd, 0, 0);
-    // Long enough for an attempt to fail; otherwise the test would show nothing.
+    // Long enough for the first attempt to fail. Otherwise the stop would find it still running.
     thread::sleep(Duration::from_millis(100));
     let receiver = TcpReceiver::listen(Ipv4Addr::LOCALHOST, port, Close::Orderly);
     assert_eq!(statsd.blocking_stop().sent, emitted);
     receiver.wait_for_lines(1);
 }
 
-/// Lines that a stalled server has not accepted at the deadline arrive after the next start. No
-/// line is lost or sent twice.
+/// Lines that a stalled server has not accepted at the deadline of a stop arrive after the next
+/// start. No line is lost or sent twice.
 #[test]
 fn a_restart_delivers_exactly_what_a_stop_kept() {
     let receiver = TcpReceiver::start();
@@ -249,45 +252,48 @@ fn a_restart_delivers_exactly_what_a_stop_kept() {
     let statsd = started(builder.stop_timeout(STOP_TIMEOUT));
     // This exceeds what the operating system buffers for a server that does not read.
     let emitted: Vec<_> = (0..40_000).map(|number| emit_numbered(&statsd, 0, number)).collect();
-    let report = stop_unfinished(&statsd);
+    let report = stop_at_deadline(&statsd);
     assert_eq!(report.stats.dropped(), Tally::default());
 
-    receiver.read_on();
+    receiver.resume_reading();
     receiver.wait_for_end();
-    // The flusher closes its connection after it has settled the account, however late that was.
+    // The flusher closes its connection after its last change of the account. So these counts are
+    // final, even if the stop returned before the flusher ended.
     let stats = statsd.stats();
     assert!(report.unfinished || report.stats == stats, "{report:?}, and then {stats:?}");
     assert_eq!(tally(&receiver.lines()), stats.sent);
 
-    eventually("it can be started again", || statsd.start_on_thread().is_ok());
-    eventually("all is sent", || statsd.blocking_flush() == Ok(()));
+    eventually("the connector can be started again", || statsd.start_on_thread().is_ok());
+    eventually("all lines are sent", || statsd.blocking_flush() == Ok(()));
     receiver.wait_for_lines(emitted.len() as u64);
-    let [_, delivered] = &receiver.lines_by_connection()[..] else { panic!("two connections") };
+    let [_, delivered] = &receiver.lines_by_connection()[..] else {
+        panic!("the number of connections is not two")
+    };
     assert_eq!(tally(delivered), stats.buffered);
     assert_eq!(numbers_by_thread(&receiver.lines())[&0], Vec::from_iter(0..40_000));
 }
 
 #[test]
 fn a_flush_in_any_executor_gives_up_in_time() {
-    let statsd = started(tcp(quiet_port()).stop_timeout(STOP_TIMEOUT));
+    let statsd = started(tcp(unused_port()).stop_timeout(STOP_TIMEOUT));
     statsd.incr("a");
     let flushing = statsd.clone();
     assert_eq!(promptly(move || park_on(flushing.flush())), Err(FlushError::TimedOut));
     assert_eq!(statsd.stats().buffered.lines, 1);
 }
 
-/// A flush during a stop waits for the end of the stop, and fails with `NotRunning`, or on a busy machine with `TimedOut`.
+/// A flush during a stop waits until the stop has ended, and fails with `NotRunning`.
 #[test]
 fn a_flush_during_a_stop_that_gives_up_is_told_so() {
-    let statsd = started(tcp(quiet_port()).stop_timeout(STOP_TIMEOUT));
+    let statsd = started(tcp(unused_port()).stop_timeout(STOP_TIMEOUT));
     emit_numbered(&statsd, 0, 0);
     let stopping = statsd.clone();
     let stop = thread::spawn(move || stopping.blocking_stop());
-    // The deadline of the stop comes before the flush's own.
+    // The flush begins later, so its deadline is after the deadline of the stop.
     thread::sleep(STOP_TIMEOUT / 2);
     let outcome = statsd.blocking_flush();
-    // On a busy machine, the order may differ.
+    // On a busy machine, the flusher may end after both deadlines.
     assert!(matches!(outcome, Err(FlushError::NotRunning | FlushError::TimedOut)), "{outcome:?}");
     assert_eq!(stop.join().unwrap().kept.lines, 1);
-    eventually("it has ended", || statsd.blocking_flush() == Err(FlushError::NotRunning));
+    eventually("the flusher has ended", || statsd.blocking_flush() == Err(FlushError::NotRunning));
 }

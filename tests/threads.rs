@@ -1,6 +1,6 @@
 //! Exiting threads: lines emitted by their destructors, and lines left in their blocks.
 
-// In a test, that is an assertion.
+// An `unwrap` in a test is an assertion.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -11,8 +11,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 use support::{
-    TcpReceiver, assert_balanced, emit_numbered, flush, numbers_by_thread, quiet_port, runtime,
-    started, tcp,
+    TcpReceiver, assert_balanced, emit_numbered, flush, numbers_by_thread, runtime, started, tcp,
+    unused_port,
 };
 use thread_local::ThreadLocal;
 
@@ -36,35 +36,35 @@ fn a_timer_may_end_on_another_thread() {
 }
 
 /// Thread-local value that emits from its destructor and reports the result.
-struct Farewell {
+struct EmitOnDrop {
     statsd: Connector,
     result: Sender<thread::Result<()>>,
 }
 
-impl Drop for Farewell {
+impl Drop for EmitOnDrop {
     fn drop(&mut self) {
-        // A panic in this destructor would abort the process.
-        let emit = AssertUnwindSafe(|| (0..10).for_each(|_| self.statsd.incr("farewell")));
+        // A panic that leaves this destructor would abort the process.
+        let emit = AssertUnwindSafe(|| (0..10).for_each(|_| self.statsd.incr("at.exit")));
         let _ = self.result.send(catch_unwind(emit));
     }
 }
 
 thread_local! {
-    static FAREWELL: RefCell<Option<Farewell>> = const { RefCell::new(None) };
+    static EMIT_ON_DROP: RefCell<Option<EmitOnDrop>> = const { RefCell::new(None) };
 }
 
-/// Destructors of thread-local values may emit before or after the connector's own destructor.
-/// Lines that come too late are counted.
+/// Runs a thread whose thread-local value emits from its destructor. Asserts that each line is
+/// sent, or counted as dropped at thread exit. The library's exit hook may run before or after it.
 ///
-/// The thread's body gets the value to store in `FAREWELL`.
-fn farewells_are_counted(body: fn(&Connector, Farewell), lines: u64) -> Stats {
+/// `body` gets the value to store in `EMIT_ON_DROP`. `lines` is the number of all lines.
+fn check_lines_at_exit(body: fn(&Connector, EmitOnDrop), lines: u64) -> Stats {
     let receiver = TcpReceiver::start();
     let statsd = started(tcp(receiver.port()));
     let (sender, result) = mpsc::channel();
-    let farewell = Farewell { statsd: statsd.clone(), result: sender };
+    let value = EmitOnDrop { statsd: statsd.clone(), result: sender };
     let emitting = statsd.clone();
-    thread::spawn(move || body(&emitting, farewell)).join().unwrap();
-    result.recv().unwrap().expect("emitting never panics");
+    thread::spawn(move || body(&emitting, value)).join().unwrap();
+    result.recv().unwrap().expect("a destructor can emit");
     flush(&statsd);
     let stats = statsd.stats();
     assert_eq!(stats.emitted.lines, lines);
@@ -76,44 +76,45 @@ fn farewells_are_counted(body: fn(&Connector, Farewell), lines: u64) -> Stats {
 
 #[test]
 fn a_destructor_that_runs_after_the_connectors_own_may_emit() {
-    let body = |statsd: &Connector, farewell| {
-        FAREWELL.set(Some(farewell));
+    let body = |statsd: &Connector, value| {
+        EMIT_ON_DROP.set(Some(value));
         statsd.incr("a");
     };
-    let _ = farewells_are_counted(body, 11);
+    let _ = check_lines_at_exit(body, 11);
 }
 
 #[test]
 fn a_destructor_that_runs_before_the_connectors_own_may_emit() {
-    let body = |statsd: &Connector, farewell| {
+    let body = |statsd: &Connector, value| {
         statsd.incr("a");
-        FAREWELL.set(Some(farewell));
+        EMIT_ON_DROP.set(Some(value));
     };
-    let _ = farewells_are_counted(body, 11);
+    let _ = check_lines_at_exit(body, 11);
 }
 
 #[test]
 fn a_thread_may_emit_only_when_it_ends() {
-    farewells_are_counted(|_, farewell| FAREWELL.set(Some(farewell)), 10);
+    check_lines_at_exit(|_, value| EMIT_ON_DROP.set(Some(value)), 10);
 }
 
 #[test]
 fn exiting_thread_can_emit_into_a_second_connector() {
-    let body = |_: &Connector, farewell| {
-        FAREWELL.set(Some(farewell));
+    let body = |_: &Connector, value| {
+        EMIT_ON_DROP.set(Some(value));
         tcp(1).build().unwrap().incr("a");
     };
-    farewells_are_counted(body, 10);
+    check_lines_at_exit(body, 10);
 }
 
-/// Other libraries may have destroyed their own thread-local storage already.
+/// The thread first emits after another library has destroyed its thread-local value. No line is
+/// dropped.
 #[test]
 fn first_line_in_a_late_destructor_is_accounted_for() {
-    let body = |_: &Connector, farewell| {
-        FAREWELL.set(Some(farewell));
+    let body = |_: &Connector, value| {
+        EMIT_ON_DROP.set(Some(value));
         ThreadLocal::new().get_or(|| ());
     };
-    let stats = farewells_are_counted(body, 10);
+    let stats = check_lines_at_exit(body, 10);
     assert_eq!(stats.drops.thread_exit.lines, 0);
 }
 
@@ -139,14 +140,14 @@ fn short_lived_threads_lose_nothing() {
     assert!(threads.values().all(|numbers| numbers.iter().copied().eq(0..10)));
 }
 
-/// A new thread reuses the slot of an exited thread. With a slot for each thread, nothing would be
-/// dropped here.
+/// A new thread reuses the slot of an exited thread, and the block in it. With a block for each
+/// thread, far more bytes would be buffered.
 #[test]
 fn short_lived_threads_share_their_memory() {
     const BLOCK: u64 = 1 << 10;
-    /// Threads of other tests take some of the slots meanwhile.
-    const PLACES: u64 = 200;
-    let statsd = tcp(quiet_port()).queue_capacity(BLOCK as usize).build().unwrap();
+    /// Maximum number of slots that the threads use: threads of other tests take some meanwhile.
+    const SLOTS: u64 = 200;
+    let statsd = tcp(unused_port()).queue_capacity(BLOCK as usize).build().unwrap();
     let mut emitted = Tally::default();
     for thread in 0..1_000 {
         let emit = |number| emit_numbered(&statsd, thread, number);
@@ -155,6 +156,6 @@ fn short_lived_threads_share_their_memory() {
     }
     let stats = statsd.stats();
     assert_eq!(stats.emitted, emitted);
-    assert!(stats.buffered.bytes <= (1 + PLACES) * BLOCK, "{stats:?}");
+    assert!(stats.buffered.bytes <= (1 + SLOTS) * BLOCK, "{stats:?}");
     assert_balanced(&stats);
 }

@@ -1,7 +1,6 @@
-//! Warnings reach the application's log, which may itself use connectors, including the one that
-//! warns.
+//! Warnings call the application's log. That log may use connectors, even the one that warns.
 
-// In a test, that is an assertion.
+// An `unwrap` in a test is an assertion.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -12,7 +11,8 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use support::{
-    Close, PATIENCE, TcpReceiver, UdpReceiver, eventually, flush, quiet_port, started, tcp, udp,
+    Close, TcpReceiver, UdpReceiver, WAIT_TIMEOUT, eventually, flush, started, tcp, udp,
+    unused_port,
 };
 use tokio::runtime::{Builder, Runtime};
 use tracing::field::{Field, Visit};
@@ -43,7 +43,7 @@ impl Visit for Warning {
     }
 }
 
-/// Log of one thread that stores warnings and runs an action at each.
+/// Subscriber that records warnings, and runs an action at each.
 struct Log {
     warnings: Arc<Mutex<Vec<Warning>>>,
     action: Box<dyn Fn() + Send + Sync>,
@@ -71,13 +71,15 @@ impl Subscriber for Log {
     }
 }
 
-struct Heard {
+/// Warnings of this thread since the value was created.
+struct Warnings {
     warnings: Arc<Mutex<Vec<Warning>>>,
     _log: DefaultGuard,
 }
 
-impl Heard {
-    fn by(action: impl Fn() + Send + Sync + 'static) -> Self {
+impl Warnings {
+    /// Installs a log for this thread that runs `action` at each warning.
+    fn record(action: impl Fn() + Send + Sync + 'static) -> Self {
         let warnings = Arc::default();
         let log = Log { warnings: Arc::clone(&warnings), action: Box::new(action) };
         Self { warnings, _log: set_default(log) }
@@ -87,7 +89,8 @@ impl Heard {
         self.warnings.lock().unwrap().clone()
     }
 
-    /// Asserts that exactly this warning was logged.
+    /// Asserts that one warning was logged, which begins with this message and concerns these
+    /// lines.
     #[track_caller]
     fn assert_one(&self, message: &str, lines: Option<u64>) {
         let all = self.all();
@@ -105,24 +108,26 @@ impl Heard {
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
             };
-            tokio::time::timeout(PATIENCE, warned).await.expect("no warning");
+            tokio::time::timeout(WAIT_TIMEOUT, warned)
+                .await
+                .expect("the flusher warns within the timeout");
         });
     }
 }
 
-/// Returns a runtime on the test's thread, so that the flusher warns on that thread.
-fn one_thread() -> Runtime {
+/// Returns a runtime on the test's thread. The flusher then warns on that thread.
+fn current_thread_runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// Number of lines that exceeds a block of 16 KiB, and so a thread's own block.
+/// Number of lines that the log emits. Their bytes exceed a block of 16 KiB.
 const LINES: u64 = 1_000;
 
 fn emit(statsd: &Connector) {
     (0..LINES).for_each(|_| statsd.incr("emitted.by.the.log.itself"));
 }
 
-/// Uses another connector, as a log may.
+/// Starts another connector, sends a line by it, and stops it.
 fn use_another() {
     let receiver = UdpReceiver::start();
     let another = started(udp(receiver.port()));
@@ -131,7 +136,7 @@ fn use_another() {
     assert_eq!(another.blocking_stop().kept.lines, 0);
 }
 
-/// Uses the warning connector while it runs, on the flusher's own thread, which cannot answer.
+/// Uses the connector that warns, on the flusher's own thread. The flusher cannot answer meanwhile.
 fn use_running(statsd: &Connector) {
     emit(statsd);
     let _ = format!("{statsd:?} {}", statsd.connected());
@@ -140,7 +145,7 @@ fn use_running(statsd: &Connector) {
     use_another();
 }
 
-/// Uses the warning connector after its flusher has ended. A start by the log succeeds.
+/// Uses the connector that warns, after its flusher has ended. A start succeeds.
 fn use_ended(statsd: &Connector) {
     emit(statsd);
     assert!(!statsd.connected());
@@ -150,37 +155,106 @@ fn use_ended(statsd: &Connector) {
     use_another();
 }
 
+/// No flusher runs in these cases when the last handle is dropped.
+#[test]
+fn warns_of_lines_without_a_flusher() {
+    let (receiver, warnings) = (UdpReceiver::start(), Warnings::record(|| {}));
+    let message = "the last connector was dropped with metrics unsent";
+    let is_last = |message: &str, lines: u64| {
+        let all = warnings.all();
+        let last = all.last().unwrap_or_else(|| panic!("no warning"));
+        assert!(last.message.starts_with(message) && last.lines == Some(lines), "{all:?}");
+    };
+    let build = || udp(receiver.port()).build().unwrap();
+
+    // Never started.
+    let statsd = build();
+    (0..3).for_each(|_| statsd.incr("a"));
+    drop(statsd);
+    is_last(message, 3);
+    // Emitted after the stop.
+    let statsd = build();
+    statsd.start_on_thread().unwrap();
+    assert_eq!(statsd.blocking_stop().kept.lines, 0);
+    (0..2).for_each(|_| statsd.incr("a"));
+    drop(statsd);
+    is_last(message, 2);
+    // Dropped before any start.
+    let statsd = build();
+    (0..4).for_each(|_| statsd.gauge("a", f64::NAN));
+    drop(statsd);
+    is_last("metrics were dropped or lost", 4);
+    assert_eq!(warnings.all().len(), 3);
+    // Nothing is lost.
+    drop(build());
+    drop(Connector::disabled());
+    assert_eq!(warnings.all().len(), 3);
+}
+
+/// A stop reports the drops since the last warning, although that was a moment ago.
+#[test]
+fn a_stop_reports_the_last_drops() {
+    let (receiver, warnings) = (UdpReceiver::start(), Warnings::record(|| {}));
+    let (statsd, runtime) = (udp(receiver.port()).build().unwrap(), current_thread_runtime());
+    runtime.block_on(statsd.start()).unwrap();
+    for lines in [1, 5] {
+        (0..lines).for_each(|_| statsd.gauge("a", f64::NAN));
+        if lines == 1 {
+            warnings.wait(&runtime);
+        }
+    }
+    assert_eq!(runtime.block_on(statsd.stop()).kept.lines, 0);
+    let lines: Vec<_> = warnings.all().iter().map(|warning| warning.lines).collect();
+    assert_eq!(lines, [Some(1), Some(5)]);
+}
+
+/// Drops that the limit of warnings holds back are reported later, also if no line follows.
+#[test]
+fn drops_before_an_idle_time_are_reported() {
+    let (receiver, warnings) = (UdpReceiver::start(), Warnings::record(|| {}));
+    let statsd = udp(receiver.port()).build().unwrap();
+    let mut paused = Builder::new_current_thread();
+    let runtime = paused.enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(statsd.start()).unwrap();
+    statsd.gauge("a", f64::NAN);
+    warnings.wait(&runtime);
+    (0..7).for_each(|_| statsd.gauge("a", f64::NAN));
+    runtime.block_on(async { tokio::time::sleep(Duration::from_secs(20)).await });
+    let lines: Vec<_> = warnings.all().iter().map(|warning| warning.lines).collect();
+    assert_eq!(lines, [Some(1), Some(7)]);
+}
+
 #[test]
 fn warns_of_an_unreachable_server() {
-    let port = quiet_port();
+    let port = unused_port();
     let statsd = tcp(port).stop_timeout(STOP_TIMEOUT).build().unwrap();
-    let (in_log, runtime) = (statsd.clone(), one_thread());
-    let heard = Heard::by(move || use_running(&in_log));
+    let (in_log, runtime) = (statsd.clone(), current_thread_runtime());
+    let warnings = Warnings::record(move || use_running(&in_log));
     statsd.incr("a");
     runtime.block_on(statsd.start()).unwrap();
-    heard.wait(&runtime);
+    warnings.wait(&runtime);
     let receiver = TcpReceiver::listen(Ipv4Addr::LOCALHOST, port, Close::Orderly);
     while runtime.block_on(statsd.flush()) != Ok(()) {}
     receiver.wait_for_lines(LINES + 1);
-    heard.assert_one("cannot reach the StatsD server", None);
+    warnings.assert_one("cannot reach the StatsD server", None);
 }
 
-/// The log can use the connector with `WhenFull::DropOldest` as well: the lines in flight are
-/// requeued before the warning.
+/// With `WhenFull::DropOldest`, the log can use the connector as well. The flusher warns only after
+/// it has requeued the lines in flight, and evicted as many lines as needed.
 #[test]
 fn warns_of_a_lost_server() {
     let receiver = TcpReceiver::start();
     let settings = tcp(receiver.port()).when_full(freewheel::WhenFull::DropOldest);
     let settings = settings.queue_capacity(32 << 10).reconnect_sleep(Duration::from_secs(60));
     let statsd = settings.stop_timeout(STOP_TIMEOUT).build().unwrap();
-    let (in_log, runtime) = (statsd.clone(), one_thread());
-    let heard = Heard::by(move || use_running(&in_log));
+    let (in_log, runtime) = (statsd.clone(), current_thread_runtime());
+    let warnings = Warnings::record(move || use_running(&in_log));
     runtime.block_on(statsd.start()).unwrap();
     statsd.incr("a");
     while runtime.block_on(statsd.flush()) != Ok(()) {}
     drop(receiver);
-    heard.wait(&runtime);
-    let all = heard.all();
+    warnings.wait(&runtime);
+    let all = warnings.all();
     assert!(all[0].message.starts_with("cannot reach the StatsD server"), "{all:?}");
     support::assert_balanced(&statsd.stats());
 }
@@ -189,25 +263,25 @@ fn warns_of_a_lost_server() {
 fn warns_of_dropped_lines() {
     let receiver = TcpReceiver::start();
     let statsd = tcp(receiver.port()).stop_timeout(STOP_TIMEOUT).build().unwrap();
-    let (in_log, runtime) = (statsd.clone(), one_thread());
-    let heard = Heard::by(move || use_running(&in_log));
+    let (in_log, runtime) = (statsd.clone(), current_thread_runtime());
+    let warnings = Warnings::record(move || use_running(&in_log));
     runtime.block_on(statsd.start()).unwrap();
     statsd.gauge("depth", f64::NAN);
-    heard.wait(&runtime);
+    warnings.wait(&runtime);
     while runtime.block_on(statsd.flush()) != Ok(()) {}
     receiver.wait_for_lines(LINES);
-    heard.assert_one("metrics were dropped or lost", Some(1));
+    warnings.assert_one("metrics were dropped or lost", Some(1));
 }
 
 #[test]
 fn warns_of_lines_kept_by_a_stop() {
-    let port = quiet_port();
+    let port = unused_port();
     let statsd = tcp(port).stop_timeout(STOP_TIMEOUT).build().unwrap();
-    let (in_log, runtime) = (statsd.clone(), one_thread());
+    let (in_log, runtime) = (statsd.clone(), current_thread_runtime());
     runtime.block_on(statsd.start()).unwrap();
     statsd.incr("a");
     let is_first = Mutex::new(true);
-    let heard = Heard::by(move || {
+    let warnings = Warnings::record(move || {
         // The first warning reports that no server is reachable.
         if !std::mem::take(&mut is_first.lock().unwrap()) {
             use_ended(&in_log);
@@ -215,7 +289,7 @@ fn warns_of_lines_kept_by_a_stop() {
     });
     let report = runtime.block_on(statsd.stop());
     assert_eq!((report.kept.lines, report.unfinished), (1, false));
-    let all = heard.all();
+    let all = warnings.all();
     assert!(all[1].message.starts_with("stopped with metrics unsent"), "{all:?}");
     assert_eq!((all.len(), all[1].lines), (2, Some(1)));
     let receiver = TcpReceiver::listen(Ipv4Addr::LOCALHOST, port, Close::Orderly);
@@ -224,55 +298,55 @@ fn warns_of_lines_kept_by_a_stop() {
 
 #[test]
 fn warns_of_lines_left_by_the_last_handle() {
-    let statsd = tcp(quiet_port()).stop_timeout(STOP_TIMEOUT).build().unwrap();
-    let runtime = one_thread();
+    let statsd = tcp(unused_port()).stop_timeout(STOP_TIMEOUT).build().unwrap();
+    let runtime = current_thread_runtime();
     runtime.block_on(statsd.start()).unwrap();
-    let heard = Heard::by(use_another);
+    let warnings = Warnings::record(use_another);
     statsd.incr("a");
     drop(statsd);
     runtime.block_on(async {
-        while heard.all().len() < 2 {
+        while warnings.all().len() < 2 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     });
-    let last = heard.all().pop().unwrap();
+    let last = warnings.all().pop().unwrap();
     assert!(last.message.starts_with("the last connector was dropped"), "{last:?}");
     assert_eq!(last.lines, Some(1));
 }
 
-/// A runtime that ends without a stop leaves a connector that accumulates lines. Each such end
-/// causes a warning.
+/// Each end of a runtime without a stop causes a warning, because the connector accumulates lines
+/// from then on.
 #[test]
 fn warns_of_an_ended_runtime() {
     let receiver = TcpReceiver::start();
     let statsd = tcp(receiver.port()).build().unwrap();
     for round in 1..=2 {
-        let heard = Heard::by({
+        let warnings = Warnings::record({
             let in_log = statsd.clone();
             move || use_ended(&in_log)
         });
-        let runtime = one_thread();
+        let runtime = current_thread_runtime();
         runtime.block_on(statsd.start()).unwrap();
         statsd.incr("a");
         drop(runtime);
-        heard.assert_one("the flusher's runtime ended without a stop", Some(1));
+        warnings.assert_one("the flusher's runtime ended without a stop", Some(1));
         flush(&statsd);
         receiver.wait_for_lines(round * (LINES + 1));
         let _ = statsd.blocking_stop();
     }
 }
 
-/// No warning is given if the end is expected: after a stop, during a stop, or after the drop of
-/// all handles.
+/// The end of a runtime causes no warning after a stop, after the drop of all handles, or before
+/// the flusher has run.
 #[test]
 fn not_of_a_runtime_that_ended_after_its_connector() {
     let receiver = TcpReceiver::start();
-    let heard = Heard::by(|| ());
+    let warnings = Warnings::record(|| ());
     for end in ["stop", "drop", "drop at once", "never begun"] {
-        let runtime = one_thread();
+        let runtime = current_thread_runtime();
         let statsd = tcp(receiver.port()).build().unwrap();
         if end == "never begun" {
-            let _within = runtime.enter();
+            let _entered = runtime.enter();
             let mut start = std::pin::pin!(statsd.start());
             let waker = std::task::Waker::noop();
             let _ = start.as_mut().poll(&mut std::task::Context::from_waker(waker));
@@ -289,16 +363,17 @@ fn not_of_a_runtime_that_ended_after_its_connector() {
         }
         drop(runtime);
     }
-    assert_eq!(heard.all(), []);
+    assert_eq!(warnings.all(), []);
 }
 
-/// Unsent lines of a stop or of the last handle have warnings with different texts.
+/// A runtime ends during a stop, or after the drop of the last handle. The warning of unsent lines
+/// names that cause, and not the end of the runtime.
 #[test]
 fn warns_of_unsent_lines_of_an_ended_runtime() {
     let ends = [(true, "stopped with metrics unsent"), (false, "the last connector was dropped")];
     for (is_stopped, message) in ends {
-        let heard = Heard::by(use_another);
-        let (statsd, runtime) = (tcp(quiet_port()).build().unwrap(), one_thread());
+        let warnings = Warnings::record(use_another);
+        let (statsd, runtime) = (tcp(unused_port()).build().unwrap(), current_thread_runtime());
         runtime.block_on(statsd.start()).unwrap();
         statsd.incr("a");
         if is_stopped {
@@ -310,7 +385,7 @@ fn warns_of_unsent_lines_of_an_ended_runtime() {
             drop(statsd);
         }
         drop(runtime);
-        let last = heard.all().pop().unwrap();
+        let last = warnings.all().pop().unwrap();
         assert!(last.message.starts_with(message), "{last:?}");
         assert_eq!(last.lines, Some(1));
     }
@@ -318,28 +393,29 @@ fn warns_of_unsent_lines_of_an_ended_runtime() {
 
 #[test]
 fn warns_of_a_missing_host() {
-    let heard = Heard::by(use_another);
+    let warnings = Warnings::record(use_another);
     assert!(Settings::new().builder_from(|_| None).unwrap().is_none());
-    heard.assert_one("metrics are disabled", None);
+    warnings.assert_one("metrics are disabled", None);
 }
 
 /// A panic in the log does not end the flusher.
 #[test]
 fn to_a_log_that_panics() {
-    let port = quiet_port();
+    let port = unused_port();
     let settings = Connector::builder("127.0.0.1").port(port).protocol(Protocol::Tcp);
     let statsd = settings.reconnect_sleep(Duration::from_millis(10)).build().unwrap();
-    let runtime = one_thread();
-    let heard = Heard::by(|| panic!("as the test wants it"));
+    let runtime = current_thread_runtime();
+    let warnings = Warnings::record(|| panic!("on purpose"));
     statsd.incr("a");
     runtime.block_on(statsd.start()).unwrap();
-    heard.wait(&runtime);
+    warnings.wait(&runtime);
     let receiver = TcpReceiver::listen(Ipv4Addr::LOCALHOST, port, Close::Orderly);
     assert_eq!(runtime.block_on(statsd.flush()), Ok(()));
     receiver.wait_for_lines(1);
     drop(runtime);
-    eventually("it has ended", || statsd.blocking_flush() == Err(FlushError::NotRunning));
-    assert_eq!(heard.all().len(), 2);
+    eventually("the flusher has ended", || statsd.blocking_flush() == Err(FlushError::NotRunning));
+    // The second warning reports the end of the runtime.
+    assert_eq!(warnings.all().len(), 2);
 }
 
 #[cfg(feature = "axum")]
@@ -356,8 +432,8 @@ mod of_a_service {
         statsd.increase_counter("handled", 1);
     }
 
-    /// Calls the handler without the layer that instruments it.
-    fn handled() {
+    /// Calls the handler in a router without instruments.
+    fn call_handler() {
         let router = Router::new().route("/", get(handler));
         let request = Request::get("/").body(Body::empty()).unwrap();
         support::park_on(router.oneshot(request)).unwrap();
@@ -365,34 +441,34 @@ mod of_a_service {
 
     #[test]
     fn whose_handler_is_not_instrumented() {
-        let heard = Heard::by(|| {
-            handled();
+        let warnings = Warnings::record(|| {
+            call_handler();
             use_another();
         });
-        handled();
-        heard.assert_one("a handler's metrics are discarded", None);
+        call_handler();
+        warnings.assert_one("a handler's metrics are discarded", None);
     }
 
     #[test]
     fn that_leaves_requests_unanswered() {
-        let heard = Heard::by(use_another);
+        let warnings = Warnings::record(use_another);
         let settings = Settings::new().enabled(false).shutdown_timeout(Duration::from_millis(50));
-        one_thread().block_on(async {
+        current_thread_runtime().block_on(async {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
             let address = listener.local_addr().unwrap();
-            let (asked, is_asked) = tokio::sync::oneshot::channel::<()>();
-            let asked = Arc::new(Mutex::new(Some(asked)));
-            let hangs = move || async move {
-                drop(asked.lock().unwrap().take());
+            let (arrived, has_arrived) = tokio::sync::oneshot::channel::<()>();
+            let arrived = Arc::new(Mutex::new(Some(arrived)));
+            let hang = move || async move {
+                drop(arrived.lock().unwrap().take());
                 std::future::pending::<()>().await;
             };
-            let router = Router::new().route("/", get(hangs));
+            let router = Router::new().route("/", get(hang));
             let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
             let request = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
             tokio::io::AsyncWriteExt::write_all(&mut client, request).await.unwrap();
-            let signal = async { _ = is_asked.await };
+            let signal = async { _ = has_arrived.await };
             let _ = serve_until(listener, router, settings, signal).await.unwrap();
         });
-        heard.assert_one("the shutdown timeout passed with requests in flight", None);
+        warnings.assert_one("the shutdown timeout passed with requests in flight", None);
     }
 }

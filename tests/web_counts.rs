@@ -28,8 +28,8 @@ fn connector() -> Connector {
     statsd
 }
 
-/// Returns the allocations of a service for a request, counted at its second request. Building the
-/// request is not counted.
+/// Returns the number of allocations of a service for its second request. Allocations of the
+/// request itself do not count.
 fn allocations<B: Default, S: Service<Request<B>>>(mut service: S, path: &str) -> u64 {
     let mut counted = 0;
     for _ in 0..2 {
@@ -45,6 +45,7 @@ fn allocations<B: Default, S: Service<Request<B>>>(mut service: S, path: &str) -
     counted
 }
 
+/// Responds at once.
 fn answer(_: Request<()>) -> Ready<Result<Response<()>, Infallible>> {
     ready(Ok(Response::new(())))
 }
@@ -79,8 +80,8 @@ fn timed_router_allocates_as_much_as_with_an_idle_layer() {
         }
     }
     let path = "/users/17";
-    // `axum::serve` also adds the state once, so that handlers are layered once and not for each
-    // request.
+    // Like `axum::serve`, this adds the state once. Otherwise the handlers would be layered for
+    // each request.
     let count = |router: Router| allocations::<Body, _>(router.with_state(()), path);
     let bare = count(router());
     let idle = count(router().layer(layer_fn(Forward)));
@@ -88,7 +89,7 @@ fn timed_router_allocates_as_much_as_with_an_idle_layer() {
     let instrumented = count(instrument(router(), &statsd));
     println!("bare {bare}, idle layer {idle}, timed {timed}, instrumented {instrumented}");
     assert_eq!(timed, idle);
-    // The extension is boxed.
+    // The request's extension is on the heap.
     assert_eq!(instrumented, timed + 1);
 }
 

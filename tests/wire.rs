@@ -6,8 +6,11 @@ use freewheel::{Builder, Connector, Protocol};
 use std::net::UdpSocket;
 use std::time::Duration;
 
-/// Emits with `emit` over a socket, and returns the arriving lines.
-fn arrived(configure: impl Fn(Builder) -> Builder, emit: impl Fn(&Connector)) -> Vec<String> {
+/// Builds and starts a connector, and returns the lines that `emit` sends.
+fn received_lines(
+    configure: impl Fn(Builder) -> Builder,
+    emit: impl Fn(&Connector),
+) -> Vec<String> {
     let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
     receiver.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let port = receiver.local_addr().unwrap().port();
@@ -28,13 +31,15 @@ fn arrived(configure: impl Fn(Builder) -> Builder, emit: impl Fn(&Connector)) ->
     }
     assert_eq!(stats.buffered, Default::default());
     assert_eq!(lines.iter().map(|line| line.len() as u64 + 1).sum::<u64>(), stats.sent.bytes);
-    // Lines ordered across threads come before or after the rest. The sort puts them after it.
+    // Gauges have an order of their own, so they come before or after other lines. The sort puts
+    // them last.
     lines.sort_by_key(|line| line.split('|').nth(1) == Some("g"));
     lines
 }
 
+/// Returns the lines that `emit` sends, without type prefixes.
 fn lines(emit: impl Fn(&Connector)) -> Vec<String> {
-    arrived(|builder| builder.type_prefixes(false), emit)
+    received_lines(|builder| builder.type_prefixes(false), emit)
 }
 
 #[test]
@@ -45,8 +50,8 @@ fn paths_have_the_prefix_and_the_type() {
         statsd.timing("c", Duration::from_millis(1));
         statsd.inject_metric("d", "1", "c");
     };
-    let prefixed = arrived(|builder| builder.prefix(".app.service."), emit);
-    // Gauges have a separate order.
+    let prefixed = received_lines(|builder| builder.prefix(".app.service."), emit);
+    // Gauges come last.
     assert_eq!(
         prefixed,
         [
@@ -56,9 +61,9 @@ fn paths_have_the_prefix_and_the_type() {
             "app.service.gauges.b:1|g"
         ]
     );
-    let plain = arrived(|builder| builder, emit);
+    let plain = received_lines(|builder| builder, emit);
     assert_eq!(plain, ["counters.a:1|c", "timers.c:1|ms", "d:1|c", "gauges.b:1|g"]);
-    let bare = arrived(|builder| builder.prefix("app").type_prefixes(false), emit);
+    let bare = received_lines(|builder| builder.prefix("app").type_prefixes(false), emit);
     assert_eq!(bare, ["app.a:1|c", "app.c:1|ms", "app.d:1|c", "app.b:1|g"]);
 }
 
@@ -68,7 +73,7 @@ fn prefixes_of_every_length_are_whole() {
     for length in 1..=200 {
         let prefix = text[..length].trim_matches('.');
         let configure = |builder: Builder| builder.prefix(prefix).type_prefixes(false);
-        let lines = arrived(configure, |statsd| statsd.incr("a"));
+        let lines = received_lines(configure, |statsd| statsd.incr("a"));
         assert_eq!(lines, [format!("{prefix}.a:1|c")]);
     }
 }

@@ -1,4 +1,4 @@
-//! A process for each subject. The client process runs a [`Workload`]; the suite's process has the
+//! Process of a subject. The client process runs a [`Workload`]. The suite's process has the
 //! receiver, and exchanges messages with the client through [`ipc`].
 
 use crate::ipc;
@@ -22,7 +22,7 @@ pub struct Job {
 /// First argument of a client process. The second is its job.
 const CLIENT_ROLE: &str = "client";
 
-/// The suite's handle to a client process.
+/// Handle of the suite to a client process.
 pub struct ClientProcess {
     child: Child,
     stdin: ChildStdin,
@@ -33,14 +33,14 @@ impl ClientProcess {
     /// Starts this executable again, as a client process.
     ///
     /// # Panics
-    /// If the process cannot be started. The other methods panic if it dies or sends an unexpected
-    /// message.
+    /// If the process cannot be started. The other methods panic if the process ends early or sends
+    /// an unexpected message.
     #[must_use]
     pub fn start(job: &Job) -> Self {
         Self::start_under(&[], job)
     }
 
-    /// Starts a client process as the arguments of `command`, such as valgrind.
+    /// Starts a client process under `command`, such as valgrind with its arguments.
     #[must_use]
     pub fn start_under(command: &[&str], job: &Job) -> Self {
         let executable = std::env::current_exe().expect("the executable has a path");
@@ -89,7 +89,7 @@ impl ClientProcess {
 
 impl Drop for ClientProcess {
     fn drop(&mut self) {
-        // The job is done, or this process is about to panic.
+        // The job is complete, or this process panics.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

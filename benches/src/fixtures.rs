@@ -1,4 +1,5 @@
-//! Names, tags and values of the lines that all subjects write: the same bytes, as far as each can.
+//! Names, tags and values of the lines. All subjects write the same bytes, as far as their
+//! interfaces allow.
 
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +33,7 @@ impl LineLength {
         }
     }
 
-    /// Returns prefix and name together, for clients without a prefix.
+    /// Returns the prefix and the name together, for clients without a prefix.
     #[must_use]
     pub fn full_name(self) -> &'static str {
         match self {
@@ -52,7 +53,7 @@ pub const WHOLE: u64 = 1234;
 pub const TWO_DECIMALS: f64 = 12.34;
 pub const FULL_PRECISION: f64 = 0.123_456_789_012_345_67;
 pub const ELAPSED: std::time::Duration = std::time::Duration::from_nanos(1_234_567);
-/// [`ELAPSED`] in milliseconds, for clients that take a number.
+/// [`ELAPSED`] in milliseconds, for clients that accept a number.
 pub const ELAPSED_MILLISECONDS: f64 = 1.234_567;
 /// Tags as `key:value`.
 pub const TAGS: [&str; 2] = ["method:GET", "status:200"];

@@ -1,4 +1,4 @@
-//! Messages between the suite and a client process: one JSON value a line.
+//! Messages between the suite and a client process. Each message is a line with a JSON value.
 //!
 //! The client writes messages to its standard output. The suite writes an empty line to the
 //! client's standard input to let the client continue.
@@ -6,7 +6,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Marks a line of standard output as a message: some clients print lines too.
+/// Start of a line of standard output that is a message. Some clients print other lines.
 const MESSAGE_PREFIX: &str = "SUITE ";
 
 /// Sends a message from the client process to the suite.
@@ -26,7 +26,7 @@ pub fn parse<T: DeserializeOwned>(line: &str) -> Option<T> {
     Some(serde_json::from_str(message).expect("both sides agree on the type of each message"))
 }
 
-/// Blocks the client process until the suite lets it continue. Exits if the suite has died.
+/// Blocks the client process until the suite lets it continue. Exits if the suite has ended.
 pub fn wait_for_resume() {
     if std::io::stdin().read_line(&mut String::new()).is_ok_and(|bytes| bytes > 0) {
         return;

@@ -1,8 +1,8 @@
-//! Measures what freewheel costs, next to lower bounds and to other StatsD clients.
+//! Measures the cost of freewheel, of lower bounds and of other StatsD clients.
 //!
 //! - A [`subject`] is a client or a bound. [`subjects`] has one file for each.
-//! - A [`workload`] is run with one subject, in a separate [process](client_process), which talks
-//!   to the suite through [`ipc`].
+//! - A [`workload`] is run with one subject, in a separate [process](client_process), which
+//!   exchanges messages with the suite through [`ipc`].
 //! - A measure ([`measures`]) runs workloads with several subjects in turn, and writes [`results`].
 //! - The [`report`] draws plots and tables from the results.
 //!
@@ -26,7 +26,7 @@
 //! cargo bench -p freewheel-benches --bench web                # the middleware's cost per request
 //! ```
 //!
-//! `--no-default-features` leaves the other clients out, which shortens the build.
+//! `--no-default-features` excludes the other clients, which shortens the build.
 //! `.ci/instructions` compares the instruction counts of freewheel's calls with
 //! `instructions.baseline`.
 

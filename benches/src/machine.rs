@@ -1,4 +1,4 @@
-//! Description of the machine and the tools that took the figures.
+//! Description of the machine and the tools with which the figures were measured.
 
 use serde::{Deserialize, Serialize};
 use std::process::Command;

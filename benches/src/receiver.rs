@@ -1,4 +1,4 @@
-//! The receiver of all subjects. Counts lines and discards them.
+//! Receiver of all subjects, which counts lines and discards them.
 
 use crate::clock;
 use crate::subject::{Target, Transport};
@@ -17,19 +17,19 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SocketBuffer {
-    /// 4 MiB, as operators of busy servers set it.
+    /// 4 MiB, a size that operators of busy servers configure.
     Large,
     /// The operating system's default.
     Default,
 }
 
-/// A server that runs on background threads until dropped.
+/// Server that runs on background threads until it is dropped.
 pub struct Receiver {
     target: Target,
     counts: Arc<Counts>,
     stopping: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
-    /// File of the Unix socket, to be removed at the end.
+    /// File of the Unix socket. The drop removes it.
     path: Option<PathBuf>,
 }
 
@@ -53,7 +53,7 @@ pub struct ReceivedCounts {
     pub last_at: u64,
 }
 
-/// Longest wait of a read, after which the thread checks whether it must stop.
+/// Maximum wait of a read. The thread then checks whether it must stop.
 const READ_TIMEOUT: Duration = Duration::from_millis(50);
 
 impl Receiver {
@@ -160,7 +160,7 @@ impl Drop for Receiver {
 impl Counts {
     fn add(&self, lines: u64, bytes: usize) {
         self.last_at.store(clock::monotonic_ns(), Relaxed);
-        // Relaxed is enough: a single thread writes at a time.
+        // Relaxed is enough: the counts order no other memory.
         self.lines.fetch_add(lines, Relaxed);
         self.bytes.fetch_add(bytes as u64, Relaxed);
         self.reads.fetch_add(1, Relaxed);
@@ -214,7 +214,7 @@ impl Counts {
 fn line_ends(before: u8, bytes: &[u8], is_datagram: bool) -> u64 {
     let Some((&first, &last)) = bytes.first().zip(bytes.last()) else { return 0 };
     let mut lines = u64::from(first == b'\n' && before != b'\n');
-    // Sums of bytes are vectorised; 255 additions cannot overflow one.
+    // The compiler vectorises sums of bytes. 255 additions of at most 1 cannot overflow a byte.
     let pairs = bytes.len() - 1;
     for start in (0..pairs).step_by(255) {
         let end = (start + 255).min(pairs);

@@ -1,5 +1,5 @@
-//! Results: the figures of every round, in one file of JSON lines per measure. Medians and spreads
-//! are computed when results are shown.
+//! Results: the figures of every round, in one file of JSON lines for each measure. Medians and
+//! spreads are computed when the results are shown.
 
 use crate::machine::Machine;
 use serde::{Deserialize, Serialize};
@@ -12,13 +12,13 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Header {
     pub measure: String,
-    /// True if the run was too short for its figures to mean anything.
+    /// True if the run was too short for meaningful figures.
     pub quick: bool,
     #[serde(flatten)]
     pub machine: Machine,
 }
 
-/// Any other line: the figures of one subject in one round.
+/// Other line of a file of results: the figures of one subject in one round.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Sample {
     pub subject: String,
@@ -67,7 +67,7 @@ pub struct Spread {
     pub max: f64,
 }
 
-/// Returns the folder of results. Scratch results, from quick or partial runs, are kept apart.
+/// Returns the folder of results. Scratch results, from quick or partial runs, have a separate one.
 #[must_use]
 pub fn folder(scratch: bool) -> PathBuf {
     let benches = PathBuf::from(env!("CARGO_MANIFEST_DIR"));

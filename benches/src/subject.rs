@@ -1,13 +1,13 @@
-//! The traits of a subject: a client, or a lower or upper bound on what a client can do.
+//! Traits of a subject. A subject is a client, or a bound on the cost or the throughput of clients.
 
 use crate::fixtures::LineLength;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// A client with the settings that its documentation recommends, or a bound.
+/// Client with the settings that its documentation recommends, or a bound.
 ///
-/// Each subject runs in its own process. The process's resource usage is then the client's, and no
-/// two clients share global state.
+/// Each subject runs in its own process. The resource usage of the process is then that of the
+/// client, and clients share no global state.
 pub trait Subject: Send + Sync + Sized + 'static {
     const INFO: Info;
     type Caller: Caller;
@@ -23,14 +23,17 @@ pub trait Subject: Send + Sync + Sized + 'static {
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
 
-    /// Flushes the client and closes it, and waits for that if the client offers a way to wait.
+    /// Flushes the client and closes it. Waits for the end if the client's interface allows this.
+    ///
     /// Returns the number of lines that the client counted as dropped, or `None` if it does not
-    /// count.
+    /// count them.
     fn close(self) -> Option<u64>;
 }
 
-/// The measured calls of one thread. Arguments come from [`fixtures`](crate::fixtures) through
-/// `black_box`. Calls that a client lacks are absent from its [`Info::calls`] and are never made.
+/// Measured calls of one thread.
+///
+/// Arguments come from [`fixtures`](crate::fixtures) through `black_box`. Calls that a client lacks
+/// are absent from its [`Info::calls`] and are never made.
 pub trait Caller: Send + 'static {
     fn incr(&mut self);
     fn incr_tagged(&mut self) {
@@ -62,10 +65,10 @@ pub struct Info {
     pub transports: &'static [Transport],
 }
 
-/// Effect of a call.
+/// Kind of a subject, by the effect of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// No client, but a bound on the cost or the throughput of clients.
+    /// Not a client, but a bound on the cost or the throughput of clients.
     Bound,
     /// Formats a line and discards it.
     FormatsOnly,
@@ -75,7 +78,7 @@ pub enum Kind {
     Aggregates,
 }
 
-/// A measured call.
+/// Measured call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Call {
@@ -131,13 +134,13 @@ impl Call {
     }
 }
 
-/// A loop around a call, generic over the call.
+/// Loop around a call, generic over the call.
 pub trait Loop {
     type Output;
     fn run(self, call: impl FnMut()) -> Self::Output;
 }
 
-/// A loop that makes the call this many times.
+/// Loop that makes the call this many times.
 pub struct Repeat(pub usize);
 
 impl Loop for Repeat {

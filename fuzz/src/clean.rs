@@ -1,10 +1,11 @@
-//! Reference implementation of clean input, by the documentation of `Dialect`, and of the resulting
-//! line. The encoder is checked against it, also by `tests/hostile.rs`.
+//! Reference implementation of sanitising and of the resulting line, by the documentation of
+//! `Dialect`. The fuzz targets and `tests/hostile.rs` compare the encoder with it.
 
 use freewheel::Dialect;
 
+/// Part of a line that a text becomes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum LinePart {
     Name,
     Key,
     Value,
@@ -21,24 +22,26 @@ pub const DIALECTS: [Dialect; 7] = [
     Dialect::SignalFx,
 ];
 
+/// Returns true if the dialect has tags.
 pub fn has_tags(dialect: Dialect) -> bool {
     !matches!(dialect, Dialect::StatsD | Dialect::Extended)
 }
 
-pub fn is_forbidden(dialect: Dialect, place: Place, character: char) -> bool {
-    let word = character.is_ascii_alphanumeric() || matches!(character, '_' | '-' | '.');
-    let separates = match (dialect, place) {
-        (Dialect::StatsD | Dialect::Extended | Dialect::DogStatsD, Place::Name) => {
+/// Returns true if the character is replaced by `_` in this part of a line.
+pub fn is_forbidden(dialect: Dialect, part: LinePart, character: char) -> bool {
+    let is_word = character.is_ascii_alphanumeric() || matches!(character, '_' | '-' | '.');
+    let separates = match (dialect, part) {
+        (Dialect::StatsD | Dialect::Extended | Dialect::DogStatsD, LinePart::Name) => {
             matches!(character, '#' | ',' | ':' | ';' | '=' | '@' | '[' | ']' | '|')
         }
-        (Dialect::DogStatsD, Place::Member) => character == '|',
-        (Dialect::StatsD | Dialect::Extended, Place::Member) => {
+        (Dialect::DogStatsD, LinePart::Member) => character == '|',
+        (Dialect::StatsD | Dialect::Extended, LinePart::Member) => {
             matches!(character, ':' | '|' | '@' | '#')
         }
-        (_, Place::Member) => matches!(character, ':' | '|'),
-        (Dialect::DogStatsD, Place::Key) => matches!(character, ':' | '|' | ','),
-        (Dialect::DogStatsD, Place::Value) => matches!(character, '|' | ','),
-        (Dialect::Graphite, _) => !word,
+        (_, LinePart::Member) => matches!(character, ':' | '|'),
+        (Dialect::DogStatsD, LinePart::Key) => matches!(character, ':' | '|' | ','),
+        (Dialect::DogStatsD, LinePart::Value) => matches!(character, '|' | ','),
+        (Dialect::Graphite, _) => !is_word,
         (Dialect::Influx | Dialect::Librato | Dialect::SignalFx, _) => matches!(
             character,
             ' ' | '!' | '#' | ',' | ':' | ';' | '=' | '[' | '\\' | ']' | '^' | '|' | '~'
@@ -48,15 +51,15 @@ pub fn is_forbidden(dialect: Dialect, place: Place, character: char) -> bool {
     character.is_control() || separates
 }
 
-/// Returns the text as it appears on the line, and true if it was altered.
-pub fn clean(dialect: Dialect, place: Place, text: &str) -> (String, bool) {
+/// Returns the text as it is written to the line, and true if it was altered.
+pub fn clean(dialect: Dialect, part: LinePart, text: &str) -> (String, bool) {
     if text.is_empty() {
         return ("_".to_owned(), true);
     }
     let has_sign = text.starts_with(['+', '-'])
-        && place == Place::Member
+        && part == LinePart::Member
         && matches!(dialect, Dialect::StatsD | Dialect::Influx);
-    let replace = |c| if is_forbidden(dialect, place, c) { '_' } else { c };
+    let replace = |c| if is_forbidden(dialect, part, c) { '_' } else { c };
     let mut clean: String = text.chars().map(replace).collect();
     if has_sign {
         clean.replace_range(..1, "_");
@@ -65,7 +68,8 @@ pub fn clean(dialect: Dialect, place: Place, text: &str) -> (String, bool) {
     (clean, altered)
 }
 
-/// Returns the line without its newline, and true if anything was altered. `field` is used unchanged.
+/// Returns the line without its newline, and true if anything was altered. `field` is used
+/// unchanged.
 pub fn line(
     dialect: Dialect,
     prefix: &str,
@@ -74,7 +78,7 @@ pub fn line(
     field: &str,
     code: &str,
 ) -> (String, bool) {
-    let (mut path, mut altered) = clean(dialect, Place::Name, name);
+    let (mut path, mut altered) = clean(dialect, LinePart::Name, name);
     if !prefix.is_empty() {
         path = format!("{prefix}.{path}");
     }
@@ -86,8 +90,8 @@ pub fn line(
     let assignment = if dialect == Dialect::DogStatsD { ":" } else { "=" };
     let mut pairs = Vec::new();
     for (key, value) in tags {
-        let (key, key_altered) = clean(dialect, Place::Key, key);
-        let (value, value_altered) = clean(dialect, Place::Value, value);
+        let (key, key_altered) = clean(dialect, LinePart::Key, key);
+        let (value, value_altered) = clean(dialect, LinePart::Value, value);
         altered |= key_altered | value_altered;
         pairs.push(format!("{key}{assignment}{value}"));
     }

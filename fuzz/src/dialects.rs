@@ -1,7 +1,7 @@
-//! Target `dialects`: for any names, tags and members, the lines in the exchange follow the table in
-//! the documentation of `Dialect`, and the account is exact.
+//! Target `dialects`: for any names, tags and members, the lines in the exchange follow the table
+//! in the documentation of `Dialect`, and the statistics are exact.
 
-use crate::clean::{Place, clean, has_tags, line};
+use crate::clean::{LinePart, clean, has_tags, line};
 use arbitrary::Arbitrary;
 use freewheel::fuzzing::Consumer;
 use freewheel::{Connector, Dialect, Set};
@@ -24,6 +24,7 @@ struct Metric<'a> {
     style: Style,
 }
 
+/// Way in which a metric is emitted.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 enum Style {
     Once,
@@ -31,7 +32,7 @@ enum Style {
     Scoped,
 }
 
-/// Emits the whole input and checks the lines and the account.
+/// Emits the whole input and checks the lines and the statistics.
 pub fn check(input: &Input<'_>) {
     let dialect = crate::clean::DIALECTS[usize::from(input.dialect) % 7];
     let prefix = if input.has_prefix { "app" } else { "" };
@@ -47,7 +48,7 @@ pub fn check(input: &Input<'_>) {
         } else if metric.name.is_empty() {
             invalid += 1;
         } else {
-            let member = metric.member.map(|member| clean(dialect, Place::Member, member));
+            let member = metric.member.map(|member| clean(dialect, LinePart::Member, member));
             let (field, field_altered) = member.unwrap_or(("1".to_owned(), false));
             let code = if metric.member.is_some() { "s" } else { "c" };
             let (line, line_altered) = line(dialect, prefix, metric.name, tags, &field, code);

@@ -1,7 +1,7 @@
-//! Target `encoder`: for any calls, the exchange holds the lines that README.md promises, and the
-//! account is exact.
+//! Target `encoder`: for any calls, the exchange has the lines that README.md promises, and the
+//! statistics are exact.
 //!
-//! `timer` is not covered, since its value depends on the clock.
+//! `timer` is not covered, because its value depends on the clock.
 
 use crate::line::Line;
 use crate::meaning::{Float, Number, NumberCall, Value, milliseconds, seconds_as_milliseconds};
@@ -37,6 +37,7 @@ enum Name<'a> {
     Long(char, u16),
 }
 
+/// Characters that end fields or lines, or resemble such characters.
 const SUSPECTS: &[char] = &[
     ':', '|', '\n', '\r', '\0', '\t', '\x1f', ' ', '~', '\x7f', '\u{80}', '\u{85}', '\u{9f}',
     '\u{a0}', 'é', '\u{2028}', '\u{feff}', '😀', '9', ';', '{', '}', '.', '_', '=', ',', '#', '@',
@@ -153,7 +154,7 @@ fn ends_field(character: char) -> bool {
     matches!(character, ':' | '|') || character.is_control()
 }
 
-/// Emits the whole input and checks the lines and the account.
+/// Emits the whole input and checks the lines and the statistics.
 pub fn check(input: &Input<'_>) {
     let capacity = 1024 + usize::from(input.more_capacity);
     let builder = Connector::builder("localhost")
@@ -181,19 +182,19 @@ pub fn check(input: &Input<'_>) {
     model.collect(&mut consumer);
 }
 
-/// Maximum length of a gauge that its queue stores in place.
+/// Maximum length in bytes of a gauge that fits a slot of its queue.
 const MAX_QUEUED: usize = 246;
 
-/// Number of records that a thread moves at a time.
+/// Number of records that a producer thread moves at a time.
 const MOVE_BATCH: usize = 64;
 
-/// Expected content of the exchange and of the account.
+/// Expected content of the exchange, and expected statistics.
 struct Model<'a> {
     prefix: &'a str,
     type_prefixes: bool,
     block_size: usize,
-    /// Number of blocks that all threads share, in addition to the block of this thread and the block
-    /// of the ordered queue.
+    /// Number of blocks that all threads share, in addition to the block of this thread and the
+    /// block of the ordered queue.
     blocks: usize,
     /// Number of full blocks that were not collected yet.
     full_blocks: usize,
@@ -215,16 +216,19 @@ struct Ordered {
     lines: Vec<Expected>,
 }
 
+/// Record of the ordered queue.
 struct Record {
     bytes: usize,
     is_long: bool,
     lines: Vec<Expected>,
 }
 
+/// Expected line.
 struct Expected {
     name: String,
     value: Value,
     code: String,
+    /// True if every server must be able to read the line.
     is_basic: bool,
 }
 
@@ -240,7 +244,8 @@ impl Ordered {
         !self.is_full() && sum + bytes <= self.max_long_bytes
     }
 
-    /// Moves at most `max_records` records, and the record held back, while there are blocks.
+    /// Moves the held record and at most `max_records` more to blocks, while there are empty
+    /// blocks.
     fn move_some(&mut self, max_records: usize, block_size: usize, empty_blocks: &mut usize) {
         for _ in 0..max_records + usize::from(self.held.is_some()) {
             let Some(record) = self.held.take().or_else(|| self.queue.pop_front()) else { break };
@@ -295,7 +300,7 @@ impl<'a> Model<'a> {
     }
 
     /// Makes room for a gauge that is longer than a slot. Returns true if there is room.
-    fn makes_room_for_long(&mut self, bytes: usize) -> bool {
+    fn make_room_for_long(&mut self, bytes: usize) -> bool {
         if !self.ordered.has_room_for_long(bytes) {
             self.move_some(MOVE_BATCH);
         }
@@ -309,6 +314,7 @@ impl<'a> Model<'a> {
         }
     }
 
+    /// Updates the model after a call.
     fn emitted(&mut self, name: &str, call: &Call<'_>) {
         let meaning = call.meaning();
         let count = meaning.as_ref().map_or(1, |meaning| meaning.values.len());
@@ -322,7 +328,7 @@ impl<'a> Model<'a> {
         let kind = if self.type_prefixes { meaning.kind } else { "" };
         let parts = [self.prefix, kind, name].into_iter().filter(|part| !part.is_empty());
         let path = parts.collect::<Vec<_>>().join(".");
-        // The encoder reserves room before it alters the name, which can shorten the name.
+        // The encoder reserves room before it sanitises the name, which can shorten the name.
         let around = path.len() + ":|\n".len() + meaning.code.len();
         let reserved: usize = meaning.values.iter().map(|value| around + value.text.len()).sum();
         if reserved > self.block_size {
@@ -331,7 +337,7 @@ impl<'a> Model<'a> {
             return;
         }
         let is_ordered = meaning.code == "g" || meaning.code.starts_with("g|");
-        if is_ordered && reserved > MAX_QUEUED && !self.makes_room_for_long(reserved) {
+        if is_ordered && reserved > MAX_QUEUED && !self.make_room_for_long(reserved) {
             self.stats.drops.full += size(reserved);
             self.stats.emitted += size(reserved);
             return;
@@ -378,6 +384,7 @@ impl<'a> Model<'a> {
         self.stats.altered += if clean == path { 0 } else { count as u64 };
     }
 
+    /// Consumes all lines and compares them with the expected lines.
     fn collect(&mut self, consumer: &mut Consumer) {
         consumer.sweep();
         self.move_some(self.ordered.queue.len());

@@ -1,6 +1,7 @@
-//! The inputs and oracles of the fuzz targets; a target in `fuzz_targets/` is one call.
+//! Inputs and oracles of the fuzz targets. A target in `fuzz_targets/` makes one call to this
+//! crate.
 //!
-//! Oracles share no code with freewheel. Expected results come from README.md and the standard
+//! The oracles share no code with freewheel. Expected results come from README.md and the standard
 //! library.
 
 pub mod clean;

@@ -1,6 +1,6 @@
 //! Strict parser of lines, by the rules of README.md.
 
-/// A line `name:value|code`.
+/// Line `name:value|code`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Line<'a> {
     pub name: &'a str,
@@ -47,7 +47,8 @@ fn malformed(line: &[u8]) -> ! {
     panic!("malformed line: {:?}", crate::lossy(line))
 }
 
-/// Returns true for digits, optionally followed by a point and more digits, without redundant zeros.
+/// Returns true for digits, optionally followed by a point and more digits, without redundant
+/// zeros.
 fn is_plain_decimal(text: &str) -> bool {
     let (whole, fraction) = match text.split_once('.') {
         Some((whole, fraction)) => (whole, Some(fraction)),

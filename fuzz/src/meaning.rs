@@ -1,5 +1,4 @@
-//! Emitted numbers and their expected text. The standard library formats them, which shares no code
-//! with the formatting under test.
+//! Emitted numbers and their expected text, which the standard library formats.
 
 use arbitrary::Arbitrary;
 use freewheel::Connector;
@@ -11,8 +10,8 @@ type Parse = fn(&str) -> Option<u64>;
 #[derive(Clone, Debug)]
 pub struct Value {
     pub text: String,
-    /// Parser, if another text of the same length is acceptable that parses to the same number. Of
-    /// two shortest forms equally near to a number, the standard library chooses the greater one.
+    /// Parser, if a different text of the same length is accepted that parses to the same number.
+    /// There can be two shortest forms that are equally near to a number.
     parse: Option<Parse>,
 }
 
@@ -21,6 +20,7 @@ impl Value {
         Self { text: text.into(), parse: None }
     }
 
+    /// Returns true if the written text is as expected.
     pub fn is(&self, written: &str) -> bool {
         let is_equivalent = |parse: Parse| {
             let lengths = |text: &str| (text.len(), text.trim_end_matches('0').len());
@@ -33,6 +33,7 @@ impl Value {
         self.text.starts_with('-')
     }
 
+    /// Returns the value with the other sign.
     pub fn negated(mut self) -> Self {
         self.text = match self.text.strip_prefix('-') {
             Some(magnitude) => magnitude.to_owned(),
@@ -42,6 +43,7 @@ impl Value {
         self
     }
 
+    /// Returns the value with a sign, which a change of a gauge always has.
     pub fn signed(mut self) -> Self {
         if !self.is_negative() {
             self.text.insert(0, '+');
@@ -63,8 +65,8 @@ fn parse_seconds(text: &str) -> Option<u64> {
     parse_double(&format!("{text}e-3"))
 }
 
-/// A floating-point number: arbitrary bits, a short decimal, or a neighbour of a power of two, where
-/// formatting algorithms have special cases.
+/// Floating-point number: arbitrary bits, a short decimal, or a neighbour of a power of two, for
+/// which formatting algorithms have special cases.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub enum Float {
     Bits(u64),
@@ -96,7 +98,7 @@ impl Float {
     }
 }
 
-/// Calls that accept a number of any type.
+/// Call that accepts a number of any type.
 #[derive(Clone, Copy)]
 pub enum NumberCall {
     IncrBy,
@@ -180,7 +182,7 @@ pub fn milliseconds(nanoseconds: u128) -> Value {
 }
 
 /// Returns the text of a number of seconds, in milliseconds, or `None` if the number is not a valid
-/// time. The point moves, and the digits stay.
+/// time. Only the decimal point moves. The digits stay the same.
 pub fn seconds_as_milliseconds(seconds: f64) -> Option<Value> {
     if !seconds.is_finite() || seconds < 0.0 {
         return None;

@@ -1,8 +1,8 @@
-//! Target `packer`: any lines in any runs, packed for any maximum payload, come out whole, in order
-//! and once.
+//! Target `packer`: any lines in any runs are packed for any maximum payload. They are sent whole,
+//! in order and once.
 //!
 //! Datagrams are full and not too long. Batches contain the same datagrams as single sends, except
-//! for the newlines that pad them.
+//! for the newlines that pad the batch's datagrams.
 
 use crate::lossy;
 use arbitrary::Arbitrary;
@@ -22,7 +22,7 @@ enum Max {
     Any(u16),
 }
 
-/// Runs that arrive while others wait, and the number of datagrams sent before the next arrival.
+/// Runs that arrive while others wait, and the number of sends before the next arrival.
 #[derive(Arbitrary, Debug)]
 struct Delivery<'a> {
     runs: Vec<Vec<Text<'a>>>,
@@ -31,6 +31,7 @@ struct Delivery<'a> {
     max_batch: Option<u16>,
 }
 
+/// One or two lines of a run.
 #[derive(Arbitrary, Debug)]
 enum Text<'a> {
     Any(&'a [u8]),
@@ -47,6 +48,7 @@ enum Text<'a> {
     },
 }
 
+/// Value of a gauge.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 enum Gauge {
     Zero,
@@ -56,6 +58,7 @@ enum Gauge {
     ZeroThenBelow(u16),
 }
 
+/// Type code after the value.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 enum Code {
     Gauge,
@@ -105,15 +108,15 @@ fn must_stay_together(line: &[u8], next: &[u8]) -> bool {
     !name.contains(&b':') && value.is_some_and(|value| value.ends_with(b"|g\n"))
 }
 
-/// Returns true if the lines may stay together. Any text may follow the `g` of the first line and the
-/// minus of the second.
+/// Returns true if the lines may stay together. Any text may follow the `g` of the first line and
+/// the minus of the second.
 fn may_stay_together(line: &[u8], next: &[u8]) -> bool {
     let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
     line[name.len()..].starts_with(b":0|g")
         && next.strip_prefix(name).is_some_and(|rest| rest.starts_with(b":-"))
 }
 
-/// Lines that were not sent yet. The flag is true for the first line of a run.
+/// Lines that are not sent yet. The flag is true for the first line of a run.
 type Pending = VecDeque<(Vec<u8>, bool)>;
 
 /// Packs the whole input and checks each datagram.
@@ -145,8 +148,8 @@ pub fn check(input: &Input<'_>) {
     assert!(pending.is_empty(), "never sent: {pending:?}");
 }
 
-/// Sends a batch, and checks that its datagrams equal the datagrams of single sends. Returns false if
-/// there is no batch.
+/// Sends a batch, and checks that its datagrams equal the datagrams of single sends. Returns false
+/// if there is no batch.
 fn send_batch(
     packer: &mut Packer,
     runs: &mut VecDeque<Vec<u8>>,

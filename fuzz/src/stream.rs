@@ -1,8 +1,8 @@
 //! Target `stream`: lines from a real exchange are written to connections that accept any number of
 //! bytes and break at any time.
 //!
-//! Each line arrives whole, once and in order. Behind its whole lines, a broken connection has only
-//! the beginning of one more line.
+//! Each line arrives whole, once and in order. After its whole lines, a broken connection has at
+//! most the beginning of one more line.
 
 use crate::lossy;
 use arbitrary::Arbitrary;
@@ -24,18 +24,18 @@ enum Step {
         name_len: u16,
     },
     Sweep,
-    /// Writes to an operating system that accepts at most `room` bytes. The last `unacknowledged`
-    /// bytes of the connection are not acknowledged yet.
+    /// Offers the next bytes, of which the operating system accepts at most `room`. The last
+    /// `unacknowledged` bytes of the connection are then not acknowledged yet.
     Write {
         slices: u8,
         room: u16,
         unacknowledged: u16,
     },
-    /// Writes to an operating system that accepts nothing, or is interrupted.
+    /// Offers the next bytes, of which the operating system accepts none.
     Refuse {
         slices: u8,
     },
-    /// Breaks the connection and makes another.
+    /// Breaks the connection and opens another.
     Break,
     /// Stops the flusher. The next flusher begins with another connection.
     Restart,
@@ -75,6 +75,7 @@ fn consumer(statsd: &Connector) -> Consumer {
     Consumer::of(statsd).expect("the consumer is free")
 }
 
+/// Run of an input, and the expected state.
 struct Run {
     statsd: Connector,
     consumer: Consumer,
@@ -113,7 +114,8 @@ impl Run {
             Step::Refuse { slices } => drop(self.offered(slices)),
             Step::Break => self.reconnect(),
             Step::Restart => {
-                // The old consumer is dropped before its connector hands out the next one.
+                // The old consumer must be dropped before its connector gives out the next one. The
+                // consumer of another connector replaces it meanwhile.
                 let other = Connector::builder("localhost").queue_capacity(1024).build();
                 self.consumer = consumer(&other.expect("the settings are valid"));
                 self.consumer = consumer(&self.statsd);

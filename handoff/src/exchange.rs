@@ -88,7 +88,7 @@ impl<C: Default> Exchange<C> {
         let Settings { block_size, blocks, ring_at, max_record } = *settings;
         assert!(block_size > 0 && blocks > 0 && ring_at > 0, "a setting is 0: {settings:?}");
         assert!((1..=block_size).contains(&max_record), "records exceed a block: {settings:?}");
-        let ordered = OrderedQueue::new(blocks * block_size / 4, block_size);
+        let ordered = OrderedQueue::new(blocks * block_size / 4, block_size, blocks + 1);
         let (supply, permit) = BlockSupply::new(block_size, blocks);
         Self {
             producers: ThreadSlots::new(),

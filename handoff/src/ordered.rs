@@ -34,7 +34,6 @@ pub(crate) struct OrderedQueue {
 }
 
 /// Blocks that records are moved to.
-#[derive(Default)]
 pub(crate) struct OrderedBlocks {
     /// Block that is being filled. The first one is outside the budget, as the first one of a
     /// thread.
@@ -60,15 +59,16 @@ pub(crate) struct PushOutcome {
 const MAX_MOVED_BY_PRODUCER: usize = 64;
 
 impl OrderedQueue {
-    /// Creates a queue that takes `bytes` of memory, or the minimum. A fifth is for long records.
-    pub(crate) fn new(bytes: usize, max_line: usize) -> Self {
+    /// Creates a queue that takes `bytes` of memory, or the minimum. A fifth is for long records. Its
+    /// records are moved to at most `max_blocks` blocks.
+    pub(crate) fn new(bytes: usize, max_line: usize, max_blocks: usize) -> Self {
         let records = (bytes / 5 * 4 / Record::SLOT).max(MIN_RECORDS);
         Self {
             queue: ArrayQueue::new(records + spare_slots(records)),
             max_records: records,
             long_bytes: AtomicUsize::new(0),
             max_long_bytes: (bytes / 5).max(max_line),
-            blocks: Mutex::new(OrderedBlocks::default()),
+            blocks: Mutex::new(OrderedBlocks::new(max_blocks)),
             ring_at: records.div_ceil(8),
             move_at: records / 2,
         }
@@ -169,6 +169,18 @@ impl OrderedQueue {
 }
 
 impl OrderedBlocks {
+    /// Allocates the list of full blocks in advance: a signal handler that moves records must not
+    /// allocate.
+    fn new(max_blocks: usize) -> Self {
+        Self {
+            writer: None,
+            full: VecDeque::with_capacity(max_blocks),
+            held: None,
+            moved: 0,
+            tracker: AccessTracker::new(1),
+        }
+    }
+
     /// Moves at most `max` records, and the held one.
     fn fill(&mut self, source: &OrderedQueue, supply: &BlockSupply, max: usize) {
         self.tracker.track_write(0, 1);
@@ -215,19 +227,34 @@ impl OrderedBlocks {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(freewheel_loom)))]
 mod tests {
-    use crate::super::Exchange;
+    use crate::stress::exchange;
 
     #[test]
     fn full_queue_keeps_spare_slots() {
-        let exchange = Exchange::new(32, 1, 1, Box::new(|| {}));
+        let exchange = exchange(32, 1);
         for _ in 0..1000 {
-            exchange.emit_ordered(|| "a:1|g\n");
+            exchange.push_ordered(1, b"a:1|g\n");
         }
-        let ordered = exchange.ordered_queue();
+        let ordered = &exchange.ordered;
         assert_eq!(ordered.queue.len(), ordered.max_records);
         assert!(ordered.queue.capacity() > ordered.max_records);
-        assert!(exchange.producer_counts().full.lines > 900);
+        assert!(exchange.counts().full.records > 900);
+    }
+
+    /// A signal handler that moves records must not allocate.
+    #[test]
+    fn moving_records_does_not_grow_the_list_of_blocks() {
+        let exchange = exchange(32, 200);
+        let full = || {
+            let blocks = exchange.ordered.blocks.lock().expect("no panic");
+            (blocks.full.capacity(), blocks.full.len())
+        };
+        let (capacity, _) = full();
+        for _ in 0..10_000 {
+            exchange.push_ordered(1, b"a:1|g\n");
+        }
+        assert_eq!(full(), (capacity, 200));
     }
 }

@@ -1,4 +1,4 @@
-//! Result of a model's exploration: printed as one line, and parsed by other programs.
+//! Result of a model's exploration. It is printed as one line, which other programs parse.
 
 use std::fmt;
 
@@ -9,9 +9,9 @@ pub struct Explored {
     pub name: String,
     /// Number of interleavings run.
     pub interleavings: usize,
-    /// Minimum number of interleavings. With fewer the model fails.
+    /// Minimum number of interleavings. The model fails if there are fewer.
     pub floor: usize,
-    /// Maximum number of forced switches of threads in an interleaving, or `None` if all were run.
+    /// Maximum number of preemptions in an interleaving, or `None` if all interleavings were run.
     pub bound: Option<usize>,
     /// Duration in seconds.
     pub seconds: f64,

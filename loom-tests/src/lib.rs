@@ -1,9 +1,9 @@
 //! Loom models of freewheel's hand-off.
 //!
-//! Each test in `tests/` runs the real hand-off with loom's atomics in place of the real ones. It
-//! runs under every interleaving and every stale value that the memory model allows, within the
-//! bound that it states. It prints the number of interleavings, and fails below a floor: a model
-//! that explores one interleaving has proven nothing.
+//! Each test in `tests/` runs the real hand-off with loom's atomics instead of the real ones. It
+//! explores every interleaving and every stale value that the memory model allows, within the bound
+//! that the test states. It prints the number of interleavings, and fails below a minimum, because
+//! a model that explores one interleaving proves nothing.
 //!
 //! ```sh
 //! cd loom-tests && cargo models                      # all, as a table
@@ -23,8 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
 
-/// Explores `model` with at most `preemptions` forced switches of threads, or without a bound for
-/// `None`.
+/// Explores `model` with at most `preemptions` preemptions, or without a bound for `None`.
 ///
 /// Prints the number of interleavings, and fails if there are fewer than `floor`.
 pub fn explore(
@@ -36,7 +35,7 @@ pub fn explore(
     explore_then(name, preemptions, floor, model, || ());
 }
 
-/// Event that must happen in some interleaving, since the model is about it.
+/// Event that must happen in at least one interleaving. Otherwise the model does not test it.
 pub struct Witness {
     event: &'static str,
     observed: AtomicBool,
@@ -76,7 +75,7 @@ fn explore_then(
     let explored = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&explored);
     let mut builder = loom::model::Builder::new();
-    // The environment's bound can widen the model's bound, but not narrow it.
+    // The bound in the environment can widen the model's bound, but not narrow it.
     let wider = builder.preemption_bound.take();
     builder.preemption_bound = preemptions.map(|bound| bound.max(wider.unwrap_or(0)));
     if std::env::var_os("FREEWHEEL_UNBOUNDED").is_some() {
@@ -92,8 +91,8 @@ fn explore_then(
     let interleavings = explored.load(Relaxed);
     let seconds = begun.elapsed().as_secs_f64();
     println!("{}", Explored { name: name.to_owned(), interleavings, floor, bound, seconds });
-    // Before the floor: an event that never happens leaves less to explore, and says more about a
-    // failure.
+    // This check precedes that of the number of interleavings, because its message is more
+    // specific: a model without its event usually has fewer interleavings too.
     check();
     assert!(interleavings >= floor, "{name}: {interleavings} interleavings of at least {floor}");
 }
@@ -109,8 +108,10 @@ pub fn producer(exchange: &Exchange, thread: u8, lines: u8) -> JoinHandle<()> {
     thread::spawn(move || (0..lines).for_each(|index| exchange.emit(&line(thread, index))))
 }
 
-/// Checks the account once all lines are consumed: exactly the accepted lines have arrived, and
-/// accepted plus dropped lines are the emitted ones. Returns the number of dropped lines.
+/// Checks the exchange's counts after all lines are consumed. Returns the number of dropped lines.
+///
+/// Exactly the accepted lines must have arrived. Accepted and dropped lines together must be the
+/// emitted lines.
 pub fn check_account(exchange: &Exchange, received: &[u8], emitted: u64) -> u64 {
     let (accepted, dropped) = exchange.accepted_and_dropped();
     assert_eq!(check(received), accepted, "{received:?}");

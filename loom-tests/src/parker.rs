@@ -1,16 +1,16 @@
-//! Parker: puts a model's flusher to sleep.
+//! Parker of a model's flusher.
 
 use loom::sync::{Condvar, Mutex};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// Place to park a thread. As with tokio's `Notify`, a wake-up that comes first is kept.
+/// Parks a thread. Like tokio's `Notify`, it keeps a wake-up that precedes the park.
 ///
-/// Loom's own `Notify` wakes spuriously, so that a lost wake-up would go unnoticed.
+/// Loom's own `Notify` wakes spuriously, which would hide a lost wake-up.
 #[derive(Default)]
 pub struct Parker {
     woken: Mutex<bool>,
     changed: Condvar,
-    /// Number of wake-ups. Not loom's atomic, so that it orders nothing.
+    /// Number of wake-ups. This is not loom's atomic, so that it orders nothing in the model.
     wakes: AtomicUsize,
 }
 
@@ -18,7 +18,7 @@ impl Parker {
     /// Unparks the thread, or makes its next park return at once.
     pub fn wake(&self) {
         self.wakes.fetch_add(1, Relaxed);
-        *self.woken.lock().expect("no panic") = true;
+        *self.woken.lock().expect("no thread panics") = true;
         self.changed.notify_one();
     }
 
@@ -29,14 +29,14 @@ impl Parker {
 
     /// Takes a pending wake-up. Returns true if there was one.
     pub fn take_wake(&self) -> bool {
-        std::mem::take(&mut *self.woken.lock().expect("no panic"))
+        std::mem::take(&mut *self.woken.lock().expect("no thread panics"))
     }
 
     /// Waits for a wake-up, and takes it.
     pub fn park(&self) {
-        let mut woken = self.woken.lock().expect("no panic");
+        let mut woken = self.woken.lock().expect("no thread panics");
         while !*woken {
-            woken = self.changed.wait(woken).expect("no panic");
+            woken = self.changed.wait(woken).expect("no thread panics");
         }
         *woken = false;
     }

@@ -1,4 +1,4 @@
-//! Models of the bell: parking the flusher, and waking it.
+//! Models of the bell, which parks the flusher and wakes it.
 
 use freewheel::loom_api::{Bell, Consumer, Exchange};
 use freewheel_loom_tests::{Parker, check_account, explore, line, producer};
@@ -7,7 +7,7 @@ use loom::sync::Arc;
 use loom::thread;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// A flusher that clears the bell sees the work that was announced by the ring.
+/// A flusher that clears the bell sees the work that the ring announced.
 ///
 /// Pairs `Bell::ring`'s Release with `Bell::clear`'s Acquire.
 #[test]
@@ -17,16 +17,16 @@ fn ring_and_clear() {
         let ready = Arc::new(UnsafeCell::new(false));
         let (ringer, made_ready) = (Arc::clone(&bell), Arc::clone(&ready));
         let writer = thread::spawn(move || {
-            // SAFETY: read only after the ring was cleared; loom checks that.
+            // SAFETY: the value is read only after the ring is cleared. Loom checks this.
             made_ready.with_mut(|ready| unsafe { *ready = true });
             ringer.ring();
         });
         if !bell.prepare_park() {
             bell.clear();
-            // SAFETY: written before the ring; loom checks that.
+            // SAFETY: the value is written before the ring. Loom checks this.
             assert!(ready.with(|ready| unsafe { *ready }));
         }
-        writer.join().expect("no panic");
+        writer.join().expect("the thread does not panic");
     });
 }
 
@@ -56,13 +56,13 @@ fn concurrent_rings_wake_once() {
             }
             bell.clear();
         }
-        ringers.into_iter().for_each(|ringer| ringer.join().expect("no panic"));
+        ringers.into_iter().for_each(|ringer| ringer.join().expect("the thread does not panic"));
         assert!(wakes.load(Relaxed) <= parked, "woken more often than parked");
     });
 }
 
-/// A flusher that its tick woke is not woken again once it has cleared the bell: no producer
-/// pays for a wake-up that is not needed.
+/// A flusher that its tick has woken, and that has cleared the bell, is not woken again. Producers
+/// make no unnecessary wake-up call.
 #[test]
 fn awake_flusher_is_not_woken() {
     explore("awake_flusher_is_not_woken", None, 2, || {
@@ -70,20 +70,20 @@ fn awake_flusher_is_not_woken() {
         let woken = Arc::clone(&wakes);
         let bell = Arc::new(Bell::new(move || _ = woken.fetch_add(1, Relaxed)));
         assert!(bell.prepare_park());
-        // As a flusher does that another event woke, and that parks again.
+        // The same call of a flusher that another event has woken, and that parks again.
         assert!(bell.prepare_park(), "no thread rang");
         bell.clear();
         let ringer = Arc::clone(&bell);
         let ringer = thread::spawn(move || ringer.ring());
         bell.ring();
-        ringer.join().expect("no panic");
+        ringer.join().expect("the thread does not panic");
         assert_eq!(wakes.load(Relaxed), 0, "woken while awake");
-        assert!(!bell.prepare_park(), "parked beside announced work");
+        assert!(!bell.prepare_park(), "parked despite announced work");
     });
 }
 
-/// Two threads ring, and the flusher sees the work of both: clearing the bell never erases a
-/// ring whose work the flusher has not seen.
+/// Two threads ring, and the flusher sees the work of both. Clearing the bell never erases a ring
+/// whose work the flusher has not seen.
 #[test]
 fn clear_loses_no_ring() {
     explore("clear_loses_no_ring", None, 90_000, || {
@@ -97,25 +97,25 @@ fn clear_loses_no_ring() {
             })
         });
         let mut seen = [false; 2];
-        let mut look_for_work = || {
+        let mut clear_and_find_work = || {
             bell.clear();
             [0, 1].iter().for_each(|&index| seen[index] |= ready[index].load(Relaxed));
         };
-        look_for_work();
-        look_for_work();
+        clear_and_find_work();
+        clear_and_find_work();
         let [first, second] = ringers;
-        first.join().expect("no panic");
-        second.join().expect("no panic");
-        // Both have rung by now. If the flusher may park, it has seen the work of both.
+        first.join().expect("the thread does not panic");
+        second.join().expect("the thread does not panic");
+        // Both threads have rung. If the flusher may park, it has seen the work of both.
         if bell.prepare_park() {
-            assert_eq!(seen, [true; 2], "parked beside announced work");
+            assert_eq!(seen, [true; 2], "parked despite announced work");
         }
     });
 }
 
-/// A flusher that parks until it is woken gets every sealed block. Loom would report a lost
-/// wake-up as a deadlock. The flusher never stays parked beside a sealed block, and is woken at
-/// most once for each time that it parked.
+/// A flusher that parks until it is woken gets every sealed block. Loom would report a lost wake-up
+/// as a deadlock. The flusher never stays parked while a block is sealed, and is woken at most once
+/// for each time that it parked.
 #[test]
 fn sealed_block_wakes_a_parked_flusher() {
     explore("sealed_block_wakes_a_parked_flusher", None, 100_000, || {
@@ -139,12 +139,12 @@ fn sealed_block_wakes_a_parked_flusher() {
                 parker.park();
             }
         }
-        writer.join().expect("no panic");
+        writer.join().expect("the thread does not panic");
         while !prepare_park(&flusher) || parker.take_wake() {
             flusher.sweep();
             received.extend(flusher.consume_all());
         }
-        assert_eq!(exchange.sealed_blocks(), 0, "parked beside a sealed block");
+        assert_eq!(exchange.sealed_blocks(), 0, "parked despite a sealed block");
         flusher.sweep();
         received.extend(flusher.consume_all());
         assert_eq!(check_account(&exchange, &received, 2), 0);
@@ -163,10 +163,10 @@ fn ring_starts_at_the_threshold() {
         let exchange = Exchange::new(2, 3, 2, wake);
         let flusher = exchange.claim_consumer().expect("no consumer exists");
         (0..2).for_each(|index| exchange.emit(&line(1, index)));
-        assert!(flusher.prepare_park(), "rung for one block");
+        assert!(flusher.prepare_park(), "the bell rang for one block");
         let writer = producer(&exchange, 0, 2);
         exchange.emit(&line(1, 2));
-        writer.join().expect("no panic");
-        assert_eq!(wakes.load(Relaxed), 1, "parked beside three sealed blocks");
+        writer.join().expect("the thread does not panic");
+        assert_eq!(wakes.load(Relaxed), 1, "parked despite three sealed blocks");
     });
 }

@@ -1,4 +1,4 @@
-//! Models of dormancy: the flusher sleeps without a timer, and the first line wakes it.
+//! Models of dormancy: the flusher parks without a timer, and the first line wakes it.
 //!
 //! The barrier's two sides are full fences here. Loom cannot show that the real ones, a compiler
 //! fence and `membarrier`, have the same effect: see `every_line_wakes_a_dormant_flusher` in
@@ -8,7 +8,7 @@ use freewheel::loom_api::Exchange;
 use freewheel_loom_tests::{Parker, Witness, check_account, line, producer};
 use loom::sync::Arc;
 
-/// Selects whether the bell may wake the flusher too.
+/// Selects whether the bell may also wake the flusher.
 #[derive(Clone, Copy, PartialEq)]
 enum Bell {
     Disabled,
@@ -24,8 +24,8 @@ fn deliver(threads: u8, lines: u8, block_size: usize, bell: Bell, was_dormant: &
     let writers: Vec<_> = (0..threads).map(|thread| producer(&exchange, thread, lines)).collect();
     let mut flusher = exchange.claim_consumer().expect("no consumer exists");
     let all = usize::from(threads * lines);
-    // Number of wake-ups allowed: one for each attempt to become dormant, even if the flusher then
-    // found a line and stayed awake, and one for each time that the bell was armed.
+    // `allowed` is the number of wake-ups allowed: one for each attempt to become dormant, and one
+    // for each time that the bell was armed. An attempt counts even if the flusher finds a line.
     let (mut received, mut allowed) = (Vec::new(), 0);
     while received.len() < 2 * all {
         flusher.sweep();
@@ -43,13 +43,13 @@ fn deliver(threads: u8, lines: u8, block_size: usize, bell: Bell, was_dormant: &
             }
         }
     }
-    writers.into_iter().for_each(|writer| writer.join().expect("no panic"));
+    writers.into_iter().for_each(|writer| writer.join().expect("the thread does not panic"));
     assert!(parker.wakes() <= allowed, "woken more often than dormant");
     assert_eq!(check_account(&exchange, &received, all as u64), 0);
 }
 
-/// A flusher that sleeps without a timer is woken by every line, the first of its thread or a
-/// later one. Loom would report a lost wake-up as a deadlock.
+/// Every line wakes a flusher that is parked without a timer, both the first line of its thread and
+/// a later one. Loom would report a lost wake-up as a deadlock.
 #[test]
 fn first_line_wakes_a_dormant_flusher() {
     static DORMANT: Witness = Witness::new("the flusher was dormant");
@@ -66,8 +66,8 @@ fn two_lines_wake_a_dormant_flusher_once() {
     DORMANT.explore("two_lines_wake_a_dormant_flusher_once", Some(2), 1_900, model);
 }
 
-/// A line that needs an empty block wakes a dormant flusher, even if the flusher could see the
-/// full block too.
+/// A line that needs an empty block wakes a dormant flusher, even if the flusher could also see the
+/// full block.
 #[test]
 fn line_after_rotation_wakes_a_dormant_flusher() {
     static DORMANT: Witness = Witness::new("the flusher was dormant");
@@ -75,7 +75,7 @@ fn line_after_rotation_wakes_a_dormant_flusher() {
     DORMANT.explore("line_after_rotation_wakes_a_dormant_flusher", Some(3), 15_000, model);
 }
 
-/// Bell and dormancy work together: a line that rotates its block rings, and then ends the
+/// Bell and dormancy work together. A line that rotates its block rings, and then ends the
 /// dormancy. Each wakes the flusher at most once for each time that it was armed.
 #[test]
 fn bell_and_dormancy_wake_once_each() {
@@ -84,8 +84,8 @@ fn bell_and_dormancy_wake_once_each() {
     DORMANT.explore("bell_and_dormancy_wake_once_each", Some(3), 30_000, model);
 }
 
-/// A flusher is not dormant after it was refused dormancy, for a line or for lack of a barrier,
-/// and not after it has stopped. So no producer pays for waking it.
+/// A flusher is not dormant after a refused attempt, whether a line or a missing barrier is the
+/// reason, and not after a stop. Producers therefore make no unnecessary wake-up call.
 #[test]
 fn dormancy_ends_on_refusal_and_stop() {
     static DORMANT: Witness = Witness::new("the flusher was dormant");
@@ -93,7 +93,7 @@ fn dormancy_ends_on_refusal_and_stop() {
         let without_barrier = Exchange::new(2, 2, 1, || ());
         let flusher = without_barrier.claim_consumer().expect("no consumer exists");
         assert!(!flusher.try_enter_dormant(), "without a barrier");
-        assert!(!without_barrier.is_dormant(), "dormant, though refused for lack of a barrier");
+        assert!(!without_barrier.is_dormant(), "dormant after a refusal for a missing barrier");
 
         let exchange = Exchange::with_dormancy(8, 1, || ());
         let flusher = exchange.claim_consumer().expect("no consumer exists");
@@ -101,16 +101,16 @@ fn dormancy_ends_on_refusal_and_stop() {
         if flusher.try_enter_dormant() {
             DORMANT.observe(true);
         } else {
-            assert!(!exchange.is_dormant(), "dormant, though refused for a line");
+            assert!(!exchange.is_dormant(), "dormant after a refusal for a line");
         }
         drop(flusher);
-        assert!(!exchange.is_dormant(), "dormant, though stopped");
-        writer.join().expect("no panic");
+        assert!(!exchange.is_dormant(), "dormant after a stop");
+        writer.join().expect("the thread does not panic");
     });
 }
 
-/// A sealed block prevents dormancy even if the thread's current block is empty: the line that
-/// the block was rotated for was rejected.
+/// A sealed block prevents dormancy even if the thread's current block is empty. The current block
+/// is empty because the line that caused the rotation was rejected.
 #[test]
 fn full_block_prevents_dormancy() {
     static DORMANT: Witness = Witness::new("the flusher was dormant");
@@ -120,7 +120,7 @@ fn full_block_prevents_dormancy() {
         exchange.emit(&line(0, 0));
         exchange.emit_invalid_after_rotation();
         assert_eq!(exchange.sealed_blocks(), 1);
-        assert!(!flusher.try_enter_dormant(), "dormant beside a full block");
+        assert!(!flusher.try_enter_dormant(), "dormant despite a full block");
         flusher.sweep();
         assert_eq!(flusher.consume_all(), line(0, 0));
         DORMANT.observe(flusher.try_enter_dormant());

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 fn no_wake() {}
 
-/// A block is read while it is written: a reader that sees the length sees the bytes. Loom
+/// A block is read while it is written. A reader that sees the length also sees the bytes. Loom
 /// reports a race otherwise.
 ///
 /// Pairs `BlockWriter::append`'s Release with `BlockView::published`'s Acquire.
@@ -21,7 +21,7 @@ fn publish_and_read() {
         for _ in 0..2 {
             check(view.bytes());
         }
-        thread.join().expect("no panic");
+        thread.join().expect("the thread does not panic");
         assert_eq!(check(view.bytes()), 3);
     });
 }
@@ -41,14 +41,14 @@ fn part_filled_block_is_swept_in_order() {
             received.extend(flusher.consume_all());
             check(&received);
         }
-        writer.join().expect("no panic");
+        writer.join().expect("the thread does not panic");
         flusher.sweep();
         received.extend(flusher.consume_all());
         assert_eq!(check_account(&exchange, &received, 3), 0);
     });
 }
 
-/// A line is counted before it is published: the account never has more lines sent than
+/// A line is counted before it is published, so that the statistics never have more lines sent than
 /// emitted.
 #[test]
 fn lines_are_counted_before_they_are_published() {
@@ -60,13 +60,12 @@ fn lines_are_counted_before_they_are_published() {
         let received = flusher.consume_all();
         let (accepted, _) = exchange.accepted_and_dropped();
         assert!(check(&received) <= accepted, "received before it was counted");
-        writer.join().expect("no panic");
+        writer.join().expect("the thread does not panic");
     });
 }
 
-/// Any thread that reads the account at any time finds no more lines or bytes sent than
-/// emitted. The model tests the tally alone, since a fence in the sweep would hide a missing
-/// ordering.
+/// Any thread that reads the statistics at any time finds no more lines or bytes sent than emitted.
+/// The model tests only the tally, because a fence in the sweep would hide a missing ordering.
 ///
 /// Pairs `SingleWriterTally::add`'s Release with `SingleWriterTally::read`'s Acquire.
 #[test]
@@ -84,7 +83,7 @@ fn sent_never_exceeds_emitted() {
         let emitted = emitted.load(Relaxed);
         assert!(lines <= emitted, "{lines} lines sent, {emitted} emitted");
         assert!(bytes <= 2 * emitted, "{bytes} bytes sent, {emitted} lines emitted");
-        flusher.join().expect("no panic");
+        flusher.join().expect("the thread does not panic");
     });
 }
 
@@ -95,7 +94,7 @@ fn rotation_keeps_the_order_of_lines() {
     static SEALED_AND_REUSED: Witness =
         Witness::new("a sweep found a full block and a newer line, and the block was reused");
     SEALED_AND_REUSED.explore("rotation_keeps_the_order_of_lines", Some(4), 140_000, || {
-        // Blocks of two lines. The flusher must give one back for the fifth line.
+        // A block holds two lines. The flusher must release a block before the fifth line fits.
         let exchange = Exchange::new(4, 1, 1, no_wake);
         let writer = producer(&exchange, 0, 5);
         let mut flusher = exchange.claim_consumer().expect("no consumer exists");
@@ -106,7 +105,7 @@ fn rotation_keeps_the_order_of_lines() {
             found_both |= swept.len() > 4;
             received.extend(swept);
         }
-        writer.join().expect("no panic");
+        writer.join().expect("the thread does not panic");
         flusher.sweep();
         received.extend(flusher.consume_all());
         let dropped = check_account(&exchange, &received, 5);
@@ -114,28 +113,28 @@ fn rotation_keeps_the_order_of_lines() {
     });
 }
 
-/// Two threads emit more lines than the blocks hold. Rejected lines are counted, and accepted
-/// ones arrive exactly once. Once all is consumed, there is room again.
+/// Two threads emit more lines than the blocks hold. Rejected lines are counted, and accepted lines
+/// arrive exactly once. After all lines are consumed, there is room again.
 #[test]
 fn full_capacity_drops_are_counted() {
     static REUSED: Witness = Witness::new("a block was reused");
     REUSED.explore("full_capacity_drops_are_counted", Some(7), 75_000, || {
-        // Blocks of one line. Each thread has one, and one more is shared.
+        // A block holds one line. Each thread has a block, and one more is shared.
         let exchange = Exchange::new(2, 1, 1, no_wake);
         let writer = producer(&exchange, 0, 2);
         let mut flusher = exchange.claim_consumer().expect("no consumer exists");
         (0..2).for_each(|index| exchange.emit(&line(1, index)));
         flusher.sweep();
         let mut received = flusher.consume_all();
-        writer.join().expect("no panic");
+        writer.join().expect("the thread does not panic");
         flusher.sweep();
         received.extend(flusher.consume_all());
         let dropped = check_account(&exchange, &received, 4);
         assert!(dropped <= 2, "a thread's own block and the shared one hold two lines at least");
         exchange.emit(&line(1, 2));
         let (accepted, still_dropped) = exchange.accepted_and_dropped();
-        assert_eq!(still_dropped, dropped, "a block was not given back");
-        // Three blocks, of one line each.
+        assert_eq!(still_dropped, dropped, "a block did not become free");
+        // There are three blocks of one line each.
         REUSED.observe(accepted > 3);
     });
 }
@@ -144,13 +143,15 @@ fn full_capacity_drops_are_counted() {
 #[test]
 fn last_block_is_allocated_once() {
     explore("last_block_is_allocated_once", None, 60_000, || {
-        // Blocks of one line. Each thread has one, two are shared, and three are needed.
+        // A block holds one line. Each thread has a block, two more are shared, and three more are
+        // needed.
         let exchange = Exchange::new(2, 2, 9, no_wake);
-        // Before the other thread begins: this one could otherwise reuse its slot and block.
+        // This line is emitted before the other thread begins. Otherwise this thread could reuse
+        // the slot and the block of the other.
         exchange.emit(&line(1, 0));
         let writer = producer(&exchange, 0, 2);
         (1..3).for_each(|index| exchange.emit(&line(1, index)));
-        writer.join().expect("no panic");
+        writer.join().expect("the thread does not panic");
         assert_eq!(exchange.accepted_and_dropped(), (4, 1));
     });
 }
@@ -167,13 +168,13 @@ fn reused_slot_keeps_its_lines_in_order() {
         let mut flusher = exchange.claim_consumer().expect("no consumer exists");
         let emitting = exchange.clone();
         let threads = thread::spawn(move || {
-            producer(&emitting, 0, 1).join().expect("no panic");
-            producer(&emitting, 1, 2).join().expect("no panic");
+            producer(&emitting, 0, 1).join().expect("the thread does not panic");
+            producer(&emitting, 1, 2).join().expect("the thread does not panic");
         });
         flusher.sweep();
         let mut received = flusher.consume_all();
-        threads.join().expect("no panic");
-        // Two lines fill a block, and the third was emitted.
+        threads.join().expect("the thread does not panic");
+        // Two lines fill a block, and the third line sealed it.
         REUSED_SLOT.observe(exchange.sealed_blocks() == 1);
         flusher.sweep();
         received.extend(flusher.consume_all());
@@ -181,16 +182,16 @@ fn reused_slot_keeps_its_lines_in_order() {
     });
 }
 
-/// A thread reuses the slot of one that exited. Without a join or a queue between the two, it
-/// sees all that the first thread left there.
+/// A thread reuses the slot of an exited thread. It sees all writes of the exited thread to the
+/// slot, even if no join or queue orders the two threads.
 #[test]
 fn slot_reuse_happens_after_thread_exit() {
     static REUSED_SLOT: Witness = Witness::new("a thread reused a slot");
     REUSED_SLOT.explore("slot_reuse_happens_after_thread_exit", None, 70, || {
-        // Blocks of one line: the second line of a slot seals the first.
+        // A block holds one line, so the second line of a slot seals the first block.
         let exchange = Exchange::new(2, 2, 1, no_wake);
         let threads = [producer(&exchange, 0, 1), producer(&exchange, 1, 1)];
-        threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
+        threads.into_iter().for_each(|thread| thread.join().expect("the thread does not panic"));
         REUSED_SLOT.observe(exchange.sealed_blocks() == 1);
         let mut flusher = exchange.claim_consumer().expect("no consumer exists");
         flusher.sweep();
@@ -198,14 +199,14 @@ fn slot_reuse_happens_after_thread_exit() {
     });
 }
 
-/// A block filled by one thread is written by another as soon as its last byte is consumed,
-/// while the flusher still holds views of it. No byte is read while it is written, and none is
-/// swept twice or skipped.
+/// After the last byte of a thread's full block is consumed, another thread writes to the block,
+/// while the flusher still has views of it. No byte is read while it is written, and none is swept
+/// twice or skipped.
 #[test]
 fn recycled_block_is_reused_without_races() {
     static REUSED: Witness = Witness::new("a block was reused");
     REUSED.explore("recycled_block_is_reused_without_races", Some(2), 15_000, || {
-        // Blocks of one line. Each thread has one, and both compete for one more.
+        // A block holds one line. Each thread has a block, and both compete for one more.
         let exchange = Exchange::new(2, 1, 1, no_wake);
         let writers = [producer(&exchange, 0, 2), producer(&exchange, 1, 2)];
         let mut flusher = exchange.claim_consumer().expect("no consumer exists");
@@ -214,23 +215,23 @@ fn recycled_block_is_reused_without_races() {
             flusher.sweep();
             received.extend(flusher.consume_all());
         }
-        writers.into_iter().for_each(|writer| writer.join().expect("no panic"));
+        writers.into_iter().for_each(|writer| writer.join().expect("the thread does not panic"));
         flusher.sweep();
         received.extend(flusher.consume_all());
         let dropped = check_account(&exchange, &received, 4);
-        // Three blocks, of one line each.
+        // There are three blocks of one line each.
         REUSED.observe(dropped == 0);
     });
 }
 
-/// Bytes in flight stay intact until they are acknowledged. Their blocks go back to the threads
-/// once the last byte is acknowledged, and not before. A stopped flusher leaves them to the
-/// next, which starts with the first unacknowledged line.
+/// Bytes in flight stay intact until they are acknowledged. Their blocks return to the threads
+/// after the last byte is acknowledged, and not before. A stopped flusher leaves the bytes to the
+/// next one, which starts with the first unacknowledged line.
 #[test]
 fn bytes_in_flight_keep_their_block() {
     static REUSED: Witness = Witness::new("a block was reused");
     REUSED.explore("bytes_in_flight_keep_their_block", Some(4), 130_000, || {
-        // Blocks of two lines. The fifth line needs the first block again.
+        // A block holds two lines. The fifth line needs the first block again.
         let exchange = Exchange::new(4, 1, 1, no_wake);
         let writer = producer(&exchange, 0, 5);
         let mut flusher = exchange.claim_consumer().expect("no consumer exists");
@@ -246,7 +247,7 @@ fn bytes_in_flight_keep_their_block() {
         flusher.sweep();
         received.extend(flusher.consume_all());
         assert!(received.starts_with(&sent), "{received:?} after {sent:?}");
-        writer.join().expect("no panic");
+        writer.join().expect("the thread does not panic");
         flusher.sweep();
         received.extend(flusher.consume_all());
         REUSED.observe(check_account(&exchange, &received, 5) == 0);
@@ -259,21 +260,21 @@ fn bytes_in_flight_keep_their_block() {
 fn eviction_frees_the_oldest_blocks() {
     static REUSED: Witness = Witness::new("a block was reused");
     REUSED.explore("eviction_frees_the_oldest_blocks", None, 10_000, || {
-        evict_behind_first_line(true, &REUSED)
+        evict_after_first_line(true, &REUSED)
     });
 }
 
-/// Bytes that the link has begun with are not evicted, though they are not marked as sent yet.
+/// Bytes that the link has begun to send are not evicted, although they are not marked as sent yet.
 #[test]
 fn committed_bytes_are_not_evicted() {
     static REUSED: Witness = Witness::new("a block was reused");
-    let model = || evict_behind_first_line(false, &REUSED);
+    let model = || evict_after_first_line(false, &REUSED);
     REUSED.explore("committed_bytes_are_not_evicted", None, 10_000, model);
 }
 
-/// Evicts all lines except the first one, which is in flight, or which the link has begun with.
-fn evict_behind_first_line(is_sent: bool, reused: &Witness) {
-    // Blocks of two lines. Each thread has one, and two are shared.
+/// Evicts all lines except the first one, which is in flight, or which the link has begun to send.
+fn evict_after_first_line(is_sent: bool, reused: &Witness) {
+    // A block holds two lines. Each thread has a block, and two more are shared.
     let exchange = Exchange::new(4, 2, 1, no_wake);
     let mut flusher = exchange.claim_consumer().expect("no consumer exists");
     let first = line(1, 0);
@@ -282,7 +283,7 @@ fn evict_behind_first_line(is_sent: bool, reused: &Witness) {
     if is_sent {
         flusher.mark_all_sent();
     }
-    // Evicted later: the rest of the first block, and the whole second block.
+    // The second line of the first block is evicted later, and so is the whole second block.
     (1..5).for_each(|index| exchange.emit(&line(1, index)));
     let writer = producer(&exchange, 0, 3);
     flusher.sweep();
@@ -292,7 +293,7 @@ fn evict_behind_first_line(is_sent: bool, reused: &Witness) {
         flusher.mark_all_sent();
     }
     assert_eq!(flusher.in_flight(), first, "overwritten or evicted");
-    writer.join().expect("no panic");
+    writer.join().expect("the thread does not panic");
     flusher.acknowledge(first.len());
     flusher.sweep();
     let received = [first.to_vec(), evicted, flusher.consume_all()].concat();

@@ -1,4 +1,4 @@
-//! Models of start, stop and flush, and of the drop of handles.
+//! Models of starts, stops and flushes, and of dropped handles.
 
 use freewheel::loom_api::Exchange;
 use freewheel_loom_tests::{check, check_account, explore, line, producer};
@@ -9,12 +9,12 @@ use std::sync::atomic::Ordering::{Acquire, Release};
 
 fn no_wake() {}
 
-/// A sweep ordered after a line takes it, regardless of other threads and earlier sweeps. The
-/// line may be the first of its thread, and the thread may go on and rotate its block.
+/// A sweep ordered after a line takes it, regardless of other threads and earlier sweeps. The line
+/// may be the first of its thread, and the thread may emit more lines and rotate its block.
 #[test]
 fn flush_covers_earlier_lines() {
     explore("flush_covers_earlier_lines", Some(3), 110_000, || {
-        // Blocks of one line: the next line seals the one before.
+        // A block holds one line, so each line seals the block of the previous line.
         let exchange = Exchange::new(2, 3, 1, no_wake);
         let requested = Arc::new(AtomicBool::new(false));
         let (emitting, requests) = (exchange.clone(), Arc::clone(&requested));
@@ -32,16 +32,16 @@ fn flush_covers_earlier_lines() {
             received.extend(flusher.consume_all());
             assert!(received.chunks(2).any(|pair| pair == line(0, 0)), "{received:?}");
         }
-        requester.join().expect("no panic");
-        other.join().expect("no panic");
+        requester.join().expect("the thread does not panic");
+        other.join().expect("the thread does not panic");
         flusher.sweep();
         received.extend(flusher.consume_all());
         assert_eq!(check_account(&exchange, &received, 3), 0);
     });
 }
 
-/// One flusher stops and another starts on another thread, while lines are emitted. At most one
-/// has the consumer at a time. The second resumes where the first stopped, with the swept lines
+/// One flusher stops and another starts on another thread, while lines are emitted. At most one has
+/// the consumer at a time. The second resumes where the first stopped, and gets the swept lines
 /// that were not consumed.
 #[test]
 fn restarted_flusher_resumes_where_it_stopped() {
@@ -56,14 +56,14 @@ fn restarted_flusher_resumes_where_it_stopped() {
             drop(first);
             received
         });
-        // Started while the other stops: it is refused, or it gets all remaining lines.
+        // This flusher starts while the other stops. It is refused, or it gets all remaining lines.
         let early = exchange.claim_consumer().map(|mut second| {
             second.sweep();
             second.consume_all()
         });
-        let mut received = stopping.join().expect("no panic");
+        let mut received = stopping.join().expect("the thread does not panic");
         received.extend(early.unwrap_or_default());
-        writer.join().expect("no panic");
+        writer.join().expect("the thread does not panic");
         let mut last = exchange.claim_consumer().expect("the consumer was dropped");
         last.sweep();
         received.extend(last.consume_all());
@@ -79,13 +79,13 @@ fn concurrent_starts_yield_one_consumer() {
         let other = exchange.clone();
         let starter = thread::spawn(move || other.claim_consumer());
         let first = exchange.claim_consumer();
-        let second = starter.join().expect("no panic");
+        let second = starter.join().expect("the thread does not panic");
         assert!(first.is_some() ^ second.is_some());
     });
 }
 
-/// The owner's handle is dropped first, then the last of the producers' and the flusher's. The
-/// lines emitted before are intact, and the last drop frees all memory once. Loom reports
+/// The owner's handle is dropped first, and then the last handle of the producers or the flusher.
+/// The lines emitted before are intact, and the last drop frees all memory once. Loom reports
 /// leaks.
 #[test]
 fn last_handle_frees_all_memory() {
@@ -97,7 +97,7 @@ fn last_handle_frees_all_memory() {
         flusher.sweep();
         check(&flusher.consume_all());
         drop(flusher);
-        writer.join().expect("no panic");
+        writer.join().expect("the thread does not panic");
     });
 }
 
@@ -112,7 +112,7 @@ fn flusher_outlives_all_handles() {
         drop(exchange);
         flusher.sweep();
         let mut received = flusher.consume_all();
-        writer.join().expect("no panic");
+        writer.join().expect("the thread does not panic");
         flusher.sweep();
         received.extend(flusher.consume_all());
         assert_eq!(check(&received), 2);

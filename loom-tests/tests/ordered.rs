@@ -7,7 +7,8 @@ use loom::sync::atomic::AtomicBool;
 use loom::thread::{self, JoinHandle};
 use std::sync::atomic::Ordering::{Acquire, Release};
 
-/// Creates an exchange with blocks of four lines, and an ordered queue of four records. Each rings.
+/// Creates an exchange with blocks of four lines, and an ordered queue of four records. One sealed
+/// block is enough to ring.
 fn exchange() -> Exchange {
     Exchange::new(8, 2, 1, || ())
 }
@@ -18,12 +19,13 @@ fn ordered_producer(exchange: &Exchange, thread: u8, lines: u8) -> JoinHandle<()
     thread::spawn(move || (0..lines).for_each(|index| exchange.emit_ordered(&line(thread, index))))
 }
 
+/// Returns the position of a line, or `None` if it was not received.
 fn position(received: &[u8], line: [u8; 2]) -> Option<usize> {
     received.chunks(2).position(|pair| pair == line)
 }
 
-/// One thread sets a gauge and signals another, which sets it after that. They arrive in this
-/// order, with sweeps in between, and with other lines of each thread in blocks.
+/// One thread sets a gauge and signals another thread, which then sets it too. The two lines arrive
+/// in this order, with sweeps in between, and with other lines of each thread in blocks.
 #[test]
 fn later_gauge_arrives_later() {
     static SIGNALLED: Witness = Witness::new("the second thread got the signal");
@@ -46,8 +48,8 @@ fn later_gauge_arrives_later() {
         let mut flusher = exchange.claim_consumer().expect("no consumer exists");
         flusher.sweep();
         let mut received = flusher.consume_all();
-        first.join().expect("no panic");
-        let is_signalled = second.join().expect("no panic");
+        first.join().expect("the thread does not panic");
+        let is_signalled = second.join().expect("the thread does not panic");
         flusher.sweep();
         received.extend(flusher.consume_all());
         SIGNALLED.observe(is_signalled);
@@ -59,8 +61,8 @@ fn later_gauge_arrives_later() {
     });
 }
 
-/// A flush waits until the drained records reach the number that was enqueued when it was
-/// called. They include every record emitted before it.
+/// A flush waits until the number of drained records reaches the number of records enqueued at its
+/// call. The drained records then include every record emitted before the flush.
 #[test]
 fn flush_covers_earlier_records() {
     static REQUESTED: Witness = Witness::new("the flush was requested in time");
@@ -84,8 +86,8 @@ fn flush_covers_earlier_records() {
             assert!(flusher.drained_and_enqueued().0 >= awaited);
             assert!(position(&received, line(0, 0)).is_some(), "{received:?}");
         }
-        requester.join().expect("no panic");
-        other.join().expect("no panic");
+        requester.join().expect("the thread does not panic");
+        other.join().expect("the thread does not panic");
         flusher.sweep();
         received.extend(flusher.consume_all());
         assert_eq!(check_account(&exchange, &received, 3), 0);
@@ -103,24 +105,24 @@ fn records_are_counted_before_they_are_queued() {
         let received = flusher.consume_all();
         let (accepted, _) = exchange.accepted_and_dropped();
         assert!(check(&received) <= accepted, "received before it was counted");
-        writer.join().expect("no panic");
+        writer.join().expect("the thread does not panic");
     });
 }
 
-/// A record that finds room neither in the queue nor in a block is dropped and counted once.
-/// Accepted records arrive once, in their thread's order.
+/// A record that has no room in the queue or in a block is dropped and counted once. Accepted
+/// records arrive once, in their thread's order.
 #[test]
 fn rejected_records_are_counted_once() {
     static FULL: Witness = Witness::new("a record was rejected");
     FULL.explore("rejected_records_are_counted_once", Some(2), 10_000, || {
-        // Blocks of one line: two blocks, a held record, and four slots.
+        // Room for records: two blocks of one line, a held record, and four slots.
         let exchange = Exchange::new(2, 1, 1, || ());
         let mut flusher = exchange.claim_consumer().expect("no consumer exists");
-        ordered_producer(&exchange, 0, 6).join().expect("no panic");
+        ordered_producer(&exchange, 0, 6).join().expect("the thread does not panic");
         let writers = [1, 2].map(|thread| ordered_producer(&exchange, thread, 1));
         flusher.sweep();
         let mut received = flusher.consume_all();
-        writers.into_iter().for_each(|writer| writer.join().expect("no panic"));
+        writers.into_iter().for_each(|writer| writer.join().expect("the thread does not panic"));
         while flusher.drained_and_enqueued().0 < flusher.drained_and_enqueued().1 {
             flusher.sweep();
             received.extend(flusher.consume_all());
@@ -131,21 +133,21 @@ fn rejected_records_are_counted_once() {
     });
 }
 
-/// A thread that fills the queue moves records into blocks while no flusher does, and nothing
-/// is dropped while blocks have room. With two such threads and a flusher, each thread's order
-/// is kept.
+/// A thread that fills the queue moves records into blocks while no flusher does so. No record is
+/// dropped while blocks have room. With two such threads and a flusher, each thread's order is
+/// kept.
 #[test]
 fn producers_make_room_for_records() {
     static NONE_DROPPED: Witness = Witness::new("no record was dropped");
     NONE_DROPPED.explore("producers_make_room_for_records", Some(2), 5_000, || {
         let exchange = exchange();
-        ordered_producer(&exchange, 0, 6).join().expect("no panic");
+        ordered_producer(&exchange, 0, 6).join().expect("the thread does not panic");
         assert_eq!(exchange.accepted_and_dropped(), (6, 0));
         let mut flusher = exchange.claim_consumer().expect("no consumer exists");
         let writers = [1, 2].map(|thread| ordered_producer(&exchange, thread, 1));
         flusher.sweep();
         let mut received = flusher.consume_all();
-        writers.into_iter().for_each(|writer| writer.join().expect("no panic"));
+        writers.into_iter().for_each(|writer| writer.join().expect("the thread does not panic"));
         flusher.sweep();
         received.extend(flusher.consume_all());
         NONE_DROPPED.observe(check_account(&exchange, &received, 8) == 0);
@@ -164,7 +166,7 @@ fn full_blocks_of_records_keep_their_order() {
         let writer = ordered_producer(&exchange, 0, 4);
         flusher.sweep();
         let mut received = flusher.consume_all();
-        writer.join().expect("no panic");
+        writer.join().expect("the thread does not panic");
         SEVERAL.observe(received.is_empty());
         flusher.sweep();
         received.extend(flusher.consume_all());
@@ -191,19 +193,19 @@ fn record_wakes_a_dormant_flusher() {
                 DORMANT.observe(true);
             }
         }
-        writer.join().expect("no panic");
+        writer.join().expect("the thread does not panic");
         assert_eq!(check_account(&exchange, &received, 2), 0);
     });
 }
 
-/// A record that a thread has moved to a block prevents dormancy, though the queue is empty.
+/// A record that a thread has moved to a block prevents dormancy, although the queue is empty.
 #[test]
 fn moved_record_prevents_dormancy() {
     explore("moved_record_prevents_dormancy", None, 1, || {
         let exchange = Exchange::with_dormancy(8, 1, || ());
         let flusher = exchange.claim_consumer().expect("no consumer exists");
         (0..2).for_each(|index| exchange.emit_ordered(&line(0, index)));
-        assert!(!flusher.try_enter_dormant(), "dormant beside a moved record");
+        assert!(!flusher.try_enter_dormant(), "dormant despite a moved record");
     });
 }
 
@@ -223,7 +225,7 @@ fn record_wakes_a_parked_flusher() {
             }
             flusher.drain_ordered();
         }
-        writers.into_iter().for_each(|writer| writer.join().expect("no panic"));
+        writers.into_iter().for_each(|writer| writer.join().expect("the thread does not panic"));
         assert_eq!(check_account(&exchange, &flusher.consume_all(), 2), 0);
     });
 }
@@ -240,8 +242,8 @@ fn drained_records_outlive_a_stop() {
         flusher.sweep();
         let mut received = flusher.consume_up_to(2);
         drop(flusher);
-        writer.join().expect("no panic");
-        counting.join().expect("no panic");
+        writer.join().expect("the thread does not panic");
+        counting.join().expect("the thread does not panic");
         let mut flusher = exchange.claim_consumer().expect("the consumer was dropped");
         flusher.sweep();
         received.extend(flusher.consume_all());

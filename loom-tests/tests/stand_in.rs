@@ -1,21 +1,22 @@
 //! Comparison of the stand-in for the queue with crossbeam's `ArrayQueue`.
 //!
-//! Loom cannot see `ArrayQueue`, so the models run with another implementation of the same
-//! algorithm. These tests run the same operations on both. With one thread, both behave as a
-//! bounded `VecDeque`. With more threads, the stand-in under loom has exactly the outcomes of some
-//! sequence of whole operations, and the real queue on real threads has no others.
+//! Loom cannot observe `ArrayQueue`, so the models run with another implementation of the same
+//! algorithm. These tests run the same operations on both. With one thread, both behave like a
+//! bounded `VecDeque`. With more threads, the stand-in under loom has exactly the outcomes that
+//! sequences of whole operations have. The real queue on real threads has no other outcomes.
 //!
 //! Differences:
 //!
-//! - For a capacity of one the stand-in has two slots, since its crate has another algorithm for
-//!   one slot. So no model may rely on a queue of one slot being full. None does: each queue has a
-//!   slot for every block, so a push always fits.
-//! - The stand-in yields where the real queue spins. Loom would never end otherwise.
-//! - The stand-in has a turnstile, without which loom would not try all orders of its operations.
-//!   It found two of the four outcomes of two pushes and a concurrent pop.
+//! - For a capacity of one the stand-in has two slots, because its crate has another algorithm for
+//!   one slot. No model may therefore rely on a full queue of one slot. None does: each queue has a
+//!   slot for every block, so that a push always fits.
+//! - The stand-in yields where the real queue spins. Loom would not terminate otherwise.
+//! - The stand-in performs an additional atomic operation (`turnstile`), without which loom would
+//!   not try all orders of its operations. Loom found only two of the four outcomes of two pushes
+//!   and a concurrent pop.
 //!
-//! Common properties that might be unexpected: `pop` of an empty queue is a full fence in both,
-//! and `len` counts a value from the moment its slot is claimed.
+//! Two common properties may be unexpected. `pop` of an empty queue is a full fence in both, and
+//! `len` counts a value as soon as its slot is claimed.
 
 use crossbeam_queue::ArrayQueue;
 use freewheel::loom_api::Queue as StandIn;
@@ -73,10 +74,11 @@ enum Operation {
 }
 use Operation::{Len, Pop, Push};
 
-/// Result of an operation: the value pushed unless it was rejected, the value popped, or the
+/// Result of an operation: the pushed value unless it was rejected, the popped value, or the
 /// length.
 type Answer = Option<u8>;
 
+/// Runs the operation on the queue.
 fn apply(queue: &impl Queue, operation: Operation) -> Answer {
     match operation {
         Push(value) => match queue.push(value) {
@@ -91,7 +93,7 @@ fn apply(queue: &impl Queue, operation: Operation) -> Answer {
     }
 }
 
-/// Returns the result that a queue must give.
+/// Runs the operation on a deque, and returns the result that a queue must have.
 fn expected_answer(queue: &mut VecDeque<u8>, slots: usize, operation: Operation) -> Answer {
     match operation {
         Push(value) => (queue.len() < slots).then(|| {
@@ -104,7 +106,7 @@ fn expected_answer(queue: &mut VecDeque<u8>, slots: usize, operation: Operation)
 }
 
 /// Checks that a queue agrees with a deque under random pushes and pops on one thread.
-fn agrees_with_a_deque<Q: Queue>(capacity: usize, slots: usize, mut random: u64) {
+fn assert_agrees_with_a_deque<Q: Queue>(capacity: usize, slots: usize, mut random: u64) {
     let (queue, mut deque) = (Q::with_slots(capacity), VecDeque::new());
     for number in 0..80 {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -118,11 +120,13 @@ fn agrees_with_a_deque<Q: Queue>(capacity: usize, slots: usize, mut random: u64)
 fn both_queues_agree_with_a_deque() {
     for (capacity, seed) in (1..=8).flat_map(|capacity| (0..200).map(move |seed| (capacity, seed)))
     {
-        agrees_with_a_deque::<ArrayQueue<u8>>(capacity, capacity, seed);
+        assert_agrees_with_a_deque::<ArrayQueue<u8>>(capacity, capacity, seed);
         // Loom's atomics exist in models only.
         let mut model = loom::model::Builder::new();
         model.max_branches = 10_000;
-        model.check(move || agrees_with_a_deque::<StandIn<u8>>(capacity, capacity.max(2), seed));
+        model.check(move || {
+            assert_agrees_with_a_deque::<StandIn<u8>>(capacity, capacity.max(2), seed)
+        });
     }
 }
 
@@ -130,7 +134,7 @@ fn both_queues_agree_with_a_deque() {
 struct History {
     name: &'static str,
     slots: usize,
-    /// Number of values pushed and popped before, so that the indices wrap.
+    /// Number of values pushed and popped before the start, so that the indices wrap.
     passed: u8,
     /// Number of values in the queue at the start.
     filled: u8,
@@ -138,7 +142,7 @@ struct History {
     preemptions: Option<usize>,
 }
 
-/// Answers of each thread, and at last the remaining values.
+/// Results of each thread's operations, and then the values that remain in the queue.
 type Outcome = Vec<Vec<Answer>>;
 
 const HISTORIES: [History; 6] = [
@@ -196,6 +200,7 @@ const HISTORIES: [History; 6] = [
 const FILLING: u8 = 100;
 
 impl History {
+    /// Creates the queue in its state at the start.
     fn prepared<Q: Queue>(&self) -> Q {
         let queue = Q::with_slots(self.slots);
         for value in 0..self.passed {
@@ -214,23 +219,25 @@ impl History {
         outcomes
     }
 
+    /// Adds the outcomes of all continuations of these answers.
     fn explain(&self, deque: &VecDeque<u8>, answers: &Outcome, outcomes: &mut BTreeSet<Outcome>) {
-        let mut over = true;
+        let mut is_complete = true;
         for (thread, operations) in self.threads.iter().enumerate() {
             if let Some(&next) = operations.get(answers[thread].len()) {
-                over = false;
+                is_complete = false;
                 let (mut deque, mut answers) = (deque.clone(), answers.clone());
                 answers[thread].push(expected_answer(&mut deque, self.slots, next));
                 self.explain(&deque, &answers, outcomes);
             }
         }
-        if over {
+        if is_complete {
             let remaining = deque.iter().copied().map(Some).collect();
             outcomes.insert(answers.iter().cloned().chain([remaining]).collect());
         }
     }
 }
 
+/// Pops all values that remain in the queue.
 fn remaining(queue: &impl Queue) -> Vec<Answer> {
     std::iter::from_fn(|| queue.pop().map(Some)).collect()
 }
@@ -262,16 +269,20 @@ fn outcomes_of_the_stand_in(history: &'static History) -> BTreeSet<Outcome> {
         let others = (1..history.threads.len()).map(|thread| loom::thread::spawn(run(thread)));
         let others = others.collect::<Vec<_>>();
         let mut outcome = vec![run(0)()];
-        outcome.extend(others.into_iter().map(|other| other.join().expect("no panic")));
+        outcome.extend(
+            others.into_iter().map(|other| other.join().expect("the thread does not panic")),
+        );
         outcome.push(remaining(&*queue));
-        found.lock().expect("no panic").insert(outcome);
+        found.lock().expect("no thread panics").insert(outcome);
     });
-    let outcomes = outcomes.lock().expect("no panic");
+    let outcomes = outcomes.lock().expect("no thread panics");
     outcomes.clone()
 }
 
-/// Runs each task on a real thread, all at the same time, and returns their results.
-fn at_once<T: Send>(tasks: impl ExactSizeIterator<Item = impl FnOnce() -> T + Send>) -> Vec<T> {
+/// Runs each task on a real thread, all at the same time, and returns the results.
+fn run_concurrently<T: Send>(
+    tasks: impl ExactSizeIterator<Item = impl FnOnce() -> T + Send>,
+) -> Vec<T> {
     let (ready, all) = (&AtomicUsize::new(0), tasks.len());
     thread::scope(|scope| {
         let threads = tasks.map(|task| {
@@ -284,21 +295,21 @@ fn at_once<T: Send>(tasks: impl ExactSizeIterator<Item = impl FnOnce() -> T + Se
             })
         });
         let threads = threads.collect::<Vec<_>>().into_iter();
-        threads.map(|thread| thread.join().expect("no panic")).collect()
+        threads.map(|thread| thread.join().expect("the thread does not panic")).collect()
     })
 }
 
-/// Repeats `run` for a second at most, which is long enough on a busy machine too.
-fn often<T>(run: impl Fn() -> T) -> impl Iterator<Item = T> {
+/// Repeats `run` up to 1,000 times and for about a second at most. Returns the results.
+fn repeat<T>(run: impl Fn() -> T) -> impl Iterator<Item = T> {
     let begun = Instant::now();
     let has_time = move |&number: &usize| number == 0 || begun.elapsed() < Duration::from_secs(1);
     (0..1_000).take_while(has_time).map(move |_| run())
 }
 
-fn outcomes_of_the_real_one(history: &'static History) -> BTreeSet<Outcome> {
-    often(|| {
+fn outcomes_of_the_real_queue(history: &'static History) -> BTreeSet<Outcome> {
+    repeat(|| {
         let queue = &history.prepared::<ArrayQueue<u8>>();
-        let mut outcome = at_once(history.threads.iter().map(|operations| {
+        let mut outcome = run_concurrently(history.threads.iter().map(|operations| {
             move || operations.iter().map(|&operation| apply(queue, operation)).collect()
         }));
         outcome.push(remaining(queue));
@@ -313,7 +324,7 @@ fn both_queues_have_the_same_outcomes() {
         let explained = history.explained();
         let stand_in = outcomes_of_the_stand_in(history);
         assert_eq!(stand_in, explained, "{}", history.name);
-        let real = outcomes_of_the_real_one(history);
+        let real = outcomes_of_the_real_queue(history);
         let unexpected = real.difference(&stand_in).collect::<Vec<_>>();
         assert!(unexpected.is_empty(), "{}: {unexpected:?}", history.name);
         let (real, all) = (real.len(), stand_in.len());
@@ -321,8 +332,8 @@ fn both_queues_have_the_same_outcomes() {
     }
 }
 
-/// `pop` of an empty queue is a full fence, which can hide missing orderings: two threads each
-/// write, pop, and read the other's flag. One of them sees the other's write.
+/// `pop` of an empty queue is a full fence, which can hide missing orderings. Two threads each
+/// write a flag, pop, and read the other's flag. At least one of them sees the other's write.
 #[test]
 fn empty_pop_is_a_full_fence_in_both_queues() {
     explore("empty_pop_is_a_full_fence_in_both_queues", None, 10, || {
@@ -338,12 +349,12 @@ fn empty_pop_is_a_full_fence_in_both_queues() {
             }
         };
         let other = loom::thread::spawn(run(1));
-        let seen = [run(0)(), other.join().expect("no panic")];
-        assert!(seen[0] || seen[1], "neither saw the other");
+        let seen = [run(0)(), other.join().expect("the thread does not panic")];
+        assert!(seen[0] || seen[1], "neither thread saw the other's write");
     });
-    let seen = often(|| {
+    let seen = repeat(|| {
         let (queue, flags) = (&ArrayQueue::<u8>::new(2), &[const { AtomicBool::new(false) }; 2]);
-        at_once((0..2).map(|mine| {
+        run_concurrently((0..2).map(|mine| {
             move || {
                 flags[mine].store(true, Relaxed);
                 assert_eq!(queue.pop(), None);
@@ -351,5 +362,5 @@ fn empty_pop_is_a_full_fence_in_both_queues() {
             }
         }))
     });
-    seen.for_each(|seen| assert!(seen[0] || seen[1], "neither saw the other"));
+    seen.for_each(|seen| assert!(seen[0] || seen[1], "neither thread saw the other's write"));
 }

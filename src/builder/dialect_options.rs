@@ -7,7 +7,7 @@ use crate::encode::{
     SamplingRules, Scope,
 };
 use crate::error::{BuildError, quoted, require};
-use crate::options::Protocol;
+use crate::options::{Framing, Protocol};
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct DialectOptions {
@@ -185,14 +185,28 @@ impl DialectOptions {
         if self.dialect == Dialect::DogStatsD { Protocol::Udp } else { Protocol::Tcp }
     }
 
+    /// Returns the default framing. The Datadog Agent reads frames from a Unix stream.
+    pub(super) fn default_framing(&self, protocol: Protocol) -> Framing {
+        match protocol {
+            #[cfg(unix)]
+            Protocol::UnixStream if self.dialect == Dialect::DogStatsD => Framing::LengthPrefixed,
+            _ => Framing::Newlines,
+        }
+    }
+
     /// Returns the maximum length of a line: the maximum that the server reads, or that a datagram
     /// can carry. `payload` is the configured size of datagrams, which implies that the server reads
     /// lines of that size.
-    pub(super) fn max_line(&self, payload: Option<usize>) -> usize {
-        match self.dialect {
+    pub(super) fn max_line(&self, protocol: Protocol, payload: Option<usize>) -> usize {
+        let payload = payload.unwrap_or(0);
+        match (self.dialect, protocol.is_stream()) {
             // The Agent truncates a longer datagram, and closes a stream at a longer frame
             // (comp/dogstatsd/listeners).
-            Dialect::DogStatsD => AGENT_BUFFER_SIZE.max(payload.unwrap_or(0)),
+            (Dialect::DogStatsD, _) => AGENT_BUFFER_SIZE.max(payload),
+            // netdata truncates a longer datagram, and reads its beginning as a meter.
+            (Dialect::Extended, false) => NETDATA_BUFFER_SIZE.max(payload),
+            // statsd_exporter closes the connection on a longer line.
+            (Dialect::Librato | Dialect::SignalFx, true) => EXPORTER_BUFFER_SIZE,
             _ => MAX_PAYLOAD,
         }
     }
@@ -280,6 +294,12 @@ impl Tag {
 
 /// Default of the Datadog Agent's `dogstatsd_buffer_size`.
 const AGENT_BUFFER_SIZE: usize = 8192;
+
+/// netdata's `STATSD_UDP_BUFFER_SIZE` of 9000, less the zero that it appends.
+const NETDATA_BUFFER_SIZE: usize = 8999;
+
+/// Size of the buffer from which statsd_exporter reads lines over TCP: the default of Go's `bufio`.
+const EXPORTER_BUFFER_SIZE: usize = 4096;
 
 /// Part of a line in bytes that the tags of a connector leave for names, values and tags of calls.
 const MIN_SPACE_FOR_CALLS: usize = 256;

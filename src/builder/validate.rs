@@ -29,8 +29,9 @@ impl Builder {
         let in_bounds = (MIN_CAPACITY..=MAX_CAPACITY).contains(&capacity);
         require("queue_capacity", capacity, in_bounds, "1024 to 1073741824 bytes")?;
         let is_stream = protocol.is_stream();
-        let accepted = is_stream || self.framing == Framing::Newlines;
-        require("framing", self.framing, accepted, "newlines for datagrams")?;
+        let framing = self.framing.unwrap_or(self.dialect_options.default_framing(protocol));
+        let accepted = is_stream || framing == Framing::Newlines;
+        require("framing", framing, accepted, "newlines for datagrams")?;
         let payload = self.max_datagram_payload.unwrap_or(protocol.default_payload());
         let in_bounds = (1..=MAX_PAYLOAD).contains(&payload);
         require("max_datagram_payload", payload, in_bounds, "1 to 65507 bytes")?;
@@ -56,7 +57,8 @@ impl Builder {
         // a smaller backlog the next tick of the flusher comes soon enough.
         let ring_at = blocks.div_ceil(8);
         let type_prefixes = self.type_prefixes.unwrap_or(self.dialect_options.has_type_prefixes());
-        let max_line = self.dialect_options.max_line(self.max_datagram_payload).min(block_size);
+        let max_line = self.dialect_options.max_line(protocol, self.max_datagram_payload);
+        let max_line = max_line.min(block_size);
         let options = self.dialect_options;
         let dialect = options.validate(&prefix, type_prefixes, is_stream, max_line)?;
         let ValidatedDialect { scope, sampling, pack_values } = dialect;
@@ -71,7 +73,7 @@ impl Builder {
             // Pacing ends well before producer threads drop lines.
             unpaced_beyond: capacity / 2,
             delivery: self.delivery,
-            framing: self.framing,
+            framing,
             max_full_blocks: evicts.then(|| max_full_blocks(&producer)),
             flush_interval: self.flush_interval,
             reconnect_sleep: self.reconnect_sleep,

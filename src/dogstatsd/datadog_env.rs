@@ -34,7 +34,7 @@
 
 use crate::encode::Cardinality;
 use crate::endpoint::{DEFAULT_PORT, Endpoint, PORTS};
-use crate::environment::{Variables, warn};
+use crate::environment::{Variables, log};
 use crate::error::{BuildError, quoted};
 use crate::options::Protocol;
 use std::ffi::OsString;
@@ -69,7 +69,7 @@ impl DatadogEnv {
     ) -> Result<Self, BuildError> {
         let (values, warnings) = Self::read_with_warnings(lookup);
         // Warnings follow the last read, since a subscriber may read the environment too.
-        warnings.iter().for_each(warn);
+        log(warnings);
         values
     }
 

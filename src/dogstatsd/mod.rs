@@ -23,7 +23,6 @@ use crate::connector_core::ScopedExchange;
 use crate::emit::{drop_invalid, drop_unsupported, emit_event, emit_service_check};
 use crate::encode::{self, Dialect};
 use crate::error::BuildError;
-use crate::options::Framing;
 use datadog_env::DatadogEnv;
 use origin::Origin;
 use rendered_line::{ConnectorFields, RenderedLine};
@@ -46,7 +45,7 @@ impl Builder {
     /// | `DD_EXTERNAL_ENV` | the orchestrator's data about the origin |
     /// | `DD_CARDINALITY` | the cardinality of the tags that the Agent adds |
     ///
-    /// A stream to a Unix socket uses the Agent's [framing](Framing::LengthPrefixed). The origin is sent
+    /// A stream to a Unix socket uses the Agent's [framing](crate::Framing::LengthPrefixed). The origin is sent
     /// as far as the [version](Builder::dogstatsd_version) supports it. `unix://` is a datagram socket;
     /// use `unixstream://` for a server that listens to a stream.
     ///
@@ -94,12 +93,7 @@ impl Connector {
 /// Creates the builder of an environment. Calls `detect` only if origin detection is enabled.
 fn builder(environment: DatadogEnv, detect: impl FnOnce() -> Option<Origin>) -> Builder {
     let DatadogEnv { endpoint, tags, origin_detection, external_data, cardinality } = environment;
-    let is_stream = endpoint.protocol().is_stream();
-    let mut builder = Builder::from(endpoint);
-    if is_stream {
-        builder = builder.framing(Framing::LengthPrefixed);
-    }
-    builder = builder.dialect(Dialect::DogStatsD);
+    let mut builder = Builder::from(endpoint).dialect(Dialect::DogStatsD);
     for (key, value) in tags {
         builder = match value {
             Some(value) => builder.tag(key, value),
@@ -263,7 +257,6 @@ mod tests {
     fn unix_streams_are_framed() {
         let built = built(&[("DD_DOGSTATSD_URL", "unixstream:///run/dsd.sock")]);
         let expected = Connector::builder("/run/dsd.sock").protocol(Protocol::UnixStream);
-        let expected = expected.framing(Framing::LengthPrefixed).dialect(Dialect::DogStatsD);
-        assert_same(&built, &in_container(expected));
+        assert_same(&built, &in_container(expected.dialect(Dialect::DogStatsD)));
     }
 }

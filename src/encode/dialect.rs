@@ -69,6 +69,23 @@ use crate::names::names;
 /// In `DogStatsD`, a line that would begin with `_sc` or `_e{` loses its `_`. Otherwise the server
 /// would read it as a service check or an event.
 ///
+/// # Long lines
+///
+/// A line that is longer than the dialect's server reads is dropped and counted as
+/// [oversize](crate::Drops::oversize). The server would cut it, or close the connection on it.
+///
+/// | dialect | transport | maximum in bytes | source |
+/// |---|---|---|---|
+/// | `DogStatsD` | all | 8,192 | the Agent's `dogstatsd_buffer_size` |
+/// | `Extended` | UDP | 8,999 | netdata's `STATSD_UDP_BUFFER_SIZE` |
+/// | `Librato`, `SignalFx` | TCP | 4,096 | statsd_exporter's buffer, Go's `bufio` |
+///
+/// A larger [`max_datagram_payload`](crate::Builder::max_datagram_payload) raises the first two limits. In
+/// every dialect, a line must fit into a block: 16 KiB, or less with a small
+/// [capacity](crate::Builder::queue_capacity).
+///
+/// # Order of tags
+///
 /// The tags of a line keep their order; tags of the connector come first. A key may occur twice:
 /// servers differ in how they treat the second occurrence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -110,9 +127,7 @@ pub enum Dialect {
     /// DogStatsD of any [version](crate::DogStatsDVersion), as the Datadog Agent reads it.
     ///
     /// * Gauges can be set but not changed: there are no gauge deltas.
-    /// * Lines that are too long for the Agent are dropped as [oversize](crate::Drops::oversize). The
-    ///   limit is 8192 bytes, or the configured [payload](crate::Builder::max_datagram_payload) if that
-    ///   is larger.
+    /// * Lines above 8,192 bytes are [too long](Dialect#long-lines) for the Agent.
     /// * The default [protocol](crate::Builder::protocol) is UDP.
     /// * Other servers drop some of it or read it [differently](crate::design#at-other-servers).
     ///
@@ -179,7 +194,9 @@ pub enum Dialect {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     Librato,
-    /// SignalFx's agent and gateway.
+    /// StatsD with dimensions in brackets, as SignalFx defined it and statsd_exporter reads it.
+    ///
+    /// The `statsd` monitor of SignalFx's Smart Agent reads tags of DogStatsD instead.
     ///
     /// ```
     /// # use freewheel::{Connector, Dialect};

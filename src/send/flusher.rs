@@ -12,7 +12,9 @@ use super::pending::{Command, FlushTarget, Pending, PendingFlush, PendingStop};
 use super::poison::PoisonDetector;
 use super::shared::Shared;
 use super::wake::WakeListener;
-use super::warnings::{ExitCause, ExitWarning, LinkFailure, warn_of_missing_lines};
+use super::warnings::{
+    ExitCause, ExitWarning, LinkFailure, unreported_lines, warn_of_missing_lines,
+};
 use crate::error::StartError;
 use crate::emit::Consumer;
 use crate::tally::Tally;
@@ -235,7 +237,7 @@ impl Flusher {
             failure.warn(&self.shared);
         }
         if take(&mut self.is_report_due) {
-            warn_of_missing_lines(&self.shared);
+            warn_of_missing_lines(&self.shared, false);
         }
     }
 
@@ -247,7 +249,9 @@ impl Flusher {
         }
         self.is_report_due = true;
         self.schedule_tick();
-        self.idle.on_tick(&self.outbox, !self.pending.is_empty());
+        // A dormant flusher could not report drops that the rate limit holds back.
+        let is_report_pending = unreported_lines(&self.shared, &self.shared.stats()) > 0;
+        self.idle.on_tick(&self.outbox, is_report_pending || !self.pending.is_empty());
     }
 
     fn schedule_tick(&mut self) {
@@ -344,6 +348,7 @@ impl Flusher {
         let is_asked_for = !replies.is_empty();
         let cause = if is_asked_for { ExitCause::Stopped } else { ExitCause::HandlesDropped };
         cause.warn(&shared, report.kept);
+        warn_of_missing_lines(&shared, true);
         for reply in replies {
             let _ = reply.send(report);
         }

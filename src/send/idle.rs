@@ -29,7 +29,7 @@ impl IdleDetector {
     }
 
     /// Records a tick. Enters dormancy if no line came for [`DORMANT_AFTER`], no line is left, and
-    /// no flush or stop `is_pending`.
+    /// no flush, stop or report `is_pending`.
     pub(super) fn on_tick(&mut self, outbox: &Outbox, is_pending: bool) {
         let lines = outbox.lines();
         let (now, swept) = (Instant::now(), lines.swept());

@@ -37,6 +37,7 @@ pub(crate) use pending::Command;
 pub(crate) use process_barrier::process_barrier;
 pub(crate) use shared::Shared;
 pub(crate) use wake::Wake;
+pub(crate) use warnings::warn_of_abandoned_lines;
 #[cfg(fuzzing)]
 pub(crate) use {
     datagram::{Datagram, next as next_datagram},

@@ -90,6 +90,16 @@ mod by_descriptor {
         }
     }
 
+    impl Drop for ProcessDescriptor {
+        /// Leaves a parent's descriptor open: a child may have closed its number, which then belongs
+        /// to another file.
+        fn drop(&mut self) {
+            if self.process != std::process::id() {
+                std::mem::forget(Arc::clone(&self.notifier));
+            }
+        }
+    }
+
     /// The flusher's side of [`Wake`].
     pub(crate) struct WakeListener(AsyncFd<Arc<Notifier>>);
 

@@ -4,6 +4,7 @@
 //! others. So the flusher warns only between two events, while it holds no lock.
 
 use super::shared::Shared;
+use crate::stats::Stats;
 use crate::tally::Tally;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -48,16 +49,22 @@ impl LinkFailure {
     }
 }
 
-/// Warns if more lines were dropped or lost since the last warning, and if a line was rejected.
-pub(super) fn warn_of_missing_lines(shared: &Shared) {
+/// Returns the number of lines that were dropped or lost since the last warning.
+pub(super) fn unreported_lines(shared: &Shared, stats: &Stats) -> u64 {
+    let missing = stats.dropped().lines + stats.lost().lines;
+    // ORDERING: Relaxed. One flusher at a time uses the number.
+    missing.saturating_sub(shared.reported_missing.load(Relaxed))
+}
+
+/// Warns if more lines were dropped or lost since the last warning, and if a line was rejected. The
+/// last warning of a flusher is not limited by the time since the one before.
+pub(super) fn warn_of_missing_lines(shared: &Shared, is_last: bool) {
     let stats = shared.stats();
     let limits = &shared.warning_limits;
-    let missing = stats.dropped().lines + stats.lost().lines;
-    // ORDERING: Relaxed, both. One flusher at a time uses the number.
-    let reported = shared.reported_missing.load(Relaxed);
-    if missing > reported && limits.missing_lines.admit(Instant::now()).is_some() {
-        shared.reported_missing.store(missing, Relaxed);
-        let lines = missing - reported;
+    let lines = unreported_lines(shared, &stats);
+    if lines > 0 && (limits.missing_lines.admit(Instant::now()).is_some() || is_last) {
+        // ORDERING: Relaxed. One flusher at a time uses the number.
+        shared.reported_missing.fetch_add(lines, Relaxed);
         let (drops, losses) = (stats.drops, stats.losses);
         guarded(|| tracing::warn!(lines, ?drops, ?losses, "metrics were dropped or lost"));
     }
@@ -73,6 +80,17 @@ pub(super) fn warn_of_missing_lines(shared: &Shared) {
         });
     }
 }
+
+/// Warns of the lines of a connector whose last handle is dropped while no flusher runs.
+pub(crate) fn warn_of_abandoned_lines(shared: &Shared) {
+    warn_of_missing_lines(shared, true);
+    let Tally { lines, bytes } = shared.stats().buffered;
+    if lines > 0 {
+        guarded(|| tracing::warn!(lines, bytes, "{HANDLES_DROPPED}"));
+    }
+}
+
+const HANDLES_DROPPED: &str = "the last connector was dropped with metrics unsent";
 
 /// The reason for a flusher's exit.
 pub(super) enum ExitCause {
@@ -100,7 +118,7 @@ impl ExitCause {
                 );
             }),
             Self::HandlesDropped if is_due() => guarded(|| {
-                tracing::warn!(lines, bytes, "the last connector was dropped with metrics unsent");
+                tracing::warn!(lines, bytes, "{HANDLES_DROPPED}");
             }),
             Self::RuntimeEnded => guarded(|| {
                 tracing::warn!(

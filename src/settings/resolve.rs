@@ -4,7 +4,7 @@ use super::{Prefix, Settings};
 use crate::builder::{Builder, require_duration};
 use crate::connector::Connector;
 use crate::endpoint::{DEFAULT_PORT, PORTS};
-use crate::environment::{Variables, warn};
+use crate::environment::{Variables, log};
 use crate::error::{BuildError, quoted, require};
 use crate::options::Protocol;
 use std::ffi::OsString;
@@ -67,11 +67,12 @@ impl Settings {
         let variables = Variables::new(&lookup);
         if !self.is_enabled(&variables) {
             // Warnings follow the last read, since a subscriber may read the environment too.
-            variables.into_warnings().iter().for_each(warn);
+            log(variables.into_warnings());
             return Ok(None);
         }
         let Some(host) = self.resolve_host(&variables)? else {
-            warn("metrics are disabled: neither the setting `host` nor STATSD_HOST is given");
+            let text = "metrics are disabled: neither the setting `host` nor STATSD_HOST is given";
+            log(vec![text.to_owned()]);
             return Ok(None);
         };
         let port = self.resolve_port(&variables)?;

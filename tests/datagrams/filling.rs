@@ -1,4 +1,5 @@
-//! Contents of datagrams: as many whole lines as fit, with dependent lines in one datagram.
+//! Contents of datagrams: as many whole lines as fit, and a gauge's reset and its negative value
+//! together.
 
 use crate::support::{
     UdpReceiver, emit_numbered, flush, lines_of, numbers_by_thread, started, udp,
@@ -8,7 +9,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
-/// Emits with `emit` and returns the datagrams for this maximum payload.
+/// Emits with `emit`, and returns the datagrams that arrive with this maximum payload.
 fn datagrams(max: usize, emit: impl Fn(&Connector)) -> Vec<String> {
     let receiver = UdpReceiver::start();
     let statsd = udp(receiver.port()).max_datagram_payload(max).build().unwrap();
@@ -36,7 +37,7 @@ fn a_datagram_is_never_longer_than_its_maximum_unless_a_line_is() {
     }
 }
 
-/// A gauge's value below zero needs a reset to 0; otherwise servers read the value as a delta.
+/// A negative value of a gauge needs a reset to 0. Servers would read it as a change otherwise.
 #[test]
 fn a_gauge_below_zero_and_its_reset_share_a_datagram() {
     for max in 1..60 {
@@ -50,7 +51,7 @@ fn a_gauge_below_zero_and_its_reset_share_a_datagram() {
         for value in ["-1", "-22", "-333", "-4444"] {
             let pair = format!("depth:0|g\ndepth:{value}|g");
             let together = datagrams.iter().any(|datagram| datagram.contains(&pair));
-            assert!(together, "parted at {max}: {datagrams:?}");
+            assert!(together, "separated at {max}: {datagrams:?}");
         }
     }
 }
@@ -83,18 +84,18 @@ fn lines_of_many_threads_share_full_datagrams() {
     let statsd = udp(receiver.port()).flush_interval(Duration::from_secs(60)).build().unwrap();
     thread::scope(|scope| {
         // All threads are alive at once, so each has a separate slot.
-        let together = Arc::new(Barrier::new(300));
+        let barrier = Arc::new(Barrier::new(300));
         for _ in 0..300 {
-            let (statsd, together) = (&statsd, Arc::clone(&together));
+            let (statsd, barrier) = (&statsd, Arc::clone(&barrier));
             scope.spawn(move || {
                 statsd.incr("a");
-                together.wait();
+                barrier.wait();
             });
         }
     });
     statsd.start_on_thread().unwrap();
     flush(&statsd);
-    // 238 lines of 6 bytes fit into 1432.
+    // The default payload of 1432 bytes holds 238 lines of 6 bytes.
     let sizes: Vec<_> = receiver.datagrams(300).iter().map(|datagram| datagram.len()).collect();
     assert_eq!(sizes, [1428, 372]);
 }

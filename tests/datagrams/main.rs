@@ -1,4 +1,4 @@
-//! Datagrams: what goes into each, and many of them by one call.
+//! Contents of datagrams, and batches of datagrams in one system call.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,8 +1,8 @@
-//! Segmentation offload: many datagrams by one call, on real sockets.
+//! Segmentation offload: batches of datagrams in one system call, on real sockets.
 
 use crate::support::{UdpReceiver, assert_balanced, flush, lines_of, started, udp};
 
-/// Emits lines of several lengths, a few datagrams full at a time, and returns the datagrams that
+/// Emits lines of several lengths, a few datagrams at a time, and returns the datagrams that
 /// arrive. The maximum payload is 1432 bytes.
 fn datagrams(offload: bool) -> Vec<String> {
     let receiver = UdpReceiver::start();
@@ -26,7 +26,8 @@ fn datagrams(offload: bool) -> Vec<String> {
     datagrams
 }
 
-fn is_filled_up(datagram: impl AsRef<str>) -> bool {
+/// Returns true if newlines pad the datagram to the segment size of its batch.
+fn is_padded(datagram: impl AsRef<str>) -> bool {
     datagram.as_ref().ends_with("\n\n")
 }
 
@@ -35,11 +36,11 @@ fn batched_datagrams_hold_whole_lines_within_the_payload() {
     let datagrams = datagrams(true);
     assert!(datagrams.iter().all(|datagram| datagram.len() <= 1_432));
     if cfg!(target_os = "linux") {
-        assert!(datagrams.iter().any(is_filled_up), "no batch was sent");
+        assert!(datagrams.iter().any(is_padded), "no batch was sent");
     }
 }
 
 #[test]
 fn without_offload_no_datagram_is_filled_up() {
-    assert!(!datagrams(false).iter().any(is_filled_up));
+    assert!(!datagrams(false).iter().any(is_padded));
 }

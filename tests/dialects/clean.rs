@@ -1,6 +1,7 @@
-//! Forbidden characters of each dialect become `_` in every field, and the alteration is counted.
+//! Forbidden characters of each dialect become `_` in every field, and each altered line is
+//! counted.
 
-use crate::spoken;
+use crate::arrived_in;
 use freewheel::{Connector, Dialect, Set};
 
 #[test]
@@ -28,11 +29,11 @@ fn forbidden_characters_become_underscores() {
         (Dialect::Librato, "n_1_c_m_x_y#k_1_l__=v__a_b_c_d_e_é:1|c", "n#_=_:1|c"),
         (Dialect::SignalFx, "n_1_c_m_x_y[k_1_l__=v__a_b_c_d_e_é]:1|c", "n[_=_]:1|c"),
     ] {
-        let (lines, stats) = spoken(dialect, emit);
+        let (lines, stats) = arrived_in(dialect, emit);
         assert_eq!(lines, all(line, empty), "{dialect:?}");
         assert_eq!(stats.altered, lines.len() as u64, "{dialect:?}");
     }
-    let (lines, stats) = spoken(Dialect::StatsD, |statsd| {
+    let (lines, stats) = arrived_in(Dialect::StatsD, |statsd| {
         statsd.counter("a:b|c\nd@#,;=").incr();
         statsd.counter("a:b|c\nd@#,;=").build().incr();
         statsd.scoped("a:b").counter("c").incr();
@@ -57,13 +58,14 @@ fn forbidden_characters_become_underscores() {
         ]
     );
     assert_eq!(stats.altered, 8);
-    // No tag is on an injected line, so none was altered.
+    // An injected line has no tags, so its line is not altered.
     let tagged = |statsd: &Connector| statsd.with_tag("a,b", "c").inject_metric("d", "1", "c");
-    let (lines, stats) = spoken(Dialect::DogStatsD, tagged);
+    let (lines, stats) = arrived_in(Dialect::DogStatsD, tagged);
     assert_eq!((lines, stats.altered), (vec!["d:1|c".to_owned()], 0));
 }
 
-/// The table at [`Dialect`], character by character, in a text that nothing else is wrong with.
+/// Checks the table at [`Dialect`] for each character, in a text whose other characters are
+/// allowed.
 #[test]
 fn the_table_of_what_is_forbidden() {
     let words = " !#,:;=[\\]^|~";
@@ -81,7 +83,7 @@ fn the_table_of_what_is_forbidden() {
     ] {
         let has_tags = !matches!(dialect, Dialect::StatsD | Dialect::Extended);
         let (mut expected, mut altered) = (Vec::new(), 0);
-        let (lines, stats) = spoken(dialect, |statsd| {
+        let (lines, stats) = arrived_in(dialect, |statsd| {
             for character in '\0'..='ÿ' {
                 let text = &*format!("a{character}b");
                 let mut safe = |forbidden: &str| {
@@ -106,12 +108,12 @@ fn the_table_of_what_is_forbidden() {
     }
 }
 
-/// Telegraf drops members that begin with a sign, and reads `StatsD` and `Influx`.
+/// Telegraf reads `StatsD` and `Influx`, and drops set members that begin with a sign.
 #[test]
 fn no_member_begins_with_a_sign_where_that_is_not_read() {
     for dialect in crate::ALL {
         let members = ["-1", "+b", "-", "+-", "a-b", "-:"];
-        let (lines, stats) = spoken(dialect, |statsd| {
+        let (lines, stats) = arrived_in(dialect, |statsd| {
             for member in members {
                 statsd.set("s", member);
                 statsd.metric::<Set>("s").build().insert(member);
@@ -140,7 +142,7 @@ fn no_name_is_a_value_or_a_tag() {
         "a@0.1",   // forbidden by the protocol's older text
     ] {
         for dialect in crate::ALL {
-            let (lines, stats) = spoken(dialect, |statsd| {
+            let (lines, stats) = arrived_in(dialect, |statsd| {
                 statsd.incr(name);
                 statsd.counter(name).build().incr();
                 statsd.scoped(name).timing_seconds(name, 1.0);

@@ -1,12 +1,12 @@
-//! Every construct in every dialect, byte for byte as it arrives.
+//! Every construct in every dialect: the lines that arrive are exactly the expected ones.
 
-use crate::{ALL, arrived, half, second, spoken};
+use crate::{ALL, arrived, arrived_in, half_rate, timestamp};
 use freewheel::{
     Cardinality, Connector, Dialect, Distribution, Gauge, Histogram, Meter, SampleRate, Set, Timing,
 };
 use std::time::Duration;
 
-/// A construct with its ways to emit (by name, by a metric, by a prepared metric) and its lines.
+/// Construct with its ways to emit (by name, by a metric, by a prepared metric) and its lines.
 struct Construct {
     name: &'static str,
     ways: Vec<fn(&Connector)>,
@@ -33,7 +33,7 @@ fn constructs() -> Vec<Construct> {
             lines: everywhere(&["a:1|c"]),
         },
         Construct {
-            name: "counted down",
+            name: "decrement",
             ways: vec![|s| s.decr("a"), |s| s.counter("a").decr(), |s| {
                 s.counter("a").build().decr()
             }],
@@ -148,22 +148,27 @@ fn constructs() -> Vec<Construct> {
         },
         Construct {
             name: "a rate",
-            ways: vec![|s| s.counter("a").sample_rate(half()).incr(), |s| {
-                s.counter("a").sample_rate(half()).build().incr()
+            ways: vec![|s| s.counter("a").sample_rate(half_rate()).incr(), |s| {
+                s.counter("a").sample_rate(half_rate()).build().incr()
             }],
             lines: everywhere(&["a:1|c|@0.5"]),
         },
         Construct {
-            name: "the rate of all",
+            name: "a rate of one",
             ways: vec![|s| s.counter("a").sample_rate(SampleRate::new(1.0).unwrap()).incr()],
             lines: everywhere(&["a:1|c"]),
         },
         Construct {
             name: "a rate and a tag",
             ways: vec![
-                |s| s.metric::<Timing>("a").tag("k", "v").sample_rate(half()).record_seconds(0.5),
                 |s| {
-                    let timing = s.metric::<Timing>("a").sample_rate(half()).tag("k", "v");
+                    s.metric::<Timing>("a")
+                        .tag("k", "v")
+                        .sample_rate(half_rate())
+                        .record_seconds(0.5)
+                },
+                |s| {
+                    let timing = s.metric::<Timing>("a").sample_rate(half_rate()).tag("k", "v");
                     timing.build().record(Duration::from_millis(500));
                 },
             ],
@@ -197,9 +202,15 @@ fn constructs() -> Vec<Construct> {
         Construct {
             name: "a timestamp",
             ways: vec![
-                |s| s.counter("a").tag("k", "v").timestamp(second()).incr(),
-                |s| s.counter("a").tag("k", "v").timestamp(second()).build().incr(),
-                |s| s.counter("a").tag("k", "v").timestamp(second()).sample_rate(half()).incr(),
+                |s| s.counter("a").tag("k", "v").timestamp(timestamp()).incr(),
+                |s| s.counter("a").tag("k", "v").timestamp(timestamp()).build().incr(),
+                |s| {
+                    s.counter("a")
+                        .tag("k", "v")
+                        .timestamp(timestamp())
+                        .sample_rate(half_rate())
+                        .incr()
+                },
             ],
             lines: [NONE, NONE, &["a:1|c|#k:v|T1656581400"], NONE, NONE, NONE, NONE],
         },
@@ -232,7 +243,7 @@ fn every_construct_in_every_dialect() {
     for construct in constructs() {
         for (dialect, expected) in ALL.into_iter().zip(construct.lines) {
             for (number, way) in construct.ways.iter().enumerate() {
-                let (lines, stats) = spoken(dialect, way);
+                let (lines, stats) = arrived_in(dialect, way);
                 let context = format!("{}, {dialect:?}, way {number}", construct.name);
                 assert_eq!(lines, expected, "{context}");
                 let unsupported = u64::from(expected.is_empty());
@@ -262,7 +273,7 @@ fn types_stand_before_names_where_there_are_no_tags() {
         "app.timers.db.a:1|ms",
         "app.histograms.db.a:1|h",
         "app.meters.db.a:1|m",
-        // Gauges have a separate order.
+        // Gauges are in a separate queue.
         "app.gauges.db.a:1|g",
     ];
     assert_eq!(extended, expected);
@@ -275,7 +286,7 @@ fn types_stand_before_names_where_there_are_no_tags() {
 #[test]
 fn a_prepared_metric_keeps_the_flusher_and_can_be_sent() {
     fn is_static<T: Send + Sync + Clone + 'static>(_: &T) {}
-    let (lines, _) = spoken(Dialect::StatsD, |statsd| {
+    let (lines, _) = arrived_in(Dialect::StatsD, |statsd| {
         let hits = statsd.clone().counter(&String::from("hits")).build();
         is_static(&hits);
         let clone = hits.clone();

@@ -1,6 +1,6 @@
 //! Features of DogStatsD only: fields by version, packed values, events and service checks.
 
-use crate::{arrived, datagrams, half, second, spoken};
+use crate::{arrived, arrived_in, datagrams, half_rate, timestamp};
 use freewheel::{
     Builder, Cardinality, Connector, Dialect, Distribution, DogStatsDVersion, Gauge, Protocol,
 };
@@ -14,10 +14,10 @@ fn all_fields_of_dogstatsd_in_their_places() {
     };
     let (lines, _) = arrived(configure, |statsd| {
         statsd.incr("a");
-        let metric = || statsd.counter("a").tag("k", "v").sample_rate(half());
+        let metric = || statsd.counter("a").tag("k", "v").sample_rate(half_rate());
         metric().cardinality(Cardinality::None).incr_by(2);
         metric().cardinality(Cardinality::None).build().incr_by(2);
-        statsd.with_tag("k", "v").metric::<Gauge>("a").timestamp(second()).set(3);
+        statsd.with_tag("k", "v").metric::<Gauge>("a").timestamp(timestamp()).set(3);
         statsd.inject_metric("a", "1", "c");
     });
     let own = "a:2|c|@0.5|#env:prod,url:a:b,k:v|card:none|c:ci-abc|e:it-false,cn-web,pu-1";
@@ -33,21 +33,22 @@ fn all_fields_of_dogstatsd_in_their_places() {
 
 #[test]
 fn an_older_server_is_not_asked_for_more_than_it_reads() {
-    let metric = |version, emit: fn(&Connector)| {
+    let is_sent = |version, emit: fn(&Connector)| {
         let builder =
             |builder: Builder| builder.dialect(Dialect::DogStatsD).dogstatsd_version(version);
         let (lines, stats) = arrived(builder, emit);
         assert_eq!(lines.len() as u64 + stats.drops.unsupported.lines, 1);
         lines.len() == 1
     };
-    let timestamp: fn(&Connector) = |statsd| statsd.counter("a").timestamp(second()).incr();
-    assert!(!metric(DogStatsDVersion::V1_2, timestamp));
-    assert!(metric(DogStatsDVersion::V1_3, timestamp));
+    let timestamp: fn(&Connector) = |statsd| statsd.counter("a").timestamp(timestamp()).incr();
+    assert!(!is_sent(DogStatsDVersion::V1_2, timestamp));
+    assert!(is_sent(DogStatsDVersion::V1_3, timestamp));
     let cardinality: fn(&Connector) =
         |s| s.counter("a").cardinality(Cardinality::Low).build().incr();
-    assert!(!metric(DogStatsDVersion::V1_5, cardinality));
-    assert!(metric(DogStatsDVersion::V1_6, cardinality));
+    assert!(!is_sent(DogStatsDVersion::V1_5, cardinality));
+    assert!(is_sent(DogStatsDVersion::V1_6, cardinality));
 
+    // Returns the setting that is refused before this version, and in another dialect.
     let refused = |configure: fn(Builder) -> Builder, before, since| {
         let builder = |version| {
             let builder = Connector::builder("127.0.0.1").protocol(Protocol::Udp);
@@ -70,7 +71,7 @@ fn an_older_server_is_not_asked_for_more_than_it_reads() {
 /// The Agent reads a line that begins with `_e{` as an event, and with `_sc` as a service check.
 #[test]
 fn no_metric_is_taken_for_an_event() {
-    let (lines, stats) = spoken(Dialect::DogStatsD, |statsd| {
+    let (lines, stats) = arrived_in(Dialect::DogStatsD, |statsd| {
         for name in ["_sc", "_scan", ":sc|x", "_e{5,4}", "|e{1,1}", "__sc", "_e", "sc", "a_sc"] {
             statsd.incr(name);
             statsd.counter(name).tag("k", "v").build().incr();
@@ -118,6 +119,6 @@ fn events_and_checks_carry_connector_tags_in_dogstatsd_only() {
     };
     let expected = ["_e{5,4}:title|text|#env:prod,k:v|c:ci-1", "_sc|db|0|#env:prod,k:v|c:ci-1"];
     assert_eq!(arrived(configure, emit).0, expected);
-    let (lines, stats) = spoken(Dialect::Influx, emit);
+    let (lines, stats) = arrived_in(Dialect::Influx, emit);
     assert_eq!((lines.len(), stats.drops.unsupported.lines), (0, 2));
 }

@@ -1,9 +1,11 @@
-//! Events and service checks, read by the strict DogStatsD parser. Every field arrives as given.
-//! Items that are too long are dropped and counted, without damage to adjacent lines.
+//! Events and service checks, read by the strict DogStatsD parser.
+//!
+//! Every field arrives, sanitised if necessary. Items that are too long are dropped and counted.
+//! Adjacent lines arrive whole.
 
 use crate::parsers::dogstatsd::{Event as ReadEvent, Line, ServiceCheck as ReadCheck, parse};
 use crate::parsers::{Origin, Tag};
-use crate::{datagrams, second};
+use crate::{datagrams, timestamp};
 use freewheel::dogstatsd::{AlertType, Event, Priority, ServiceCheck, Status};
 use freewheel::{Builder, Cardinality, Connector, Dialect, Stats};
 use proptest::prelude::*;
@@ -19,14 +21,14 @@ fn origin() -> Origin {
     Origin { container: text("ci-1"), external_data: text("it-x"), cardinality: text("low") }
 }
 
-/// Returns the arriving lines, parsed in version 1.6.
+/// Returns the lines that arrive, parsed in version 1.6.
 fn read(emit: impl FnOnce(&Connector)) -> (Vec<Line>, Stats) {
     let (datagrams, stats) = datagrams(configure, emit);
     let lines = datagrams.iter().flat_map(|datagram| {
         parse(datagram.as_bytes(), 6).unwrap_or_else(|refused| panic!("{refused}"))
     });
     let mut lines: Vec<_> = lines.collect();
-    // Service checks have a separate order. The sort puts them after the rest.
+    // Service checks are in a separate queue. The sort puts them after the rest.
     lines.sort_by_key(|line| matches!(line, Line::ServiceCheck(_)));
     (lines, stats)
 }
@@ -36,28 +38,29 @@ fn without(text: &str, forbidden: &[char]) -> String {
     text.replace(|c: char| forbidden.contains(&c) || c.is_control(), "_")
 }
 
+/// Sanitises an optional field, which is absent if the text is empty.
 fn field(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| without(text, &['|']))
 }
 
-/// Sanitises a tag's key or value, which is never empty.
-fn half(text: &str, forbidden: &[char]) -> String {
+/// Sanitises a tag's key or value. An empty text becomes `_`.
+fn tag_part(text: &str, forbidden: &[char]) -> String {
     if text.is_empty() { "_".to_owned() } else { without(text, forbidden) }
 }
 
 fn tags(key: &str, value: &str) -> Vec<Tag> {
     let tag = |key: String, value: String| (key, Some(value));
-    let own = tag(half(key, &['|', ',', ':']), half(value, &['|', ',']));
+    let own = tag(tag_part(key, &['|', ',', ':']), tag_part(value, &['|', ',']));
     vec![tag("env".to_owned(), "prod".to_owned()), own]
 }
 
-/// Converts line breaks to the form that servers read.
-fn broken(text: &str) -> String {
+/// Converts all line breaks to `\n`, and sanitises other control characters.
+fn with_unix_line_breaks(text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace('\r', "\n").replace("\\n", "\n");
     text.replace(|c: char| c.is_control() && c != '\n' && c != '\t', "_")
 }
 
-/// Generates text of any characters, often of those with a meaning.
+/// Generates text of any characters, often of those with a meaning in DogStatsD.
 fn any_text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         "[|,:#@{}\\\\\\r\\n\\tnm_]{0,4}",
@@ -79,11 +82,11 @@ proptest! {
         title in any_text(), text in any_text(), host in any_text(), key in any_text(),
         source in any_text(), tag in any_text(), value in any_text(),
     ) {
-        // The way back from `\n` is not unique where a backslash stands before a line break.
+        // A backslash before a line break makes the escaped text ambiguous.
         prop_assume!(!title.contains("\\\n") && !title.contains("\\\r"));
         prop_assume!(!text.contains("\\\n") && !text.contains("\\\r"));
         let event = Event::new(&*title, &*text)
-            .timestamp(second())
+            .timestamp(timestamp())
             .hostname(&*host)
             .aggregation_key(&*key)
             .source_type_name(&*source)
@@ -99,8 +102,8 @@ proptest! {
             return Ok(());
         }
         let expected = ReadEvent {
-            title: broken(&title),
-            text: broken(&text),
+            title: with_unix_line_breaks(&title),
+            text: with_unix_line_breaks(&text),
             timestamp: Some(1_656_581_400),
             hostname: field(&host),
             aggregation_key: field(&key),
@@ -113,7 +116,7 @@ proptest! {
         prop_assert_eq!(&lines[0], &Line::Event(expected));
         prop_assert!(matches!(&lines[1], Line::Metric(metric) if metric.name == "app.neighbour"));
         prop_assert_eq!(lines.len(), 2);
-        let is_same = title == broken(&title) && text == broken(&text)
+        let is_same = title == with_unix_line_breaks(&title) && text == with_unix_line_breaks(&text)
             && [&host, &key, &source].iter().all(|given| **given == without(given, &['|']))
             && tags(&tag, &value)[1] == (tag.clone(), Some(value.clone()));
         prop_assert_eq!(stats.altered, u64::from(!is_same));
@@ -128,7 +131,7 @@ proptest! {
         // Text that already looks like an escape is read as an escape.
         prop_assume!(!message.contains("m\\:"));
         let check = ServiceCheck::new(&*name, Status::Critical)
-            .timestamp(second())
+            .timestamp(timestamp())
             .hostname(&*host)
             .tag(&*tag, &*value)
             .message(&*message);
@@ -147,9 +150,9 @@ proptest! {
             hostname: field(&host),
             tags: tags(&tag, &value),
             origin: origin(),
-            message: (!message.is_empty()).then(|| broken(&message.replace('|', "_"))),
+            message: (!message.is_empty()).then(|| with_unix_line_breaks(&message.replace('|', "_"))),
         };
-        // Service checks have a separate order.
+        // Service checks are in a separate queue.
         prop_assert!(matches!(&lines[0], Line::Metric(metric) if metric.name == "app.neighbour"));
         prop_assert_eq!(&lines[1], &Line::ServiceCheck(expected));
         prop_assert_eq!(lines.len(), 2);
@@ -174,7 +177,7 @@ fn oversize_events_are_counted_and_never_torn() {
         statsd.service_check(&ServiceCheck::new("long", Status::Ok).message(text(8_000)));
         statsd.incr("after");
     });
-    let told = lines.iter().map(|line| match line {
+    let described = lines.iter().map(|line| match line {
         Line::Metric(metric) => metric.name.clone(),
         Line::Event(event) => format!("{} {}", event.title, event.text.len()),
         Line::ServiceCheck(check) => {
@@ -182,7 +185,7 @@ fn oversize_events_are_counted_and_never_torn() {
         }
     });
     let expected = ["app.before", "long 8000", "app.between", "app.after", "long 8000"];
-    assert_eq!(told.collect::<Vec<_>>(), expected);
+    assert_eq!(described.collect::<Vec<_>>(), expected);
     assert_eq!(stats.drops.oversize.lines, 8);
     assert_eq!(stats.sent.lines, 5);
 }

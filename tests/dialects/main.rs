@@ -1,4 +1,4 @@
-//! The lines of each dialect as they arrive; unsupported constructs are counted and not sent.
+//! Lines of each dialect as they arrive. Unsupported constructs are counted and not sent.
 
 #![allow(clippy::unwrap_used)]
 
@@ -21,7 +21,8 @@ use std::net::UdpSocket;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use support::{assert_balanced, flush, started};
 
-/// Emits with `emit`. Returns the arriving datagrams and the account.
+/// Emits with `emit` through a configured connector. Returns the datagrams that arrive, and the
+/// statistics.
 fn datagrams(
     configure: impl FnOnce(Builder) -> Builder,
     emit: impl FnOnce(&Connector),
@@ -45,6 +46,8 @@ fn datagrams(
     (datagrams, stats)
 }
 
+/// Emits with `emit` through a configured connector. Returns the lines that arrive, and the
+/// statistics.
 fn arrived(
     configure: impl FnOnce(Builder) -> Builder,
     emit: impl FnOnce(&Connector),
@@ -57,7 +60,7 @@ fn arrived(
         .filter(|line| !line.is_empty())
         .map(str::to_owned)
         .collect();
-    // Lines ordered across threads come before or after the rest. The sort puts them after it.
+    // Lines ordered across threads may arrive before or after the rest. The sort puts them last.
     lines.sort_by_key(|line| is_ordered(line));
     assert_eq!(lines.len() as u64, stats.sent.lines);
     assert_eq!(lines.iter().map(|line| line.len() as u64 + 1).sum::<u64>(), stats.sent.bytes);
@@ -69,8 +72,9 @@ fn is_ordered(line: &str) -> bool {
     line.starts_with("_sc|") || line.split('|').nth(1) == Some("g")
 }
 
-/// Returns the lines and the account in this dialect, without type prefixes.
-fn spoken(dialect: Dialect, emit: impl FnOnce(&Connector)) -> (Vec<String>, Stats) {
+/// Emits with `emit` in this dialect, without type prefixes. Returns the lines that arrive, and the
+/// statistics.
+fn arrived_in(dialect: Dialect, emit: impl FnOnce(&Connector)) -> (Vec<String>, Stats) {
     arrived(|builder| builder.dialect(dialect).type_prefixes(false), emit)
 }
 
@@ -84,21 +88,23 @@ const ALL: [Dialect; 7] = [
     Dialect::SignalFx,
 ];
 
+/// Returns true if the dialect has tags, and writes them as part of the name.
 fn tags_stand_in_names(dialect: Dialect) -> bool {
     !matches!(dialect, Dialect::StatsD | Dialect::Extended | Dialect::DogStatsD)
 }
 
-fn second() -> SystemTime {
+/// Returns the timestamp of the tests.
+fn timestamp() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_656_581_400)
 }
 
-/// Returns a rate of one in two, and seeds the thread's generator so that all next draws succeed.
-fn half() -> SampleRate {
-    let is_taken = |seed: &u64| {
+/// Returns a rate of one in two, and seeds the thread's generator so that the next draws succeed.
+fn half_rate() -> SampleRate {
+    let draws_succeed = |seed: &u64| {
         fastrand::seed(*seed);
         (0..12).all(|_| fastrand::u64(..) < 1 << 63)
     };
-    let seed = (0..u64::MAX).find(is_taken).unwrap();
+    let seed = (0..u64::MAX).find(draws_succeed).unwrap();
     fastrand::seed(seed);
     SampleRate::new(0.5).unwrap()
 }

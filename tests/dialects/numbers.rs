@@ -1,12 +1,12 @@
 //! Numbers that a dialect's servers would misread.
 
-use crate::{ALL, spoken};
+use crate::{ALL, arrived_in};
 use freewheel::{Connector, Dialect, Histogram};
 
-/// Telegraf cuts counters to whole numbers of 64 bits, so no others are sent to it.
+/// Telegraf truncates counters to 64-bit integers, so only such values are sent to it.
 #[test]
 fn counters_that_telegraf_would_cut_are_not_sent() {
-    let kept: [fn(&Connector); 6] = [
+    let exact: [fn(&Connector); 6] = [
         |s| s.incr_by("a", i64::MAX),
         |s| s.incr_by("a", i64::MIN),
         |s| s.counter("a").incr_by(2.0),
@@ -14,7 +14,7 @@ fn counters_that_telegraf_would_cut_are_not_sent() {
         |s| s.counter("a").build().incr(),
         |s| s.decr_by("a", 0.0),
     ];
-    let cut: [fn(&Connector); 10] = [
+    let truncated: [fn(&Connector); 10] = [
         |s| s.incr_by("a", 0.5),
         |s| s.incr_by("a", -1.25_f32),
         |s| s.decr_by("a", 1e-300),
@@ -27,26 +27,26 @@ fn counters_that_telegraf_would_cut_are_not_sent() {
         |s| s.counter("a").tag("k", "v").build().decr_by(u128::MAX),
     ];
     for dialect in [Dialect::Influx, Dialect::DogStatsD] {
-        let is_cut = dialect == Dialect::Influx;
-        let (lines, stats) = spoken(dialect, |statsd| {
-            kept.iter().for_each(|emit| emit(statsd));
-            cut.iter().for_each(|emit| emit(statsd));
+        let is_telegraf = dialect == Dialect::Influx;
+        let (lines, stats) = arrived_in(dialect, |statsd| {
+            exact.iter().for_each(|emit| emit(statsd));
+            truncated.iter().for_each(|emit| emit(statsd));
         });
-        let unsupported = if is_cut { cut.len() } else { 0 };
-        assert_eq!(lines.len(), kept.len() + cut.len() - unsupported, "{lines:?}");
+        let unsupported = if is_telegraf { truncated.len() } else { 0 };
+        assert_eq!(lines.len(), exact.len() + truncated.len() - unsupported, "{lines:?}");
         assert_eq!(stats.drops.unsupported.lines, unsupported as u64, "{dialect:?}");
         let values =
             ["9223372036854775807", "-9223372036854775808", "2", "-3", "1", "0"].into_iter();
         let expected: Vec<String> = values.map(|value| format!("a:{value}|c")).collect();
-        assert_eq!(lines[..kept.len()], expected);
+        assert_eq!(lines[..exact.len()], expected);
     }
 }
 
-/// Telegraf takes a sign before counters and gauges alone.
+/// Telegraf accepts a sign only before the values of counters and gauges.
 #[test]
 fn histograms_below_zero_are_not_sent_to_telegraf() {
     for dialect in ALL {
-        let (lines, stats) = spoken(dialect, |statsd| {
+        let (lines, stats) = arrived_in(dialect, |statsd| {
             statsd.histogram("a", -1);
             statsd.metric::<Histogram>("a").record(-0.5);
             statsd.metric::<Histogram>("a").build().record(-1e300);
@@ -64,6 +64,6 @@ fn histograms_below_zero_are_not_sent_to_telegraf() {
             "{dialect:?}"
         );
     }
-    let (lines, _) = spoken(Dialect::Influx, |statsd| statsd.gauge_delta("a", -0.5));
+    let (lines, _) = arrived_in(Dialect::Influx, |statsd| statsd.gauge_delta("a", -0.5));
     assert_eq!(lines, ["a:-0.5|g"]);
 }

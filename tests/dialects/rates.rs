@@ -1,6 +1,6 @@
-//! Sample rates: the servers' arithmetic on the transmitted text yields the intended weight.
+//! Sample rates: the weight that servers compute from the text on the wire is the intended one.
 
-use crate::{ALL, half, spoken};
+use crate::{ALL, arrived_in, half_rate};
 use freewheel::{Connector, Counter, Dialect, Distribution, Histogram, Meter, SampleRate, Timing};
 use std::num::NonZeroU64;
 
@@ -37,15 +37,16 @@ fn all_servers_weigh_one_in_n_as_n() {
         for (server, weight) in weights(rate) {
             assert_eq!(weight, n as f64, "{server}: {n} from {rate}");
         }
-        // The products are next to a power of two, where rounding is finest.
+        // The last two products are next to a power of two, where the step between floating-point
+        // numbers changes.
         let below = (1_i64 << 40) / n as i64;
         for value in [1, 3, -1, 1_000_003, below, below + 1] {
-            let meant = value as f64 * n as f64;
+            let expected = value as f64 * n as f64;
             for (server, counted) in counts(value, rate) {
-                assert_eq!(counted, meant, "{server}: {value} at {rate}");
+                assert_eq!(counted, expected, "{server}: {value} at {rate}");
             }
-            let exact = value as f64 * (1.0 / rate);
-            assert!((exact / meant - 1.0).abs() < 1e-15, "{value} at {rate}: {exact}");
+            let unrounded = value as f64 * (1.0 / rate);
+            assert!((unrounded / expected - 1.0).abs() < 1e-15, "{value} at {rate}: {unrounded}");
         }
     }
 }
@@ -94,22 +95,24 @@ impl Sent for SampleRate {
     }
 }
 
-/// The table at `SampleRate`: kinds whose rate is sent as requested, and kinds whose rate is sent
-/// as one in n.
+/// Checks the table at `SampleRate`: kinds whose rate is sent as requested, and kinds whose rate is
+/// sent as one in n.
 #[test]
 fn the_table_of_what_is_sent() {
-    for (asked, n) in [(0.9, 2), (0.7, 2), (0.51, 2), (0.4, 3), (0.3, 4), (0.03, 34), (0.015, 67)] {
-        let rate = SampleRate::new(asked).unwrap();
+    for (requested, n) in
+        [(0.9, 2), (0.7, 2), (0.51, 2), (0.4, 3), (0.3, 4), (0.03, 34), (0.015, 67)]
+    {
+        let rate = SampleRate::new(requested).unwrap();
         let whole = one_in(n).rate_as_sent();
-        assert!(whole < asked, "more lines than asked");
+        assert!(whole < requested, "more lines than requested");
         for dialect in ALL {
-            let is_cut = |kind: &str| match dialect {
+            let is_rounded = |kind: &str| match dialect {
                 Dialect::Extended | Dialect::Influx => true,
                 Dialect::Graphite => false,
                 _ => kind != "counter",
             };
-            let expected = |kind| if is_cut(kind) { whole } else { asked };
-            let context = format!("{asked} in {dialect:?}");
+            let expected = |kind| if is_rounded(kind) { whole } else { requested };
+            let context = format!("{requested} in {dialect:?}");
             assert_eq!(rate.effective_rate::<Counter>(dialect), expected("counter"), "{context}");
             assert_eq!(rate.effective_rate::<Timing>(dialect), expected("timing"), "{context}");
             assert_eq!(
@@ -127,13 +130,13 @@ fn the_table_of_what_is_sent() {
 /// Lines carry the rate of [`SampleRate::effective_rate`], by each way to emit.
 #[test]
 fn lines_say_the_effective_rate() {
-    // The draw succeeds at 0.7 and at one in two.
+    // The seed makes the draws succeed at 0.5, and therefore also at 0.7.
     let rate = || {
-        half();
+        half_rate();
         SampleRate::new(0.7).unwrap()
     };
     for dialect in ALL {
-        let (lines, _) = spoken(dialect, |statsd: &Connector| {
+        let (lines, _) = arrived_in(dialect, |statsd: &Connector| {
             statsd.counter("a").sample_rate(rate()).incr();
             statsd.counter("a").sample_rate(rate()).build().incr();
             statsd.metric::<Timing>("a").sample_rate(rate()).record_seconds(0.001);

@@ -1,6 +1,6 @@
 //! Refusals: invalid settings, dropped lines, and errors of `try_build`.
 
-use crate::{half, second, spoken};
+use crate::{arrived_in, half_rate, timestamp};
 use freewheel::{
     Builder, Cardinality, Connector, Counter, Dialect, Gauge, Meter, MetricError, Protocol, Timing,
 };
@@ -20,7 +20,7 @@ fn settings_that_would_forge_fields_are_refused() {
     assert_eq!(setting(dogstatsd().tag("k:l", "a")), "tag");
     assert_eq!(setting(dogstatsd().prefix("_sc")), "prefix");
     assert_eq!(setting(dogstatsd().prefix("_e{1,1}")), "prefix");
-    assert_eq!(setting(dogstatsd().sample("", half())), "sample");
+    assert_eq!(setting(dogstatsd().sample("", half_rate())), "sample");
     let over_tcp = dogstatsd().protocol(Protocol::Tcp);
     assert_eq!(setting(over_tcp.pack_values(true)), "pack_values");
     assert_eq!(setting(Connector::builder("127.0.0.1").tag("k", "v")), "tag");
@@ -30,7 +30,7 @@ fn settings_that_would_forge_fields_are_refused() {
 
 #[test]
 fn invalid_lines_are_dropped_and_counted() {
-    let (lines, stats) = spoken(Dialect::DogStatsD, |statsd| {
+    let (lines, stats) = arrived_in(Dialect::DogStatsD, |statsd| {
         let long = "v".repeat(20_000);
         statsd.counter("").incr();
         statsd.counter("").build().incr();
@@ -61,7 +61,7 @@ fn try_build_reports_unsupported_metrics() {
         MetricError::UnsupportedTags
     );
     assert_eq!(
-        refused(plain.counter("a").timestamp(second()).try_build()),
+        refused(plain.counter("a").timestamp(timestamp()).try_build()),
         MetricError::UnsupportedTimestamp
     );
     let cardinality = plain.counter("a").cardinality(Cardinality::Low);

@@ -1,17 +1,17 @@
 //! Sampling: the number of emitted lines, and the names that patterns match.
 
-use crate::{arrived, half};
+use crate::{arrived, half_rate};
 use freewheel::{Builder, Connector, SampleRate, Set};
 use std::time::Duration;
 
-/// Drawn by a known generator: the bounds are six standard deviations away.
+/// The seed is fixed, and the bounds are six standard deviations from the mean.
 #[test]
 fn lines_are_sampled_at_their_rate() {
     const CALLS: u64 = 100_000;
     fastrand::seed(7);
     let statsd = |builder: Builder| builder.queue_capacity(64 << 20).build().unwrap();
     let rate = |rate| SampleRate::new(rate).unwrap();
-    for (chance, of_timings) in
+    for (chance, timing_chance) in
         [(0.001, 0.001), (0.1, 0.1), (0.5, 0.5), (0.9, 0.5), (0.35, 1.0 / 3.0)]
     {
         let plain = statsd(Connector::builder("127.0.0.1").sample("http.*", rate(chance)));
@@ -31,7 +31,7 @@ fn lines_are_sampled_at_their_rate() {
             (0..CALLS).for_each(|_| way());
             let drawn = (plain.stats().emitted.lines - before) as f64;
             // Kinds with an integer weight are drawn at the rate of that weight.
-            let chance = if number == 4 { of_timings } else { chance };
+            let chance = if number == 4 { timing_chance } else { chance };
             let mean = CALLS as f64 * chance;
             let deviation = (mean * (1.0 - chance)).sqrt();
             assert!((drawn - mean).abs() < 6.0 * deviation, "{drawn} of {mean}, way {number}");
@@ -44,7 +44,7 @@ fn lines_are_sampled_at_their_rate() {
 fn rate_of_a_call_overrides_the_rate_of_a_pattern() {
     let configure = |builder: Builder| {
         let never = SampleRate::new(1e-18).unwrap();
-        let builder = builder.type_prefixes(false).prefix("app").sample("a.all", half());
+        let builder = builder.type_prefixes(false).prefix("app").sample("a.all", half_rate());
         builder.sample("a.*", never).sample("*.z", never)
     };
     let (lines, stats) = arrived(configure, |statsd| {
@@ -53,9 +53,9 @@ fn rate_of_a_call_overrides_the_rate_of_a_pattern() {
         statsd.incr("app.a.b");
         statsd.scoped("a").incr("b");
         statsd.counter("a.b").build().incr();
-        statsd.counter("a.b").sample_rate(half()).incr();
-        statsd.counter("a.b").sample_rate(half()).build().incr();
-        // Gauges, sets and this timing are not sampled.
+        statsd.counter("a.b").sample_rate(half_rate()).incr();
+        statsd.counter("a.b").sample_rate(half_rate()).build().incr();
+        // Gauges and sets are not sampled. The timing is not drawn.
         statsd.gauge("a.b", -1);
         statsd.set("x.z", "m");
         statsd.metric::<Set>("a.b").build().insert("m");
@@ -69,7 +69,7 @@ fn rate_of_a_call_overrides_the_rate_of_a_pattern() {
         &format!("app.a.b:1|c|{rate}"),
         "app.x.z:m|s",
         "app.a.b:m|s",
-        // Gauges have a separate order.
+        // Gauges are in a separate queue.
         "app.a.b:0|g",
         "app.a.b:-1|g",
     ];

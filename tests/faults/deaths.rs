@@ -1,8 +1,8 @@
-//! Servers that die or close connections.
+//! Servers that stop or close connections.
 
 use crate::support::{
     Close, Load, TcpReceiver, assert_balanced, assert_whole_and_in_order, emit_numbered,
-    eventually, flush, numbered_line, numbers_by_thread, quiet_port, started, tcp,
+    eventually, flush, numbered_line, numbers_by_thread, started, tcp, unused_port,
 };
 use freewheel::{Connector, Tally};
 use std::io::Read;
@@ -11,11 +11,11 @@ use std::thread;
 use std::time::Duration;
 use tokio::runtime::Builder as RuntimeBuilder;
 
-/// Only lines that a server had not read at its death are lost. No line is torn, duplicated or out
-/// of order, and everything arrives once the server is back for good.
+/// Only lines that a stopped server had not read are lost. No line is torn, duplicated or out of
+/// order. All lines arrive that are emitted after the last restart.
 #[test]
 fn server_dying_ten_times_under_load_loses_only_what_it_had() {
-    let port = quiet_port();
+    let port = unused_port();
     let statsd = started(tcp(port).queue_capacity(256 << 10));
     let load = Load::begin(&statsd, 3);
     let mut received = Vec::new();
@@ -51,8 +51,8 @@ fn server_dying_ten_times_under_load_loses_only_what_it_had() {
     assert!(received.len() as u64 <= stats.sent.lines);
 }
 
-/// Emits lines until the server's socket is full, so that a line is probably half written. Returns
-/// the number of the next line.
+/// Emits lines until the server's socket is full, so that a line is probably partly written.
+/// Returns the number of the next line.
 fn emit_until_stalled(statsd: &Connector, mut number: u64) -> u64 {
     eventually("the server's socket is full", || {
         let before = statsd.stats().sent;
@@ -67,12 +67,12 @@ fn emit_until_stalled(statsd: &Connector, mut number: u64) -> u64 {
     number
 }
 
-/// A server that closes the connection within a line receives that line again from its start on the
-/// next connection. Bytes sent but not read are lost with the connection. No other line is lost or
-/// duplicated.
+/// A server that closes the connection within a line receives that line again from its start on
+/// the next connection. Bytes sent but not read are lost with the connection. The lines counted as
+/// not sent arrive once.
 #[test]
 fn line_cut_by_a_broken_connection_is_sent_again_from_its_start() {
-    let port = quiet_port();
+    let port = unused_port();
     let statsd = started(tcp(port).queue_capacity(64 << 20));
     let mut next = 0;
     for length in [1, 7, 1_000, 65_536, 100_001] {
@@ -84,7 +84,7 @@ fn line_cut_by_a_broken_connection_is_sent_again_from_its_start() {
         let mut text = vec![0; length];
         connection.read_exact(&mut text).unwrap();
         drop(connection);
-        eventually("the break is noticed", || !statsd.connected());
+        eventually("the client notices the end", || !statsd.connected());
 
         let lines = (first..next).map(|number| numbered_line(0, number) + "\n");
         let expected = lines.collect::<String>().into_bytes();
@@ -108,7 +108,7 @@ fn hang_up_between_lines_loses_nothing() {
         emit_numbered(&statsd, 0, number);
         flush(&statsd);
         receiver.wait_for_lines(number + 1);
-        receiver.hang_up();
+        receiver.close_connections();
     }
     assert_eq!(numbers_by_thread(&receiver.lines())[&0], Vec::from_iter(0..20));
 }
@@ -125,7 +125,7 @@ fn hang_up_while_the_runtime_is_idle_loses_nothing() {
         emit_numbered(&statsd, 0, number);
         assert_eq!(runtime.block_on(statsd.flush()), Ok(()));
         receiver.wait_for_lines(number + 1);
-        receiver.hang_up();
+        receiver.close_connections();
     }
     assert_eq!(numbers_by_thread(&receiver.lines())[&0], Vec::from_iter(0..5));
 }

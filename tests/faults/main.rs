@@ -1,4 +1,4 @@
-//! Servers that disappear and return, cut lines, reply, or are absent.
+//! Servers that stop and restart, close a connection within a line, reply, or are absent.
 
 // An `unwrap` in a test is an assertion.
 #![allow(clippy::unwrap_used)]

@@ -2,17 +2,17 @@
 
 use crate::support::{
     UdpReceiver, assert_balanced, assert_whole_and_in_order, emit_numbered, eventually, flush,
-    numbered_line, quiet_port, started, tally, udp,
+    numbered_line, started, tally, udp, unused_port,
 };
 use freewheel::Tally;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 /// A UDP refusal is reported for the previous datagram. On the same machine the report comes at
-/// once, so that datagram is held, too, until a server listens.
+/// once, so that the client also holds that datagram until a server listens.
 #[test]
 fn refused_datagrams_are_held() {
-    let port = quiet_port();
+    let port = unused_port();
     let statsd = started(udp(port));
     let emitted =
         (0..200).fold(Tally::default(), |sum, number| sum + emit_numbered(&statsd, 0, number));
@@ -32,10 +32,11 @@ fn refused_datagrams_are_held() {
     assert!(statsd.connected());
 }
 
-/// Lines do not wait for a server if holding is off: all are sent, and refused ones are counted.
+/// With `hold_when_refused` off, lines do not wait for a server. All are sent, and refused lines
+/// are counted.
 #[test]
 fn refused_datagrams_are_lost_and_counted_with_holding_off() {
-    let port = quiet_port();
+    let port = unused_port();
     // A hold would outlast the test.
     let settings = udp(port).hold_when_refused(false).reconnect_sleep(Duration::from_secs(3600));
     let statsd = started(settings);
@@ -52,7 +53,7 @@ fn refused_datagrams_are_lost_and_counted_with_holding_off() {
     let before = statsd.stats().sent.lines;
     eventually("a line arrives", || {
         statsd.incr("probe");
-        receiver.has_line()
+        receiver.has_datagram()
     });
     assert!(statsd.stats().sent.lines > before);
     assert_balanced(&statsd.blocking_stop().stats);
@@ -61,7 +62,7 @@ fn refused_datagrams_are_lost_and_counted_with_holding_off() {
 /// A server that returns at the same port receives all lines emitted meanwhile.
 #[test]
 fn returning_udp_server_receives_the_held_lines() {
-    let port = quiet_port();
+    let port = unused_port();
     let statsd = started(udp(port));
     for round in 0..5 {
         let receiver = UdpReceiver::listen(Ipv4Addr::LOCALHOST, port);
@@ -69,7 +70,7 @@ fn returning_udp_server_receives_the_held_lines() {
         flush(&statsd);
         drop(receiver);
         emit_numbered(&statsd, round, 2);
-        eventually("the refusal is noticed", || !statsd.connected());
+        eventually("the client notices the refusal", || !statsd.connected());
         emit_numbered(&statsd, round, 3);
         let receiver = UdpReceiver::listen(Ipv4Addr::LOCALHOST, port);
         flush(&statsd);

@@ -1,6 +1,6 @@
-//! Servers that reply, though the protocol has no replies.
+//! Servers that reply, although the protocol has no replies.
 
-use crate::support::{PATIENCE, emit_numbered, flush, numbers_by_thread, started, tcp};
+use crate::support::{WAIT_TIMEOUT, emit_numbered, flush, numbers_by_thread, started, tcp};
 use freewheel::Tally;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
@@ -19,7 +19,7 @@ fn replying_server_sees_an_orderly_end() {
     emit_numbered(&statsd, 0, 0);
     assert_eq!(runtime.block_on(statsd.flush()), Ok(()));
     let (mut connection, _) = listener.accept().unwrap();
-    // More than a single read takes, sent while the idle runtime cannot read.
+    // One read does not take all of these bytes, and the idle runtime does not read meanwhile.
     connection.write_all(&[b'x'; 40_000]).unwrap();
     emit_numbered(&statsd, 0, 1);
     assert_eq!(runtime.block_on(statsd.stop()).kept, Tally::default());
@@ -37,7 +37,7 @@ fn replying_server_loses_nothing() {
     let (mut connection, _) = listener.accept().unwrap();
     // The bytes written below exceed every socket buffer, so a write would block if they were not
     // read.
-    connection.set_write_timeout(Some(PATIENCE)).unwrap();
+    connection.set_write_timeout(Some(WAIT_TIMEOUT)).unwrap();
     for number in 0..100 {
         connection.write_all(&[b'x'; 200_000]).unwrap();
         emit_numbered(&statsd, 0, number);

@@ -1,5 +1,7 @@
-//! Tests of the strict parsers that other tests use: accepted lines, refused lines with their
-//! reasons, and no line confused with its one-byte mutations.
+//! Tests of the strict parsers that other tests use.
+//!
+//! They check accepted lines, refused lines with their reasons, and that no line parses like one of
+//! its one-byte mutations.
 
 #![allow(clippy::unwrap_used)]
 
@@ -13,8 +15,8 @@ mod tagged;
 
 use parsers::{Metric, Refused};
 
-/// Formats a metric for the tables: `name tags values code rate`.
-fn told(metric: &Metric) -> String {
+/// Formats a metric as in the tables of the tests: `name <tags> values code rate`.
+fn formatted(metric: &Metric) -> String {
     let tags = metric.tags.iter().map(|(key, value)| match value {
         Some(value) => format!("{key}={value}"),
         None => key.clone(),
@@ -26,17 +28,17 @@ fn told(metric: &Metric) -> String {
 }
 
 #[track_caller]
-fn assert_told(parsed: Result<Vec<Metric>, Refused>, expected: &str) {
+fn assert_parsed(parsed: Result<Vec<Metric>, Refused>, expected: &str) {
     match parsed.as_deref() {
-        Ok([metric]) => assert_eq!(told(metric), expected),
-        other => panic!("not one line: {other:?}"),
+        Ok([metric]) => assert_eq!(formatted(metric), expected),
+        other => panic!("expected one line: {other:?}"),
     }
 }
 
 #[track_caller]
 fn assert_refused<T: std::fmt::Debug>(parsed: Result<Vec<T>, Refused>, line: &str, reason: &str) {
     match parsed {
-        Ok(lines) => panic!("{line:?} is taken for {lines:?}, though: {reason}"),
+        Ok(lines) => panic!("{line:?} is parsed as {lines:?} despite {reason}"),
         Err(refused) => assert_eq!(refused.reason, reason, "{line:?}"),
     }
 }

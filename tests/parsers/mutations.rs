@@ -1,5 +1,5 @@
-//! One-byte mutations of valid lines. An accepted mutation parses to a different line, and formats
-//! back to its text by the grammar alone.
+//! One-byte mutations of valid lines. An accepted mutation parses to a different line, and the
+//! parsed line formats back to the same text.
 
 use super::parsers::dogstatsd::Line;
 use super::parsers::plain::Types;
@@ -33,12 +33,14 @@ fn neighbours(line: &[u8]) -> Vec<Vec<u8>> {
     all
 }
 
-/// Parses all mutations of these lines. Returns the numbers of accepted and refused ones.
+/// Checks all mutations of these lines. Returns the numbers of accepted and refused mutations.
+///
+/// `format` is the inverse of `parse`.
 #[track_caller]
 fn check<T: Debug + PartialEq>(
     lines: &[&str],
     parse: impl Fn(&[u8]) -> Result<Vec<T>, Refused>,
-    written: impl Fn(&T) -> String,
+    format: impl Fn(&T) -> String,
 ) -> (usize, usize) {
     let (mut accepted, mut refused) = (0, 0);
     for line in lines {
@@ -50,16 +52,16 @@ fn check<T: Debug + PartialEq>(
             };
             accepted += 1;
             let text = String::from_utf8(other).unwrap();
-            let again = parsed.iter().map(&written).collect::<Vec<_>>().join("\n");
+            let again = parsed.iter().map(&format).collect::<Vec<_>>().join("\n");
             assert_eq!(again, text.strip_suffix('\n').unwrap_or(&text), "{parsed:?}");
-            let only_ended = text == format!("{line}\n");
-            assert_eq!(parsed == original, only_ended, "{text:?} is taken for {line:?}");
+            let adds_newline = text == format!("{line}\n");
+            assert_eq!(parsed == original, adds_newline, "{text:?} is parsed like {line:?}");
         }
     }
     (accepted, refused)
 }
 
-/// Name, tags as the dialect has them, value, type and rate.
+/// Formats a metric with its tags in the syntax of a dialect.
 fn tagged(metric: &Metric, open: &str, next: &str, close: &str) -> String {
     let tags = metric.tags.iter().map(|(key, value)| match value {
         Some(value) => format!("{key}={value}"),
@@ -71,7 +73,8 @@ fn tagged(metric: &Metric, open: &str, next: &str, close: &str) -> String {
     format!("{}{tags}:{}|{}{rate}", metric.name, metric.values.join(":"), metric.code)
 }
 
-fn in_dogstatsd(line: &Line) -> String {
+/// Formats a line of DogStatsD.
+fn format_dogstatsd(line: &Line) -> String {
     let mut text = String::new();
     let optional = |text: &mut String, begin: &str, field: &Option<String>| {
         if let Some(field) = field {
@@ -135,8 +138,8 @@ fn in_dogstatsd(line: &Line) -> String {
 #[test]
 fn plain_lines() {
     let lines = ["gorets:1|c|@0.25", "gaugor:-10.5|g", "glork:320|ms", "uniques:a.b|s"];
-    let written = |metric: &Metric| tagged(metric, "", "", "");
-    let (accepted, refused) = check(&lines, |text| plain::parse(text, Types::Etsy), written);
+    let format = |metric: &Metric| tagged(metric, "", "", "");
+    let (accepted, refused) = check(&lines, |text| plain::parse(text, Types::Etsy), format);
     assert!(accepted > 500 && refused > 1_000, "{accepted} and {refused}");
 }
 
@@ -152,8 +155,8 @@ fn tagged_lines() {
         let line = |rest: &str| format!("name{open}key=value{next}k=v{close}:{rest}");
         let lines = ["1|c|@0.25", "-10.5|g", "320|ms", "a.b|s"].map(line);
         let lines = lines.each_ref().map(|line| &**line);
-        let written = |metric: &Metric| tagged(metric, open, next, close);
-        let (accepted, refused) = check(&lines, parse, written);
+        let format = |metric: &Metric| tagged(metric, open, next, close);
+        let (accepted, refused) = check(&lines, parse, format);
         assert!(accepted > 500 && refused > 1_000, "{accepted} and {refused}");
     }
 }
@@ -167,6 +170,6 @@ fn dogstatsd_lines() {
         "_e{5,13}:title|text, \\n more|d:1656581400|h:host|k:key|p:low|s:src|t:error|#k:v|c:ci-1|e:x|card:low",
         "_sc|name|1|d:1656581400|h:host|#k:v|c:ci-1|m:a m\\:b\\nc",
     ];
-    let (accepted, refused) = check(&lines, |text| dogstatsd::parse(text, 6), in_dogstatsd);
+    let (accepted, refused) = check(&lines, |text| dogstatsd::parse(text, 6), format_dogstatsd);
     assert!(accepted > 2_000 && refused > 10_000, "{accepted} and {refused}");
 }

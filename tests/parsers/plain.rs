@@ -1,9 +1,9 @@
 use super::parsers::plain::{Types, parse};
-use super::{assert_refused, assert_told};
+use super::{assert_parsed, assert_refused};
 
 #[test]
 fn accepted() {
-    for (line, told) in [
+    for (line, expected) in [
         ("gorets:1|c", "gorets <> 1 c -"),
         ("gorets:1|c|@0.1", "gorets <> 1 c 0.1"),
         ("gorets:-1.5|c|@1", "gorets <> -1.5 c 1"),
@@ -17,13 +17,22 @@ fn accepted() {
         ("a b/é!~^{}:0|c", "a b/é!~^{} <> 0 c -"),
         ("a:1|c|@0.7", "a <> 1 c 0.7"),
     ] {
-        assert_told(parse(line.as_bytes(), Types::Etsy), told);
-        assert_told(parse(format!("{line}\n").as_bytes(), Types::Etsy), told);
+        assert_parsed(parse(line.as_bytes(), Types::Etsy), expected);
+        assert_parsed(parse(format!("{line}\n").as_bytes(), Types::Etsy), expected);
     }
-    // netdata accepts the sign, but rounds the count of a sampled counter to an integer.
-    assert_told(parse(b"a:-1|s", Types::Extended), "a <> -1 s -");
-    assert_refused(parse(b"a:-1|s", Types::Etsy), "a:-1|s", "a sign that is not read");
-    assert_refused(parse(b"a:1|c|@0.7", Types::Extended), "", "a sample rate that is cut");
+    // netdata accepts a member with a sign, but rounds the count of a sampled counter to an
+    // integer.
+    assert_parsed(parse(b"a:-1|s", Types::Extended), "a <> -1 s -");
+    assert_refused(
+        parse(b"a:-1|s", Types::Etsy),
+        "a:-1|s",
+        "a sign that the server does not accept",
+    );
+    assert_refused(
+        parse(b"a:1|c|@0.7", Types::Extended),
+        "",
+        "a sample rate that the server rounds",
+    );
     for line in ["a:1|h", "a:-1.5|m|@0.5"] {
         assert!(parse(line.as_bytes(), Types::Extended).is_ok(), "{line}");
         assert_refused(parse(line.as_bytes(), Types::Etsy), line, "an unknown type");
@@ -47,20 +56,20 @@ fn refused() {
         ("a:1|", "an unknown type"),
         ("a:1|C", "an unknown type"),
         ("a:1|d", "an unknown type"),
-        ("a:|c", "no plain decimal"),
-        ("a:1:2|ms", "no plain decimal"),
-        ("a:+1|c", "no plain decimal"),
-        ("a:-1|ms", "no plain decimal"),
-        ("a:1e3|c", "no plain decimal"),
-        ("a:01|c", "no plain decimal"),
-        ("a:1.|c", "no plain decimal"),
-        ("a:.5|c", "no plain decimal"),
-        ("a:1.50|c", "no plain decimal"),
-        ("a:--1|g", "no plain decimal"),
-        ("a:NaN|g", "no plain decimal"),
-        ("a:inf|g", "no plain decimal"),
-        ("a: 1|c", "no plain decimal"),
-        ("a:-0|c", "a zero below zero"),
+        ("a:|c", "not a plain decimal"),
+        ("a:1:2|ms", "not a plain decimal"),
+        ("a:+1|c", "not a plain decimal"),
+        ("a:-1|ms", "not a plain decimal"),
+        ("a:1e3|c", "not a plain decimal"),
+        ("a:01|c", "not a plain decimal"),
+        ("a:1.|c", "not a plain decimal"),
+        ("a:.5|c", "not a plain decimal"),
+        ("a:1.50|c", "not a plain decimal"),
+        ("a:--1|g", "not a plain decimal"),
+        ("a:NaN|g", "not a plain decimal"),
+        ("a:inf|g", "not a plain decimal"),
+        ("a: 1|c", "not a plain decimal"),
+        ("a:-0|c", "a negative zero"),
         ("a:|s", "an empty member"),
         ("a:b:c|s", "a separator in a member"),
         ("a:b@c|s", "a separator in a member"),
@@ -73,22 +82,22 @@ fn refused() {
         ("a[k:1|c", "a separator in the name"),
         ("a]:1|c", "a separator in the name"),
         ("a@b:1|c", "a separator in the name"),
-        ("a:1|ms|@0.7", "a sample rate that is cut"),
-        ("a:1|ms|@0.010752688172043012", "a sample rate that is cut"),
-        ("a:1|c|0.1", "a field that is no sample rate"),
-        ("a:1|c|#a:b", "a field that is no sample rate"),
-        ("a:1|c|", "a field that is no sample rate"),
-        ("a:1|c|@0.1|", "a field behind the sample rate"),
-        ("a:1|c|@0.1|#a:b", "a field behind the sample rate"),
-        ("a:1|g|@0.1", "a sample rate for a type that has none"),
-        ("a:1|s|@0.1", "a sample rate for a type that has none"),
+        ("a:1|ms|@0.7", "a sample rate that the server rounds"),
+        ("a:1|ms|@0.010752688172043012", "a sample rate that the server rounds"),
+        ("a:1|c|0.1", "a field that is not a sample rate"),
+        ("a:1|c|#a:b", "a field that is not a sample rate"),
+        ("a:1|c|", "a field that is not a sample rate"),
+        ("a:1|c|@0.1|", "a field after the sample rate"),
+        ("a:1|c|@0.1|#a:b", "a field after the sample rate"),
+        ("a:1|g|@0.1", "a sample rate for a type that is not sampled"),
+        ("a:1|s|@0.1", "a sample rate for a type that is not sampled"),
         ("a:1|c|@0", "a sample rate outside (0, 1]"),
         ("a:1|c|@1.1", "a sample rate outside (0, 1]"),
-        ("a:1|c|@1e-1", "a sample rate that is no plain decimal"),
-        ("a:1|c|@-1", "a sample rate that is no plain decimal"),
-        ("a:1|c|@", "a sample rate that is no plain decimal"),
+        ("a:1|c|@1e-1", "a sample rate that is not a plain decimal"),
+        ("a:1|c|@-1", "a sample rate that is not a plain decimal"),
+        ("a:1|c|@", "a sample rate that is not a plain decimal"),
     ] {
         assert_refused(parse(line.as_bytes(), Types::Extended), line, reason);
     }
-    assert_refused(parse(b"a\xff:1|c", Types::Etsy), "a\u{fffd}:1|c", "it is not UTF-8");
+    assert_refused(parse(b"a\xff:1|c", Types::Etsy), "a\u{fffd}:1|c", "text that is not UTF-8");
 }

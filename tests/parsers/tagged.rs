@@ -1,5 +1,5 @@
 use super::parsers::{Metric, Refused, graphite, influx, librato, signalfx};
-use super::{assert_refused, assert_told};
+use super::{assert_parsed, assert_refused};
 
 type Parse = fn(&[u8]) -> Result<Vec<Metric>, Refused>;
 
@@ -13,7 +13,7 @@ const DIALECTS: [(Parse, &str); 4] = [
 
 #[test]
 fn the_documented_examples() {
-    for (parse, line, told) in [
+    for (parse, line, expected) in [
         (
             graphite::parse as Parse,
             "my.series;tag1=value1;tag2=value2:1|c",
@@ -36,25 +36,25 @@ fn the_documented_examples() {
             "metric.name <tagName=val,tag2Name=val2> 0 c -",
         ),
     ] {
-        assert_told(parse(line.as_bytes()), told);
+        assert_parsed(parse(line.as_bytes()), expected);
     }
 }
 
 #[test]
 fn accepted_by_each() {
     for (parse, tagged) in DIALECTS {
-        for (rest, told) in [
+        for (rest, expected) in [
             (":1|c", "1 c -"),
             (":-2|c|@0.5", "-2 c 0.5"),
             (":+1|g", "+1 g -"),
             (":1.25|ms|@1", "1.25 ms 1"),
             (":a b|s", "a b s -"),
         ] {
-            assert_told(
+            assert_parsed(
                 parse(format!("{tagged}{rest}").as_bytes()),
-                &format!("a <k=v,l=w> {told}"),
+                &format!("a <k=v,l=w> {expected}"),
             );
-            assert_told(parse(format!("a{rest}").as_bytes()), &format!("a <> {told}"));
+            assert_parsed(parse(format!("a{rest}").as_bytes()), &format!("a <> {expected}"));
         }
     }
 }
@@ -85,11 +85,11 @@ fn refused_by_each() {
         for (line, reason) in [
             ("a b:1|c", "a separator in the name"),
             ("a=b:1|c", "a separator in the name"),
-            ("a:1|c|#k:v", "a field that is no sample rate"),
+            ("a:1|c|#k:v", "a field that is not a sample rate"),
             ("a:1|d", "an unknown type"),
             ("a:1|m", "an unknown type"),
-            ("a:1|g|@0.5", "a sample rate for a type that has none"),
-            ("a:1:2|ms", "no plain decimal"),
+            ("a:1|g|@0.5", "a sample rate for a type that is not sampled"),
+            ("a:1:2|ms", "not a plain decimal"),
             ("", "an empty line"),
         ] {
             refused(line, reason);
@@ -129,15 +129,15 @@ fn refused_by_one() {
         (graphite::parse, "a;k=~v:1|c", "a value that begins with `~`"),
         (graphite::parse, "a:1|h", "an unknown type"),
         (influx::parse, "a,k=v\\:1|c", "a backslash"),
-        (influx::parse, "a:0.5|c", "a counter that is cut"),
-        (influx::parse, "a:9223372036854775808|c", "a counter that is cut"),
-        (influx::parse, "a:-1|h", "a sign that is not read"),
-        (influx::parse, "a:+1|s", "a sign that is not read"),
-        (influx::parse, "a:-b|s", "a sign that is not read"),
-        (influx::parse, "a:1|c|@0.3", "a sample rate that is cut"),
-        (influx::parse, "a:1|h|@0.3", "a sample rate that is cut"),
-        (librato::parse, "a:1|ms|@0.3", "a sample rate that is cut"),
-        (signalfx::parse, "a:1|ms|@0.3", "a sample rate that is cut"),
+        (influx::parse, "a:0.5|c", "a counter that the server truncates"),
+        (influx::parse, "a:9223372036854775808|c", "a counter that the server truncates"),
+        (influx::parse, "a:-1|h", "a sign that the server does not accept"),
+        (influx::parse, "a:+1|s", "a sign that the server does not accept"),
+        (influx::parse, "a:-b|s", "a sign that the server does not accept"),
+        (influx::parse, "a:1|c|@0.3", "a sample rate that the server rounds"),
+        (influx::parse, "a:1|h|@0.3", "a sample rate that the server rounds"),
+        (librato::parse, "a:1|ms|@0.3", "a sample rate that the server rounds"),
+        (signalfx::parse, "a:1|ms|@0.3", "a sample rate that the server rounds"),
         (influx::parse, "a\\,k=v:1|c", "a backslash"),
         (librato::parse, "a#k=v#l=w:1|c", "a separator in a tag"),
         (librato::parse, "a:1|h", "an unknown type"),

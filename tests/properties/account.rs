@@ -1,4 +1,4 @@
-//! The account balances under any sequence of events.
+//! The statistics balance after any sequence of events.
 
 use crate::emitter::Emitter;
 use crate::support::{
@@ -11,24 +11,24 @@ use std::thread;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
-/// An event in the life of a connector.
+/// Event that affects a connector or its server.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// Tells a thread to emit this many lines, without waiting for it.
+    /// A thread starts to emit this many lines.
     Emit {
         thread: usize,
         lines: u64,
     },
-    /// The server reads no more.
+    /// The server stops reading.
     Stall,
-    /// The server reads again.
-    ReadOn,
+    /// The server resumes reading.
+    ResumeReading,
     Start,
     Stop,
     Flush,
-    /// The runtime goes down, without a stop.
-    Abandon,
-    Rest,
+    /// The runtime is dropped without a stop.
+    DropRuntime,
+    Pause,
 }
 
 const THREADS: usize = 3;
@@ -39,47 +39,47 @@ fn step() -> impl Strategy<Value = Step> {
     };
     prop_oneof![
         4 => emit(1..100),
-        // Enough for the operating system to take no more, where the server is stalled.
+        // Enough lines to fill the socket buffers while the server is stalled.
         2 => emit(5_000..10_000),
         2 => Just(Step::Stall),
-        2 => Just(Step::ReadOn),
+        2 => Just(Step::ResumeReading),
         3 => Just(Step::Start),
         1 => Just(Step::Stop),
         1 => Just(Step::Flush),
-        1 => Just(Step::Abandon),
-        2 => Just(Step::Rest),
+        1 => Just(Step::DropRuntime),
+        2 => Just(Step::Pause),
     ]
 }
 
-/// A connector, the runtime that it runs on, and its server.
-struct Stage {
+/// Connector with its runtime and its server.
+struct Fixture {
     statsd: Connector,
     runtime: Option<Runtime>,
     receiver: TcpReceiver,
 }
 
-impl Stage {
+impl Fixture {
     fn start(&mut self) {
         if self.runtime.is_none() {
             let runtime = runtime();
-            runtime.block_on(self.statsd.start()).expect("it is not running");
+            runtime.block_on(self.statsd.start()).expect("the connector is not running");
             self.runtime = Some(runtime);
         }
     }
 
-    fn take(&mut self, step: Step, emitters: &[Emitter]) {
+    fn run(&mut self, step: Step, emitters: &[Emitter]) {
         match step {
-            Step::Emit { thread, lines } => emitters[thread].go.send(lines).expect("it listens"),
+            Step::Emit { thread, lines } => emitters[thread].emit(lines),
             Step::Stall => self.receiver.stall(),
-            Step::ReadOn => self.receiver.read_on(),
+            Step::ResumeReading => self.receiver.resume_reading(),
             Step::Start => self.start(),
             Step::Stop => {
                 let _report = self.statsd.blocking_stop();
                 self.runtime = None;
             }
             Step::Flush => drop(self.statsd.blocking_flush()),
-            Step::Abandon => self.runtime = None,
-            Step::Rest => thread::sleep(Duration::from_millis(20)),
+            Step::DropRuntime => self.runtime = None,
+            Step::Pause => thread::sleep(Duration::from_millis(20)),
         }
     }
 }
@@ -92,8 +92,9 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// Threads emit, the server stalls, the connector is stopped and started: each line is
-    /// dropped or arrives, whole, once, in its thread's order, and the account says which.
+    /// Threads emit, the server stalls, and the connector is stopped and started. Each line is
+    /// dropped, or it arrives whole, once and in its thread's order. The statistics count the
+    /// dropped lines and the lines that arrive.
     #[test]
     fn the_account_balances(
         capacity in 1_usize << 10..16 << 10,
@@ -101,22 +102,21 @@ proptest! {
     ) {
         let receiver = TcpReceiver::start();
         let builder = tcp(receiver.port()).queue_capacity(capacity);
-        // Shorter than some of the stalls.
-        let statsd = builder.stop_timeout(Duration::from_millis(20)).build().expect("valid");
+        // The timeout is shorter than some of the stalls.
+        let builder = builder.stop_timeout(Duration::from_millis(20));
+        let statsd = builder.build().expect("the settings are valid");
         let emitters: Vec<_> =
             (0..THREADS as u64).map(|thread| Emitter::spawn(&statsd, thread)).collect();
-        let mut stage = Stage { statsd, runtime: None, receiver };
+        let mut fixture = Fixture { statsd, runtime: None, receiver };
         for &step in &steps {
-            stage.take(step, &emitters);
+            fixture.run(step, &emitters);
         }
-        let emitted = emitters.into_iter().fold(Tally::default(), |sum, Emitter { go, thread }| {
-            drop(go);
-            sum + thread.join().expect("no panic")
-        });
-        stage.receiver.read_on();
-        stage.start();
-        let Stage { statsd, receiver, runtime } = stage;
-        eventually("all is sent", || statsd.blocking_flush() == Ok(()));
+        let emitted =
+            emitters.into_iter().fold(Tally::default(), |sum, emitter| sum + emitter.end());
+        fixture.receiver.resume_reading();
+        fixture.start();
+        let Fixture { statsd, receiver, runtime } = fixture;
+        eventually("all lines are sent", || statsd.blocking_flush() == Ok(()));
         prop_assert_eq!(statsd.blocking_stop().kept, Tally::default());
         drop(runtime);
 

@@ -1,4 +1,4 @@
-//! Calls that emit, and what they mean.
+//! Calls that emit, and their expected lines.
 
 use crate::{ends_field, is_forbidden};
 use freewheel::Connector;
@@ -7,48 +7,55 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Emits under this name.
+/// Function that emits under a name.
 type Emit = dyn Fn(&Connector, &str);
 
-/// A call that emits, and what it means.
+/// Call that emits, and its expected lines.
 #[derive(Clone)]
 pub(crate) struct Call {
+    /// Call as it is shown if a test fails.
     text: String,
     pub(crate) emit: Arc<Emit>,
     /// Predicate for characters that the name cannot contain.
     pub(crate) forbidden: fn(char) -> bool,
+    /// Type prefix of the metric's name.
     pub(crate) kind: &'static str,
+    /// Type code of the lines.
     pub(crate) code: String,
     /// Expected values, one for each line; empty if the call is invalid.
-    pub(crate) values: Vec<Meant>,
+    pub(crate) values: Vec<Expected>,
 }
 
+/// Expected value of a line.
 #[derive(Clone, Debug)]
-pub(crate) enum Meant {
-    /// These characters.
+pub(crate) enum Expected {
+    /// Exactly this text.
     Text(String),
+    /// Text that parses to this number.
     Double(f64),
+    /// Text that parses to this number.
     Single(f32),
-    /// Time in milliseconds.
+    /// This time in milliseconds.
     Time(Duration),
-    /// Time in milliseconds.
+    /// This number of seconds in milliseconds.
     Seconds(f64),
-    /// The value always has a sign, so that it changes a gauge.
-    Change(Box<Meant>),
+    /// A value that always has a sign, so that it changes a gauge.
+    Change(Box<Expected>),
 }
 
-impl Meant {
-    pub(crate) fn is(&self, value: &str) -> bool {
+impl Expected {
+    /// Returns true if the text of a value is as expected.
+    pub(crate) fn matches(&self, value: &str) -> bool {
         let has_sign = |negative: bool| value.starts_with('-') == negative;
         match self {
             Self::Text(text) => text == value,
             Self::Double(number) => has_sign(*number < 0.0) && value.parse() == Ok(*number),
             Self::Single(number) => has_sign(*number < 0.0) && value.parse() == Ok(*number),
             Self::Time(time) => nanoseconds(value) == Some(time.as_nanos()),
-            // Thousandths of a second, digit for digit.
+            // Only the decimal point moves. The digits stay the same.
             Self::Seconds(seconds) => format!("{value}e-3").parse() == Ok(*seconds),
-            Self::Change(by) if value.starts_with('+') => by.is(&value[1..]),
-            Self::Change(by) => value.starts_with('-') && by.is(value),
+            Self::Change(by) if value.starts_with('+') => by.matches(&value[1..]),
+            Self::Change(by) => value.starts_with('-') && by.matches(value),
         }
     }
 
@@ -75,7 +82,7 @@ impl Meant {
     }
 }
 
-/// Milliseconds with up to six decimals.
+/// Parses milliseconds with up to six decimals. Returns nanoseconds.
 fn nanoseconds(milliseconds: &str) -> Option<u128> {
     let (whole, fraction) = milliseconds.split_once('.').unwrap_or((milliseconds, ""));
     let whole: u128 = whole.parse().ok()?;
@@ -83,16 +90,17 @@ fn nanoseconds(milliseconds: &str) -> Option<u128> {
     (fraction < 1_000_000).then_some(whole * 1_000_000 + fraction)
 }
 
-/// Returns the expected value of a number, or `None` if it is not finite.
+/// Number that a call accepts.
 pub(crate) trait Number: Value + fmt::Debug {
-    fn meant(self) -> Option<Meant>;
+    /// Returns the expected value, or `None` if the number is not finite.
+    fn expected(self) -> Option<Expected>;
 }
 
 macro_rules! numbers {
     ($($type:ident)*) => {$(
         impl Number for $type {
-            fn meant(self) -> Option<Meant> {
-                Some(Meant::Text(self.to_string()))
+            fn expected(self) -> Option<Expected> {
+                Some(Expected::Text(self.to_string()))
             }
         }
     )*};
@@ -101,14 +109,14 @@ macro_rules! numbers {
 numbers!(u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize);
 
 impl Number for f64 {
-    fn meant(self) -> Option<Meant> {
-        self.is_finite().then_some(Meant::Double(self))
+    fn expected(self) -> Option<Expected> {
+        self.is_finite().then_some(Expected::Double(self))
     }
 }
 
 impl Number for f32 {
-    fn meant(self) -> Option<Meant> {
-        self.is_finite().then_some(Meant::Single(self))
+    fn expected(self) -> Option<Expected> {
+        self.is_finite().then_some(Expected::Single(self))
     }
 }
 
@@ -116,7 +124,7 @@ impl Call {
     fn new(
         text: String,
         (kind, code): (&'static str, &str),
-        values: Vec<Meant>,
+        values: Vec<Expected>,
         emit: impl Fn(&Connector, &str) + 'static,
     ) -> Self {
         let forbidden = is_forbidden;
@@ -124,28 +132,29 @@ impl Call {
     }
 
     pub(crate) fn count<N: Number + 'static>(number: N) -> Self {
-        let values = number.meant().into_iter().collect();
+        let values = number.expected().into_iter().collect();
         let emit = move |statsd: &Connector, name: &str| statsd.incr_by(name, number);
         Self::new(format!("incr_by({number:?})"), ("counters", "c"), values, emit)
     }
 
     pub(crate) fn count_down<N: Number + 'static>(number: N) -> Self {
-        let values = number.meant().map(Meant::negated).into_iter().collect();
+        let values = number.expected().map(Expected::negated).into_iter().collect();
         let emit = move |statsd: &Connector, name: &str| statsd.decr_by(name, number);
         Self::new(format!("decr_by({number:?})"), ("counters", "c"), values, emit)
     }
 
     pub(crate) fn gauge<N: Number + 'static>(number: N) -> Self {
-        let reset = |meant: &Meant| meant.is_negative().then(|| Meant::Text("0".to_owned()));
-        let lines = |meant: Meant| reset(&meant).into_iter().chain([meant]).collect();
-        let values = number.meant().map_or(Vec::new(), lines);
+        // A negative value needs a reset to zero. Servers would read it as a change otherwise.
+        let reset = |value: &Expected| value.is_negative().then(|| Expected::Text("0".to_owned()));
+        let lines = |value: Expected| reset(&value).into_iter().chain([value]).collect();
+        let values = number.expected().map_or(Vec::new(), lines);
         let emit = move |statsd: &Connector, name: &str| statsd.gauge(name, number);
         Self::new(format!("gauge({number:?})"), ("gauges", "g"), values, emit)
     }
 
     pub(crate) fn gauge_delta<N: Number + 'static>(number: N) -> Self {
-        let change = |by: Meant| Meant::Change(Box::new(by));
-        let values = number.meant().map(change).into_iter().collect();
+        let change = |by: Expected| Expected::Change(Box::new(by));
+        let values = number.expected().map(change).into_iter().collect();
         let emit = move |statsd: &Connector, name: &str| statsd.gauge_delta(name, number);
         Self::new(format!("gauge_delta({number:?})"), ("gauges", "g"), values, emit)
     }
@@ -155,14 +164,14 @@ impl Call {
         Self::new(
             format!("timing({elapsed:?})"),
             ("timers", "ms"),
-            vec![Meant::Time(elapsed)],
+            vec![Expected::Time(elapsed)],
             emit,
         )
     }
 
     pub(crate) fn timing_seconds(seconds: f64) -> Self {
         let is_time = seconds.is_finite() && seconds >= 0.0;
-        let values = is_time.then_some(Meant::Seconds(seconds)).into_iter().collect();
+        let values = is_time.then_some(Expected::Seconds(seconds)).into_iter().collect();
         let emit = move |statsd: &Connector, name: &str| statsd.timing_seconds(name, seconds);
         Self::new(format!("timing_seconds({seconds:?})"), ("timers", "ms"), values, emit)
     }
@@ -172,7 +181,7 @@ impl Call {
             && !value.contains(ends_field)
             && !code.is_empty()
             && !code.contains(char::is_control);
-        let values = is_line.then(|| Meant::Text(value.clone())).into_iter().collect();
+        let values = is_line.then(|| Expected::Text(value.clone())).into_iter().collect();
         let text = format!("inject_metric({value:?}, {code:?})");
         let fields = ("", code.clone());
         let emit = move |statsd: &Connector, name: &str| statsd.inject_metric(name, &value, &code);

@@ -1,31 +1,42 @@
-//! Threads that emit on command.
+//! Threads that emit on request.
 
 use crate::support::emit_numbered;
 use freewheel::{Connector, Tally};
 use std::sync::mpsc::{self, Sender};
 use std::thread::{self, JoinHandle};
 
-/// Thread that emits the commanded numbers of lines. It ends when the channel closes, and returns
-/// the emitted tally.
+/// Thread that emits the requested numbers of lines.
 pub(crate) struct Emitter {
-    pub(crate) go: Sender<u64>,
-    pub(crate) thread: JoinHandle<Tally>,
+    requests: Sender<u64>,
+    thread: JoinHandle<Tally>,
 }
 
 impl Emitter {
+    /// Starts the thread, which emits numbered lines of the thread number `thread`.
     pub(crate) fn spawn(statsd: &Connector, thread: u64) -> Self {
-        let (go, told) = mpsc::channel();
+        let (requests, requested) = mpsc::channel();
         let statsd = statsd.clone();
         let thread = thread::spawn(move || {
             let mut numbers = 0..;
             let mut emitted = Tally::default();
-            for lines in told {
+            for lines in requested {
                 for number in numbers.by_ref().take(lines as usize) {
                     emitted += emit_numbered(&statsd, thread, number);
                 }
             }
             emitted
         });
-        Self { go, thread }
+        Self { requests, thread }
+    }
+
+    /// Requests this many more lines, without waiting for them.
+    pub(crate) fn emit(&self, lines: u64) {
+        self.requests.send(lines).expect("the thread is alive");
+    }
+
+    /// Waits until all requested lines are emitted. Returns their tally.
+    pub(crate) fn end(self) -> Tally {
+        drop(self.requests);
+        self.thread.join().expect("the thread does not panic")
     }
 }

@@ -1,6 +1,6 @@
 //! Each API call arrives as the expected StatsD line.
 
-use crate::call::{Call, Meant};
+use crate::call::{Call, Expected};
 use crate::strategies::{call, name, prefix};
 use crate::support::{Line, UdpReceiver, assert_balanced, flush, tally, udp};
 use crate::{LONGEST_LINE, is_forbidden};
@@ -19,11 +19,16 @@ proptest! {
         type_prefixes in any::<bool>(),
         calls in prop::collection::vec((name(), call()), 1..24),
     ) {
-        arrives(prefix, type_prefixes, &calls)?;
+        assert_lines_match(prefix, type_prefixes, &calls)?;
     }
 }
 
-fn arrives(prefix: String, type_prefixes: bool, calls: &[(String, Call)]) -> TestCaseResult {
+/// Makes these calls, each between two neighbours, and checks the lines and the statistics.
+fn assert_lines_match(
+    prefix: String,
+    type_prefixes: bool,
+    calls: &[(String, Call)],
+) -> TestCaseResult {
     let receiver = UdpReceiver::start();
     let builder = udp(receiver.port()).type_prefixes(type_prefixes).prefix(prefix.clone());
     let prefix = prefix.trim_matches('.');
@@ -39,10 +44,11 @@ fn arrives(prefix: String, type_prefixes: bool, calls: &[(String, Call)]) -> Tes
     };
 
     let mut expected = Vec::new();
+    // Expected numbers of lines.
     let (mut invalid, mut oversize, mut altered) = (0, 0, 0);
     for (index, (name, call)) in calls.iter().enumerate() {
         let neighbour =
-            (path(is_forbidden, "counters", "neighbour"), "c", Meant::Text(index.to_string()));
+            (path(is_forbidden, "counters", "neighbour"), "c", Expected::Text(index.to_string()));
         statsd.incr_by("neighbour", index);
         (call.emit)(&statsd, name);
         statsd.incr_by("neighbour", index);
@@ -53,27 +59,31 @@ fn arrives(prefix: String, type_prefixes: bool, calls: &[(String, Call)]) -> Tes
             oversize += call.values.len() as u64;
         } else {
             altered += if name.contains(call.forbidden) { call.values.len() as u64 } else { 0 };
-            let line =
-                |meant: &Meant| (path(call.forbidden, call.kind, name), &*call.code, meant.clone());
+            let line = |value: &Expected| {
+                (path(call.forbidden, call.kind, name), &*call.code, value.clone())
+            };
             expected.extend(call.values.iter().map(line));
         }
         expected.push(neighbour);
     }
 
-    statsd.start_on_thread().expect("it is not running");
+    statsd.start_on_thread().expect("the connector is not running");
     flush(&statsd);
     let received = receiver.lines(expected.len() as u64);
-    // Gauges are ordered among themselves, and so are all other lines.
+    // Gauges are in a separate queue. The order holds within each of the two groups.
     let (gauges, mut received): (Vec<_>, Vec<_>) =
         received.into_iter().partition(|line| line.ends_with("|g"));
     received.extend(gauges);
     expected.sort_by_key(|(_, code, _)| *code == "g");
     for (line, (path, code, value)) in received.iter().zip(&expected) {
-        let is_numeric = !matches!(value, Meant::Text(_));
+        let is_numeric = !matches!(value, Expected::Text(_));
         let fields = if is_numeric { Line::parse(line) } else { Line::split(line) };
-        let meant =
-            |read: Line<'_>| read.path == path && read.code == *code && value.is(read.value);
-        prop_assert!(fields.is_some_and(meant), "{line:?} is not {path:?} {value:?} {code:?}");
+        let is_expected =
+            |read: Line<'_>| read.path == path && read.code == *code && value.matches(read.value);
+        prop_assert!(
+            fields.is_some_and(is_expected),
+            "{line:?} is not {path:?} {value:?} {code:?}"
+        );
     }
     prop_assert_eq!(received.len(), expected.len());
     let stats = statsd.stats();

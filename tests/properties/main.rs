@@ -1,5 +1,6 @@
-//! Property tests: arbitrary calls arrive as intended, and the account balances. The tests compare
-//! with the receiver's lines, not with the client's statements.
+//! Property tests: arbitrary calls arrive as the expected lines, and the statistics balance.
+//!
+//! The expected lines are compared with the lines that the server received.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -11,7 +12,7 @@ mod lines;
 mod order;
 mod strategies;
 
-/// No line is longer than a block, which has this size at the default capacity.
+/// Size of a block in bytes at the default capacity. No line is longer.
 const LONGEST_LINE: usize = 16 << 10;
 
 /// Returns true if a name cannot contain the character.

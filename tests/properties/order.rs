@@ -12,10 +12,10 @@ fn lines_of_a_thread_keep_their_order_across_blocks() {
     const IDLE: u64 = 100;
     let receiver = TcpReceiver::start();
     let statsd = started(tcp(receiver.port()).queue_capacity(4 << 10));
-    // A sweep over many threads takes longer.
+    // The idle threads make each sweep longer.
     let idle = Vec::from_iter((1..=IDLE).map(|thread| Emitter::spawn(&statsd, thread)));
-    idle.iter().for_each(|emitter| emitter.go.send(1).expect("it listens"));
-    eventually("all have a place", || statsd.stats().emitted.lines == IDLE);
+    idle.iter().for_each(|emitter| emitter.emit(1));
+    eventually("each idle thread has emitted its line", || statsd.stats().emitted.lines == IDLE);
     for number in 0..20_000 {
         emit_numbered(&statsd, 0, number);
         // The pause is long enough that a next block is always available.

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use std::ops::Range;
 use std::time::Duration;
 
-/// Characters that end fields and lines, or that some program takes for such.
+/// Generates characters that end fields or lines, or that some programs treat like those.
 fn hostile_character() -> impl Strategy<Value = char> {
     prop_oneof![
         2 => prop::char::range(' ', '~'),
@@ -18,6 +18,7 @@ fn hostile_character() -> impl Strategy<Value = char> {
     ]
 }
 
+/// Generates texts of hostile characters.
 fn hostile(length: Range<usize>) -> impl Strategy<Value = String> {
     prop::collection::vec(hostile_character(), length).prop_map(String::from_iter)
 }
@@ -38,6 +39,7 @@ fn any_call_with<N: Number + 'static>(
     (prop::sample::select(calls.to_vec()), number).prop_map(|(call, number)| call(number)).boxed()
 }
 
+/// Generates floating-point numbers of all kinds, often with a short decimal form.
 fn double() -> BoxedStrategy<f64> {
     prop_oneof![
         4 => prop::num::f64::ANY,
@@ -57,6 +59,7 @@ fn time() -> impl Strategy<Value = Duration> {
     ]
 }
 
+/// Generates a call with a valid or invalid value.
 pub(crate) fn call() -> impl Strategy<Value = Call> {
     let integers = prop_oneof![
         any_call_with(any::<u8>()),

@@ -1,9 +1,10 @@
 //! Lines that the peer's kernel never acknowledged are not sent, and go to the next connection.
 
-use crate::namespace::{Host, name_server, with_a_network};
+use crate::namespace::{Host, resolve_server_to, with_a_network};
 use crate::network::{receiver, settings};
 use crate::support::{
-    Arrivals, Findings, Listener, Peer, Place, emit_all, eventually, flush, promptly, started, tcp,
+    Arrivals, Discrepancies, Listener, ServerConnection, SocketPath, emit_all, eventually, flush,
+    promptly, started, tcp,
 };
 use freewheel::{Builder, Connector, Protocol, Tally};
 use std::thread;
@@ -25,13 +26,13 @@ fn emit_until_stalled(statsd: &Connector) -> u64 {
 
 /// Lets a server read `read` bytes, stall, and then end its connection by `close`.
 ///
-/// Returns the findings, and the tally of the lines acknowledged before the end.
+/// Returns the discrepancies, and the tally of the lines acknowledged before the end.
 fn stall_then_close(
     server: &Listener,
     settings: Builder,
     read: usize,
-    close: fn(Peer),
-) -> (Findings, Tally) {
+    close: fn(ServerConnection),
+) -> (Discrepancies, Tally) {
     let statsd = started(settings.queue_capacity(64 << 20));
     let mut peer = server.accept();
     let mut arrivals = Arrivals::default();
@@ -49,12 +50,13 @@ fn stall_then_close(
     // The missing lines are the last ones that the first connection had acknowledged.
     let missing = arrivals.missing(0, emitted);
     assert_eq!(arrivals.missing(0, acknowledged.lines), missing);
-    (arrivals.against(&report.stats), acknowledged)
+    (arrivals.compare_with(&report.stats), acknowledged)
 }
 
-const RESET: fn(Peer) = Peer::reset;
+const RESET: fn(ServerConnection) = ServerConnection::reset;
 
-/// The server is written megabytes and acknowledges little; only acknowledged lines are lost.
+/// The client writes megabytes, and the server acknowledges little. Only acknowledged lines are
+/// lost.
 #[test]
 fn reset_of_a_stalled_server_loses_only_its_kernel_buffer() {
     let server = Listener::tcp(0);
@@ -62,7 +64,7 @@ fn reset_of_a_stalled_server_loses_only_its_kernel_buffer() {
         let (found, acknowledged) = stall_then_close(&server, tcp(server.port()), read, RESET);
         // The kernel doubles the requested buffer size, and uses a part of it for headers.
         assert!(acknowledged.bytes < read as u64 + (64 << 10), "{acknowledged:?} of {read}");
-        assert_eq!(Findings { lost: 0, ..found }, Findings::default(), "{read}");
+        assert_eq!(Discrepancies { lost: 0, ..found }, Discrepancies::default(), "{read}");
     }
 }
 
@@ -85,74 +87,77 @@ fn lines_acknowledged_before_a_reset_arrive_once() {
     let stats = runtime.block_on(statsd.stop()).stats;
     arrivals.count_stream(&next.join().unwrap());
     assert_eq!((stats.sent.lines, stats.connections), (20_000, 2));
-    assert_eq!(Findings { lost: 0, ..arrivals.against(&stats) }, Findings::default());
+    assert_eq!(
+        Discrepancies { lost: 0, ..arrivals.compare_with(&stats) },
+        Discrepancies::default()
+    );
 }
 
 /// The two ends of a Unix socket share one kernel, which reports the bytes that the server has not
-/// read. The server may have read a part of a socket buffer: that part is sent again.
+/// read. If the server has read a part of a socket buffer, that part is sent again.
 #[test]
 fn stalled_unix_server_that_closes_loses_no_line() {
-    let place = Place::new("stalled");
-    let server = Listener::unix(place.path());
+    let socket_path = SocketPath::new("stalled");
+    let server = Listener::unix(socket_path.path());
     for read in [0, 1, 10_000, 500_000] {
-        let settings = place.settings(Protocol::UnixStream);
+        let settings = socket_path.settings(Protocol::UnixStream);
         let (found, acknowledged) = stall_then_close(&server, settings, read, drop);
         assert!(acknowledged.bytes <= read as u64, "{acknowledged:?} of {read}");
         println!("{read}: {acknowledged:?}, {found:?}");
-        assert_eq!(Findings { duplicated: 0, ..found }, Findings::default(), "{read}");
+        assert_eq!(Discrepancies { duplicated: 0, ..found }, Discrepancies::default(), "{read}");
     }
 }
 
-/// A crashed host takes its connection with it. The host that replaces it gets the lines that the
-/// crashed one never acknowledged.
+/// A host crashes, and its connection state is lost. The host that replaces it gets the lines that
+/// the crashed one never acknowledged.
 #[test]
 fn crashed_host_loses_no_unacknowledged_line() {
     with_a_network(|| {
-        let host = Host::plug_in(1);
+        let host = Host::start(1);
         let server = receiver(&host);
         let statsd = started(settings(&host.address().to_string()));
         emit_all(&statsd, 0, 0..1_000);
         flush(&statsd);
         server.wait_for_lines(1_000);
-        host.cut();
+        host.unplug();
         emit_all(&statsd, 0, 1_000..3_000);
         thread::sleep(Duration::from_millis(300));
         let mut received = server.kill();
         assert_eq!(statsd.stats().sent.lines, 1_000);
         drop(host);
 
-        let host = Host::plug_in(1);
+        let host = Host::start(1);
         let server = receiver(&host);
         flush(&statsd);
         server.wait_for_lines(2_000);
         received.append(&mut server.lines());
         let stats = statsd.stats();
-        Arrivals::of(&received).assert_faultless(&stats);
+        Arrivals::of(&received).assert_agree_with(&stats);
         assert_eq!((stats.sent.lines, stats.connections), (3_000, 2));
     });
 }
 
-/// A host disappears silently, and its name then resolves to another host. After the peer timeout
+/// A host becomes unreachable, and its name then resolves to another host. After the peer timeout
 /// the other host gets the lines that the first has not acknowledged.
 #[test]
 fn silent_host_is_left_after_the_peer_timeout() {
     with_a_network(|| {
-        let hosts = [Host::plug_in(1), Host::plug_in(2)];
+        let hosts = [Host::start(1), Host::start(2)];
         let servers = [receiver(&hosts[0]), receiver(&hosts[1])];
-        name_server(&[hosts[0].address()]);
+        resolve_server_to(&[hosts[0].address()]);
         let settings = settings("server").peer_timeout(Duration::from_millis(500));
         let statsd = started(settings);
         emit_all(&statsd, 0, 0..1_000);
         flush(&statsd);
         servers[0].wait_for_lines(1_000);
-        hosts[0].cut();
-        name_server(&[hosts[1].address()]);
+        hosts[0].unplug();
+        resolve_server_to(&[hosts[1].address()]);
         emit_all(&statsd, 0, 1_000..3_000);
         flush(&statsd);
         servers[1].wait_for_lines(2_000);
         let mut arrivals = Arrivals::of(&servers[0].lines());
         arrivals.count_all(&servers[1].lines());
-        arrivals.assert_faultless(&statsd.stats());
+        arrivals.assert_agree_with(&statsd.stats());
         assert_eq!(statsd.stats().connections, 2);
     });
 }
@@ -162,26 +167,26 @@ fn silent_host_is_left_after_the_peer_timeout() {
 #[test]
 fn stop_in_a_partition_reports_lines_in_flight() {
     with_a_network(|| {
-        let host = Host::plug_in(1);
+        let host = Host::start(1);
         let server = receiver(&host);
         let settings = settings(&host.address().to_string());
         let statsd = started(settings.stop_timeout(Duration::from_millis(300)));
         emit_all(&statsd, 0, 0..100);
         eventually("the flush completes", || statsd.blocking_flush() == Ok(()));
         server.wait_for_lines(100);
-        host.cut();
+        host.unplug();
         let emitted = emit_all(&statsd, 0, 100..200);
         let stopping = statsd.clone();
         let report = promptly(move || stopping.blocking_stop());
         assert_eq!((report.unacknowledged, report.kept), (emitted, Tally::default()));
         assert_eq!(server.lines().len(), 100);
-        host.mend();
+        host.plug_in();
         statsd.start_on_thread().unwrap();
         emit_all(&statsd, 0, 200..300);
         eventually("the flush completes", || statsd.blocking_flush() == Ok(()));
         server.wait_for_lines(300);
         // Two connections are open at the same time, and the second one's lines may arrive first.
-        let found = Arrivals::of(&server.lines()).against(&statsd.stats());
-        assert_eq!(Findings { reordered: 0, ..found }, Findings::default());
+        let found = Arrivals::of(&server.lines()).compare_with(&statsd.stats());
+        assert_eq!(Discrepancies { reordered: 0, ..found }, Discrepancies::default());
     });
 }

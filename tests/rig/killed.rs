@@ -1,9 +1,9 @@
 //! Receivers in separate processes that are killed while they read.
 
-use crate::process::{part, program};
+use crate::process::{command_of_test, role};
 use crate::support::{
-    Arrivals, Findings, Listener, emit_all, eventually, flush, numbered_line, quiet_port, started,
-    tcp,
+    Arrivals, Discrepancies, Listener, emit_all, eventually, flush, numbered_line, started, tcp,
+    unused_port,
 };
 use freewheel::{Connector, Tally};
 use std::fs::{self, File};
@@ -20,7 +20,7 @@ const READ_BYTES: u64 = 16 << 10;
 /// Maximum size of the receiver's kernel buffer in bytes.
 const KERNEL_BUFFER_BYTES: u64 = 32 << 10;
 
-/// Process that reads one connection, and writes the bytes to a file.
+/// Child process that reads one connection, and writes the bytes to a file.
 struct Receiver {
     process: Child,
     file: PathBuf,
@@ -30,15 +30,16 @@ impl Receiver {
     fn start(port: u16, number: u64) -> Self {
         let name = format!("freewheel-killed-{}-{number}", std::process::id());
         let file = std::env::temp_dir().join(name);
-        let part = format!("{port} {}", file.display());
-        let mut command = program("killed::killed_receivers_lose_only_their_buffers", &part);
+        let role = format!("{port} {}", file.display());
+        let test = "killed::killed_receivers_lose_only_their_buffers";
+        let mut command = command_of_test(test, &role);
         let process = command.stdout(Stdio::null()).spawn().unwrap();
         Self { process, file }
     }
 
     /// Runs in the receiver's process: reads one connection and writes the bytes to a file.
-    fn run(part: &str) {
-        let (port, file) = part.split_once(' ').unwrap();
+    fn run(role: &str) {
+        let (port, file) = role.split_once(' ').unwrap();
         let mut file = File::create(file).unwrap();
         let mut peer = Listener::tcp(port.parse().unwrap()).accept();
         assert!(peer.buffer() <= KERNEL_BUFFER_BYTES);
@@ -51,7 +52,8 @@ impl Receiver {
         }
     }
 
-    fn has_read(&self) -> u64 {
+    /// Returns how many bytes the process has written to its file.
+    fn bytes_read(&self) -> u64 {
         fs::metadata(&self.file).map_or(0, |file| file.len())
     }
 
@@ -101,11 +103,11 @@ fn emit_steadily(statsd: &Connector, end: &AtomicBool) -> u64 {
     next
 }
 
-/// State at the death of a receiver.
+/// State when a receiver was killed.
 struct Death {
     /// Bytes that the receiver had written to its file.
     text: Vec<u8>,
-    /// Number of lines that the account counts as acknowledged.
+    /// Number of lines that the client counts as acknowledged.
     sent: u64,
     /// Bytes that the kernel had acknowledged, without those that were read and not yet written to
     /// the file. `Some` if the receiver was suspended before it was killed.
@@ -122,14 +124,14 @@ fn lines_within(bytes: u64, first: u64) -> u64 {
     ends.take_while(|end| *end <= bytes).count() as u64
 }
 
-/// Each death loses only the lines that the process was reading or its kernel had acknowledged.
+/// Each kill loses only the lines that the process was reading or its kernel had acknowledged.
 /// Half of the processes are suspended before they are killed.
 #[test]
 fn killed_receivers_lose_only_their_buffers() {
-    if let Some(part) = part() {
-        return Receiver::run(&part);
+    if let Some(role) = role() {
+        return Receiver::run(&role);
     }
-    let port = quiet_port();
+    let port = unused_port();
     let statsd = started(tcp(port).queue_capacity(64 << 20));
     let end = AtomicBool::new(false);
     let (emitted, deaths, last) = thread::scope(|scope| {
@@ -137,12 +139,12 @@ fn killed_receivers_lose_only_their_buffers() {
         let mut deaths = Vec::new();
         for death in 0..10 {
             let receiver = Receiver::start(port, death);
-            eventually("the receiver reads", || receiver.has_read() > 200_000);
+            eventually("the receiver reads 200 kB", || receiver.bytes_read() > 200_000);
             let acknowledged = (death % 2 == 0).then(|| {
                 receiver.signal(libc::SIGSTOP);
-                // After the pause the receiver's buffer is full and nothing moves.
+                // After the pause the receiver's buffer is full, and no more bytes arrive.
                 thread::sleep(Duration::from_millis(200));
-                receiver.has_read() + Receiver::unread(port)
+                receiver.bytes_read() + Receiver::unread(port)
             });
             receiver.signal(libc::SIGKILL);
             let text = receiver.wait();
@@ -184,9 +186,12 @@ fn killed_receivers_lose_only_their_buffers() {
     let stats = statsd.stats();
     assert_eq!((stats.emitted.lines, stats.sent), (emitted, stats.emitted));
     assert_eq!((stats.buffered, stats.connections), (Tally::default(), 11));
-    let found = arrivals.against(&stats);
+    let found = arrivals.compare_with(&stats);
     println!("{emitted} lines: {found:?}");
-    assert_eq!(Findings { duplicated: 0, ..found }, Findings { lost, ..Findings::default() });
+    assert_eq!(
+        Discrepancies { duplicated: 0, ..found },
+        Discrepancies { lost, ..Discrepancies::default() }
+    );
     // The lines of one segment arrive twice if the acknowledgement of read bytes was lost.
     assert!(found.duplicated <= 10 * 500, "{found:?}");
 }

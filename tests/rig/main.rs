@@ -1,8 +1,8 @@
 //! Fault rig: servers, networks and processes fail, and the tests account for every line.
 //!
-//! Lines are numbered. Each test compares the arrivals with the account, which reveals lost,
-//! duplicated, torn and reordered lines. Tests that need a network run in network namespaces. They
-//! print SKIPPED on a machine that does not permit namespaces.
+//! Lines are numbered. Each test compares the arrivals with the connector's statistics, which
+//! reveals lost, duplicated, torn and reordered lines. Tests that need a network run in network
+//! namespaces. They print SKIPPED on a machine that does not permit namespaces.
 
 // `unwrap` is an assertion in a test. The only unsafe code is system calls.
 #![allow(clippy::unwrap_used, unsafe_code)]

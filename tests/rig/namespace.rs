@@ -1,7 +1,7 @@
 //! Private networks for tests: this process in one network namespace, each host in another, and a
 //! cable (a veth pair) between them.
 
-use crate::process::{must_pass, skip, test_of};
+use crate::process::{assert_passes, skip, test_of};
 use std::fs;
 use std::io;
 use std::net::Ipv4Addr;
@@ -10,7 +10,7 @@ use std::sync::Once;
 use std::sync::mpsc::{self, Sender};
 use std::thread::{self, JoinHandle};
 
-/// Environment variable that is set in a process with a private network.
+/// Environment variable that is set in a process with a private network only.
 const IN_NETWORK: &str = "FREEWHEEL_RIG_NETWORK";
 
 /// Options of `unshare` for private network, user and mount namespaces. They need no privileges
@@ -19,8 +19,8 @@ const UNSHARE: [&str; 4] = ["--user", "--map-root-user", "--net", "--mount"];
 
 /// Runs the body of a test in a process with a private network.
 ///
-/// `body` must be the whole body of the test: the process is this program again, told to run only
-/// this test.
+/// `body` must be the whole body of the test: the process is this program again, and runs only this
+/// test.
 pub(crate) fn with_a_network<F: FnOnce()>(body: F) {
     if std::env::var_os(IN_NETWORK).is_some() {
         ip("link set lo up");
@@ -41,36 +41,38 @@ pub(crate) fn with_a_network<F: FnOnce()>(body: F) {
     }
     let mut command = Command::new("unshare");
     command.args(UNSHARE).arg(std::env::current_exe().unwrap());
-    must_pass(test, command.env(IN_NETWORK, "yes"));
+    assert_passes(test, command.env(IN_NETWORK, "yes"));
 }
 
 /// Makes the name `server` resolve to these addresses, in a process with a private network.
-pub(crate) fn name_server(addresses: &[Ipv4Addr]) {
+pub(crate) fn resolve_server_to(addresses: &[Ipv4Addr]) {
     static OWN_FILE: Once = Once::new();
     let lines = addresses.iter().map(|address| format!("{address} server\n"));
-    OWN_FILE.call_once(|| shadow("/etc/hosts"));
+    OWN_FILE.call_once(|| mount_empty_file_over("/etc/hosts"));
     fs::write("/etc/hosts", lines.collect::<String>()).unwrap();
 }
 
-/// Makes each lookup hang for minutes and then fail.
-pub(crate) fn name_servers_that_hang(resolver: Ipv4Addr) {
-    name_server(&[]);
-    resolve_by(&format!("nameserver {resolver}\noptions timeout:30 attempts:5\n"));
+/// Makes each lookup hang for minutes and then fail, because `resolver` does not answer.
+pub(crate) fn make_lookups_hang(resolver: Ipv4Addr) {
+    resolve_server_to(&[]);
+    write_resolver_configuration(&format!(
+        "nameserver {resolver}\noptions timeout:30 attempts:5\n"
+    ));
 }
 
-/// Makes each lookup fail at once.
-pub(crate) fn name_servers_that_refuse() {
-    name_server(&[]);
-    resolve_by("nameserver 127.0.0.1\n");
+/// Makes each lookup fail at once, because no resolver listens.
+pub(crate) fn make_lookups_fail() {
+    resolve_server_to(&[]);
+    write_resolver_configuration("nameserver 127.0.0.1\n");
 }
 
-fn resolve_by(text: &str) {
-    shadow("/etc/resolv.conf");
+fn write_resolver_configuration(text: &str) {
+    mount_empty_file_over("/etc/resolv.conf");
     fs::write("/etc/resolv.conf", text).unwrap();
 }
 
 /// Mounts an empty file over `path`, for this process only.
-fn shadow(path: &str) {
+fn mount_empty_file_over(path: &str) {
     let file = std::env::temp_dir().join(format!("freewheel-shadow-{}", std::process::id()));
     fs::write(&file, "").unwrap();
     run("mount", &["--bind", file.to_str().unwrap(), path]);
@@ -90,7 +92,7 @@ pub(crate) struct Host {
 
 impl Host {
     /// Starts a host and connects its cable. The hosts of a test have different numbers, from 1.
-    pub(crate) fn plug_in(number: u8) -> Self {
+    pub(crate) fn start(number: u8) -> Self {
         let (tasks, task_queue) = mpsc::channel::<Task>();
         let (ready, is_ready) = mpsc::channel();
         let thread = thread::spawn(move || {
@@ -102,8 +104,8 @@ impl Host {
         });
         let host = Self { number, tasks: Some(tasks), thread: Some(thread) };
         let thread_id = is_ready.recv().unwrap();
-        // The hardware address depends only on the number, so that a host that replaces another
-        // one is found at once.
+        // The hardware address depends only on the number. The neighbour table therefore stays
+        // valid when a host replaces another one.
         let hardware = format!("02:00:00:00:00:{number:02x}");
         ip(&format!(
             "link add host{number} type veth peer name cable address {hardware} netns {thread_id}"
@@ -118,6 +120,7 @@ impl Host {
         host
     }
 
+    /// Returns the address of the host.
     pub(crate) fn address(&self) -> Ipv4Addr {
         Ipv4Addr::new(10, 9, self.number, 2)
     }
@@ -130,13 +133,13 @@ impl Host {
         result.recv().expect("the task does not panic")
     }
 
-    /// Unplugs the cable at the host's end: packets vanish, and this end does not notice.
-    pub(crate) fn cut(&self) {
+    /// Unplugs the cable at the host's end: packets are lost, and this end does not notice.
+    pub(crate) fn unplug(&self) {
         self.run(|| ip("link set cable down"));
     }
 
     /// Plugs the cable back in at the host's end.
-    pub(crate) fn mend(&self) {
+    pub(crate) fn plug_in(&self) {
         self.run(|| ip("link set cable up"));
     }
 
@@ -167,12 +170,12 @@ impl Host {
     }
 
     /// Unplugs the cable at this end: the kernel reports that the network is unreachable.
-    pub(crate) fn cut_here(&self) {
+    pub(crate) fn unplug_here(&self) {
         ip(&format!("link set host{} down", self.number));
     }
 
     /// Plugs the cable back in at this end.
-    pub(crate) fn mend_here(&self) {
+    pub(crate) fn plug_in_here(&self) {
         ip(&format!("link set host{} up", self.number));
     }
 }
@@ -187,9 +190,10 @@ impl Drop for Host {
     }
 }
 
-/// Adds an address that swallows all packets, and returns it.
+/// Adds an address to which all packets are lost, and returns it.
 ///
-/// It lies on this host's cable, no farther than the host, as resolvers put near addresses first.
+/// The address is in this host's network. Resolvers put near addresses first, and would move a
+/// distant address after the host's.
 pub(crate) fn black_hole(host: &Host) -> Ipv4Addr {
     let number = host.number;
     ip(&format!("neighbour add 10.9.{number}.3 lladdr 02:00:00:00:00:99 dev host{number}"));

@@ -1,7 +1,7 @@
-//! Back-pressure: memory stays within its bound, dropped lines are counted, and dropping ends as
-//! soon as the server keeps up.
+//! Back-pressure: memory stays within its bound, dropped lines are counted, and no line is dropped
+//! once the server keeps up.
 
-use crate::process::alone;
+use crate::process::in_own_process;
 use crate::support::{
     Arrivals, Listener, TcpReceiver, assert_balanced, emit_all, eventually, flush, numbered,
     numbered_name, started, tcp,
@@ -35,7 +35,7 @@ fn resident() -> u64 {
 /// Producers emit fifty times the capacity. The server first reads nothing, and then everything.
 #[test]
 fn stalled_server_keeps_memory_within_the_capacity() {
-    alone(|| {
+    in_own_process(|| {
         let server = TcpReceiver::start();
         server.stall();
         let statsd = started(tcp(server.port()));
@@ -57,14 +57,14 @@ fn stalled_server_keeps_memory_within_the_capacity() {
         assert!(stats.buffered.bytes > CAPACITY / 2, "{stats}");
         assert_balanced(&stats);
 
-        server.read_on();
+        server.resume_reading();
         flush(&statsd);
         emit_all(&statsd, 4, 0..1_000);
         flush(&statsd);
         let stats = statsd.stats();
         server.wait_for_lines(stats.sent.lines);
         let arrivals = Arrivals::of(&server.lines());
-        arrivals.assert_faultless(&stats);
+        arrivals.assert_agree_with(&stats);
         assert_eq!(arrivals.numbers(4), Vec::from_iter(0..1_000));
         assert_eq!(stats.emitted, stats.sent + stats.drops.full);
     });
@@ -94,7 +94,7 @@ fn slow_server_gets_lines_in_order_and_drops_are_counted() {
     }
     let stats = statsd.blocking_stop().stats;
     let arrivals = Arrivals::of_stream(&reading.join().unwrap());
-    arrivals.assert_faultless(&stats);
+    arrivals.assert_agree_with(&stats);
     assert!(dropped.lines > 1_000, "{stats}");
     // The last 1,000 lines were not dropped.
     assert_eq!((stats.drops.full, arrivals.numbers(1).len()), (dropped, 1_000));
@@ -128,7 +128,7 @@ fn emit_steadily(statsd: &Connector, next: &mut u64, time: Duration) -> (u128, (
 fn long_back_pressure_does_not_grow_memory() {
     let seconds =
         std::env::var("FREEWHEEL_PRESSURE_SECONDS").map_or(3, |text| text.parse().unwrap());
-    alone(|| {
+    in_own_process(|| {
         let server = Listener::tcp(0);
         let statsd = started(tcp(server.port()));
         let mut peer = server.accept();
@@ -193,7 +193,7 @@ fn long_back_pressure_does_not_grow_memory() {
 #[test]
 fn idle_threads_do_not_starve_a_busy_one() {
     const IDLE: u64 = 1_000;
-    alone(|| {
+    in_own_process(|| {
         let server = Listener::tcp(0);
         let statsd = tcp(server.port()).build().unwrap();
         let before = resident();
@@ -218,9 +218,10 @@ fn idle_threads_do_not_starve_a_busy_one() {
         let (stats, growth) = measured;
         // Lines are not split across blocks, so the end of each block stays unused.
         assert!(stats.buffered.bytes > CAPACITY - CAPACITY / 32, "{stats:?}");
-        // The allowance for each thread includes the touched pages of its stack.
+        // The allowance for each thread is for its stack and the allocator. It is smaller on an idle
+        // machine, but a second block for each thread would exceed it.
         assert!(
-            growth <= CAPACITY + ORDERED_CAPACITY + IDLE * (BLOCK_BYTES + (32 << 10)) + SLACK_BYTES,
+            growth <= CAPACITY + ORDERED_CAPACITY + IDLE * (BLOCK_BYTES + (38 << 10)) + SLACK_BYTES,
             "memory grew by {growth} bytes"
         );
         statsd.start_on_thread().unwrap();
@@ -229,7 +230,7 @@ fn idle_threads_do_not_starve_a_busy_one() {
         flush(&statsd);
         let stats = statsd.blocking_stop().stats;
         let arrivals = Arrivals::of_stream(&reading.join().unwrap());
-        arrivals.assert_faultless(&stats);
+        arrivals.assert_agree_with(&stats);
         assert!((1..=IDLE).all(|thread| arrivals.missing(thread, 1) == 0));
     });
 }
@@ -239,7 +240,7 @@ fn idle_threads_do_not_starve_a_busy_one() {
 #[test]
 fn short_lived_threads_leak_no_memory() {
     const AT_ONCE: u64 = 20;
-    alone(|| {
+    in_own_process(|| {
         let server = Listener::tcp(0);
         let statsd = started(tcp(server.port()));
         let peer = server.accept();
@@ -263,7 +264,7 @@ fn short_lived_threads_leak_no_memory() {
         assert!(growth <= 8 << 20, "memory grew by {growth} bytes");
         let stats = statsd.blocking_stop().stats;
         let arrivals = Arrivals::of_stream(&reading.join().unwrap());
-        arrivals.assert_faultless(&stats);
+        arrivals.assert_agree_with(&stats);
         assert_eq!(stats.sent.lines, 250 * AT_ONCE * 2);
     });
 }
@@ -272,7 +273,7 @@ fn short_lived_threads_leak_no_memory() {
 #[test]
 fn reconnects_leak_no_memory_or_descriptors() {
     let sockets = || fs::read_dir("/proc/self/fd").unwrap().count() as u64;
-    alone(move || {
+    in_own_process(move || {
         let server = Listener::tcp(0);
         let statsd = started(tcp(server.port()).reconnect_sleep(Duration::from_millis(1)));
         let mut before = (0, 0);

@@ -1,10 +1,12 @@
-//! Tests in separate processes: this program runs itself again, told to run only one test.
+//! Tests in separate processes: this program starts itself again, and the new process runs only one
+//! test.
 
 use std::io::{self, Write};
 use std::process::Command;
 
-/// Environment variable that is set in such a process: its role in the test.
-const PART: &str = "FREEWHEEL_RIG_PART";
+/// Environment variable that holds the role of a process in its test. It is unset in the original
+/// process.
+const ROLE: &str = "FREEWHEEL_RIG_ROLE";
 
 /// Reports that a test is skipped, and the reason. The test passes.
 pub(crate) fn skip(test: &str, reason: impl std::fmt::Display) {
@@ -22,7 +24,7 @@ pub(crate) fn test_of<F>() -> &'static str {
 
 /// Runs only this test by `command`, which ends with this program; panics unless the test passes.
 #[track_caller]
-pub(crate) fn must_pass(test: &str, command: &mut Command) {
+pub(crate) fn assert_passes(test: &str, command: &mut Command) {
     let output = command.args([test, "--exact", "--include-ignored", "--nocapture"]).output();
     let output = output.expect("this program can be started");
     let text = String::from_utf8_lossy(&output.stdout);
@@ -36,23 +38,23 @@ pub(crate) fn must_pass(test: &str, command: &mut Command) {
 }
 
 /// Returns the role of this process in the test, or `None` in the original process.
-pub(crate) fn part() -> Option<String> {
-    std::env::var(PART).ok()
+pub(crate) fn role() -> Option<String> {
+    std::env::var(ROLE).ok()
 }
 
-/// Returns a command that runs only this test in this program, with the role `part`.
-pub(crate) fn program(test: &str, part: &str) -> Command {
+/// Returns a command that runs only this test in this program, with this role.
+pub(crate) fn command_of_test(test: &str, role: &str) -> Command {
     let mut command =
         Command::new(std::env::current_exe().expect("the path of this program is known"));
-    command.args([test, "--exact", "--nocapture", "--test-threads=1"]).env(PART, part);
+    command.args([test, "--exact", "--nocapture", "--test-threads=1"]).env(ROLE, role);
     command
 }
 
 /// Runs the whole body of a test in a process where no other test runs.
-pub(crate) fn alone<F: FnOnce()>(body: F) {
-    if part().is_some() {
+pub(crate) fn in_own_process<F: FnOnce()>(body: F) {
+    if role().is_some() {
         return body();
     }
     let program = std::env::current_exe().expect("the path of this program is known");
-    must_pass(test_of::<F>(), Command::new(program).env(PART, "alone"));
+    assert_passes(test_of::<F>(), Command::new(program).env(ROLE, "whole body"));
 }

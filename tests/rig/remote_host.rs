@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// Round-trip time.
+/// Time from the arrival of a datagram until its refusal is sent.
 const DELAY: Duration = Duration::from_millis(10);
 
 /// Address of the remote host.
@@ -25,22 +25,24 @@ const IP_HEADER: usize = 20;
 /// Length of a UDP header.
 const UDP_HEADER: usize = 8;
 
-/// State of the simulated host.
+/// Simulated host.
 #[derive(Default)]
 struct Host {
     /// True if a server listens on the host.
     is_open: AtomicBool,
+    /// Number of datagrams that the host has refused.
     refused: AtomicU64,
+    /// Payloads of the datagrams that the server has received.
     received: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Host {
     /// Creates the TUN device, which exists until this process ends.
-    fn plug_in() -> io::Result<Arc<Self>> {
-        let mut device = tun("afar")?;
-        ip("address add 10.9.9.1/24 dev afar");
+    fn start() -> io::Result<Arc<Self>> {
+        let mut device = tun("remote0")?;
+        ip("address add 10.9.9.1/24 dev remote0");
         // The queue holds all packets of a test: a device drops packets that do not fit.
-        ip("link set afar txqueuelen 10000 up");
+        ip("link set remote0 txqueuelen 10000 up");
         let host = Arc::<Self>::default();
         let answering = Arc::clone(&host);
         thread::spawn(move || {
@@ -52,6 +54,7 @@ impl Host {
         Ok(host)
     }
 
+    /// Receives the datagram if a server listens, and refuses it after the delay otherwise.
     fn answer(self: &Arc<Self>, packet: &[u8], device: &File) {
         // The kernel sends other packets too: only UDP over IPv4 gets an answer.
         if packet[0] != 0x45 || packet[9] != 17 {
@@ -70,6 +73,7 @@ impl Host {
     }
 }
 
+/// Creates a TUN device of this name.
 fn tun(name: &str) -> io::Result<File> {
     let device = OpenOptions::new().read(true).write(true).open("/dev/net/tun")?;
     // SAFETY: an all-zero request is valid; the call reads and writes only the request.
@@ -113,7 +117,7 @@ fn checksum(bytes: &[u8]) -> u16 {
 #[test]
 fn reconnects_probe_with_single_datagrams() {
     with_a_network(|| {
-        let host = match Host::plug_in() {
+        let host = match Host::start() {
             Ok(host) => host,
             Err(error) => {
                 return skip(
@@ -131,7 +135,7 @@ fn reconnects_probe_with_single_datagrams() {
         emit_all(&statsd, 0, 0..10);
         eventually("a refusal", || statsd.stats().connections > 1);
         let (before, refused) = (statsd.stats(), host.refused.load(Ordering::Relaxed));
-        // Lines sent before the first refusal arrived.
+        // The lines sent before the first refusal arrived are lost.
         let lost = before.sent.lines;
         let emitted = emit_all(&statsd, 0, 10..2_000);
         eventually("some attempts", || statsd.stats().connections > before.connections + 10);
@@ -153,7 +157,7 @@ fn reconnects_probe_with_single_datagrams() {
             received() > 0 && arrivals.tally().lines + lost >= stats.sent.lines
         });
         assert_eq!(arrivals.missing(0, 2_000), lost);
-        assert_eq!(arrivals.against(&stats).duplicated, 0);
+        assert_eq!(arrivals.compare_with(&stats).duplicated, 0);
         assert_eq!(stats.sent, stats.emitted);
     });
 }

@@ -3,9 +3,9 @@
 //! The tests record the flags of each call that sends, and restore the default action of SIGPIPE.
 
 use crate::operating_system::{flags_to, watch_flags_to};
-use crate::process::alone;
+use crate::process::in_own_process;
 use crate::support::{
-    Listener, Place, UdpReceiver, emit_all, eventually, flush, started, tcp, udp,
+    Listener, SocketPath, UdpReceiver, emit_all, eventually, flush, started, tcp, udp,
 };
 use freewheel::{Builder, Framing, Protocol};
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -16,15 +16,15 @@ use std::thread;
 /// server that hangs up would cause it only between the client's check for the end and the write.)
 #[test]
 fn server_that_shuts_down_reading_causes_no_sigpipe() {
-    alone(|| {
+    in_own_process(|| {
         // SAFETY: the call restores the default action and installs no handler.
         unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
         for framing in [Framing::Newlines, Framing::LengthPrefixed] {
-            let place = Place::new(&format!("pipe-{framing:?}"));
+            let socket_path = SocketPath::new(&format!("pipe-{framing:?}"));
             let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
-            socket.bind(&SockAddr::unix(place.path()).unwrap()).unwrap();
+            socket.bind(&SockAddr::unix(socket_path.path()).unwrap()).unwrap();
             socket.listen(16).unwrap();
-            let statsd = started(place.settings(Protocol::UnixStream).framing(framing));
+            let statsd = started(socket_path.settings(Protocol::UnixStream).framing(framing));
             for round in 0..3 {
                 let (peer, _) = socket.accept().unwrap();
                 peer.shutdown(Shutdown::Read).unwrap();

@@ -1,11 +1,11 @@
-//! Soak tests: random faults, one after the other.
+//! Soak tests with random faults, one after the other.
 //!
 //! `FREEWHEEL_SOAK_SECONDS` sets the duration for each protocol. `FREEWHEEL_SOAK_SEED` repeats the
 //! random choices of the run that printed the seed.
 
 use crate::support::{
-    Arrivals, Findings, Listener, Place, UdpReceiver, assert_balanced, emit_all, eventually, flush,
-    quiet_port, started, tcp, udp,
+    Arrivals, Discrepancies, Listener, SocketPath, UdpReceiver, assert_balanced, emit_all,
+    eventually, flush, started, tcp, udp, unused_port,
 };
 use freewheel::{Builder, Connector, Delivery, Framing, Protocol, Stats, Tally, WhenFull};
 use std::hash::{BuildHasher, RandomState};
@@ -19,15 +19,15 @@ fn env_number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().expect("the variable is a number"))
 }
 
-/// Pseudo-random choices, reproducible by their seed, and the end of the soak test.
-pub(crate) struct Dice {
+/// Random number generator with a reproducible seed, and the end of the soak test.
+pub(crate) struct SoakRun {
     state: u64,
     end: Instant,
 }
 
-impl Dice {
-    /// Takes seed and duration from the environment, and prints them.
-    pub(crate) fn begin(soak: &str) -> Self {
+impl SoakRun {
+    /// Reads the seed and the duration from the environment, and prints them.
+    pub(crate) fn start(soak: &str) -> Self {
         let seed =
             env_number("FREEWHEEL_SOAK_SEED").unwrap_or_else(|| RandomState::new().hash_one(()));
         let seconds = env_number("FREEWHEEL_SOAK_SECONDS").unwrap_or(3);
@@ -40,8 +40,8 @@ impl Dice {
         Instant::now() < self.end
     }
 
-    /// Returns a number below `bound`. (SplitMix64.)
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+    /// Returns a random number below `bound`, from SplitMix64.
+    pub(crate) fn random_below(&mut self, bound: u64) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.state;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -51,23 +51,23 @@ impl Dice {
 
     /// Returns true with a probability of `1 / count`.
     pub(crate) fn one_in(&mut self, count: u64) -> bool {
-        self.below(count) == 0
+        self.random_below(count) == 0
     }
 
     /// Chooses settings at random that do not affect the assertions.
     fn choose_settings(&mut self, settings: Builder) -> Builder {
         let drops = [WhenFull::DropNewest, WhenFull::DropOldest];
-        let settings = settings.queue_capacity(1 << (10 + self.below(14)));
-        settings.when_full(drops[self.below(2) as usize])
+        let settings = settings.queue_capacity(1 << (10 + self.random_below(14)));
+        settings.when_full(drops[self.random_below(2) as usize])
     }
 
-    /// Sleeps for at most `max_ms` milliseconds.
-    pub(crate) fn rest(&mut self, max_ms: u64) {
-        thread::sleep(Duration::from_millis(self.below(max_ms + 1)));
+    /// Sleeps for a random time of at most `max_ms` milliseconds.
+    pub(crate) fn sleep_up_to(&mut self, max_ms: u64) {
+        thread::sleep(Duration::from_millis(self.random_below(max_ms + 1)));
     }
 }
 
-/// Emits lines on new producer threads each time.
+/// Emitter that uses new producer threads each time.
 pub(crate) struct Emitters {
     statsd: Connector,
     threads: u64,
@@ -80,8 +80,8 @@ impl Emitters {
     }
 
     /// Emits at least three lines, and about `max` lines at most, on three threads.
-    pub(crate) fn emit(&mut self, dice: &mut Dice, max: u64) {
-        let counts = [(); 3].map(|()| 1 + dice.below(max.div_ceil(3)));
+    pub(crate) fn emit(&mut self, run: &mut SoakRun, max: u64) {
+        let counts = [(); 3].map(|()| 1 + run.random_below(max.div_ceil(3)));
         thread::scope(|scope| {
             let threads = counts.map(|count| {
                 let (statsd, thread) = (&self.statsd, self.threads);
@@ -104,6 +104,7 @@ impl Emitters {
         self.statsd.stats()
     }
 
+    /// Asserts that the statistics balance and contain all lines emitted here.
     #[track_caller]
     pub(crate) fn assert_accounted(&self, stats: &Stats) {
         assert_eq!(stats.emitted, self.emitted);
@@ -111,38 +112,38 @@ impl Emitters {
     }
 }
 
-/// Soaks a stream server that treats each connection at random.
+/// Runs a soak test against a stream server that reads and ends each connection at random.
 ///
 /// Each broken connection may lose at most the bytes in the kernel's buffers.
-fn soak_stream(mut dice: Dice, listen: impl Fn() -> Listener, settings: Builder, is_unix: bool) {
+fn soak_stream(mut run: SoakRun, listen: impl Fn() -> Listener, settings: Builder, is_unix: bool) {
     let kernel_bytes = if is_unix { 1 << 20 } else { 64 << 10 };
     let (delivery, framing) = (
-        [Delivery::Acknowledged, Delivery::Written][dice.below(2) as usize],
-        [Framing::Newlines, Framing::LengthPrefixed][dice.below(2) as usize],
+        [Delivery::Acknowledged, Delivery::Written][run.random_below(2) as usize],
+        [Framing::Newlines, Framing::LengthPrefixed][run.random_below(2) as usize],
     );
     let kernel_bytes = if delivery == Delivery::Written { 8 << 20 } else { kernel_bytes };
     let count = match framing {
         Framing::Newlines => |arrivals: &mut Arrivals, text: &[u8]| arrivals.count_stream(text),
         _ => |arrivals: &mut Arrivals, text: &[u8]| drop(arrivals.count_frames(text)),
     };
-    let statsd = started(dice.choose_settings(settings).delivery(delivery).framing(framing));
+    let statsd = started(run.choose_settings(settings).delivery(delivery).framing(framing));
     let (mut emitters, mut arrivals, mut breaks) = (Emitters::of(&statsd), Arrivals::default(), 0);
     let mut server = Some(listen());
-    while dice.is_running() {
-        if dice.one_in(4) {
+    while run.is_running() {
+        if run.one_in(4) {
             server = None;
-            emitters.emit(&mut dice, 1_000);
-            dice.rest(30);
+            emitters.emit(&mut run, 1_000);
+            run.sleep_up_to(30);
         }
         let listener = server.get_or_insert_with(&listen);
         let mut peer = listener.accept();
         let mut text = Vec::new();
-        for _ in 0..dice.below(5) {
-            emitters.emit(&mut dice, 3_000);
-            dice.rest(5);
-            text.append(&mut peer.read_so_far(dice.below(200_000)));
+        for _ in 0..run.random_below(5) {
+            emitters.emit(&mut run, 3_000);
+            run.sleep_up_to(5);
+            text.append(&mut peer.read_so_far(run.random_below(200_000)));
         }
-        match dice.below(5) {
+        match run.random_below(5) {
             0 => {
                 peer.half_close();
                 text.append(&mut peer.read_to_end());
@@ -162,7 +163,7 @@ fn soak_stream(mut dice: Dice, listen: impl Fn() -> Listener, settings: Builder,
             3 => {
                 breaks += 1;
                 peer.half_close();
-                dice.rest(10);
+                run.sleep_up_to(10);
                 drop(peer);
             }
             _ => {
@@ -174,17 +175,23 @@ fn soak_stream(mut dice: Dice, listen: impl Fn() -> Listener, settings: Builder,
         emitters.assert_accounted(&statsd.stats());
     }
     let listener = server.get_or_insert_with(&listen);
-    emitters.emit(&mut dice, 100);
+    emitters.emit(&mut run, 100);
     let peer = listener.accept();
     let reading = thread::spawn(|| peer.read_to_end());
     flush(&statsd);
     let stats = statsd.blocking_stop().stats;
     count(&mut arrivals, &reading.join().unwrap());
-    println!("{delivery:?} {framing:?} {breaks} breaks: {stats}, {:?}", arrivals.against(&stats));
+    println!(
+        "{delivery:?} {framing:?} {breaks} breaks: {stats}, {:?}",
+        arrivals.compare_with(&stats)
+    );
     emitters.assert_accounted(&stats);
     assert_eq!(stats.emitted, stats.sent + stats.drops.full + stats.losses.evicted);
-    let found = arrivals.against(&stats);
-    assert_eq!(Findings { lost: 0, duplicated: 0, unaccounted: 0, ..found }, Findings::default());
+    let found = arrivals.compare_with(&stats);
+    assert_eq!(
+        Discrepancies { lost: 0, duplicated: 0, unaccounted: 0, ..found },
+        Discrepancies::default()
+    );
     // The kernel does not report whether a Unix server has read a part of a buffer. Such lines
     // would be sent again, but may be evicted for newer lines first.
     let evicted = if is_unix { stats.losses.evicted.lines } else { 0 };
@@ -197,17 +204,17 @@ fn soak_stream(mut dice: Dice, listen: impl Fn() -> Listener, settings: Builder,
 
 #[test]
 fn tcp_survives_random_faults() {
-    let port = quiet_port();
+    let port = unused_port();
     let listen = || Listener::tcp(port);
-    soak_stream(Dice::begin("soak::tcp_survives_random_faults"), listen, tcp(port), false);
+    soak_stream(SoakRun::start("soak::tcp_survives_random_faults"), listen, tcp(port), false);
 }
 
 #[test]
 fn unix_stream_survives_random_faults() {
-    let place = Place::new("soak-stream");
-    let listen = || Listener::unix(place.path());
-    let settings = place.settings(Protocol::UnixStream);
-    soak_stream(Dice::begin("soak::unix_stream_survives_random_faults"), listen, settings, true);
+    let socket_path = SocketPath::new("soak-stream");
+    let listen = || Listener::unix(socket_path.path());
+    let settings = socket_path.settings(Protocol::UnixStream);
+    soak_stream(SoakRun::start("soak::unix_stream_survives_random_faults"), listen, settings, true);
 }
 
 /// Receiver of datagrams.
@@ -232,7 +239,7 @@ impl Receive for UnixDatagram {
     }
 }
 
-/// Flushes, and reads the receiver meanwhile, as its buffer may not hold all lines.
+/// Flushes and reads the receiver at the same time, because its buffer may not hold all lines.
 fn flush_and_read(statsd: &Connector, receiver: &mut impl Receive, arrivals: &mut Arrivals) {
     thread::scope(|scope| {
         let flushing = scope.spawn(|| flush(statsd));
@@ -245,22 +252,22 @@ fn flush_and_read(statsd: &Connector, receiver: &mut impl Receive, arrivals: &mu
     receiver.read(arrivals);
 }
 
-/// Soaks a datagram server that vanishes and restarts.
+/// Runs a soak test against a datagram server that vanishes and restarts.
 ///
 /// On one machine, each disappearance loses exactly the lines that the server had not read.
-fn soak_datagrams<R: Receive>(mut dice: Dice, bind: impl Fn() -> R, settings: Builder) {
-    let statsd = started(dice.choose_settings(settings));
+fn soak_datagrams<R: Receive>(mut run: SoakRun, bind: impl Fn() -> R, settings: Builder) {
+    let statsd = started(run.choose_settings(settings));
     let (mut emitters, mut arrivals, mut unread) = (Emitters::of(&statsd), Arrivals::default(), 0);
-    while dice.is_running() {
+    while run.is_running() {
         // Some lines are emitted while no server is bound.
-        if dice.one_in(2) {
-            emitters.emit(&mut dice, 60);
-            dice.rest(20);
+        if run.one_in(2) {
+            emitters.emit(&mut run, 60);
+            run.sleep_up_to(20);
         }
         let mut receiver = bind();
-        for _ in 0..dice.below(10) {
-            emitters.emit(&mut dice, 60);
-            if dice.one_in(3) {
+        for _ in 0..run.random_below(10) {
+            emitters.emit(&mut run, 60);
+            if run.one_in(3) {
                 flush_and_read(&statsd, &mut receiver, &mut arrivals);
                 let report = statsd.blocking_stop();
                 assert_eq!(report.kept, Tally::default());
@@ -271,15 +278,15 @@ fn soak_datagrams<R: Receive>(mut dice: Dice, bind: impl Fn() -> R, settings: Bu
         }
         flush_and_read(&statsd, &mut receiver, &mut arrivals);
         // The receiver's buffer has room for these few lines.
-        emitters.emit(&mut dice, 6);
+        emitters.emit(&mut run, 6);
         flush(&statsd);
-        if dice.one_in(2) {
+        if run.one_in(2) {
             receiver.read(&mut arrivals);
         }
         drop(receiver);
         // One of these lines detects the disappearance. It is the first line, unless a child
         // process of another test still holds the socket.
-        emitters.emit(&mut dice, 10);
+        emitters.emit(&mut run, 10);
         eventually("the client notices the disappearance", || {
             emitters.emit_one();
             !statsd.connected()
@@ -291,26 +298,29 @@ fn soak_datagrams<R: Receive>(mut dice: Dice, bind: impl Fn() -> R, settings: Bu
     let mut receiver = bind();
     flush_and_read(&statsd, &mut receiver, &mut arrivals);
     let stats = statsd.blocking_stop().stats;
-    println!("{stats}, {:?}", arrivals.against(&stats));
+    println!("{stats}, {:?}", arrivals.compare_with(&stats));
     emitters.assert_accounted(&stats);
     assert_eq!(stats.emitted, stats.sent + stats.drops.full + stats.losses.evicted);
-    assert_eq!(arrivals.against(&stats), Findings { lost: unread, ..Findings::default() });
+    assert_eq!(
+        arrivals.compare_with(&stats),
+        Discrepancies { lost: unread, ..Discrepancies::default() }
+    );
 }
 
 #[test]
 fn udp_survives_random_faults() {
-    let port = quiet_port();
+    let port = unused_port();
     let bind = || UdpReceiver::listen(Ipv4Addr::LOCALHOST, port);
-    soak_datagrams(Dice::begin("soak::udp_survives_random_faults"), bind, udp(port));
+    soak_datagrams(SoakRun::start("soak::udp_survives_random_faults"), bind, udp(port));
 }
 
 #[test]
 fn unix_datagrams_survive_random_faults() {
-    let place = Place::new("soak-datagrams");
-    let settings = place.settings(Protocol::UnixDatagram);
+    let socket_path = SocketPath::new("soak-datagrams");
+    let settings = socket_path.settings(Protocol::UnixDatagram);
     soak_datagrams(
-        Dice::begin("soak::unix_datagrams_survive_random_faults"),
-        || place.bind(),
+        SoakRun::start("soak::unix_datagrams_survive_random_faults"),
+        || socket_path.bind(),
         settings,
     );
 }

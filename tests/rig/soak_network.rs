@@ -1,75 +1,75 @@
-//! Soak test of random faults of a network and of the remote host: see `soak`.
+//! Soak test with random faults of a network and of the remote host: see `soak`.
 
 use crate::namespace::{Host, with_a_network};
 use crate::network::{receiver, settings};
-use crate::soak::{Dice, Emitters};
-use crate::support::{Arrivals, Findings, flush, started};
+use crate::soak::{Emitters, SoakRun};
+use crate::support::{Arrivals, Discrepancies, flush, started};
 use std::thread;
 use std::time::Duration;
 
-/// Maximum number of bytes in a host's kernel, which a crash of the host loses.
+/// Maximum number of bytes in a host's kernel. A crash of the host loses them.
 const KERNEL_BYTES: u64 = 64 << 10;
 
 /// Unplugs the cable for a while.
 ///
 /// No line counts as sent meanwhile, once the acknowledgements of earlier lines are processed.
-fn cut(host: &Host, emitters: &mut Emitters, dice: &mut Dice) {
-    host.cut();
+fn unplug_for_a_while(host: &Host, emitters: &mut Emitters, run: &mut SoakRun) {
+    host.unplug();
     thread::sleep(Duration::from_millis(150));
     let before = emitters.stats().sent;
-    emitters.emit(dice, 2_000);
-    dice.rest(500);
+    emitters.emit(run, 2_000);
+    run.sleep_up_to(500);
     assert_eq!(emitters.stats().sent, before);
 }
 
 #[test]
 fn tcp_survives_random_network_faults() {
     with_a_network(|| {
-        let mut dice = Dice::begin("soak_network::tcp_survives_random_network_faults");
-        let mut host = Some(Host::plug_in(1));
+        let mut run = SoakRun::start("soak_network::tcp_survives_random_network_faults");
+        let mut host = Some(Host::start(1));
         let mut server = receiver(host.as_ref().unwrap());
         let settings = settings(&host.as_ref().unwrap().address().to_string());
         let settings = settings.peer_timeout(Duration::from_millis(300));
         let statsd = started(settings.queue_capacity(8 << 20));
         let (mut emitters, mut arrivals, mut breaks) =
             (Emitters::of(&statsd), Arrivals::default(), 0);
-        while dice.is_running() {
-            emitters.emit(&mut dice, 2_000);
+        while run.is_running() {
+            emitters.emit(&mut run, 2_000);
             let current = host.as_ref().unwrap();
-            match dice.below(6) {
+            match run.random_below(6) {
                 0 => {
-                    cut(current, &mut emitters, &mut dice);
-                    current.mend();
+                    unplug_for_a_while(current, &mut emitters, &mut run);
+                    current.plug_in();
                 }
                 1 => {
-                    current.cut_here();
-                    emitters.emit(&mut dice, 2_000);
-                    dice.rest(100);
-                    current.mend_here();
+                    current.unplug_here();
+                    emitters.emit(&mut run, 2_000);
+                    run.sleep_up_to(100);
+                    current.plug_in_here();
                 }
                 2 => {
                     breaks += 1;
-                    server.hang_up();
+                    server.close_connections();
                 }
                 3 => {
                     server.stall();
-                    emitters.emit(&mut dice, 2_000);
-                    dice.rest(50);
-                    server.read_on();
+                    emitters.emit(&mut run, 2_000);
+                    run.sleep_up_to(50);
+                    server.resume_reading();
                 }
                 4 => {
-                    // With the cable cut, the host crashes silently; otherwise it sends resets.
+                    // With the cable unplugged, no reset reaches the client.
                     breaks += 1;
-                    if dice.one_in(2) {
-                        cut(current, &mut emitters, &mut dice);
+                    if run.one_in(2) {
+                        unplug_for_a_while(current, &mut emitters, &mut run);
                     }
                     server.stall();
                     arrivals.count_all(&server.kill());
                     drop(host.take());
-                    dice.rest(200);
-                    server = receiver(host.insert(Host::plug_in(1)));
+                    run.sleep_up_to(200);
+                    server = receiver(host.insert(Host::start(1)));
                 }
-                _ => dice.rest(20),
+                _ => run.sleep_up_to(20),
             }
             emitters.assert_accounted(&statsd.stats());
         }
@@ -77,11 +77,11 @@ fn tcp_survives_random_network_faults() {
         let stats = statsd.blocking_stop().stats;
         server.wait_for_end();
         arrivals.count_all(&server.kill());
-        let found = arrivals.against(&stats);
+        let found = arrivals.compare_with(&stats);
         println!("{breaks} breaks: {stats}, {found:?}");
         emitters.assert_accounted(&stats);
         // Lines whose acknowledgements were lost are sent again.
-        assert_eq!(Findings { lost: 0, duplicated: 0, ..found }, Findings::default());
+        assert_eq!(Discrepancies { lost: 0, duplicated: 0, ..found }, Discrepancies::default());
         assert!(
             stats.sent.bytes - arrivals.tally().bytes <= breaks * KERNEL_BYTES,
             "{breaks}: {found:?}"

@@ -1,9 +1,10 @@
-//! Stops in various states of the server, the path or the runtime: the deadline is kept, and the
-//! report agrees with the arrivals.
+//! Stops in various states of the server, the path or the runtime: each stop keeps its deadline,
+//! and its report agrees with the arrivals.
 
 use crate::support::{
-    Arrivals, Listener, PATIENCE, Place, TcpReceiver, UdpReceiver, assert_balanced, emit_all,
-    eventually, flush, numbers_by_thread, promptly, quiet_port, runtime, started, tcp, udp,
+    Arrivals, Listener, SocketPath, TcpReceiver, UdpReceiver, WAIT_TIMEOUT, assert_balanced,
+    emit_all, eventually, flush, numbers_by_thread, promptly, runtime, started, tcp, udp,
+    unused_port,
 };
 use freewheel::{Builder, Connector, Framing, Protocol, StopReport, Tally};
 use std::fs;
@@ -16,7 +17,7 @@ const STOP_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Starts with these settings, emits `lines` lines, and stops.
 ///
-/// The stop must use its whole timeout, and must not exceed it.
+/// Asserts that the stop uses its whole timeout and then returns promptly.
 fn stop_at_the_deadline(settings: Builder, lines: u64) -> (Connector, StopReport) {
     let statsd = started(settings.stop_timeout(STOP_TIMEOUT).queue_capacity(64 << 20));
     let emitted = emit_all(&statsd, 0, 0..lines);
@@ -33,20 +34,21 @@ fn stop_at_the_deadline(settings: Builder, lines: u64) -> (Connector, StopReport
 
 #[test]
 fn stop_keeps_refused_datagrams() {
-    let port = quiet_port();
+    let port = unused_port();
     let (statsd, report) = stop_at_the_deadline(udp(port), 200);
     assert_eq!((report.sent, report.kept), (Tally::default(), report.stats.emitted));
     let server = UdpReceiver::listen(Ipv4Addr::LOCALHOST, port);
     statsd.start_on_thread().unwrap();
     eventually("all lines are sent", || statsd.stats().buffered.lines == 0);
-    Arrivals::of(&server.lines(200)).assert_faultless(&statsd.stats());
+    Arrivals::of(&server.lines(200)).assert_agree_with(&statsd.stats());
 }
 
 #[test]
 fn stop_at_a_full_datagram_receiver_keeps_unsent_lines() {
-    let place = Place::new("stop-full");
-    let receiver = place.bind();
-    let (statsd, report) = stop_at_the_deadline(place.settings(Protocol::UnixDatagram), 20_000);
+    let socket_path = SocketPath::new("stop-full");
+    let receiver = socket_path.bind();
+    let (statsd, report) =
+        stop_at_the_deadline(socket_path.settings(Protocol::UnixDatagram), 20_000);
     assert!(report.stats.sent.lines > 0 && report.kept.lines > 0, "{report:?}");
     let mut arrivals = Arrivals::default();
     let mut datagram = vec![0; 1 << 16];
@@ -62,16 +64,16 @@ fn stop_at_a_full_datagram_receiver_keeps_unsent_lines() {
     statsd.start_on_thread().unwrap();
     count(&mut arrivals, 20_000);
     eventually("all lines are sent", || statsd.stats().buffered.lines == 0);
-    arrivals.assert_faultless(&statsd.stats());
+    arrivals.assert_agree_with(&statsd.stats());
 }
 
 #[test]
 fn stop_without_a_socket_path_keeps_all_lines() {
     for protocol in [Protocol::UnixDatagram, Protocol::UnixStream] {
-        let place = Place::new(&format!("stop-none-{protocol:?}"));
-        let (_, report) = stop_at_the_deadline(place.settings(protocol), 1_000);
+        let socket_path = SocketPath::new(&format!("stop-none-{protocol:?}"));
+        let (_, report) = stop_at_the_deadline(socket_path.settings(protocol), 1_000);
         assert_eq!((report.sent, report.kept), (Tally::default(), report.stats.emitted));
-        assert!(fs::metadata(place.path()).is_err(), "the client created the path");
+        assert!(fs::metadata(socket_path.path()).is_err(), "the client created the path");
     }
 }
 
@@ -79,26 +81,26 @@ fn stop_without_a_socket_path_keeps_all_lines() {
 /// lines arrive after the next start.
 #[test]
 fn stop_at_a_stalled_server_keeps_unsent_lines() {
-    let place = Place::new("stop-stalled");
-    let unix_server = Listener::unix(place.path());
+    let socket_path = SocketPath::new("stop-stalled");
+    let unix_server = Listener::unix(socket_path.path());
     let tcp_server = Listener::tcp(0);
     let settings = [
         (&tcp_server, tcp(tcp_server.port())),
-        (&unix_server, place.settings(Protocol::UnixStream)),
+        (&unix_server, socket_path.settings(Protocol::UnixStream)),
     ];
     for (server, settings) in settings {
         let (statsd, report) = stop_at_the_deadline(settings, 60_000);
         let stats = report.stats;
         assert!(report.kept.lines > 0 && stats.sent.lines > 0, "{report:?}");
         let mut arrivals = Arrivals::of_stream(&server.accept().read_to_end());
-        arrivals.assert_faultless(&stats);
+        arrivals.assert_agree_with(&stats);
         statsd.start_on_thread().unwrap();
         let peer = server.accept();
         let reading = thread::spawn(|| peer.read_to_end());
         eventually("all lines are sent", || statsd.stats().buffered.lines == 0);
         let stats = promptly(move || statsd.blocking_stop()).stats;
         arrivals.count_stream(&reading.join().unwrap());
-        arrivals.assert_faultless(&stats);
+        arrivals.assert_agree_with(&stats);
     }
 }
 
@@ -109,7 +111,7 @@ fn stop_at_a_stalled_server_ends_on_a_whole_frame() {
     let (_, report) = stop_at_the_deadline(settings, 60_000);
     let mut arrivals = Arrivals::default();
     arrivals.count_frames(&server.accept().read_to_end());
-    arrivals.assert_faultless(&report.stats);
+    arrivals.assert_agree_with(&report.stats);
 }
 
 /// The server closes each connection at once, so that an attempt to reconnect is always imminent.
@@ -125,7 +127,7 @@ fn stop_keeps_its_deadline_while_connections_are_closed() {
             promptly(move || stopping.blocking_stop())
         });
         while !stopped.is_finished() {
-            let _ = server.is_called();
+            let _ = server.drop_pending_connection();
         }
         let report = stopped.join().unwrap();
         assert_balanced(&report.stats);
@@ -139,7 +141,7 @@ fn stop_keeps_its_deadline_while_connections_are_closed() {
 #[test]
 fn stop_returns_while_the_runtime_shuts_down() {
     for pause in [0, 1, 5, 20] {
-        let port = quiet_port();
+        let port = unused_port();
         let statsd = tcp(port).stop_timeout(STOP_TIMEOUT).build().unwrap();
         let runtime = runtime();
         runtime.block_on(statsd.start()).unwrap();
@@ -155,7 +157,7 @@ fn stop_returns_while_the_runtime_shuts_down() {
         statsd.start_on_thread().unwrap();
         eventually("all lines are sent", || statsd.stats().buffered.lines == 0);
         server.wait_for_lines(100);
-        Arrivals::of(&server.lines()).assert_faultless(&statsd.stats());
+        Arrivals::of(&server.lines()).assert_agree_with(&statsd.stats());
     }
 }
 
@@ -176,7 +178,7 @@ fn successive_runtimes_lose_no_line() {
     flush(&statsd);
     let stats = statsd.blocking_stop().stats;
     server.wait_for_lines(20_000);
-    let found = Arrivals::of(&server.lines()).against(&stats);
+    let found = Arrivals::of(&server.lines()).compare_with(&stats);
     // Two tasks read the end of one connection and the beginning of the next, so order is lost.
     assert_eq!((found.lost, found.unaccounted, found.duplicated, found.torn), (0, 0, 0, 0));
     let threads = numbers_by_thread(&server.lines());
@@ -189,12 +191,12 @@ fn successive_runtimes_lose_no_line() {
 #[test]
 #[cfg(target_os = "linux")]
 fn runtime_dropped_after_a_reset_keeps_lines_in_flight() {
-    let place = Place::new("stop-gone");
-    let unix_server = Listener::unix(place.path());
+    let socket_path = SocketPath::new("stop-gone");
+    let unix_server = Listener::unix(socket_path.path());
     let tcp_server = Listener::tcp(0);
     let settings = [
         (&tcp_server, tcp(tcp_server.port())),
-        (&unix_server, place.settings(Protocol::UnixStream)),
+        (&unix_server, socket_path.settings(Protocol::UnixStream)),
     ];
     for (server, settings) in settings {
         let statsd = settings.queue_capacity(16 << 20).build().unwrap();
@@ -222,7 +224,7 @@ fn runtime_dropped_after_a_reset_keeps_lines_in_flight() {
 #[test]
 fn concurrent_stops_and_starts_lose_no_line() {
     let server = TcpReceiver::start();
-    let settings = tcp(server.port()).queue_capacity(64 << 20).stop_timeout(PATIENCE);
+    let settings = tcp(server.port()).queue_capacity(64 << 20).stop_timeout(WAIT_TIMEOUT);
     let statsd = settings.build().unwrap();
     thread::scope(|scope| {
         for thread in 0..4 {
@@ -241,7 +243,7 @@ fn concurrent_stops_and_starts_lose_no_line() {
     flush(&statsd);
     let stats = statsd.blocking_stop().stats;
     server.wait_for_lines(4_000);
-    let found = Arrivals::of(&server.lines()).against(&stats);
+    let found = Arrivals::of(&server.lines()).compare_with(&stats);
     assert_eq!((found.lost, found.unaccounted, found.duplicated, found.torn), (0, 0, 0, 0));
     assert_eq!(stats.sent, stats.emitted);
 }

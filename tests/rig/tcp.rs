@@ -1,8 +1,8 @@
 //! TCP servers that read slowly, half-close, refuse, or close connections at once.
 
 use crate::support::{
-    Arrivals, Findings, Listener, assert_balanced, emit_all, eventually, flush, quiet_port,
-    started, tcp, udp,
+    Arrivals, Discrepancies, Listener, assert_balanced, emit_all, eventually, flush, started, tcp,
+    udp, unused_port,
 };
 use freewheel::{Framing, Tally};
 use std::thread;
@@ -17,7 +17,7 @@ fn slow_reader_misses_no_line() {
     let text = peer.read_slowly(emitted.bytes as usize, Duration::from_micros(10));
     flush(&statsd);
     let arrivals = Arrivals::of_stream(&text);
-    arrivals.assert_faultless(&statsd.stats());
+    arrivals.assert_agree_with(&statsd.stats());
     assert_eq!(arrivals.numbers(0), Vec::from_iter(0..20_000));
     assert_eq!(statsd.stats().connections, 1);
 }
@@ -41,14 +41,14 @@ fn half_close_moves_later_lines_to_the_next_connection() {
     }
     let stats = statsd.stats();
     assert_eq!(arrivals.numbers(0), Vec::from_iter(0..800));
-    arrivals.assert_faultless(&stats);
+    arrivals.assert_agree_with(&stats);
     assert_eq!(stats.connections, 21);
 }
 
 /// No line is sent and none is lost while no server listens, however many attempts fail.
 #[test]
 fn refusing_server_misses_no_line() {
-    let port = quiet_port();
+    let port = unused_port();
     let statsd = started(tcp(port));
     let mut arrivals = Arrivals::default();
     for round in 0..5 {
@@ -64,7 +64,7 @@ fn refusing_server_misses_no_line() {
     }
     let stats = statsd.stats();
     assert_eq!(arrivals.numbers(0), Vec::from_iter(0..5_000));
-    arrivals.assert_faultless(&stats);
+    arrivals.assert_agree_with(&stats);
     assert_balanced(&stats);
 }
 
@@ -88,7 +88,7 @@ fn half_closed_server_that_reads_late_gets_no_line_twice() {
     let (text, in_order) = late.join().unwrap();
     let mut arrivals = Arrivals::of_stream(&text);
     arrivals.count_stream(&reading.join().unwrap());
-    arrivals.assert_faultless(&stats);
+    arrivals.assert_agree_with(&stats);
     assert_eq!((stats.sent.lines, stats.connections, in_order), (20_000, 2, false));
 }
 
@@ -110,8 +110,8 @@ fn each_closed_connection_loses_at_most_a_kernel_buffer() {
     flush(&statsd);
     let stats = statsd.blocking_stop().stats;
     let arrivals = Arrivals::of_stream(&reading.join().unwrap());
-    let found = arrivals.against(&stats);
-    assert_eq!(Findings { lost: 0, ..found }, Findings::default());
+    let found = arrivals.compare_with(&stats);
+    assert_eq!(Discrepancies { lost: 0, ..found }, Discrepancies::default());
     assert!(stats.sent.bytes - arrivals.tally().bytes <= buffered, "{found:?}");
     // The lost lines are the first ones.
     assert_eq!(arrivals.missing(0, found.lost), found.lost);
@@ -123,12 +123,12 @@ fn each_closed_connection_loses_at_most_a_kernel_buffer() {
 fn reconnects_wait_for_the_reconnect_sleep() {
     const SLEEP: Duration = Duration::from_millis(40);
     let server = Listener::tcp(0);
-    for settings in [tcp(server.port()), udp(quiet_port())] {
+    for settings in [tcp(server.port()), udp(unused_port())] {
         let start = Instant::now();
         let statsd = started(settings.reconnect_sleep(SLEEP));
         emit_all(&statsd, 0, 0..1);
         eventually("ten attempts", || {
-            let _closed_at_once = server.is_called();
+            let _closed_at_once = server.drop_pending_connection();
             statsd.stats().connections >= 10
         });
         let (took, sleeps) = (start.elapsed(), statsd.stats().connections as u32 - 1);
@@ -162,6 +162,9 @@ fn frame_cut_by_a_reset_is_sent_again() {
     sizes.append(&mut arrivals.count_frames(&reading.join().unwrap()));
     assert!(sizes.iter().all(|size| (1..=1_000).contains(size)), "{sizes:?}");
     assert_eq!((stats.sent.lines, stats.buffered), (next, Tally::default()));
-    assert_eq!(Findings { lost: 0, ..arrivals.against(&stats) }, Findings::default());
+    assert_eq!(
+        Discrepancies { lost: 0, ..arrivals.compare_with(&stats) },
+        Discrepancies::default()
+    );
     assert!(stats.sent.bytes - arrivals.tally().bytes <= buffered, "{stats}");
 }

@@ -1,8 +1,8 @@
 //! UDP servers that vanish with unread datagrams and restart.
 
 use crate::support::{
-    Arrivals, Findings, UdpReceiver, assert_balanced, emit_all, eventually, flush, quiet_port,
-    started, udp,
+    Arrivals, Discrepancies, UdpReceiver, assert_balanced, emit_all, eventually, flush, started,
+    udp, unused_port,
 };
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -12,7 +12,7 @@ use std::time::Duration;
 /// successor, including the lines of the refused datagram.
 #[test]
 fn vanished_udp_server_loses_only_unread_datagrams() {
-    let port = quiet_port();
+    let port = unused_port();
     let statsd = started(udp(port));
     let mut arrivals = Arrivals::default();
     for round in 0..10 {
@@ -33,12 +33,14 @@ fn vanished_udp_server_loses_only_unread_datagrams() {
     let stats = statsd.stats();
     arrivals.count_all(&server.lines(stats.sent.lines - before));
     assert_eq!(stats.sent, stats.emitted);
-    assert_eq!(arrivals.against(&stats), Findings { lost: 10 * 100, ..Findings::default() });
+    assert_eq!(
+        arrivals.compare_with(&stats),
+        Discrepancies { lost: 10 * 100, ..Discrepancies::default() }
+    );
 }
 
-/// A device in between may have forgotten the mapping of the source port. The client therefore uses
-/// a new port after each lookup interval, even if the host is an address. The port stays the same
-/// while no line is sent.
+/// A NAT device may have expired the mapping of the source port. The client therefore uses a new
+/// port after each lookup interval, even if the host is an address.
 #[test]
 fn source_port_changes_after_each_lookup_interval() {
     let server = UdpReceiver::start();
@@ -49,7 +51,7 @@ fn source_port_changes_after_each_lookup_interval() {
         emit_all(&statsd, 0, number..number + 1);
         flush(&statsd);
         number += 1;
-        ports.insert(server.sender());
+        ports.insert(server.next_source_port());
         ports.len() >= 10
     });
     let stats = statsd.stats();
@@ -61,7 +63,7 @@ fn source_port_changes_after_each_lookup_interval() {
 /// lost.
 #[test]
 fn pending_refusal_is_read_before_the_port_changes() {
-    let port = quiet_port();
+    let port = unused_port();
     let statsd = started(udp(port).lookup_interval(Duration::from_millis(1)));
     let mut arrivals = Arrivals::default();
     for round in 0..20 {
@@ -76,5 +78,5 @@ fn pending_refusal_is_read_before_the_port_changes() {
     let server = UdpReceiver::listen(Ipv4Addr::LOCALHOST, port);
     flush(&statsd);
     arrivals.count_all(&server.lines_so_far());
-    arrivals.assert_faultless(&statsd.stats());
+    arrivals.assert_agree_with(&statsd.stats());
 }

@@ -1,6 +1,8 @@
-//! Unix sockets whose servers vanish, are replaced, or are not sockets at all.
+//! Unix sockets whose servers vanish or are replaced, and paths of the wrong kind.
 
-use crate::support::{Arrivals, Findings, Listener, Place, emit_all, eventually, flush, started};
+use crate::support::{
+    Arrivals, Discrepancies, Listener, SocketPath, emit_all, eventually, flush, started,
+};
 use freewheel::{Delivery, Framing, Protocol, WhenFull};
 use std::fs;
 use std::io::ErrorKind;
@@ -17,19 +19,20 @@ fn count(arrivals: &mut Arrivals, receiver: &UnixDatagram, lines: u64) {
     }
 }
 
-/// Detects the end of the receiver that is currently bound at a path.
+/// Socket that detects when the receiver currently bound at a path is closed.
 ///
 /// A child process of another test may hold the receiver a little longer than the test itself.
 struct ReceiverWatch(UnixDatagram);
 
 impl ReceiverWatch {
-    fn new(place: &Place) -> Self {
+    fn new(socket_path: &SocketPath) -> Self {
         let socket = UnixDatagram::unbound().unwrap();
-        socket.connect(place.path()).unwrap();
+        socket.connect(socket_path.path()).unwrap();
         socket.set_nonblocking(true).unwrap();
         Self(socket)
     }
 
+    /// Waits until the receiver is closed.
     fn wait(&self) {
         eventually("the receiver is closed", || {
             self.0.send(b"?").is_err_and(|error| error.kind() != ErrorKind::WouldBlock)
@@ -39,37 +42,40 @@ impl ReceiverWatch {
 
 #[test]
 fn vanished_receiver_loses_only_unread_datagrams() {
-    let place = Place::new("vanishes");
-    let statsd = started(place.settings(Protocol::UnixDatagram));
+    let socket_path = SocketPath::new("vanishes");
+    let statsd = started(socket_path.settings(Protocol::UnixDatagram));
     let mut arrivals = Arrivals::default();
     for round in 0..10 {
-        let receiver = place.bind();
+        let receiver = socket_path.bind();
         emit_all(&statsd, 0, round * 300..round * 300 + 200);
         flush(&statsd);
         count(&mut arrivals, &receiver, 200);
         emit_all(&statsd, 0, round * 300 + 200..(round + 1) * 300);
         flush(&statsd);
-        let watch = ReceiverWatch::new(&place);
+        let watch = ReceiverWatch::new(&socket_path);
         drop(receiver);
         watch.wait();
     }
     let stats = statsd.stats();
-    assert_eq!(arrivals.against(&stats), Findings { lost: 10 * 100, ..Findings::default() });
+    assert_eq!(
+        arrivals.compare_with(&stats),
+        Discrepancies { lost: 10 * 100, ..Discrepancies::default() }
+    );
     assert_eq!((stats.sent, stats.connections), (stats.emitted, 10));
 }
 
-/// An agent is replaced while it still runs. Its successor takes the path, and the client follows
-/// once the old agent has closed its socket.
+/// A receiver is replaced while it still runs. Its successor takes the path, and the client
+/// connects to it once the old receiver has closed its socket.
 #[test]
 fn replaced_receiver_misses_no_line() {
-    let place = Place::new("replaced");
-    let mut receiver = place.bind();
-    let statsd = started(place.settings(Protocol::UnixDatagram));
+    let socket_path = SocketPath::new("replaced");
+    let mut receiver = socket_path.bind();
+    let statsd = started(socket_path.settings(Protocol::UnixDatagram));
     eventually("the client connects", || statsd.connected());
     let mut arrivals = Arrivals::default();
     for round in 0..10 {
-        let watch = ReceiverWatch::new(&place);
-        let successor = place.bind();
+        let watch = ReceiverWatch::new(&socket_path);
+        let successor = socket_path.bind();
         emit_all(&statsd, 0, round * 200..round * 200 + 100);
         flush(&statsd);
         count(&mut arrivals, &receiver, 100);
@@ -79,53 +85,53 @@ fn replaced_receiver_misses_no_line() {
         flush(&statsd);
         count(&mut arrivals, &receiver, 100);
     }
-    arrivals.assert_faultless(&statsd.stats());
+    arrivals.assert_agree_with(&statsd.stats());
     assert_eq!(arrivals.numbers(0), Vec::from_iter(0..2_000));
 }
 
-/// The file at the path is no socket, or a socket of the other kind. Lines wait for the right
-/// kind.
+/// The file at the path is not a socket, or it is a socket of the other kind. Lines wait for the
+/// right kind.
 #[test]
 fn path_of_the_wrong_kind_gets_no_line() {
     for protocol in [Protocol::UnixDatagram, Protocol::UnixStream] {
-        let place = Place::new(&format!("{protocol:?}"));
-        fs::write(place.path(), "").unwrap();
-        let statsd = started(place.settings(protocol));
+        let socket_path = SocketPath::new(&format!("{protocol:?}"));
+        fs::write(socket_path.path(), "").unwrap();
+        let statsd = started(socket_path.settings(protocol));
         let emitted = emit_all(&statsd, 0, 0..1_000);
         let mut arrivals = Arrivals::default();
         match protocol {
             Protocol::UnixStream => {
-                let _other = place.bind();
+                let _other = socket_path.bind();
                 std::thread::sleep(std::time::Duration::from_millis(50));
                 assert_eq!(statsd.stats().buffered, emitted);
-                let mut peer = Listener::unix(place.path()).accept();
+                let mut peer = Listener::unix(socket_path.path()).accept();
                 arrivals.count_stream(&peer.read(emitted.bytes as usize));
                 flush(&statsd);
             }
             _ => {
-                let other = Listener::unix(place.path());
+                let other = Listener::unix(socket_path.path());
                 std::thread::sleep(std::time::Duration::from_millis(50));
-                assert!(!other.is_called());
+                assert!(!other.drop_pending_connection());
                 assert_eq!(statsd.stats().buffered, emitted);
-                let receiver = place.bind();
+                let receiver = socket_path.bind();
                 count(&mut arrivals, &receiver, 1_000);
                 flush(&statsd);
             }
         }
-        assert_eq!(fs::metadata(place.path()).unwrap().len(), 0);
-        arrivals.assert_faultless(&statsd.stats());
+        assert_eq!(fs::metadata(socket_path.path()).unwrap().len(), 0);
+        arrivals.assert_agree_with(&statsd.stats());
     }
 }
 
 /// A removed path does not end the connection. The next connection waits until the path is back.
 #[test]
 fn removed_and_restored_path_loses_no_line() {
-    let place = Place::new("path");
-    let statsd = started(place.settings(Protocol::UnixStream));
+    let socket_path = SocketPath::new("path");
+    let statsd = started(socket_path.settings(Protocol::UnixStream));
     let mut arrivals = Arrivals::default();
     for round in 0..10 {
-        let mut peer = Listener::unix(place.path()).accept();
-        fs::remove_file(place.path()).unwrap();
+        let mut peer = Listener::unix(socket_path.path()).accept();
+        fs::remove_file(socket_path.path()).unwrap();
         emit_all(&statsd, 0, round * 200..round * 200 + 100);
         let due = statsd.stats().emitted.bytes - arrivals.tally().bytes;
         arrivals.count_stream(&peer.read(due as usize));
@@ -136,7 +142,7 @@ fn removed_and_restored_path_loses_no_line() {
     }
     let stats = statsd.stats();
     assert_eq!((stats.buffered.lines, stats.connections), (100, 10));
-    arrivals.assert_faultless(&stats);
+    arrivals.assert_agree_with(&stats);
 }
 
 /// A partly written frame is finished with its original lines, even if lines are evicted
@@ -144,9 +150,9 @@ fn removed_and_restored_path_loses_no_line() {
 /// flight, and none could be evicted.)
 #[test]
 fn partly_written_frame_is_not_evicted() {
-    let place = Place::new("evicted");
-    let server = Listener::unix(place.path());
-    let settings = place.settings(Protocol::UnixStream).framing(Framing::LengthPrefixed);
+    let socket_path = SocketPath::new("evicted");
+    let server = Listener::unix(socket_path.path());
+    let settings = socket_path.settings(Protocol::UnixStream).framing(Framing::LengthPrefixed);
     let settings = settings.delivery(Delivery::Written).when_full(WhenFull::DropOldest);
     for _ in 0..10 {
         let statsd = started(settings.clone().queue_capacity(64 << 10));
@@ -163,7 +169,7 @@ fn partly_written_frame_is_not_evicted() {
         let stats = statsd.blocking_stop().stats;
         let mut arrivals = Arrivals::default();
         arrivals.count_frames(&reading.join().unwrap());
-        arrivals.assert_faultless(&stats);
+        arrivals.assert_agree_with(&stats);
     }
 }
 
@@ -171,16 +177,16 @@ fn partly_written_frame_is_not_evicted() {
 /// receiver were closed, sends to it would be refused.)
 #[test]
 fn full_receiver_is_left_once_its_path_is_taken() {
-    let place = Place::new("full-replaced");
-    let old = place.bind();
-    let statsd = started(place.settings(Protocol::UnixDatagram));
+    let socket_path = SocketPath::new("full-replaced");
+    let old = socket_path.bind();
+    let statsd = started(socket_path.settings(Protocol::UnixDatagram));
     emit_all(&statsd, 0, 0..5_000);
     eventually("the receiver is full", || {
         let before = statsd.stats().sent;
         std::thread::sleep(Duration::from_millis(20));
         before.lines > 0 && statsd.stats().sent == before
     });
-    let new = place.bind();
+    let new = socket_path.bind();
     let mut arrivals = Arrivals::default();
     // The old receiver holds the first of these lines.
     let sent = statsd.stats().sent.lines;
@@ -188,7 +194,10 @@ fn full_receiver_is_left_once_its_path_is_taken() {
     flush(&statsd);
     count(&mut arrivals, &old, sent);
     let stats = statsd.stats();
-    assert_eq!(Findings { reordered: 0, ..arrivals.against(&stats) }, Findings::default());
+    assert_eq!(
+        Discrepancies { reordered: 0, ..arrivals.compare_with(&stats) },
+        Discrepancies::default()
+    );
     assert_eq!(arrivals.numbers(0), Vec::from_iter(0..5_000));
 }
 
@@ -199,16 +208,16 @@ fn full_receiver_is_left_once_its_path_is_taken() {
 #[cfg(target_os = "linux")]
 fn stalled_server_is_left_once_its_path_is_taken() {
     for framing in [Framing::Newlines, Framing::LengthPrefixed] {
-        let place = Place::new(&format!("taken-{framing:?}"));
-        let old = Listener::unix(place.path());
-        let settings = place.settings(Protocol::UnixStream).framing(framing);
+        let socket_path = SocketPath::new(&format!("taken-{framing:?}"));
+        let old = Listener::unix(socket_path.path());
+        let settings = socket_path.settings(Protocol::UnixStream).framing(framing);
         let statsd = started(settings.peer_timeout(Duration::from_millis(100)));
         let stalled = old.accept();
         emit_all(&statsd, 0, 0..5_000);
         eventually("the client counts as disconnected", || !statsd.connected());
         std::thread::sleep(Duration::from_millis(200));
         assert_eq!((statsd.stats().connections, statsd.stats().sent.lines), (1, 0));
-        let new = Listener::unix(place.path());
+        let new = Listener::unix(socket_path.path());
         // The first connection only probes whether a server listens.
         let (_probe, next) = (new.accept(), new.accept());
         let reading = std::thread::spawn(|| next.read_to_end());
@@ -219,7 +228,7 @@ fn stalled_server_is_left_once_its_path_is_taken() {
             Framing::LengthPrefixed => _ = arrivals.count_frames(&reading.join().unwrap()),
             _ => arrivals.count_stream(&reading.join().unwrap()),
         }
-        arrivals.assert_faultless(&stats);
+        arrivals.assert_agree_with(&stats);
         assert_eq!((arrivals.numbers(0), stats.connections), (Vec::from_iter(0..5_000), 2));
         drop(stalled);
     }
@@ -229,30 +238,31 @@ fn stalled_server_is_left_once_its_path_is_taken() {
 #[test]
 #[cfg(target_os = "linux")]
 fn stalled_server_is_kept_while_its_path_has_no_listener() {
-    let place = Place::new("taken-by-nobody");
-    let server = Listener::unix(place.path());
-    let settings = place.settings(Protocol::UnixStream).peer_timeout(Duration::from_millis(50));
+    let socket_path = SocketPath::new("not-taken");
+    let server = Listener::unix(socket_path.path());
+    let settings =
+        socket_path.settings(Protocol::UnixStream).peer_timeout(Duration::from_millis(50));
     let statsd = started(settings);
     let mut stalled = server.accept();
     let emitted = emit_all(&statsd, 0, 0..3_000);
     eventually("the client counts as disconnected", || !statsd.connected());
     drop(server);
     // This socket is bound to the path but does not listen.
-    let _other = place.bind();
+    let _other = socket_path.bind();
     std::thread::sleep(Duration::from_millis(200));
     let arrivals = Arrivals::of_stream(&stalled.read(emitted.bytes as usize));
     flush(&statsd);
     assert!(statsd.connected());
-    arrivals.assert_faultless(&statsd.stats());
+    arrivals.assert_agree_with(&statsd.stats());
     assert_eq!(statsd.stats().connections, 1);
 }
 
 /// A receiver that accepts nothing for longer than the peer timeout counts as disconnected.
 #[test]
 fn full_receiver_counts_as_disconnected_after_the_timeout() {
-    let place = Place::new("full-for-long");
-    let receiver = place.bind();
-    let settings = place.settings(Protocol::UnixDatagram);
+    let socket_path = SocketPath::new("full-for-long");
+    let receiver = socket_path.bind();
+    let settings = socket_path.settings(Protocol::UnixDatagram);
     let statsd = started(settings.peer_timeout(Duration::from_millis(100)));
     emit_all(&statsd, 0, 0..5_000);
     eventually("the client counts as disconnected", || !statsd.connected());
@@ -260,5 +270,5 @@ fn full_receiver_counts_as_disconnected_after_the_timeout() {
     count(&mut arrivals, &receiver, 5_000);
     flush(&statsd);
     assert!(statsd.connected());
-    arrivals.assert_faultless(&statsd.stats());
+    arrivals.assert_agree_with(&statsd.stats());
 }

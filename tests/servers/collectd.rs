@@ -15,8 +15,8 @@ use crate::sampling_and_sets::{DISTINCT_MEMBERS, connector, count_sampled, inser
 use crate::server::{DEADLINE, Metrics, Reports, Server};
 use crate::workload::{Workload, deliver};
 
-/// A counter that shows when collectd listens. Every report repeats all counters, so it also shows
-/// that another report is complete.
+/// Counter that shows when collectd listens. Every report repeats all counters, so the probe also
+/// shows that another report is complete.
 const PROBE: &str = "probe";
 
 /// Interval between probes.
@@ -24,6 +24,7 @@ const PROBE_INTERVAL: Duration = Duration::from_millis(200);
 
 static WORKLOAD: Workload = Workload { fraction: 3.0, tick: Duration::from_millis(2) };
 
+/// Running collectd.
 struct Collectd {
     server: Server,
     port: u16,
@@ -102,12 +103,12 @@ LoadPlugin csv
 
 /// Parses `PUTVAL host/statsd/TYPE-NAME interval=SECONDS TIME:VALUE`, which the csv plugin writes
 /// for every metric in every report. The value is a counter's total, a gauge's value, or a timer's
-/// since the last report.
+/// summary since the last report.
 fn parse_line(reported: &mut Reports, line: &str) -> Option<()> {
     let (path, times) = line.strip_prefix("PUTVAL host/statsd/")?.split_once(" interval=")?;
     let (kind, name) = path.split_once('-')?;
     let value: f64 = times.rsplit_once(':')?.1.parse().ok()?;
-    // Reported in seconds with six decimals, stored as whole milliseconds.
+    // collectd reports seconds with six decimals. It stores whole milliseconds.
     let milliseconds = (value * 1e3).round();
     let metrics = &mut reported.metrics;
     match (kind, name.rsplit_once('-')) {

@@ -1,11 +1,11 @@
-//! datadog-serverless-compat, for DogStatsD over UDP: counters, gauges and distributions, the
-//! metric kinds that the server supports.
+//! datadog-serverless-compat, for DogStatsD over UDP. The server supports counters, gauges and
+//! distributions.
 //!
 //! The server listens at all addresses and would contact Datadog. Server and test therefore run in
-//! a network namespace with nothing but a loopback. The server's log shows what it would send, once
-//! every ten seconds. The server adds tags for the origin to each metric.
+//! a network namespace that has only a loopback interface. Once every ten seconds, the server logs
+//! the metrics that it would send. The server adds tags for the origin to each metric.
 
-use crate::process::{must_pass, skip, test_of};
+use crate::process::{assert_passes, skip, test_of};
 use crate::server::{Metrics, ParseLine, Reports, Server, Timer};
 use freewheel::{Builder, Connector, Dialect, Distribution, Gauge, Protocol};
 use std::path::Path;
@@ -21,11 +21,11 @@ const PAST: u64 = 1_656_581_400;
 /// Environment variable that is set in a process whose network has only a loopback.
 const IN_NETWORK_ENV: &str = "FREEWHEEL_SERVERS_LOOPBACK";
 
-/// Arguments that give a program such a network; see `unshare(1)`.
+/// Arguments of `unshare(1)` that run a program in such a network.
 const UNSHARE: [&str; 3] = ["--user", "--map-root-user", "--net"];
 
-/// Runs the body of a test in a process with such a network, which runs this program with this test
-/// only. The closure must be the entire body.
+/// Runs the body of a test in a process with such a network. The process is this program again,
+/// which then runs only this test. The closure must be the entire body.
 fn in_loopback_network<F: FnOnce()>(body: F) {
     if std::env::var_os(IN_NETWORK_ENV).is_some() {
         return body();
@@ -45,9 +45,10 @@ fn in_loopback_network<F: FnOnce()>(body: F) {
     let own = std::env::current_exe().expect("this program has a path");
     let mut command = Command::new("unshare");
     command.args(UNSHARE).args(["sh", "-c", r#"ip link set lo up && exec "$0" "$@""#]).arg(own);
-    must_pass(test, command.env(IN_NETWORK_ENV, "yes"));
+    assert_passes(test, command.env(IN_NETWORK_ENV, "yes"));
 }
 
+/// Starts a server and waits until it listens.
 fn start() -> Server {
     let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/servers/datadog-0.19.0");
     let program = home.join("datadog-serverless-compat");
@@ -85,7 +86,7 @@ fn parse_line(reported: &mut Reports, line: &str) -> Option<()> {
     } else if message.starts_with("Flushing dogstatsd metrics") {
         reported.completed += 1;
     } else if let Some(series) = message.strip_prefix("Sending body: ") {
-        for_each_metric(series, |name, metric| series_of(&mut reported.metrics, name, metric));
+        for_each_metric(series, |name, metric| add_series(&mut reported.metrics, name, metric));
     } else if let Some(sketches) = message.strip_prefix("Sending distributions: ") {
         for_each_metric(sketches, |name, metric| {
             let number = |field| number(metric, field).expect("a sketch has the field");
@@ -98,7 +99,8 @@ fn parse_line(reported: &mut Reports, line: &str) -> Option<()> {
     Some(())
 }
 
-fn series_of(metrics: &mut Metrics, name: String, metric: &str) {
+/// Adds a counter or a gauge to the metrics.
+fn add_series(metrics: &mut Metrics, name: String, metric: &str) {
     let value = number(metric, " value: ").expect("a point has a value");
     // Values within the same ten seconds are aggregated into a single point.
     assert_eq!(metric.matches("Point {").count(), 1, "{metric}");
@@ -120,13 +122,14 @@ fn for_each_metric(text: &str, mut read: impl FnMut(String, &str)) {
         let (_, tags) = rest.split_once("tags: [").expect("tags begin");
         let (tags, _) = tags.split_once(']').expect("tags end");
         let tags = tags.split(", ").map(|tag| tag.trim_matches('"'));
-        let own = |tag: &&str| tag.starts_with("origin:") || tag.starts_with("dd.origin:");
-        let mut tags: Vec<_> = tags.filter(|tag| !own(tag) && !tag.is_empty()).collect();
+        let is_added = |tag: &&str| tag.starts_with("origin:") || tag.starts_with("dd.origin:");
+        let mut tags: Vec<_> = tags.filter(|tag| !is_added(tag) && !tag.is_empty()).collect();
         tags.sort_unstable();
         read(format!("{name} {}", tags.join(",")).trim_end().to_owned(), rest);
     }
 }
 
+/// Returns the number after the name of a field.
 fn number(text: &str, field: &str) -> Option<f64> {
     let (_, value) = text.split_once(field)?;
     value.split([',', ' ', '}']).next()?.parse().ok()
@@ -141,12 +144,14 @@ fn connector(configure: impl FnOnce(Builder) -> Builder) -> Connector {
 }
 
 const THREADS: u64 = 4;
+/// Number of turns of each thread.
 const TURNS: u64 = 500;
-/// Number of rounds that each thread emits before the test waits for the server to catch up.
+/// Number of turns that each thread takes before the test waits for the server to catch up.
 const TURNS_PER_FLUSH: u64 = 20;
 /// Number of lines of a turn.
 const LINES: u64 = 6;
 
+/// Emits the lines of one turn.
 fn take_turn(statsd: &Connector, turn: u64) {
     // The same metric three times: by name in a scope, with a tag in the call, and prepared.
     statsd.with_tag("route", "/").incr("hits");
@@ -155,13 +160,14 @@ fn take_turn(statsd: &Connector, turn: u64) {
     statsd.scoped("db").with_tag("shard", "7").decr_by("stock", 3);
     let size = statsd.metric::<Distribution>("size").tag("url", "http://x:80/#y");
     size.record(turn % 4 + 1);
-    // Text that would forge another tag or line.
+    // Without sanitising, this text would add a tag and a line.
     statsd.counter("a:1|c\nb").tag("k", "v,forged:yes|c:x\nb:1").incr();
 }
 
+/// Emits the lines that must arrive once, in this order.
 fn take_last_turn(statsd: &Connector) {
     statsd.gauge("depth", 17);
-    // A single line each: DogStatsD sets gauges, also to negative values.
+    // Each call is a single line: DogStatsD sets gauges also to negative values.
     statsd.gauge("balance", 40);
     statsd.gauge("balance", -5.25);
     statsd.metric::<Gauge>("level").tag("unit", "m/s²").set(1e-3);
@@ -172,6 +178,7 @@ fn take_last_turn(statsd: &Connector) {
 
 const LAST_LINES: u64 = 6;
 
+/// Returns the metrics that the server must report after all turns.
 fn expected() -> Metrics {
     let turns = (THREADS * TURNS) as f64;
     let mut metrics = Metrics::default();

@@ -1,4 +1,4 @@
-//! Server deaths: `kill -9` under load, followed by a new server at the same port.
+//! Killed servers: `kill -9` under load, and then a new server at the same port.
 
 use crate::server::DEADLINE;
 use freewheel::{Connector, Protocol};
@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// Number of servers that are killed.
 const DEATHS: u64 = 5;
 
 /// Number of lines emitted while no server runs.
@@ -17,9 +18,10 @@ const LINES_PER_OUTAGE: u64 = 1_000;
 /// Counters of a server, by name.
 type Counters = BTreeMap<String, f64>;
 
-/// Asserts that the next server counts every line emitted while no server runs, that no name is
-/// torn, and that the account reports all lines as sent. Counters and unread lines of a killed
-/// server are lost.
+/// Kills servers under load, and asserts that only lines of the killed servers are lost.
+///
+/// The next server must count every line emitted while no server runs. No name may be torn. The
+/// statistics must count all lines as sent.
 pub(crate) fn assert_deaths_lose_only_counted_lines<S>(
     protocol: Protocol,
     port: u16,
@@ -64,6 +66,7 @@ pub(crate) fn assert_deaths_lose_only_counted_lines<S>(
     assert!(stats.connections > DEATHS, "{stats:?}");
 }
 
+/// Guard that sets the flag when it is dropped.
 struct EndOnDrop<'a>(&'a AtomicBool);
 
 impl Drop for EndOnDrop<'_> {

@@ -1,4 +1,4 @@
-//! Freewheel with real StatsD servers: the metrics that they report are exact, to the last line.
+//! Freewheel with real StatsD servers: their reports contain every line exactly once.
 //!
 //! A plain `cargo test` ignores these tests, which need installed servers. Install the servers with
 //! `.ci/servers`, and run the tests with
@@ -7,11 +7,12 @@
 //! cargo test --test servers -- --ignored
 //! ```
 //!
-//! A missing server fails its tests, with two exceptions that skip with a message: netdata, which
-//! not every system provides, and datadog-serverless-compat on systems without network namespaces.
+//! A missing server fails its tests. There are two exceptions, which skip the tests with a message:
+//! netdata, which not every system provides, and datadog-serverless-compat on systems without
+//! network namespaces.
 //!
-//! The speed of the machine does not affect the verdict. A test waits for the server's own report,
-//! up to [`server::DEADLINE`], and judges only that report.
+//! The speed of the machine does not affect the results. Each test waits for the server's own
+//! report, up to [`server::DEADLINE`], and checks only that report.
 
 #[path = "../rig/process.rs"]
 #[allow(dead_code)]

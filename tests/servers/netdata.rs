@@ -13,6 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
+/// Running netdata, killed when dropped.
 struct Netdata {
     process: Child,
     /// Port of the HTTP interface.
@@ -30,8 +31,8 @@ impl Netdata {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]).arg(program).arg("-D").arg("-c").arg(config);
         command.arg("-P").arg(home.join("pid"));
-        let silent = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let server = Self { process: silent.spawn().expect("setpriv is installed"), web };
+        let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let server = Self { process: command.spawn().expect("setpriv is installed"), web };
         let deadline = Instant::now() + DEADLINE;
         while server.query().is_none() {
             assert!(Instant::now() < deadline, "netdata does not answer");
@@ -138,6 +139,7 @@ fn configuration(home: &Path, statsd: u16, web: u16) -> String {
     )
 }
 
+/// Returns the path of netdata, or `None` if it is not installed.
 fn program() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let directories = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
@@ -156,9 +158,11 @@ fn deaths_over_tcp() {
     assert_deaths_lose_only_counted_lines(Protocol::Tcp, statsd, start, Netdata::counted);
 }
 
-/// Tests all metric kinds. Counters and gauges persist in the server, so they are sent once.
-/// Summaries cover a single second, so they are sent until a report shows them. Gauges, times and
-/// sizes are reported in thousandths.
+/// Asserts the reports of all metric kinds.
+///
+/// Counters and gauges persist in the server, so they are sent once. Summaries cover a single
+/// second, so they are sent until a report shows them. Gauges, times and sizes are reported in
+/// thousandths.
 fn all_metric_kinds(protocol: Protocol) {
     let Some(program) = program() else {
         return skip("netdata::all_metric_kinds", "netdata is not installed");

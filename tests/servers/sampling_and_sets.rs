@@ -1,11 +1,11 @@
-//! Sampled counters and sets, which statsd, collectd and netdata interpret alike.
+//! Sampled counters and sets, which statsd, collectd and netdata interpret in the same way.
 
 use freewheel::{Builder, Connector, Dialect, Protocol, SampleRate, Set};
 use std::time::{Duration, Instant};
 
 use crate::server::DEADLINE;
 
-/// Sample rate. A power of two is exact in the server's arithmetic, too.
+/// Sample rate. The server's arithmetic is exact because it is a power of two.
 pub(crate) const QUARTER: f64 = 0.25;
 
 /// Number of distinct [members](insert_members) after sanitising.

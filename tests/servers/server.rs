@@ -7,10 +7,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Longest wait for a server's report. Only a failing test waits this long.
+/// Maximum time that a test waits for a server's report. Only a failing test waits this long.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
-/// The metrics that a server derived from the received lines, under the server's names.
+/// Metrics that a server derived from the received lines, under the server's names.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Metrics {
     pub(crate) counters: BTreeMap<String, f64>,
@@ -18,7 +18,7 @@ pub(crate) struct Metrics {
     pub(crate) timers: BTreeMap<String, Timer>,
 }
 
-/// The durations recorded under one name, in milliseconds.
+/// Summary of the durations recorded under one name, in milliseconds.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Timer {
     pub(crate) count: f64,
@@ -55,7 +55,7 @@ impl Default for Timer {
     }
 }
 
-/// A server's reports so far.
+/// Content of a server's reports so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reports {
     pub(crate) metrics: Metrics,
@@ -78,10 +78,11 @@ impl Reports {
     }
 }
 
-/// Parses a line of the server's standard output. Returns `None` if the line is no report.
+/// Function that parses a line of the server's standard output. It returns `None` if the line is
+/// not a report.
 pub(crate) type ParseLine = fn(&mut Reports, &str) -> Option<()>;
 
-/// A running server, killed when dropped.
+/// Running server, killed when dropped.
 pub(crate) struct Server {
     child: Child,
     output: Arc<Output>,
@@ -96,19 +97,20 @@ struct Output {
 #[derive(Default)]
 struct State {
     reported: Reports,
-    /// The remaining output, such as the server's error messages.
+    /// Output that is not a report, such as the server's error messages.
     log: String,
     ended: bool,
 }
 
 impl Output {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic in `wait_for` poisons the lock, which does not concern the threads that still
-        // read.
+        // A panic in `wait_for` poisons the lock. The state stays valid, and the reading threads
+        // continue.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn follow(&self, stream: impl Read, parse_line: ParseLine) {
+    /// Reads the output until its end. Lines that are not reports go to the log.
+    fn read_output(&self, stream: impl Read, parse_line: ParseLine) {
         for line in BufReader::new(stream).lines() {
             let line = line.expect("a server's output is text");
             let mut state = self.lock();
@@ -136,20 +138,20 @@ impl Server {
         thread::spawn({
             let output = Arc::clone(&output);
             move || {
-                output.follow(stdout, parse_line);
+                output.read_output(stdout, parse_line);
                 output.lock().ended = true;
                 output.changed.notify_all();
             }
         });
         thread::spawn({
             let output = Arc::clone(&output);
-            move || output.follow(stderr, |_, _| None)
+            move || output.read_output(stderr, |_, _| None)
         });
         Self { child, output }
     }
 
-    /// Blocks until `done` is true for the reports or the deadline has passed. Returns the reports,
-    /// so that the caller's assertion shows a difference.
+    /// Waits until `done` is true for the reports, or until the deadline. Returns the reports in
+    /// both cases, so that the caller's assertion shows the difference.
     ///
     /// # Panics
     ///
@@ -174,8 +176,8 @@ impl Server {
         state.reported.clone()
     }
 
-    /// Asserts that the server reports exactly these metrics, now and two reports later. Then no
-    /// line was delivered twice, and the server is still alive.
+    /// Asserts that the server reports exactly these metrics, and the same two reports later. This
+    /// shows that no line was delivered twice, and that the server is still alive.
     pub(crate) fn assert_reports(&self, expected: &Metrics) -> Reports {
         let first = self.wait_until(|reported| reported.metrics == *expected);
         assert_eq!(first.metrics, *expected);
@@ -188,7 +190,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // A server that has already exited is only reaped.
+        // If the server has already exited, only the wait has an effect.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

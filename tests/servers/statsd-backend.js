@@ -10,20 +10,20 @@
 // Names contain no spaces: statsd has replaced them.
 "use strict";
 
-// A failed write ends the process, so that the server never outlives the test that reads from it.
-function say(lines) {
+// A failed write ends the process, so that the server does not outlive the test that reads from it.
+function print(lines) {
   process.stdout.write(lines.join("\n") + "\n");
 }
 
 // statsd does not expose the listening sockets, but its server modules export them.
-function announce(protocol) {
+function printPort(protocol) {
   const { server } = require.main.require(`./servers/${protocol}`);
-  server.once("listening", () => say([`listening ${protocol} ${server.address().port}`]));
+  server.once("listening", () => print([`listening ${protocol} ${server.address().port}`]));
 }
 
 exports.init = (startupTime, config, events) => {
-  announce("udp");
-  announce("tcp");
+  printPort("udp");
+  printPort("tcp");
   events.on("flush", (timestamp, { counters, gauges, sets, timer_data }) => {
     const lines = [];
     for (const [name, increase] of Object.entries(counters)) {
@@ -38,7 +38,7 @@ exports.init = (startupTime, config, events) => {
     for (const [name, set] of Object.entries(sets)) {
       lines.push(`set ${name} ${set.values().length}`);
     }
-    say([...lines, "flush"]);
+    print([...lines, "flush"]);
   });
   return true;
 };

@@ -1,7 +1,7 @@
 // Configuration of statsd 0.9.0, which evaluates this file as one expression. statsd.rs passes it.
 //
-// Ports are strings. statsd treats the number 0 as "not set" and would use its defaults, but the string
-// "0" reaches the operating system, which picks free ports. The backend reports them.
+// Ports are strings. statsd treats the number 0 as "not set" and would use its defaults, but the
+// string "0" reaches the operating system, which picks free ports. The backend reports them.
 {
   servers: [
     { server: "./servers/udp", address: process.env.STATSD_ADDRESS || "127.0.0.1", port: process.env.STATSD_PORT },
@@ -11,7 +11,8 @@
   mgmt_address: "127.0.0.1",
   mgmt_port: "0",
   flushInterval: 50, // milliseconds
-  // Each flush reports counters and timers since the last flush, and the current value of every gauge.
+  // Each flush reports counters and timers since the last flush, and the current value of every
+  // gauge.
   deleteCounters: true,
   deleteTimers: true,
   backends: [require("path").resolve(process.argv[2], "../statsd-backend.js")],

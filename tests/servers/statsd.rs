@@ -1,4 +1,4 @@
-//! statsd 0.9.0, the original, over UDP and TCP.
+//! statsd 0.9.0, the original server, over UDP and TCP.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,6 +11,7 @@ use crate::sampling_and_sets::{DISTINCT_MEMBERS, connector, count_sampled, inser
 use crate::server::{Metrics, Reports, Server, Timer};
 use crate::workload::{Workload, deliver};
 
+/// Running statsd.
 struct Statsd {
     server: Server,
     udp: u16,
@@ -75,7 +76,7 @@ fn parse_line(reported: &mut Reports, line: &str) -> Option<()> {
     Some(())
 }
 
-/// Halves and quarters, whose sums are exact in the server's arithmetic, too.
+/// Halves and quarters: their sums are exact in the server's arithmetic.
 static WORKLOAD: Workload = Workload { fraction: 0.5, tick: Duration::from_micros(250) };
 
 /// Kills servers at the same port under load.
@@ -101,6 +102,7 @@ fn deaths_over_tcp() {
     deaths(Protocol::Tcp);
 }
 
+/// Delivers the workload, and asserts that the server reports its totals.
 async fn exact_totals(protocol: Protocol) {
     let statsd = Statsd::start();
     let port = match protocol {

@@ -1,4 +1,4 @@
-//! The lines that the tests send, and the metrics that a server must derive from them.
+//! Lines that the tests send, and the metrics that a server must derive from them.
 
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -17,18 +17,19 @@ const TURNS: u64 = 1_250;
 /// Total number of lines: 50,000 from `take_turn`, and 12 from `take_last_turn`.
 const LINES: u64 = THREADS * TURNS * 10 + 12;
 
-/// Number of turns of each thread before the server must have caught up. UDP has no back-pressure:
-/// 1,000 lines are about 30 datagrams, and a socket's default buffer holds about 90.
+/// Number of turns that each thread takes before the test waits for the server to catch up. UDP has
+/// no back-pressure: 1,000 lines are about 30 datagrams, and a socket's default buffer holds about
+/// 90.
 const TURNS_PER_FLUSH: u64 = 25;
 
 /// Prefix of all names.
 const PREFIX: &str = "app";
 
-/// Values that the tested server stores exactly.
+/// Lines to send, whose values the tested server stores exactly.
 pub(crate) struct Workload {
     /// Amount added to a counter with every turn.
     pub(crate) fraction: f64,
-    /// Unit of the timings, which are 1 to 4 times this.
+    /// Unit of the timings, which are 1 to 4 times as long.
     pub(crate) tick: Duration,
 }
 
@@ -57,7 +58,7 @@ impl Workload {
         // An absolute value below zero: two lines on the wire.
         statsd.gauge("balance", 40);
         statsd.gauge("balance", -5);
-        // Names that would split a line or forge one if they were not sanitised.
+        // Without sanitising, these names would split a line or add one.
         statsd.incr("a:b|c\nd");
         statsd.gauge("a:b|c\nd", 1);
         statsd.timing("a:b|c\nd", self.tick);
@@ -108,18 +109,17 @@ impl Workload {
     }
 }
 
-/// A thread that takes the turns it receives, and confirms each range. It ends when the channel
-/// closes.
+/// Thread that takes the requested turns, and confirms each range. It ends when the channel closes.
 struct Emitter {
-    go: Sender<Range<u64>>,
-    taken: Receiver<()>,
+    requests: Sender<Range<u64>>,
+    confirmations: Receiver<()>,
     thread: JoinHandle<()>,
 }
 
 impl Emitter {
     fn spawn(workload: &'static Workload, statsd: &Connector, thread: u64) -> Self {
-        let (go, ranges) = channel::<Range<u64>>();
-        let (confirm, taken) = channel();
+        let (requests, ranges) = channel::<Range<u64>>();
+        let (confirm, confirmations) = channel();
         let statsd = statsd.clone();
         let thread = thread::spawn(move || {
             for turns in ranges {
@@ -131,11 +131,11 @@ impl Emitter {
                 }
             }
         });
-        Self { go, taken, thread }
+        Self { requests, confirmations, thread }
     }
 }
 
-/// Sends the whole workload and stops. Asserts that the client's account reports every line as
+/// Sends the whole workload and stops. Asserts that the client's statistics count every line as
 /// sent. Returns the number of lines.
 ///
 /// Waiting for the server blocks the calling thread, so the test's runtime needs worker threads for
@@ -162,10 +162,10 @@ pub(crate) async fn deliver(
     for first in (0..TURNS).step_by(turns_per_flush as usize) {
         let next = TURNS.min(first + turns_per_flush);
         for emitter in &emitters {
-            emitter.go.send(first..next).expect("the thread runs");
+            emitter.requests.send(first..next).expect("the thread runs");
         }
         for emitter in &emitters {
-            emitter.taken.recv().expect("the thread did not panic");
+            emitter.confirmations.recv().expect("the thread did not panic");
         }
         let _ = statsd.flush().await;
         let sent = (THREADS * next) as f64;
@@ -173,8 +173,8 @@ pub(crate) async fn deliver(
         let reported = server.wait_until(|reported| counted(reported) == Some(sent));
         assert_eq!(counted(&reported), Some(sent));
     }
-    for Emitter { go, thread, .. } in emitters {
-        drop(go);
+    for Emitter { requests, thread, .. } in emitters {
+        drop(requests);
         thread.join().expect("the thread did not panic");
     }
     workload.take_last_turn(&statsd);

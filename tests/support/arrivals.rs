@@ -1,4 +1,4 @@
-//! Record of the numbered lines that arrived, to compare with the account.
+//! Record of the numbered lines that arrived, to compare with the connector's statistics.
 
 use super::{lines_of, parse_numbered};
 use freewheel::{Stats, Tally};
@@ -16,30 +16,31 @@ pub(crate) struct Arrivals {
     reordered: u64,
 }
 
-/// Numbers of lines that did not arrive exactly once, whole and in their thread's order.
+/// Differences between the arrivals and the statistics: numbers of lines that did not arrive
+/// exactly once, whole and in their thread's order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Findings {
+pub(crate) struct Discrepancies {
     /// Lines counted as sent that never arrived.
     pub(crate) lost: u64,
     /// Lines that arrived but are not counted as sent.
     pub(crate) unaccounted: u64,
-    /// Lines that arrived more than once, each repetition counted.
+    /// Repeated arrivals of lines.
     pub(crate) duplicated: u64,
     /// Lines that were truncated or joined to another line.
     pub(crate) torn: u64,
-    /// Lines whose first arrival was after a later line of the same thread.
+    /// Lines that first arrived after a later line of the same thread.
     pub(crate) reordered: u64,
 }
 
 impl Arrivals {
-    /// Counts these lines.
+    /// Counts these lines in a new record.
     pub(crate) fn of(lines: &[String]) -> Self {
         let mut arrivals = Self::default();
         arrivals.count_all(lines);
         arrivals
     }
 
-    /// Counts the lines of one connection; see [`Arrivals::count_stream`].
+    /// Counts the lines of one connection in a new record. See [`Arrivals::count_stream`].
     pub(crate) fn of_stream(bytes: &[u8]) -> Self {
         let mut arrivals = Self::default();
         arrivals.count_stream(bytes);
@@ -112,10 +113,10 @@ impl Arrivals {
         count - self.numbers.get(&thread).map_or(0, |numbers| numbers.range(..count).count() as u64)
     }
 
-    /// Compares the arrivals with the account.
-    pub(crate) fn against(&self, stats: &Stats) -> Findings {
+    /// Compares the arrivals with the statistics.
+    pub(crate) fn compare_with(&self, stats: &Stats) -> Discrepancies {
         let (sent, arrived) = (stats.sent.lines, self.tally.lines);
-        Findings {
+        Discrepancies {
             lost: sent.saturating_sub(arrived),
             unaccounted: arrived.saturating_sub(sent),
             duplicated: self.duplicated,
@@ -128,8 +129,8 @@ impl Arrivals {
     ///
     /// The bytes must agree as well.
     #[track_caller]
-    pub(crate) fn assert_faultless(&self, stats: &Stats) {
-        assert_eq!(self.against(stats), Findings::default(), "{stats}");
+    pub(crate) fn assert_agree_with(&self, stats: &Stats) {
+        assert_eq!(self.compare_with(stats), Discrepancies::default(), "{stats}");
         assert_eq!(self.tally, stats.sent);
         super::assert_balanced(stats);
     }

@@ -4,16 +4,16 @@
 #![allow(dead_code, unused_imports)]
 
 mod arrivals;
-#[cfg(unix)]
-mod place;
 mod raw_server;
 mod receivers;
-
-pub(crate) use arrivals::{Arrivals, Findings};
 #[cfg(unix)]
-pub(crate) use place::Place;
-pub(crate) use raw_server::{Listener, Peer};
-pub(crate) use receivers::{BlackHole, Close, TcpReceiver, UdpReceiver, lines_of};
+mod socket_path;
+
+pub(crate) use arrivals::{Arrivals, Discrepancies};
+pub(crate) use raw_server::{Listener, ServerConnection};
+pub(crate) use receivers::{Close, FullAcceptQueue, TcpReceiver, UdpReceiver, lines_of};
+#[cfg(unix)]
+pub(crate) use socket_path::SocketPath;
 
 use freewheel::{Builder, Connector, Protocol, Stats, Tally};
 use std::collections::{BTreeMap, HashMap};
@@ -31,29 +31,30 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{self, Runtime};
 
 /// Maximum time that a test waits for an event. Only a failing test waits this long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Maximum time of a call whose deadline is a fraction of a second, even on a busy machine.
-const PROMPT: Duration = Duration::from_secs(5);
+/// Maximum time of a call whose own deadline is a fraction of a second, even on a busy machine.
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Waits until `condition` holds, and panics once [`PATIENCE`] is over.
+/// Waits until `condition` holds. Panics after [`WAIT_TIMEOUT`].
 pub(crate) fn eventually(event: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
-        assert!(start.elapsed() < PATIENCE, "timed out waiting: {event}");
+        assert!(start.elapsed() < WAIT_TIMEOUT, "timed out waiting: {event}");
         thread::sleep(Duration::from_millis(1));
     }
 }
 
-/// Returns the result of `call`, and panics if `call` takes longer than [`PROMPT`].
+/// Runs `call` on another thread and returns its result. Panics if it takes longer than
+/// [`CALL_TIMEOUT`].
 ///
 /// A call that hangs therefore fails its test instead of blocking it.
 pub(crate) fn promptly<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, result) = mpsc::channel();
     thread::spawn(move || done.send(call()));
-    match result.recv_timeout(PROMPT) {
+    match result.recv_timeout(CALL_TIMEOUT) {
         Ok(result) => result,
-        Err(RecvTimeoutError::Timeout) => panic!("the call took longer than {PROMPT:?}"),
+        Err(RecvTimeoutError::Timeout) => panic!("the call took longer than {CALL_TIMEOUT:?}"),
         Err(RecvTimeoutError::Disconnected) => panic!("the call panicked"),
     }
 }
@@ -90,9 +91,9 @@ pub(crate) fn runtime() -> Runtime {
 
 /// Returns a free port below the range of ephemeral ports.
 ///
-/// Only the test itself will listen there, because the kernel assigns no such port. An ephemeral
-/// port would not do: a connection to it can get the same source port and connect to itself.
-pub(crate) fn quiet_port() -> u16 {
+/// The kernel assigns no such port, so that only the test itself will listen there. An ephemeral
+/// port is not suitable: a connection to it can get the same source port and connect to itself.
+pub(crate) fn unused_port() -> u16 {
     static FIRST: OnceLock<u16> = OnceLock::new();
     static NEXT: AtomicU16 = AtomicU16::new(0);
     // Test crates may run at the same time, so each starts its search at a random port.
@@ -117,7 +118,7 @@ pub(crate) fn tcp(port: u16) -> Builder {
         .type_prefixes(false)
         .flush_interval(Duration::from_millis(5))
         .reconnect_sleep(Duration::from_millis(10))
-        .stop_timeout(PATIENCE)
+        .stop_timeout(WAIT_TIMEOUT)
 }
 
 /// Returns the settings of [`tcp`] for a UDP server.
@@ -176,13 +177,14 @@ fn is_plain_decimal(text: &str) -> bool {
     digits(whole) && digits(fraction) && (whole == "0" || !whole.starts_with('0'))
 }
 
-/// Returns the tally of these lines; as in the account, each line includes its newline.
+/// Returns the tally of these lines. Each line includes its newline, as in the statistics.
 pub(crate) fn tally(lines: &[String]) -> Tally {
     let bytes = lines.iter().map(|line| line.len() as u64 + 1).sum();
     Tally { lines: lines.len() as u64, bytes }
 }
 
-/// Asserts that each emitted line is sent, buffered, dropped or lost, in lines and in bytes.
+/// Asserts that the emitted lines equal the sent, buffered, dropped and lost lines, and so do their
+/// bytes.
 #[track_caller]
 pub(crate) fn assert_balanced(stats: &Stats) {
     let accounted = stats.sent + stats.buffered + stats.dropped() + stats.lost();
@@ -197,12 +199,12 @@ pub(crate) fn flush(statsd: &Connector) {
 /// Returns a counter line that encodes its thread and number.
 ///
 /// Its length follows from the number, so that torn, duplicated and reordered lines are detected.
-/// Lines have at most about 400 bytes, and half as many on average.
+/// Lines have at most about 400 bytes, and about 200 on average.
 pub(crate) fn numbered_line(thread: u64, number: u64) -> String {
     format!("{}:1|c", numbered_name(thread, number))
 }
 
-/// Returns the name of that line's metric.
+/// Returns the metric name of [`numbered_line`].
 pub(crate) fn numbered_name(thread: u64, number: u64) -> String {
     let padding = "x".repeat((number * 97 % 389) as usize);
     format!("t{thread}.{number}.{padding}")

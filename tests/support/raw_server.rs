@@ -1,4 +1,4 @@
-//! Stream servers under manual control: a test accepts, reads and closes each connection itself.
+//! Stream servers under manual control: the test accepts, reads and closes each connection.
 
 use super::eventually;
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -57,30 +57,30 @@ impl Listener {
 
     /// Waits for the next connection and accepts it.
     #[track_caller]
-    pub(crate) fn accept(&self) -> Peer {
+    pub(crate) fn accept(&self) -> ServerConnection {
         let mut accepted = None;
-        eventually("a connection comes", || {
+        eventually("a client connects", || {
             accepted = self.0.accept().ok();
             accepted.is_some()
         });
         let (socket, _) = accepted.expect("the wait ended with a connection");
         socket.set_nonblocking(false).expect("the socket is open");
-        socket.set_read_timeout(Some(super::PATIENCE)).expect("the timeout is not zero");
-        Peer(socket)
+        socket.set_read_timeout(Some(super::WAIT_TIMEOUT)).expect("the timeout is not zero");
+        ServerConnection(socket)
     }
 
-    /// Accepts a pending connection and drops it; returns true if there was one.
-    pub(crate) fn is_called(&self) -> bool {
+    /// Accepts a pending connection and drops it. Returns true if there was one.
+    pub(crate) fn drop_pending_connection(&self) -> bool {
         self.0.accept().is_ok()
     }
 }
 
 /// Server's end of a connection.
 ///
-/// Dropping it closes the connection: by a FIN if everything was read, otherwise by a reset.
-pub(crate) struct Peer(Socket);
+/// Its drop closes the connection with a FIN if everything was read, and otherwise with a reset.
+pub(crate) struct ServerConnection(Socket);
 
-impl Peer {
+impl ServerConnection {
     /// Reads exactly `count` bytes.
     #[track_caller]
     pub(crate) fn read(&mut self, count: usize) -> Vec<u8> {
@@ -89,12 +89,11 @@ impl Peer {
         bytes
     }
 
-    /// Waits for bytes, and reads at most `max_len` of them; the result is empty at the end.
+    /// Waits for bytes, and reads at most `max_len` of them. Returns no bytes at the end.
     #[track_caller]
     pub(crate) fn read_some(&mut self, max_len: usize) -> Vec<u8> {
         let mut bytes = vec![0; max_len];
-        let count =
-            self.0.read(&mut bytes).expect("bytes or an orderly end arrive within the timeout");
+        let count = self.0.read(&mut bytes).expect("bytes or a FIN arrive within the timeout");
         bytes.truncate(count);
         bytes
     }
@@ -120,27 +119,27 @@ impl Peer {
         bytes
     }
 
-    /// Reads until the client closes the connection in order.
+    /// Reads until the client closes the connection with a FIN.
     #[track_caller]
     pub(crate) fn read_to_end(mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        self.0.read_to_end(&mut bytes).expect("the client closes the connection in order");
+        self.0.read_to_end(&mut bytes).expect("the client closes the connection with a FIN");
         bytes
     }
 
-    /// Reads until the connection ends; the flag is true if the end was orderly, not a reset.
+    /// Reads until the connection ends. The flag is true if the client closed it with a FIN.
     pub(crate) fn read_to_any_end(mut self) -> (Vec<u8>, bool) {
         let mut bytes = Vec::new();
         let result = self.0.read_to_end(&mut bytes);
         (bytes, result.is_ok())
     }
 
-    /// Shuts down the sending direction, as a server does that is about to close.
+    /// Shuts down the sending direction, like a server that is about to close.
     pub(crate) fn half_close(&self) {
         self.0.shutdown(Shutdown::Write).expect("the socket is connected");
     }
 
-    /// Closes the connection by a reset, even if everything was read.
+    /// Closes the connection with a reset, even if everything was read.
     pub(crate) fn reset(self) {
         self.0.set_linger(Some(Duration::ZERO)).expect("the socket is open");
     }

@@ -1,6 +1,6 @@
-//! Servers that record what they receive, and stall, hang up or die on request.
+//! Servers that record the lines that they receive, and stall, close or stop on request.
 
-use super::{PATIENCE, eventually};
+use super::{WAIT_TIMEOUT, eventually};
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream as BlockingTcpStream, UdpSocket};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime;
 use tokio::sync::{oneshot, watch};
 
-/// Way in which a server's connections end with the server.
+/// Way in which a server's connections end when the server stops.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Close {
     /// Closes with a FIN. Unread bytes turn the FIN into a reset.
@@ -25,7 +25,7 @@ pub(crate) enum Close {
 pub(crate) struct TcpReceiver {
     port: u16,
     received: Arc<Received>,
-    orders: watch::Sender<Orders>,
+    commands: watch::Sender<Commands>,
     end: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -45,7 +45,7 @@ struct Connection {
 }
 
 #[derive(Clone, Copy)]
-struct Orders {
+struct Commands {
     reading: bool,
     /// Generation of new connections. Connections of earlier generations are closed.
     generation: u64,
@@ -66,16 +66,17 @@ impl TcpReceiver {
             runtime.block_on(async { listener(address, close) }).expect("the port is free");
         let port = listener.local_addr().expect("the socket is bound").port();
         let received = Arc::<Received>::default();
-        let (orders, received_orders) = watch::channel(Orders { reading: true, generation: 0 });
+        let (commands, received_commands) =
+            watch::channel(Commands { reading: true, generation: 0 });
         let (end, ended) = oneshot::channel();
-        let accepting = accept(listener, Arc::clone(&received), received_orders);
-        // The runtime ends with its thread; the sockets end with the runtime.
+        let accepting = accept(listener, Arc::clone(&received), received_commands);
+        // The end of the thread drops the runtime, which closes the sockets.
         let thread = thread::spawn(move || {
             runtime.block_on(async {
                 tokio::select! { () = accepting => {} _ = ended => {} }
             });
         });
-        Self { port, received, orders, end: Some(end), thread: Some(thread) }
+        Self { port, received, commands, end: Some(end), thread: Some(thread) }
     }
 
     /// Returns the port of the server.
@@ -85,18 +86,18 @@ impl TcpReceiver {
 
     /// Stops reading. A read in flight may still complete.
     pub(crate) fn stall(&self) {
-        self.orders.send_modify(|orders| orders.reading = false);
+        self.commands.send_modify(|commands| commands.reading = false);
     }
 
     /// Resumes reading.
-    pub(crate) fn read_on(&self) {
-        self.orders.send_modify(|orders| orders.reading = true);
+    pub(crate) fn resume_reading(&self) {
+        self.commands.send_modify(|commands| commands.reading = true);
     }
 
-    /// Closes all connections accepted so far, and keeps listening.
-    pub(crate) fn hang_up(&self) {
+    /// Closes all connections accepted so far. The server keeps listening.
+    pub(crate) fn close_connections(&self) {
         let accepted = self.received.connections().len();
-        self.orders.send_modify(|orders| orders.generation += 1);
+        self.commands.send_modify(|commands| commands.generation += 1);
         eventually("all connections end", || {
             self.received.connections()[..accepted].iter().all(|connection| connection.ended)
         });
@@ -120,7 +121,7 @@ impl TcpReceiver {
 
     /// Returns the whole lines of each connection so far.
     ///
-    /// A tail without a newline is no line: a broken connection left it.
+    /// A tail without a newline is not a line: a broken connection left it.
     pub(crate) fn lines_by_connection(&self) -> Vec<Vec<String>> {
         self.received
             .connections()
@@ -134,7 +135,9 @@ impl TcpReceiver {
         self.lines_by_connection().concat()
     }
 
-    /// Stops the server in the way chosen at its start; returns the whole lines it received.
+    /// Stops the server, and closes its connections in the way chosen at its start.
+    ///
+    /// Returns the whole lines that the server received.
     pub(crate) fn kill(mut self) -> Vec<String> {
         self.end();
         self.lines()
@@ -182,32 +185,40 @@ fn listener(address: SocketAddr, close: Close) -> std::io::Result<TcpListener> {
     socket.listen(64)
 }
 
-async fn accept(listener: TcpListener, received: Arc<Received>, orders: watch::Receiver<Orders>) {
+async fn accept(
+    listener: TcpListener,
+    received: Arc<Received>,
+    commands: watch::Receiver<Commands>,
+) {
     loop {
         let (stream, _) = listener.accept().await.expect("the socket listens");
-        let generation = orders.borrow().generation;
+        let generation = commands.borrow().generation;
         let index = {
             let mut connections = received.connections();
             connections.push(Connection::default());
             connections.len() - 1
         };
-        let (received, orders) = (Arc::clone(&received), orders.clone());
+        let (received, commands) = (Arc::clone(&received), commands.clone());
         tokio::spawn(async move {
             let record = |bytes: &[u8]| received.record(index, bytes);
             tokio::select! {
                 biased;
-                () = hang_up(orders.clone(), generation) => {}
-                () = read(stream, orders, record) => {}
+                () = close_requested(commands.clone(), generation) => {}
+                () = read(stream, commands, record) => {}
             }
             received.connections()[index].ended = true;
         });
     }
 }
 
-/// Passes on the bytes of a connection until its end, and pauses while the server is stalled.
-async fn read(mut stream: TcpStream, mut orders: watch::Receiver<Orders>, record: impl Fn(&[u8])) {
+/// Records the bytes of a connection until its end, and does not read while the server is stalled.
+async fn read(
+    mut stream: TcpStream,
+    mut commands: watch::Receiver<Commands>,
+    record: impl Fn(&[u8]),
+) {
     let mut chunk = vec![0; 64 << 10];
-    while orders.wait_for(|orders| orders.reading).await.is_ok() {
+    while commands.wait_for(|commands| commands.reading).await.is_ok() {
         match stream.read(&mut chunk).await {
             Ok(length @ 1..) => record(&chunk[..length]),
             _ => break,
@@ -215,12 +226,12 @@ async fn read(mut stream: TcpStream, mut orders: watch::Receiver<Orders>, record
     }
 }
 
-/// Waits until the server hangs up on connections of this generation.
-async fn hang_up(mut orders: watch::Receiver<Orders>, generation: u64) {
-    let _ = orders.wait_for(|orders| orders.generation > generation).await;
+/// Waits for the command to close connections of this generation.
+async fn close_requested(mut commands: watch::Receiver<Commands>, generation: u64) {
+    let _ = commands.wait_for(|commands| commands.generation > generation).await;
 }
 
-/// Returns the lines of a stream; a tail without a newline is no line.
+/// Returns the lines of a stream. A tail without a newline is not a line.
 fn whole_lines(bytes: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(bytes);
     let lines = text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
@@ -248,7 +259,7 @@ impl UdpReceiver {
     /// Listens at this address; port 0 picks a free port.
     pub(crate) fn listen(address: impl Into<IpAddr>, port: u16) -> Self {
         let socket = UdpSocket::bind((address.into(), port)).expect("the port is free");
-        socket.set_read_timeout(Some(PATIENCE)).expect("the timeout is not zero");
+        socket.set_read_timeout(Some(WAIT_TIMEOUT)).expect("the timeout is not zero");
         Self { socket }
     }
 
@@ -258,13 +269,13 @@ impl UdpReceiver {
     }
 
     /// Reads the next datagram, and returns its source port.
-    pub(crate) fn sender(&self) -> u16 {
+    pub(crate) fn next_source_port(&self) -> u16 {
         let (_, sender) = self.socket.recv_from(&mut [0; 1 << 16]).expect("a datagram arrives");
         sender.port()
     }
 
     /// Returns true if an unread datagram has arrived; does not wait.
-    pub(crate) fn has_line(&self) -> bool {
+    pub(crate) fn has_datagram(&self) -> bool {
         self.socket.set_nonblocking(true).expect("the socket is open");
         let peeked = self.socket.peek(&mut [0]);
         self.socket.set_nonblocking(false).expect("the socket is open");
@@ -291,7 +302,7 @@ impl UdpReceiver {
     /// Reads the datagrams that have arrived so far; does not wait.
     pub(crate) fn lines_so_far(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        while self.has_line() {
+        while self.has_datagram() {
             lines.append(&mut self.lines(1));
         }
         lines
@@ -308,14 +319,14 @@ impl UdpReceiver {
     }
 }
 
-/// Listener with a full accept queue that accepts no connection, so that connects never end.
-pub(crate) struct BlackHole {
+/// Listener with a full accept queue that accepts no connection, so that no connect completes.
+pub(crate) struct FullAcceptQueue {
     port: u16,
     _listener: std::net::TcpListener,
     _queue: Vec<BlockingTcpStream>,
 }
 
-impl BlackHole {
+impl FullAcceptQueue {
     /// Listens at a free port, and fills the accept queue.
     pub(crate) fn open() -> Self {
         let runtime = runtime::Builder::new_current_thread().enable_all().build();

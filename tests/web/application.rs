@@ -1,4 +1,5 @@
-//! The sample applications `examples/axum.rs` and `examples/hyper.rs`, each in a separate process.
+//! Tests of the sample applications `examples/axum.rs` and `examples/hyper.rs`, each in a separate
+//! process.
 
 #[path = "../../examples/axum.rs"]
 #[allow(dead_code)]
@@ -8,7 +9,7 @@ mod on_axum;
 mod on_hyper;
 
 use crate::client::KeepAliveClient;
-use crate::support::{PATIENCE, TcpReceiver};
+use crate::support::{TcpReceiver, WAIT_TIMEOUT};
 use crate::{off_runtime, without_time};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -21,8 +22,8 @@ use tokio::task::JoinSet;
 /// Environment variable that selects the application in its process.
 const APPLICATION: &str = "FREEWHEEL_TEST_APPLICATION";
 
-/// A process with a sample application. `STATSD_HOST` and `STATSD_PREFIX` are set, `STATSD_PORT`
-/// optionally.
+/// Process with a sample application. `STATSD_HOST` and `STATSD_PREFIX` are set. `STATSD_PORT` is
+/// set if the test gives a port.
 pub(crate) struct Application {
     child: Child,
     output: BufReader<ChildStdout>,
@@ -30,7 +31,7 @@ pub(crate) struct Application {
 }
 
 impl Application {
-    /// Starts the application on `axum` or on `hyper`.
+    /// Starts the application for `axum` or for `hyper`.
     pub(crate) fn start(which: &str, host: &str, port: Option<u16>) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["application::application", "--exact", "--nocapture"]);
@@ -47,7 +48,7 @@ impl Application {
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let address = loop {
             let mut line = String::new();
-            assert_ne!(output.read_line(&mut line).unwrap(), 0, "the application listens");
+            assert_ne!(output.read_line(&mut line).unwrap(), 0, "the application does not listen");
             if let Some((_, url)) = line.split_once("listening on http://") {
                 break url.trim_end().trim_end_matches('/').parse().unwrap();
             }
@@ -66,7 +67,7 @@ impl Application {
     pub(crate) fn end(mut self) -> String {
         let start = Instant::now();
         while self.child.try_wait().unwrap().is_none() {
-            assert!(start.elapsed() < PATIENCE, "the application ends");
+            assert!(start.elapsed() < WAIT_TIMEOUT, "the application does not end");
             std::thread::sleep(Duration::from_millis(5));
         }
         assert!(self.child.wait().unwrap().success());
@@ -83,7 +84,8 @@ impl Drop for Application {
     }
 }
 
-/// Runs the application if another test has started this program for it. Otherwise does nothing.
+/// Runs the application if another test has started this program as an application. Otherwise does
+/// nothing.
 #[test]
 fn application() {
     let Ok(which) = std::env::var(APPLICATION) else { return };
@@ -147,6 +149,9 @@ async fn sigint_under_load_loses_no_metric_of_an_answered_request() {
     stop_under_load("INT").await;
 }
 
+/// Stops the application by this signal while clients make requests.
+///
+/// Asserts that the metrics of all answered requests arrive.
 #[cfg(unix)]
 async fn stop_under_load(signal: &str) {
     let receiver = off_runtime(TcpReceiver::start).await;
@@ -160,7 +165,7 @@ async fn stop_under_load(signal: &str) {
         clients.spawn(async move {
             // Spreads the clients over the second that a request takes.
             tokio::time::sleep(Duration::from_millis(number * 3)).await;
-            // Ends when a request is refused, since the application has stopped.
+            // The loop ends when a request is refused because the application has stopped.
             loop {
                 requested.fetch_add(1, Ordering::Relaxed);
                 match client.request("GET", "/").await {
@@ -178,7 +183,7 @@ async fn stop_under_load(signal: &str) {
             client.unwrap();
         }
     };
-    tokio::time::timeout(PATIENCE, refused).await.expect("the application ends");
+    tokio::time::timeout(WAIT_TIMEOUT, refused).await.expect("the application ends");
     let printed = tokio::task::spawn_blocking(|| application.end()).await.unwrap();
     let (answered, requested) =
         (answered.load(Ordering::Relaxed), requested.load(Ordering::Relaxed));
@@ -189,11 +194,12 @@ async fn stop_under_load(signal: &str) {
         lines.iter().filter(|line| line.starts_with(&name)).count() as u64
     };
     let recorded = count("root.GET.204");
-    assert!(answered >= 300, "there was load: {answered}");
-    assert!(requested > answered, "the application was stopped under load");
-    // A response can get lost if the client's next request crosses the close of the connection.
+    assert!(answered >= 300, "there was too little load: {answered} requests");
+    assert!(requested > answered, "the application was not stopped under load");
+    // A response can get lost while the connection closes, although its request is recorded.
     assert!((answered..=requested).contains(&recorded), "{answered} <= {recorded} <= {requested}");
     assert_eq!(count("some-operation"), recorded + count("root.GET.499"));
-    assert_eq!(lines.len() as u64, 2 * recorded + 2 * count("root.GET.499"), "nothing else");
+    let expected_lines = 2 * recorded + 2 * count("root.GET.499");
+    assert_eq!(lines.len() as u64, expected_lines, "there are other lines");
     assert!(printed.contains("buffered 0 + dropped 0 + lost 0"), "{printed}");
 }

@@ -1,4 +1,4 @@
-//! An HTTP client for the tests.
+//! HTTP client for the tests.
 
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Empty};
@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-/// A client that keeps its connections alive.
+/// Client that keeps its connections alive.
 #[derive(Clone)]
 pub(crate) struct KeepAliveClient {
     client: Client<HttpConnector, Empty<Bytes>>,

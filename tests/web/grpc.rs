@@ -1,4 +1,4 @@
-//! gRPC through tonic: a service without generated code, called by tonic's client over HTTP/2.
+//! gRPC with tonic: tonic's client calls a service without generated code over HTTP/2.
 
 use crate::{start_connector, stop_and_receive, wait_until_emitted};
 use bytes::{Buf, BufMut, Bytes};
@@ -19,7 +19,7 @@ use tonic::transport::{Channel, Endpoint, Server, server::TcpIncoming};
 use tonic::{Code, Status};
 use tower::Service;
 
-/// A codec that leaves messages as they are.
+/// Codec that does not change messages.
 #[derive(Clone, Copy, Default)]
 struct Raw;
 
@@ -55,8 +55,8 @@ impl Decoder for Raw {
 
 type Answer<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// The service `test.Echo`, as generated code would implement it. `Say` echoes its message,
-/// `Refuse` fails.
+/// Service `test.Echo`, as generated code would implement it. The method `Say` echoes its message,
+/// and `Refuse` fails.
 #[derive(Clone)]
 struct Echo;
 
@@ -80,6 +80,7 @@ impl Service<Request<Body>> for Echo {
     }
 }
 
+/// Method of the service.
 struct Say {
     refuse: bool,
 }

@@ -1,4 +1,4 @@
-//! The layer over plain tower services.
+//! `StatsdLayer` with plain tower services.
 
 use crate::{milliseconds, start_connector, stop_and_receive};
 use freewheel::Connector;
@@ -103,7 +103,7 @@ async fn panic_in_the_future_is_recorded_as_500_at_its_drop() {
         let mut future = pin!(service.call(request("GET", "/")));
         assert!(poll_once(future.as_mut()).unwrap().is_pending());
         poll_once(future.as_mut()).unwrap_err();
-        // The future is dropped after the unwinding has ended.
+        // The future is dropped when the thread no longer unwinds.
         assert!(!std::thread::panicking());
     }
     assert_eq!(stop_and_receive(&receiver, &statsd).await, ["timers.gateway.GET.500:_|ms"]);

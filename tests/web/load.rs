@@ -1,4 +1,4 @@
-//! Load from a real HTTP client on loopback: the received metrics are exact.
+//! Load from a real HTTP client on loopback: each request is counted exactly once.
 
 use crate::client::{KeepAliveClient, send_request};
 use crate::support::{self, TcpReceiver};

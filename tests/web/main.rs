@@ -19,7 +19,7 @@ mod serving;
 use freewheel::Connector;
 use support::TcpReceiver;
 
-/// Calls `make` on a blocking thread, since the value starts its own runtime.
+/// Calls `make` on a blocking thread, because the value starts a runtime of its own.
 async fn off_runtime<T: Send + 'static>(make: fn() -> T) -> T {
     tokio::task::spawn_blocking(make).await.unwrap()
 }
@@ -35,12 +35,12 @@ async fn start_connector() -> (TcpReceiver, Connector) {
 
 /// Waits until `lines` lines are emitted.
 async fn wait_until_emitted(statsd: &Connector, lines: u64) {
-    let wait = tokio::time::timeout(support::PATIENCE, async {
+    let wait = tokio::time::timeout(support::WAIT_TIMEOUT, async {
         while statsd.stats().emitted.lines < lines {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
     });
-    assert!(wait.await.is_ok(), "{lines} lines are emitted: {}", statsd.stats());
+    assert!(wait.await.is_ok(), "fewer than {lines} lines are emitted: {}", statsd.stats());
 }
 
 /// Stops the connector. Returns all emitted lines, sorted, with `_` for times.

@@ -1,4 +1,4 @@
-//! The sample application with statsd 0.9.0, the original server.
+//! Sample application with statsd 0.9.0, the original server.
 
 #[path = "../servers/server.rs"]
 #[allow(dead_code)]
@@ -23,7 +23,7 @@ fn start_statsd(address: &str) -> Server {
     server
 }
 
-/// Parses a line of `statsd-backend.js`, and keeps timers only.
+/// Parses a line of `statsd-backend.js`, and records only timers and ports.
 fn parse_line(reported: &mut Reports, line: &str) -> Option<()> {
     let mut words = line.split(' ');
     let (kind, name) = (words.next()?, words.next().unwrap_or_default());

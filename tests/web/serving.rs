@@ -1,8 +1,8 @@
-//! `serve`: start, service and stop within the deadlines.
+//! `serve_until` starts, serves and stops within its deadlines.
 
 use crate::client::{KeepAliveClient, send_request};
 use crate::off_runtime;
-use crate::support::{self, BlackHole, TcpReceiver};
+use crate::support::{self, FullAcceptQueue, TcpReceiver};
 use axum::Router;
 use axum::routing::get;
 use freewheel::Settings;
@@ -15,12 +15,14 @@ use tokio::task::JoinHandle;
 
 fn settings(port: u16) -> Settings {
     let settings = Settings::new().enabled(true).host("127.0.0.1").port(port).prefix("app");
-    settings.protocol(freewheel::Protocol::Tcp).shutdown_timeout(support::PATIENCE)
+    settings.protocol(freewheel::Protocol::Tcp).shutdown_timeout(support::WAIT_TIMEOUT)
 }
 
-/// Waits for the service's end. A service that does not end fails the test instead of hanging it.
+/// Waits until the service ends. Panics if the service does not end within [`WAIT_TIMEOUT`].
+///
+/// [`WAIT_TIMEOUT`]: support::WAIT_TIMEOUT
 async fn wait_for_end(served: Served) -> freewheel::StopReport {
-    tokio::time::timeout(support::PATIENCE, served)
+    tokio::time::timeout(support::WAIT_TIMEOUT, served)
         .await
         .expect("the service ends")
         .unwrap()
@@ -54,10 +56,10 @@ async fn requests_in_flight_are_answered_and_their_metrics_sent() {
     );
     let (address, stop, served) = spawn_service(router, settings(receiver.port())).await;
     let client = KeepAliveClient::new(address);
-    // The connection stays open and idle, and does not delay the shutdown.
+    // This connection stays open and idle, and does not delay the shutdown.
     assert_eq!(client.request("GET", "/").await.unwrap(), 200);
     let slow = tokio::spawn(async move { client.request("GET", "/slow").await.unwrap() });
-    // Waits until the request has arrived. No metric shows it before its response.
+    // The pause lets the request arrive. No metric shows the request before its response.
     tokio::time::sleep(Duration::from_millis(200)).await;
     stop.send(()).unwrap();
     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -66,7 +68,7 @@ async fn requests_in_flight_are_answered_and_their_metrics_sent() {
     assert_eq!(slow.await.unwrap(), 200);
     let report = wait_for_end(served).await;
     assert_eq!(report.stats.sent.lines, 2, "{}", report.stats);
-    assert!(TcpStream::connect(address).await.is_err(), "the listener is closed");
+    assert!(TcpStream::connect(address).await.is_err(), "the listener is still open");
     receiver.wait_for_lines(2);
     let lines = receiver.lines();
     assert!(lines[0].starts_with("app.timers.root.GET.200:"), "{lines:?}");
@@ -101,8 +103,8 @@ async fn endless_requests_delay_shutdown_up_to_its_timeout() {
 
 #[tokio::test]
 async fn unreachable_server_delays_stop_up_to_its_timeout() {
-    let nowhere = off_runtime(BlackHole::open).await;
-    let settings = settings(nowhere.port());
+    let unreachable = off_runtime(FullAcceptQueue::open).await;
+    let settings = settings(unreachable.port());
     let settings = settings.tune(|builder| builder.stop_timeout(Duration::from_millis(300)));
     let router = Router::new().route("/", get(async || "hello"));
     let (address, stop, served) = spawn_service(router, settings).await;

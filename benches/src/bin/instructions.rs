@@ -1,4 +1,6 @@
-//! Prints the instruction count of each of freewheel's calls, one a line, such as `incr 153.6`.
+//! Program that prints the instruction count of each of freewheel's calls, one a line, such as
+//! `incr 153.6`.
+//!
 //! `.ci/instructions` compares this output with `benches/instructions.baseline`.
 
 use freewheel_benches::measures::instructions::count;

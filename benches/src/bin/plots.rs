@@ -1,4 +1,4 @@
-//! Redraws the plots and the tables from the existing results, without measuring anything.
+//! Program that redraws the plots and the tables from the existing results, without a measurement.
 //!
 //! ```sh
 //! cargo plots             # from benches/results

@@ -1,4 +1,5 @@
-//! Runs the suite, writes the results to `benches/results/`, and redraws the plots and tables.
+//! Program that runs the suite, writes the results to `benches/results/`, and redraws the plots and
+//! tables.
 //!
 //! ```sh
 //! cargo suite                           # everything: less than half an hour on two cores
@@ -10,7 +11,7 @@
 //! ```
 //!
 //! Quick runs, and runs with some of the subjects, write results, plots and tables to
-//! `target/suite-scratch/`. `benches/results/` and `BENCHMARKS.md` then stay as they are.
+//! `target/suite-scratch/`. They do not change `benches/results/` and `BENCHMARKS.md`.
 
 use freewheel_benches::client_process;
 use freewheel_benches::machine::Machine;
@@ -46,7 +47,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
         }
     }
-    // Describes the state before the run: later changes of the working tree are not measured.
+    // The description is of the state before the run. Later changes of the working tree are not
+    // measured.
     let machine = Machine::detect();
     for measure in &measures::ALL {
         if !selected.is_empty() && !selected.iter().any(|id| id == measure.id) {

@@ -1,4 +1,4 @@
-//! Cost of a call to its caller: bursts of one thread, back to back, to a receiver that keeps up.
+//! Cost of a call to its caller: bursts of calls of one thread, with a receiver that keeps up.
 
 use super::options::{SuiteOptions, formats_lines};
 use super::outcome::{PAYLOAD, job};

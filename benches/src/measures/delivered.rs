@@ -1,5 +1,5 @@
-//! Delivery: lines received a second, share lost, and the client's processor time and memory;
-//! unthrottled and at fixed rates.
+//! Delivery, unthrottled and at fixed rates: lines received a second, share of lost lines, and the
+//! client's processor time and memory.
 
 use super::links::{LINKS, LOADS, fits};
 use super::options::{SuiteOptions, sends_over};
@@ -14,14 +14,14 @@ use std::time::Duration;
 pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     let mut samples = Vec::new();
     for (transport, payload) in LINKS {
-        // The usual link. Clients that aggregate take part here for their resource usage only:
-        // their number of lines does not compare with the others'.
+        // Over the usual link, clients that aggregate are measured for their resource usage. Their
+        // number of lines is not comparable with that of the other clients.
         let usual = payload == 1432 && transport == Transport::Udp;
         let wanted = options.subjects(|info| {
             (sends_over(transport)(info) && fits(info, payload))
                 || (usual && info.kind == Kind::Aggregates)
         });
-        // All loads over the usual link; two of them elsewhere.
+        // The usual link is measured with all loads, and the other links with two of them.
         let is_wanted =
             |&(_, rate): &(_, Option<u64>)| usual || rate.is_none_or(|rate| rate == 1_000_000);
         for (load, rate) in LOADS.into_iter().filter(is_wanted) {

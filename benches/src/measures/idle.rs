@@ -1,5 +1,5 @@
-//! Idle clients: wake-ups, processor time and memory, observed from outside, and the delay of the
-//! first line after the idle time.
+//! Idle clients: wake-ups, processor time and memory, observed from another process, and the delay
+//! of the first line after the idle time.
 
 use super::options::{SuiteOptions, without_call_variants};
 use super::outcome::{PAYLOAD, job};
@@ -27,8 +27,8 @@ pub fn run(options: &SuiteOptions) -> Vec<Sample> {
             // The lines emitted at the start are flushed meanwhile.
             std::thread::sleep(options.pick(Duration::from_secs(2), Duration::from_millis(500)));
             let before: Vec<_> = clients.iter().map(IdleClient::snapshot).collect();
-            // With one thread, long enough to observe each client's periodic flush: the rarest
-            // comes every ten seconds.
+            // With one thread, the time is long enough to observe each client's periodic flush. The
+            // longest interval is ten seconds.
             let long = if threads == 1 { Duration::from_secs(20) } else { Duration::from_secs(2) };
             std::thread::sleep(options.pick(long, Duration::from_secs(1)));
             let after: Vec<_> = clients.iter().map(IdleClient::snapshot).collect();
@@ -41,6 +41,7 @@ pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     samples
 }
 
+/// Idle client process with its receiver.
 struct IdleClient {
     subject: Info,
     process: ClientProcess,
@@ -105,8 +106,10 @@ impl IdleClient {
     }
 }
 
-/// Has each client emit a line. Returns the milliseconds from the call to the arrival, or `None`
-/// where the line did not arrive in time.
+/// Lets each client emit a line. Returns the milliseconds from the call to the arrival, or `None`
+/// if the line did not arrive in time.
+///
+/// Only clients with one thread are measured.
 fn first_lines(
     clients: &mut [IdleClient],
     options: &SuiteOptions,

@@ -1,5 +1,6 @@
-//! Instructions of a call in the calling thread, counted by valgrind: exact and repeatable.
-//! Waiting, the processor's speed at executing them and the work of other threads are not included.
+//! Instructions of a call in the calling thread. Valgrind counts them exactly and repeatably.
+//!
+//! Waiting, the time that each instruction takes, and the work of other threads are not included.
 
 use super::options::{SuiteOptions, formats_lines};
 use super::outcome::{PAYLOAD, job};
@@ -12,6 +13,7 @@ use crate::workload::Workload;
 use crate::workload::profiled::Profiled;
 use std::fs;
 
+/// Number of counted calls.
 const REPEAT: usize = 1_000;
 
 /// Runs the measure.
@@ -51,7 +53,7 @@ pub fn count(subject: &Info, call: Call) -> f64 {
     let text = fs::read_to_string(&file).expect("valgrind wrote the file");
     let totals = text.lines().find_map(|line| line.strip_prefix("summary: "));
     let totals: f64 = totals.and_then(|text| text.parse().ok()).expect("valgrind wrote a total");
-    assert!(totals > 0.0, "valgrind finds the function by its name");
+    assert!(totals > 0.0, "valgrind did not find the function by its name");
     fs::remove_file(&file).expect("the file was just read");
     totals / REPEAT as f64
 }

@@ -1,4 +1,4 @@
-//! Latency of single calls and its tail, at the pace of a service and back to back.
+//! Latency of single calls and its tail, at the rates of a service and back to back.
 
 use super::options::{SuiteOptions, without_call_variants};
 use super::outcome::{PAYLOAD, job};

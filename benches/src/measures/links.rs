@@ -1,4 +1,4 @@
-//! The links and loads that the measures of delivery share.
+//! Links and loads that the measures of delivery share.
 
 use crate::subject::{Info, Transport};
 

@@ -1,4 +1,4 @@
-//! The measures. Each runs a workload with its subjects in turn, round by round, and returns
+//! Measures. Each runs a workload with its subjects, one after the other in each round, and returns
 //! samples.
 
 pub mod callers_cost;
@@ -17,14 +17,14 @@ pub use options::SuiteOptions;
 
 use crate::results::Sample;
 
-/// A measure of the suite.
+/// Measure of the suite.
 pub struct Measure {
     /// Name on the command line, and of the file of results.
     pub id: &'static str,
     pub run: fn(&SuiteOptions) -> Vec<Sample>,
 }
 
-/// The measures, in the order in which the suite runs them.
+/// All measures, in the order in which the suite runs them.
 pub const ALL: [Measure; 8] = [
     Measure { id: "callers_cost", run: callers_cost::run },
     Measure { id: "latency", run: latency::run },

@@ -1,4 +1,4 @@
-//! The options of a run of the suite, and the filters that choose a measure's subjects.
+//! Options of a run of the suite, and the filters that choose a measure's subjects.
 
 use crate::subject::{Info, Kind, Transport};
 use crate::subjects;
@@ -6,14 +6,15 @@ use crate::subjects;
 /// Options of a run, from the command line.
 #[derive(Clone, Debug, Default)]
 pub struct SuiteOptions {
-    /// Shortens every measure. A quick run shows that the suite works; its figures mean nothing.
+    /// True to shorten every measure. A quick run shows that the suite works. Its figures have no
+    /// meaning.
     pub quick: bool,
-    /// Ids of the subjects to run. All of them, if empty.
+    /// Ids of the subjects to run, or empty to run all.
     pub subjects: Vec<String>,
 }
 
 impl SuiteOptions {
-    /// Returns true if the results are no complete measurement, and must not replace one.
+    /// Returns true if the results are not a complete measurement, and must not replace one.
     #[must_use]
     pub fn is_scratch(&self) -> bool {
         self.quick || !self.subjects.is_empty()
@@ -31,8 +32,9 @@ impl SuiteOptions {
         subjects::all().into_iter().filter(|info| selected(info) && wanted(info)).collect()
     }
 
-    /// Yields every subject once a round, with the round's number. Each round starts with another
-    /// subject, so that none is always first.
+    /// Yields every subject once a round, with the round's number.
+    ///
+    /// Each round starts five subjects later, so that not always the same subject is first.
     pub(super) fn rounds<'a, T>(
         &self,
         full: u32,
@@ -46,7 +48,7 @@ impl SuiteOptions {
     }
 }
 
-/// Returns true if the subject formats lines: all but `nothing` and the raw senders.
+/// Returns true if the subject formats lines: all subjects except `nothing` and the raw senders.
 pub(super) fn formats_lines(info: &Info) -> bool {
     !matches!(info.id, "nothing" | "raw" | "raw_segmented")
 }

@@ -1,4 +1,4 @@
-//! Runs one subject in a client process, and turns what was counted into a sample.
+//! Runs of one subject in a client process, and their conversion to samples.
 
 use crate::client_process::{ClientProcess, Job};
 use crate::fixtures::LineLength;
@@ -9,7 +9,7 @@ use crate::workload::Workload;
 use crate::workload::emission::{Emission, EmissionCounts, ResourceUsage};
 use std::time::Duration;
 
-/// Payload of an Ethernet frame less the IP and UDP headers, in bytes.
+/// Payload in bytes of a datagram that fits an Ethernet frame.
 pub(super) const PAYLOAD: usize = 1432;
 
 /// Returns the job of a client process that sends to `receiver`.
@@ -33,12 +33,12 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    /// Share of the emitted lines that did not arrive.
+    /// Returns the share of the emitted lines that did not arrive.
     fn share_lost(&self) -> f64 {
         1.0 - self.received.lines as f64 / self.emitted.calls.max(1) as f64
     }
 
-    /// Lines received a second, from the first call to the last arrival.
+    /// Returns the lines received a second, from the first call to the last arrival.
     fn lines_per_second(&self) -> f64 {
         let nanoseconds = self.received.last_at.saturating_sub(self.emitted.started_at).max(1);
         self.received.lines as f64 * 1e9 / nanoseconds as f64
@@ -71,7 +71,7 @@ impl Outcome {
     }
 }
 
-/// Has a subject emit to a new receiver, and returns what both sides counted.
+/// Lets a subject emit to a new receiver, and returns the counts of both sides.
 pub(super) fn run_emission(
     subject: &Info,
     transport: Transport,
@@ -84,7 +84,7 @@ pub(super) fn run_emission(
     let job = job(subject, &receiver, payload, LineLength::Short, workload);
     let mut process = ClientProcess::start(&job);
     let emitted: EmissionCounts = process.receive();
-    // Longer than any client delays a flush, except the clients that aggregate.
+    // No client delays a flush for so long, except the clients that aggregate.
     let received = receiver.wait_until_quiet(Duration::from_millis(300), emitted.calls);
     process.resume();
     let usage = process.receive();

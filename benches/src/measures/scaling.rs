@@ -1,4 +1,4 @@
-//! Cost of a call and loss of lines with several threads: in bursts with pauses, and at full speed.
+//! Cost of a call and loss of lines with several threads, in bursts with pauses and at full speed.
 
 use super::options::{SuiteOptions, sends_over, without_call_variants};
 use super::outcome::{PAYLOAD, job, run_emission};
@@ -23,7 +23,7 @@ pub fn run(options: &SuiteOptions) -> Vec<Sample> {
                 threads,
                 bursts: options.pick(30, 5),
                 burst_len: 1_000,
-                // Half a million calls a second for all threads together.
+                // All threads together make at most half a million calls a second.
                 pause: Duration::from_millis(2) * threads as u32,
             });
             let mut process =

@@ -1,4 +1,4 @@
-//! Delivery to a receiver with the default socket buffer, which bursts overflow.
+//! Delivery to a receiver with the default socket buffer, which bursts can overflow.
 
 use super::options::{SuiteOptions, sends_over};
 use super::outcome::{PAYLOAD, run_emission};

@@ -17,12 +17,13 @@ pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     let mut samples = Vec::new();
     for (transport, payload) in LINKS {
         let wanted = options.subjects(|info| {
-            // Lose lines at any rate, or make a system call for each line.
+            // These clients lose lines at any rate, or make a system call for each line.
             let always_loses = matches!(info.id, "dipstick" | "libdd" | "statsd");
-            // Far slower than the others over every link, so only the small payloads are measured.
+            // These clients are far slower than the others over every link, so that only the small
+            // payloads are measured.
             let is_slow = matches!(info.id, "cadence_queued" | "dogstatsd" | "statsd_pipeline");
-            let always_loses = always_loses || (is_slow && payload != 1432);
-            sends_over(transport)(info) && fits(info, payload) && !always_loses
+            let is_excluded = always_loses || (is_slow && payload != 1432);
+            sends_over(transport)(info) && fits(info, payload) && !is_excluded
         });
         for (round, subject) in options.rounds(1, &wanted) {
             let search = RateSearch { subject, transport, payload };
@@ -63,7 +64,7 @@ impl RateSearch<'_> {
         let buffer = SocketBuffer::Large;
         let outcome = run_emission(self.subject, self.transport, self.payload, buffer, &emission);
         let late = outcome.emitted.elapsed_ns as f64 - duration.as_nanos() as f64;
-        // Allows the last tick to be late.
+        // The last tick may be late.
         if !outcome.emitted.complete || late > 0.02 * duration.as_nanos() as f64 + 5e6 {
             Attempt::Late
         } else if outcome.received.lines < outcome.emitted.calls {
@@ -76,7 +77,7 @@ impl RateSearch<'_> {
     /// Returns the highest rate that holds in short trials, to within 10 %.
     fn find_rate(&self, options: &SuiteOptions) -> f64 {
         let duration = options.pick(Duration::from_millis(400), Duration::from_millis(100));
-        // A single loss may be an accident, so a lossy trial is repeated once.
+        // A single loss may be a coincidence, so that a trial with a loss is repeated once.
         let holds = |rate| match self.attempt(rate, duration) {
             Attempt::Held => true,
             Attempt::Lost => self.attempt(rate, duration) == Attempt::Held,

@@ -1,4 +1,4 @@
-//! The results of all measures, which plots and tables are drawn from.
+//! Results of all measures, from which plots and tables are drawn.
 
 use crate::measures;
 use crate::results::Results;
@@ -8,7 +8,8 @@ use std::io;
 /// Results by the id of their measure.
 pub struct AllResults(BTreeMap<&'static str, Results>);
 
-/// Name of a plot or table, and the function that draws it, or returns `None` without results.
+/// Name of a plot or table, and the function that draws it. The function returns `None` if there
+/// are no results.
 pub(super) type Drawing = (&'static str, fn(&AllResults) -> Option<String>);
 
 impl AllResults {

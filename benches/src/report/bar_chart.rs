@@ -45,7 +45,7 @@ impl BarChart {
         for power in scale.low..=scale.high {
             let tick = 10_f64.powi(power);
             svg.line((at(tick), top), (at(tick), bottom), GRID, 1.0);
-            // Labels only every second tick of a long scale, so that labels do not overlap.
+            // On a long scale, only every second tick has a label, so that labels do not overlap.
             if scale.high - scale.low > 4 && (power - scale.low) % 2 == 1 {
                 continue;
             }
@@ -85,7 +85,7 @@ impl BarChart {
     }
 }
 
-/// A logarithmic scale between two powers of ten.
+/// Logarithmic scale between two powers of ten.
 pub struct Scale {
     pub low: i32,
     pub high: i32,
@@ -104,7 +104,7 @@ impl Scale {
         if low > high {
             return Self { low: 0, high: 1 };
         }
-        // Starts below the smallest figure, so that its bar is visible.
+        // The scale starts below the smallest figure, so that its bar is visible.
         let low = (low * 0.8).log10().floor() as i32;
         Self { low, high: (high.log10().ceil() as i32).max(low + 1) }
     }

@@ -1,5 +1,5 @@
-//! Line charts: one series per subject over steps from left to right, labelled at the right end.
-//! The scale is logarithmic, or a percentage.
+//! Line charts, with one series per subject over steps from left to right. Series are labelled at
+//! the right end. The scale is logarithmic, or a percentage.
 
 use super::bar_chart::Scale;
 use super::svg::{Anchor, FAINT, GRID, INK, OURS, Style, Svg};
@@ -54,7 +54,7 @@ impl LineChart {
             let style = Style::new(11.0, FAINT).anchor(Anchor::Middle);
             svg.text(across(step), bottom + 18.0, style, name);
         }
-        // Draws freewheel last, so that it lies on top.
+        // freewheel is drawn last, so that its line is on top.
         let mut ends = Vec::new();
         for line in self
             .series
@@ -74,7 +74,7 @@ impl LineChart {
                 ends.push((y, line));
             }
         }
-        // Moves labels apart that would overlap.
+        // Labels that would overlap are moved apart.
         ends.sort_by(|(one, _), (other, _)| one.total_cmp(other));
         let mut above = f64::NEG_INFINITY;
         let spare = bottom + 10.0 - 13.0 * ends.len() as f64;

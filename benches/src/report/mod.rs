@@ -16,8 +16,8 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-/// Writes the plots, and puts the tables between their markers in `BENCHMARKS.md`. The plots and
-/// tables of a scratch run stay in its folder.
+/// Writes the plots, and writes the tables between their markers in `BENCHMARKS.md`. For a scratch
+/// run, writes the plots and tables to its folder instead.
 pub fn show(all: &AllResults, scratch: bool) -> io::Result<()> {
     let plots = if scratch { folder(true) } else { folder(false).join("../plots") };
     fs::create_dir_all(&plots)?;

@@ -1,4 +1,4 @@
-//! The plots, one file each: their charts and the figures that these show.
+//! Plots, one file each: their charts and the figures that the charts show.
 
 use super::all_results::{AllResults, Drawing};
 use super::bar_chart::{self, Bar, BarChart, number, percent, rate, time};

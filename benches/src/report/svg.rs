@@ -1,4 +1,4 @@
-//! A writer of SVG with the few shapes that the plots need.
+//! Writer of SVG with the few shapes that the plots need.
 
 use std::fmt::Write;
 
@@ -16,7 +16,7 @@ pub const BOUND: &str = "#adb5bd";
 /// Colour of notes on lost lines.
 pub const LOST: &str = "#c92a2a";
 
-/// An SVG image under construction. Its background is white, also on a dark page.
+/// SVG image under construction. Its background is white, even on a dark page.
 pub struct Svg {
     width: f64,
     height: f64,

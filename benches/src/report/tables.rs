@@ -1,4 +1,4 @@
-//! The tables of `BENCHMARKS.md`: medians, and in subscript the lowest and highest round.
+//! Tables of `BENCHMARKS.md`: medians, and in subscript the lowest and the highest round.
 
 use super::all_results::{AllResults, Drawing};
 use super::bar_chart::{memory, number, percent, rate, time};
@@ -140,7 +140,8 @@ fn scaling(all: &AllResults) -> Option<String> {
     ))
 }
 
-/// Lines a second and the share lost. Drops that the client counts are listed apart.
+/// Draws the table of lines a second and the share of lost lines. Drops that the client counts are
+/// listed separately.
 fn account(all: &AllResults) -> Option<String> {
     let results = all.results("scaling")?;
     let threads = ["1", "4", "16"];
@@ -199,7 +200,7 @@ fn delivered(all: &AllResults) -> Option<String> {
                 let load = ["unthrottled", "100,000/s", "1,000,000/s", "4,000,000/s"]
                     [[0, 0, 0, 0, 1, 2, 2, 3, 3][column]];
                 let case = [("transport", transport), ("payload", payload), ("load", load)];
-                // One line stands for many calls here, so the cost is given per call.
+                // A client that aggregates sends one line for many calls, so the cost is per call.
                 let aggregates = info.kind == Kind::Aggregates;
                 let processor =
                     if aggregates { "processor_per_call" } else { "processor_per_line" };

@@ -1,4 +1,4 @@
-//! The table of freewheel's performance targets and whether they are met. Each target is a ratio of
+//! Table of freewheel's performance targets, and whether they are met. Each target is a ratio of
 //! figures from the same run.
 
 use super::all_results::AllResults;

@@ -1,6 +1,6 @@
-//! cadence 1, with three sinks: one discards, one buffers, one queues before it buffers. Sockets
-//! are non-blocking, as its documentation recommends. The queue has the bound of the
-//! documentation's example.
+//! cadence 1, with three sinks: the first discards, the second buffers, and the third queues before
+//! it buffers. Sockets are non-blocking, as the documentation recommends. The queue has the bound
+//! of the documentation's example.
 
 use crate::fixtures::{ELAPSED, FULL_PRECISION, TAG_PARTS, TWO_DECIMALS, WHOLE};
 use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Target, Transport};
@@ -106,7 +106,7 @@ impl Subject for Buffered {
     }
 }
 
-/// A sink that shares its queue, so that the subject can query its length.
+/// Sink that shares its queue, so that the subject can query the queue's length.
 struct SharedQueue(Arc<QueuingMetricSink>);
 
 impl MetricSink for SharedQueue {

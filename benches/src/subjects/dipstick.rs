@@ -1,5 +1,5 @@
-//! dipstick 0.9: its StatsD output, buffered. Metrics are defined once, as its interface requires.
-//! It has whole numbers only and no tags; its buffer is 576 bytes.
+//! dipstick 0.9 with its buffered StatsD output. Metrics are defined once, as its interface
+//! requires. It has only whole numbers and no tags. Its buffer has 576 bytes.
 
 use crate::fixtures::{ELAPSED, WHOLE};
 use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Transport};

@@ -1,5 +1,5 @@
-//! dogstatsd 0.12, batching: sends a datagram when the payload is full, or after 100 ms. It takes
-//! gauges as strings, so the caller formats them.
+//! dogstatsd 0.12, batching: it sends a datagram when the payload is full, or after 100 ms. It
+//! accepts gauges as strings, so that the caller formats them.
 
 use crate::fixtures::{ELAPSED_MILLISECONDS, FULL_PRECISION, TAGS, TWO_DECIMALS, WHOLE};
 use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Target, Transport};
@@ -46,7 +46,7 @@ impl Subject for Batching {
     fn caller(&self) -> SharedClient {
         SharedClient { client: Arc::clone(&self.0.client), name: self.0.name }
     }
-    /// Drops the client, which has its thread send the remaining lines.
+    /// Drops the client. Its thread then sends the remaining lines.
     fn close(self) -> Option<u64> {
         None
     }

@@ -1,9 +1,9 @@
 //! The floor: straightforward formatting of lines and nothing else. Benchmarks compare with it.
 //!
 //! The floor writes the same bytes as freewheel into a buffer of the calling thread, with the same
-//! crates, and starts over when the buffer is full. It hands nothing to another thread, checks no
-//! name, and counts nothing. It is no strict lower bound: pieces are copied by `copy_from_slice`,
-//! which calls `memcpy`, where freewheel copies short pieces in chunks.
+//! crates, and starts over when the buffer is full. It gives nothing to another thread, checks no
+//! name, and counts nothing. It is not a strict lower bound: it copies pieces by `copy_from_slice`,
+//! which calls `memcpy`, while freewheel copies short pieces in chunks.
 
 use crate::fixtures::{ELAPSED, FULL_PRECISION, LineLength, TAG_PARTS, TWO_DECIMALS, WHOLE};
 use crate::subject::{Call, Caller, Info, Kind, Setup, Subject};
@@ -118,7 +118,7 @@ impl Subject for Floor {
     type Caller = Self;
 
     fn start(setup: &Setup) -> Self {
-        // Ends with the dot, as freewheel stores it.
+        // The prefix ends with a dot, as freewheel stores it.
         let head = match setup.length {
             LineLength::Short => "my-svc.",
             LineLength::Long => "applications.my-service.counters.",

@@ -5,7 +5,7 @@ use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Target, Transport
 use freewheel::{Builder, Connector, Counter, Dialect, Gauge, Protocol, Timing};
 use std::hint::black_box;
 
-/// The calls that take a name, without tags.
+/// Calls by name, without tags.
 pub struct Plain {
     statsd: Connector,
     name: &'static str,
@@ -39,7 +39,7 @@ impl Subject for Plain {
     }
 }
 
-/// Benchmark subject: calls by name, in a dialect with tags.
+/// Calls by name, in a dialect with tags.
 pub struct Tagged(Plain);
 
 impl Subject for Tagged {
@@ -47,7 +47,7 @@ impl Subject for Tagged {
         id: "freewheel_dogstatsd",
         label: "freewheel, DogStatsD's dialect",
         calls: &Call::ALL,
-        // Sends as `Plain` does, so delivery is measured there only.
+        // This subject sends like `Plain`, so that delivery is measured only with `Plain`.
         transports: &[],
         ..Plain::INFO
     };

@@ -1,6 +1,6 @@
-//! metrics-exporter-dogstatsd 0.9, which aggregates: one line per metric every three seconds.
-//! Measured through the macros of `metrics`, which look the metric up at each call, and through
-//! stored handles. Its telemetry, on by default, is off, since the other clients have none.
+//! metrics-exporter-dogstatsd 0.9, which aggregates: it sends one line per metric every three
+//! seconds. It is measured through the macros of `metrics`, which look the metric up at each call,
+//! and through stored handles. Its telemetry is off, because the other clients have none.
 
 use crate::fixtures::{ELAPSED, FULL_PRECISION, TWO_DECIMALS, WHOLE};
 use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Transport};

@@ -1,4 +1,4 @@
-//! The subjects, one client a file, and their lookup by id.
+//! Subjects, with one client in each file, and their lookup by id.
 
 pub mod floor;
 mod freewheel;
@@ -23,7 +23,7 @@ mod statsd;
 
 use crate::subject::{Info, Subject};
 
-/// An operation that is generic over the subject.
+/// Operation that is generic over the subject.
 pub trait Visitor {
     type Output;
     fn visit<S: Subject>(self) -> Self::Output;

@@ -1,8 +1,8 @@
-//! A lock-free queue with one item per line: a design without blocks, to show what blocks gain.
+//! Lock-free queue with one item per line: a design without blocks, to show the gain by blocks.
 //!
 //! A call formats a line into an array and pushes the array. A thread pops lines, fills datagrams
-//! and sends. That thread polls every millisecond and is never woken, which spares callers a system
-//! call.
+//! and sends them. That thread polls every millisecond and is never woken, so that callers make no
+//! system call.
 
 use crate::fixtures::LineLength;
 use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Transport};

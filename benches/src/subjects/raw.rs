@@ -1,4 +1,4 @@
-//! The raw ceiling: sends the same bytes, prebuilt, with the same system calls, and does nothing
+//! The raw ceiling: it sends the same bytes, prebuilt, with the same system calls, and does nothing
 //! else.
 //!
 //! A call increments a count of lines. Once the count fills a write, the prebuilt bytes are sent.
@@ -10,11 +10,11 @@ use std::net::{TcpStream, UdpSocket};
 use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 
-/// A sender that makes one system call per datagram, or per 64 KiB of a stream.
+/// Sender that makes one system call per datagram, or per 64 KiB of a stream.
 pub struct Raw(Setup);
 
-/// A sender that makes one system call for as many datagrams as fit 64 KiB, which the kernel
-/// segments. All datagrams have the same size, and are padded with newlines.
+/// Sender that makes one system call for as many datagrams as fit 64 KiB. The kernel segments them.
+/// All datagrams have the same size, and are padded with newlines.
 pub struct Segmented(Setup);
 
 impl Subject for Raw {
@@ -65,7 +65,7 @@ impl Subject for Segmented {
     }
 }
 
-/// Maximum bytes of a call with segmentation offload. Large enough for a stream, too.
+/// Maximum bytes of a call with segmentation offload, and of a call for a stream.
 const MAX_WRITE: usize = 65_507;
 
 enum Socket {

@@ -1,5 +1,6 @@
-//! statsd 0.16: a send per call, the only way that several threads can share its client; and its
-//! pipeline, one per thread, sent when a datagram is full.
+//! statsd 0.16, with one send per call, and with a pipeline. Several threads can share its client
+//! only with one send per call. Each thread has its own pipeline, which is sent when a datagram is
+//! full.
 
 use crate::fixtures::{ELAPSED_MILLISECONDS, FULL_PRECISION, TWO_DECIMALS, WHOLE};
 use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Transport};

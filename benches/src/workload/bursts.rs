@@ -1,7 +1,8 @@
 //! Bursts of calls with pauses: the cost of a call while the client keeps up.
 //!
-//! The pauses keep queues short. Without them bounded clients would soon drop lines, which is
-//! cheaper than to queue them, and unbounded clients would measure the page faults of their queues.
+//! The pauses keep queues short. Without them, clients with bounded queues would soon drop lines,
+//! which costs less than to queue them. For clients with unbounded queues, the cost would include
+//! the page faults of their queues.
 
 use crate::clock;
 use crate::ipc;
@@ -43,7 +44,7 @@ pub struct BurstTotals {
 impl Bursts {
     pub(super) fn run<S: Subject>(&self, setup: &Setup) {
         let subject = S::start(setup);
-        // Fills caches, initialises lazy state and allocates blocks.
+        // The warm-up fills caches, initialises lazy state and allocates blocks.
         let warm_up = Self { bursts: self.bursts / 10 + 1, ..self.clone() };
         for &call in &self.calls {
             warm_up.run_threads(&subject, call);

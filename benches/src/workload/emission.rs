@@ -1,4 +1,4 @@
-//! Calls for a fixed time, at full speed or at a rate. The suite counts the lines that arrive.
+//! Calls during a fixed time, at full speed or at a rate. The suite counts the lines that arrive.
 
 use crate::clock;
 use crate::ipc;
@@ -24,9 +24,9 @@ pub struct EmissionCounts {
     pub complete: bool,
     /// Time of the first call, by [`clock::monotonic_ns`].
     pub started_at: u64,
-    /// Time that the calls took. Exceeds the duration if the client did not keep up.
+    /// Time that the calls took. It exceeds the duration if the client did not keep up.
     pub elapsed_ns: u64,
-    /// Lines dropped by the client's own count, taken at its close.
+    /// Lines that the client counted as dropped until its close.
     pub dropped: Option<u64>,
 }
 
@@ -91,7 +91,7 @@ impl Emission {
             let until = self.calls_until(rate, tick + 1);
             Call::Incr.drive(&mut caller, Repeat((until - calls) as usize));
             calls = until;
-            // The backlog cannot be made up for in the time that remains.
+            // The thread is too late to keep the rate in the remaining time.
             if start.elapsed() > due.duration_since(start) + self.duration / 4 {
                 break;
             }
@@ -103,8 +103,8 @@ impl Emission {
         self.duration.as_millis() as u64
     }
 
-    /// Returns the total calls of one thread before `tick`. Totals are exact even if a
-    /// millisecond's share of the rate is no whole number.
+    /// Returns the total calls of one thread before `tick`. Totals are exact even if the calls of a
+    /// millisecond are not a whole number.
     fn calls_until(&self, rate: u64, tick: u64) -> u64 {
         rate * tick / (1_000 * self.threads as u64)
     }

@@ -1,5 +1,5 @@
-//! Threads that emit one line each and then stay idle while the suite observes the process. One
-//! more line follows, whose arrival the suite awaits.
+//! Threads that emit one line each and then stay idle while the suite observes the process. After
+//! the idle time, the process emits one more line, and the suite waits for its arrival.
 
 use crate::clock;
 use crate::ipc;

@@ -1,5 +1,4 @@
-//! The workloads. Each runs with one subject in a client process, and sends its figures to the
-//! suite.
+//! Workloads. Each runs with one subject in a client process, and sends its figures to the suite.
 
 pub mod bursts;
 pub mod emission;
@@ -10,7 +9,7 @@ pub mod profiled;
 use crate::subject::{Setup, Subject};
 use serde::{Deserialize, Serialize};
 
-/// A workload with its parameters.
+/// Workload with its parameters.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Workload {

@@ -1,4 +1,4 @@
-//! Single calls, each timed by itself, at an interval or back to back.
+//! Single calls, each timed separately, at an interval or back to back.
 
 use crate::ipc;
 use crate::subject::{Call, Loop, Setup, Subject};
@@ -11,8 +11,8 @@ use std::time::Duration;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Paced {
     pub call: Call,
-    /// Time from the start of a call to the start of the next. Zero is back to back, with a pause
-    /// of a millisecond after each thousand calls.
+    /// Time from the start of a call to the start of the next. Zero stands for calls back to back,
+    /// with a pause of a millisecond before each thousand calls.
     pub interval: Duration,
     pub calls: u64,
 }

@@ -15,7 +15,8 @@ impl Profiled {
     pub(super) fn run<S: Subject>(&self, setup: &Setup) {
         let subject = S::start(setup);
         let mut caller = subject.caller();
-        // Allocates the blocks that the counted calls fill, and takes every first-call path.
+        // These calls allocate the blocks that the counted calls fill, and run the code of first
+        // calls.
         for _ in 0..3 {
             self.call.drive(&mut caller, Repeat(self.repeat));
         }

@@ -1,5 +1,5 @@
-//! Runs all models, or the models whose names contain the argument, and prints a table of their
-//! interleavings.
+//! Program that runs all models, or the models whose names contain the argument, and prints a table
+//! of their interleavings.
 //!
 //! ```sh
 //! cargo models                  # all
@@ -19,22 +19,24 @@ fn main() -> ExitCode {
     cargo.args(["test", "--release", "--quiet", "--tests", "--no-fail-fast", "--"]);
     cargo.args(["--nocapture", "--test-threads=2"]).args(std::env::args().skip(1));
     let begun = Instant::now();
-    let mut tests = cargo.stdout(Stdio::piped()).spawn().expect("cargo");
-    let printed = BufReader::new(tests.stdout.take().expect("piped"));
+    let mut tests = cargo.stdout(Stdio::piped()).spawn().expect("cargo can be run");
+    let printed = BufReader::new(tests.stdout.take().expect("stdout is piped"));
 
     println!(
         "{:<42}{:>14}{:>9}  {:<24}{:>7}",
         "model", "interleavings", "floor", "bound", "seconds"
     );
     let (mut models, mut interleavings) = (0, 0);
-    for explored in printed.lines().filter_map(|line| Explored::parse(&line.expect("text"))) {
+    for explored in
+        printed.lines().filter_map(|line| Explored::parse(&line.expect("the output is text")))
+    {
         let Explored { name, interleavings: count, floor, seconds, .. } = &explored;
         let bound = explored.bound();
         println!("{name:<42}{count:>14}{floor:>9}  {bound:<24}{seconds:>7.1}");
         models += 1;
         interleavings += count;
     }
-    let passed = tests.wait().expect("cargo").success() && models > 0;
+    let passed = tests.wait().expect("cargo was started").success() && models > 0;
     let verdict = if passed { "all passed" } else { "FAILED" };
     let seconds = begun.elapsed().as_secs();
     println!("{models} models, {interleavings} interleavings, {seconds} s: {verdict}");

@@ -79,13 +79,14 @@ impl Connection {
     pub(super) async fn to(address: SocketAddr, settings: &FlusherConfig) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         refuse_self_connect(SockRef::from(&stream))?;
+        // The options are not essential, and some systems lack one of them.
         // Writes are as large as possible. A small write has waited for the flush interval.
-        stream.set_nodelay(true)?;
+        let _ = stream.set_nodelay(true);
         #[cfg(target_os = "linux")]
         {
             let socket = SockRef::from(&stream);
-            socket.set_tcp_user_timeout(Some(settings.peer_timeout))?;
-            socket.set_tcp_notsent_lowat(NOTSENT_LOWAT)?;
+            let _ = socket.set_tcp_user_timeout(Some(settings.peer_timeout));
+            let _ = socket.set_tcp_notsent_lowat(NOTSENT_LOWAT);
         }
         Ok(Self::new(Socket::Tcp(stream), settings))
     }

@@ -4,7 +4,9 @@ use super::NO_SIGNAL;
 #[cfg(any(target_os = "linux", test))]
 use crate::send::segments::Batch;
 #[cfg(target_os = "linux")]
-use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+use nix::sys::socket::sockopt::UdpGsoSegment;
+#[cfg(target_os = "linux")]
+use nix::sys::socket::{ControlMessage, MsgFlags, getsockopt, sendmsg};
 use socket2::SockRef;
 use std::future::pending;
 use std::io::{self, ErrorKind};
@@ -79,6 +81,23 @@ impl Socket {
         }
     }
 
+    /// Returns true if the operating system can cut a batch into datagrams.
+    ///
+    /// Linux before 4.18 ignores the request and sends the whole batch as one datagram, without an
+    /// error. Such a version does not know the option of the socket.
+    pub(super) fn can_cut_batches(&self) -> bool {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Udp(socket) => getsockopt(socket, UdpGsoSegment).is_ok(),
+            #[cfg(not(target_os = "linux"))]
+            Self::Udp(_) => false,
+            #[cfg(unix)]
+            Self::Unix(_) => false,
+            #[cfg(test)]
+            Self::Scripted(_) => true,
+        }
+    }
+
     /// Sends several datagrams in one call. Each has the length of a segment, except the last.
     #[cfg(any(target_os = "linux", test))]
     pub(super) fn try_send_batch(&self, batch: &Batch<'_>) -> io::Result<usize> {
@@ -140,8 +159,8 @@ pub(super) fn may_send_singly(error: &io::Error) -> bool {
 }
 
 /// Returns true if the operating system cannot cut this batch. Linux returns `EIO` without checksum
-/// offload on the route, `EINVAL` if its version is too old, and `EINVAL` or `EMSGSIZE` if a
-/// segment is longer than a datagram of the route.
+/// offload on the route, and `EINVAL` or `EMSGSIZE` if a segment is longer than a datagram of the
+/// route.
 pub(super) fn is_batch_unsupported(error: &io::Error) -> bool {
     #[cfg(unix)]
     let is_cut_error =

@@ -112,7 +112,8 @@ impl Datagrams {
         let pacer = Pacer::new(settings.unpaced_beyond);
         let hold_when_refused = settings.hold_when_refused;
         // Packed values are copied. A batch consists of slices of the blocks.
-        let offload = settings.segmentation_offload && !settings.pack_values;
+        let offload =
+            settings.segmentation_offload && !settings.pack_values && socket.can_cut_batches();
         let new = Self::new(socket, settings);
         let new = Self { probing, lookups, addresses, renewal, pacer, hold_when_refused, ..new };
         Ok(Self { offload, offload_enabled: offload, ..new })

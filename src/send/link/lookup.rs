@@ -4,14 +4,30 @@
 use crate::endpoint::Address;
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::pin::Pin;
+use std::thread;
 use std::time::Duration;
-use tokio::net::lookup_host;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
+/// Returns the addresses of the host, or an error if the system's resolver finds none.
+///
+/// The resolver blocks, for up to half a minute if its servers are silent. It runs on a thread of its
+/// own, which nothing waits for: the end of a runtime waits for the threads of tokio's blocking pool,
+/// and an application may have used that pool up.
 pub(super) async fn look_up(address: &Address) -> io::Result<Vec<SocketAddr>> {
-    Ok(lookup_host((&*address.host, address.port)).await?.collect())
+    if let Ok(ip) = address.host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(ip, address.port)]);
+    }
+    let Address { host, port } = address.clone();
+    let (found, result) = oneshot::channel();
+    let resolve = move || {
+        let addresses = (&*host, port).to_socket_addrs().map(Iterator::collect);
+        let _ = found.send(addresses);
+    };
+    thread::Builder::new().name("freewheel-dns".to_owned()).spawn(resolve)?;
+    result.await.unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
 }
 
 /// Periodic lookups of a name while its link is up.

@@ -3,7 +3,7 @@
 //! ```text
 //! metric = name ":" value *( ":" value ) "|" code [ "|@" rate ] [ "|#" tags ] *field
 //! field  = "|c:" container                     ; 1.2; "ci-" or "in-" before it from 1.4 on
-//!        | "|T" seconds                        ; 1.3, counts and gauges alone
+//!        | "|T" seconds                        ; 1.3, only counts and gauges
 //!        | "|e:" external                      ; 1.5
 //!        | "|card:" cardinality                ; 1.6
 //! event  = "_e{" length "," length "}:" title "|" text
@@ -26,11 +26,11 @@ use std::str::Split;
 const READER: Reader = Reader {
     name_separators: &['=', ',', ';', '#', '[', ']', '@'],
     member_separators: &['|'],
-    has_changes: false,
+    signs_change_gauges: false,
     refuses_signs: false,
     truncates_counters: false,
     sampled: &["c", "ms", "h", "d"],
-    truncates_rates: &["ms", "h", "d"],
+    rounds_rates: &["ms", "h", "d"],
 };
 
 /// Minor version `n` of the protocol's version 1.`n`.
@@ -139,7 +139,7 @@ fn event(rest: &str, minor: Minor) -> Result<Event, Reason> {
 }
 
 fn service_check(rest: &str, minor: Minor) -> Result<ServiceCheck, Reason> {
-    let rest = rest.strip_prefix('|').ok_or("no service check, and no metric")?;
+    let rest = rest.strip_prefix('|').ok_or("neither a service check nor a metric")?;
     let mut split = rest.split('|');
     let name = split.next().unwrap_or_default();
     require(!name.is_empty(), "an empty name")?;
@@ -162,7 +162,7 @@ fn service_check(rest: &str, minor: Minor) -> Result<ServiceCheck, Reason> {
     Ok(check)
 }
 
-/// Iterator over the fields, which must be in the documented order.
+/// Remaining fields of a line, which must be in the documented order.
 struct Fields<'a, 'f> {
     next: Option<&'a str>,
     rest: &'f mut Split<'a, char>,
@@ -180,6 +180,7 @@ impl<'a, 'f> Fields<'a, 'f> {
         Some(field)
     }
 
+    /// Takes the next field if it has this prefix, and checks that its text is not empty.
     fn text(&mut self, prefix: &str) -> Result<Option<String>, Reason> {
         let Some(text) = self.take(prefix) else { return Ok(None) };
         require(!text.is_empty(), "an empty field")?;
@@ -187,12 +188,14 @@ impl<'a, 'f> Fields<'a, 'f> {
         Ok(Some(text.to_owned()))
     }
 
+    /// Takes the next field if it has this prefix, and checks that its text is one of `known`.
     fn one_of(&mut self, prefix: &str, known: &[&str]) -> Result<Option<String>, Reason> {
         let text = self.text(prefix)?;
         require(text.as_deref().is_none_or(|text| known.contains(&text)), "an unknown word")?;
         Ok(text)
     }
 
+    /// Takes the tags, if any.
     fn tags(&mut self) -> Result<Vec<Tag>, Reason> {
         let Some(text) = self.take("#") else { return Ok(Vec::new()) };
         require(!text.contains(char::is_control), "a control character")?;
@@ -208,15 +211,15 @@ impl<'a, 'f> Fields<'a, 'f> {
         tags.collect()
     }
 
-    /// Takes the fields of the versions from 1.2 on, in any order.
+    /// Takes the fields of version 1.2 and later, in any order.
     fn origin(&mut self, minor: Minor, is_dated: bool) -> Result<(Origin, Option<u64>), Reason> {
         let (mut origin, mut timestamp) = (Origin::default(), None);
         loop {
             let (is_known, target, field) = if let Some(text) = self.text("c:")? {
                 let is_bare = !text.starts_with("ci-") && !text.starts_with("in-");
-                require(is_bare == (minor < 4), "a container not as this version has it")?;
+                require(is_bare == (minor < 4), "a container in the form of another version")?;
                 let inode = text.strip_prefix("in-");
-                require(inode.is_none_or(is_number), "an inode that is no number")?;
+                require(inode.is_none_or(is_number), "an inode that is not a number")?;
                 require(text != "ci-", "an empty field")?;
                 (minor >= 2, &mut origin.container, text)
             } else if let Some(text) = self.text("e:")? {
@@ -226,31 +229,32 @@ impl<'a, 'f> Fields<'a, 'f> {
             {
                 (minor >= 6, &mut origin.cardinality, text)
             } else if let Some(text) = self.take("T") {
-                require(is_dated, "a timestamp where there is none")?;
-                require(timestamp.replace(seconds(text)?).is_none(), "a field that came before")?;
+                require(is_dated, "a timestamp that this line cannot have")?;
+                require(timestamp.replace(seconds(text)?).is_none(), "a repeated field")?;
                 continue;
             } else {
                 return Ok((origin, timestamp));
             };
             require(is_known, "a field of a later version")?;
-            require(target.replace(field).is_none(), "a field that came before")?;
+            require(target.replace(field).is_none(), "a repeated field")?;
         }
     }
 
+    /// Refuses a remaining field.
     fn end(&self) -> Result<(), Reason> {
-        require(self.next.is_none(), "a field that is unknown, or not in its place")
+        require(self.next.is_none(), "an unknown field or a wrong order of fields")
     }
 }
 
 fn length(text: &str) -> Result<usize, Reason> {
-    require(is_number(text), "a length that is no number")?;
-    text.parse().map_err(|_| "a length that is no number")
+    require(is_number(text), "a length that is not a number")?;
+    text.parse().map_err(|_| "a length that is not a number")
 }
 
 /// Parses a Unix timestamp in seconds, above 0.
 fn seconds(text: &str) -> Result<u64, Reason> {
-    require(is_number(text), "a timestamp that is no number")?;
-    let seconds: i64 = text.parse().map_err(|_| "a timestamp that is no number")?;
+    require(is_number(text), "a timestamp that is not a number")?;
+    let seconds: i64 = text.parse().map_err(|_| "a timestamp that is not a number")?;
     require(seconds > 0, "a timestamp of 0")?;
     Ok(seconds.unsigned_abs())
 }

@@ -15,7 +15,7 @@ pub(crate) fn parse(datagram: &[u8]) -> Result<Vec<Metric>, Refused> {
         reader: Reader {
             refuses_signs: true,
             truncates_counters: true,
-            truncates_rates: &["c", "ms", "h"],
+            rounds_rates: &["c", "ms", "h"],
             ..READER
         },
         open: ',',

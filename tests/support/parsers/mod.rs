@@ -23,7 +23,7 @@ use std::fmt;
 pub(crate) struct Metric {
     pub(crate) name: String,
     pub(crate) tags: Vec<Tag>,
-    /// Values of the line; several if they are packed.
+    /// Values of the line, more than one if they are packed.
     pub(crate) values: Vec<String>,
     /// Type code: `c`, `g`, `ms` and so on.
     pub(crate) code: String,
@@ -43,7 +43,7 @@ pub(crate) struct Origin {
     pub(crate) cardinality: Option<String>,
 }
 
-/// Line that is not in the grammar, with the reason.
+/// Line that the grammar does not accept, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refused {
     pub(crate) line: String,
@@ -65,7 +65,7 @@ fn each_line<T>(
 ) -> Result<Vec<T>, Refused> {
     let refused = |line: &str, reason| Refused { line: line.to_owned(), reason };
     let text = str::from_utf8(datagram)
-        .map_err(|_| refused(&String::from_utf8_lossy(datagram), "it is not UTF-8"))?;
+        .map_err(|_| refused(&String::from_utf8_lossy(datagram), "text that is not UTF-8"))?;
     let text = text.strip_suffix('\n').unwrap_or(text);
     text.split('\n').map(|line| read(line).map_err(|reason| refused(line, reason))).collect()
 }
@@ -79,6 +79,7 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
+    /// Splits a line at its separators, without a check of the parts.
     fn of(line: &'a str) -> Result<Self, Reason> {
         require(!line.is_empty(), "an empty line")?;
         require(!line.contains(char::is_control), "a control character")?;
@@ -91,11 +92,11 @@ impl<'a> Parts<'a> {
     }
 
     /// Returns the sample rate, if any, and refuses all other fields.
-    fn rate_alone(mut self, reader: &Reader) -> Result<Option<String>, Reason> {
+    fn only_rate(mut self, reader: &Reader) -> Result<Option<String>, Reason> {
         let Some(field) = self.fields.next() else { return Ok(None) };
-        let text = field.strip_prefix('@').ok_or("a field that is no sample rate")?;
+        let text = field.strip_prefix('@').ok_or("a field that is not a sample rate")?;
         let rate = reader.rate(self.code, text)?;
-        require(self.fields.next().is_none(), "a field behind the sample rate")?;
+        require(self.fields.next().is_none(), "a field after the sample rate")?;
         Ok(Some(rate))
     }
 }
@@ -107,18 +108,20 @@ struct Reader {
     /// Characters that end or alter a set's member at one of the servers.
     member_separators: &'static [char],
     /// True if a signed value changes a gauge instead of setting it.
-    has_changes: bool,
+    signs_change_gauges: bool,
     /// True if only gauges and counters may have a sign; members must not begin with one.
     refuses_signs: bool,
     /// True if the servers truncate counters to 64-bit integers.
     truncates_counters: bool,
     /// Codes of the types that can be sampled.
     sampled: &'static [&'static str],
-    /// Codes of the types for which the servers truncate `1 / rate` or `value / rate`.
-    truncates_rates: &'static [&'static str],
+    /// Codes of the types for which the servers round `1 / rate` or `value / rate` to an
+    /// integer.
+    rounds_rates: &'static [&'static str],
 }
 
 impl Reader {
+    /// Checks a name without its tags.
     fn name(&self, name: &str) -> Result<String, Reason> {
         require(!name.contains(self.name_separators), "a separator in the name")?;
         Ok(name.to_owned())
@@ -129,7 +132,7 @@ impl Reader {
         let has_sign = text.starts_with(['-', '+']);
         require(
             !self.refuses_signs || !has_sign || matches!(code, "g" | "c"),
-            "a sign that is not read",
+            "a sign that the server does not accept",
         )?;
         let magnitude = match code {
             "s" => {
@@ -138,26 +141,27 @@ impl Reader {
                 return Ok(text.to_owned());
             }
             "c" | "h" | "d" | "m" => text.strip_prefix('-').unwrap_or(text),
-            "g" if self.has_changes => text.strip_prefix(['-', '+']).unwrap_or(text),
+            "g" if self.signs_change_gauges => text.strip_prefix(['-', '+']).unwrap_or(text),
             "g" => text.strip_prefix('-').unwrap_or(text),
             _ => text,
         };
-        require(is_plain_decimal(magnitude), "no plain decimal")?;
-        require(code == "g" || text != "-0", "a zero below zero")?;
+        require(is_plain_decimal(magnitude), "not a plain decimal")?;
+        require(code == "g" || text != "-0", "a negative zero")?;
         let is_truncated = code == "c" && self.truncates_counters;
-        let is_kept = !is_truncated || text.parse::<i64>().is_ok();
-        require(is_kept, "a counter that is cut")?;
+        let is_exact = !is_truncated || text.parse::<i64>().is_ok();
+        require(is_exact, "a counter that the server truncates")?;
         Ok(text.to_owned())
     }
 
     /// Checks a sample rate: above 0, at most 1, for a sampled type, and not truncated.
     fn rate(&self, code: &str, text: &str) -> Result<String, Reason> {
-        require(self.sampled.contains(&code), "a sample rate for a type that has none")?;
-        require(is_plain_decimal(text), "a sample rate that is no plain decimal")?;
-        let rate: f64 = text.parse().map_err(|_| "no number")?;
+        require(self.sampled.contains(&code), "a sample rate for a type that is not sampled")?;
+        require(is_plain_decimal(text), "a sample rate that is not a plain decimal")?;
+        let rate: f64 = text.parse().map_err(|_| "not a number")?;
         require(rate > 0.0 && rate <= 1.0, "a sample rate outside (0, 1]")?;
         let is_whole = 1.0 / rate - (1.0 / rate).trunc() < 1e-9 / rate;
-        require(is_whole || !self.truncates_rates.contains(&code), "a sample rate that is cut")?;
+        let is_exact = is_whole || !self.rounds_rates.contains(&code);
+        require(is_exact, "a sample rate that the server rounds")?;
         Ok(text.to_owned())
     }
 }
@@ -175,6 +179,7 @@ fn is_plain_decimal(text: &str) -> bool {
     is_whole && fraction.is_none_or(|part| is_digits(part) && !part.ends_with('0'))
 }
 
+/// Returns the reason as an error unless the condition holds.
 fn require(holds: bool, reason: Reason) -> Result<(), Reason> {
     if holds { Ok(()) } else { Err(reason) }
 }

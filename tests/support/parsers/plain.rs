@@ -1,5 +1,5 @@
-//! StatsD as Etsy's server documents it (`docs/metric_types.md`), also with the further types of
-//! netdata and others:
+//! StatsD as Etsy's server documents it (`docs/metric_types.md`), and with the additional types of
+//! netdata and other servers:
 //!
 //! ```text
 //! line   = name ":" value "|" code [ "|@" rate ]
@@ -21,15 +21,15 @@ use super::{Metric, Parts, Reader, Reason, Refused, each_line, require};
 const ETSY: Reader = Reader {
     name_separators: &['=', ',', ';', '#', '[', ']', '@'],
     member_separators: &[':', '|', '@', '#'],
-    has_changes: true,
+    signs_change_gauges: true,
     refuses_signs: false,
     truncates_counters: false,
     sampled: &["c", "ms", "h", "m"],
-    truncates_rates: &["ms"],
+    rounds_rates: &["ms"],
 };
 
-/// Rules of netdata, which also truncates the values of counters.
-const EXTENDED: Reader = Reader { truncates_rates: &["c", "ms", "h", "m"], ..ETSY };
+/// Rules of netdata, which also rounds the counts of sampled counters.
+const EXTENDED: Reader = Reader { rounds_rates: &["c", "ms", "h", "m"], ..ETSY };
 
 /// Set of metric types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,7 @@ pub(crate) enum Types {
     Extended,
 }
 
+/// Parses the lines of a datagram.
 pub(crate) fn parse(datagram: &[u8], types: Types) -> Result<Vec<Metric>, Refused> {
     each_line(datagram, |line| metric(line, types))
 }
@@ -56,8 +57,8 @@ fn metric(line: &str, types: Types) -> Result<Metric, Reason> {
     };
     require(is_known, "an unknown type")?;
     let is_signed = code == "s" && parts.value.starts_with(['-', '+']);
-    require(types == Types::Extended || !is_signed, "a sign that is not read")?;
+    require(types == Types::Extended || !is_signed, "a sign that the server does not accept")?;
     let values = vec![reader.value(parts.value, &code)?];
-    let rate = parts.rate_alone(reader)?;
+    let rate = parts.only_rate(reader)?;
     Ok(Metric { name, values, code, rate, ..Metric::default() })
 }

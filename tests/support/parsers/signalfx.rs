@@ -8,7 +8,7 @@ use super::{Metric, Reader, Refused, each_line};
 
 pub(crate) fn parse(datagram: &[u8]) -> Result<Vec<Metric>, Refused> {
     let syntax = Syntax {
-        reader: Reader { truncates_rates: &["ms"], ..READER },
+        reader: Reader { rounds_rates: &["ms"], ..READER },
         open: '[',
         next: ',',
         close: Some(']'),

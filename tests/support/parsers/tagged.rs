@@ -5,24 +5,28 @@
 
 use super::{Metric, Parts, Reader, Reason, Tag, require};
 
-/// Rules of Etsy's server, which truncates no rate.
+/// Rules of Etsy's server, which rounds no rate.
 pub(super) const READER: Reader = Reader {
     // `metric` checks the name without its tags.
     name_separators: &[],
     member_separators: &[':', '|'],
-    has_changes: true,
+    signs_change_gauges: true,
     refuses_signs: false,
     truncates_counters: false,
     sampled: &["c", "ms", "h"],
-    truncates_rates: &[],
+    rounds_rates: &[],
 };
 
 /// Tag syntax of a dialect.
 pub(super) struct Syntax {
     pub(super) reader: Reader,
+    /// Character before the first tag.
     pub(super) open: char,
+    /// Character between two tags.
     pub(super) next: char,
+    /// Character after the last tag.
     pub(super) close: Option<char>,
+    /// Known type codes.
     pub(super) codes: &'static [&'static str],
     /// Checks a key and a value by the dialect's own documentation.
     pub(super) check_tag: fn(key: &str, value: &str) -> Result<(), Reason>,
@@ -40,7 +44,7 @@ pub(super) fn metric(line: &str, syntax: &Syntax) -> Result<Metric, Reason> {
     require(!name.is_empty(), "an empty name")?;
     require(is_clean(name), "a separator in the name")?;
     let name = name.to_owned();
-    let rate = parts.rate_alone(&syntax.reader)?;
+    let rate = parts.only_rate(&syntax.reader)?;
     Ok(Metric { name, tags, values, code, rate, ..Metric::default() })
 }
 

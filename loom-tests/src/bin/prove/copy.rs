@@ -1,4 +1,4 @@
-//! Copy of the repository, in which a change is made and its model is run.
+//! Copy of the repository in which a change is made and its model is run.
 
 use super::Mutation;
 use super::sources::Sources;
@@ -8,6 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// Copy of the repository, with a target directory of its own.
 pub struct Copy {
     root: PathBuf,
     target: PathBuf,
@@ -21,8 +22,8 @@ pub enum Verdict {
     Caught(String),
 }
 
-/// Maximum duration of a model. The longest takes two minutes. A change that makes a model run
-/// longer counts as not caught.
+/// Maximum duration of a model. The longest model takes two minutes. If a change makes its model
+/// run longer than this, it counts as not caught.
 const TIMEOUT: Duration = Duration::from_secs(20 * 60);
 
 /// Messages of models that explored too little, or more than loom's limit. Such a failure does not
@@ -47,8 +48,11 @@ impl Copy {
 
     /// Runs all models and returns their output, or `None` if a model fails.
     pub fn run_all(&self) -> Option<String> {
-        let output =
-            self.cargo_test(&["--tests"]).args(["--", "--nocapture"]).output().expect("cargo");
+        let output = self
+            .cargo_test(&["--tests"])
+            .args(["--", "--nocapture"])
+            .output()
+            .expect("cargo can be run");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         output.status.success().then_some(text)
     }
@@ -85,7 +89,7 @@ impl Copy {
         let output = String::from_utf8_lossy(&output);
         assert!(output.contains("running 1 test"), "{model} was not run: {output}");
         let Some(message) = first_message(&output) else {
-            // A crash prints no message and counts as caught. A double free, for example, ends so.
+            // A crash, for example after a double free, prints no message and counts as caught.
             return match status.code() {
                 None => Verdict::Caught(status.to_string()),
                 Some(_) => Verdict::Uncaught("it failed without a message"),
@@ -100,9 +104,9 @@ impl Copy {
     /// Builds the models of a file and returns their program, or `None` if they do not compile.
     fn build(&self, file: &str) -> Option<PathBuf> {
         let mut cargo = self.cargo_test(&["--test", file, "--no-run", "--message-format=json"]);
-        let built = cargo.stderr(Stdio::null()).output().expect("cargo");
+        let built = cargo.stderr(Stdio::null()).output().expect("cargo can be run");
         let text = String::from_utf8_lossy(&built.stdout);
-        // The output lists this crate's binaries too.
+        // The output also lists this crate's binaries.
         let test = text.lines().find(|line| line.contains("\"kind\":[\"test\"]"))?;
         let (_, program) = test.split_once("\"executable\":\"")?;
         built
@@ -148,7 +152,7 @@ fn copy_directory(from: &Path, to: &Path) {
 
 /// Returns the message of the first panic, or of the allocator.
 ///
-/// More may follow and end the process, since loom panics again while it unwinds.
+/// More messages may follow, because loom panics again while it unwinds.
 fn first_message(output: &str) -> Option<String> {
     let mut lines = output.lines();
     let allocator = |line: &str| line.starts_with("free(): ") || line.starts_with("double free");

@@ -1,9 +1,9 @@
-//! Faults that a change could introduce, and the model that must catch each. Each source file has a
-//! file here.
+//! Faults that a change could introduce, and the model that must catch each. There is one file for
+//! each source file.
 
-/// Returns a line of the source below the definition of a mutex that orders no memory.
+/// Returns a definition of a mutex that orders no memory, followed by a line of the source.
 ///
-/// Loom sees each lock, so that it tries every order of them.
+/// Each lock is also an atomic operation, so that loom tries every order of the locks.
 macro_rules! mutex_without_order {
     ($line:literal) => {
         concat!(
@@ -42,8 +42,8 @@ mod thread_ids;
 
 use super::Mutation;
 
-/// Description of the fault, name of the model, and edits: each a text that occurs once in the
-/// file, and its replacement.
+/// Description of the fault, name of the model, and edits. An edit is a text that occurs once in
+/// the file, and its replacement.
 type Fault = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
 /// Path of a source file, and the faults planted in it.

@@ -1,13 +1,13 @@
-//! Proves that the models catch mistakes.
+//! Program that proves that the models catch mistakes.
 //!
-//! Runs every model. Then it weakens every ordering and plants every fault, one at a time, in a
-//! copy of the source. Each change names its model, in the comment of the ordering or in
-//! `faults/`, and that model must fail.
+//! It runs every model. Then it weakens every ordering and plants every fault, one at a time, in a
+//! copy of the source. The comment of an ordering, or the fault in `faults/`, names the model that
+//! must fail.
 //!
 //! ```sh
 //! cargo prove              # all; rewrites PROOF.md
 //! cargo prove published    # the changes whose rows contain this; replaces their rows in PROOF.md
-//! cargo prove --models     # the models alone; replaces their table in PROOF.md
+//! cargo prove --models     # only the models; replaces their table in PROOF.md
 //! cargo prove --check      # runs nothing: checks that each change can be made, and has a row
 //! ```
 //!
@@ -32,7 +32,7 @@ use std::thread;
 
 const PROOF: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/PROOF.md");
 
-/// Change to the source that makes it wrong.
+/// Change that makes the source wrong.
 struct Mutation {
     /// First cells of the row in PROOF.md, which describe the change.
     row: String,
@@ -73,7 +73,7 @@ struct Judged {
     all: usize,
 }
 
-/// Makes each change, one in each copy at a time, and prints the results in order.
+/// Makes each change, one at a time in each copy, and prints the results in order.
 fn judge(head: &str, mutations: &[Mutation], copies: &[Copy], sources: &Sources) -> Judged {
     let mut table = format!("| {head} | caught by | which says |\n");
     table += &("|---".repeat(head.split('|').count() + 2) + "|\n");
@@ -130,7 +130,7 @@ fn main() -> ExitCode {
     let copies = [0, 1].map(Copy::create);
     let root = copies[0].root();
     let sources = Sources::read(root);
-    // Checks that each change can be made, before the long part.
+    // Checks that each change can be made, before the models run.
     let (mut orderings, mut faults) = (orderings::all(root), Vec::from_iter(faults::all()));
     orderings.iter().chain(&faults).for_each(|mutation| _ = mutation.apply_in(root));
     let mut models = String::new();

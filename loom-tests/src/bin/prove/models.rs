@@ -1,4 +1,4 @@
-//! Table of the models: what each proves, and how much it explored.
+//! Table of the models, with their claims and the numbers of explored interleavings.
 
 use crate::copy::Copy;
 use crate::sources::Sources;

@@ -1,10 +1,10 @@
-//! Orderings of the source, each with the weaker ones.
+//! Changes that weaken an ordering of the source.
 
 use super::Mutation;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Returns a change for each ordering and each next weaker one.
+/// Returns a change for each ordering and each weaker ordering.
 pub fn all(root: &Path) -> Vec<Mutation> {
     let mut files = Vec::new();
     find(&root.join("src"), &mut files);
@@ -12,7 +12,7 @@ pub fn all(root: &Path) -> Vec<Mutation> {
     files.iter().flat_map(|file| in_file(root, file)).collect()
 }
 
-/// Files without models: the stand-ins and the types they replace, tests, and code outside the
+/// Files without models: the stand-ins, the types that they replace, tests, and code outside the
 /// hand-off.
 const NOT_PROVEN: &[&str] =
     &["loom.rs", "native.rs", "thread_guard.rs", "stress.rs", "handlers.rs", "in_flight.rs"];
@@ -28,6 +28,7 @@ fn find(directory: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
+/// Returns the orderings that are weaker than this one.
 fn weaker(ordering: &str) -> &'static [&'static str] {
     match ordering {
         "Acquire" | "Release" => &["Relaxed"],
@@ -51,7 +52,7 @@ fn in_file(root: &Path, file: &Path) -> Vec<Mutation> {
             for &weaker in weaker(word) {
                 let mut changed = line.to_string();
                 changed.replace_range(at..at + word.len(), weaker);
-                // Replaces the whole file, since a line may occur twice.
+                // The edit replaces the whole file, because a line may occur twice.
                 let mut after = lines.clone();
                 after[index] = &changed;
                 mutations.push(Mutation {

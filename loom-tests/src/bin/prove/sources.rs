@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-/// Names and texts of the files in `tests/`.
+/// Names and texts of the files in `loom-tests/tests/`.
 pub struct Sources(Vec<(String, String)>);
 
 impl Sources {

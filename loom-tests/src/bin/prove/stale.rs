@@ -1,11 +1,12 @@
-//! Check that the rows of PROOF.md match the source. Only a full run checks their results.
+//! Check that PROOF.md has a row for each model, ordering and fault of the source, and no other
+//! row. Only a full run checks the results in the rows.
 
 use super::sources::Sources;
 use super::{PROOF, faults, orderings};
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Prints the missing rows, and the rows of changes and models that were removed.
+/// Prints the missing rows, and the rows of changes and models that no longer exist.
 pub fn check() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mutations = orderings::all(&root).into_iter().chain(faults::all());
@@ -25,7 +26,7 @@ pub fn check() -> ExitCode {
     let obsolete = rows.iter().filter(|line| !expected.iter().any(|row| line.starts_with(row)));
     let obsolete = obsolete.map(|line| format!("PROOF.md has an obsolete row: {line}"));
     let stale: Vec<String> = missing.chain(obsolete).collect();
-    stale.iter().for_each(|complaint| println!("{complaint}"));
+    stale.iter().for_each(|problem| println!("{problem}"));
     if stale.is_empty() {
         println!("PROOF.md has a row for each of {} models, orderings and faults", expected.len());
         return ExitCode::SUCCESS;

@@ -1,4 +1,4 @@
-//! Paths for Unix sockets.
+//! Paths of Unix sockets.
 
 use freewheel::{Builder, Connector, Protocol};
 use std::fs;
@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Socket path that only one test uses; dropping it removes the file.
-pub(crate) struct Place(PathBuf);
+pub(crate) struct SocketPath(PathBuf);
 
-impl Place {
+impl SocketPath {
     /// Makes a path in the temporary directory from `name` and the process ID.
     pub(crate) fn new(name: &str) -> Self {
         let name = format!("freewheel-{}-{name}.sock", std::process::id());
@@ -25,22 +25,22 @@ impl Place {
     pub(crate) fn bind(&self) -> UnixDatagram {
         let _ = fs::remove_file(&self.0);
         let receiver = UnixDatagram::bind(&self.0).expect("the path is free");
-        receiver.set_read_timeout(Some(super::PATIENCE)).expect("the timeout is not zero");
+        receiver.set_read_timeout(Some(super::WAIT_TIMEOUT)).expect("the timeout is not zero");
         receiver
     }
 
-    /// Returns settings with short intervals, for a server at this path.
+    /// Returns settings with short intervals for a server at this path.
     pub(crate) fn settings(&self, protocol: Protocol) -> Builder {
         Connector::builder(self.0.to_str().expect("the path is UTF-8"))
             .protocol(protocol)
             .type_prefixes(false)
             .flush_interval(Duration::from_millis(5))
             .reconnect_sleep(Duration::from_millis(10))
-            .stop_timeout(super::PATIENCE)
+            .stop_timeout(super::WAIT_TIMEOUT)
     }
 }
 
-impl Drop for Place {
+impl Drop for SocketPath {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.0);
     }
