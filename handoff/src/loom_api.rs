@@ -1,12 +1,11 @@
 //! Interface of the hand-off for the models in `loom-tests/`.
 //!
-//! Compiled only with both `--cfg loom` and the private feature.
+//! Compiled only with `--cfg freewheel_loom`.
 
 use crate::bell;
-use crate::block::{self, BlockPool, MARGIN, ReadPermit};
+use crate::block::{self, BlockPool, ReadPermit};
 use crate::consumer;
-use crate::dormancy::Dormancy;
-use crate::encode_line::{EncodeLine, WriteOutcome};
+use crate::settings::Settings;
 use crate::exchange;
 use crate::tally::{SingleWriterTally, Tally};
 use crate::sync::{Arc, ArrayQueue, Barrier};
@@ -14,7 +13,7 @@ use bytes::Buf;
 
 /// Exchange whose lines are already encoded.
 #[derive(Clone)]
-pub struct Exchange(Arc<exchange::Exchange>);
+pub struct Exchange(Arc<exchange::Exchange<()>>);
 
 impl Exchange {
     /// Creates an exchange, as `handoff::Exchange::new` does.
@@ -24,7 +23,8 @@ impl Exchange {
         ring_at: usize,
         wake: impl Fn() + Send + Sync + 'static,
     ) -> Self {
-        Self(Arc::new(exchange::Exchange::new(block_size, blocks, ring_at, Box::new(wake))))
+        let settings = Settings { block_size, blocks, ring_at, max_record: block_size };
+        Self(Arc::new(exchange::Exchange::new(&settings, Box::new(wake), Barrier::none())))
     }
 
     /// Creates an exchange of four blocks whose flusher can be dormant: producers pass a fence.
@@ -33,24 +33,23 @@ impl Exchange {
         ring_at: usize,
         wake: impl Fn() + Send + Sync + 'static,
     ) -> Self {
-        let mut exchange = exchange::Exchange::new(block_size, 4, ring_at, Box::new(wake));
-        exchange.dormancy = Dormancy::new(Barrier::active());
-        Self(Arc::new(exchange))
+        let settings = Settings { block_size, blocks: 4, ring_at, max_record: block_size };
+        Self(Arc::new(exchange::Exchange::new(&settings, Box::new(wake), Barrier::active())))
     }
 
     /// Emits lines that belong together.
     pub fn emit(&self, lines: &[u8]) {
-        self.0.emit(|| Encoded(lines));
+        self.0.push(count_lines(lines), lines);
     }
 
     /// Emits lines whose order is kept across threads.
     pub fn emit_ordered(&self, lines: &[u8]) {
-        self.0.emit_ordered(|| Encoded(lines));
+        self.0.push_ordered(count_lines(lines), lines);
     }
 
-    /// Emits a line that asks for an empty block, and then turns out to be invalid.
-    pub fn emit_invalid_after_rotation(&self) {
-        self.0.emit(|| InvalidAfterRotation);
+    /// Reserves space for a line of two bytes, which may need an empty block, and commits nothing.
+    pub fn reserve_and_drop(&self) {
+        drop(self.0.reserve(1, 2));
     }
 
     /// Returns true if the next line has to wake the flusher.
@@ -60,8 +59,8 @@ impl Exchange {
 
     /// Returns the numbers of lines accepted, and of lines dropped for lack of room.
     pub fn accepted_and_dropped(&self) -> (u64, u64) {
-        let counts = self.0.producer_counts();
-        (counts.accepted.lines, counts.full.lines)
+        let counts = self.0.counts();
+        (counts.accepted.records, counts.full.records)
     }
 
     /// Returns the number of full blocks that the flusher has not taken.
@@ -75,43 +74,8 @@ impl Exchange {
     }
 }
 
-struct Encoded<'a>(&'a [u8]);
-
-impl EncodeLine for Encoded<'_> {
-    fn lines(&self) -> u64 {
-        self.0.iter().filter(|&&byte| byte == b'\n').count() as u64
-    }
-
-    fn write_fast(&self, buffer: &mut [u8]) -> usize {
-        if self.0.len() + MARGIN > buffer.len() {
-            return 0;
-        }
-        buffer[..self.0.len()].copy_from_slice(self.0);
-        self.0.len()
-    }
-
-    fn write(&self, buffer: &mut [u8]) -> WriteOutcome {
-        match self.write_fast(buffer) {
-            0 => WriteOutcome::NoRoom(self.0.len()),
-            bytes => WriteOutcome::Line { bytes, altered: false },
-        }
-    }
-}
-
-struct InvalidAfterRotation;
-
-impl EncodeLine for InvalidAfterRotation {
-    fn lines(&self) -> u64 {
-        1
-    }
-
-    fn write_fast(&self, _buffer: &mut [u8]) -> usize {
-        0
-    }
-
-    fn write(&self, buffer: &mut [u8]) -> WriteOutcome {
-        if buffer.len() == MARGIN { WriteOutcome::NoRoom(1) } else { WriteOutcome::Invalid }
-    }
+fn count_lines(lines: &[u8]) -> u64 {
+    lines.iter().filter(|&&byte| byte == b'\n').count() as u64
 }
 
 /// Tally of the lines that the flusher has sent.
@@ -121,18 +85,18 @@ pub struct Sent(Arc<SingleWriterTally>);
 impl Sent {
     /// Adds lines of two bytes each.
     pub fn add(&self, lines: u64) {
-        self.0.add(Tally { lines, bytes: 2 * lines });
+        self.0.add(Tally { records: lines, bytes: 2 * lines });
     }
 
     /// Returns the numbers of lines and bytes.
     pub fn read(&self) -> (u64, u64) {
-        let Tally { lines, bytes } = self.0.read();
-        (lines, bytes)
+        let Tally { records, bytes } = self.0.read();
+        (records, bytes)
     }
 }
 
 /// The flusher's end of the exchange.
-pub struct Consumer(consumer::Consumer);
+pub struct Consumer(consumer::Consumer<()>);
 
 impl Consumer {
     /// Takes the published lines.
@@ -244,10 +208,8 @@ pub fn block(size: usize) -> (BlockWriter, BlockView) {
 impl BlockWriter {
     /// Appends bytes, and publishes them.
     pub fn append(&mut self, bytes: &[u8]) {
-        self.0.append(|buffer| {
-            buffer[..bytes.len()].copy_from_slice(bytes);
-            (bytes.len(), ())
-        });
+        self.0.unpublished(bytes.len())[..bytes.len()].copy_from_slice(bytes);
+        self.0.publish(bytes.len());
     }
 }
 

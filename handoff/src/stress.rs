@@ -5,7 +5,7 @@
 //! a fraction of a second, or for `FREEWHEEL_STRESS_SECONDS`. Threads share only the exchange
 //! while they emit: any other synchronisation would hide orderings that the exchange lacks.
 
-use crate::{Consumer, EncodeLine, Exchange, MARGIN, ProducerCounts, Tally, WriteOutcome};
+use crate::{Consumer, Counts, Exchange, Settings, Tally, Wake};
 use bytes::{Buf, BufMut};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -40,39 +40,18 @@ fn parse(line: &str) -> (u32, u32) {
     (thread, index)
 }
 
-impl EncodeLine for &str {
-    fn lines(&self) -> u64 {
-        1
-    }
-
-    fn write_fast(&self, buffer: &mut [u8]) -> usize {
-        if self.len() + MARGIN > buffer.len() {
-            return 0;
-        }
-        buffer[..self.len()].copy_from_slice(self.as_bytes());
-        self.len()
-    }
-
-    fn write(&self, buffer: &mut [u8]) -> WriteOutcome {
-        match self.write_fast(buffer) {
-            0 => WriteOutcome::NoRoom(self.len()),
-            bytes => WriteOutcome::Line { bytes, altered: false },
-        }
-    }
-}
-
 /// Emits lines, and returns their tally. After its first line each thread waits at the barrier, so
 /// that all emit at the same time.
 fn emit(exchange: &Exchange, start: &Barrier, thread: u32, indices: Range<u32>) -> Tally {
     sum(indices.map(|index| {
         let line = text(thread, index);
-        exchange.emit(|| line.as_str());
+        exchange.push(1, line.as_bytes());
         if index == 0 {
             start.wait();
         } else if index % 64 == 0 {
             thread::yield_now();
         }
-        Tally { lines: 1, bytes: line.len() as u64 }
+        Tally { records: 1, bytes: line.len() as u64 }
     }))
 }
 
@@ -89,7 +68,7 @@ fn sweep_and_consume(
     consumer.sweep();
     assert!(consumer.runs().all(|run| run.ends_with(b"\n")), "a run ends within a line");
     let swept = consumer.consumed() + consumer.remaining() as u64;
-    assert!(swept <= exchange.producer_counts().accepted.bytes, "published before it was counted");
+    assert!(swept <= exchange.counts().accepted.bytes, "published before it was counted");
     let mut received = Vec::new();
     let share = share(consumer.remaining());
     received.put((&mut *consumer).take(share));
@@ -120,14 +99,14 @@ fn check(received: &[u8]) -> Tally {
         let (thread, index) = parse(line);
         let expected = next.insert(thread, index + 1).unwrap_or(0);
         assert!(index >= expected, "thread {thread}: {index} after {}", expected - 1);
-        Tally { lines: 1, bytes: line.len() as u64 }
+        Tally { records: 1, bytes: line.len() as u64 }
     }))
 }
 
 /// Checks the account once all lines are consumed: accepted lines have arrived, and the others are
 /// counted.
-fn check_account(exchange: &Exchange, received: &[u8], emitted: Tally) -> ProducerCounts {
-    let account = exchange.producer_counts();
+fn check_account(exchange: &Exchange, received: &[u8], emitted: Tally) -> Counts {
+    let account = exchange.counts();
     assert_eq!(check(received), account.accepted);
     assert_eq!(account.accepted + account.full + account.oversize, emitted);
     account
@@ -146,8 +125,25 @@ fn repeat(scenario: impl Fn(u64)) {
     (0..).take_while(|&round| round == 0 || begun.elapsed() < time).for_each(scenario);
 }
 
-fn exchange(block_size: usize, blocks: usize) -> Arc<Exchange> {
-    Arc::new(Exchange::new(block_size, blocks, 1, Box::new(|| ())))
+pub(crate) fn exchange(block_size: usize, blocks: usize) -> Arc<Exchange> {
+    exchange_with(block_size, blocks, 1, Box::new(|| ()))
+}
+
+fn exchange_with(block_size: usize, blocks: usize, ring_at: usize, wake: Wake) -> Arc<Exchange> {
+    let settings = Settings { block_size, blocks, ring_at, max_record: block_size };
+    Arc::new(Exchange::new(&settings, wake, process_barrier()))
+}
+
+/// Returns `membarrier(2)`, private and expedited, or no barrier.
+fn process_barrier() -> crate::Barrier {
+    #[cfg(all(target_os = "linux", not(miri)))]
+    return crate::Barrier::new(|| {
+        use rustix::thread::{MembarrierCommand, membarrier};
+        membarrier(MembarrierCommand::RegisterPrivateExpedited).is_ok()
+            && membarrier(MembarrierCommand::PrivateExpedited).is_ok()
+    });
+    #[cfg(not(all(target_os = "linux", not(miri))))]
+    return crate::Barrier::none();
 }
 
 fn consumer(exchange: &Arc<Exchange>) -> Consumer {
@@ -171,7 +167,7 @@ fn consume_until_the_end(
 
 /// Runs three threads that emit `lines` lines each, while a consumer discards random amounts
 /// of the swept bytes.
-fn churn(exchange: &Arc<Exchange>, mut random: u64, lines: u32) -> ProducerCounts {
+fn churn(exchange: &Arc<Exchange>, mut random: u64, lines: u32) -> Counts {
     let start = &Barrier::new(3);
     thread::scope(|scope| {
         let producer = |thread| scope.spawn(move || emit(exchange, start, thread, 0..lines));
@@ -195,7 +191,7 @@ fn lines_are_swept_while_they_are_written() {
 fn blocks_are_recycled_while_lines_are_dropped() {
     repeat(|round| {
         let account = churn(&exchange(28, 1 + round as usize % 4), round, sized(1_000, 150));
-        assert!(account.full.lines > 0 && account.oversize.lines > 0);
+        assert!(account.full.records > 0 && account.oversize.records > 0);
     });
 }
 
@@ -274,7 +270,7 @@ fn sweep_takes_all_lines_emitted_before_it() {
             let (mut consumer, mut received, mut before) = (consumer(exchange), 0, 0);
             while before < 2 * LINES {
                 before = emitted.load(Acquire);
-                received += check(&sweep_and_consume(&mut consumer, exchange, all)).lines;
+                received += check(&sweep_and_consume(&mut consumer, exchange, all)).records;
                 assert!(received >= u64::from(before), "a line was left behind");
             }
             producers.into_iter().for_each(|producer| producer.join().expect("no panic"));
@@ -291,7 +287,7 @@ fn producer_thread_can_drop_the_last_handle() {
         let token = Arc::new(());
         let held = Arc::clone(&token);
         let wake = Box::new(move || assert!(Arc::strong_count(&held) > 1));
-        let exchange = Arc::new(Exchange::new(64, 8, 1, wake));
+        let exchange = exchange_with(64, 8, 1, wake);
         let start = Arc::new(Barrier::new(3));
         let producers = [0, 1, 2].map(|thread| {
             let (exchange, start) = (Arc::clone(&exchange), Arc::clone(&start));
@@ -333,7 +329,7 @@ fn no_wake_up_is_lost() {
     repeat(|_| {
         let flusher = thread::current();
         let wake = Box::new(move || flusher.unpark());
-        let exchange = &Arc::new(Exchange::new(28, 32, 1, wake));
+        let exchange = &exchange_with(28, 32, 1, wake);
         let start = &Barrier::new(2);
         // One more than the last index received of each thread.
         let received = &[const { AtomicU32::new(0) }; 2];
@@ -369,20 +365,20 @@ fn no_wake_up_is_lost() {
 /// seconds found that in every other run. The test takes two processors that are mostly free: with
 /// other work on both, twenty seconds found nothing. `FREEWHEEL_STRESS_SECONDS` sets a longer
 /// time.
-#[cfg(all(target_os = "linux", feature = "tokio", not(miri)))]
+#[cfg(all(target_os = "linux", not(miri)))]
 #[test]
 fn every_line_wakes_a_dormant_flusher() {
     const AT_LEAST: Duration = Duration::from_secs(2);
     let time = time().max(AT_LEAST);
     let flusher = thread::current();
-    let exchange = &Arc::new(Exchange::new(1024, 8, 8, Box::new(move || flusher.unpark())));
+    let exchange = &exchange_with(1024, 8, 8, Box::new(move || flusher.unpark()));
     let (received, over) = (&AtomicU32::new(0), &AtomicBool::new(false));
     let emit_one_by_one = move || {
         let begun = Instant::now();
         let mut index = 0;
         while begun.elapsed() < time {
             let line = text(0, index);
-            exchange.emit(|| line.as_str());
+            exchange.push(1, line.as_bytes());
             index += 1;
             let emitted = Instant::now();
             while received.load(Relaxed) < index {
@@ -393,7 +389,7 @@ fn every_line_wakes_a_dormant_flusher() {
             (0..index % 97 * 5).for_each(|step| _ = std::hint::black_box(step));
         }
         over.store(true, Relaxed);
-        exchange.emit(|| "0.0.\n");
+        exchange.push(1, b"0.0.\n");
     };
     thread::scope(|scope| {
         scope.spawn(emit_one_by_one);

@@ -1,5 +1,6 @@
 //! Tests of the send window, through a consumer.
 
+use crate::stress::exchange;
 use crate::{Consumer, Exchange};
 use bytes::Buf;
 use std::sync::Arc;
@@ -7,11 +8,11 @@ use std::sync::Arc;
 /// Returns a consumer that has swept lines of eight bytes in blocks of 32. The first line was swept
 /// while its block was part-filled. The first `in_flight` bytes are in flight.
 fn swept(in_flight: usize) -> (Arc<Exchange>, Consumer) {
-    let exchange = Arc::new(Exchange::new(32, 1 << 13, 1, Box::new(|| {})));
+    let exchange = exchange(32, 1 << 13);
     let mut consumer = Consumer::claim(&exchange).expect("no consumer exists");
-    exchange.emit(|| LINES[0]);
+    exchange.push(1, LINES[0].as_bytes());
     consumer.sweep();
-    LINES[1..].iter().for_each(|line| exchange.emit(|| *line));
+    LINES[1..].iter().for_each(|line| _ = exchange.push(1, line.as_bytes()));
     consumer.sweep();
     consumer.advance(in_flight);
     (exchange, consumer)
@@ -65,12 +66,12 @@ fn evicted_gap_counts_in_order() {
 #[test]
 fn block_evicted_before_it_is_full_is_recycled() {
     let (exchange, mut consumer) = swept(8);
-    exchange.emit(|| "gg:7|c.\n");
-    exchange.emit(|| "hh:8|c.\n");
+    exchange.push(1, "gg:7|c.\n".as_bytes());
+    exchange.push(1, "hh:8|c.\n".as_bytes());
     consumer.sweep();
     evict_all(&mut consumer);
     assert_eq!(exchange.supply.free_len(), 0);
-    exchange.emit(|| "ii:9|c.\n");
+    exchange.push(1, "ii:9|c.\n".as_bytes());
     consumer.sweep();
     assert_eq!(exchange.supply.free_len(), 1);
     consumer.acknowledge(8);
@@ -83,10 +84,10 @@ fn block_evicted_before_it_is_full_is_recycled() {
 #[test]
 fn block_evicted_after_it_is_full_is_recycled() {
     let (exchange, mut consumer) = swept(8);
-    exchange.emit(|| "gg:7|c.\n");
-    exchange.emit(|| "hh:8|c.\n");
+    exchange.push(1, "gg:7|c.\n".as_bytes());
+    exchange.push(1, "hh:8|c.\n".as_bytes());
     consumer.sweep();
-    exchange.emit(|| "ii:9|c.\n");
+    exchange.push(1, "ii:9|c.\n".as_bytes());
     consumer.sweep();
     assert_eq!(exchange.supply.free_len(), 0);
     evict_all(&mut consumer);
@@ -99,12 +100,12 @@ fn block_evicted_after_it_is_full_is_recycled() {
 #[test]
 fn spent_block_is_recycled_by_the_sweep_that_finds_it_full() {
     let (exchange, mut consumer) = swept(0);
-    exchange.emit(|| "gg:7|c.\n");
-    exchange.emit(|| "hh:8|c.\n");
+    exchange.push(1, "gg:7|c.\n".as_bytes());
+    exchange.push(1, "hh:8|c.\n".as_bytes());
     consumer.sweep();
     consumer.discard(consumer.remaining());
     assert_eq!(exchange.supply.free_len(), 1);
-    exchange.emit(|| "ii:9|c.\n");
+    exchange.push(1, "ii:9|c.\n".as_bytes());
     consumer.sweep();
     assert_eq!(exchange.supply.free_len(), 1, "one block was taken, and one given back");
     assert_eq!(consumer.remaining(), 8);
@@ -156,7 +157,7 @@ fn sweeps_stop_while_nothing_is_acknowledged() {
     let (exchange, mut consumer) = swept(48);
     let mut sweeps = 0;
     while consumer.is_ready_to_sweep() {
-        exchange.emit(|| "a:1|c\n");
+        exchange.push(1, "a:1|c\n".as_bytes());
         consumer.sweep();
         consumer.advance(consumer.remaining());
         sweeps += 1;

@@ -11,15 +11,15 @@ static HANDLED: AtomicU64 = AtomicU64::new(0);
 
 extern "C" fn emit_both(_signal: libc::c_int) {
     if let Some(exchange) = EXCHANGE.get() {
-        exchange.emit(|| "0.0.\n");
-        exchange.emit_ordered(|| "0.0.\n");
+        exchange.push(1, b"0.0.\n");
+        exchange.push_ordered(1, b"0.0.\n");
         HANDLED.fetch_add(2, Relaxed);
     }
 }
 
 fn handed_over(exchange: &Exchange) -> u64 {
-    let ProducerCounts { accepted, full, reentrant, .. } = exchange.producer_counts();
-    accepted.lines + full.lines + reentrant.lines
+    let Counts { accepted, full, reentrant, .. } = exchange.counts();
+    accepted.records + full.records + reentrant.records
 }
 
 /// Signals interrupt the flusher all the time, and their handler emits on its thread. A
@@ -54,10 +54,10 @@ fn handler_on_the_flushers_thread_never_waits() {
         let (mut consumer, mut received) = (consumer(exchange), 0);
         let begun = Instant::now();
         // On a busy machine it takes longer until a signal interrupts a queue operation.
-        let is_over = |emitted: ProducerCounts| {
-            begun.elapsed() > WATCHDOG || emitted.reentrant.lines > 0 && begun.elapsed() > TIME
+        let is_over = |emitted: Counts| {
+            begun.elapsed() > WATCHDOG || emitted.reentrant.records > 0 && begun.elapsed() > TIME
         };
-        while !is_over(exchange.producer_counts()) {
+        while !is_over(exchange.counts()) {
             received += lines(&sweep_and_consume(&mut consumer, exchange, all)).count() as u64;
             sweeps.fetch_add(1, Relaxed);
         }
@@ -73,8 +73,8 @@ fn handler_on_the_flushers_thread_never_waits() {
                 break;
             }
         }
-        let emitted = exchange.producer_counts();
-        assert!(emitted.reentrant.lines > 0, "no signal interrupted a queue operation");
-        assert_eq!(received, emitted.accepted.lines);
+        let emitted = exchange.counts();
+        assert!(emitted.reentrant.records > 0, "no signal interrupted a queue operation");
+        assert_eq!(received, emitted.accepted.records);
     });
 }
