@@ -4,19 +4,19 @@
 
 use crate::tally::Tally;
 use crate::send;
-use crate::{Connector, handoff};
+use crate::{Connector, emit};
 use bytes::{Buf, BytesMut};
 use std::io::IoSlice;
 
 /// Consumer of a connector that is not running.
-pub struct Consumer(handoff::Consumer);
+pub struct Consumer(emit::Consumer);
 
 impl Consumer {
     /// Returns the consumer of the connector, or `None` if the consumer is in use or the connector is
     /// disabled.
     pub fn of(connector: &Connector) -> Option<Self> {
         let inner = connector.inner()?;
-        handoff::Consumer::claim(&inner.exchange).map(Self)
+        emit::Consumer::claim(&inner.exchange).map(Self)
     }
 
     /// Takes the lines that producer threads have published, as the flusher does.

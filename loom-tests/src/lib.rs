@@ -17,7 +17,7 @@ mod parker;
 pub use explored::Explored;
 pub use parker::Parker;
 
-use freewheel::loom_api::Exchange;
+use freewheel_handoff::loom_api::Exchange;
 use loom::thread::{self, JoinHandle};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};

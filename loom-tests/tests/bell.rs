@@ -1,6 +1,6 @@
 //! Models of the bell, which parks the flusher and wakes it.
 
-use freewheel::loom_api::{Bell, Consumer, Exchange};
+use freewheel_handoff::loom_api::{Bell, Consumer, Exchange};
 use freewheel_loom_tests::{Parker, check_account, explore, line, producer};
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;

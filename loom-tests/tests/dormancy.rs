@@ -4,7 +4,7 @@
 //! fence and `membarrier`, have the same effect: see `every_line_wakes_a_dormant_flusher` in
 //! `src/handoff/stress.rs`.
 
-use freewheel::loom_api::Exchange;
+use freewheel_handoff::loom_api::Exchange;
 use freewheel_loom_tests::{Parker, Witness, check_account, line, producer};
 use loom::sync::Arc;
 
@@ -110,7 +110,7 @@ fn dormancy_ends_on_refusal_and_stop() {
 }
 
 /// A sealed block prevents dormancy even if the thread's current block is empty. The current block
-/// is empty because the line that caused the rotation was rejected.
+/// is empty because the reservation that caused the rotation was dropped.
 #[test]
 fn full_block_prevents_dormancy() {
     static DORMANT: Witness = Witness::new("the flusher was dormant");
@@ -118,7 +118,7 @@ fn full_block_prevents_dormancy() {
         let exchange = Exchange::with_dormancy(2, 1, || ());
         let mut flusher = exchange.claim_consumer().expect("no consumer exists");
         exchange.emit(&line(0, 0));
-        exchange.emit_invalid_after_rotation();
+        exchange.reserve_and_drop();
         assert_eq!(exchange.sealed_blocks(), 1);
         assert!(!flusher.try_enter_dormant(), "dormant despite a full block");
         flusher.sweep();

@@ -1,6 +1,6 @@
 //! Models of the hand-off between producer threads and the flusher.
 
-use freewheel::loom_api::{Exchange, Sent, block};
+use freewheel_handoff::loom_api::{Exchange, Sent, block};
 use freewheel_loom_tests::{Witness, check, check_account, explore, line, producer};
 use loom::sync::Arc;
 use loom::sync::atomic::AtomicU64;

@@ -1,6 +1,6 @@
 //! Models of starts, stops and flushes, and of dropped handles.
 
-use freewheel::loom_api::Exchange;
+use freewheel_handoff::loom_api::Exchange;
 use freewheel_loom_tests::{check, check_account, explore, line, producer};
 use loom::sync::Arc;
 use loom::sync::atomic::AtomicBool;

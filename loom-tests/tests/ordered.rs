@@ -1,6 +1,6 @@
 //! Models of the ordered queue, which keeps the order of lines across threads.
 
-use freewheel::loom_api::Exchange;
+use freewheel_handoff::loom_api::Exchange;
 use freewheel_loom_tests::{Parker, Witness, check, check_account, explore, line, producer};
 use loom::sync::Arc;
 use loom::sync::atomic::AtomicBool;

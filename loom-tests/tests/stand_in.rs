@@ -19,7 +19,7 @@
 //! `len` counts a value as soon as its slot is claimed.
 
 use crossbeam_queue::ArrayQueue;
-use freewheel::loom_api::Queue as StandIn;
+use freewheel_handoff::loom_api::Queue as StandIn;
 use freewheel_loom_tests::explore;
 use loom::cell::UnsafeCell;
 use std::collections::{BTreeSet, VecDeque};

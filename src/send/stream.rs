@@ -121,10 +121,17 @@ pub(super) mod tests {
 
     /// Returns a consumer that has swept these lines, in blocks of 64 bytes, by several sweeps.
     pub(in crate::send) fn swept(lines: &[String], sweep_every: usize) -> Consumer {
-        let exchange = Arc::new(Exchange::new(64, 1 << 10, 1, Box::new(|| {})));
+        let settings = freewheel_handoff::Settings {
+            block_size: 64,
+            blocks: 1 << 10,
+            ring_at: 1,
+            max_record: 64,
+        };
+        let exchange = Exchange::new(&settings, Box::new(|| {}), freewheel_handoff::Barrier::none());
+        let exchange = Arc::new(exchange);
         let mut consumer = Consumer::claim(&exchange).unwrap();
         for (number, line) in lines.iter().enumerate() {
-            exchange.emit(|| line.as_str());
+            exchange.push(1, line.as_bytes());
             if number % sweep_every == 0 {
                 consumer.sweep();
             }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// Returns a change for each ordering and each weaker ordering.
 pub fn all(root: &Path) -> Vec<Mutation> {
     let mut files = Vec::new();
-    find(&root.join("src"), &mut files);
+    find(&root.join("handoff/src"), &mut files);
     files.sort();
     files.iter().flat_map(|file| in_file(root, file)).collect()
 }

@@ -3,7 +3,7 @@
 use super::File;
 
 pub const FAULTS: File = (
-    "src/handoff/bell.rs",
+    "handoff/src/bell.rs",
     &[
         (
             "the flusher parks without checking for a ring",

@@ -3,7 +3,7 @@
 use super::File;
 
 pub const FAULTS: File = (
-    "src/handoff/block.rs",
+    "handoff/src/block.rs",
     &[
         (
             "the length is published before the bytes are written",

@@ -3,7 +3,7 @@
 use super::File;
 
 pub const FAULTS: File = (
-    "src/handoff/block_supply.rs",
+    "handoff/src/block_supply.rs",
     &[(
         "a consumed block is not given back",
         "full_capacity_drops_are_counted",

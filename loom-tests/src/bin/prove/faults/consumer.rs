@@ -3,7 +3,7 @@
 use super::File;
 
 pub const FAULTS: File = (
-    "src/handoff/consumer.rs",
+    "handoff/src/consumer.rs",
     &[
         (
             "the queue is drained before part-filled blocks are noted",

@@ -3,7 +3,7 @@
 use super::File;
 
 pub const FAULTS: File = (
-    "src/handoff/dormancy.rs",
+    "handoff/src/dormancy.rs",
     &[
         (
             "a flusher becomes dormant without a barrier",

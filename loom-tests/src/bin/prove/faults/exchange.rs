@@ -3,7 +3,7 @@
 use super::File;
 
 pub const FAULTS: File = (
-    "src/handoff/exchange.rs",
+    "handoff/src/exchange.rs",
     &[
         (
             "a line is counted after it is published",

@@ -3,7 +3,7 @@
 use super::File;
 
 pub const FAULTS: File = (
-    "src/handoff/ordered.rs",
+    "handoff/src/ordered.rs",
     &[
         (
             "producers move no records",

@@ -3,7 +3,7 @@
 use super::File;
 
 pub const FAULTS: File = (
-    "src/handoff/send_window.rs",
+    "handoff/src/send_window.rs",
     &[
         (
             "a block is recycled when its first line is acknowledged",

@@ -3,7 +3,7 @@
 use super::File;
 
 pub const FAULTS: File = (
-    "src/sync/thread_ids.rs",
+    "handoff/src/sync/thread_ids.rs",
     &[
         (
             "two threads can get the same ID",
