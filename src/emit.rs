@@ -32,7 +32,8 @@ enum Channel {
 #[inline(always)]
 pub(crate) fn emit<L: EncodeLine>(exchange: &Exchange, line: L) {
     let len = line.max_len();
-    if let Some(mut space) = exchange.try_reserve(L::LINES, len)
+    if !line.is_altered()
+        && let Some(mut space) = exchange.try_reserve(L::LINES, len)
         && line.encode(&mut LineWriter::<false>::new(space.buffer())).is_ok()
     {
         space.commit(len);
@@ -45,7 +46,8 @@ pub(crate) fn emit<L: EncodeLine>(exchange: &Exchange, line: L) {
 #[inline(always)]
 pub(crate) fn emit_ordered<L: EncodeLine>(exchange: &Exchange, line: L) {
     let (len, mut buffer) = (line.max_len(), OrderedBuffer::new());
-    if let Some(mut space) = exchange.try_reserve_ordered(L::LINES, len, &mut buffer)
+    if !line.is_altered()
+        && let Some(mut space) = exchange.try_reserve_ordered(L::LINES, len, &mut buffer)
         && line.encode(&mut LineWriter::<false>::new(space.buffer())).is_ok()
     {
         space.commit(len);
@@ -128,7 +130,7 @@ fn sanitize_into(space: &mut [u8], line: impl EncodeLine) -> (usize, bool) {
     let capacity = space.len();
     let mut writer = LineWriter::<true>::new(space);
     line.encode(&mut writer).expect("the sanitizing copy never fails");
-    (capacity - writer.remaining(), writer.is_altered())
+    (capacity - writer.remaining(), writer.is_altered() || line.is_altered())
 }
 
 fn count_altered(counts: &LineCounts, lines: u64, len: usize, altered: bool) {

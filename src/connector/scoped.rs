@@ -55,7 +55,7 @@ impl Connector {
     /// line is counted as altered. In a dialect without tags, each line of the new connector is dropped and
     /// counted as [unsupported](crate::Drops::unsupported).
     ///
-    /// The call makes up to 15 allocations, and [`scoped`](Self::scoped) up to 40. Create such a
+    /// The call makes up to 10 allocations, and [`scoped`](Self::scoped) up to 25. Create such a
     /// connector once for each part of a service, not for each call.
     ///
     /// ```

@@ -21,28 +21,29 @@ impl ChunkedText {
     pub(super) const CHUNK: usize = 64;
 
     pub(crate) fn new(text: &[u8]) -> Self {
-        let padded = |text: &[u8]| {
-            let mut chunk = [0; Self::CHUNK];
-            chunk[..text.len()].copy_from_slice(text);
-            chunk
-        };
-        let mut chunks = text.chunks(Self::CHUNK).map(padded);
-        let mut next = || chunks.next().unwrap_or([0; Self::CHUNK]);
-        Self { len: text.len(), first: next(), second: next(), rest: chunks.collect() }
+        Self::concat(&[text])
+    }
+
+    /// Joins pieces to one text. Allocates only for a text of more than two chunks.
+    pub(super) fn concat(pieces: &[&[u8]]) -> Self {
+        let len = pieces.iter().map(|piece| piece.len()).sum::<usize>();
+        let mut bytes = pieces.iter().copied().flatten().copied();
+        let mut chunk = || std::array::from_fn(|_| bytes.next().unwrap_or(0));
+        let (first, second) = (chunk(), chunk());
+        let further = len.div_ceil(Self::CHUNK).saturating_sub(2);
+        Self { len, first, second, rest: (0..further).map(|_| chunk()).collect() }
     }
 
     /// Renders the head of a line: `{prefix}.{type_prefix}.`, without empty segments.
     pub(crate) fn head(prefix: &str, type_prefix: &str) -> Self {
-        let segments = [prefix, type_prefix].into_iter().filter(|segment| !segment.is_empty());
-        let text: String = segments.flat_map(|segment| [segment, "."]).collect();
-        Self::new(text.as_bytes())
+        let dot = |segment: &str| if segment.is_empty() { "" } else { "." };
+        let pieces = [prefix, dot(prefix), type_prefix, dot(type_prefix)];
+        Self::concat(&pieces.map(str::as_bytes))
     }
 
     /// Returns this text with another one appended.
     pub(crate) fn followed_by(&self, text: &[u8]) -> Self {
-        let mut all = self.to_vec();
-        all.extend_from_slice(text);
-        Self::new(&all)
+        Self::concat(&[&self.to_vec(), text])
     }
 
     pub(crate) fn to_vec(&self) -> Vec<u8> {

@@ -20,11 +20,16 @@ pub(crate) trait EncodeLine: Copy {
         false
     }
 
+    /// Returns true if a text of the line was altered in advance.
+    #[inline(always)]
+    fn is_altered(&self) -> bool {
+        false
+    }
+
     /// Writes the line.
     ///
     /// # Errors
-    /// The fast copy fails if a text may be unclean, or if the line is altered. The sanitizing copy
-    /// never fails.
+    /// The fast copy fails if a text may be unclean. The sanitizing copy never fails.
     fn encode<const SANITIZE: bool>(
         &self,
         writer: &mut LineWriter<'_, SANITIZE>,
@@ -46,6 +51,11 @@ impl<A: EncodeLine, B: EncodeLine> EncodeLine for (A, B) {
 
     fn is_nameless(&self) -> bool {
         self.0.is_nameless() || self.1.is_nameless()
+    }
+
+    #[inline(always)]
+    fn is_altered(&self) -> bool {
+        self.0.is_altered() || self.1.is_altered()
     }
 
     #[inline(always)]

@@ -30,14 +30,16 @@ impl<F: ValueField, const ANY_RULE: bool> EncodeLine for Line<'_, F, ANY_RULE> {
     }
 
     #[inline(always)]
+    fn is_altered(&self) -> bool {
+        ANY_RULE && self.format.is_altered
+    }
+
+    #[inline(always)]
     fn encode<const SANITIZE: bool>(
         &self,
         writer: &mut LineWriter<'_, SANITIZE>,
     ) -> Result<(), Unclean> {
         let Self { format, name, field } = *self;
-        if ANY_RULE && format.is_altered {
-            writer.mark_altered()?;
-        }
         let mut name = name;
         if format.head.is_empty() {
             name = format.leading_name(name, writer)?;
@@ -101,13 +103,15 @@ impl EncodeLine for InjectedLine<'_> {
     }
 
     #[inline(always)]
+    fn is_altered(&self) -> bool {
+        self.altered
+    }
+
+    #[inline(always)]
     fn encode<const SANITIZE: bool>(
         &self,
         writer: &mut LineWriter<'_, SANITIZE>,
     ) -> Result<(), Unclean> {
-        if self.altered {
-            writer.mark_altered()?;
-        }
         writer.put_chunked(self.head);
         writer.put_name(self.path, CharacterRule::Field)?;
         writer.put_byte(b':');

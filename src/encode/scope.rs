@@ -124,6 +124,7 @@ impl Scope {
         if let Some(format) = self.tag_format.filter(|_| !tags.is_empty()) {
             tags.extend_from_slice(format.syntax.closing.as_bytes());
         }
+        let end = self.end.to_vec();
         let (after_name, at_end) = if self.tags_at_end { (vec![], tags) } else { (tags, vec![]) };
         for metric_type in MetricType::ALL {
             let is_direct = !self.is_sampled && self.supports(metric_type);
@@ -132,11 +133,10 @@ impl Scope {
                 && self.accepted_numbers(metric_type) == AcceptedNumbers::All
                 && self.rules.name == CharacterRule::PlainName
                 && after_name.is_empty();
-            let tail = [metric_type.field().as_bytes(), &at_end, &self.end.to_vec()].concat();
             let format = &mut self.formats[metric_type as usize];
             format.after_name = ChunkedText::new(&after_name);
-            format.tail = ChunkedText::new(&tail);
-            format.len = format.head.len() + after_name.len() + ":".len() + tail.len();
+            format.tail = ChunkedText::concat(&[metric_type.field().as_bytes(), &at_end, &end]);
+            format.len = format.head.len() + after_name.len() + ":".len() + format.tail.len();
             format.is_misreadable = self.has_events && format.head.is_empty();
             format.is_altered = self.altered;
             format.is_plain = is_plain && format.head.is_short() && format.tail.is_short();
@@ -216,7 +216,8 @@ impl Scope {
 
     /// Returns the maximum number of bytes that the scope adds to each line.
     pub(crate) fn shared_len(&self) -> usize {
-        self.formats.iter().map(LineFormat::len).max().unwrap_or(0)
+        let longest_head = self.formats.iter().map(|format| format.head.len()).max().unwrap_or(0);
+        longest_head + self.tags.len() + self.end.len()
     }
 
     /// Returns the text before the names of lines without a known type.

@@ -104,9 +104,6 @@ impl<T: Tags> LineSpec<'_, T> {
         &self,
         writer: &mut LineWriter<'_, SANITIZE>,
     ) -> Result<(), Unclean> {
-        if self.scope.altered {
-            writer.mark_altered()?;
-        }
         let format = self.scope.format(self.metric_type);
         writer.put_chunked(&format.head);
         let name = format.leading_name(self.name, writer)?;
@@ -160,6 +157,11 @@ impl<T: Tags, F: ValueField> EncodeLine for TaggedLine<'_, T, F> {
 
     fn is_nameless(&self) -> bool {
         self.spec.name.is_empty()
+    }
+
+    #[inline(always)]
+    fn is_altered(&self) -> bool {
+        self.spec.scope.altered
     }
 
     #[inline(always)]

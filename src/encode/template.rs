@@ -21,7 +21,8 @@ impl LineTemplate {
             render(spec.size_before(), |writer| spec.put_before(writer));
         let (after_value, after_altered) =
             render(spec.size_after(), |writer| spec.put_after(writer));
-        Self { before_value, after_value, altered: before_altered | after_altered }
+        let altered = before_altered | after_altered | spec.scope.altered;
+        Self { before_value, after_value, altered }
     }
 
     /// Returns true if any text of a caller was altered.
@@ -67,13 +68,15 @@ impl<F: ValueField, const MAY_BE_ALTERED: bool> EncodeLine for PreparedLine<'_, 
     }
 
     #[inline(always)]
+    fn is_altered(&self) -> bool {
+        MAY_BE_ALTERED && self.template.altered
+    }
+
+    #[inline(always)]
     fn encode<const SANITIZE: bool>(
         &self,
         writer: &mut LineWriter<'_, SANITIZE>,
     ) -> Result<(), Unclean> {
-        if MAY_BE_ALTERED && self.template.altered {
-            writer.mark_altered()?;
-        }
         writer.put_chunked(&self.template.before_value);
         self.field.put(writer)?;
         writer.put_chunked(&self.template.after_value);
