@@ -69,7 +69,7 @@ mod first {
     static SERVER: std::sync::LazyLock<Server> = std::sync::LazyLock::new(Server::start);
 
     // README: Use
-    use freewheel::{Connector, Protocol};
+    use freewheel::{Connector, Counter, Protocol};
     use std::time::Duration;
 
     #[tokio::main]
@@ -83,7 +83,7 @@ mod first {
         statsd.start().await?;                          // on this tokio runtime
 
         // Prepared once and emitted often: the fastest way.
-        let requests = statsd.counter("requests").build();
+        let requests = statsd.metric::<Counter>("requests").build();
         requests.incr();                                // ...counters.requests:1|c
         requests.incr_by(5);                            // ...counters.requests:5|c
 
@@ -134,13 +134,13 @@ mod prepared {
         statsd
     });
     static HITS: LazyLock<Counter> =
-        LazyLock::new(|| STATSD.counter("http.hits").tag("route", "/").build());
+        LazyLock::new(|| STATSD.metric::<Counter>("http.hits").tag("route", "/").build());
 
     fn main() {
         HITS.incr();                                    // http.hits:1|c|#env:prod,route:/
 
         // Without a handle, also without an allocation.
-        STATSD.counter("http.hits").tag("route", "/admin").incr();
+        STATSD.metric::<Counter>("http.hits").tag("route", "/admin").incr();
 
         let tenth = SampleRate::new(0.1).expect("a rate"); // drawn before anything is formatted
         let render = STATSD.metric::<Timing>("render").sample_rate(tenth).build();
@@ -341,7 +341,7 @@ fn examples_assert_their_lines() {
 /// `Connector::with_tag`, `Connector::scoped` and `Metric::build` document how often they allocate.
 #[test]
 fn allocations_of_a_scope_are_as_documented() {
-    use freewheel::{Connector, Dialect};
+    use freewheel::{Connector, Counter, Dialect};
     static BUILT: LazyLock<Connector> = LazyLock::new(|| {
         let builder = Connector::builder("127.0.0.1").dialect(Dialect::DogStatsD);
         builder.prefix("app").tag("env", "prod").build().unwrap()
@@ -354,7 +354,7 @@ fn allocations_of_a_scope_are_as_documented() {
     };
     let with_tag = allocations(|| drop(BUILT.with_tag("part", "checkout")));
     let scoped = allocations(|| drop(BUILT.scoped("db")));
-    let prepared = allocations(|| drop(BUILT.counter("hits").tag("route", "/").build()));
+    let prepared = allocations(|| drop(BUILT.metric::<Counter>("hits").tag("route", "/").build()));
     assert!((10..=15).contains(&with_tag), "with_tag: {with_tag}");
     assert!((20..=40).contains(&scoped), "scoped: {scoped}");
     assert!((5..=10).contains(&prepared), "build: {prepared}");

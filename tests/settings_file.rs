@@ -123,7 +123,8 @@ fn every_word_can_be_read() {
     }
     let text = r#"{"host": "a", "prefix": "", "delivery": "acknowledged", "framing": "newlines",
         "when_full": "drop_newest"}"#;
-    assert_is(text, Connector::builder("a"));
+    let framed = Connector::builder("a").framing(freewheel::Framing::Newlines);
+    assert_is(text, framed);
 }
 
 #[test]

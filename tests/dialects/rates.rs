@@ -137,8 +137,8 @@ fn lines_say_the_effective_rate() {
     };
     for dialect in ALL {
         let (lines, _) = arrived_in(dialect, |statsd: &Connector| {
-            statsd.counter("a").sample_rate(rate()).incr();
-            statsd.counter("a").sample_rate(rate()).build().incr();
+            statsd.metric::<Counter>("a").sample_rate(rate()).incr();
+            statsd.metric::<Counter>("a").sample_rate(rate()).build().incr();
             statsd.metric::<Timing>("a").sample_rate(rate()).record_seconds(0.001);
             statsd.metric::<Timing>("a").sample_rate(rate()).build().record_seconds(0.001);
             if dialect == Dialect::Extended {
