@@ -168,7 +168,7 @@ fn no_call_allocates() {
 
 /// Gauges pass through the ordered queue, whose slots hold 246 bytes. A longer line allocates.
 #[test]
-fn a_gauge_that_is_longer_than_its_slot_allocates_once() {
+fn gauge_longer_than_a_slot_allocates_once() {
     let (_receiver, fixture) = with_flusher(Dialect::StatsD);
     for (value, allocations) in [(1e200, 0), (1e300, 1)] {
         for _ in 0..50 {
@@ -210,7 +210,7 @@ impl SampledOut {
 }
 
 #[test]
-fn a_line_that_is_not_drawn_does_nothing() {
+fn undrawn_line_has_no_effect() {
     for dialect in DIALECTS {
         let sampled_out = SampledOut::new(dialect);
         // The first random number initialises the thread's generator.

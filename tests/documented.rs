@@ -104,7 +104,7 @@ mod first {
     // README ends
 
     #[test]
-    fn use_does_what_its_comments_say() {
+    fn section_use_matches_its_comments() {
         assert_eq!(copy_of("Use"), blocks()[0]);
         main().unwrap();
         let mut lines = SERVER.lines(7);
@@ -158,7 +158,7 @@ mod prepared {
     // README ends
 
     #[test]
-    fn prepared_metrics_do_what_their_comments_say() {
+    fn section_prepared_metrics_matches_its_comments() {
         let readme = &blocks()[1];
         assert_eq!(copy_of("Prepared metrics"), *readme);
         main();
@@ -269,7 +269,7 @@ mod web {
     }
 
     #[test]
-    fn a_service_sends_what_is_shown() {
+    fn documented_service_sends_the_documented_lines() {
         assert_eq!(copy_of("Web services"), blocks()[2]);
         let (_, shown) = README.split_once("each GET sends\n\n```text\n").unwrap();
         let (shown, _) = shown.split_once("```").unwrap();
@@ -277,7 +277,7 @@ mod web {
     }
 
     #[test]
-    fn a_layer_sends_what_its_comment_says() {
+    fn documented_layer_sends_the_documented_line() {
         assert_eq!(copy_of("On tower"), blocks()[3]);
         let stated = blocks()[3].lines().find_map(super::claim).map(without_value).unwrap();
         let expected = [stated, "gauges.requests.in_flight|g".to_owned()];

@@ -67,7 +67,7 @@ fn forbidden_characters_become_underscores() {
 /// Checks the table at [`Dialect`] for each character, in a text whose other characters are
 /// allowed.
 #[test]
-fn the_table_of_what_is_forbidden() {
+fn table_of_forbidden_characters() {
     let words = " !#,:;=[\\]^|~";
     let strict: String = (' '..='ÿ').filter(|c| !c.is_ascii_alphanumeric()).collect();
     let strict = &*strict.replace(['_', '-', '.'], "");
@@ -110,7 +110,7 @@ fn the_table_of_what_is_forbidden() {
 
 /// Telegraf reads `StatsD` and `Influx`, and drops set members that begin with a sign.
 #[test]
-fn no_member_begins_with_a_sign_where_that_is_not_read() {
+fn members_have_no_sign_where_servers_reject_it() {
     for dialect in crate::ALL {
         let members = ["-1", "+b", "-", "+-", "a-b", "-:"];
         let (lines, stats) = arrived_in(dialect, |statsd| {

@@ -259,7 +259,7 @@ fn every_construct_in_every_dialect() {
 }
 
 #[test]
-fn types_stand_before_names_where_there_are_no_tags() {
+fn type_prefixes_are_the_default_without_tags() {
     let emit = |statsd: &Connector| {
         let statsd = statsd.scoped("db");
         statsd.incr("a");

@@ -94,7 +94,7 @@ fn no_metric_is_taken_for_an_event() {
 }
 
 #[test]
-fn values_are_packed_where_asked_for() {
+fn values_are_packed_if_enabled() {
     let configure = |builder: Builder| builder.dialect(Dialect::DogStatsD).pack_values(true);
     let (datagrams, stats) = datagrams(configure, |statsd| {
         let size = statsd.metric::<Distribution>("size").tag("k", "v").build();

@@ -192,7 +192,7 @@ fn oversize_events_are_counted_and_never_torn() {
 
 /// Events carry the sanitised tags of the connector, but not its prefix.
 #[test]
-fn altered_connector_tags_count_on_events_that_carry_them() {
+fn altered_connector_tags_count_on_events() {
     let (_, stats) = read(|statsd| {
         let emit = |statsd: &Connector| {
             statsd.event(&Event::new("title", "text"));

@@ -5,7 +5,7 @@ use freewheel::{Connector, Counter, Dialect, Histogram};
 
 /// Telegraf truncates counters to 64-bit integers, so only such values are sent to it.
 #[test]
-fn counters_that_telegraf_would_cut_are_not_sent() {
+fn counters_truncated_by_telegraf_are_not_sent() {
     let exact: [fn(&Connector); 6] = [
         |s| s.incr_by("a", i64::MAX),
         |s| s.incr_by("a", i64::MIN),

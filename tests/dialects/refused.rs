@@ -7,7 +7,7 @@ use freewheel::{
 use std::time::UNIX_EPOCH;
 
 #[test]
-fn settings_that_would_forge_fields_are_refused() {
+fn field_forging_settings_are_refused() {
     let dogstatsd = || Connector::builder("127.0.0.1").dialect(Dialect::DogStatsD);
     let setting = |builder: Builder| builder.build().unwrap_err().setting();
     for text in ["", "a|b", "a\nb"] {
