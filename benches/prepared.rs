@@ -116,7 +116,7 @@ fn bench_pair<C: Fn()>(
 }
 
 fn tagged(statsd: &Connector) -> Counter {
-    statsd.counter(NAME).tag("route", "/").tag("code", "200").build()
+    statsd.metric::<Counter>(NAME).tag("route", "/").tag("code", "200").build()
 }
 
 fn prepared(criterion: &mut Criterion) {
@@ -129,7 +129,7 @@ fn prepared(criterion: &mut Criterion) {
         "prepared incr",
         || copy_pieces([black_box(before), b"1|c\n"]),
         |statsd| {
-            let hits = statsd.counter(NAME).build();
+            let hits = statsd.metric::<Counter>(NAME).build();
             move || black_box(&hits).incr()
         },
     );
@@ -199,14 +199,18 @@ fn prepared(criterion: &mut Criterion) {
         |statsd| {
             move || {
                 let (route, code) = (black_box("/"), black_box("200"));
-                statsd.counter(black_box(NAME)).tag("route", route).tag("code", code).incr();
+                statsd
+                    .metric::<Counter>(black_box(NAME))
+                    .tag("route", route)
+                    .tag("code", code)
+                    .incr();
             }
         },
     );
     let rate = SampleRate::new(0.001).expect("the rate is valid");
     let mut group = criterion.benchmark_group("prepared incr, one in a thousand");
     bench_bursts(&mut group, "freewheel", |statsd| {
-        let hits = statsd.counter(NAME).sample_rate(rate).build();
+        let hits = statsd.metric::<Counter>(NAME).sample_rate(rate).build();
         move || black_box(&hits).incr()
     });
     group.finish();

@@ -99,13 +99,7 @@ fn emit_measured<L: EncodeLine>(exchange: &Exchange, channel: Channel, line: L) 
 }
 
 /// Emits lines that are encoded already.
-fn emit_encoded(
-    exchange: &Exchange,
-    channel: Channel,
-    lines: u64,
-    text: &[u8],
-    altered: bool,
-) {
+fn emit_encoded(exchange: &Exchange, channel: Channel, lines: u64, text: &[u8], altered: bool) {
     let count = |counts: &LineCounts| count_altered(counts, lines, text.len(), altered);
     match channel {
         Channel::Block => {

@@ -2,8 +2,8 @@
 //!
 //! Compiled only with `--cfg fuzzing`, which cargo-fuzz sets.
 
-use crate::tally::Tally;
 use crate::send;
+use crate::tally::Tally;
 use crate::{Connector, emit};
 use bytes::{Buf, BytesMut};
 use std::io::IoSlice;

@@ -1,10 +1,10 @@
 //! Starting and stopping the flusher of a connector.
 
-use crate::error::{FlushError, StartError};
 use crate::emit::Consumer;
-use crate::tally::Tally;
+use crate::error::{FlushError, StartError};
 use crate::send::{Command, Flusher, Shared};
 use crate::stats::StopReport;
+use crate::tally::Tally;
 use crate::waiting::{self, Reply};
 use std::mem::forget;
 use std::process;

@@ -241,7 +241,7 @@ fn on_the_flusher_s_own_thread() {
 /// A flusher on another thread answers. The caller may be in a runtime without drivers, or in a
 /// task that has used up its tokio budget.
 #[test]
-fn in_a_runtime_that_is_not_the_flusher_s() {
+fn in_another_runtime_than_the_flushers() {
     let receiver = UdpReceiver::start();
     let port = receiver.port();
     let without_drivers = || Builder::new_current_thread().build().unwrap();
@@ -277,7 +277,7 @@ async fn use_up_the_budget() {
 
 /// Calls to a flusher whose runtime has ended or is shutting down.
 #[test]
-fn in_a_runtime_that_has_ended() {
+fn in_an_ended_runtime() {
     let receiver = UdpReceiver::start();
     let (statsd, on_thread) =
         (udp(receiver.port()).build().unwrap(), started(udp(receiver.port())));

@@ -37,9 +37,9 @@ fn every_call(statsd: &Connector) {
         statsd.set(name, "a member of more than sixteen bytes, to be: altered");
         statsd.meter(name, 1);
         let rate = SampleRate::new(0.5).unwrap();
-        statsd.counter(name).incr();
-        statsd.counter(name).tag("route", "/").tag("code", "200").incr();
-        statsd.counter(name).tag("route", "to be|altered").sample_rate(rate).decr_by(2);
+        statsd.metric::<Counter>(name).incr();
+        statsd.metric::<Counter>(name).tag("route", "/").tag("code", "200").incr();
+        statsd.metric::<Counter>(name).tag("route", "to be|altered").sample_rate(rate).decr_by(2);
         statsd.metric::<Gauge>(name).tag("k", "v").timestamp(UNIX_EPOCH + SECOND).set(-1);
         statsd.metric::<Gauge>(name).tag("k", "v").change_by(-1);
         statsd.metric::<Timing>(name).tag("k", "v").tag("l", "w").record(SECOND);
@@ -65,10 +65,10 @@ struct Prepared {
 
 impl Prepared {
     fn new(statsd: &Connector) -> Self {
-        let counter = || statsd.counter("requests").tag("route", "/").tag("code", "200");
+        let counter = || statsd.metric::<Counter>("requests").tag("route", "/").tag("code", "200");
         Self {
             counters: [
-                statsd.counter("a.name.of.more.than.sixteen.bytes").build(),
+                statsd.metric::<Counter>("a.name.of.more.than.sixteen.bytes").build(),
                 counter().sample_rate(SampleRate::new(0.5).unwrap()).build(),
                 counter().tag("to be|", "altered").build(),
             ],
@@ -168,7 +168,7 @@ fn no_call_allocates() {
 
 /// Gauges pass through the ordered queue, whose slots hold 246 bytes. A longer line allocates.
 #[test]
-fn a_gauge_that_is_longer_than_its_slot_allocates_once() {
+fn gauge_longer_than_a_slot_allocates_once() {
     let (_receiver, fixture) = with_flusher(Dialect::StatsD);
     for (value, allocations) in [(1e200, 0), (1e300, 1)] {
         for _ in 0..50 {
@@ -196,21 +196,21 @@ impl SampledOut {
     fn new(dialect: Dialect) -> Self {
         let rate = SampleRate::new(1e-18).unwrap();
         let statsd = builder(dialect).sample("by.pattern", rate).build().unwrap();
-        let prepared = statsd.counter("requests").sample_rate(rate).build();
+        let prepared = statsd.metric::<Counter>("requests").sample_rate(rate).build();
         Self { statsd, prepared, rate }
     }
 
     fn every_call(&self) {
         self.prepared.incr();
         self.prepared.incr_by(1.25);
-        self.statsd.counter("requests").sample_rate(self.rate).incr();
+        self.statsd.metric::<Counter>("requests").sample_rate(self.rate).incr();
         self.statsd.metric::<Timing>("to be: altered").sample_rate(self.rate).record(SECOND);
         self.statsd.incr("by.pattern");
     }
 }
 
 #[test]
-fn a_line_that_is_not_drawn_does_nothing() {
+fn undrawn_line_has_no_effect() {
     for dialect in DIALECTS {
         let sampled_out = SampledOut::new(dialect);
         // The first random number initialises the thread's generator.

@@ -77,7 +77,7 @@ fn reset(delivery: Delivery) -> Reset {
 /// A server stalls with lines in flight, and resets the connection. The next server gets exactly
 /// the lines that were not acknowledged.
 #[test]
-fn a_reset_costs_what_was_acknowledged_and_no_more() {
+fn reset_loses_only_acknowledged_lines() {
     let Reset { emitted, sent, second, report } = reset(Delivery::Acknowledged);
     // The acknowledged lines fit into the receive buffer of the first server.
     assert!(sent < 2_000, "{sent} of {emitted} lines were acknowledged");
@@ -88,7 +88,7 @@ fn a_reset_costs_what_was_acknowledged_and_no_more() {
 /// With `Delivery::Written`, written lines count as sent. The server has read none, so all are
 /// lost.
 #[test]
-fn a_reset_costs_what_was_written_where_that_is_enough() {
+fn reset_loses_written_lines_with_delivery_written() {
     let Reset { emitted, sent, second, .. } = reset(Delivery::Written);
     // The bound is below the number of written lines, which TCP_NOTSENT_LOWAT limits.
     assert!(sent > 1_000, "{sent} of {emitted} lines were written");
@@ -98,7 +98,7 @@ fn a_reset_costs_what_was_written_where_that_is_enough() {
 /// A server that closes its sending side and continues to read gets each line in flight once,
 /// because the flusher waits for the acknowledgements.
 #[test]
-fn a_server_that_writes_no_more_gets_no_line_twice() {
+fn half_closed_server_gets_no_line_twice() {
     let port = unused_port();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
     let statsd = started(tcp(port).queue_capacity(32 << 20));
@@ -170,7 +170,7 @@ fn ended_runtime_leaves_lines_in_flight_to_the_kernel() {
 /// The flusher reconnects if a live server acknowledges nothing for the peer timeout. No line is
 /// lost, and none arrives twice.
 #[test]
-fn a_server_that_acknowledges_nothing_is_left_in_time() {
+fn unacknowledging_server_is_abandoned_in_time() {
     let receiver = TcpReceiver::start();
     receiver.stall();
     let settings = tcp(receiver.port()).queue_capacity(32 << 20);

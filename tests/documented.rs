@@ -69,7 +69,7 @@ mod first {
     static SERVER: std::sync::LazyLock<Server> = std::sync::LazyLock::new(Server::start);
 
     // README: Use
-    use freewheel::{Connector, Protocol};
+    use freewheel::{Connector, Counter, Protocol};
     use std::time::Duration;
 
     #[tokio::main]
@@ -83,7 +83,7 @@ mod first {
         statsd.start().await?;                          // on this tokio runtime
 
         // Prepared once and emitted often: the fastest way.
-        let requests = statsd.counter("requests").build();
+        let requests = statsd.metric::<Counter>("requests").build();
         requests.incr();                                // ...counters.requests:1|c
         requests.incr_by(5);                            // ...counters.requests:5|c
 
@@ -104,7 +104,7 @@ mod first {
     // README ends
 
     #[test]
-    fn use_does_what_its_comments_say() {
+    fn section_use_matches_its_comments() {
         assert_eq!(copy_of("Use"), blocks()[0]);
         main().unwrap();
         let mut lines = SERVER.lines(7);
@@ -134,13 +134,13 @@ mod prepared {
         statsd
     });
     static HITS: LazyLock<Counter> =
-        LazyLock::new(|| STATSD.counter("http.hits").tag("route", "/").build());
+        LazyLock::new(|| STATSD.metric::<Counter>("http.hits").tag("route", "/").build());
 
     fn main() {
         HITS.incr();                                    // http.hits:1|c|#env:prod,route:/
 
         // Without a handle, also without an allocation.
-        STATSD.counter("http.hits").tag("route", "/admin").incr();
+        STATSD.metric::<Counter>("http.hits").tag("route", "/admin").incr();
 
         let tenth = SampleRate::new(0.1).expect("a rate"); // drawn before anything is formatted
         let render = STATSD.metric::<Timing>("render").sample_rate(tenth).build();
@@ -158,7 +158,7 @@ mod prepared {
     // README ends
 
     #[test]
-    fn prepared_metrics_do_what_their_comments_say() {
+    fn section_prepared_metrics_matches_its_comments() {
         let readme = &blocks()[1];
         assert_eq!(copy_of("Prepared metrics"), *readme);
         main();
@@ -269,7 +269,7 @@ mod web {
     }
 
     #[test]
-    fn a_service_sends_what_is_shown() {
+    fn documented_service_sends_the_documented_lines() {
         assert_eq!(copy_of("Web services"), blocks()[2]);
         let (_, shown) = README.split_once("each GET sends\n\n```text\n").unwrap();
         let (shown, _) = shown.split_once("```").unwrap();
@@ -277,7 +277,7 @@ mod web {
     }
 
     #[test]
-    fn a_layer_sends_what_its_comment_says() {
+    fn documented_layer_sends_the_documented_line() {
         assert_eq!(copy_of("On tower"), blocks()[3]);
         let stated = blocks()[3].lines().find_map(super::claim).map(without_value).unwrap();
         let expected = [stated, "gauges.requests.in_flight|g".to_owned()];
@@ -341,7 +341,7 @@ fn examples_assert_their_lines() {
 /// `Connector::with_tag`, `Connector::scoped` and `Metric::build` document how often they allocate.
 #[test]
 fn allocations_of_a_scope_are_as_documented() {
-    use freewheel::{Connector, Dialect};
+    use freewheel::{Connector, Counter, Dialect};
     static BUILT: LazyLock<Connector> = LazyLock::new(|| {
         let builder = Connector::builder("127.0.0.1").dialect(Dialect::DogStatsD);
         builder.prefix("app").tag("env", "prod").build().unwrap()
@@ -354,7 +354,7 @@ fn allocations_of_a_scope_are_as_documented() {
     };
     let with_tag = allocations(|| drop(BUILT.with_tag("part", "checkout")));
     let scoped = allocations(|| drop(BUILT.scoped("db")));
-    let prepared = allocations(|| drop(BUILT.counter("hits").tag("route", "/").build()));
+    let prepared = allocations(|| drop(BUILT.metric::<Counter>("hits").tag("route", "/").build()));
     assert!((5..=10).contains(&with_tag), "with_tag: {with_tag}");
     assert!((20..=25).contains(&scoped), "scoped: {scoped}");
     assert!((5..=10).contains(&prepared), "build: {prepared}");

@@ -76,7 +76,7 @@ fn receiver_restarts_lose_nothing() {
 }
 
 #[test]
-fn a_receiver_that_is_full_loses_nothing() {
+fn full_receiver_loses_no_line() {
     let socket_path = SocketPath::new("full");
     let receiver = socket_path.bind();
     let statsd = started(socket_path.settings(Protocol::UnixDatagram));

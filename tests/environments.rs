@@ -24,7 +24,7 @@ const PREFIX: (&str, &str) = ("STATSD_PREFIX", "app");
 
 /// The subscriber uses the static connector that is being made, as a log does that counts events.
 #[test]
-fn a_subscriber_may_use_the_connector_that_is_being_made() {
+fn subscriber_may_use_the_unfinished_connector() {
     use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
     use std::sync::{LazyLock, mpsc};
     use std::time::{Duration, Instant};
@@ -69,7 +69,7 @@ fn a_subscriber_may_use_the_connector_that_is_being_made() {
 /// Environments of Kubernetes, Compose, files and shells resolve without an error. An expected
 /// `None` stands for a disabled connector.
 #[test]
-fn an_environment_that_others_wrote_stops_nobody() {
+fn foreign_environment_values_cause_no_error() {
     let host = ("STATSD_HOST", "10.0.0.11");
     for (variables, expected) in [
         // Kubernetes sets such variables for a Service named `statsd`. Only the port is used.

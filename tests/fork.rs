@@ -127,7 +127,7 @@ fn child_builds_its_own_connector_and_sends_no_parent_lines() {
 /// The parent flushes before it forks, like a service that forks workers. The child keeps its
 /// deadlines, although threads of the parent do not exist there.
 #[test]
-fn a_child_of_a_parent_that_has_flushed_keeps_its_deadlines() {
+fn child_of_a_flushed_parent_keeps_deadlines() {
     let _alone = alone();
     let receiver = TcpReceiver::start();
     let statsd = started(tcp(receiver.port()));
@@ -202,7 +202,7 @@ fn children_forked_under_load_do_not_hang() {
 /// Dropping the last handle wakes the flusher. In a child it does not, because a wake-up of the
 /// parent's flusher takes locks that may stay locked forever.
 #[test]
-fn a_child_that_drops_its_parents_last_handle_does_not_hang() {
+fn child_may_drop_its_parents_last_handle() {
     let _alone = alone();
     let receiver = TcpReceiver::start();
     let statsd = tcp(receiver.port()).build().unwrap();
@@ -270,7 +270,7 @@ fn stopped_connector_can_start_in_both_processes() {
 /// Daemons close inherited descriptors. Another file may then get the number of the descriptor
 /// that wakes the parent's flusher.
 #[test]
-fn a_child_that_closed_its_parents_descriptors_writes_into_none() {
+fn child_writes_into_no_closed_descriptor() {
     let _alone = alone();
     let receiver = TcpReceiver::start();
     let statsd = started(tcp(receiver.port()));

@@ -11,7 +11,7 @@ mod parsers;
 mod support;
 
 use clean::{DIALECTS, LinePart, has_tags};
-use freewheel::{Connector, Dialect, Protocol, Set};
+use freewheel::{Connector, Counter, Dialect, Protocol, Set};
 use parsers::plain::Types;
 use proptest::prelude::*;
 use std::net::UdpSocket;
@@ -73,16 +73,16 @@ fn metrics(dialect: Dialect, datagram: &[u8]) -> Result<usize, String> {
 /// tags of each line, and true if the line is a set's.
 fn emit(statsd: &Connector, Hostile { name, tags, member }: &Hostile) -> Vec<(usize, bool)> {
     let [(k, v), (l, w)] = tags;
-    statsd.counter(name).incr();
-    statsd.counter(name).build().incr();
+    statsd.metric::<Counter>(name).incr();
+    statsd.metric::<Counter>(name).build().incr();
     statsd.set(name, member);
     statsd.metric::<Set>(name).build().insert(member);
-    statsd.counter(name).tag(k, v).incr();
-    statsd.counter(name).tag(k, v).build().incr_by(1);
+    statsd.metric::<Counter>(name).tag(k, v).incr();
+    statsd.metric::<Counter>(name).tag(k, v).build().incr_by(1);
     statsd.with_tag(k, v).incr(name);
-    statsd.counter(name).tag(k, v).tag(l, w).incr();
-    statsd.counter(name).tag(k, v).tag(l, w).build().incr();
-    statsd.with_tag(k, v).counter(name).tag(l, w).incr();
+    statsd.metric::<Counter>(name).tag(k, v).tag(l, w).incr();
+    statsd.metric::<Counter>(name).tag(k, v).tag(l, w).build().incr();
+    statsd.with_tag(k, v).metric::<Counter>(name).tag(l, w).incr();
     statsd.with_tag(k, v).with_tag(l, w).metric::<Set>(name).insert(member);
     vec![
         (0, false),

@@ -42,7 +42,7 @@ impl Drop for SetOnDrop<'_> {
 /// The signals interrupt the thread at arbitrary moments, mostly within tokio. If the handler's
 /// wake-up took a lock of tokio, the thread would wait for itself.
 #[test]
-fn a_signal_wakes_the_flusher_whose_thread_it_interrupts() {
+fn signal_wakes_the_flusher_on_its_own_thread() {
     let receiver = UdpReceiver::start();
     let port = receiver.port();
     let all = (0..CONNECTORS).map(|_| udp(port).flush_interval(Duration::from_millis(50)));

@@ -109,7 +109,7 @@ fn connected_is_false_after_the_server_went() {
 }
 
 #[test]
-fn a_start_that_is_given_up_starts_nevertheless() {
+fn cancelled_start_still_starts() {
     let receiver = TcpReceiver::start();
     let statsd = tcp(receiver.port()).build().unwrap();
     let runtime = runtime();
@@ -179,7 +179,7 @@ fn a_dropped_clone_does_not_stop_the_others() {
 }
 
 #[test]
-fn the_last_handle_sends_what_it_can_when_it_is_dropped() {
+fn dropping_the_last_handle_sends_buffered_lines() {
     let receiver = TcpReceiver::start();
     let statsd = started(tcp(receiver.port()).flush_interval(DAY));
     for number in 0..1_000 {
@@ -203,7 +203,7 @@ fn the_last_handle_is_dropped_before_the_server_is_there() {
 }
 
 #[test]
-fn the_last_handle_sends_what_it_can_over_udp() {
+fn dropping_the_last_handle_sends_over_udp() {
     let receiver = UdpReceiver::start();
     let statsd = started(udp(receiver.port()).flush_interval(DAY));
     for number in 0..100 {

@@ -53,7 +53,7 @@ fn arrives_in_order(dialect: Dialect, emit: fn(&Connector, u64), expected: fn(u6
 }
 
 #[test]
-fn a_gauge_that_is_set_later_arrives_later() {
+fn gauges_arrive_in_the_order_of_their_calls() {
     let emit = |statsd: &Connector, number| statsd.gauge("level", number);
     arrives_in_order(Dialect::StatsD, emit, |number| vec![format!("level:{number}|g")]);
 }
@@ -106,7 +106,7 @@ fn a_long_gauge_and_an_altered_one_keep_their_places() {
 }
 
 #[test]
-fn a_service_check_that_comes_later_arrives_later() {
+fn service_checks_arrive_in_the_order_of_their_calls() {
     let emit = |statsd: &Connector, number: u64| {
         let status = if number.is_multiple_of(2) { Status::Ok } else { Status::Critical };
         statsd.service_check(&ServiceCheck::new("db", status).message(number.to_string()));
@@ -151,7 +151,7 @@ fn gauges_of_tasks_end_at_their_last_value() {
 /// While no server listens, more gauges are emitted than the ordered queue holds. They move to
 /// blocks, before and after a start. All arrive in order.
 #[test]
-fn gauges_wait_in_blocks_while_nobody_listens() {
+fn gauges_wait_in_blocks_without_a_server() {
     for is_started in [false, true] {
         let port = unused_port();
         // Without a tick, only a ring or a full queue moves the gauges to blocks.

@@ -136,7 +136,7 @@ fn assert_all_but(statsd: &Connector, rejected: u64, server: &Server, expected: 
 }
 
 #[test]
-fn a_line_that_a_server_goes_away_on_does_not_stop_the_others() {
+fn poison_line_does_not_stop_other_lines() {
     for framing in [Framing::Newlines, Framing::LengthPrefixed] {
         let socket_path = SocketPath::new(&format!("poison-{framing:?}"));
         let statsd = settings(&socket_path, framing).build().unwrap();
@@ -159,7 +159,7 @@ fn a_line_that_a_server_goes_away_on_does_not_stop_the_others() {
 
 /// Poisonous lines come in runs of one to four lines.
 #[test]
-fn lines_that_a_server_goes_away_on_may_follow_one_another() {
+fn consecutive_poison_lines_are_rejected() {
     let socket_path = SocketPath::new("poisons");
     let statsd = settings(&socket_path, Framing::LengthPrefixed).build().unwrap();
     for number in 0..5 {
@@ -177,7 +177,7 @@ fn lines_that_a_server_goes_away_on_may_follow_one_another() {
 
 /// The frames exceed the server's buffer. Their lines are sent one by one, and none is rejected.
 #[test]
-fn frames_that_a_server_goes_away_on_are_sent_line_by_line() {
+fn poison_frames_are_sent_line_by_line() {
     let socket_path = SocketPath::new("large-frames");
     let settings = settings(&socket_path, Framing::LengthPrefixed).max_datagram_payload(20_000);
     let statsd = settings.build().unwrap();
@@ -193,7 +193,7 @@ fn frames_that_a_server_goes_away_on_are_sent_line_by_line() {
 /// and gets them in order. Lines that are in quarantine at this moment may be rejected: at most
 /// eight.
 #[test]
-fn a_server_that_goes_away_on_every_line_loses_none_meanwhile() {
+fn server_closing_on_every_line_loses_none() {
     for framing in [Framing::Newlines, Framing::LengthPrefixed] {
         let socket_path = SocketPath::new(&format!("all-{framing:?}"));
         let statsd = settings(&socket_path, framing).build().unwrap();
@@ -216,7 +216,7 @@ fn a_server_that_goes_away_on_every_line_loses_none_meanwhile() {
 /// While a line is in quarantine, a flush keeps its deadline, and a stop keeps the line. After the
 /// next start, the next server gets the line like any other.
 #[test]
-fn a_stop_keeps_what_is_set_aside() {
+fn stop_keeps_quarantined_lines() {
     let socket_path = SocketPath::new("aside");
     let settings = settings(&socket_path, Framing::LengthPrefixed);
     let statsd = settings.stop_timeout(Duration::from_millis(200)).build().unwrap();
@@ -283,7 +283,7 @@ fn lines_set_aside_are_not_evicted() {
 /// resets the connection. The line then counts as sent. If not, the line is sent again. The other
 /// lines arrive.
 #[test]
-fn a_server_that_resets_on_a_line_over_tcp_gets_the_others() {
+fn tcp_server_resetting_on_a_line_gets_the_others() {
     let listener = Listener::tcp(0);
     let statsd = started(tcp(listener.port()));
     let resets = Arc::<AtomicU64>::default();

@@ -231,7 +231,7 @@ fn signal_at_any_instruction_of_a_rotation_is_counted() {
 
 /// A timer signal interrupts a thread that emits continuously, and its handler emits.
 #[test]
-fn a_handler_that_emits_loses_nothing_uncounted() {
+fn emitting_handler_loses_no_uncounted_line() {
     let port = unused_port();
     // SAFETY: as in `Case::interrupt_everywhere`.
     let child = unsafe { libc::fork() };

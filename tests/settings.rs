@@ -83,7 +83,7 @@ fn statsd_enabled_all_else_is_false() {
 
 #[cfg(unix)]
 #[test]
-fn statsd_enabled_what_is_no_text_is_false() {
+fn statsd_enabled_other_than_utf8_is_false() {
     use std::os::unix::ffi::OsStringExt;
     let value = |_: &str| Some(OsString::from_vec(vec![0xff]));
     assert!(complete().builder_from(value).unwrap().is_none());
@@ -106,7 +106,7 @@ fn settings_win_over_the_environment() {
 }
 
 #[test]
-fn the_environment_says_what_settings_leave_open() {
+fn environment_completes_the_settings() {
     let environment = [
         HOST,
         PREFIX,
@@ -125,7 +125,7 @@ fn without_a_host_the_connector_is_disabled() {
 }
 
 #[test]
-fn without_a_host_one_warning_says_so() {
+fn missing_host_is_warned_of_once() {
     let warnings = Warnings::default();
     // With one subscriber in the process, `tracing` decides by the thread that reaches a callsite
     // first. That may be a thread of another test, without a subscriber. With two, it asks each.
@@ -165,13 +165,13 @@ fn an_empty_host_in_the_settings_is_an_error() {
 }
 
 #[test]
-fn a_bad_statsd_host_is_an_error_that_names_it() {
+fn invalid_statsd_host_is_named_by_the_error() {
     let expected = "invalid value \"a host\" for STATSD_HOST: expected an IP address or a host name, without a port";
     assert_refused(&Settings::new(), &[("STATSD_HOST", "a host"), PREFIX], expected);
 }
 
 #[test]
-fn a_bad_statsd_port_is_an_error_that_names_it() {
+fn invalid_statsd_port_is_named_by_the_error() {
     for value in ["0", "-1", "65536", "70000", "eighty", "81.25", "0x1f", "http://10.0.0.11:8125"]
         .into_iter()
         .chain(["udp://10.0.0.11", "udp://10.0.0.11:", "udp://10.0.0.11:0", "udp://:8125"])
@@ -183,13 +183,13 @@ fn a_bad_statsd_port_is_an_error_that_names_it() {
 }
 
 #[test]
-fn a_bad_port_in_the_settings_is_an_error_that_names_it() {
+fn invalid_port_setting_is_named_by_the_error() {
     let expected = "invalid value 0 for port: expected 1 to 65535";
     assert_refused(&complete().port(0), &[("STATSD_PORT", "1")], expected);
 }
 
 #[test]
-fn a_bad_statsd_protocol_is_an_error_that_names_it() {
+fn invalid_statsd_protocol_is_named_by_the_error() {
     for value in ["sctp", "upd", "tcp udp", "17"] {
         let expected = format!(
             "invalid value {value:?} for STATSD_PROTOCOL: expected tcp or udp, \
@@ -267,7 +267,7 @@ fn dots_alone_are_no_prefix_by_accident() {
 }
 
 #[test]
-fn no_prefix_must_be_said_and_wins_over_all() {
+fn no_prefix_is_explicit_and_takes_precedence() {
     let settings = Settings::new().service("shop").environment("production").no_prefix();
     assert_is(&settings, &[HOST, PREFIX], Connector::builder("statsd.example"));
     // The variable cannot state this: `none` is a prefix like any other.
@@ -276,7 +276,7 @@ fn no_prefix_must_be_said_and_wins_over_all() {
 }
 
 #[test]
-fn a_bad_prefix_is_an_error_that_names_where_it_came_from() {
+fn invalid_prefix_error_names_its_source() {
     let refused = |by: &str, value: &str| {
         format!(
             "invalid value {value:?} for {by}: expected no `:`, `|`, control, or what the dialect forbids"
@@ -308,7 +308,7 @@ fn disabled_never_raises() {
 
 #[cfg(unix)]
 #[test]
-fn a_variable_that_is_no_text_is_an_error_that_names_it() {
+fn variable_other_than_utf8_is_named_by_the_error() {
     use std::os::unix::ffi::OsStringExt;
     for bad in ["STATSD_HOST", "STATSD_PORT", "STATSD_PREFIX", "STATSD_PROTOCOL"] {
         let environment = |variable: &str| match variable {
@@ -355,7 +355,7 @@ fn every_other_setting_can_be_tuned() {
 /// Reads the process's environment in a child process, because changing it here would race with
 /// other tests.
 #[test]
-fn the_process_environment_is_what_connector_reads() {
+fn connector_reads_the_process_environment() {
     const CHILD: &str = "FREEWHEEL_TEST_OF_ENVIRONMENT";
     if let Ok(port) = std::env::var(CHILD) {
         let statsd = Connector::from_env().unwrap();
@@ -369,7 +369,7 @@ fn the_process_environment_is_what_connector_reads() {
     let receiver = support::UdpReceiver::start();
     let port = receiver.port().to_string();
     let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", "the_process_environment_is_what_connector_reads"]);
+    child.args(["--exact", "connector_reads_the_process_environment"]);
     child.env(CHILD, &port).env("STATSD_HOST", "127.0.0.1").env("STATSD_PORT", &port);
     child.env("STATSD_PREFIX", "app").env("STATSD_PROTOCOL", "udp").env_remove("STATSD_ENABLED");
     let output = child.output().unwrap();

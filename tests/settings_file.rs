@@ -123,7 +123,8 @@ fn every_word_can_be_read() {
     }
     let text = r#"{"host": "a", "prefix": "", "delivery": "acknowledged", "framing": "newlines",
         "when_full": "drop_newest"}"#;
-    assert_is(text, Connector::builder("a"));
+    let framed = Connector::builder("a").framing(freewheel::Framing::Newlines);
+    assert_is(text, framed);
 }
 
 #[test]
@@ -135,7 +136,7 @@ fn absent_settings_keep_their_defaults() {
 }
 
 #[test]
-fn a_prefix_of_null_is_none_said_explicitly() {
+fn null_prefix_is_an_explicit_none() {
     assert_is(r#"{"host": "a", "prefix": null}"#, Connector::builder("a"));
     assert_is(r#"{"host": "a", "prefix": ""}"#, Connector::builder("a"));
     assert!(read(r#"{"host": "a"}"#).unwrap().builder_from(|_| None).is_err());
@@ -171,7 +172,7 @@ fn type_error_names_setting_value_and_accepted_values() {
 }
 
 #[test]
-fn a_time_out_of_bounds_is_an_error_that_names_it() {
+fn invalid_time_is_named_by_the_error() {
     for setting in ["shutdown_timeout", "wait_timeout", "stop_timeout"] {
         for (given, shown) in [("0", "0ns"), ("86401", "86401s")] {
             let text = format!(r#"{{"host": "a", "prefix": "b", "{setting}": {given}}}"#);

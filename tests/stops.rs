@@ -31,7 +31,7 @@ const LINES_IN_FLIGHT: u64 = 6_000;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[test]
-fn connector_that_never_ran_flushes_and_stops_at_once() {
+fn unstarted_connector_flushes_and_stops_at_once() {
     let statsd = tcp(unused_port()).stop_timeout(DAY).build().unwrap();
     let emitted = emit_numbered(&statsd, 0, 0);
     let (outcome, report) = promptly(move || (statsd.blocking_flush(), statsd.blocking_stop()));
@@ -40,7 +40,7 @@ fn connector_that_never_ran_flushes_and_stops_at_once() {
 }
 
 #[test]
-fn a_stop_says_what_it_sent() {
+fn stop_report_matches_the_account() {
     let receiver = TcpReceiver::start();
     let statsd = tcp(receiver.port()).build().unwrap();
     // This runtime runs tasks only during `block_on`: nothing is sent before the stop.
@@ -54,7 +54,7 @@ fn a_stop_says_what_it_sent() {
 }
 
 #[test]
-fn a_stop_reports_what_it_sent() {
+fn stop_report_has_only_its_own_lines() {
     let receiver = TcpReceiver::start();
     let statsd = started(tcp(receiver.port()).flush_interval(DAY));
     emit_numbered(&statsd, 0, 0);
@@ -114,7 +114,7 @@ fn simultaneous_stops_each_report() {
 /// acknowledgements of the server's operating system.
 #[test]
 #[cfg(target_os = "linux")]
-fn a_stop_waits_for_what_is_under_way() {
+fn stop_waits_for_lines_in_flight() {
     let server = Listener::tcp(0);
     let statsd = started(tcp(server.port()));
     let peer = server.accept();
@@ -131,7 +131,7 @@ fn a_stop_waits_for_what_is_under_way() {
 }
 
 #[test]
-fn a_stop_that_is_given_up_stops_nevertheless() {
+fn cancelled_stop_still_stops() {
     let receiver = TcpReceiver::start();
     let statsd = started(tcp(receiver.port()));
     emit_numbered(&statsd, 0, 0);
@@ -147,7 +147,7 @@ fn a_stop_that_is_given_up_stops_nevertheless() {
 }
 
 #[test]
-fn a_stop_that_was_answered_leaves_room_for_a_start() {
+fn start_succeeds_after_a_stop_has_replied() {
     let receiver = TcpReceiver::start();
     let statsd = started(tcp(receiver.port()));
     for _ in 0..200 {
@@ -180,7 +180,7 @@ fn stop_at_deadline(statsd: &Connector) -> StopReport {
 }
 
 #[test]
-fn a_stop_keeps_its_deadline_where_nobody_listens() {
+fn stop_keeps_its_deadline_without_a_server() {
     let port = unused_port();
     let statsd = started(tcp(port).stop_timeout(STOP_TIMEOUT));
     let emitted = emit_numbered(&statsd, 0, 0);
@@ -205,7 +205,7 @@ fn a_stop_keeps_its_deadline_while_it_connects() {
 }
 
 #[test]
-fn a_stop_keeps_its_deadline_on_a_runtime_that_does_not_turn() {
+fn stop_keeps_its_deadline_on_a_blocked_runtime() {
     let receiver = TcpReceiver::start();
     let statsd = tcp(receiver.port()).stop_timeout(STOP_TIMEOUT).build().unwrap();
     let runtime = RuntimeBuilder::new_current_thread().enable_all().build().unwrap();
@@ -245,7 +245,7 @@ fn a_stop_does_not_wait_for_the_next_attempt_to_connect() {
 /// Lines that a stalled server has not accepted at the deadline of a stop arrive after the next
 /// start. No line is lost or sent twice.
 #[test]
-fn a_restart_delivers_exactly_what_a_stop_kept() {
+fn restart_delivers_exactly_the_kept_lines() {
     let receiver = TcpReceiver::start();
     receiver.stall();
     let builder = tcp(receiver.port()).queue_capacity(16 << 20);
@@ -284,7 +284,7 @@ fn a_flush_in_any_executor_gives_up_in_time() {
 
 /// A flush during a stop waits until the stop has ended, and fails with `NotRunning`.
 #[test]
-fn a_flush_during_a_stop_that_gives_up_is_told_so() {
+fn flush_during_an_unfinished_stop_returns_an_error() {
     let statsd = started(tcp(unused_port()).stop_timeout(STOP_TIMEOUT));
     emit_numbered(&statsd, 0, 0);
     let stopping = statsd.clone();

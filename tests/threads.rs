@@ -75,7 +75,7 @@ fn check_lines_at_exit(body: fn(&Connector, EmitOnDrop), lines: u64) -> Stats {
 }
 
 #[test]
-fn a_destructor_that_runs_after_the_connectors_own_may_emit() {
+fn destructor_after_the_connectors_own_may_emit() {
     let body = |statsd: &Connector, value| {
         EMIT_ON_DROP.set(Some(value));
         statsd.incr("a");
@@ -84,7 +84,7 @@ fn a_destructor_that_runs_after_the_connectors_own_may_emit() {
 }
 
 #[test]
-fn a_destructor_that_runs_before_the_connectors_own_may_emit() {
+fn destructor_before_the_connectors_own_may_emit() {
     let body = |statsd: &Connector, value| {
         statsd.incr("a");
         EMIT_ON_DROP.set(Some(value));

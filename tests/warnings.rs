@@ -339,7 +339,7 @@ fn warns_of_an_ended_runtime() {
 /// The end of a runtime causes no warning after a stop, after the drop of all handles, or before
 /// the flusher has run.
 #[test]
-fn not_of_a_runtime_that_ended_after_its_connector() {
+fn ended_runtime_of_a_dropped_connector_is_silent() {
     let receiver = TcpReceiver::start();
     let warnings = Warnings::record(|| ());
     for end in ["stop", "drop", "drop at once", "never begun"] {
@@ -400,7 +400,7 @@ fn warns_of_a_missing_host() {
 
 /// A panic in the log does not end the flusher.
 #[test]
-fn to_a_log_that_panics() {
+fn panicking_log_does_not_end_the_flusher() {
     let port = unused_port();
     let settings = Connector::builder("127.0.0.1").port(port).protocol(Protocol::Tcp);
     let statsd = settings.reconnect_sleep(Duration::from_millis(10)).build().unwrap();

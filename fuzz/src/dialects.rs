@@ -4,7 +4,7 @@
 use crate::clean::{LinePart, clean, has_tags, line};
 use arbitrary::Arbitrary;
 use freewheel::fuzzing::Consumer;
-use freewheel::{Connector, Dialect, Set};
+use freewheel::{Connector, Counter, Dialect, Set};
 
 #[derive(Arbitrary, Debug)]
 pub struct Input<'a> {
@@ -84,8 +84,8 @@ fn emit(statsd: &Connector, metric: &Metric<'_>, tags: &[(&str, &str)]) {
                     scope.metric::<Set>(name)$($tag)*.build().insert(member);
                 }
                 Some(member) => scope.metric::<Set>(name)$($tag)*.insert(member),
-                None if is_prepared => scope.counter(name)$($tag)*.build().incr(),
-                None => scope.counter(name)$($tag)*.incr(),
+                None if is_prepared => scope.metric::<Counter>(name)$($tag)*.build().incr(),
+                None => scope.metric::<Counter>(name)$($tag)*.incr(),
             }
         };
     }

@@ -5,10 +5,10 @@
 use crate::bell;
 use crate::block::{self, BlockPool, ReadPermit};
 use crate::consumer;
-use crate::settings::Settings;
 use crate::exchange;
-use crate::tally::{SingleWriterTally, Tally};
+use crate::settings::Settings;
 use crate::sync::{Arc, ArrayQueue, Barrier};
+use crate::tally::{SingleWriterTally, Tally};
 use bytes::Buf;
 
 /// Exchange whose lines are already encoded.

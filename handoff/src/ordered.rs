@@ -82,7 +82,11 @@ impl OrderedQueue {
     ///
     /// Also moves some records if the flusher has fallen behind.
     #[inline(always)]
-    pub(crate) fn push(&self, supply: &BlockSupply, record: impl FnOnce() -> Record) -> PushOutcome {
+    pub(crate) fn push(
+        &self,
+        supply: &BlockSupply,
+        record: impl FnOnce() -> Record,
+    ) -> PushOutcome {
         let backlog = self.queue.len() + 1;
         if backlog >= self.move_at {
             self.move_some(supply);

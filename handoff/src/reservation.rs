@@ -133,8 +133,7 @@ impl<'a, C: Default, S: Space> Reservation<'a, C, S> {
             invalid_length();
         }
         let Self { exchange, producer, records, space, .. } = self;
-        let is_accepted =
-            space.publish(exchange, producer, Tally { records, bytes: len as u64 });
+        let is_accepted = space.publish(exchange, producer, Tally { records, bytes: len as u64 });
         if is_accepted {
             count(&producer.application);
         }

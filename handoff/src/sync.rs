@@ -12,9 +12,9 @@ mod thread_guard;
 mod thread_ids;
 
 #[cfg(freewheel_loom)]
-pub use self::loom::{Barrier, Wake};
-#[cfg(freewheel_loom)]
 pub(crate) use self::loom::*;
+#[cfg(freewheel_loom)]
+pub use self::loom::{Barrier, Wake};
 #[cfg(not(freewheel_loom))]
 pub(crate) use native::*;
 #[cfg(not(freewheel_loom))]

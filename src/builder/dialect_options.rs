@@ -259,7 +259,8 @@ impl DialectOptions {
             let accepted = has(Feature::Cardinality);
             require("cardinality", format!("{cardinality:?}"), accepted, "DogStatsD 1.6")?;
         }
-        let mut scope = Scope::new(dialect, version, prefix, type_prefixes, &origin, !sampling.is_empty());
+        let mut scope =
+            Scope::new(dialect, version, prefix, type_prefixes, &origin, !sampling.is_empty());
         for tag in &tags {
             scope = tag.add_to(&scope, dialect)?;
             let leaves_space = scope.shared_len() + MIN_SPACE_FOR_CALLS <= max_line;

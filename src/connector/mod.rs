@@ -5,8 +5,8 @@ mod scoped;
 
 use crate::config::{FlusherConfig, ProducerConfig};
 use crate::connector_core::{ConnectorCore, FlusherOwner, ScopeContext, ScopedExchange};
-use crate::error::{FlushError, StartError};
 use crate::emit::Exchange;
+use crate::error::{FlushError, StartError};
 use crate::lifecycle::Lifecycle;
 use crate::send::{Shared, Wake, process_barrier};
 use crate::stats::{Stats, StopReport};

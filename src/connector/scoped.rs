@@ -3,17 +3,15 @@
 use super::Connector;
 use crate::connector_core::{ConnectorCore, ScopeContext, ScopedExchange};
 use crate::encode::{NoTags, Scope};
-use crate::metric::{Counter, Kind, Metric};
+use crate::metric::{Kind, Metric};
 use std::sync::Arc;
 
 impl Connector {
     /// Returns a metric of this kind and name. Add tags and other fields, then emit it at once, or
     /// [prepare](Metric::build) it to emit it often.
     ///
-    /// This is the one way to a metric of every kind: `metric::<Counter>(name)`, `metric::<Gauge>(name)`,
-    /// and so on. There is no method of the kind's name for it, since [`gauge`](Self::gauge),
-    /// [`timing`](Self::timing), [`histogram`](Self::histogram) and the like already emit a value. Only
-    /// [`counter`](Self::counter) is short for it, since the calls that count are named otherwise.
+    /// The calls of [`Connector`] are shorter for lines without fields of their own, such as
+    /// [`incr`](Self::incr) and [`gauge`](Self::gauge).
     ///
     /// ```
     /// use freewheel::{Connector, Dialect, Gauge};
@@ -34,18 +32,6 @@ impl Connector {
     #[inline]
     pub fn metric<'a, K: Kind>(&'a self, name: &'a str) -> Metric<'a, K, NoTags> {
         Metric::new(self.inner(), name)
-    }
-
-    /// Returns a counter of this name, as [`metric::<Counter>`](Self::metric) does.
-    ///
-    /// ```
-    /// # let statsd = freewheel::Connector::disabled();
-    /// let hits = statsd.counter("hits").tag("route", "/").build();
-    /// hits.incr();
-    /// ```
-    #[inline]
-    pub fn counter<'a>(&'a self, name: &'a str) -> Metric<'a, Counter, NoTags> {
-        self.metric(name)
     }
 
     /// Returns a connector that adds a tag to every line, after the tags of this connector. It shares

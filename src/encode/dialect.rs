@@ -132,7 +132,7 @@ pub enum Dialect {
     /// * Other servers drop some of it or read it [differently](crate::design#at-other-servers).
     ///
     /// ```
-    /// # use freewheel::{Connector, Dialect};
+    /// # use freewheel::{Connector, Counter, Dialect};
     /// # mod documented { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/documented.rs")); }
     /// # let server = documented::Server::start();
     /// let statsd = Connector::builder("127.0.0.1")
@@ -140,7 +140,7 @@ pub enum Dialect {
     ///     .dialect(Dialect::DogStatsD)
     ///     .build()?;
     /// statsd.start_on_thread()?;
-    /// statsd.counter("hits").tag("route", "/").incr(); // hits:1|c|#route:/
+    /// statsd.metric::<Counter>("hits").tag("route", "/").incr(); // hits:1|c|#route:/
     /// # server.assert(&statsd, &["hits:1|c|#route:/"]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -148,7 +148,7 @@ pub enum Dialect {
     /// Etsy's StatsD in front of Graphite 1.1 or later.
     ///
     /// ```
-    /// # use freewheel::{Connector, Dialect};
+    /// # use freewheel::{Connector, Counter, Dialect};
     /// # mod documented { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/documented.rs")); }
     /// # let server = documented::Server::start();
     /// let statsd = Connector::builder("127.0.0.1")
@@ -156,7 +156,7 @@ pub enum Dialect {
     ///     .dialect(Dialect::Graphite)
     ///     .build()?;
     /// statsd.start_on_thread()?;
-    /// statsd.counter("hits").tag("route", "home").incr(); // hits;route=home:1|c
+    /// statsd.metric::<Counter>("hits").tag("route", "home").incr(); // hits;route=home:1|c
     /// # server.assert(&statsd, &["hits;route=home:1|c"]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -165,7 +165,7 @@ pub enum Dialect {
     /// negative.
     ///
     /// ```
-    /// # use freewheel::{Connector, Dialect};
+    /// # use freewheel::{Connector, Counter, Dialect};
     /// # mod documented { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/documented.rs")); }
     /// # let server = documented::Server::start();
     /// let statsd = Connector::builder("127.0.0.1")
@@ -173,7 +173,7 @@ pub enum Dialect {
     ///     .dialect(Dialect::Influx)
     ///     .build()?;
     /// statsd.start_on_thread()?;
-    /// statsd.counter("hits").tag("route", "home").incr(); // hits,route=home:1|c
+    /// statsd.metric::<Counter>("hits").tag("route", "home").incr(); // hits,route=home:1|c
     /// # server.assert(&statsd, &["hits,route=home:1|c"]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -181,7 +181,7 @@ pub enum Dialect {
     /// StatsD with Librato's backend.
     ///
     /// ```
-    /// # use freewheel::{Connector, Dialect};
+    /// # use freewheel::{Connector, Counter, Dialect};
     /// # mod documented { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/documented.rs")); }
     /// # let server = documented::Server::start();
     /// let statsd = Connector::builder("127.0.0.1")
@@ -189,7 +189,7 @@ pub enum Dialect {
     ///     .dialect(Dialect::Librato)
     ///     .build()?;
     /// statsd.start_on_thread()?;
-    /// statsd.counter("hits").tag("route", "home").incr(); // hits#route=home:1|c
+    /// statsd.metric::<Counter>("hits").tag("route", "home").incr(); // hits#route=home:1|c
     /// # server.assert(&statsd, &["hits#route=home:1|c"]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -199,7 +199,7 @@ pub enum Dialect {
     /// The `statsd` monitor of SignalFx's Smart Agent reads tags of DogStatsD instead.
     ///
     /// ```
-    /// # use freewheel::{Connector, Dialect};
+    /// # use freewheel::{Connector, Counter, Dialect};
     /// # mod documented { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/documented.rs")); }
     /// # let server = documented::Server::start();
     /// let statsd = Connector::builder("127.0.0.1")
@@ -207,7 +207,7 @@ pub enum Dialect {
     ///     .dialect(Dialect::SignalFx)
     ///     .build()?;
     /// statsd.start_on_thread()?;
-    /// statsd.counter("hits").tag("route", "home").incr(); // hits[route=home]:1|c
+    /// statsd.metric::<Counter>("hits").tag("route", "home").incr(); // hits[route=home]:1|c
     /// # server.assert(&statsd, &["hits[route=home]:1|c"]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

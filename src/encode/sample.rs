@@ -15,7 +15,7 @@ use std::num::NonZeroU64;
 /// times.
 ///
 /// ```
-/// use freewheel::{Connector, SampleRate};
+/// use freewheel::{Connector, Counter, SampleRate};
 ///
 /// # mod documented { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/documented.rs")); }
 /// # let server = documented::Server::start();
@@ -24,8 +24,8 @@ use std::num::NonZeroU64;
 ///     .build()?;
 /// statsd.start_on_thread()?;
 /// let tenth = SampleRate::new(0.1)?;
-/// statsd.counter("hits").sample_rate(tenth).incr(); // counters.hits:1|c|@0.1, one time in ten
-/// # (0..1000).for_each(|_| statsd.counter("hits").sample_rate(tenth).incr());
+/// statsd.metric::<Counter>("hits").sample_rate(tenth).incr(); // counters.hits:1|c|@0.1, one time in ten
+/// # (0..1000).for_each(|_| statsd.metric::<Counter>("hits").sample_rate(tenth).incr());
 ///
 /// assert!(SampleRate::new(0.0).is_err());
 /// assert!(SampleRate::new(1.5).is_err());

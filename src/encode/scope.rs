@@ -165,7 +165,8 @@ impl Scope {
         let mut scope = self.clone();
         if let Some(format) = &mut scope.tag_format {
             // The opening, the assignment, and `_` for an empty key and an empty value.
-            let (tag, altered) = render(len + ShortText::CAPACITY + 3, |writer| put(format, writer));
+            let (tag, altered) =
+                render(len + ShortText::CAPACITY + 3, |writer| put(format, writer));
             scope.tags_altered |= altered;
             scope.altered |= altered;
             scope.tags = scope.tags.followed_by(&tag.to_vec());
@@ -308,7 +309,8 @@ mod tests {
             let is_plain = |scope: &Scope| scope.format(MetricType::Counter).is_plain;
             let new = |is_sampled| Scope::new(dialect, version, "", true, &origin, is_sampled);
             let scope = new(false);
-            let expected = matches!(dialect, Dialect::StatsD | Dialect::Extended | Dialect::DogStatsD);
+            let expected =
+                matches!(dialect, Dialect::StatsD | Dialect::Extended | Dialect::DogStatsD);
             assert_eq!(is_plain(&scope), expected, "{dialect}");
             assert_eq!(is_plain(&scope.with_prefix("a")), expected, "{dialect}");
             assert!(!is_plain(&scope.with_prefix("\n")), "{dialect}");
@@ -316,7 +318,9 @@ mod tests {
             let tagged = scope.with_tag("k", "v");
             assert_eq!(is_plain(&tagged), dialect == Dialect::DogStatsD, "{dialect}");
             assert!(!is_plain(&scope.with_tag("k", "\n")), "{dialect}");
-            assert!(!scope.format(MetricType::Distribution).is_plain || dialect == Dialect::DogStatsD);
+            assert!(
+                !scope.format(MetricType::Distribution).is_plain || dialect == Dialect::DogStatsD
+            );
         }
     }
 

@@ -8,7 +8,7 @@ use crate::encode::Value;
 /// A prepared counter, from [`Metric::build`](crate::Metric::build): the fastest way to count.
 ///
 /// ```
-/// use freewheel::{Connector, Dialect};
+/// use freewheel::{Connector, Counter, Dialect};
 ///
 /// # mod documented { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/documented.rs")); }
 /// # let server = documented::Server::start();
@@ -17,7 +17,7 @@ use crate::encode::Value;
 ///     .dialect(Dialect::DogStatsD)
 ///     .build()?;
 /// statsd.start_on_thread()?;
-/// let hits = statsd.counter("http.hits").tag("route", "/").build();
+/// let hits = statsd.metric::<Counter>("http.hits").tag("route", "/").build();
 /// hits.incr(); // http.hits:1|c|#route:/
 /// hits.incr_by(5); // http.hits:5|c|#route:/
 /// # server.assert(&statsd, &["http.hits:1|c|#route:/", "http.hits:5|c|#route:/"]);

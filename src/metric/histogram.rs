@@ -3,7 +3,7 @@
 
 use super::handle::Handle;
 use super::kind::{calls, kind};
-use super::measurement::{Amount};
+use super::measurement::Amount;
 use crate::encode::Value;
 
 /// A prepared histogram, from [`Metric::build`](crate::Metric::build). In `Extended`, DogStatsD and

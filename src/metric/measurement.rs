@@ -5,8 +5,8 @@
 
 use crate::emit::{Exchange, drop_invalid, drop_unsupported, emit, emit_ordered};
 use crate::encode::{
-    CharacterRules, Digits, EncodeLine, Number, ONE, Scratch, Value, ValueField, ZERO, milliseconds,
-    seconds_as_milliseconds,
+    CharacterRules, Digits, EncodeLine, Number, ONE, Scratch, Value, ValueField, ZERO,
+    milliseconds, seconds_as_milliseconds,
 };
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 
 use super::handle::Handle;
 use super::kind::{calls, kind};
-use super::measurement::{Amount};
+use super::measurement::Amount;
 use crate::encode::Value;
 
 /// A prepared meter, from [`Metric::build`](crate::Metric::build). Only the dialect `Extended` has

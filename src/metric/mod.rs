@@ -52,7 +52,7 @@ use std::time::SystemTime;
 /// these calls allocates, blocks or fails, whatever the number of tags.
 ///
 /// ```
-/// use freewheel::{Connector, Dialect, SampleRate, Timing};
+/// use freewheel::{Connector, Counter, Dialect, SampleRate, Timing};
 /// use std::time::Duration;
 ///
 /// # mod documented { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/documented.rs")); }
@@ -63,7 +63,7 @@ use std::time::SystemTime;
 ///     .build()?;
 /// statsd.start_on_thread()?;
 /// // Once: hits:1|c|#route:/,code:200
-/// statsd.counter("hits").tag("route", "/").tag("code", "200").incr();
+/// statsd.metric::<Counter>("hits").tag("route", "/").tag("code", "200").incr();
 /// // Often: all but the value is rendered here.
 /// let rendering = statsd
 ///     .metric::<Timing>("rendering")
@@ -116,8 +116,7 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
     where
         K: Sampled,
     {
-        let is_whole =
-            self.core.is_some_and(|inner| inner.scoped.scope.samples_one_in_n(K::TYPE));
+        let is_whole = self.core.is_some_and(|inner| inner.scoped.scope.samples_one_in_n(K::TYPE));
         self.rate = Some(*rate.effective(is_whole));
         self
     }
@@ -182,7 +181,7 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
     ///     statsd.start_on_thread().expect("a thread");
     ///     statsd
     /// });
-    /// static HITS: LazyLock<Counter> = LazyLock::new(|| STATSD.counter("http.hits").build());
+    /// static HITS: LazyLock<Counter> = LazyLock::new(|| STATSD.metric::<Counter>("http.hits").build());
     /// HITS.incr(); // counters.http.hits:1|c
     /// # SERVER.assert(&STATSD, &["counters.http.hits:1|c"]);
     /// ```
@@ -205,10 +204,10 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
     /// altered or dropped.
     ///
     /// ```
-    /// use freewheel::{Connector, MetricError};
+    /// use freewheel::{Connector, Counter, MetricError};
     ///
     /// let statsd = Connector::builder("127.0.0.1").build()?;
-    /// let refused = statsd.counter("hits").tag("route", "/").try_build();
+    /// let refused = statsd.metric::<Counter>("hits").tag("route", "/").try_build();
     /// assert!(matches!(refused, Err(MetricError::UnsupportedTags)), "plain StatsD has no tags");
     /// # Ok::<(), freewheel::BuildError>(())
     /// ```

@@ -2,7 +2,7 @@
 
 use super::handle::Handle;
 use super::kind::{calls, kind};
-use super::measurement::{SetMember};
+use super::measurement::SetMember;
 
 /// A prepared set, from [`Metric::build`](crate::Metric::build).
 ///

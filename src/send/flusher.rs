@@ -15,10 +15,10 @@ use super::wake::WakeListener;
 use super::warnings::{
     ExitCause, ExitWarning, LinkFailure, unreported_lines, warn_of_missing_lines,
 };
-use crate::error::StartError;
 use crate::emit::Consumer;
-use crate::tally::Tally;
+use crate::error::StartError;
 use crate::stats::StopReport;
+use crate::tally::Tally;
 use std::io;
 use std::mem::{replace, take};
 use std::sync::Arc;

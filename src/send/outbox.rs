@@ -3,8 +3,8 @@
 //! Each method that releases lines also counts them, so that the account always balances.
 
 use crate::emit::Consumer;
-use crate::tally::Tally;
 use crate::stats::Account;
+use crate::tally::Tally;
 use bytes::Buf;
 use memchr::memchr_iter;
 use std::sync::Arc;

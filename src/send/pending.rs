@@ -1,9 +1,9 @@
 //! Commands to the flusher, and the flushes and stops that are pending.
 
-use crate::error::FlushError;
 use crate::emit::Consumer;
-use crate::tally::Tally;
+use crate::error::FlushError;
 use crate::stats::StopReport;
+use crate::tally::Tally;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;

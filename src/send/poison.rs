@@ -106,7 +106,7 @@ mod tests {
     use super::super::stream::tests::swept;
     use super::*;
     use crate::emit::Consumer;
-use crate::tally::Tally;
+    use crate::tally::Tally;
     use proptest::prelude::*;
     use std::sync::Arc;
 

@@ -10,8 +10,8 @@
 
 use super::frames::Frames;
 use crate::emit::Consumer;
-use crate::tally::Tally;
 use crate::options::Framing;
+use crate::tally::Tally;
 use bytes::Buf;
 use memchr::{memchr_iter, memrchr};
 use std::io::IoSlice;
@@ -127,7 +127,8 @@ pub(super) mod tests {
             ring_at: 1,
             max_record: 64,
         };
-        let exchange = Exchange::new(&settings, Box::new(|| {}), freewheel_handoff::Barrier::none());
+        let exchange =
+            Exchange::new(&settings, Box::new(|| {}), freewheel_handoff::Barrier::none());
         let exchange = Arc::new(exchange);
         let mut consumer = Consumer::claim(&exchange).unwrap();
         for (number, line) in lines.iter().enumerate() {

@@ -91,8 +91,8 @@ impl<'a> Parts<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tally::Tally;
     use crate::send::datagram::tests::Runs;
+    use crate::tally::Tally;
     use bytes::{Buf, Bytes};
     use proptest::prelude::*;
 

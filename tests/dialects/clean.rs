@@ -2,20 +2,20 @@
 //! counted.
 
 use crate::arrived_in;
-use freewheel::{Connector, Dialect, Set};
+use freewheel::{Connector, Counter, Dialect, Set};
 
 #[test]
 fn forbidden_characters_become_underscores() {
     let emit = |statsd: &Connector| {
         let (name, key, value) = ("n:1|c\nm;x,y", "k:1|l,=", "v|#a:b,c;d=e\u{85}é");
-        statsd.counter(name).tag(key, value).incr();
-        statsd.counter(name).tag(key, value).build().incr();
+        statsd.metric::<Counter>(name).tag(key, value).incr();
+        statsd.metric::<Counter>(name).tag(key, value).build().incr();
         statsd.with_tag(key, value).incr(name);
         statsd.metric::<Set>("s").insert("ab|c\nd");
         statsd.metric::<Set>("s").build().insert("ab|c\nd");
         statsd.set("s", "");
-        statsd.counter("n").tag("", "").build().incr();
-        statsd.counter("n").tag("", "").incr();
+        statsd.metric::<Counter>("n").tag("", "").build().incr();
+        statsd.metric::<Counter>("n").tag("", "").incr();
     };
     let all = |line: &str, empty: &str| {
         let sets = ["s:ab_c_d|s"; 2].into_iter().chain(["s:_|s"]);
@@ -34,11 +34,11 @@ fn forbidden_characters_become_underscores() {
         assert_eq!(stats.altered, lines.len() as u64, "{dialect:?}");
     }
     let (lines, stats) = arrived_in(Dialect::StatsD, |statsd| {
-        statsd.counter("a:b|c\nd@#,;=").incr();
-        statsd.counter("a:b|c\nd@#,;=").build().incr();
-        statsd.scoped("a:b").counter("c").incr();
+        statsd.metric::<Counter>("a:b|c\nd@#,;=").incr();
+        statsd.metric::<Counter>("a:b|c\nd@#,;=").build().incr();
+        statsd.scoped("a:b").metric::<Counter>("c").incr();
         statsd.scoped("a:b").incr("c");
-        statsd.scoped("a:b").counter("c").build().incr();
+        statsd.scoped("a:b").metric::<Counter>("c").build().incr();
         statsd.set("s", "a:b|c\nd@#");
         statsd.metric::<Set>("s").build().insert("@");
         statsd.scoped("a:b").inject_metric("c", "1", "c");
@@ -67,7 +67,7 @@ fn forbidden_characters_become_underscores() {
 /// Checks the table at [`Dialect`] for each character, in a text whose other characters are
 /// allowed.
 #[test]
-fn the_table_of_what_is_forbidden() {
+fn table_of_forbidden_characters() {
     let words = " !#,:;=[\\]^|~";
     let strict: String = (' '..='ÿ').filter(|c| !c.is_ascii_alphanumeric()).collect();
     let strict = &*strict.replace(['_', '-', '.'], "");
@@ -96,9 +96,9 @@ fn the_table_of_what_is_forbidden() {
                 statsd.set("s", text);
                 expected.push(format!("s:{}|s", safe(member)));
                 if has_tags {
-                    statsd.counter("k").tag(text, "v").incr();
+                    statsd.metric::<Counter>("k").tag(text, "v").incr();
                     expected.push(tagged(dialect, "k", &safe(key), "v"));
-                    statsd.counter("v").tag("k", text).incr();
+                    statsd.metric::<Counter>("v").tag("k", text).incr();
                     expected.push(tagged(dialect, "v", "k", &safe(value)));
                 }
             }
@@ -110,7 +110,7 @@ fn the_table_of_what_is_forbidden() {
 
 /// Telegraf reads `StatsD` and `Influx`, and drops set members that begin with a sign.
 #[test]
-fn no_member_begins_with_a_sign_where_that_is_not_read() {
+fn members_have_no_sign_where_servers_reject_it() {
     for dialect in crate::ALL {
         let members = ["-1", "+b", "-", "+-", "a-b", "-:"];
         let (lines, stats) = arrived_in(dialect, |statsd| {
@@ -144,7 +144,7 @@ fn no_name_is_a_value_or_a_tag() {
         for dialect in crate::ALL {
             let (lines, stats) = arrived_in(dialect, |statsd| {
                 statsd.incr(name);
-                statsd.counter(name).build().incr();
+                statsd.metric::<Counter>(name).build().incr();
                 statsd.scoped(name).timing_seconds(name, 1.0);
             });
             let mut expected = name.replace(['=', ',', ';', '#', '[', ']', '@'], "_");

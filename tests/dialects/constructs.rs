@@ -2,7 +2,8 @@
 
 use crate::{ALL, arrived, arrived_in, half_rate, timestamp};
 use freewheel::{
-    Cardinality, Connector, Dialect, Distribution, Gauge, Histogram, Meter, SampleRate, Set, Timing,
+    Cardinality, Connector, Counter, Dialect, Distribution, Gauge, Histogram, Meter, SampleRate,
+    Set, Timing,
 };
 use std::time::Duration;
 
@@ -24,18 +25,18 @@ fn constructs() -> Vec<Construct> {
                 |s| s.incr("a"),
                 |s| s.incr_by("a", 1),
                 |s| s.decr_by("a", -1),
-                |s| s.counter("a").incr(),
-                |s| s.counter("a").incr_by(1_u8),
-                |s| s.counter("a").build().incr(),
-                |s| s.counter("a").build().decr_by(-1),
-                |s| s.counter("a").try_build().unwrap().incr_by(1.0),
+                |s| s.metric::<Counter>("a").incr(),
+                |s| s.metric::<Counter>("a").incr_by(1_u8),
+                |s| s.metric::<Counter>("a").build().incr(),
+                |s| s.metric::<Counter>("a").build().decr_by(-1),
+                |s| s.metric::<Counter>("a").try_build().unwrap().incr_by(1.0),
             ],
             lines: everywhere(&["a:1|c"]),
         },
         Construct {
             name: "decrement",
-            ways: vec![|s| s.decr("a"), |s| s.counter("a").decr(), |s| {
-                s.counter("a").build().decr()
+            ways: vec![|s| s.decr("a"), |s| s.metric::<Counter>("a").decr(), |s| {
+                s.metric::<Counter>("a").build().decr()
             }],
             lines: everywhere(&["a:-1|c"]),
         },
@@ -112,10 +113,10 @@ fn constructs() -> Vec<Construct> {
         Construct {
             name: "a tag",
             ways: vec![
-                |s| s.counter("a").tag("k", "v").incr(),
-                |s| s.counter("a").tag("k", "v").build().incr(),
+                |s| s.metric::<Counter>("a").tag("k", "v").incr(),
+                |s| s.metric::<Counter>("a").tag("k", "v").build().incr(),
                 |s| s.with_tag("k", "v").incr("a"),
-                |s| s.with_tag("k", "v").counter("a").build().incr_by(1),
+                |s| s.with_tag("k", "v").metric::<Counter>("a").build().incr_by(1),
             ],
             lines: [
                 NONE,
@@ -130,11 +131,11 @@ fn constructs() -> Vec<Construct> {
         Construct {
             name: "two tags",
             ways: vec![
-                |s| s.counter("a").tag("k", "v").tag("l", "w").incr(),
-                |s| s.counter("a").tag("k", "v").tag("l", "w").build().incr(),
+                |s| s.metric::<Counter>("a").tag("k", "v").tag("l", "w").incr(),
+                |s| s.metric::<Counter>("a").tag("k", "v").tag("l", "w").build().incr(),
                 |s| s.with_tag("k", "v").with_tag("l", "w").incr("a"),
-                |s| s.with_tag("k", "v").counter("a").tag("l", "w").incr(),
-                |s| s.with_tag("k", "v").counter("a").tag("l", "w").build().incr(),
+                |s| s.with_tag("k", "v").metric::<Counter>("a").tag("l", "w").incr(),
+                |s| s.with_tag("k", "v").metric::<Counter>("a").tag("l", "w").build().incr(),
             ],
             lines: [
                 NONE,
@@ -148,14 +149,16 @@ fn constructs() -> Vec<Construct> {
         },
         Construct {
             name: "a rate",
-            ways: vec![|s| s.counter("a").sample_rate(half_rate()).incr(), |s| {
-                s.counter("a").sample_rate(half_rate()).build().incr()
+            ways: vec![|s| s.metric::<Counter>("a").sample_rate(half_rate()).incr(), |s| {
+                s.metric::<Counter>("a").sample_rate(half_rate()).build().incr()
             }],
             lines: everywhere(&["a:1|c|@0.5"]),
         },
         Construct {
             name: "a rate of one",
-            ways: vec![|s| s.counter("a").sample_rate(SampleRate::new(1.0).unwrap()).incr()],
+            ways: vec![|s| {
+                s.metric::<Counter>("a").sample_rate(SampleRate::new(1.0).unwrap()).incr()
+            }],
             lines: everywhere(&["a:1|c"]),
         },
         Construct {
@@ -202,10 +205,10 @@ fn constructs() -> Vec<Construct> {
         Construct {
             name: "a timestamp",
             ways: vec![
-                |s| s.counter("a").tag("k", "v").timestamp(timestamp()).incr(),
-                |s| s.counter("a").tag("k", "v").timestamp(timestamp()).build().incr(),
+                |s| s.metric::<Counter>("a").tag("k", "v").timestamp(timestamp()).incr(),
+                |s| s.metric::<Counter>("a").tag("k", "v").timestamp(timestamp()).build().incr(),
                 |s| {
-                    s.counter("a")
+                    s.metric::<Counter>("a")
                         .tag("k", "v")
                         .timestamp(timestamp())
                         .sample_rate(half_rate())
@@ -225,7 +228,7 @@ fn constructs() -> Vec<Construct> {
             name: "a prefix",
             ways: vec![
                 |s| s.scoped("db").incr("a"),
-                |s| s.scoped(".db.").counter("a").build().incr(),
+                |s| s.scoped(".db.").metric::<Counter>("a").build().incr(),
                 |s| s.incr("db.a"),
             ],
             lines: everywhere(&["db.a:1|c"]),
@@ -256,7 +259,7 @@ fn every_construct_in_every_dialect() {
 }
 
 #[test]
-fn types_stand_before_names_where_there_are_no_tags() {
+fn type_prefixes_are_the_default_without_tags() {
     let emit = |statsd: &Connector| {
         let statsd = statsd.scoped("db");
         statsd.incr("a");
@@ -287,7 +290,7 @@ fn types_stand_before_names_where_there_are_no_tags() {
 fn a_prepared_metric_keeps_the_flusher_and_can_be_sent() {
     fn is_static<T: Send + Sync + Clone + 'static>(_: &T) {}
     let (lines, _) = arrived_in(Dialect::StatsD, |statsd| {
-        let hits = statsd.clone().counter(&String::from("hits")).build();
+        let hits = statsd.clone().metric::<Counter>(&String::from("hits")).build();
         is_static(&hits);
         let clone = hits.clone();
         std::thread::spawn(move || clone.incr()).join().unwrap();
@@ -299,8 +302,9 @@ fn a_prepared_metric_keeps_the_flusher_and_can_be_sent() {
     assert_eq!(lines, ["hits:1|c"]);
 
     let receiver = crate::support::UdpReceiver::start();
-    let hits =
-        crate::support::started(crate::support::udp(receiver.port())).counter("hits").build();
+    let hits = crate::support::started(crate::support::udp(receiver.port()))
+        .metric::<Counter>("hits")
+        .build();
     hits.incr();
     assert_eq!(receiver.lines(1), ["hits:1|c"]);
 }

@@ -2,7 +2,8 @@
 
 use crate::{arrived, arrived_in, datagrams, half_rate, timestamp};
 use freewheel::{
-    Builder, Cardinality, Connector, Dialect, Distribution, DogStatsDVersion, Gauge, Protocol,
+    Builder, Cardinality, Connector, Counter, Dialect, Distribution, DogStatsDVersion, Gauge,
+    Protocol,
 };
 
 #[test]
@@ -14,7 +15,7 @@ fn all_fields_of_dogstatsd_in_their_places() {
     };
     let (lines, _) = arrived(configure, |statsd| {
         statsd.incr("a");
-        let metric = || statsd.counter("a").tag("k", "v").sample_rate(half_rate());
+        let metric = || statsd.metric::<Counter>("a").tag("k", "v").sample_rate(half_rate());
         metric().cardinality(Cardinality::None).incr_by(2);
         metric().cardinality(Cardinality::None).build().incr_by(2);
         statsd.with_tag("k", "v").metric::<Gauge>("a").timestamp(timestamp()).set(3);
@@ -40,11 +41,12 @@ fn an_older_server_is_not_asked_for_more_than_it_reads() {
         assert_eq!(lines.len() as u64 + stats.drops.unsupported.lines, 1);
         lines.len() == 1
     };
-    let timestamp: fn(&Connector) = |statsd| statsd.counter("a").timestamp(timestamp()).incr();
+    let timestamp: fn(&Connector) =
+        |statsd| statsd.metric::<Counter>("a").timestamp(timestamp()).incr();
     assert!(!is_sent(DogStatsDVersion::V1_2, timestamp));
     assert!(is_sent(DogStatsDVersion::V1_3, timestamp));
     let cardinality: fn(&Connector) =
-        |s| s.counter("a").cardinality(Cardinality::Low).build().incr();
+        |s| s.metric::<Counter>("a").cardinality(Cardinality::Low).build().incr();
     assert!(!is_sent(DogStatsDVersion::V1_5, cardinality));
     assert!(is_sent(DogStatsDVersion::V1_6, cardinality));
 
@@ -74,7 +76,7 @@ fn no_metric_is_taken_for_an_event() {
     let (lines, stats) = arrived_in(Dialect::DogStatsD, |statsd| {
         for name in ["_sc", "_scan", ":sc|x", "_e{5,4}", "|e{1,1}", "__sc", "_e", "sc", "a_sc"] {
             statsd.incr(name);
-            statsd.counter(name).tag("k", "v").build().incr();
+            statsd.metric::<Counter>(name).tag("k", "v").build().incr();
         }
         statsd.scoped("_sc").incr("a");
         statsd.scoped("a").incr("_sc");
@@ -92,7 +94,7 @@ fn no_metric_is_taken_for_an_event() {
 }
 
 #[test]
-fn values_are_packed_where_asked_for() {
+fn values_are_packed_if_enabled() {
     let configure = |builder: Builder| builder.dialect(Dialect::DogStatsD).pack_values(true);
     let (datagrams, stats) = datagrams(configure, |statsd| {
         let size = statsd.metric::<Distribution>("size").tag("k", "v").build();

@@ -7,7 +7,7 @@ use crate::parsers::dogstatsd::{Event as ReadEvent, Line, ServiceCheck as ReadCh
 use crate::parsers::{Origin, Tag};
 use crate::{datagrams, timestamp};
 use freewheel::dogstatsd::{AlertType, Event, Priority, ServiceCheck, Status};
-use freewheel::{Builder, Cardinality, Connector, Dialect, Stats};
+use freewheel::{Builder, Cardinality, Connector, Counter, Dialect, Stats};
 use proptest::prelude::*;
 
 /// Configures a connector with origin fields, which every line must carry.
@@ -169,8 +169,8 @@ fn oversize_events_are_counted_and_never_torn() {
         for length in [8_193, 20_000] {
             statsd.event(&Event::new("too long", text(length)));
             statsd.service_check(&ServiceCheck::new("too long", Status::Ok).message(text(length)));
-            statsd.counter(&text(length)).tag("k", "v").incr();
-            statsd.counter(&text(length)).tag("k", "v").build().incr();
+            statsd.metric::<Counter>(&text(length)).tag("k", "v").incr();
+            statsd.metric::<Counter>(&text(length)).tag("k", "v").build().incr();
         }
         statsd.event(&Event::new("long", text(8_000)));
         statsd.incr("between");
@@ -192,7 +192,7 @@ fn oversize_events_are_counted_and_never_torn() {
 
 /// Events carry the sanitised tags of the connector, but not its prefix.
 #[test]
-fn altered_connector_tags_count_on_events_that_carry_them() {
+fn altered_connector_tags_count_on_events() {
     let (_, stats) = read(|statsd| {
         let emit = |statsd: &Connector| {
             statsd.event(&Event::new("title", "text"));

@@ -1,17 +1,17 @@
 //! Numbers that a dialect's servers would misread.
 
 use crate::{ALL, arrived_in};
-use freewheel::{Connector, Dialect, Histogram};
+use freewheel::{Connector, Counter, Dialect, Histogram};
 
 /// Telegraf truncates counters to 64-bit integers, so only such values are sent to it.
 #[test]
-fn counters_that_telegraf_would_cut_are_not_sent() {
+fn counters_truncated_by_telegraf_are_not_sent() {
     let exact: [fn(&Connector); 6] = [
         |s| s.incr_by("a", i64::MAX),
         |s| s.incr_by("a", i64::MIN),
-        |s| s.counter("a").incr_by(2.0),
-        |s| s.counter("a").build().decr_by(3),
-        |s| s.counter("a").build().incr(),
+        |s| s.metric::<Counter>("a").incr_by(2.0),
+        |s| s.metric::<Counter>("a").build().decr_by(3),
+        |s| s.metric::<Counter>("a").build().incr(),
         |s| s.decr_by("a", 0.0),
     ];
     let truncated: [fn(&Connector); 10] = [
@@ -21,10 +21,10 @@ fn counters_that_telegraf_would_cut_are_not_sent() {
         |s| s.incr_by("a", u64::MAX),
         |s| s.incr_by("a", i64::MAX.unsigned_abs() + 1),
         |s| s.decr_by("a", i128::MAX),
-        |s| s.counter("a").incr_by(1e300),
-        |s| s.counter("a").decr_by(0.5),
-        |s| s.counter("a").build().incr_by(0.5),
-        |s| s.counter("a").tag("k", "v").build().decr_by(u128::MAX),
+        |s| s.metric::<Counter>("a").incr_by(1e300),
+        |s| s.metric::<Counter>("a").decr_by(0.5),
+        |s| s.metric::<Counter>("a").build().incr_by(0.5),
+        |s| s.metric::<Counter>("a").tag("k", "v").build().decr_by(u128::MAX),
     ];
     for dialect in [Dialect::Influx, Dialect::DogStatsD] {
         let is_telegraf = dialect == Dialect::Influx;

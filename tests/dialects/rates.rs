@@ -98,7 +98,7 @@ impl Sent for SampleRate {
 /// Checks the table at `SampleRate`: kinds whose rate is sent as requested, and kinds whose rate is
 /// sent as one in n.
 #[test]
-fn the_table_of_what_is_sent() {
+fn table_of_sent_rates() {
     for (requested, n) in
         [(0.9, 2), (0.7, 2), (0.51, 2), (0.4, 3), (0.3, 4), (0.03, 34), (0.015, 67)]
     {
@@ -137,8 +137,8 @@ fn lines_say_the_effective_rate() {
     };
     for dialect in ALL {
         let (lines, _) = arrived_in(dialect, |statsd: &Connector| {
-            statsd.counter("a").sample_rate(rate()).incr();
-            statsd.counter("a").sample_rate(rate()).build().incr();
+            statsd.metric::<Counter>("a").sample_rate(rate()).incr();
+            statsd.metric::<Counter>("a").sample_rate(rate()).build().incr();
             statsd.metric::<Timing>("a").sample_rate(rate()).record_seconds(0.001);
             statsd.metric::<Timing>("a").sample_rate(rate()).build().record_seconds(0.001);
             if dialect == Dialect::Extended {

@@ -7,7 +7,7 @@ use freewheel::{
 use std::time::UNIX_EPOCH;
 
 #[test]
-fn settings_that_would_forge_fields_are_refused() {
+fn field_forging_settings_are_refused() {
     let dogstatsd = || Connector::builder("127.0.0.1").dialect(Dialect::DogStatsD);
     let setting = |builder: Builder| builder.build().unwrap_err().setting();
     for text in ["", "a|b", "a\nb"] {
@@ -32,16 +32,16 @@ fn settings_that_would_forge_fields_are_refused() {
 fn invalid_lines_are_dropped_and_counted() {
     let (lines, stats) = arrived_in(Dialect::DogStatsD, |statsd| {
         let long = "v".repeat(20_000);
-        statsd.counter("").incr();
-        statsd.counter("").build().incr();
-        statsd.counter("a").timestamp(UNIX_EPOCH).incr();
-        statsd.counter("a").timestamp(UNIX_EPOCH).build().incr();
+        statsd.metric::<Counter>("").incr();
+        statsd.metric::<Counter>("").build().incr();
+        statsd.metric::<Counter>("a").timestamp(UNIX_EPOCH).incr();
+        statsd.metric::<Counter>("a").timestamp(UNIX_EPOCH).build().incr();
         statsd.metric::<Gauge>("a").set(f64::NAN);
         statsd.metric::<Gauge>("a").build().set(f64::NAN);
         statsd.metric::<Timing>("a").build().record_seconds(-1.0);
         statsd.set("", "x");
-        statsd.counter("a").tag("k", &long).incr();
-        statsd.counter("a").tag("k", &long).build().incr();
+        statsd.metric::<Counter>("a").tag("k", &long).incr();
+        statsd.metric::<Counter>("a").tag("k", &long).build().incr();
         statsd.set("a", &long);
     });
     assert_eq!(lines, [""; 0]);
@@ -55,29 +55,32 @@ fn try_build_reports_unsupported_metrics() {
     let (plain, dogstatsd) = (&statsd(Dialect::StatsD), &statsd(Dialect::DogStatsD));
     let refused = |result: Result<Counter, MetricError>| result.unwrap_err();
     assert_eq!(plain.metric::<Meter>("a").try_build().unwrap_err(), MetricError::UnsupportedKind);
-    assert_eq!(refused(plain.counter("a").tag("k", "v").try_build()), MetricError::UnsupportedTags);
     assert_eq!(
-        refused(plain.with_tag("k", "v").counter("a").try_build()),
+        refused(plain.metric::<Counter>("a").tag("k", "v").try_build()),
         MetricError::UnsupportedTags
     );
     assert_eq!(
-        refused(plain.counter("a").timestamp(timestamp()).try_build()),
+        refused(plain.with_tag("k", "v").metric::<Counter>("a").try_build()),
+        MetricError::UnsupportedTags
+    );
+    assert_eq!(
+        refused(plain.metric::<Counter>("a").timestamp(timestamp()).try_build()),
         MetricError::UnsupportedTimestamp
     );
-    let cardinality = plain.counter("a").cardinality(Cardinality::Low);
+    let cardinality = plain.metric::<Counter>("a").cardinality(Cardinality::Low);
     assert_eq!(refused(cardinality.try_build()), MetricError::UnsupportedCardinality);
-    assert_eq!(refused(plain.counter("").try_build()), MetricError::EmptyName);
-    assert_eq!(refused(plain.counter("a:b").try_build()), MetricError::ForbiddenText);
+    assert_eq!(refused(plain.metric::<Counter>("").try_build()), MetricError::EmptyName);
+    assert_eq!(refused(plain.metric::<Counter>("a:b").try_build()), MetricError::ForbiddenText);
     assert_eq!(
-        refused(dogstatsd.counter("a").tag("k", "a,b").try_build()),
+        refused(dogstatsd.metric::<Counter>("a").tag("k", "a,b").try_build()),
         MetricError::ForbiddenText
     );
-    assert_eq!(refused(dogstatsd.counter("_sc").try_build()), MetricError::ForbiddenText);
+    assert_eq!(refused(dogstatsd.metric::<Counter>("_sc").try_build()), MetricError::ForbiddenText);
     assert_eq!(
-        refused(dogstatsd.with_tag("", "v").counter("a").try_build()),
+        refused(dogstatsd.with_tag("", "v").metric::<Counter>("a").try_build()),
         MetricError::ForbiddenText
     );
-    let before = dogstatsd.counter("a").timestamp(UNIX_EPOCH);
+    let before = dogstatsd.metric::<Counter>("a").timestamp(UNIX_EPOCH);
     assert_eq!(refused(before.try_build()), MetricError::InvalidTimestamp);
-    Connector::disabled().counter("").tag("k", "v").try_build().unwrap().incr();
+    Connector::disabled().metric::<Counter>("").tag("k", "v").try_build().unwrap().incr();
 }

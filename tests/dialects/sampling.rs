@@ -1,7 +1,7 @@
 //! Sampling: the number of emitted lines, and the names that patterns match.
 
 use crate::{arrived, half_rate};
-use freewheel::{Builder, Connector, SampleRate, Set};
+use freewheel::{Builder, Connector, Counter, SampleRate, Set};
 use std::time::Duration;
 
 /// The seed is fixed, and the bounds are six standard deviations from the mean.
@@ -15,13 +15,13 @@ fn lines_are_sampled_at_their_rate() {
         [(0.001, 0.001), (0.1, 0.1), (0.5, 0.5), (0.9, 0.5), (0.35, 1.0 / 3.0)]
     {
         let plain = statsd(Connector::builder("127.0.0.1").sample("http.*", rate(chance)));
-        let hits = plain.counter("hits").sample_rate(rate(chance)).build();
-        let by_pattern = plain.counter("http.hits").build();
+        let hits = plain.metric::<Counter>("hits").sample_rate(rate(chance)).build();
+        let by_pattern = plain.metric::<Counter>("http.hits").build();
         let scoped = plain.scoped("http");
         let ways: [&dyn Fn(); 6] = [
             &|| hits.incr(),
             &|| by_pattern.incr_by(2),
-            &|| plain.counter("hits").sample_rate(rate(chance)).incr(),
+            &|| plain.metric::<Counter>("hits").sample_rate(rate(chance)).incr(),
             &|| plain.incr("http.hits"),
             &|| plain.timing("http.time", Duration::from_millis(1)),
             &|| scoped.incr("hits"),
@@ -52,9 +52,9 @@ fn rate_of_a_call_overrides_the_rate_of_a_pattern() {
         statsd.incr("a.all");
         statsd.incr("app.a.b");
         statsd.scoped("a").incr("b");
-        statsd.counter("a.b").build().incr();
-        statsd.counter("a.b").sample_rate(half_rate()).incr();
-        statsd.counter("a.b").sample_rate(half_rate()).build().incr();
+        statsd.metric::<Counter>("a.b").build().incr();
+        statsd.metric::<Counter>("a.b").sample_rate(half_rate()).incr();
+        statsd.metric::<Counter>("a.b").sample_rate(half_rate()).build().incr();
         // Gauges and sets are not sampled. The timing is not drawn.
         statsd.gauge("a.b", -1);
         statsd.set("x.z", "m");

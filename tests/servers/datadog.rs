@@ -7,7 +7,7 @@
 
 use crate::process::{assert_passes, skip, test_of};
 use crate::server::{Metrics, ParseLine, Reports, Server, Timer};
-use freewheel::{Builder, Connector, Dialect, Distribution, Gauge, Protocol};
+use freewheel::{Builder, Connector, Counter, Dialect, Distribution, Gauge, Protocol};
 use std::path::Path;
 use std::process::Command;
 use std::thread;
@@ -155,13 +155,13 @@ const LINES: u64 = 6;
 fn take_turn(statsd: &Connector, turn: u64) {
     // The same metric three times: by name in a scope, with a tag in the call, and prepared.
     statsd.with_tag("route", "/").incr("hits");
-    statsd.counter("hits").tag("route", "/").incr_by(2);
-    statsd.counter("hits").tag("route", "/").build().incr_by(0.5);
+    statsd.metric::<Counter>("hits").tag("route", "/").incr_by(2);
+    statsd.metric::<Counter>("hits").tag("route", "/").build().incr_by(0.5);
     statsd.scoped("db").with_tag("shard", "7").decr_by("stock", 3);
     let size = statsd.metric::<Distribution>("size").tag("url", "http://x:80/#y");
     size.record(turn % 4 + 1);
     // Without sanitising, this text would add a tag and a line.
-    statsd.counter("a:1|c\nb").tag("k", "v,forged:yes|c:x\nb:1").incr();
+    statsd.metric::<Counter>("a:1|c\nb").tag("k", "v,forged:yes|c:x\nb:1").incr();
 }
 
 /// Emits the lines that must arrive once, in this order.
@@ -172,7 +172,7 @@ fn take_last_turn(statsd: &Connector) {
     statsd.gauge("balance", -5.25);
     statsd.metric::<Gauge>("level").tag("unit", "m/s²").set(1e-3);
     let then = UNIX_EPOCH + Duration::from_secs(PAST);
-    statsd.counter("deploys").timestamp(then).incr_by(2);
+    statsd.metric::<Counter>("deploys").timestamp(then).incr_by(2);
     statsd.metric::<Gauge>("late").timestamp(then).build().set(-1);
 }
 

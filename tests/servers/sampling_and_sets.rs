@@ -1,6 +1,6 @@
 //! Sampled counters and sets, which statsd, collectd and netdata interpret in the same way.
 
-use freewheel::{Builder, Connector, Dialect, Protocol, SampleRate, Set};
+use freewheel::{Builder, Connector, Counter, Dialect, Protocol, SampleRate, Set};
 use std::time::{Duration, Instant};
 
 use crate::server::DEADLINE;
@@ -28,10 +28,10 @@ pub(crate) fn connector(
 /// value that a server must report for each, computed from the number of sampled lines.
 pub(crate) fn count_sampled(statsd: &Connector) -> [(&'static str, f64); 3] {
     let rate = SampleRate::new(QUARTER).expect("the rate is valid");
-    let prepared = statsd.counter("prepared").sample_rate(rate).build();
+    let prepared = statsd.metric::<Counter>("prepared").sample_rate(rate).build();
     let counters: [(_, &dyn Fn()); 3] = [
         ("prepared", &|| prepared.incr()),
-        ("by.call", &|| statsd.counter("by.call").sample_rate(rate).incr()),
+        ("by.call", &|| statsd.metric::<Counter>("by.call").sample_rate(rate).incr()),
         ("by.pattern", &|| statsd.incr("by.pattern")),
     ];
     counters.map(|(name, count)| {

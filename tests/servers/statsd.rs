@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use freewheel::{Connector, Dialect, Protocol, Timing};
+use freewheel::{Connector, Counter, Dialect, Protocol, Timing};
 
 use crate::deaths::{assert_deaths_lose_only_counted_lines, free_port};
 use crate::sampling_and_sets::{DISTINCT_MEMBERS, connector, count_sampled, insert_members};
@@ -182,8 +182,8 @@ async fn graphite_tags_rates_and_sets() {
     connector.start().await.expect("the connector was not started before");
     let sampled = count_sampled(&connector);
     insert_members(&connector);
-    connector.counter("hits").tag("route", "/a b;c").incr();
-    connector.with_tag("route", "/a b;c").counter("hits").build().incr_by(0.5);
+    connector.metric::<Counter>("hits").tag("route", "/a b;c").incr();
+    connector.with_tag("route", "/a b;c").metric::<Counter>("hits").build().incr_by(0.5);
     connector.scoped("db").gauge("balance", -5);
     let query = connector.metric::<Timing>("query").tag("k=l", "v").build();
     query.record(Duration::from_micros(250));

@@ -93,9 +93,9 @@ impl Subject for Prepared {
     fn caller(&self) -> Metrics {
         let Plain { statsd, name } = &self.0.0;
         let [first, second] = TAG_PARTS;
-        let tagged = statsd.counter(name).tag(first.0, first.1).tag(second.0, second.1);
+        let tagged = statsd.metric::<Counter>(name).tag(first.0, first.1).tag(second.0, second.1);
         Metrics {
-            counter: statsd.counter(name).build(),
+            counter: statsd.metric::<Counter>(name).build(),
             tagged: tagged.build(),
             gauge: statsd.metric::<Gauge>(name).build(),
             timing: statsd.metric::<Timing>(name).build(),
@@ -169,7 +169,11 @@ impl Caller for Tagged {
     fn incr_tagged(&mut self) {
         let Plain { statsd, name } = &self.0;
         let [first, second] = black_box(TAG_PARTS);
-        statsd.counter(black_box(name)).tag(first.0, first.1).tag(second.0, second.1).incr();
+        statsd
+            .metric::<Counter>(black_box(name))
+            .tag(first.0, first.1)
+            .tag(second.0, second.1)
+            .incr();
     }
     #[inline]
     fn gauge_whole(&mut self) {

@@ -10,10 +10,10 @@ use super::stream_socket::{Socket, refuse_self_connect};
 #[cfg(target_os = "linux")]
 use super::unacknowledged::unacknowledged;
 use crate::config::FlusherConfig;
-use crate::tally::Tally;
 use crate::options::Delivery;
 use crate::send::outbox::Outbox;
 use crate::send::stream::Stream;
+use crate::tally::Tally;
 use line_by_line::LineByLine;
 use socket2::SockRef;
 use std::io::{self, ErrorKind, IoSlice};

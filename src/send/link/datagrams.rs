@@ -17,14 +17,14 @@ use super::datagram_socket::{
 use super::lookup::Lookups;
 use super::stall::Stall;
 use crate::config::FlusherConfig;
-use crate::endpoint::Target;
 use crate::emit::Consumer;
-use crate::tally::Tally;
+use crate::endpoint::Target;
 use crate::send::outbox::{Loss, Outbox};
 use crate::send::pacer::Pacer;
 #[cfg(any(target_os = "linux", test))]
 use crate::send::segments;
 use crate::send::{datagram, value_packing};
+use crate::tally::Tally;
 use bytes::BytesMut;
 use std::future::pending;
 use std::io::{self, ErrorKind};

@@ -13,9 +13,9 @@ mod unacknowledged;
 
 use crate::config::FlusherConfig;
 use crate::endpoint::Target;
-use crate::tally::Tally;
 use crate::send::outbox::Outbox;
 use crate::send::poison::PoisonDetector;
+use crate::tally::Tally;
 use connection::Connection;
 use datagrams::Datagrams;
 use lookup::look_up;
