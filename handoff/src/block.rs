@@ -1,9 +1,9 @@
 //! Blocks: memory shared by two threads, and all the `unsafe` that shares memory.
 //!
-//! One thread fills a block while the flusher reads it:
+//! One thread fills a block while the consumer reads it:
 //!
 //! ```text
-//!   bytes   | lines the flusher may read | the writer's alone |
+//!   bytes   | records the consumer may read | the writer's alone |
 //!           0                        published              len
 //! ```
 //!
@@ -18,7 +18,7 @@
 //!    is kept in the `Exchange` that owns the `BlockPool`, or in the `Consumer` that keeps that
 //!    `Exchange` alive.
 //! 2. **One writer.** The holder of the block's `BlockWriter` alone touches bytes from `published`
-//!    on. `BlockWriter` is not `Clone`, and appending takes `&mut BlockWriter`. Between two lines
+//!    on. `BlockWriter` is not `Clone`, and appending takes `&mut BlockWriter`. Between two records
 //!    the writer is stored in the [`WriterCell`] of its thread's slot, which lends it for a
 //!    [`ThreadGuard`] of that thread.
 //! 3. **Published bytes are frozen.** `published` only grows while a `BlockWriter` exists. Only
@@ -28,7 +28,7 @@
 //!
 //! The types keep 2 and 3, with assertions where types cannot. `ThreadSlots` ensures that each
 //! thread uses the `WriterCell` of its own slot. The types do not keep 1: it would cost a
-//! reference count for every line, or `unsafe` outside this file.
+//! reference count for every record, or `unsafe` outside this file.
 
 #![allow(unsafe_code)]
 
@@ -49,19 +49,19 @@ pub const MARGIN: usize = 64;
 struct Block {
     /// Pool whose `ReadPermit` gives access to the block.
     pool_id: u64,
-    /// Number of bytes that the flusher may read: whole lines.
+    /// Number of bytes that the consumer may read: whole records.
     published: AtomicUsize,
     /// Number of bytes that can be published.
     size: usize,
     /// The publishable bytes, and [`MARGIN`] bytes more.
     bytes: Box<[UnsafeCell<u8>]>,
     tracker: AccessTracker,
-    /// Number of bytes that the flusher has swept. Only the flusher touches it, so it has a
-    /// separate cache line, away from the fields that the writer uses for every line.
+    /// Number of bytes that the consumer has swept. Only the consumer touches it, so it has a
+    /// separate cache line, away from the fields that the writer uses for every record.
     swept: CachePadded<AtomicUsize>,
 }
 
-/// A panic during the writing of a line publishes no part of it.
+/// A panic during the writing of a record publishes no part of it.
 impl RefUnwindSafe for Block {}
 
 /// Pointer to a block, which all rights to the block contain.
@@ -149,7 +149,7 @@ impl Drop for BlockPool {
 ///
 /// The writer keeps a copy of the length, which is faster than loading it. The copy also serves
 /// loom, which remembers only the last access to an atomic: a load by the writer before each store
-/// would hide the flusher's loads, and loom would not reorder them.
+/// would hide the consumer's loads, and loom would not reorder them.
 pub(crate) struct BlockWriter {
     block: Handle,
     published: usize,
@@ -214,7 +214,7 @@ impl BlockWriter {
         BlockView(self.block)
     }
 
-    /// Ends the writing: the block can then be handed to the flusher.
+    /// Ends the writing: the block can then be handed to the consumer.
     pub(crate) fn seal(self) -> SealedBlock {
         SealedBlock(self.block)
     }
@@ -227,7 +227,7 @@ fn no_space() -> ! {
     panic!("more bytes than the block has space for")
 }
 
-/// Storage of a thread's writer between two lines.
+/// Storage of a thread's writer between two records.
 ///
 /// Only the thread itself uses the fields. They are not loom's atomics, so that loom has less to
 /// explore.
@@ -328,7 +328,7 @@ impl SealedBlock {
         permit.check(&self.0);
         self.0.tracker.track_write(0, self.0.size);
         // ORDERING: Relaxed, both. The next thread gets the writer through a queue, which orders
-        // these stores before its own. Only this thread, the flusher, still has views.
+        // these stores before its own. Only this thread, the consumer, still has views.
         self.0.swept.store(0, Relaxed);
         self.0.published.store(0, Relaxed);
         BlockWriter { block: self.0, published: 0 }
@@ -362,9 +362,9 @@ impl BlockView {
         unsafe { std::slice::from_raw_parts(start.add(from), to - from) }
     }
 
-    /// Returns true if the flusher has not swept all published bytes.
+    /// Returns true if the consumer has not swept all published bytes.
     pub(crate) fn has_unswept(&self) -> bool {
-        // ORDERING: Relaxed. Only the flusher uses it, as in `mark_swept`.
+        // ORDERING: Relaxed. Only the consumer uses it, as in `mark_swept`.
         self.0.swept.load(Relaxed) < self.published()
     }
 
@@ -375,7 +375,7 @@ impl BlockView {
     /// If the permit belongs to another pool.
     pub(crate) fn mark_swept(&self, permit: &mut ReadPermit, to: usize) -> usize {
         permit.check(&self.0);
-        // ORDERING: Relaxed, both. Only the flusher uses it. The flusher moves between threads
+        // ORDERING: Relaxed, both. Only the consumer uses it. The consumer moves between threads
         // through a mutex.
         let from = self.0.swept.load(Relaxed);
         if from < to {
@@ -398,13 +398,13 @@ pub(crate) struct CurrentBlock(AtomicPtr<Block>);
 impl CurrentBlock {
     /// Publishes the block.
     pub(crate) fn set(&self, block: BlockView) {
-        // ORDERING: Release, pairs with the Acquire load in `get`. A flusher that sees the new
+        // ORDERING: Release, pairs with the Acquire load in `get`. A consumer that sees the new
         // block sees its allocation, and that the block before was pushed to `sealed`. So it
         // cannot deliver the newer lines first. Model: reused_slot_keeps_its_lines_in_order.
         self.0.store(block.0.0.as_ptr(), Release);
     }
 
-    /// Returns a view of the block, or `None` before the thread's first line.
+    /// Returns a view of the block, or `None` before the thread's first record.
     pub(crate) fn get(&self) -> Option<BlockView> {
         // ORDERING: Acquire, pairs with the Release store in `set`.
         // Model: reused_slot_keeps_its_lines_in_order.

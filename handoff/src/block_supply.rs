@@ -3,10 +3,10 @@
 use crate::block::{BlockPool, BlockWriter, ReadPermit};
 use crate::sync::ArrayQueue;
 
-/// The pool, and the empty blocks that the flusher has given back.
+/// The pool, and the empty blocks that the consumer has given back.
 pub(crate) struct BlockSupply {
     pool: BlockPool,
-    /// Empty blocks, from the flusher back to the threads.
+    /// Empty blocks, from the consumer back to the threads.
     free: ArrayQueue<BlockWriter>,
 }
 

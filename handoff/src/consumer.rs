@@ -1,6 +1,6 @@
-//! Consumer: the flusher's end of the exchange.
+//! Consumer: the reading end of the exchange.
 //!
-//! A sweep takes the lines that threads have published. They form one run of bytes, whole lines in
+//! A sweep takes the records that threads have published. They form one run of bytes, whole records in
 //! order, which is released from the front. A block goes back to the threads once its last byte is
 //! released. So nothing is copied, and bytes that were not sent, or did not arrive, are still
 //! there.
@@ -18,6 +18,20 @@ use std::io::IoSlice;
 /// bytes at a time and acknowledges none.
 const MAX_CHUNKS: usize = 1 << 14;
 
+/// Reading end of an [`Exchange`]. At most one exists at a time.
+///
+/// [`sweep`](Self::sweep) takes the published records. They form one run of bytes, in which the
+/// records of each thread, and all ordered records, keep their order. The run has three parts:
+///
+/// ```text
+///   consumed | in flight | unsent
+/// ```
+///
+/// [`Buf`] reads the unsent bytes; [`advance`](Buf::advance) puts them in flight. They stay in memory
+/// until they are [acknowledged](Self::acknowledge), or [requeued](Self::requeue) to be sent again. A
+/// consumer without acknowledgements [discards](Self::discard) bytes in one step.
+///
+/// Dropping the consumer keeps all records for the next one.
 pub struct Consumer<C: Default = ()> {
     exchange: Arc<Exchange<C>>,
     /// `None` only while the consumer is dropped.
@@ -25,7 +39,7 @@ pub struct Consumer<C: Default = ()> {
 }
 
 impl<C: Default> Consumer<C> {
-    /// Claims the flusher's end, or returns `None` while another consumer exists.
+    /// Claims the reading end, or returns `None` while another consumer exists.
     pub fn claim(exchange: &Arc<Exchange<C>>) -> Option<Self> {
         let state = exchange.state.lock().unwrap_or_else(|poison| poison.into_inner()).take()?;
         Some(Self { exchange: Arc::clone(exchange), state: Some(state) })
@@ -43,7 +57,7 @@ impl<C: Default> Consumer<C> {
         (&self.exchange, state)
     }
 
-    /// Returns true if the flusher may park: no thread has rung since the last sweep.
+    /// Returns true if the consumer may park: no thread has rung since the last sweep.
     pub fn prepare_park(&self) -> bool {
         self.exchange.bell.prepare_park()
     }
@@ -53,17 +67,17 @@ impl<C: Default> Consumer<C> {
         self.exchange.bell.clear();
     }
 
-    /// Returns true if the flusher may park without a timer: the next line then wakes it.
+    /// Returns true if the consumer may park without a timer: the next record then wakes it.
     ///
-    /// Returns false if there are lines to sweep, or if the platform has no free barrier for
+    /// Returns false if there are records to sweep, or if the platform has no free barrier for
     /// producers.
     pub fn try_enter_dormant(&self) -> bool {
         let exchange = &*self.exchange;
         if !exchange.dormancy.try_enter() {
             return false;
         }
-        // A line that is published and not seen here belongs to a producer that sees the dormancy.
-        // The queue of sealed blocks needs a check too: if the line that a block was rotated for
+        // A record that is published and not seen here belongs to a producer that sees the dormancy.
+        // The queue of sealed blocks needs a check too: if the record that a block was rotated for
         // was then rejected, the thread's current block is empty.
         let mut current = exchange.producers.iter().filter_map(|producer| producer.current.get());
         let is_idle = !current.any(|view| view.has_unswept())
@@ -75,11 +89,11 @@ impl<C: Default> Consumer<C> {
         is_idle
     }
 
-    /// Takes all lines published so far. Lines of one thread keep their order.
+    /// Takes all records published so far. Records of one thread keep their order.
     ///
     /// The sweep notes the lengths of part-filled blocks, then drains the queue of full blocks,
     /// then takes the noted ones. If a thread rotates in between, its noted block is in the queue,
-    /// and its newer lines wait for the next sweep.
+    /// and its newer records wait for the next sweep.
     pub fn sweep(&mut self) {
         let _no_reentry = forbid_reentry();
         let (exchange, state) = self.parts();
@@ -101,7 +115,7 @@ impl<C: Default> Consumer<C> {
         state.recycle_spent(&exchange.supply, chunks_before);
     }
 
-    /// Takes only the records of the ordered queue, so that it has room again. A flusher that
+    /// Takes only the records of the ordered queue, so that it has room again. A consumer that
     /// cannot send calls this.
     pub fn drain_ordered(&mut self) {
         let _no_reentry = forbid_reentry();
@@ -136,8 +150,8 @@ impl<C: Default> Consumer<C> {
         self.state().window.unsent() + sealed + records
     }
 
-    /// Returns the unsent bytes, run by run. Each run holds whole lines, except the first if the
-    /// link has taken a part of a line.
+    /// Returns the unsent bytes, run by run. Each run holds whole records, except the first if the
+    /// link has taken a part of a record.
     pub fn runs(&self) -> impl Iterator<Item = &[u8]> + Clone {
         self.state().window.unsent_runs(&self.state().permit)
     }
@@ -147,12 +161,12 @@ impl<C: Default> Consumer<C> {
         self.state().window.in_flight()
     }
 
-    /// Returns the bytes in flight, run by run. They begin with a whole line.
+    /// Returns the bytes in flight, run by run. They begin with a whole record.
     pub fn in_flight_runs(&self) -> impl Iterator<Item = &[u8]> {
         self.state().window.in_flight_runs(&self.state().permit)
     }
 
-    /// Releases the first `count` bytes in flight: whole lines, which have arrived, or are counted
+    /// Releases the first `count` bytes in flight: whole records, which have arrived, or are counted
     /// as lost.
     pub fn acknowledge(&mut self, count: usize) {
         let _no_reentry = forbid_reentry();
@@ -171,7 +185,7 @@ impl<C: Default> Consumer<C> {
         self.parts().1.window.requeue();
     }
 
-    /// Quarantines the first `count` unsent bytes, whole lines, while nothing is in flight.
+    /// Quarantines the first `count` unsent bytes, whole records, while nothing is in flight.
     ///
     /// Quarantined bytes keep their place, and are skipped.
     pub fn quarantine(&mut self, count: usize) {
@@ -201,7 +215,7 @@ impl<C: Default> Consumer<C> {
         self.state().window.blocks()
     }
 
-    /// Evicts the oldest contiguous unsent lines, so that newer ones can have their block.
+    /// Evicts the oldest contiguous unsent records, so that newer ones can have their block.
     ///
     /// The first `committed` unsent bytes stay, since the link has begun with them. `count_lost`
     /// sees the evicted bytes first. Returns false if there are none.

@@ -1,4 +1,4 @@
-//! Consumer state: what the flusher keeps from one sweep to the next, and from stop to start.
+//! Consumer state: what the consumer keeps from one sweep to the next, and from stop to start.
 
 use crate::block::{BlockView, BlockWriter, ReadPermit, SealedBlock};
 use crate::block_supply::BlockSupply;

@@ -1,4 +1,4 @@
-//! Dormancy: lets the flusher sleep without a timer while no line is emitted. The next line wakes
+//! Dormancy: lets the consumer sleep without a timer while no record is emitted. The next record wakes
 //! it.
 //!
 //! ```text
@@ -8,17 +8,17 @@
 //!        TICKING                           DORMANT
 //!           ^                                 |
 //!           +---------------------------------+
-//!               leave: the first line after
+//!               leave: the first record after
 //! ```
 //!
 //! Each side writes, and then reads what the other side writes. A producer thread publishes its
-//! line, and then checks whether the flusher is dormant. The flusher announces that it is dormant, and
-//! then looks for lines. One of the two must see the other, which takes a full fence on both
+//! record, and then checks whether the consumer is dormant. The consumer announces that it is dormant, and
+//! then looks for records. One of the two must see the other, which takes a full fence on both
 //! sides.
 //!
-//! A fence on the producers' side would cost as much as a whole line. So the flusher makes all
-//! threads pass one, by a system call, before it looks for lines. A producer's share is a plain
-//! load, of a cache line that is not written while lines flow.
+//! A fence on the producers' side would cost as much as a whole record. So the consumer makes all
+//! threads pass one, by a system call, before it looks for records. A producer's share is a plain
+//! load, of a cache line that is not written while records flow.
 
 use crate::sync::{AtomicBool, Barrier};
 use crossbeam_utils::CachePadded;
@@ -34,11 +34,11 @@ impl Dormancy {
         Self { is_dormant: CachePadded::new(AtomicBool::new(false)), barrier }
     }
 
-    /// Marks the flusher as dormant, before it looks for lines for the last time.
+    /// Marks the consumer as dormant, before it looks for records for the last time.
     ///
     /// Returns false if the platform has no barrier: producers might not see the mark.
     pub(crate) fn try_enter(&self) -> bool {
-        // ORDERING: Relaxed. The barrier orders it before the flusher's last look for lines.
+        // ORDERING: Relaxed. The barrier orders it before the consumer's last look for records.
         // Model: first_line_wakes_a_dormant_flusher.
         self.is_dormant.store(true, Relaxed);
         let entered = self.barrier.heavy();
@@ -48,18 +48,18 @@ impl Dormancy {
         entered
     }
 
-    /// Returns true if the flusher may be dormant. Producers call this after they publish a line,
+    /// Returns true if the consumer may be dormant. Producers call this after they publish a record,
     /// or drop one.
     #[inline(always)]
     pub(crate) fn is_dormant(&self) -> bool {
         self.barrier.light();
-        // ORDERING: Relaxed. The barrier orders it after the line's publication.
+        // ORDERING: Relaxed. The barrier orders it after the record's publication.
         // Model: first_line_wakes_a_dormant_flusher.
         self.is_dormant.load(Relaxed)
     }
 
     /// Ends the dormancy. Returns true for the one caller that ended it, which must wake the
-    /// flusher.
+    /// consumer.
     pub(crate) fn leave(&self) -> bool {
         // ORDERING: Relaxed. The read-modify-write returns true once; nothing is handed over here.
         self.is_dormant.swap(false, Relaxed)

@@ -192,31 +192,39 @@ impl Bell {
 }
 
 /// The writing end of one block.
-pub struct BlockWriter(block::BlockWriter, Arc<BlockPool>);
+pub struct BlockWriter {
+    writer: block::BlockWriter,
+    _pool: Arc<BlockPool>,
+}
 
 /// The reading end of one block.
-pub struct BlockView(block::BlockView, ReadPermit, Arc<BlockPool>);
+pub struct BlockView {
+    view: block::BlockView,
+    permit: ReadPermit,
+    _pool: Arc<BlockPool>,
+}
 
 /// Returns the two ends of a new block.
 pub fn block(size: usize) -> (BlockWriter, BlockView) {
     let (pool, permit) = BlockPool::new(size, 0);
     let (writer, pool) = (pool.allocate(), Arc::new(pool));
     let view = writer.view();
-    (BlockWriter(writer, Arc::clone(&pool)), BlockView(view, permit, pool))
+    let writer = BlockWriter { writer, _pool: Arc::clone(&pool) };
+    (writer, BlockView { view, permit, _pool: pool })
 }
 
 impl BlockWriter {
     /// Appends bytes, and publishes them.
     pub fn append(&mut self, bytes: &[u8]) {
-        self.0.unpublished(bytes.len())[..bytes.len()].copy_from_slice(bytes);
-        self.0.publish(bytes.len());
+        self.writer.unpublished(bytes.len())[..bytes.len()].copy_from_slice(bytes);
+        self.writer.publish(bytes.len());
     }
 }
 
 impl BlockView {
     /// Returns the published bytes.
     pub fn bytes(&self) -> &[u8] {
-        self.0.bytes(&self.1, 0, self.0.published())
+        self.view.bytes(&self.permit, 0, self.view.published())
     }
 }
 

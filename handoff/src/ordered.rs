@@ -1,14 +1,13 @@
-//! Ordered queue: carries lines that keep their order across threads, such as gauges, to the
-//! flusher.
+//! Ordered queue: carries records that keep their order across threads to the consumer.
 //!
 //! ```text
-//!   threads --> queue of records --> a block, and full ones before it --> the flusher
+//!   threads --> queue of records --> a block, and full ones before it --> the consumer
 //!                                ^
-//!          moved by the flusher, or by a thread while the flusher is busy
+//!          moved by the consumer, or by a thread while the consumer is busy
 //! ```
 //!
 //! Moving records means copying them, oldest first, into a block like the threads' blocks. One
-//! thread moves at a time: producer threads only try the mutex, and the flusher waits for a thread
+//! thread moves at a time: producer threads only try the mutex, and the consumer waits for a thread
 //! that holds it.
 
 use crate::block::{BlockWriter, SealedBlock};
@@ -27,7 +26,7 @@ pub(crate) struct OrderedQueue {
     long_bytes: AtomicUsize,
     max_long_bytes: usize,
     blocks: Mutex<OrderedBlocks>,
-    /// Number of queued records that is worth waking the flusher for. Fewer wait for its tick.
+    /// Number of queued records that is worth waking the consumer for. Fewer wait for its tick.
     ring_at: usize,
     /// Number of queued records at which producer threads move some themselves.
     move_at: usize,
@@ -38,7 +37,7 @@ pub(crate) struct OrderedBlocks {
     /// Block that is being filled. The first one is outside the budget, as the first one of a
     /// thread.
     writer: Option<BlockWriter>,
-    /// Full blocks, oldest first, until the flusher takes them.
+    /// Full blocks, oldest first, until the consumer takes them.
     full: VecDeque<SealedBlock>,
     /// Oldest record, if it did not fit into a block.
     held: Option<Record>,
@@ -50,7 +49,7 @@ pub(crate) struct OrderedBlocks {
 /// Result of [`OrderedQueue::push`].
 pub(crate) struct PushOutcome {
     pub(crate) is_accepted: bool,
-    /// True if so many records are queued that the flusher should be woken.
+    /// True if so many records are queued that the consumer should be woken.
     pub(crate) should_ring: bool,
 }
 
@@ -80,7 +79,7 @@ impl OrderedQueue {
 
     /// Pushes a record, unless the queue is full and no record could be moved to a block.
     ///
-    /// Also moves some records if the flusher has fallen behind.
+    /// Also moves some records if the consumer has fallen behind.
     #[inline(always)]
     pub(crate) fn push(
         &self,
@@ -146,18 +145,18 @@ impl OrderedQueue {
     }
 
     /// Moves the records that are in the queue, as far as there are blocks, and calls `take` with
-    /// the blocks. Only the flusher calls this.
+    /// the blocks. Only the consumer calls this.
     pub(crate) fn move_all(&self, supply: &BlockSupply, take: impl FnOnce(&mut OrderedBlocks)) {
         let mut blocks = self.blocks.lock().unwrap_or_else(|poison| poison.into_inner());
         blocks.fill(self, supply, self.queue.len());
         take(&mut blocks);
     }
 
-    /// Returns true if the flusher has swept all records, queued and moved.
+    /// Returns true if the consumer has swept all records, queued and moved.
     pub(crate) fn is_empty(&self) -> bool {
         let blocks = self.blocks.lock().unwrap_or_else(|poison| poison.into_inner());
         // Moved records are checked only for their latency: the thread that moves records pushes one
-        // more, or rejects it, and then wakes a dormant flusher.
+        // more, or rejects it, and then wakes a dormant consumer.
         let is_swept = |writer: &BlockWriter| !writer.view().has_unswept();
         self.queue.is_empty()
             && blocks.held.is_none()
@@ -199,7 +198,7 @@ impl OrderedBlocks {
         }
     }
 
-    /// Appends lines that stay together to the block, or to a new one. Returns false if none is
+    /// Appends records that stay together to the block, or to a new one. Returns false if none is
     /// free.
     fn append(&mut self, lines: &[u8], supply: &BlockSupply) -> bool {
         if self.writer.as_ref().is_none_or(|writer| writer.available() < lines.len()) {

@@ -1,6 +1,6 @@
 //! Records: the elements of the ordered queue.
 
-/// The lines of one emission. They stay together.
+/// The records of one emission. They stay together.
 // A slot of the queue is as large as the short variant.
 #[allow(clippy::large_enum_variant)]
 pub(crate) enum Record {
@@ -8,7 +8,7 @@ pub(crate) enum Record {
         len: u8,
         bytes: [u8; Record::MAX_SHORT],
     },
-    /// Lines on the heap.
+    /// Records on the heap.
     Long(Vec<u8>),
 }
 

@@ -148,6 +148,7 @@ fn invalid_length() -> ! {
     panic!("committed no bytes, or more bytes than were reserved")
 }
 
+#[allow(unnameable_types)]
 mod sealed {
     use super::{Exchange, Producer, Tally};
 

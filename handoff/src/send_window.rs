@@ -6,7 +6,7 @@
 //!
 //! Bytes in flight are acknowledged once they have arrived, or are counted as lost. Then their
 //! blocks go back to the threads. When a link breaks, its bytes in flight are requeued: they are
-//! unsent again. Quarantined bytes are lines that seem to make a server close its connection. They
+//! unsent again. Quarantined bytes are records that seem to make a server close its connection. They
 //! keep their place, and are skipped until they are discarded or the quarantine ends.
 
 use crate::block::{BlockView, BlockWriter, ReadPermit, SealedBlock};
@@ -29,14 +29,14 @@ pub(crate) struct SendWindow {
     swept: u64,
 }
 
-/// Consecutive lines of one block.
+/// Consecutive records of one block.
 struct Chunk {
     view: BlockView,
     from: usize,
     to: usize,
-    /// The right to recycle the block, in the chunk of its last lines.
+    /// The right to recycle the block, in the chunk of its last records.
     sealed: Option<SealedBlock>,
-    /// True if the lines were evicted. The chunk keeps its place, so that `consumed` counts in
+    /// True if the records were evicted. The chunk keeps its place, so that `consumed` counts in
     /// order.
     evicted: bool,
 }
@@ -229,7 +229,7 @@ impl SendWindow {
         self.release(permit, give_back);
     }
 
-    /// Evicts the oldest contiguous unsent lines after the first `committed` unsent bytes.
+    /// Evicts the oldest contiguous unsent records after the first `committed` unsent bytes.
     ///
     /// `count_lost` sees them first. Returns false if there are none.
     pub(crate) fn evict(

@@ -36,7 +36,10 @@ impl Tally {
     }
 }
 
-/// A tally that one thread adds to and any thread may read.
+/// Tally that one thread adds to, and that any thread may read.
+///
+/// It is not a counter for several writers: of two threads that count at the same time, one count may
+/// be lost.
 #[derive(Default)]
 pub struct SingleWriterTally {
     records: AtomicU64,
@@ -44,11 +47,11 @@ pub struct SingleWriterTally {
 }
 
 impl SingleWriterTally {
-    /// Adds records on the flusher's side, so that a reader who sees them as sent, and then reads the
+    /// Adds records on the consumer's side, so that a reader who sees them as sent, and then reads the
     /// producers, sees them as emitted too.
     pub fn add(&self, more: Tally) {
-        // ORDERING: Release, both, pair with the Acquire loads in `read`: who reads that a line
-        // was sent, and then the producers, reads there that it was emitted, as the flusher
+        // ORDERING: Release, both, pair with the Acquire loads in `read`: who reads that a record
+        // was sent, and then the producers, reads there that it was emitted, as the consumer
         // learned from its publication. Model: sent_never_exceeds_emitted.
         self.bytes.fetch_add(more.bytes, Release);
         // ORDERING: Release, as above. Model: sent_never_exceeds_emitted.
@@ -59,12 +62,13 @@ impl SingleWriterTally {
     /// read-modify-write.
     #[inline(always)]
     pub fn count(&self, more: Tally) {
-        // ORDERING: Relaxed, both. The line's publication publishes them. A reader ordered after
+        // ORDERING: Relaxed, both. The record's publication publishes them. A reader ordered after
         // the thread by other means (a join, a message, a flush) reads exact values.
         self.records.store(self.records.load(Relaxed) + more.records, Relaxed);
         self.bytes.store(self.bytes.load(Relaxed) + more.bytes, Relaxed);
     }
 
+    /// Returns the sum of what was added and counted.
     pub fn read(&self) -> Tally {
         // ORDERING: Acquire, both, pair with the Release stores in `add`.
         // Model: sent_never_exceeds_emitted.

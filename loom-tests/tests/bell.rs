@@ -118,7 +118,7 @@ fn clear_loses_no_ring() {
 /// for each time that it parked.
 #[test]
 fn sealed_block_wakes_a_parked_flusher() {
-    explore("sealed_block_wakes_a_parked_flusher", None, 100_000, || {
+    explore("sealed_block_wakes_a_parked_flusher", None, 30_000, || {
         let parker = Arc::new(Parker::default());
         let waker = Arc::clone(&parker);
         // Blocks of one line: the second line seals the first.

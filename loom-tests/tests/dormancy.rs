@@ -81,7 +81,7 @@ fn line_after_rotation_wakes_a_dormant_flusher() {
 fn bell_and_dormancy_wake_once_each() {
     static DORMANT: Witness = Witness::new("the flusher was dormant");
     let model = || deliver(1, 2, 2, Bell::Enabled, &DORMANT);
-    DORMANT.explore("bell_and_dormancy_wake_once_each", Some(3), 30_000, model);
+    DORMANT.explore("bell_and_dormancy_wake_once_each", Some(3), 15_000, model);
 }
 
 /// A flusher is not dormant after a refused attempt, whether a line or a missing barrier is the

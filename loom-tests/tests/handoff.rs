@@ -93,7 +93,7 @@ fn sent_never_exceeds_emitted() {
 fn rotation_keeps_the_order_of_lines() {
     static SEALED_AND_REUSED: Witness =
         Witness::new("a sweep found a full block and a newer line, and the block was reused");
-    SEALED_AND_REUSED.explore("rotation_keeps_the_order_of_lines", Some(4), 140_000, || {
+    SEALED_AND_REUSED.explore("rotation_keeps_the_order_of_lines", Some(4), 40_000, || {
         // A block holds two lines. The flusher must release a block before the fifth line fits.
         let exchange = Exchange::new(4, 1, 1, no_wake);
         let writer = producer(&exchange, 0, 5);
@@ -259,7 +259,7 @@ fn bytes_in_flight_keep_their_block() {
 #[test]
 fn eviction_frees_the_oldest_blocks() {
     static REUSED: Witness = Witness::new("a block was reused");
-    REUSED.explore("eviction_frees_the_oldest_blocks", None, 10_000, || {
+    REUSED.explore("eviction_frees_the_oldest_blocks", None, 1_200, || {
         evict_after_first_line(true, &REUSED)
     });
 }
@@ -269,7 +269,7 @@ fn eviction_frees_the_oldest_blocks() {
 fn committed_bytes_are_not_evicted() {
     static REUSED: Witness = Witness::new("a block was reused");
     let model = || evict_after_first_line(false, &REUSED);
-    REUSED.explore("committed_bytes_are_not_evicted", None, 10_000, model);
+    REUSED.explore("committed_bytes_are_not_evicted", None, 1_200, model);
 }
 
 /// Evicts all lines except the first one, which is in flight, or which the link has begun to send.

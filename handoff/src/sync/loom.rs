@@ -12,7 +12,7 @@ use loom::sync::atomic::fence;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
-/// Callback that wakes the flusher. Not unwind-safe, since loom's types are not.
+/// Callback that wakes the consumer. Not unwind-safe, since loom's types are not.
 pub type Wake = Box<dyn Fn() + Send + Sync>;
 
 /// Stand-in for crossbeam's `ArrayQueue`, whose core atomics loom cannot see.
@@ -49,9 +49,6 @@ impl<T> ArrayQueue<T> {
     }
     pub(crate) fn is_empty(&self) -> bool {
         self.enter().is_empty()
-    }
-    pub(crate) fn is_full(&self) -> bool {
-        self.enter().is_full()
     }
 }
 

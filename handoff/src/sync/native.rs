@@ -8,12 +8,12 @@ pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, A
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst, compiler_fence};
 pub(crate) use std::sync::{Arc, Mutex};
 
-/// Callback that wakes the flusher. Unwind-safe, so that a connector is unwind-safe too.
+/// Callback that wakes the consumer. Unwind-safe, so that a connector is unwind-safe too.
 pub type Wake = Box<dyn Fn() + Send + Sync + UnwindSafe + RefUnwindSafe>;
 
 /// Keeps signal handlers on this thread from emitting until the returned guard is dropped.
 ///
-/// The flusher calls this before it uses the queues. Lines that a handler emits meanwhile are
+/// The consumer calls this before it uses the queues. Records that a handler emits meanwhile are
 /// counted as reentrant.
 pub(crate) fn forbid_reentry() -> Option<ThreadGuard> {
     ThreadGuard::enter_or_register().ok()

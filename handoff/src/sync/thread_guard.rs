@@ -1,4 +1,4 @@
-//! Reentry guard: a thread emits one line at a time.
+//! Reentry guard: a thread emits one record at a time.
 //!
 //! A signal handler, or an allocator that emits, can call while its thread is already emitting.
 //! Each thread has one state word, in storage that needs no initialisation:

@@ -37,6 +37,7 @@ mod consumer;
 mod dormancy;
 mod exchange;
 mod ordered;
+mod reservation;
 mod send_window;
 mod thread_ids;
 
@@ -53,6 +54,7 @@ const FILES: &[File] = &[
     block::FAULTS,
     block_supply::FAULTS,
     exchange::FAULTS,
+    reservation::FAULTS,
     consumer::FAULTS,
     send_window::FAULTS,
     bell::FAULTS,

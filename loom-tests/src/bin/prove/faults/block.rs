@@ -10,13 +10,13 @@ pub const FAULTS: File = (
             "publish_and_read",
             &[
                 (
-                    "        block.tracker.track_write(self.published, self.published + written);\n",
+                    "        self.block.tracker.track_write(self.published, self.published + len);\n",
                     "",
                 ),
                 (
-                    "        block.published.store(self.published, Release);\n",
-                    "        block.published.store(self.published, Release);\n\
-                 block.tracker.track_write(self.published - written, self.published);\n",
+                    "        self.block.published.store(self.published, Release);\n",
+                    "        self.block.published.store(self.published, Release);\n\
+                 self.block.tracker.track_write(self.published - len, self.published);\n",
                 ),
             ],
         ),

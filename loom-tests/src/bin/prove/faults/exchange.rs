@@ -6,30 +6,11 @@ pub const FAULTS: File = (
     "handoff/src/exchange.rs",
     &[
         (
-            "a line is counted after it is published",
-            "lines_are_counted_before_they_are_published",
-            &[
-                (
-                    "            let is_written = writer",
-                    "            let late = std::cell::Cell::new(Tally::default());\n\
-                 let is_written = writer",
-                ),
-                (
-                    "                producer.accepted.count(size);\n                (bytes, true)",
-                    "                late.set(size);\n                (bytes, true)",
-                ),
-                (
-                    "            if is_written {\n",
-                    "            if is_written {\n                producer.accepted.count(late.get());\n",
-                ),
-            ],
-        ),
-        (
             "a dropped line is not counted",
             "full_capacity_drops_are_counted",
             &[(
-                "WriteOutcome::NoRoom(bytes) => producer.full.count(size(bytes)),",
-                "WriteOutcome::NoRoom(_) => {}",
+                "            producer.full.count(Tally { records, bytes: max_len as u64 });\n            self.wake_if_dormant();\n            return None;\n        }\n        let writer",
+                "            return None;\n        }\n        let writer",
             )],
         ),
         (
@@ -79,30 +60,6 @@ pub const FAULTS: File = (
             &[("self.sealed.len() >= self.ring_at", "self.sealed.len() > 0")],
         ),
         (
-            "a producer checks for dormancy before it publishes",
-            "first_line_wakes_a_dormant_flusher",
-            &[
-                (
-                    "            let encoder = line();\n            let is_written = writer",
-                    "            let encoder = line();\n\
-                 let was_dormant = self.dormancy.is_dormant();\n\
-                 let is_written = writer",
-                ),
-                (
-                    "                if self.dormancy.is_dormant() {\n",
-                    "                if was_dormant {\n",
-                ),
-            ],
-        ),
-        (
-            "a line on the slow path wakes no dormant flusher",
-            "two_lines_wake_a_dormant_flusher_once",
-            &[(
-                "        self.wake_if_dormant();\n    }\n\n    /// Wakes the",
-                "    }\n\n    /// Wakes the",
-            )],
-        ),
-        (
             "the mutex of the consumer state orders nothing",
             "restarted_flusher_resumes_where_it_stopped",
             &[
@@ -118,8 +75,8 @@ pub const FAULTS: File = (
             "a line after a rotation wakes no dormant flusher",
             "line_after_rotation_wakes_a_dormant_flusher",
             &[(
-                "    fn wake_if_dormant(&self) {\n        if self.dormancy",
-                "    fn wake_if_dormant(&self) {\n        if self.sealed.is_empty() && self.dormancy",
+                "fn wake_if_dormant(&self) {\n        if self.dormancy",
+                "fn wake_if_dormant(&self) {\n        if self.sealed.is_empty() && self.dormancy",
             )],
         ),
         (
@@ -144,10 +101,12 @@ pub const FAULTS: File = (
             "later_gauge_arrives_later",
             &[
                 (
-                    "        if let Some((_guard, producer)) = self.producers.enter() {\n",
-                    "        if let Some((_guard, producer)) = self.producers.enter()\n && false {\n",
+                    "    pub fn push_ordered(&self, records: u64, bytes: &[u8]) -> bool {\n",
+                    "    pub fn push_ordered(&self, records: u64, bytes: &[u8]) -> bool {\n\
+                     if records > 0 {\n\
+                     return self.push(records, bytes);\n\
+                     }\n",
                 ),
-                ("self.append_in_order(producer, line)", "self.append(producer, &mut guard, line)"),
             ],
         ),
         (
@@ -178,7 +137,7 @@ pub const FAULTS: File = (
             "an ordered line wakes no dormant flusher",
             "record_wakes_a_dormant_flusher",
             &[(
-                "        if self.dormancy.is_dormant() {\n            self.wake_dormant();\n        }\n        is_accepted\n",
+                "        self.wake_if_dormant();\n        is_accepted\n",
                 "        is_accepted\n",
             )],
         ),
