@@ -79,7 +79,8 @@ impl<C: Default> Exchange<C> {
     /// `wake` unparks the consumer. It is called at most once for each park, and once more if the
     /// consumer is dormant: a record that rotates its block may trigger both. `barrier` makes every
     /// thread of the process execute a full memory fence, and returns false if the platform cannot
-    /// do so: then the consumer is never dormant. See the [crate](crate#sleep-and-wake).
+    /// do so: then the consumer is never dormant. See
+    /// [Sleep and wake](crate::memory_model#sleep-and-wake).
     ///
     /// # Panics
     /// If a setting is 0, or if `max_record` exceeds the block size.

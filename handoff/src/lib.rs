@@ -1,18 +1,4 @@
-//! Lock-free hand-off of lines from the threads that emit them to the flusher that sends them.
-//!
-//! A thread appends lines to a block that it alone writes, and publishes each by storing the new
-//! length. A full block is *sealed*: it moves to the flusher through a queue, and an empty one
-//! comes back through another. The flusher *sweeps*: it notes the published length of each
-//! thread's block, drains the queue of sealed blocks, then takes the noted part-filled ones. Lines
-//! that keep their order across threads, such as gauges, go through a third queue, and from there
-//! into a block of the flusher's.
-//!
-//! Producers never block: without an empty block the line is dropped and counted. (The queues spin
-//! for the few instructions between another thread's claim of a slot and its filling. That happens
-//! at most once for each block, and once for each gauge.)
-//!
-//! `DESIGN.md` describes the protocol, its happens-before edges and the models that check them.
-//! The models are in `loom-tests/`.
+#![doc = include_str!("../README.md")]
 
 mod bell;
 mod block;
@@ -35,6 +21,10 @@ mod stress;
 mod sync;
 mod tally;
 mod thread_slots;
+
+#[cfg(doc)]
+#[doc = include_str!("../MEMORY_MODEL.md")]
+pub mod memory_model {}
 
 pub use block::MARGIN;
 pub use consumer::Consumer;

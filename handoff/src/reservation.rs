@@ -226,3 +226,157 @@ impl<C, S> fmt::Debug for Reservation<'_, C, S> {
         f.debug_struct("Reservation").field("records", records).field("max_len", max_len).finish()
     }
 }
+
+#[cfg(all(test, not(freewheel_loom)))]
+mod tests {
+    use crate::stress::exchange;
+    use crate::{Consumer, Counts, Exchange, OrderedBuffer, Tally};
+    use bytes::Buf;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Arc;
+    use std::thread;
+
+    fn published(exchange: &Arc<Exchange>) -> Vec<u8> {
+        let mut consumer = Consumer::claim(exchange).expect("no consumer exists");
+        consumer.sweep();
+        let bytes = consumer.runs().collect::<Vec<_>>().concat();
+        consumer.discard(bytes.len());
+        bytes
+    }
+
+    fn accepted(records: u64, bytes: u64) -> Counts {
+        Counts { accepted: Tally { records, bytes }, ..Counts::default() }
+    }
+
+    #[test]
+    fn only_the_committed_bytes_are_published() {
+        let exchange = exchange(64, 2);
+        let mut space = exchange.reserve(2, 10).expect("there is space");
+        assert!(space.buffer().len() >= 10);
+        space.buffer()[..10].copy_from_slice(b"abcdefghij");
+        assert!(space.commit(4));
+        assert!(exchange.push(1, b"klm"));
+        assert_eq!(exchange.counts(), accepted(3, 7));
+        assert_eq!(published(&exchange), b"abcdklm");
+    }
+
+    #[test]
+    fn a_dropped_reservation_publishes_and_counts_nothing() {
+        let exchange = exchange(64, 2);
+        assert!(exchange.push(1, b"a"));
+        let mut space = exchange.reserve(1, 10).expect("there is space");
+        space.buffer().fill(b'x');
+        drop(space);
+        let mut buffer = OrderedBuffer::new();
+        drop(exchange.reserve_ordered(1, 10, &mut buffer));
+        let filling = || {
+            let mut space = exchange.reserve(1, 10).expect("there is space");
+            space.buffer().fill(b'y');
+            panic!("on purpose");
+        };
+        assert!(catch_unwind(AssertUnwindSafe(filling)).is_err());
+        assert!(exchange.push(1, b"b"));
+        assert_eq!(exchange.counts(), accepted(2, 2));
+        assert_eq!(published(&exchange), b"ab");
+    }
+
+    #[test]
+    fn an_invalid_length_panics_and_publishes_nothing() {
+        let exchange = exchange(64, 2);
+        for len in [0, 11, 100, usize::MAX] {
+            let commit = || exchange.reserve(1, 10).expect("there is space").commit(len);
+            assert!(catch_unwind(AssertUnwindSafe(commit)).is_err(), "{len}");
+            let mut buffer = OrderedBuffer::new();
+            let commit = || {
+                let space = exchange.reserve_ordered(1, 10, &mut buffer);
+                space.expect("there is space").commit(len)
+            };
+            assert!(catch_unwind(AssertUnwindSafe(commit)).is_err(), "{len}");
+        }
+        assert!(catch_unwind(AssertUnwindSafe(|| exchange.reserve(1, 0).is_some())).is_err());
+        assert_eq!(exchange.counts(), Counts::default());
+        assert_eq!(published(&exchange), b"");
+        assert!(exchange.push(1, b"a"));
+    }
+
+    /// Also on another exchange: the thread has one guard.
+    #[test]
+    fn a_second_reservation_is_a_counted_drop() {
+        let (exchange, other) = (exchange(64, 2), exchange(64, 2));
+        let mut first = exchange.reserve(1, 1).expect("there is space");
+        first.buffer()[0] = b'a';
+        assert!(exchange.reserve(1, 1).is_none());
+        assert!(!exchange.push_ordered(2, b"b"));
+        assert!(!other.push(3, b"c"));
+        assert!(first.commit(1));
+        assert_eq!(exchange.counts().reentrant, Tally { records: 3, bytes: 0 });
+        assert_eq!(other.counts().reentrant, Tally { records: 3, bytes: 0 });
+        assert!(other.push(1, b"d"));
+        assert_eq!((published(&exchange), published(&other)), (b"a".to_vec(), b"d".to_vec()));
+    }
+
+    /// The consumer goes on, and later records of the thread are counted.
+    #[test]
+    fn a_forgotten_reservation_costs_the_threads_later_records() {
+        let exchange = exchange(64, 2);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                assert!(exchange.push(1, b"a"));
+                std::mem::forget(exchange.reserve(1, 10));
+                assert!(!exchange.push(1, b"b"));
+            });
+        });
+        assert!(exchange.push(1, b"c"));
+        assert_eq!(exchange.counts().accepted, Tally { records: 2, bytes: 2 });
+        assert_eq!(exchange.counts().reentrant, Tally { records: 1, bytes: 0 });
+        let mut bytes = published(&exchange);
+        bytes.sort_unstable();
+        assert_eq!(bytes, b"ac");
+    }
+
+    /// A long record is on the heap, and is cut to the committed bytes.
+    #[test]
+    fn ordered_records_of_any_length_keep_their_order() {
+        let exchange = exchange(1024, 8);
+        let mut expected = Vec::new();
+        for len in [1, 246, 247, 900] {
+            let mut buffer = OrderedBuffer::new();
+            let mut space = exchange.reserve_ordered(1, len, &mut buffer).expect("there is space");
+            let byte = b'a' + (len % 26) as u8;
+            space.buffer()[..len].fill(byte);
+            assert!(space.commit(len.div_ceil(2)));
+            expected.extend(vec![byte; len.div_ceil(2)]);
+        }
+        assert_eq!(published(&exchange), expected);
+    }
+
+    #[test]
+    fn too_long_records_are_counted() {
+        let exchange = exchange(64, 2);
+        let mut buffer = OrderedBuffer::new();
+        assert!(exchange.try_reserve(1, 65).is_none());
+        assert!(exchange.reserve(1, 65).is_none());
+        assert!(exchange.reserve_ordered(2, 65, &mut buffer).is_none());
+        exchange.reject_oversize(3, 100);
+        assert_eq!(exchange.counts().oversize, Tally { records: 6, bytes: 230 });
+    }
+
+    #[test]
+    fn the_application_counts_accepted_and_rejected_records() {
+        #[derive(Default)]
+        struct Own {
+            marked: crate::SingleWriterTally,
+        }
+        let settings = crate::Settings { block_size: 64, blocks: 2, ring_at: 1, max_record: 64 };
+        let exchange: Exchange<Own> =
+            Exchange::new(&settings, Box::new(|| ()), crate::Barrier::none());
+        let mark = |own: &Own| own.marked.count(Tally { records: 1, bytes: 0 });
+        exchange.reserve(1, 1).expect("there is space").commit_and(1, mark);
+        exchange.reject(1, mark);
+        let held = exchange.reserve(1, 1);
+        exchange.reject(1, |_| unreachable!("the thread holds a reservation"));
+        drop(held);
+        let marked: u64 = exchange.application_counts().map(|own| own.marked.read().records).sum();
+        assert_eq!((marked, exchange.counts().reentrant.records), (2, 1));
+    }
+}
