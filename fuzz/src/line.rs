@@ -9,7 +9,7 @@ pub struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// Parses whole lines.
+    /// Parses each line of a text. The text must end with a newline.
     ///
     /// # Panics
     /// If a line is malformed.

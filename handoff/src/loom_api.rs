@@ -232,7 +232,7 @@ impl BlockView {
 pub struct Queue<T>(ArrayQueue<T>);
 
 impl<T> Queue<T> {
-    /// Creates a queue of `capacity` slots, or of two.
+    /// Creates a queue of `capacity` slots, at least two.
     pub fn new(capacity: usize) -> Self {
         Self(ArrayQueue::new(capacity))
     }

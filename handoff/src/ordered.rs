@@ -123,8 +123,8 @@ impl OrderedQueue {
         }
     }
 
-    /// Returns true if the queue has room for a long record of `bytes`, after records were moved if
-    /// it had none.
+    /// Returns true if the queue has room for a long record of `bytes`. Moves some records to blocks
+    /// first if the queue is full.
     #[cold]
     pub(crate) fn has_room_for_long(&self, bytes: usize, supply: &BlockSupply) -> bool {
         // ORDERING: Relaxed. Threads that check at the same time may each exceed the limit by one

@@ -151,8 +151,8 @@ fn sealed_block_wakes_a_parked_flusher() {
     });
 }
 
-/// A parked flusher is woken once when two blocks are sealed, and not for one block. Blocks
-/// sealed before a thread counts them make no difference.
+/// A parked flusher is woken once when two blocks are sealed, and not for one block. This
+/// holds although each thread counts the sealed blocks after it has sealed its own.
 #[test]
 fn ring_starts_at_the_threshold() {
     explore("ring_starts_at_the_threshold", None, 80_000, || {

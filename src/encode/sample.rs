@@ -124,7 +124,7 @@ impl SampleRate {
     }
 }
 
-/// Rate at which lines are drawn, and the text that states it.
+/// Sample rate in the form that servers weigh correctly, and its text on the line.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) struct EffectiveRate {
     rate: f64,

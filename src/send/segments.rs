@@ -97,7 +97,7 @@ pub(crate) fn next<'a>(
 
 /// The bytes that are in no segment yet.
 struct Cursor<'a, I> {
-    /// Rest of the first run. Empty only if no bytes remain.
+    /// Rest of the first contiguous run of bytes. Empty only if no bytes remain.
     first: &'a [u8],
     others: I,
 }

@@ -80,7 +80,7 @@ mod by_descriptor {
             (newest.process == std::process::id()).then_some(newest)
         }
 
-        /// Returns the empty end of the list.
+        /// Returns the end of the list, whose descriptor is not open yet.
         fn last(&self) -> &Self {
             let mut last = self;
             while let Some(descriptor) = last.descriptor.get() {

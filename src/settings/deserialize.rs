@@ -117,7 +117,7 @@ readers! {
     Option<Cardinality> = named(Cardinality::EXPECTED) => cardinality;
 }
 
-/// Reads a value by the rules of serde.
+/// Reads the value of a setting.
 fn read<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     setting: &str,
     expected: &str,

@@ -41,8 +41,8 @@ impl InFlight {
     fn change(&self, by: u64, mut emit: impl FnMut(u64)) {
         // ORDERING: AcqRel. Acquire: lines of threads that read the count earlier happened before the
         // lines that are emitted now. Release: as below.
-        // No model, since loom's build has no layer: see the test
-        // `last_line_is_the_count_in_every_interleaving`.
+        // No model: loom's build has no layer. The test
+        // `last_line_is_the_count_in_every_interleaving` tries every interleaving.
         let mut count = self.count.fetch_add(by, AcqRel).wrapping_add(by);
         loop {
             emit(count);

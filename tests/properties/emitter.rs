@@ -12,7 +12,7 @@ pub(crate) struct Emitter {
 }
 
 impl Emitter {
-    /// Starts the thread, which emits numbered lines of the thread number `thread`.
+    /// Starts a thread that emits numbered lines. `thread` is the thread number in these lines.
     pub(crate) fn spawn(statsd: &Connector, thread: u64) -> Self {
         let (requests, requested) = mpsc::channel();
         let statsd = statsd.clone();

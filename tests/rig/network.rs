@@ -53,7 +53,7 @@ fn connection_survives_a_partition() {
     });
 }
 
-/// A cable that is unplugged half of the time loses packets, like a bad network.
+/// The server receives every line although its network cable is unplugged half of the time.
 #[test]
 fn flapping_cable_loses_no_line_over_tcp() {
     with_a_network(|| {

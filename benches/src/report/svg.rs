@@ -5,7 +5,7 @@ use std::fmt::Write;
 pub const INK: &str = "#1f2933";
 pub const FAINT: &str = "#7b8794";
 pub const GRID: &str = "#e4e7eb";
-/// Colour of freewheel.
+/// Colour of freewheel's bars and lines in the charts.
 pub const OURS: &str = "#d9480f";
 /// Colour of other clients that send each line.
 pub const PEER: &str = "#5c7cfa";

@@ -6,7 +6,7 @@ use crate::subject::{Call, Caller, Repeat, Setup, Subject};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
-/// Parameters of an emission.
+/// Workload that makes calls for a fixed time: its parameters.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Emission {
     pub threads: usize,

@@ -150,7 +150,8 @@ fn a_refused_batch_is_followed_by_single_datagrams() {
     assert!(!scene.datagrams.batching_suspended);
 }
 
-/// A batch is tried once. Exempt are the errors that single datagrams handle.
+/// After a batch fails, its lines are sent in single datagrams, whatever the error. Errors that a
+/// single datagram can meet too, such as a refusal, are tested elsewhere.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_failed_batch_is_sent_singly_after_any_error() {
