@@ -10,6 +10,7 @@ use crate::options::{Delivery, Framing, Protocol, WhenFull};
 use dialect_options::DialectOptions;
 use std::time::Duration;
 
+pub(crate) use dialect_options::MAX_ORIGIN_FIELD;
 pub(crate) use validate::require_duration;
 
 /// Builds a [`Connector`].

@@ -105,7 +105,7 @@ fn last_handle_frees_all_memory() {
 /// dropped.
 #[test]
 fn flusher_outlives_all_handles() {
-    explore("flusher_outlives_all_handles", None, 70_000, || {
+    explore("flusher_outlives_all_handles", None, 13_000, || {
         let exchange = Exchange::new(2, 2, 1, no_wake);
         let mut flusher = exchange.claim_consumer().expect("no consumer exists");
         let writer = producer(&exchange, 0, 2);

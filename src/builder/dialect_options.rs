@@ -4,7 +4,7 @@ use super::Builder;
 use crate::config::MAX_PAYLOAD;
 use crate::encode::{
     Cardinality, Dialect, DogStatsDVersion, Feature, OriginFields, Pattern, SampleRate,
-    SamplingRules, Scope,
+    SamplingRules, Scope, is_misread,
 };
 use crate::error::{BuildError, quoted, require};
 use crate::options::{Framing, Protocol};
@@ -16,7 +16,7 @@ pub(super) struct DialectOptions {
     tags: Vec<Tag>,
     sampling: SamplingRules,
     origin: OriginFields,
-    /// OriginFields that was detected. The fields that the version does not support are not sent.
+    /// Detected origin. The fields that the version does not support are not sent.
     detected: OriginFields,
     pack_values: bool,
 }
@@ -180,44 +180,27 @@ impl DialectOptions {
         self.dialect.has_type_prefixes()
     }
 
-    /// Returns the default protocol of the dialect. The Datadog Agent does not listen on TCP.
+    /// Returns the default protocol of the dialect.
     pub(super) fn default_protocol(&self) -> Protocol {
-        if self.dialect == Dialect::DogStatsD { Protocol::Udp } else { Protocol::Tcp }
+        self.dialect.default_protocol()
     }
 
-    /// Returns the default framing. The Datadog Agent reads frames from a Unix stream.
+    /// Returns the default framing of the dialect's streams.
     pub(super) fn default_framing(&self, protocol: Protocol) -> Framing {
-        match protocol {
-            #[cfg(unix)]
-            Protocol::UnixStream if self.dialect == Dialect::DogStatsD => Framing::LengthPrefixed,
-            _ => Framing::Newlines,
-        }
+        self.dialect.default_framing(protocol)
     }
 
     /// Returns the maximum length of a line: the maximum that the server reads, or that a datagram
     /// can carry. `payload` is the configured size of datagrams, which implies that the server reads
-    /// lines of that size.
+    /// datagrams of that size.
     pub(super) fn max_line(&self, protocol: Protocol, payload: Option<usize>) -> usize {
-        let payload = payload.unwrap_or(0);
-        match (self.dialect, protocol.is_stream()) {
-            // The Agent truncates a longer datagram, and closes a stream at a longer frame
-            // (comp/dogstatsd/listeners).
-            (Dialect::DogStatsD, _) => AGENT_BUFFER_SIZE.max(payload),
-            // netdata truncates a longer datagram, and reads its beginning as a meter.
-            (Dialect::Extended, false) => NETDATA_BUFFER_SIZE.max(payload),
-            // statsd_exporter closes the connection on a longer line.
-            (Dialect::Librato | Dialect::SignalFx, true) => EXPORTER_BUFFER_SIZE,
-            _ => MAX_PAYLOAD,
-        }
+        self.dialect.max_line(protocol.is_stream(), payload.unwrap_or(0)).unwrap_or(MAX_PAYLOAD)
     }
 
     /// Returns true if the dialect allows the prefix as it is.
     pub(super) fn accepts_prefix(&self, prefix: &str) -> bool {
-        let rule = self.dialect.rules().name;
-        // DogStatsD servers read such lines as service checks and events.
-        let is_misread = self.dialect == Dialect::DogStatsD
-            && (prefix.starts_with("_sc") || prefix.starts_with("_e{"));
-        !prefix.chars().any(|character| rule.forbids(character)) && !is_misread
+        let is_misread = self.dialect.has_events() && is_misread(prefix.as_bytes());
+        !prefix.chars().any(|character| self.dialect.rules().name.forbids(character)) && !is_misread
     }
 
     /// Validates the options. The prefix must be validated already. `max_line` is the maximum length
@@ -240,24 +223,26 @@ impl DialectOptions {
         for (pattern, _) in &sampling.0 {
             require("sample", r#""""#, !pattern.0.is_empty(), "a pattern that is not empty")?;
         }
-        let may_pack = has(Feature::PackedValues) && !is_stream;
-        let expected = "DogStatsD 1.1 or later, over datagrams";
-        require("pack_values", "true", !pack_values || may_pack, expected)?;
-        if let Some(id) = &origin.container_id {
-            let has_kind = id.starts_with("ci-") || id.starts_with("in-");
-            let feature = if has_kind { Feature::ContainerIdKind } else { Feature::ContainerId };
-            let expected = "DogStatsD 1.2, or 1.4 for ci- and in-";
-            require("container_id", quoted(id), has(feature), expected)?;
-            require("container_id", quoted(id), is_origin_field(id), ORIGIN_FIELD)?;
+        let OriginFields { container_id, external_data, cardinality } = &origin;
+        let id_feature = match container_id {
+            Some(id) if id.starts_with("ci-") || id.starts_with("in-") => Feature::ContainerIdKind,
+            _ => Feature::ContainerId,
+        };
+        // Settings that are given, and the feature that each needs.
+        for (setting, given, feature) in [
+            ("pack_values", pack_values.then(|| "true".to_owned()), Feature::PackedValues),
+            ("container_id", container_id.as_ref().map(quoted), id_feature),
+            ("external_data", external_data.as_ref().map(quoted), Feature::ExternalData),
+            ("cardinality", cardinality.as_ref().map(ToString::to_string), Feature::Cardinality),
+        ] {
+            let accepted = given.is_none() || has(feature);
+            require(setting, given.unwrap_or_default(), accepted, feature.requirement())?;
         }
-        if let Some(data) = &origin.external_data {
-            let accepted = has(Feature::ExternalData);
-            require("external_data", quoted(data), accepted, "DogStatsD 1.5")?;
-            require("external_data", quoted(data), is_origin_field(data), ORIGIN_FIELD)?;
-        }
-        if let Some(cardinality) = origin.cardinality {
-            let accepted = has(Feature::Cardinality);
-            require("cardinality", format!("{cardinality:?}"), accepted, "DogStatsD 1.6")?;
+        require("pack_values", "true", !pack_values || !is_stream, "datagrams")?;
+        for (setting, text) in [("container_id", container_id), ("external_data", external_data)] {
+            if let Some(text) = text {
+                require(setting, quoted(text), is_origin_field(text), ORIGIN_FIELD)?;
+            }
         }
         let mut scope =
             Scope::new(dialect, version, prefix, type_prefixes, &origin, !sampling.is_empty());
@@ -283,7 +268,7 @@ impl Tag {
         let is_value =
             |text: &str| !text.is_empty() && !text.chars().any(|c| rules.value.forbids(c));
         let Some(value) = value else {
-            let accepted = dialect == Dialect::DogStatsD && is_value(key);
+            let accepted = dialect.has_bare_tags() && is_value(key);
             require("tag", given(), accepted, "a key and a value")?;
             return Ok(scope.with_bare_tag(key));
         };
@@ -293,22 +278,17 @@ impl Tag {
     }
 }
 
-/// Default of the Datadog Agent's `dogstatsd_buffer_size`.
-const AGENT_BUFFER_SIZE: usize = 8192;
-
-/// netdata's `STATSD_UDP_BUFFER_SIZE` of 9000, less the zero that it appends.
-const NETDATA_BUFFER_SIZE: usize = 8999;
-
-/// Size of the buffer from which statsd_exporter reads lines over TCP: the default of Go's `bufio`.
-const EXPORTER_BUFFER_SIZE: usize = 4096;
-
 /// Part of a line in bytes that the tags of a connector leave for names, values and tags of calls.
 const MIN_SPACE_FOR_CALLS: usize = 256;
 
 const LEAVES_SPACE: &str = "tags that leave 256 bytes of the longest line for calls";
 
+/// Maximum length of a field of the origin in bytes.
+pub(crate) const MAX_ORIGIN_FIELD: usize = 256;
+
 const ORIGIN_FIELD: &str = "1 to 256 bytes without `|` or a control character";
 
 fn is_origin_field(text: &str) -> bool {
-    (1..=256).contains(&text.len()) && !text.contains(|c: char| c == '|' || c.is_control())
+    (1..=MAX_ORIGIN_FIELD).contains(&text.len())
+        && !text.contains(|c: char| c == '|' || c.is_control())
 }

@@ -94,25 +94,25 @@ impl Connector {
         Self(ConnectorCore::DISABLED)
     }
 
-    pub(crate) fn new(settings: FlusherConfig, shape: ProducerConfig) -> Self {
+    pub(crate) fn new(flusher: FlusherConfig, producer: ProducerConfig) -> Self {
         let wake = Arc::new(Wake::default());
         let ring = Arc::clone(&wake);
         let wake_flusher = Box::new(move || ring.notify());
-        let settings_of_exchange = freewheel_handoff::Settings {
-            block_size: shape.block_size,
-            blocks: shape.blocks,
-            ring_at: shape.ring_at,
-            max_record: shape.max_line,
+        let settings = freewheel_handoff::Settings {
+            block_size: producer.block_size,
+            blocks: producer.blocks,
+            ring_at: producer.ring_at,
+            max_record: producer.max_line,
         };
-        let exchange = Exchange::new(&settings_of_exchange, wake_flusher, process_barrier());
+        let exchange = Exchange::new(&settings, wake_flusher, process_barrier());
         let exchange = Arc::new(exchange);
-        let shared = Shared::new(Arc::clone(&exchange), settings, wake);
+        let shared = Shared::new(Arc::clone(&exchange), flusher, wake);
         let owner = FlusherOwner {
-            sampling: shape.sampling,
+            sampling: producer.sampling,
             lifecycle: Lifecycle::default(),
             shared: Arc::new(shared),
         };
-        let scoped = ScopeContext { scope: shape.scope, owner: Arc::new(owner) };
+        let scoped = ScopeContext { scope: producer.scope, owner: Arc::new(owner) };
         Self(ConnectorCore::new(ScopedExchange { exchange, scoped: Arc::new(scoped) }))
     }
 

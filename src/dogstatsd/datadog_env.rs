@@ -32,6 +32,7 @@
 //!
 //! External data of more than 256 bytes, which would leave no room for lines, is ignored too.
 
+use crate::builder::MAX_ORIGIN_FIELD;
 use crate::encode::Cardinality;
 use crate::endpoint::{DEFAULT_PORT, Endpoint, PORTS};
 use crate::environment::{Variables, log};
@@ -50,9 +51,6 @@ pub(crate) struct DatadogEnv {
     pub(crate) external_data: Option<String>,
     pub(crate) cardinality: Option<Cardinality>,
 }
-
-/// Maximum length of external data in bytes, which the builder checks as well.
-const MAX_EXTERNAL_DATA: usize = 256;
 
 /// Variables that hold the value of a tag, and the keys of these tags.
 const TAGS: [(&str, &str); 4] = [
@@ -223,26 +221,21 @@ impl Reader<'_> {
         const VARIABLE: &str = "DD_EXTERNAL_ENV";
         let given = self.variables.lossy_text(VARIABLE)?;
         let data = self.stripped(VARIABLE, &given, |c| c == '|' || !is_printable(c));
-        if data.len() > MAX_EXTERNAL_DATA {
+        if data.len() > MAX_ORIGIN_FIELD {
             self.variables.warn(VARIABLE, &given, "is ignored: expected at most 256 bytes");
         }
-        Some(data).filter(|data| (1..=MAX_EXTERNAL_DATA).contains(&data.len()))
+        Some(data).filter(|data| (1..=MAX_ORIGIN_FIELD).contains(&data.len()))
     }
 
     fn cardinality(&self) -> Option<Cardinality> {
         let read = |variable| {
             let given = self.variables.lossy_text(variable)?;
-            match &*given.to_ascii_lowercase() {
-                "none" => Some(Cardinality::None),
-                "low" => Some(Cardinality::Low),
-                "orchestrator" => Some(Cardinality::Orchestrator),
-                "high" => Some(Cardinality::High),
-                _ => {
-                    let expected = "is ignored: expected none, low, orchestrator or high";
-                    self.variables.warn(variable, &given, expected);
-                    None
-                }
+            let cardinality = given.to_ascii_lowercase().parse().ok();
+            if cardinality.is_none() {
+                let expected = format_args!("is ignored: expected {}", Cardinality::EXPECTED);
+                self.variables.warn(variable, &given, expected);
             }
+            cardinality
         };
         ["DD_CARDINALITY", "DATADOG_CARDINALITY"].into_iter().find_map(read)
     }

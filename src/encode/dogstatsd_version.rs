@@ -78,6 +78,19 @@ impl Feature {
         }
     }
 
+    /// Returns a description of the dialect and the versions that have the feature.
+    pub(crate) const fn requirement(self) -> &'static str {
+        match self.since() {
+            DogStatsDVersion::V1_0 => "DogStatsD",
+            DogStatsDVersion::V1_1 => "DogStatsD 1.1 or later",
+            DogStatsDVersion::V1_2 => "DogStatsD 1.2 or later",
+            DogStatsDVersion::V1_3 => "DogStatsD 1.3 or later",
+            DogStatsDVersion::V1_4 => "DogStatsD 1.4 or later",
+            DogStatsDVersion::V1_5 => "DogStatsD 1.5 or later",
+            DogStatsDVersion::V1_6 => "DogStatsD 1.6 or later",
+        }
+    }
+
     /// Returns true if servers of this dialect and version read the feature.
     #[inline(always)]
     pub(crate) fn is_supported(self, dialect: Dialect, version: DogStatsDVersion) -> bool {

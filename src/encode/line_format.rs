@@ -88,6 +88,17 @@ pub(super) fn leading_text(text: &str, rule: CharacterRule) -> &str {
     let first = characters.next();
     let is_underscore = first.is_some_and(|c| c == '_' || rule.forbids(c));
     let rest = characters.as_str();
-    let is_misread = is_underscore && (rest.starts_with("sc") || rest.starts_with("e{"));
-    if is_misread { rest } else { text }
+    if is_underscore && MISREAD.iter().any(|start| rest.starts_with(&start[1..])) {
+        rest
+    } else {
+        text
+    }
+}
+
+/// Beginnings of service checks and events.
+const MISREAD: [&str; 2] = ["_sc", "_e{"];
+
+/// Returns true if DogStatsD servers read a line with this beginning as a service check or an event.
+pub(crate) fn is_misread(text: &[u8]) -> bool {
+    MISREAD.iter().any(|start| text.starts_with(start.as_bytes()))
 }

@@ -41,7 +41,7 @@ pub use dogstatsd_version::DogStatsDVersion;
 pub(crate) use dogstatsd_version::Feature;
 pub(crate) use encode_line::EncodeLine;
 pub(crate) use line::{InjectedLine, Line};
-pub(crate) use line_format::LineFormat;
+pub(crate) use line_format::{LineFormat, is_misread};
 pub(crate) use line_writer::LineWriter;
 pub(crate) use metric_type::MetricType;
 pub(crate) use pattern::{Pattern, SamplingRules};

@@ -5,11 +5,22 @@ use super::dialect::Dialect;
 use super::metric_type::{MetricType, TypeSet};
 use super::sanitize::CharacterRule;
 use super::short_text::ShortText;
+use crate::options::{Framing, Protocol};
+
+/// Default of the Datadog Agent's `dogstatsd_buffer_size`.
+const AGENT_BUFFER_SIZE: usize = 8192;
+
+/// netdata's `STATSD_UDP_BUFFER_SIZE` of 9000, less the zero that it appends.
+const NETDATA_BUFFER_SIZE: usize = 8999;
+
+/// Size of the buffer from which statsd_exporter reads lines over TCP: the default of Go's `bufio`.
+const EXPORTER_BUFFER_SIZE: usize = 4096;
 
 /// Properties of a dialect: one row of the table in [`Dialect::properties`].
 ///
-/// A new dialect needs a row there, an arm in [`Dialect::accepted_numbers`] and
-/// [`Dialect::has_gauge_deltas`], and a name in the list beside it. The compiler asks for each of them.
+/// A new dialect needs a row there, an arm in [`Dialect::accepted_numbers`],
+/// [`Dialect::has_gauge_deltas`] and [`Dialect::max_line`], and a name in its list. The compiler asks
+/// for each of them.
 pub(super) struct Properties {
     /// Metric types that the servers read.
     pub(super) types: TypeSet,
@@ -18,6 +29,7 @@ pub(super) struct Properties {
     /// The servers weigh such a line, or its value, by an integer. The table at
     /// [`SampleRate`](crate::SampleRate#what-is-sent) gives the reasons.
     pub(super) one_in_n: TypeSet,
+    /// True for DogStatsD, whose servers also read events and service checks.
     pub(super) has_events: bool,
     /// True if names begin with the metric type by default.
     pub(super) has_type_prefixes: bool,
@@ -192,6 +204,55 @@ impl Dialect {
             | Self::Librato
             | Self::SignalFx => true,
         }
+    }
+
+    /// Returns the maximum length of a line in bytes that the servers read, or `None` if it is not less
+    /// than a datagram can carry. `payload` is the configured size of datagrams.
+    pub(crate) fn max_line(self, is_stream: bool, payload: usize) -> Option<usize> {
+        match (self, is_stream) {
+            // The Agent truncates a longer datagram, and closes a stream at a longer frame
+            // (comp/dogstatsd/listeners).
+            (Self::DogStatsD, _) => Some(AGENT_BUFFER_SIZE.max(payload)),
+            // netdata truncates a longer datagram, and reads its beginning as a meter.
+            (Self::Extended, false) => Some(NETDATA_BUFFER_SIZE.max(payload)),
+            // statsd_exporter closes the connection on a longer line.
+            (Self::Librato | Self::SignalFx, true) => Some(EXPORTER_BUFFER_SIZE),
+            (
+                Self::StatsD
+                | Self::Extended
+                | Self::Graphite
+                | Self::Influx
+                | Self::Librato
+                | Self::SignalFx,
+                _,
+            ) => None,
+        }
+    }
+
+    /// Returns the default protocol. The Datadog Agent does not listen on TCP.
+    pub(crate) fn default_protocol(self) -> Protocol {
+        if self.has_events() { Protocol::Udp } else { Protocol::Tcp }
+    }
+
+    /// Returns the default framing. The Datadog Agent reads frames from a Unix stream.
+    pub(crate) fn default_framing(self, protocol: Protocol) -> Framing {
+        match protocol {
+            #[cfg(unix)]
+            Protocol::UnixStream if self.has_events() => Framing::LengthPrefixed,
+            #[cfg(unix)]
+            Protocol::UnixStream | Protocol::UnixDatagram => Framing::Newlines,
+            Protocol::Tcp | Protocol::Udp => Framing::Newlines,
+        }
+    }
+
+    /// Returns true if the dialect is DogStatsD, which has events and service checks.
+    pub(crate) fn has_events(self) -> bool {
+        self.properties().has_events
+    }
+
+    /// Returns true if a tag may lack a value.
+    pub(crate) fn has_bare_tags(self) -> bool {
+        self.has_events()
     }
 
     /// Returns true if sampled lines of this type are sent as one in n, for an integer n.

@@ -244,7 +244,7 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
         }
     }
 
-    /// Returns true if the dialect supports the metric.
+    /// Returns true if the dialect supports the metric. The cases are those of [`check`](Self::check).
     #[inline(always)]
     fn is_supported(&self, scope: &Scope) -> bool {
         scope.supports(K::TYPE)

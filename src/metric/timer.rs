@@ -27,7 +27,7 @@ pub struct Timer<'a> {
 /// The metric that a timer records.
 enum Target<'a> {
     Named(&'a ConnectorCore, &'a str),
-    LineTemplate(&'a Handle),
+    Prepared(&'a Handle),
 }
 
 impl<'a> Timer<'a> {
@@ -40,7 +40,7 @@ impl<'a> Timer<'a> {
     /// Starts a timer for a prepared timing. Reads no clock if the handle is disabled.
     pub(super) fn prepared(handle: &'a Handle) -> Self {
         let is_enabled = !matches!(handle, Handle::Disabled);
-        Self { target: Target::LineTemplate(handle), start: is_enabled.then(Instant::now) }
+        Self { target: Target::Prepared(handle), start: is_enabled.then(Instant::now) }
     }
 
     /// Returns the time since the start, or zero if the connector is disabled.
@@ -61,7 +61,7 @@ impl Drop for Timer<'_> {
             let elapsed = DurationValue(start.elapsed());
             match self.target {
                 Target::Named(core, name) => record::<Timing>(core, name, elapsed),
-                Target::LineTemplate(handle) => handle.record_measurement(elapsed),
+                Target::Prepared(handle) => handle.record_measurement(elapsed),
             }
         }
     }
@@ -72,7 +72,7 @@ impl fmt::Debug for Timer<'_> {
         let mut text = f.debug_struct("Timer");
         match &self.target {
             Target::Named(_, name) => text.field("name", name),
-            Target::LineTemplate(handle) => text.field("prepared", handle),
+            Target::Prepared(handle) => text.field("prepared", handle),
         };
         text.field("start", &self.start).finish()
     }

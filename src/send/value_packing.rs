@@ -6,7 +6,7 @@
 //! the flusher may be reading it. So a line can only grow where it is copied anyway.
 
 use super::datagram::Datagram;
-use crate::encode::MetricType;
+use crate::encode::{MetricType, is_misread};
 use bytes::BytesMut;
 use memchr::memchr;
 
@@ -73,7 +73,7 @@ impl<'a> Parts<'a> {
         let mut fields = fields.split(|&byte| byte == b'|');
         let metric_type = fields.next().and_then(MetricType::from_code);
         let is_packable = metric_type.is_some_and(MetricType::packs_values);
-        let is_metric = !name.starts_with(b"_e{") && !name.starts_with(b"_sc");
+        let is_metric = !is_misread(line);
         let has_timestamp = fields.any(|field| field.starts_with(b"T"));
         (is_packable && is_metric && !value.is_empty() && !has_timestamp).then_some(Self {
             name,

@@ -99,7 +99,7 @@ pub struct Settings {
 enum Prefix {
     /// Not set: the environment provides the prefix.
     #[default]
-    Open,
+    Unset,
     /// Set to no prefix.
     None,
     Given(String),

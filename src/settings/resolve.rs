@@ -152,7 +152,7 @@ impl Settings {
                 return Ok(Sourced { value: prefix.clone(), source: "prefix" });
             }
             Prefix::None => return Ok(Sourced { value: String::new(), source: "prefix" }),
-            Prefix::Open => {}
+            Prefix::Unset => {}
         }
         let source = "STATSD_PREFIX";
         if let Some(value) = variables.text(source)? {
