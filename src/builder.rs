@@ -179,8 +179,8 @@ impl Builder {
         self
     }
 
-    /// Sets the maximum backlog in bytes, for all threads together. Default: 5 MiB. Must be from
-    /// 1 KiB to 1 GiB.
+    /// Sets the maximum backlog of unsent lines in bytes, for all threads together. Default: 5 MiB.
+    /// Must be from 1 KiB to 1 GiB.
     ///
     /// The backlog includes lines in flight on a stream that are not yet [acknowledged](Delivery). A
     /// fifth of the capacity (at least 5 KiB) is the ordered queue, which is allocated with the

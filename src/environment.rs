@@ -64,7 +64,7 @@ thread_local! {
     static IS_LOGGING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Maximum time for which the caller of [`log`] waits until its warnings are logged.
+/// Maximum time for which the caller of [`log()`] waits until its warnings are logged.
 const MAX_LOGGING_TIME: Duration = Duration::from_millis(50);
 
 /// Logs warnings on a thread of their own.

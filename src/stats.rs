@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
-/// The account of a connector, since it was built.
+/// The account of all lines of a connector since it was built.
 ///
 /// While no thread emits and the flusher is idle, each emitted line is counted in exactly one
 /// place, in lines and in bytes:
@@ -31,14 +31,14 @@ pub struct Stats {
     pub drops: Drops,
     /// Lines that were accepted and then lost, by reason.
     pub losses: Losses,
-    /// Number of accepted lines in which a name, a tag or the member of a set was altered, because
-    /// it held characters that the [dialect](crate::Dialect#clean-input) forbids there.
+    /// Number of accepted lines whose text was altered: a name, a tag or the member of a set held
+    /// characters that the [dialect](crate::Dialect#clean-input) forbids there.
     pub altered: u64,
     /// Number of connections that the flusher has made.
     pub connections: u64,
 }
 
-/// Lines that were never accepted.
+/// Lines that were never accepted, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -63,7 +63,7 @@ pub struct Drops {
     pub reentrant: Tally,
 }
 
-/// Lines that were accepted and then lost.
+/// Lines that were accepted and then lost, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]

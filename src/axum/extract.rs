@@ -67,8 +67,8 @@ mod tests {
         fn exit(&self, _span: &span::Id) {}
     }
 
-    /// A subscriber can extract the connector while it handles the extractor's warning. The test
-    /// uses a separate thread, which a held lock would block forever.
+    /// A subscriber can extract the connector while it handles the extractor's warning, which comes
+    /// once. The test uses a separate thread, which a held lock would block forever.
     #[test]
     fn subscriber_may_extract_during_the_warning() {
         let (warned, warnings) = mpsc::channel();

@@ -253,8 +253,8 @@ fn white_space_around_a_value_is_removed() {
     assert_eq!(accepted(&blank), accepted(&[]));
 }
 
-/// Parts of an endpoint that Datadog's clients ignore are ignored, those that matter with a
-/// warning.
+/// Foreign URLs, invalid ports and missing hosts are ignored with a warning, other parts without
+/// one. Datadog's clients ignore the same parts.
 #[test]
 fn unusual_endpoints_are_accepted_with_a_warning() {
     let foreign = "is ignored: expected udp://host[:port]";

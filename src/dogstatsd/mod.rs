@@ -97,7 +97,8 @@ impl Connector {
     }
 }
 
-/// Creates the builder of an environment. Calls `detect` only if origin detection is enabled.
+/// Creates the builder that this environment configures. Calls `detect` only if origin detection is
+/// enabled.
 fn builder(environment: DatadogEnv, detect: impl FnOnce() -> Option<Origin>) -> Builder {
     let DatadogEnv { endpoint, tags, origin_detection, external_data, cardinality } = environment;
     let mut builder = Builder::from(endpoint).dialect(Dialect::DogStatsD);

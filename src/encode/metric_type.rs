@@ -32,7 +32,7 @@ macro_rules! metric_types {
                 }
             }
 
-            /// Returns the type's prefix of names, such as `counters.`, for dialects that use such
+            /// Returns the type's prefix of names, such as `counters`, for dialects that use such
             /// prefixes.
             pub(crate) const fn prefix(self) -> &'static str {
                 match self {

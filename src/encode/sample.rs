@@ -64,7 +64,7 @@ pub struct SampleRate {
 }
 
 impl SampleRate {
-    /// Smallest accepted rate. A random number of 64 bits cannot decide on a smaller one.
+    /// Smallest accepted rate: a line is emitted at one of 2^64 random numbers.
     const MIN: f64 = 1.0 / TWO_TO_64;
 
     /// Maximum relative distance from 1/n at which a rate is rounded to 1/n. For `0.1_f32` the
@@ -129,7 +129,7 @@ impl SampleRate {
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) struct EffectiveRate {
     rate: f64,
-    /// Number of values, of the 2^64 of a random number, at which a line is emitted.
+    /// Number of the 2^64 random numbers at which a line is emitted. `u64::MAX` stands for all.
     drawn: u64,
     /// Plain decimal that reads back as `rate`.
     text: [u8; Self::MAX_LEN],
@@ -140,8 +140,7 @@ impl EffectiveRate {
     /// Maximum length of the text in bytes: `0.`, 19 zeros, 17 digits, and some more.
     const MAX_LEN: usize = 40;
 
-    /// Creates a rate at which `drawn` of 2^64 random numbers emit a line. `u64::MAX` stands for
-    /// all.
+    /// Creates a rate at which lines are emitted at `drawn` of 2^64 random numbers.
     fn new(rate: f64, drawn: u64) -> Self {
         let mut scratch = Scratch::new();
         let (mut text, mut len) = ([0; Self::MAX_LEN], 0);
@@ -202,7 +201,7 @@ fn reciprocal(n: u64) -> f64 {
 
 const IMPLICIT_BIT: u64 = 1 << 52;
 
-/// Maximum of 1/rate at which a rate may be rounded to 1/n: 2^52. Larger doubles have no fraction.
+/// Maximum of 1/rate at which a rate is rounded to one in n: 2^52. Larger doubles have no fraction.
 const MAX_RECIPROCAL: f64 = 4_503_599_627_370_496.0;
 
 const TWO_TO_64: f64 = 18_446_744_073_709_551_616.0;

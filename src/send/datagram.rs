@@ -183,8 +183,8 @@ pub(super) mod tests {
     }
 
     proptest! {
-        /// Filling datagrams loses, splits and reorders no line, and leaves no room for the next
-        /// line.
+        /// No line is lost, split or reordered. No datagram is too long, and none has room for the
+        /// next line.
         #[test]
         fn any_lines_fill_datagrams_of_any_payload(
             runs in prop::collection::vec(prop::collection::vec("[a-c]{1,9}:(0|-?[0-9]{1,3})\\|[cg]\n", 1..9), 1..90),

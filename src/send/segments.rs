@@ -219,8 +219,8 @@ mod tests {
     }
 
     proptest! {
-        /// Batches lose, split and reorder no line. No datagram is too long or empty, and each
-        /// holds the same lines as without batches.
+        /// Batches are sent without losing, splitting or reordering a line. No datagram is too long
+        /// or empty, and each holds the same lines as without batches.
         #[test]
         fn batches_of_any_lines(
             runs in prop::collection::vec(prop::collection::vec("[a-c]{1,40}:(0|-?[0-9]{1,3})\\|[cg]\n", 1..30), 1..30),

@@ -35,7 +35,7 @@ mod by_descriptor {
     struct ProcessDescriptor {
         process: u32,
         notifier: Arc<Notifier>,
-        /// List of the descriptors of this process's children.
+        /// Place for the descriptor of a forked child of this process.
         child: Wake,
     }
 

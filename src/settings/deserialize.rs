@@ -86,7 +86,7 @@ struct File {
     stop_timeout: Option<Duration>,
 }
 
-/// Defines a function for each setting, which passes the name of the setting to a reader, since the
+/// Defines a function for each setting, which passes the name of the setting to a reader. The
 /// errors of serde do not name the setting.
 macro_rules! readers {
     ($($type:ty = $reader:ident($expected:expr) => $($setting:ident)+;)+) => {$($(

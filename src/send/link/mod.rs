@@ -50,8 +50,8 @@ impl Link {
         let _ = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await;
     }
 
-    /// Connects to the server: looks up its name and tries each of the addresses found, or opens
-    /// its Unix socket.
+    /// Connects to the server: looks up its name and tries each of the addresses found, or connects
+    /// to its Unix socket.
     ///
     /// Over UDP the address at index `attempt` is the first, since a UDP socket always connects.
     /// Over TCP the address at index `first_address` is the first, so that a server that closes its
