@@ -12,7 +12,7 @@ pub(crate) struct ConnectorCore {
     /// `Some` if lines need no tags, no sampling and no other rules of a dialect. The fast path checks
     /// only this field.
     pub(crate) fast_path: Option<ScopedExchange>,
-    /// `Some` if lines need any of these.
+    /// `Some` if lines need tags, sampling or other rules of a dialect.
     pub(crate) slow_path: Option<ScopedExchange>,
 }
 
@@ -47,7 +47,7 @@ impl Drop for FlusherOwner {
 impl ConnectorCore {
     pub(crate) const DISABLED: Self = Self { fast_path: None, slow_path: None };
 
-    /// Chooses the path by the scope and the sampling patterns.
+    /// Chooses the fast or the slow path by the scope and the sampling patterns.
     pub(crate) fn new(scoped: ScopedExchange) -> Self {
         let ScopeContext { scope, owner } = &*scoped.scoped;
         if scope.allows_fast_path() && owner.sampling.is_empty() {

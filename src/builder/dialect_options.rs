@@ -16,7 +16,7 @@ pub(super) struct DialectOptions {
     tags: Vec<Tag>,
     sampling: SamplingRules,
     origin: OriginFields,
-    /// OriginFields that was detected. The fields that the version does not support are not sent.
+    /// Detected origin of this process. Fields that the version does not support are not sent.
     detected: OriginFields,
     pack_values: bool,
 }
@@ -28,7 +28,7 @@ struct Tag {
     value: Option<String>,
 }
 
-/// Result of validating the options.
+/// Validated options: the scope of the lines, the sampling rules, and whether values are packed.
 pub(super) struct ValidatedDialect {
     pub(super) scope: Scope,
     pub(super) sampling: SamplingRules,
@@ -301,7 +301,8 @@ const NETDATA_BUFFER_SIZE: usize = 8999;
 /// Size of the buffer from which statsd_exporter reads lines over TCP: the default of Go's `bufio`.
 const EXPORTER_BUFFER_SIZE: usize = 4096;
 
-/// Part of a line in bytes that the tags of a connector leave for names, values and tags of calls.
+/// Minimum space in bytes that a connector's tags must leave in a line, for the name, the value and
+/// the tags of a call.
 const MIN_SPACE_FOR_CALLS: usize = 256;
 
 const LEAVES_SPACE: &str = "tags that leave 256 bytes of the longest line for calls";
