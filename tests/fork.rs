@@ -147,10 +147,8 @@ fn child_of_a_flushed_parent_keeps_deadlines() {
     receiver.wait_for_lines(2);
 }
 
-/// Forks at arbitrary moments of the flusher and the producer threads. No call hangs in a child, on
-/// its own connector or on its parent's, and no call disturbs the parent.
-/// A child closes all descriptors, opens a file, and drops its parent's connector. The file may have
-/// the number of the parent's descriptor.
+/// A child that closes all descriptors and opens files keeps these files open when it drops its
+/// parent's connector. A file may have the number of a descriptor of that connector.
 #[test]
 fn child_keeps_its_own_files() {
     use std::os::fd::AsRawFd;
@@ -173,6 +171,8 @@ fn child_keeps_its_own_files() {
     assert_succeeds(child);
 }
 
+/// Forks at arbitrary moments of the flusher and the producer threads. No call hangs in a child, on
+/// its own connector or on its parent's, and no call disturbs the parent.
 #[test]
 fn children_forked_under_load_do_not_hang() {
     let _alone = alone();
@@ -199,8 +199,8 @@ fn children_forked_under_load_do_not_hang() {
     receiver.wait_for_lines(stats.sent.lines);
 }
 
-/// Dropping the last handle wakes the flusher. In a child it does not, because a wake-up of the
-/// parent's flusher takes locks that may stay locked forever.
+/// A child may drop the last handle of its parent's connector. This wakes no flusher in the child,
+/// because a wake-up takes locks that may stay locked forever.
 #[test]
 fn child_may_drop_its_parents_last_handle() {
     let _alone = alone();
@@ -267,8 +267,8 @@ fn stopped_connector_can_start_in_both_processes() {
     }
 }
 
-/// Daemons close inherited descriptors. Another file may then get the number of the descriptor
-/// that wakes the parent's flusher.
+/// A child that closes the inherited descriptors writes into no file that gets one of their
+/// numbers. One of them is the number of the descriptor that wakes the parent's flusher.
 #[test]
 fn child_writes_into_no_closed_descriptor() {
     let _alone = alone();

@@ -39,8 +39,9 @@ impl Drop for SetOnDrop<'_> {
     }
 }
 
-/// The signals interrupt the thread at arbitrary moments, mostly within tokio. If the handler's
-/// wake-up took a lock of tokio, the thread would wait for itself.
+/// A handler on the flusher's own thread may wake the flusher. The signals come at arbitrary
+/// moments, mostly within tokio. If the wake-up took a lock of tokio, the thread would wait for
+/// itself.
 #[test]
 fn signal_wakes_the_flusher_on_its_own_thread() {
     let receiver = UdpReceiver::start();

@@ -96,7 +96,8 @@ impl Traced {
         }
     }
 
-    /// Sends a signal at this instruction, and runs its handler until it returns here.
+    /// Sends a signal before the next instruction, and runs the signal's handler until it returns
+    /// to that instruction.
     fn interrupt(&self) {
         let here = self.instruction();
         assert_eq!(self.resume(libc::PTRACE_SINGLESTEP, libc::SIGUSR1), libc::SIGTRAP);

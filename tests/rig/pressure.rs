@@ -32,7 +32,8 @@ fn resident() -> u64 {
     line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
 }
 
-/// Producers emit fifty times the capacity. The server first reads nothing, and then everything.
+/// Memory stays within the capacity if a server reads nothing while producers emit fifty times the
+/// capacity. Once the server reads, no line is dropped.
 #[test]
 fn stalled_server_keeps_memory_within_the_capacity() {
     in_own_process(|| {
@@ -123,7 +124,7 @@ fn emit_steadily(statsd: &Connector, next: &mut u64, time: Duration) -> (u128, (
 
 /// A server is slower than the producer for `FREEWHEEL_PRESSURE_SECONDS`. Memory does not grow, and
 /// lines that find no room are counted. Dropping ends once the server is fast again. The test
-/// prints the cost of a call meanwhile.
+/// prints what a call costs while the server is slow.
 #[test]
 fn long_back_pressure_does_not_grow_memory() {
     let seconds =

@@ -39,7 +39,7 @@ impl Timer {
         Self { count: 1.0, lower: milliseconds, upper: milliseconds, sum: milliseconds }
     }
 
-    /// Adds the durations of another report under the same name.
+    /// Adds the durations that another report of the server gives for the same name.
     pub(crate) fn merge(&mut self, other: &Self) {
         self.count += other.count;
         self.lower = self.lower.min(other.lower);

@@ -80,7 +80,7 @@ impl Service<Request<Body>> for Echo {
     }
 }
 
-/// Method of the service.
+/// Implementation of both methods of the service: echoes the message, or fails if `refuse` is true.
 struct Say {
     refuse: bool,
 }

@@ -79,7 +79,8 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// Splits a line at its separators, without a check of the parts.
+    /// Splits a line at its separators. Refuses an empty line, an empty name, a missing part and
+    /// control characters, but does not check the syntax of the parts.
     fn of(line: &'a str) -> Result<Self, Reason> {
         require(!line.is_empty(), "an empty line")?;
         require(!line.contains(char::is_control), "a control character")?;
