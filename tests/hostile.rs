@@ -33,7 +33,7 @@ fn hostile() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Texts of a metric.
+/// Name, tags and set member of a metric, with hostile characters.
 #[derive(Clone, Debug)]
 struct Hostile {
     name: String,

@@ -46,7 +46,7 @@ impl Sleeper {
         Self { statsd, thread }
     }
 
-    /// Waits until the thread has not woken for a second and a half.
+    /// Waits until the flusher's thread has not woken for a second and a half.
     fn wait_until_dormant(&self) {
         eventually("the flusher is dormant", || {
             let before = count_sleeps(&self.thread);

@@ -213,8 +213,8 @@ fn server_closing_on_every_line_loses_none() {
     }
 }
 
-/// While a line is in quarantine, a flush keeps its deadline, and a stop keeps the line. After the
-/// next start, the next server gets the line like any other.
+/// A flush keeps its deadline while a line is in quarantine, and a stop keeps the line for the next
+/// start. The next server then gets the line like any other.
 #[test]
 fn stop_keeps_quarantined_lines() {
     let socket_path = SocketPath::new("aside");

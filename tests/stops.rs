@@ -110,7 +110,7 @@ fn simultaneous_stops_each_report() {
     }
 }
 
-/// A stop does not end once all lines are written. Until its deadline, it waits for the
+/// A stop does not end once all lines are written. It waits, at most until its deadline, for the
 /// acknowledgements of the server's operating system.
 #[test]
 #[cfg(target_os = "linux")]

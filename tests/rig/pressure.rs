@@ -19,7 +19,7 @@ const CAPACITY: u64 = 4 << 20;
 /// Additional default capacity of the ordered queue in bytes.
 const ORDERED_CAPACITY: u64 = 1 << 20;
 
-/// Memory that each producer thread adds, in bytes: a block and its counters.
+/// Memory in bytes that each producer thread adds to the capacity: a block and its counters.
 const BLOCK_BYTES: u64 = (16 << 10) + 256;
 
 /// Allowance in bytes for threads, the test harness and the arrivals.
@@ -71,8 +71,8 @@ fn stalled_server_keeps_memory_within_the_capacity() {
     });
 }
 
-/// A server reads all the time, but too slowly. Its lines arrive in order, and the others are
-/// counted as dropped.
+/// The lines that a slow server receives arrive in order, and the others are counted as dropped.
+/// The server reads all the time, but more slowly than the producer emits.
 #[test]
 fn slow_server_gets_lines_in_order_and_drops_are_counted() {
     let server = Listener::tcp(0);

@@ -123,7 +123,8 @@ fn path_of_the_wrong_kind_gets_no_line() {
     }
 }
 
-/// A removed path does not end the connection. The next connection waits until the path is back.
+/// Removing the path of a Unix socket does not end the connection. The next connection waits until
+/// the path is back.
 #[test]
 fn removed_and_restored_path_loses_no_line() {
     let socket_path = SocketPath::new("path");

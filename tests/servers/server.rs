@@ -176,8 +176,9 @@ impl Server {
         state.reported.clone()
     }
 
-    /// Asserts that the server reports exactly these metrics, and the same two reports later. This
-    /// shows that no line was delivered twice, and that the server is still alive.
+    /// Asserts that the server reports exactly these metrics, and still the same metrics two
+    /// reports later. This shows that no line was delivered twice, and that the server is still
+    /// alive.
     pub(crate) fn assert_reports(&self, expected: &Metrics) -> Reports {
         let first = self.wait_until(|reported| reported.metrics == *expected);
         assert_eq!(first.metrics, *expected);

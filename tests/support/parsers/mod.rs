@@ -43,7 +43,7 @@ pub(crate) struct Origin {
     pub(crate) cardinality: Option<String>,
 }
 
-/// Line that the grammar does not accept, with the reason.
+/// Line that the dialect's grammar does not accept, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refused {
     pub(crate) line: String,
