@@ -33,7 +33,7 @@ pub(crate) use validate::require_duration;
 pub struct Builder {
     host: String,
     port: u16,
-    /// Protocol set by a setter or an endpoint. `None` selects the default of the dialect.
+    /// Protocol that a setter or an endpoint has set. `None` selects the default of the dialect.
     protocol: Option<Protocol>,
     prefix: String,
     type_prefixes: Option<bool>,
@@ -43,7 +43,7 @@ pub struct Builder {
     hold_when_refused: bool,
     segmentation_offload: bool,
     delivery: Delivery,
-    /// Framing that was set. `None` selects the default of dialect and protocol.
+    /// Framing that a setter has set. `None` selects the default of the dialect and the protocol.
     framing: Option<Framing>,
     when_full: WhenFull,
     flush_interval: Duration,
@@ -180,8 +180,8 @@ impl Builder {
         self
     }
 
-    /// Sets the maximum backlog in bytes, for all threads together. Default: 5 MiB. Must be from
-    /// 1 KiB to 1 GiB.
+    /// Sets the maximum backlog of unsent lines in bytes, for all threads together. Default: 5 MiB.
+    /// Must be from 1 KiB to 1 GiB.
     ///
     /// The backlog includes lines in flight on a stream that are not yet [acknowledged](Delivery). A
     /// fifth of the capacity (at least 5 KiB) is the ordered queue, which is allocated with the
@@ -264,7 +264,8 @@ impl Builder {
         self
     }
 
-    /// Sets which lines to drop once the capacity is used up. Default: [`WhenFull::DropNewest`].
+    /// Sets which lines to drop once the [queue capacity](Self::queue_capacity) is used up.
+    /// Default: [`WhenFull::DropNewest`].
     pub fn when_full(mut self, when_full: WhenFull) -> Self {
         self.when_full = when_full;
         self

@@ -48,7 +48,7 @@ impl<'a> Variables<'a> {
         (self.lookup)(variable).map(|value| value.to_string_lossy().trim().to_owned())
     }
 
-    /// Adds a warning that the value of a variable `is ignored`, `is taken as ...` or the like.
+    /// Adds a warning about the value of a variable, and what follows, such as `is ignored`.
     pub(crate) fn warn(&self, variable: &str, value: &str, consequence: impl Display) {
         self.warnings.borrow_mut().push(format!("{variable}: {} {consequence}", quoted(value)));
     }
@@ -60,11 +60,11 @@ impl<'a> Variables<'a> {
 }
 
 thread_local! {
-    /// True on a thread that logs warnings.
+    /// True on the threads that log warnings.
     static IS_LOGGING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Maximum time that a caller waits until its warnings are logged.
+/// Maximum time for which the caller of [`log()`] waits until its warnings are logged.
 const MAX_LOGGING_TIME: Duration = Duration::from_millis(50);
 
 /// Logs warnings on a thread of their own.

@@ -1,4 +1,4 @@
-//! Errors of building and starting a connector. Nothing fails after that.
+//! Errors of building, starting and flushing a connector. Calls that emit metrics never fail.
 
 use std::fmt;
 

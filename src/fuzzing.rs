@@ -19,17 +19,17 @@ impl Consumer {
         emit::Consumer::claim(&inner.exchange).map(Self)
     }
 
-    /// Takes the lines that producer threads have published, as the flusher does.
+    /// Sweeps the lines that producer threads have published, as the flusher does.
     pub fn sweep(&mut self) {
         self.0.sweep();
     }
 
-    /// Returns the number of bytes that were collected and not yet consumed.
+    /// Returns the number of bytes that were swept and not yet released.
     pub fn remaining(&self) -> usize {
         self.0.remaining() + self.0.in_flight()
     }
 
-    /// Consumes and returns all lines that were collected.
+    /// Releases and returns all unsent lines.
     pub fn consume(&mut self) -> Vec<u8> {
         let bytes = self.0.runs().collect::<Vec<_>>().concat();
         self.0.discard(bytes.len());
@@ -42,7 +42,7 @@ impl Consumer {
     }
 }
 
-/// State of one TCP connection.
+/// Framing state of one TCP connection.
 pub struct Stream(send::Stream);
 
 impl Default for Stream {
@@ -74,23 +74,23 @@ impl Stream {
     }
 }
 
-/// Packing buffer of one UDP socket.
+/// Buffer in which the datagrams of one UDP socket are filled.
 #[derive(Default)]
 pub struct Packer(BytesMut);
 
-/// A datagram, see `send::datagram::Datagram`.
+/// A datagram: see `send::datagram::Datagram`.
 pub struct Datagram<'a> {
-    /// Bytes on the wire.
+    /// Payload as it is sent.
     pub payload: &'a [u8],
-    /// Number of bytes of the runs that the datagram covers.
+    /// Number of bytes of the lines that the datagram carries.
     pub taken: usize,
-    /// Lines and bytes, as the account counts them.
+    /// Size of the lines, as the account counts them.
     pub size: Tally,
 }
 
 impl Packer {
-    /// Returns the next datagram of these runs of whole lines, of at most `max` bytes unless a single
-    /// line or pair is longer.
+    /// Returns the next datagram of these runs of whole lines. It has at most `max` bytes, unless a
+    /// single line, or the pair of lines of a gauge, is longer.
     pub fn next<'a>(
         &'a mut self,
         runs: impl Iterator<Item = &'a [u8]> + Clone,
@@ -103,15 +103,15 @@ impl Packer {
     }
 }
 
-/// A batch of datagrams, see `send::segments::Batch`.
+/// A batch of datagrams: see `send::segments::Batch`.
 pub struct Batch {
-    /// Bytes on the wire.
+    /// Payloads of all datagrams, joined.
     pub bytes: Vec<u8>,
     /// Length of each datagram except the last.
     pub segment: usize,
     /// Number of datagrams.
     pub segments: usize,
-    /// Lines and bytes, as the account counts them.
+    /// Size of the lines, as the account counts them.
     pub size: Tally,
 }
 

@@ -20,13 +20,14 @@ type Commands = mpsc::UnboundedSender<Command>;
 /// sender of commands, and the flusher stops.
 #[derive(Default)]
 pub(crate) struct Lifecycle {
-    /// Process that last started the flusher, or 0 before the first start. In a forked child the
-    /// sender below is the parent's, in its state at the fork. The child must neither use nor drop it.
+    /// Process that last started the flusher, or 0 before the first start. In a forked child,
+    /// `commands` holds the parent's sender, in its state at the fork. The child must neither use
+    /// nor drop it.
     process: AtomicU32,
     commands: Mutex<Option<Commands>>,
 }
 
-/// Time after the flusher's own deadline for which a caller still waits for the reply: the
+/// Time for which the caller of a stop waits for the reply, beyond the flusher's own deadline: the
 /// flusher's report is better than a timeout. An overloaded machine takes this long to run a
 /// thread.
 const GRACE: Duration = Duration::from_millis(250);

@@ -111,7 +111,7 @@ pub enum Delivery {
     Written,
 }
 
-/// Separation of lines in a stream.
+/// Way in which lines are separated in a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Framing {
@@ -123,7 +123,8 @@ pub enum Framing {
     LengthPrefixed,
 }
 
-/// Lines to drop once the capacity is used up.
+/// Choice of the lines to drop once the [queue capacity](crate::Builder::queue_capacity) is used
+/// up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WhenFull {

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
-/// The account of a connector, since it was built.
+/// The account of all lines of a connector since it was built.
 ///
 /// While no thread emits and the flusher is idle, each emitted line is counted in exactly one
 /// place, in lines and in bytes:
@@ -32,14 +32,14 @@ pub struct Stats {
     pub drops: Drops,
     /// Lines that were accepted and then lost, by reason.
     pub losses: Losses,
-    /// Number of accepted lines in which a name, a tag or the member of a set was altered, because
-    /// it held characters that the [dialect](crate::Dialect#clean-input) forbids there.
+    /// Number of accepted lines whose text was altered: a name, a tag or the member of a set held
+    /// characters that the [dialect](crate::Dialect#clean-input) forbids there.
     pub altered: u64,
-    /// Number of connections made.
+    /// Number of connections that the flusher has made.
     pub connections: u64,
 }
 
-/// Lines that were never accepted.
+/// Lines that were never accepted, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -64,7 +64,7 @@ pub struct Drops {
     pub reentrant: Tally,
 }
 
-/// Lines that were accepted and then lost.
+/// Lines that were accepted and then lost, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -128,7 +128,7 @@ pub(crate) struct Account {
 const MAX_EXCERPT: usize = 64;
 
 impl Account {
-    /// Counts rejected lines, and keeps an excerpt of the first.
+    /// Counts rejected lines of this size, and keeps an excerpt of `line`, the first of them.
     pub(crate) fn reject(&self, size: Tally, line: impl Iterator<Item = u8>) {
         self.rejected.add(size);
         let escaped = line.flat_map(std::ascii::escape_default).take(MAX_EXCERPT);
@@ -191,9 +191,10 @@ pub struct StopReport {
     /// when the stop timeout passed. The operating system continues to deliver these lines while it
     /// runs and the connection lasts.
     pub unacknowledged: Tally,
-    /// Lines that were not sent. They are kept, within the capacity, and sent after the next start.
+    /// Lines that were not sent. They are kept, within the queue capacity, and sent after the next
+    /// start.
     pub kept: Tally,
-    /// The account at the end.
+    /// The account of all lines at the end of the stop.
     pub stats: Stats,
     /// True if the flusher's runtime did not let the flusher reply in time.
     ///

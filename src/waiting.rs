@@ -1,4 +1,5 @@
-//! Requests with a deadline, on any thread and in any executor.
+//! Requests to the flusher whose reply is awaited until a deadline, on any thread and in any
+//! executor.
 //!
 //! This module needs no runtime, no permanent thread, no lock of the whole process, and no
 //! thread-local storage: the caller may be a forked child, or a thread that is exiting.
@@ -15,9 +16,9 @@ use tokio::task::unconstrained;
 
 pub(crate) enum Reply<T> {
     Received(T),
-    /// The other side is gone.
+    /// The sender of the reply is gone.
     Closed,
-    /// The deadline came first.
+    /// The deadline came before the reply.
     TimedOut,
 }
 
@@ -84,7 +85,7 @@ fn must_send_from_thread() -> bool {
     flavor.is_ok_and(|flavor| flavor != RuntimeFlavor::CurrentThread)
 }
 
-/// Returns the reply, or `None` if the time expires first.
+/// Returns the reply, or `None` if `expired` completes first.
 async fn first_of<F: Future>(reply: F, expired: impl Future) -> Option<F::Output> {
     // If another executor blocks a tokio task, the budget of the task is not renewed.
     let (mut expired, mut reply) = (pin!(unconstrained(expired)), pin!(unconstrained(reply)));
@@ -95,7 +96,8 @@ async fn first_of<F: Future>(reply: F, expired: impl Future) -> Option<F::Output
     .await
 }
 
-/// Polls the future all the time. Used if no thread can be spawned.
+/// Polls the future in a loop until it is ready or the deadline has passed. Used if no thread can
+/// be spawned.
 async fn busy_poll<F: Future>(deadline: Instant, future: F) -> Option<F::Output> {
     let mut future = pin!(unconstrained(future));
     poll_fn(|cx| match future.as_mut().poll(cx) {
@@ -109,7 +111,7 @@ async fn busy_poll<F: Future>(deadline: Instant, future: F) -> Option<F::Output>
     .await
 }
 
-/// Runs the task on a new thread. Returns the task if no thread can be spawned.
+/// Runs `run` with the task on a new thread. Returns the task if no thread can be spawned.
 fn run_on_thread<T: Send + 'static>(
     task: T,
     run: impl FnOnce(T) + Send + 'static,
@@ -149,8 +151,8 @@ pub(crate) fn block_until<F: Future>(deadline: Instant, future: F) -> Option<F::
     }
 }
 
-/// Waker that unblocks a thread. It does not park the thread, since a thread that is exiting has
-/// lost its parker.
+/// Waker that ends the wait of a blocked thread. It does not park the thread, since a thread that
+/// is exiting has lost its parker.
 #[derive(Default)]
 struct Signal {
     is_set: Mutex<bool>,

@@ -1,4 +1,5 @@
-//! An allocator that emits: at a thread's first line, within a line, and at the thread's end.
+//! Tests that the global allocator may emit lines: at a thread's first line, within a line, and at
+//! the thread's end.
 //!
 //! A separate test program, because a process has one global allocator.
 
@@ -15,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
 use support::{TcpReceiver, assert_balanced, flush, started, tcp};
 
-/// Allocator that emits at each call.
+/// Global allocator that emits two lines at each call, if that is enabled for the thread.
 struct EmittingAllocator;
 
 #[global_allocator]
@@ -67,9 +68,9 @@ impl Drop for EmitOnDrop {
 }
 
 thread_local! {
-    /// Registered before the library's exit hook, and so destroyed after it.
+    /// Value that is registered before the library's exit hook, and so destroyed after it.
     static REGISTERED_BEFORE: Cell<Option<EmitOnDrop>> = const { Cell::new(None) };
-    /// Registered after the library's exit hook, and so destroyed before it.
+    /// Value that is registered after the library's exit hook, and so destroyed before it.
     static REGISTERED_AFTER: Cell<Option<EmitOnDrop>> = const { Cell::new(None) };
 }
 

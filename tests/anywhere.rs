@@ -1,4 +1,4 @@
-//! Calls that wait, in unusual contexts. No call panics, and no call hangs.
+//! Calls that wait (starts, flushes, stops) in unusual contexts: none of them panics or hangs.
 
 // An `unwrap` in a test is an assertion. All `unsafe` code calls libc.
 #![allow(clippy::unwrap_used, unsafe_code)]
@@ -23,7 +23,7 @@ use support::{
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::LocalSet;
 
-/// Short deadline for contexts in which the flusher cannot answer.
+/// Short stop timeout for contexts in which the flusher cannot answer.
 const STOP_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Polls the future repeatedly, whether or not it wakes its task.
@@ -47,8 +47,8 @@ fn multi_thread_runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
-/// Flushes a running connector by both calls, and stops it. In between, starts, flushes and stops
-/// another connector.
+/// Makes the waiting calls: flushes a running connector by both calls, and stops it. In between,
+/// starts, flushes and stops another connector.
 fn make_waiting_calls(statsd: &Connector, port: u16) {
     statsd.incr("a");
     assert_eq!(statsd.blocking_flush(), Ok(()));
@@ -72,7 +72,7 @@ fn make_waiting_calls(statsd: &Connector, port: u16) {
 }
 
 /// Runs the test again in a child process, and asserts that the child succeeds. Within that child,
-/// performs the task instead.
+/// performs `task` instead.
 fn in_child_process(test: &str, task: impl FnOnce()) {
     const IS_CHILD: &str = "FREEWHEEL_ANYWHERE";
     if std::env::var_os(IS_CHILD).is_some() {
@@ -124,8 +124,8 @@ thread_local! {
     static CALLS_ON_DROP: RefCell<Option<CallsOnDrop>> = const { RefCell::new(None) };
 }
 
-/// The value that is registered first is destroyed last: after the thread-local values of tokio, of
-/// the standard library and of this library.
+/// The waiting calls succeed in the destructor of a thread-local value. That value is destroyed
+/// before or after the thread-local values of tokio, of the standard library and of this library.
 #[test]
 fn in_a_destructor_of_a_thread_s_storage() {
     let receiver = UdpReceiver::start();
@@ -180,8 +180,9 @@ fn in_a_panic_hook() {
     });
 }
 
-/// The calls run on threads of a runtime, while another thread can run the flusher. They come from
-/// a task, from another executor within a task, from `block_on`, and from a local set.
+/// The waiting calls succeed on threads of a runtime, while another thread can run the flusher.
+/// They come from a task, from another executor within a task, from `block_on`, and from a local
+/// set.
 #[test]
 fn in_a_runtime_of_several_threads() {
     let receiver = UdpReceiver::start();
@@ -238,8 +239,8 @@ fn on_the_flusher_s_own_thread() {
     assert_eq!(runtime.block_on(statsd.flush()), Err(FlushError::NotRunning));
 }
 
-/// A flusher on another thread answers. The caller may be in a runtime without drivers, or in a
-/// task that has used up its tokio budget.
+/// The waiting calls succeed in another runtime than the flusher's. The caller may be in a runtime
+/// without drivers, or in a task that has used up its tokio budget.
 #[test]
 fn in_another_runtime_than_the_flushers() {
     let receiver = UdpReceiver::start();
@@ -275,7 +276,8 @@ async fn use_up_the_budget() {
     .await;
 }
 
-/// Calls to a flusher whose runtime has ended or is shutting down.
+/// Calls do not wait for a flusher whose runtime has ended or is shutting down. The connector can
+/// then be started on a thread.
 #[test]
 fn in_an_ended_runtime() {
     let receiver = UdpReceiver::start();
@@ -301,7 +303,8 @@ fn in_an_ended_runtime() {
     make_waiting_calls(&statsd, receiver.port());
 }
 
-/// Without descriptors for the wake-up or the runtime, a start fails. The next start succeeds.
+/// A start fails if there are no descriptors for the wake-up or the runtime. The next start with
+/// free descriptors succeeds.
 #[test]
 fn start_fails_without_descriptors() {
     in_child_process("start_fails_without_descriptors", || {

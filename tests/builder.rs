@@ -117,7 +117,8 @@ fn tags_must_leave_space_for_calls() {
     assert_eq!(build(1024 - 256, 1 << 10).unwrap_err().expected(), expected);
 }
 
-/// Lines above what the dialect's server reads are dropped where they are made.
+/// Lines that are longer than the dialect's server can read are dropped by the call that emits
+/// them.
 #[test]
 fn the_longest_line_depends_on_dialect_and_transport() {
     use freewheel::{Dialect, Protocol};

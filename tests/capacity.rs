@@ -17,7 +17,8 @@ use support::{
 
 const LINES: u64 = 20_000;
 
-/// Emits slowly enough for the flusher to evict lines in time.
+/// Emits numbered lines of `thread`, slowly enough for the flusher to evict lines in time. Returns
+/// their tally.
 fn emit(statsd: &freewheel::Connector, thread: u64) -> Tally {
     let mut emitted = Tally::default();
     for number in 0..LINES {
@@ -106,8 +107,8 @@ fn lines_in_flight_are_not_evicted() {
     assert_eq!((threads[&0][0], *threads[&3].last().unwrap()), (0, LINES - 1));
 }
 
-/// All blocks are full before the start, so no producer thread can take another block and ring.
-/// Lines are evicted nevertheless, whether the server refuses or stalls.
+/// Lines are evicted from a queue that was full before the start, whether the server refuses or
+/// stalls. All blocks are full, so no producer thread can take another block and wake the flusher.
 #[test]
 fn full_capacity_before_a_start_is_evicted() {
     let receiver = TcpReceiver::start();
@@ -131,8 +132,8 @@ fn full_capacity_before_a_start_is_evicted() {
     }
 }
 
-/// The whole capacity is in flight when the server resets the connection for good. The requeued
-/// lines are then the oldest, and are evicted before the next attempt to connect.
+/// A server resets the connection while the whole capacity is in flight, and listens no more. The
+/// requeued lines are then the oldest, and are evicted before the next attempt to connect.
 #[test]
 #[cfg(target_os = "linux")]
 fn requeued_lines_are_evicted_when_the_server_goes() {
@@ -163,7 +164,8 @@ fn requeued_lines_are_evicted_when_the_server_goes() {
     assert_balanced(&stats);
 }
 
-/// Eviction continues while no server listens, with four threads and at small capacities.
+/// Lines of four threads are evicted while no server listens, even at small capacities. The other
+/// lines then arrive in order.
 #[test]
 fn threads_of_all_sorts_make_room_for_each_other() {
     for capacity in [1 << 10, 64 << 10] {
@@ -192,8 +194,8 @@ fn threads_of_all_sorts_make_room_for_each_other() {
     }
 }
 
-/// Gauges that are longer than a slot of the ordered queue are on the heap. They count against the
-/// capacity too.
+/// Gauges that are longer than a slot of the ordered queue are on the heap, and count against the
+/// queue capacity too.
 #[test]
 fn long_gauges_are_within_the_capacity() {
     for capacity in [1 << 10, 64 << 10, 1 << 20] {

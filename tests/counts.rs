@@ -239,8 +239,8 @@ fn with_flusher(dialect: Dialect) -> (std::net::UdpSocket, Fixture) {
     (receiver, fixture)
 }
 
-/// Makes the calls under a seccomp filter that allows only `write` and `exit`. Any other system
-/// call kills the process. Only a child process runs the filtered part.
+/// No hot call makes a system call. Any system call except `write` and `exit` would kill the child
+/// process, in which a seccomp filter is installed.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #[test]
 fn no_call_calls_the_operating_system() {
@@ -296,8 +296,8 @@ fn under_filter() -> ! {
     unreachable!()
 }
 
-/// Installs a filter by which any other system call of this thread kills the process. Returns true
-/// if the filter is installed.
+/// Installs a filter by which any system call of this thread that is not in `calls` kills the
+/// process. Returns true if the filter is installed.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 fn allow_only(calls: &[libc::c_long]) -> bool {
     let statement = |code: u32, jt: usize, k: u32| libc::sock_filter {

@@ -85,8 +85,8 @@ fn reset_loses_only_acknowledged_lines() {
     assert_eq!(report.unacknowledged.lines, 0);
 }
 
-/// With `Delivery::Written`, written lines count as sent. The server has read none, so all are
-/// lost.
+/// With `Delivery::Written`, written lines count as sent, and a reset loses those that the server
+/// has not read. Here the server has read none.
 #[test]
 fn reset_loses_written_lines_with_delivery_written() {
     let Reset { emitted, sent, second, .. } = reset(Delivery::Written);

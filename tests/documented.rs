@@ -221,7 +221,8 @@ mod web {
         Ok(())
     }
 
-    /// Sends one request, and then SIGTERM to this process, like an orchestrator.
+    /// Sends one HTTP request, and then SIGTERM to this process, as an orchestrator would to stop
+    /// it.
     fn request_and_terminate(address: SocketAddr) {
         let mut connection = std::net::TcpStream::connect(address).unwrap();
         connection.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").unwrap();
@@ -338,7 +339,8 @@ fn examples_assert_their_lines() {
     assert!(claimed >= 26, "{claimed}");
 }
 
-/// `Connector::with_tag`, `Connector::scoped` and `Metric::build` document how often they allocate.
+/// `Connector::with_tag`, `Connector::scoped` and `Metric::build` allocate as often as they
+/// document.
 #[test]
 fn allocations_of_a_scope_are_as_documented() {
     use freewheel::{Connector, Counter, Dialect};

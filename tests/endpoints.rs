@@ -15,12 +15,12 @@ use support::{
     SocketPath, assert_balanced, emit_numbered, eventually, flush, numbered_line, started,
 };
 
-/// Emits the lines of these numbers.
+/// Emits the numbered lines of thread 0 with these numbers. Returns their tally.
 fn emit(statsd: &Connector, numbers: std::ops::Range<u64>) -> Tally {
     numbers.map(|number| emit_numbered(statsd, 0, number)).fold(Tally::default(), |a, b| a + b)
 }
 
-/// Returns the lines of these numbers.
+/// Returns the lines that [`emit`] emits for these numbers.
 fn expected(numbers: std::ops::Range<u64>) -> Vec<String> {
     numbers.map(|number| numbered_line(0, number)).collect()
 }
@@ -155,7 +155,8 @@ fn dogstatsd_is_framed_on_a_unix_stream() {
     }
 }
 
-/// A runtime's end waits for its blocking pool, and an application may have used that pool up.
+/// Host names are looked up without the runtime's blocking pool. The application may have used that
+/// pool up, and the end of a runtime waits for it.
 #[test]
 fn names_are_looked_up_without_the_blocking_pool() {
     let receiver = support::UdpReceiver::start();

@@ -22,7 +22,8 @@ fn complete() -> Settings {
 const HOST: (&str, &str) = ("STATSD_HOST", "statsd.example");
 const PREFIX: (&str, &str) = ("STATSD_PREFIX", "app");
 
-/// The subscriber uses the static connector that is being made, as a log does that counts events.
+/// A subscriber may use the static connector whose creation causes the event that it handles. A log
+/// that counts events does so.
 #[test]
 fn subscriber_may_use_the_unfinished_connector() {
     use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -140,7 +141,8 @@ fn foreign_environment_values_cause_no_error() {
     assert_eq!(format!("{builder:?}"), format!("{expected:?}"));
 }
 
-/// The setting takes precedence over STATSD_PROTOCOL, and that over the dialect.
+/// The protocol setting takes precedence over STATSD_PROTOCOL, which takes precedence over the
+/// dialect.
 #[test]
 fn protocol_precedence_is_setting_variable_dialect() {
     use freewheel::Dialect;

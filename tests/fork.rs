@@ -20,13 +20,13 @@ use support::{
     eventually, flush, park_on, runtime, started, tcp, udp, unused_port,
 };
 
-/// Takes the lock that lets one test run at a time.
+/// Takes the lock that lets one test of this file run at a time.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Forks; the child runs the task and exits. Returns the child's process ID.
+/// Forks this process. The child runs the task and exits. Returns the child's process ID.
 fn fork_child(task: impl FnOnce()) -> libc::pid_t {
     // SAFETY: the child can run the task: `fork` handles the allocator's locks, and no other thread
     // holds a lock that the task needs.
@@ -56,7 +56,7 @@ fn assert_succeeds(child: libc::pid_t) {
     assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "status {status:#x}");
 }
 
-/// Asserts that the parent's connector does not run in this child. It accepts lines up to its
+/// Asserts that the parent's connector does not run in this child, and accepts lines up to its
 /// capacity. Calls return without a wait, because the flusher exists only in the parent.
 fn assert_not_running(statsd: &Connector) {
     let before = statsd.stats();
@@ -124,8 +124,8 @@ fn child_builds_its_own_connector_and_sends_no_parent_lines() {
     assert_eq!(stats.connections, 1);
 }
 
-/// The parent flushes before it forks, like a service that forks workers. The child keeps its
-/// deadlines, although threads of the parent do not exist there.
+/// A child of a parent that flushed before the fork keeps its deadlines, although threads of the
+/// parent do not exist there. Services that fork workers do this.
 #[test]
 fn child_of_a_flushed_parent_keeps_deadlines() {
     let _alone = alone();
@@ -147,10 +147,8 @@ fn child_of_a_flushed_parent_keeps_deadlines() {
     receiver.wait_for_lines(2);
 }
 
-/// Forks at arbitrary moments of the flusher and the producer threads. No call hangs in a child, on
-/// its own connector or on its parent's, and no call disturbs the parent.
-/// A child closes all descriptors, opens a file, and drops its parent's connector. The file may have
-/// the number of the parent's descriptor.
+/// A child that closes all descriptors and opens files keeps these files open when it drops its
+/// parent's connector. A file may have the number of a descriptor of that connector.
 #[test]
 fn child_keeps_its_own_files() {
     use std::os::fd::AsRawFd;
@@ -173,6 +171,9 @@ fn child_keeps_its_own_files() {
     assert_succeeds(child);
 }
 
+/// Children that are forked at arbitrary moments of the flusher and the producer threads do not
+/// hang. This holds for calls on their own connector and on their parent's. No call disturbs the
+/// parent.
 #[test]
 fn children_forked_under_load_do_not_hang() {
     let _alone = alone();
@@ -199,8 +200,8 @@ fn children_forked_under_load_do_not_hang() {
     receiver.wait_for_lines(stats.sent.lines);
 }
 
-/// Dropping the last handle wakes the flusher. In a child it does not, because a wake-up of the
-/// parent's flusher takes locks that may stay locked forever.
+/// A child may drop the last handle of its parent's connector. This wakes no flusher in the child,
+/// because a wake-up takes locks that may stay locked forever.
 #[test]
 fn child_may_drop_its_parents_last_handle() {
     let _alone = alone();
@@ -267,8 +268,8 @@ fn stopped_connector_can_start_in_both_processes() {
     }
 }
 
-/// Daemons close inherited descriptors. Another file may then get the number of the descriptor
-/// that wakes the parent's flusher.
+/// A child that closes the inherited descriptors writes into no file that gets one of their
+/// numbers. One of them is the number of the descriptor that wakes the parent's flusher.
 #[test]
 fn child_writes_into_no_closed_descriptor() {
     let _alone = alone();

@@ -33,7 +33,7 @@ fn hostile() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Texts of a metric.
+/// Name, tags and set member of a metric, with hostile characters.
 #[derive(Clone, Debug)]
 struct Hostile {
     name: String,
@@ -50,7 +50,7 @@ fn any_hostile() -> impl Strategy<Value = Hostile> {
     })
 }
 
-/// Returns the number of metrics that a strict parser of the dialect finds.
+/// Returns the number of metrics that a strict parser of the dialect finds in the datagram.
 fn metrics(dialect: Dialect, datagram: &[u8]) -> Result<usize, String> {
     let parsed = match dialect {
         Dialect::StatsD => parsers::plain::parse(datagram, Types::Etsy),
@@ -69,8 +69,8 @@ fn metrics(dialect: Dialect, datagram: &[u8]) -> Result<usize, String> {
     parsed.map(|metrics| metrics.len()).map_err(|error| error.to_string())
 }
 
-/// Emits counters and sets: at once, prepared, and by connectors with tags. Returns the number of
-/// tags of each line, and true if the line is a set's.
+/// Emits counters and sets: directly, prepared, and by connectors with tags. Returns, for each
+/// line, its number of tags, and true if it is a set's line.
 fn emit(statsd: &Connector, Hostile { name, tags, member }: &Hostile) -> Vec<(usize, bool)> {
     let [(k, v), (l, w)] = tags;
     statsd.metric::<Counter>(name).incr();

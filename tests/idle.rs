@@ -46,7 +46,7 @@ impl Sleeper {
         Self { statsd, thread }
     }
 
-    /// Waits until the thread has not woken for a second and a half.
+    /// Waits until the flusher's thread has not woken for a second and a half.
     fn wait_until_dormant(&self) {
         eventually("the flusher is dormant", || {
             let before = count_sleeps(&self.thread);
@@ -108,7 +108,8 @@ fn an_idle_flusher_does_not_wake_and_hears_the_first_line() {
     }
 }
 
-/// A dropped line wakes the flusher too, so that it can warn. Then it becomes dormant again.
+/// A dropped line wakes the flusher too, so that it can log a warning. The flusher then becomes
+/// dormant again.
 #[test]
 fn an_invalid_line_wakes_it_once() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -149,7 +150,7 @@ fn a_dormant_flusher_obeys() {
     eventually("the flusher ends", || flushers().is_empty());
 }
 
-/// Several threads emit more than a block to a dormant flusher, and each line arrives.
+/// Each line arrives if several threads emit more than a block to a dormant flusher.
 #[test]
 fn a_burst_wakes_the_dormant() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);

@@ -19,10 +19,10 @@ use tokio::sync::mpsc;
 const CONNECTORS: usize = 200;
 
 static STATSD: OnceLock<Vec<Connector>> = OnceLock::new();
-/// Index of the connector that the next signal emits to, or `CONNECTORS` for none.
+/// Index in `STATSD` of the connector that the next signal emits to, or `CONNECTORS` for none.
 static NEXT: AtomicUsize = AtomicUsize::new(CONNECTORS);
 
-/// Emits to the next connector.
+/// Signal handler that emits to the connector of index `NEXT`, and increments the index.
 extern "C" fn handler(_: libc::c_int) {
     if let Some(statsd) = STATSD.get().and_then(|all| all.get(NEXT.load(Relaxed))) {
         statsd.incr("a");
@@ -30,7 +30,8 @@ extern "C" fn handler(_: libc::c_int) {
     }
 }
 
-/// Guard that ends the signals, even if an assertion fails.
+/// Guard that sets the flag when it is dropped. The flag ends the signals, even if an assertion
+/// fails.
 struct SetOnDrop<'a>(&'a AtomicBool);
 
 impl Drop for SetOnDrop<'_> {
@@ -39,8 +40,9 @@ impl Drop for SetOnDrop<'_> {
     }
 }
 
-/// The signals interrupt the thread at arbitrary moments, mostly within tokio. If the handler's
-/// wake-up took a lock of tokio, the thread would wait for itself.
+/// A handler on the flusher's own thread may wake the flusher. The signals come at arbitrary
+/// moments, mostly within tokio. If the wake-up took a lock of tokio, the thread would wait for
+/// itself.
 #[test]
 fn signal_wakes_the_flusher_on_its_own_thread() {
     let receiver = UdpReceiver::start();

@@ -302,14 +302,15 @@ fn a_disabled_connector_blocks_nowhere() {
     assert_eq!(Connector::disabled().timer("a").elapsed(), Duration::ZERO);
 }
 
-/// Spawned tasks and unwinding code require these traits of a handle.
+/// A handle has the traits that spawned tasks and unwinding code require.
 #[test]
 fn a_connector_is_send_sync_and_unwind_safe() {
     fn assert_implements<T: Clone + Send + Sync + UnwindSafe + RefUnwindSafe + 'static>() {}
     assert_implements::<Connector>();
 }
 
-/// A thread that fills a block rings the bell. Without a tick, only a ring makes the flusher sweep.
+/// A thread that fills a block rings, which wakes the flusher. Without a periodic tick, only a ring
+/// makes the flusher sweep.
 #[test]
 fn a_ring_is_heard_without_a_tick() {
     let receiver = TcpReceiver::start();
@@ -328,7 +329,8 @@ fn a_ring_is_heard_without_a_tick() {
     assert_balanced(&statsd.blocking_stop().stats);
 }
 
-/// A ring just before the flusher parks is not lost.
+/// A ring (a thread's call to wake the flusher) is not lost if it comes just before the flusher
+/// parks.
 #[test]
 fn a_ring_while_the_flusher_falls_asleep_is_heard() {
     let receiver = TcpReceiver::start();

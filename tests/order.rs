@@ -87,7 +87,8 @@ fn an_injected_gauge_keeps_its_place() {
     arrives_in_order(Dialect::StatsD, emit, |number| vec![format!("level:{number}|g")]);
 }
 
-/// Some gauges are longer than a slot of the ordered queue, and some have an altered tag.
+/// Gauges that are longer than a slot of the ordered queue, or have an altered tag, arrive in the
+/// order of their calls.
 #[test]
 fn a_long_gauge_and_an_altered_one_keep_their_places() {
     let emit = |statsd: &Connector, number| match number % 4 {
@@ -116,7 +117,7 @@ fn service_checks_arrive_in_the_order_of_their_calls() {
     });
 }
 
-/// Tasks may move between workers. Each gauge still ends at 0.
+/// Each gauge ends at its last value, 0, although its task may move between the runtime's workers.
 #[test]
 fn gauges_of_tasks_end_at_their_last_value() {
     let receiver = UdpReceiver::start();
@@ -148,8 +149,8 @@ fn gauges_of_tasks_end_at_their_last_value() {
     assert!(last.values().all(|value| *value == "0|g"), "{last:?}");
 }
 
-/// While no server listens, more gauges are emitted than the ordered queue holds. They move to
-/// blocks, before and after a start. All arrive in order.
+/// Gauges that the ordered queue cannot hold move to blocks while no server listens, before and
+/// after a start. All arrive in order.
 #[test]
 fn gauges_wait_in_blocks_without_a_server() {
     for is_started in [false, true] {

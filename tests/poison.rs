@@ -157,7 +157,7 @@ fn poison_line_does_not_stop_other_lines() {
     }
 }
 
-/// Poisonous lines come in runs of one to four lines.
+/// Poisonous lines in runs of one to four are all rejected, and the lines between the runs arrive.
 #[test]
 fn consecutive_poison_lines_are_rejected() {
     let socket_path = SocketPath::new("poisons");
@@ -175,7 +175,7 @@ fn consecutive_poison_lines_are_rejected() {
     assert_all_but(&statsd, 10, &server, &expected);
 }
 
-/// The frames exceed the server's buffer. Their lines are sent one by one, and none is rejected.
+/// The lines of frames that exceed the server's buffer are sent one by one, and none is rejected.
 #[test]
 fn poison_frames_are_sent_line_by_line() {
     let socket_path = SocketPath::new("large-frames");
@@ -189,8 +189,8 @@ fn poison_frames_are_sent_line_by_line() {
     assert_all_but(&statsd, 0, &server, &expected);
 }
 
-/// First the server accepts only empty lines, and no line is rejected. Then it accepts all lines,
-/// and gets them in order. Lines that are in quarantine at this moment may be rejected: at most
+/// While a server accepts only empty lines, no line is rejected. Once the server accepts all lines,
+/// it gets them in order. Lines that are in quarantine at this moment may be rejected: at most
 /// eight.
 #[test]
 fn server_closing_on_every_line_loses_none() {
@@ -213,8 +213,8 @@ fn server_closing_on_every_line_loses_none() {
     }
 }
 
-/// While a line is in quarantine, a flush keeps its deadline, and a stop keeps the line. After the
-/// next start, the next server gets the line like any other.
+/// A flush keeps its deadline while a line is in quarantine, and a stop keeps the line for the next
+/// start. The next server then gets the line like any other.
 #[test]
 fn stop_keeps_quarantined_lines() {
     let socket_path = SocketPath::new("aside");
@@ -243,7 +243,7 @@ fn stop_keeps_quarantined_lines() {
 /// A line in quarantine is not evicted, and the account balances.
 #[test]
 fn lines_set_aside_are_not_evicted() {
-    /// Number of times that the server met the poison.
+    /// Number of times that the server disconnected at the poisonous line.
     static DISCONNECTS: AtomicU64 = AtomicU64::new(0);
     let poison = |text: &str| {
         let is_poison = text.contains("poison");
@@ -279,9 +279,9 @@ fn lines_set_aside_are_not_evicted() {
     assert_balanced(&stats);
 }
 
-/// Over TCP, the server's operating system usually acknowledges such a line before the server
-/// resets the connection. The line then counts as sent. If not, the line is sent again. The other
-/// lines arrive.
+/// A TCP server that resets the connection at a poisonous line gets the other lines. If the
+/// server's operating system acknowledges that line before the reset, the line counts as sent. If
+/// not, the line is sent again.
 #[test]
 fn tcp_server_resetting_on_a_line_gets_the_others() {
     let listener = Listener::tcp(0);

@@ -17,8 +17,8 @@ use support::{
 /// Duration of a race, long enough for many interleavings.
 const RACE_TIME: Duration = Duration::from_secs(1);
 
-/// In each snapshot of the account, the lines that are sent, lost or dropped are at most those
-/// emitted.
+/// In each snapshot of the statistics, the sent, lost and dropped lines together are at most the
+/// emitted lines.
 #[test]
 fn no_line_is_sent_before_it_is_emitted() {
     let receiver = TcpReceiver::start();
@@ -45,8 +45,8 @@ fn no_line_is_sent_before_it_is_emitted() {
     assert_balanced(&statsd.stats());
 }
 
-/// Threads start and stop the connector while another one emits and flushes. A flush that returns
-/// `Ok` has sent all lines. In the end, each line has arrived once and in order.
+/// No line is lost if threads start and stop the connector while another one emits and flushes. A
+/// flush that returns `Ok` has sent all lines. In the end, each line has arrived once and in order.
 #[test]
 fn starts_stops_and_flushes_at_once_lose_nothing() {
     let receiver = TcpReceiver::start();
@@ -125,7 +125,8 @@ fn a_start_after_a_stop_is_never_refused() {
     assert_balanced(&statsd.stats());
 }
 
-/// Several threads emit, and then drop their handles. Any of them may drop the last handle.
+/// No line is lost if several threads emit and then drop their handles. Any of them may drop the
+/// last handle.
 #[test]
 fn handles_dropped_at_once_lose_nothing() {
     for _ in 0..50 {

@@ -96,7 +96,8 @@ impl Traced {
         }
     }
 
-    /// Sends a signal at this instruction, and runs its handler until it returns here.
+    /// Sends a signal before the next instruction, and runs the signal's handler until it returns
+    /// to that instruction.
     fn interrupt(&self) {
         let here = self.instruction();
         assert_eq!(self.resume(libc::PTRACE_SINGLESTEP, libc::SIGUSR1), libc::SIGTRAP);
@@ -113,7 +114,7 @@ const BLOCK: u64 = 16 << 10;
 
 /// A call that is interrupted by signals.
 struct Case {
-    /// True if the thread has emitted before.
+    /// True if the call is the first one of its thread.
     is_first: bool,
     /// Number of lines of eleven bytes that the thread emits into its block before the call.
     fill: u64,
@@ -229,7 +230,8 @@ fn signal_at_any_instruction_of_a_rotation_is_counted() {
     case.interrupt_everywhere();
 }
 
-/// A timer signal interrupts a thread that emits continuously, and its handler emits.
+/// Each line that is lost because a handler emits while its thread emits is counted as dropped. A
+/// timer signal runs the handler.
 #[test]
 fn emitting_handler_loses_no_uncounted_line() {
     let port = unused_port();

@@ -386,7 +386,7 @@ impl Warnings {
         *self.0.lock().unwrap()
     }
 
-    /// Waits until there are `count` warnings: a thread of its own logs them.
+    /// Waits until `count` warnings are logged, because a separate thread logs them.
     #[track_caller]
     fn wait_for(&self, count: u64) {
         support::eventually("the warning is logged", || self.count() >= count);

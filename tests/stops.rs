@@ -110,7 +110,7 @@ fn simultaneous_stops_each_report() {
     }
 }
 
-/// A stop does not end once all lines are written. Until its deadline, it waits for the
+/// A stop does not end once all lines are written. It waits, at most until its deadline, for the
 /// acknowledgements of the server's operating system.
 #[test]
 #[cfg(target_os = "linux")]
@@ -282,7 +282,8 @@ fn a_flush_in_any_executor_gives_up_in_time() {
     assert_eq!(statsd.stats().buffered.lines, 1);
 }
 
-/// A flush during a stop waits until the stop has ended, and fails with `NotRunning`.
+/// A flush during a stop waits until the stop has ended, and then fails with `NotRunning`, or with
+/// `TimedOut` if the flusher ends late.
 #[test]
 fn flush_during_an_unfinished_stop_returns_an_error() {
     let statsd = started(tcp(unused_port()).stop_timeout(STOP_TIMEOUT));

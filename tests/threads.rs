@@ -106,8 +106,8 @@ fn exiting_thread_can_emit_into_a_second_connector() {
     check_lines_at_exit(body, 10);
 }
 
-/// The thread first emits after another library has destroyed its thread-local value. No line is
-/// dropped.
+/// The first line of a thread is not dropped, even if the thread emits it after another library has
+/// destroyed its thread-local value.
 #[test]
 fn first_line_in_a_late_destructor_is_accounted_for() {
     let body = |_: &Connector, value| {
@@ -145,7 +145,8 @@ fn short_lived_threads_lose_nothing() {
 #[test]
 fn short_lived_threads_share_their_memory() {
     const BLOCK: u64 = 1 << 10;
-    /// Maximum number of slots that the threads use: threads of other tests take some meanwhile.
+    /// Maximum number of slots that the threads use. Threads of other tests may use some at the
+    /// same time.
     const SLOTS: u64 = 200;
     let statsd = tcp(unused_port()).queue_capacity(BLOCK as usize).build().unwrap();
     let mut emitted = Tally::default();

@@ -136,7 +136,7 @@ fn use_another() {
     assert_eq!(another.blocking_stop().kept.lines, 0);
 }
 
-/// Uses the connector that warns, on the flusher's own thread. The flusher cannot answer meanwhile.
+/// Uses the connector that warns, on the flusher's own thread, so that the flusher cannot answer.
 fn use_running(statsd: &Connector) {
     emit(statsd);
     let _ = format!("{statsd:?} {}", statsd.connected());
@@ -155,7 +155,7 @@ fn use_ended(statsd: &Connector) {
     use_another();
 }
 
-/// No flusher runs in these cases when the last handle is dropped.
+/// The drop of the last handle warns of unsent and of dropped lines, even if no flusher runs.
 #[test]
 fn warns_of_lines_without_a_flusher() {
     let (receiver, warnings) = (UdpReceiver::start(), Warnings::record(|| {}));
@@ -191,7 +191,8 @@ fn warns_of_lines_without_a_flusher() {
     assert_eq!(warnings.all().len(), 3);
 }
 
-/// A stop reports the drops since the last warning, although that was a moment ago.
+/// A stop reports the drops since the last warning, even if that warning was logged only a moment
+/// before.
 #[test]
 fn a_stop_reports_the_last_drops() {
     let (receiver, warnings) = (UdpReceiver::start(), Warnings::record(|| {}));
@@ -208,7 +209,8 @@ fn a_stop_reports_the_last_drops() {
     assert_eq!(lines, [Some(1), Some(5)]);
 }
 
-/// Drops that the limit of warnings holds back are reported later, also if no line follows.
+/// Drops that the rate limit of warnings holds back are reported later, even if no other line is
+/// emitted.
 #[test]
 fn drops_before_an_idle_time_are_reported() {
     let (receiver, warnings) = (UdpReceiver::start(), Warnings::record(|| {}));
@@ -239,8 +241,8 @@ fn warns_of_an_unreachable_server() {
     warnings.assert_one("cannot reach the StatsD server", None);
 }
 
-/// With `WhenFull::DropOldest`, the log can use the connector as well. The flusher warns only after
-/// it has requeued the lines in flight, and evicted as many lines as needed.
+/// The log can use a connector with `WhenFull::DropOldest` that warns of a lost server. The flusher
+/// warns only after it has requeued the lines in flight, and evicted as many lines as needed.
 #[test]
 fn warns_of_a_lost_server() {
     let receiver = TcpReceiver::start();
@@ -367,7 +369,7 @@ fn ended_runtime_of_a_dropped_connector_is_silent() {
 }
 
 /// A runtime ends during a stop, or after the drop of the last handle. The warning of unsent lines
-/// names that cause, and not the end of the runtime.
+/// names the stop or the drop as the cause, and not the end of the runtime.
 #[test]
 fn warns_of_unsent_lines_of_an_ended_runtime() {
     let ends = [(true, "stopped with metrics unsent"), (false, "the last connector was dropped")];

@@ -1,4 +1,4 @@
-//! Comparison of the counts of the threads, of freewheel and of the receiver.
+//! Comparison of the lines that the threads, freewheel and the receiver counted.
 
 use crate::receiver::Received;
 use crate::table::thousands;
@@ -6,10 +6,10 @@ use crate::workload::WorkCounts;
 use freewheel::Stats;
 use std::time::Instant;
 
-/// Maximum payload of a datagram in bytes.
+/// Maximum payload in bytes of the datagrams that the demo sends.
 pub(crate) const PAYLOAD: usize = 1432;
 
-/// A run of a scenario, with the counts of all three parties.
+/// A run of a scenario, with the counts of the threads, of freewheel and of the receiver.
 pub(crate) struct Run {
     pub(crate) name: &'static str,
     pub(crate) start: Instant,
@@ -29,7 +29,7 @@ impl Run {
     }
 }
 
-/// Returns a description of each imbalance.
+/// Returns a description of each disagreement between the counts of a run.
 pub(crate) fn problems(run: &Run) -> Vec<String> {
     let Run { stats, received, work, .. } = run;
     let (emitted, dropped, lost) = (stats.emitted, stats.dropped(), stats.lost());
@@ -81,7 +81,7 @@ fn difference(label: &str, count: u64, other: &str, other_count: u64) -> Option<
         .then(|| format!("{a} {label}, but {b} {other}: a difference of {between}"))
 }
 
-/// Explains an unusual number in the table.
+/// Explains a run in which datagrams or lines were discarded, or returns `None` for other runs.
 pub(crate) fn note(run: &Run) -> Option<String> {
     let reason = if run.overflowed() > 0 {
         "the receiver was late, and the kernel discarded datagrams.\n\

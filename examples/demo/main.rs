@@ -62,7 +62,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs all scenarios and prints the table. Returns the imbalances.
+/// Runs all scenarios and prints the table. Returns a description of each disagreement of counts.
 fn demo() -> Result<Vec<String>, Box<dyn Error>> {
     println!("{THREADS} threads emit to a StatsD receiver on this machine, {SECONDS} s each:\n");
     let runs = SCENARIOS.iter().map(run).collect::<Result<Vec<_>, _>>()?;

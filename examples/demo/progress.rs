@@ -20,7 +20,7 @@ impl Progress {
         Self { name, start, deadline, is_terminal: io::stdout().is_terminal() }
     }
 
-    /// Shows the numbers of lines emitted and received until the deadline.
+    /// Shows the current numbers of emitted and received lines at intervals, until the deadline.
     pub(crate) fn follow(&self, counts: impl Fn() -> (u64, u64)) -> io::Result<()> {
         let step = Duration::from_millis(if self.is_terminal { 100 } else { 1_000 });
         while Instant::now() + step < self.deadline {

@@ -2,11 +2,11 @@
 
 use crate::account::Run;
 
-/// Label, unit, and a function that returns the number, or `None` if there is none. An empty label
-/// continues the one above.
+/// A row: label, unit, and a function that returns the number, or `None` if there is none. An empty
+/// label stands for the label of the row above.
 type Row = (&'static str, &'static str, fn(&Run) -> Option<u64>);
 
-/// Freewheel's counts, which add up.
+/// Rows of freewheel's counts: the emitted lines, and the counts that add up to them.
 const FREEWHEEL: &[Row] = &[
     ("emitted", "lines", |run| Some(run.stats.emitted.lines)),
     ("", "bytes", |run| Some(run.stats.emitted.bytes)),
@@ -21,7 +21,7 @@ const FREEWHEEL: &[Row] = &[
     ("+ lost: datagram too long", "lines", |run| Some(run.stats.losses.too_long.lines)),
 ];
 
-/// The receiver's counts.
+/// Rows of the receiver's counts.
 const RECEIVER: &[Row] = &[
     ("received", "lines", |run| Some(run.received.size.lines)),
     ("", "bytes", |run| Some(run.received.size.bytes)),

@@ -10,7 +10,7 @@ const BURST: u64 = 100;
 /// Number of calls per request. Each call emits one line.
 const CALLS: u64 = 5;
 
-/// The threads' own counts.
+/// Counts that the threads keep themselves, for comparison with freewheel's.
 #[derive(Default)]
 pub(crate) struct WorkCounts {
     pub(crate) calls: u64,
@@ -51,8 +51,8 @@ pub(crate) fn emit(statsd: &Connector, deadline: Instant, pause: Option<Duration
 }
 
 impl WorkCounts {
-    /// Returns the nanoseconds of a call in the median burst. Slower bursts include preemptions of
-    /// the thread, which are not a cost of the call.
+    /// Returns the time of one call in nanoseconds, from the burst of median duration. Slower
+    /// bursts include preemptions of the thread, which are not a cost of the call.
     pub(crate) fn nanos_per_call(&self) -> u64 {
         let mut bursts = self.bursts.clone();
         bursts.sort_unstable();

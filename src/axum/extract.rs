@@ -1,4 +1,4 @@
-//! Extractor of the connector.
+//! The extractor that gives the connector to request handlers.
 
 use super::Statsd;
 use super::instrument::ConnectorExtension;
@@ -47,7 +47,7 @@ mod tests {
         ));
     }
 
-    /// Subscriber that extracts a connector during each event.
+    /// Tracing subscriber that extracts a connector while it handles each event.
     struct Extracting(mpsc::Sender<()>);
 
     impl tracing::Subscriber for Extracting {
@@ -67,7 +67,8 @@ mod tests {
         fn exit(&self, _span: &span::Id) {}
     }
 
-    /// Runs on a separate thread, since a held lock would hang it.
+    /// A subscriber can extract the connector while it handles the extractor's warning, which comes
+    /// once. The test uses a separate thread, which a held lock would block forever.
     #[test]
     fn subscriber_may_extract_during_the_warning() {
         let (warned, warnings) = mpsc::channel();

@@ -1,4 +1,4 @@
-//! Instrumentation of routers.
+//! Instrumentation of routers: it times requests and provides the connector to handlers.
 
 use super::RouteName;
 use crate::connector::Connector;
@@ -6,8 +6,8 @@ use crate::tower::StatsdLayer;
 use axum::{Extension, Router};
 use std::sync::Arc;
 
-/// Extension that the extractor reads. A type of its own, since an application may use
-/// `Extension<Connector>` for another connector.
+/// Request extension in which the extractor finds the connector. A type of its own, since an
+/// application may use `Extension<Connector>` for another connector.
 #[derive(Clone)]
 pub(super) struct ConnectorExtension(Arc<Connector>);
 
@@ -17,8 +17,8 @@ impl ConnectorExtension {
     }
 }
 
-/// Times all requests to the present routes of a router, by their [route](RouteName). Handlers of these
-/// routes can extract [`Statsd`](super::Statsd).
+/// Times all requests to the routes that the router has now, by their [route](RouteName). Handlers
+/// of these routes can extract [`Statsd`](super::Statsd).
 ///
 /// axum allocates for each layer. In addition the extension makes one allocation of 8 bytes for each
 /// request, and [`layer`] makes none.

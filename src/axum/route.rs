@@ -1,4 +1,4 @@
-//! Routes as metric paths.
+//! Conversion of routes to metric paths.
 #![allow(unnameable_types)]
 
 use crate::tower::{MetricPath, Name, NameRequest, PathText, sealed};
@@ -50,7 +50,7 @@ impl sealed::Sealed for Route {
     }
 }
 
-/// Writes the metric path of a route's template.
+/// Writes the metric path of a route, such as `users.id` for `/users/{id}`.
 fn write(template: &str, path: &mut PathText) {
     let mut rest = template;
     // True if a segment has ended, so that a dot must precede the next one.

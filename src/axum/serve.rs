@@ -1,4 +1,4 @@
-//! Whole services: start, serve, stop.
+//! Services that start the connector, serve requests, and stop on a signal.
 
 use super::{ShutdownSignal, instrument};
 use crate::connector::Connector;

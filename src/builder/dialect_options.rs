@@ -28,7 +28,7 @@ struct Tag {
     value: Option<String>,
 }
 
-/// Result of validating the options.
+/// Validated options: the scope of the lines, the sampling rules, and whether values are packed.
 pub(super) struct ValidatedDialect {
     pub(super) scope: Scope,
     pub(super) sampling: SamplingRules,

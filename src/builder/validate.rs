@@ -95,9 +95,9 @@ pub(crate) fn require_duration(
     require(setting, format!("{duration:?}"), in_bounds, "more than 0, at most a day")
 }
 
-/// Returns the number of full blocks that may wait: three quarters of all blocks, and at least half
-/// of few blocks. The number is always less than all blocks, or no producer thread could wake the
-/// flusher.
+/// Returns the number of full blocks above which the oldest are evicted: three quarters of all
+/// blocks, but at least half if there are few. The number is always less than all blocks, or no
+/// producer thread could wake the flusher.
 fn max_full_blocks(producer: &ProducerConfig) -> usize {
     let three_quarters = producer.blocks.saturating_sub(2 * producer.ring_at);
     three_quarters.max(producer.blocks.div_ceil(2).min(producer.blocks - 1))

@@ -1,4 +1,4 @@
-//! Calls that emit, by name.
+//! Methods of a connector that emit a metric by its name.
 
 use super::Connector;
 use crate::connector_core::ScopedExchange;

@@ -1,4 +1,4 @@
-//! Connectors made from others, and metrics made from connectors.
+//! Methods that derive connectors and metrics from a connector.
 
 use super::Connector;
 use crate::connector_core::{ConnectorCore, ScopeContext, ScopedExchange};

@@ -40,7 +40,7 @@ use crate::error::{BuildError, quoted};
 use crate::options::Protocol;
 use std::ffi::OsString;
 
-/// Values of the variables.
+/// Values of the environment variables that clients of the Datadog Agent read.
 #[derive(Debug, PartialEq)]
 pub(crate) struct DatadogEnv {
     pub(crate) endpoint: Endpoint,
@@ -81,7 +81,7 @@ impl DatadogEnv {
     }
 }
 
-/// Reader of the variables.
+/// Reader that turns the environment variables into a [`DatadogEnv`].
 struct Reader<'a> {
     variables: Variables<'a>,
 }
@@ -247,7 +247,7 @@ const URLS: &str = if cfg!(unix) {
     "udp://host[:port]"
 };
 
-/// Returns true unless the text begins with one of the dialect's schemes.
+/// Returns true unless the URL begins with a scheme of DogStatsD, such as `udp:` or `unix:`.
 fn is_foreign(url: &str) -> bool {
     let (scheme, _) = url.split_once(':').unwrap_or_default();
     let known = ["udp", "unix", "unixgram", "unixstream"];

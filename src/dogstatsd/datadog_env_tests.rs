@@ -12,7 +12,7 @@ fn accepted(variables: &[(&'static str, &str)]) -> DatadogEnv {
     read(variables).expect("the values are valid")
 }
 
-/// Returns the endpoint as a URL.
+/// Returns the endpoint that these variables select, as a URL.
 fn endpoint(variables: &[(&'static str, &str)]) -> String {
     accepted(variables).endpoint.to_string()
 }
@@ -26,7 +26,7 @@ fn tags(variables: &[(&'static str, &str)]) -> Vec<String> {
     tags.into_iter().map(text).collect()
 }
 
-/// Returns the warnings about variables that are accepted.
+/// Returns the warnings that these variables cause, all of which must be accepted.
 fn warnings(variables: &[(&'static str, &str)]) -> Vec<String> {
     let value = |name| variables.iter().find(|(variable, _)| *variable == name);
     let (read, warnings) =
@@ -35,7 +35,8 @@ fn warnings(variables: &[(&'static str, &str)]) -> Vec<String> {
     warnings
 }
 
-/// Asserts that the error names the variable, its value, and a value that is accepted.
+/// Asserts that the variables are refused, with an error that names `variable`, its value and the
+/// `expected` values.
 #[track_caller]
 fn assert_refused(variables: &[(&'static str, &str)], variable: &str, expected: &str) {
     let (_, value) =
@@ -252,7 +253,8 @@ fn white_space_around_a_value_is_removed() {
     assert_eq!(accepted(&blank), accepted(&[]));
 }
 
-/// Datadog's clients ignore the same parts of an endpoint.
+/// Foreign URLs, invalid ports and missing hosts are ignored with a warning, other parts without
+/// one. Datadog's clients ignore the same parts.
 #[test]
 fn unusual_endpoints_are_accepted_with_a_warning() {
     let foreign = "is ignored: expected udp://host[:port]";
@@ -334,7 +336,8 @@ fn warnings_quote_values_escaped_and_cut() {
     assert_eq!(warnings(&[("DD_TAGS", "ghi,team:qa"), ("DD_CARDINALITY", "")]), [""; 0]);
 }
 
-/// A subscriber may read the environment, since the reader has finished by then.
+/// Warnings are logged after all variables have been read. So a subscriber may read the environment
+/// while it handles a warning.
 #[test]
 fn warnings_follow_the_last_read() {
     use std::cell::Cell;

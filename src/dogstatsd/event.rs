@@ -1,4 +1,4 @@
-//! Events.
+//! Events for the event stream of Datadog.
 
 use super::rendered_line::{ConnectorFields, RenderedLine};
 use std::time::SystemTime;

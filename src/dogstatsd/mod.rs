@@ -90,7 +90,8 @@ impl Connector {
     }
 }
 
-/// Creates the builder of an environment. Calls `detect` only if origin detection is enabled.
+/// Creates the builder that this environment configures. Calls `detect` only if origin detection is
+/// enabled.
 fn builder(environment: DatadogEnv, detect: impl FnOnce() -> Option<Origin>) -> Builder {
     let DatadogEnv { endpoint, tags, origin_detection, external_data, cardinality } = environment;
     let mut builder = Builder::from(endpoint).dialect(Dialect::DogStatsD);
@@ -128,7 +129,7 @@ mod tests {
     use super::*;
     use crate::options::Protocol;
 
-    /// Returns the builder of these environment variables, in the container `c0ffee`.
+    /// Returns the builder that these environment variables configure, in the container `c0ffee`.
     fn built(variables: &[(&str, &str)]) -> Builder {
         let value = |name| variables.iter().find(|(variable, _)| *variable == name);
         let environment = DatadogEnv::read(|name| value(name).map(|(_, value)| value.into()));
@@ -181,7 +182,7 @@ mod tests {
         assert_same(&built(&variables), &expected.detected(origin));
     }
 
-    /// Returns the datagram of a counter, with these tags in the environment.
+    /// Returns the datagram that a counter sends with these tags in `DD_TAGS`.
     fn sent(tags: &str) -> String {
         let server = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         server.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
@@ -197,7 +198,8 @@ mod tests {
         String::from_utf8(datagram[..len].to_vec()).unwrap()
     }
 
-    /// Uses the tags of the tests of Datadog's clients for Ruby and Python.
+    /// Tags without a value are sent as `DD_TAGS` has them. The tags are those in the tests of
+    /// Datadog's clients for Ruby and Python.
     #[test]
     fn tags_without_a_value_are_sent_unchanged() {
         for (given, expected) in [
@@ -224,7 +226,7 @@ mod tests {
         );
     }
 
-    /// Checks the origin fields of a container and of an inode, in each version.
+    /// Each version sends the origin fields that it supports, of a container and of an inode.
     #[test]
     fn origin_fields_depend_on_the_version() {
         use crate::DogStatsDVersion::{V1_0, V1_1, V1_2, V1_3, V1_4, V1_5, V1_6};

@@ -81,7 +81,8 @@ fn container_of_mounts(mounts: &str) -> Option<&str> {
     })
 }
 
-/// Returns the last directory above a `hostname` whose name is an identity, after its parent.
+/// Returns the last directory above a `hostname` file whose name is an identity, as the pair of its
+/// parent and this name.
 fn identity_within(path: &str) -> Option<(&str, &str)> {
     let end = path.rfind("hostname")?;
     let directories: Vec<&str> = path[..end].split('/').collect();

@@ -6,13 +6,15 @@ const CONTAINER: &str = "8c046cb0b72cd4c99f51b5591cd5b095967f58ee003710a45280c28
 const POD: &str = "3d274242-8ee0-11e9-a8a6-1e68d864ef1a";
 const TASK: &str = "34dc0b5e626f2c5c4c5170e34b10e765-1234567890";
 
-/// Returns the identity in a cgroup file, with `{C}` for the container in file and result.
+/// Returns the container's identity that a cgroup file holds. `{C}` stands for [`CONTAINER`] in the
+/// file and in the result.
 fn in_cgroup(lines: &str) -> Option<String> {
     let file = lines.replace("{C}", CONTAINER);
     container_of_cgroup(&file).map(|identity| identity.replace(CONTAINER, "{C}"))
 }
 
-/// Returns the identity in a file of mounts, with `{C}` for the container in file and result.
+/// Returns the container's identity that a file of mounts holds. `{C}` stands for [`CONTAINER`] in
+/// the file and in the result.
 fn in_mounts(lines: &str) -> Option<String> {
     let file = lines.replace("{C}", CONTAINER);
     container_of_mounts(&file).map(|identity| identity.replace(CONTAINER, "{C}"))
@@ -185,7 +187,7 @@ fn sources_of_the_origin_are_tried_in_order() {
     assert_eq!(find("0::/a\n", "", true), None);
 }
 
-/// Runs the detection on the host of the test: it must not fail, and must return a valid field.
+/// The detection does not fail on the host of the test, and any field that it returns is valid.
 #[test]
 fn the_origin_of_this_process_is_a_valid_field() {
     if let Some(origin) = Origin::detect() {

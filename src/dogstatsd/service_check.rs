@@ -1,4 +1,4 @@
-//! Service checks.
+//! Service checks, which report the state of a service.
 
 use super::rendered_line::{ConnectorFields, RenderedLine};
 use std::time::SystemTime;

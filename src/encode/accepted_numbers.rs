@@ -1,10 +1,10 @@
-//! Numbers that servers read correctly.
+//! Sets of numbers that servers read correctly.
 
 /// Numbers that the servers of a dialect read correctly, as values of one metric type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AcceptedNumbers {
     All,
-    /// Integers of 64 bits, signed.
+    /// Signed integers of 64 bits.
     Integers,
     NonNegative,
 }

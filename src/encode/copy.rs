@@ -48,7 +48,7 @@ pub(super) fn copy_last<const N: usize>(to: &mut [u8], chunk: [u8; N]) {
     }
 }
 
-/// Concatenates two arrays.
+/// Concatenates two arrays of equal length.
 #[inline(always)]
 fn concat<const N: usize, const M: usize>(first: [u8; N], last: [u8; N]) -> [u8; M] {
     const { assert!(M == 2 * N) };

@@ -1,4 +1,4 @@
-//! Plain decimals, without an exponent: servers disagree on `1e3`.
+//! Numbers as plain decimals, without an exponent: servers disagree on `1e3`.
 
 use super::line_writer::LineWriter;
 
@@ -25,7 +25,7 @@ impl Digits for &[u8] {
     }
 }
 
-/// Implemented for a constant digit.
+/// Digits of a constant number of one digit.
 impl Digits for &'static [u8; 1] {
     #[inline(always)]
     fn len(&self) -> usize {

@@ -29,7 +29,7 @@ pub enum DogStatsDVersion {
     V1_2,
     /// [Timestamps](crate::Metric::timestamp) of counters and gauges: Agent 6.40 and 7.40.
     V1_3,
-    /// `in-` and `ci-` before the container's identity: Agent 7.51.
+    /// Prefixes `in-` and `ci-` of the container's identity: Agent 7.51.
     V1_4,
     /// [External data](crate::Builder::external_data): Agent 7.57.
     V1_5,

@@ -32,7 +32,8 @@ macro_rules! metric_types {
                 }
             }
 
-            /// Returns the prefix of names, in dialects that tell types apart by prefixes too.
+            /// Returns the type's prefix of names, such as `counters`, for dialects that use such
+            /// prefixes.
             pub(crate) const fn prefix(self) -> &'static str {
                 match self {
                     $(Self::$variant => $prefix,)*

@@ -2,7 +2,7 @@
 
 use super::sample::SampleRate;
 
-/// Sample rates of metrics, by patterns of their names. The first match decides.
+/// Sample rates of metrics, by patterns of their names. The first matching pattern decides.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SamplingRules(pub(crate) Vec<(Pattern, SampleRate)>);
 
@@ -59,7 +59,8 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Compares with the definition, in which a star is any text.
+        /// A pattern matches exactly the names that its definition allows, in which a star stands
+        /// for any text.
         #[test]
         fn patterns_match_as_defined(pattern in "[ab*]{0,6}", name in "[ab]{0,8}", cut in 0usize..9) {
             fn defined(pattern: &[u8], name: &[u8]) -> bool {

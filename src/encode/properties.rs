@@ -95,7 +95,7 @@ impl CharacterRules {
 }
 
 impl Dialect {
-    /// Returns the dialect's row of the table of properties.
+    /// Returns the properties of this dialect.
     pub(super) const fn properties(self) -> Properties {
         use CharacterRule as Rule;
         use MetricType::{Counter, Distribution, Gauge, Histogram, Meter, Set, Timing};

@@ -59,16 +59,16 @@ use std::num::NonZeroU64;
 pub struct SampleRate {
     requested: f64,
     exact: EffectiveRate,
-    /// One line in n, for an integer n.
+    /// Rate of one line in n, for an integer n.
     one_in_n: EffectiveRate,
 }
 
 impl SampleRate {
-    /// Smallest rate at which the generator ever draws a line.
+    /// Smallest accepted rate: a line is emitted at one of 2^64 random numbers.
     const MIN: f64 = 1.0 / TWO_TO_64;
 
-    /// Maximum relative distance from 1/n of rates that are rounded to it. For `0.1_f32` the distance
-    /// is 1.5e-8.
+    /// Maximum relative distance from 1/n at which a rate is rounded to 1/n. For `0.1_f32` the
+    /// distance is 1.5e-8.
     const ROUNDING: f64 = 1e-6;
 
     /// Creates a sample rate.
@@ -117,7 +117,8 @@ impl SampleRate {
         self.requested
     }
 
-    /// Returns the rate that is drawn and sent: one in n lines, or the exact rate.
+    /// Returns the rate at which lines are emitted, and which they state: one in n, or the exact
+    /// rate.
     #[inline(always)]
     pub(crate) fn effective(&self, is_one_in_n: bool) -> &EffectiveRate {
         if is_one_in_n { &self.one_in_n } else { &self.exact }
@@ -128,7 +129,7 @@ impl SampleRate {
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) struct EffectiveRate {
     rate: f64,
-    /// Number of lines that are emitted, of 2^64 draws.
+    /// Number of the 2^64 random numbers at which a line is emitted. `u64::MAX` stands for all.
     drawn: u64,
     /// Plain decimal that reads back as `rate`.
     text: [u8; Self::MAX_LEN],
@@ -136,10 +137,10 @@ pub(crate) struct EffectiveRate {
 }
 
 impl EffectiveRate {
-    /// Maximum length of the text: `0.`, 19 zeros, 17 digits, and some more.
+    /// Maximum length of the text in bytes: `0.`, 19 zeros, 17 digits, and some more.
     const MAX_LEN: usize = 40;
 
-    /// Creates a rate. For the rate 1, `drawn` is `u64::MAX`.
+    /// Creates a rate at which lines are emitted at `drawn` of 2^64 random numbers.
     fn new(rate: f64, drawn: u64) -> Self {
         let mut scratch = Scratch::new();
         let (mut text, mut len) = ([0; Self::MAX_LEN], 0);
@@ -156,7 +157,7 @@ impl EffectiveRate {
         Self::new(reciprocal(n), u64::try_from(drawn).unwrap_or(u64::MAX))
     }
 
-    /// Returns the rate as servers read it.
+    /// Returns the rate that the line states, as servers read it.
     pub(crate) fn rate(&self) -> f64 {
         self.rate
     }
@@ -199,8 +200,7 @@ fn reciprocal(n: u64) -> f64 {
 
 const IMPLICIT_BIT: u64 = 1 << 52;
 
-/// Largest reciprocal of a rate that is checked for being near to an integer: 2^52. Larger doubles
-/// have no fraction.
+/// Maximum of 1/rate at which a rate is rounded to one in n: 2^52. Larger doubles have no fraction.
 const MAX_RECIPROCAL: f64 = 4_503_599_627_370_496.0;
 
 const TWO_TO_64: f64 = 18_446_744_073_709_551_616.0;
@@ -274,8 +274,8 @@ mod tests {
         }
     }
 
-    /// Ensures that drawn lines times their weight give the lines before sampling: to 2^-40 for one in
-    /// a million.
+    /// The share of lines that are emitted equals the rate that they state: for one in n, up to a
+    /// relative error of n/2^64.
     #[test]
     fn draws_match_the_rate_on_the_line() {
         for n in [1, 2, 3, 7, 93, 99, 1000, 999_999, 1_000_000, u64::MAX] {

@@ -15,7 +15,7 @@ impl ShortText {
         Self::concat(text.as_bytes(), b"")
     }
 
-    /// Joins two pieces of at most four bytes together.
+    /// Joins two pieces, which have at most four bytes in all.
     pub(super) const fn concat(first: &[u8], second: &[u8]) -> Self {
         let len = first.len() + second.len();
         assert!(len <= Self::CAPACITY);

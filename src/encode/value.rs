@@ -113,7 +113,7 @@ macro_rules! integers {
     )*};
 }
 
-/// Gives unsigned integers a counterpart of `unsigned_abs`.
+/// Gives unsigned integers a method in place of `unsigned_abs`, which only signed ones have.
 trait Magnitude: Copy {
     #[inline(always)]
     fn itself(self) -> Self {

@@ -1,4 +1,4 @@
-//! Counters.
+//! Prepared counters.
 
 use super::handle::Handle;
 use super::kind::{calls, kind};

@@ -1,4 +1,4 @@
-//! Errors of prepared metrics.
+//! Errors of preparing a metric.
 
 use std::fmt;
 

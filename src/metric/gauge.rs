@@ -1,4 +1,4 @@
-//! Gauges.
+//! Prepared gauges.
 
 use super::handle::Handle;
 use super::kind::{calls, kind};

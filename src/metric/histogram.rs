@@ -1,5 +1,5 @@
-//! Histograms, which the server computes for each sender, and distributions, which it computes over
-//! all senders.
+//! Prepared histograms, which the server computes for each sender, and distributions, which it
+//! computes over all senders.
 
 use super::handle::Handle;
 use super::kind::{calls, kind};

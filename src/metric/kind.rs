@@ -1,4 +1,4 @@
-//! Kinds of metrics.
+//! Kinds of metrics, such as counters and gauges, and what each of them supports.
 
 use crate::encode::{Dialect, SampleRate};
 

@@ -1,4 +1,4 @@
-//! Meters: counters whose rate the server computes.
+//! Prepared meters: counters whose rate the server computes.
 
 use super::handle::Handle;
 use super::kind::{calls, kind};
@@ -30,7 +30,7 @@ kind!(Meter, sampled: true);
 impl super::Sampled for Meter {}
 
 calls!(Meter {
-    /// Counts `amount`.
+    /// Counts `amount` events.
     #[inline]
     pub fn mark(&self, amount: impl Value) {
         self.record_measurement(Amount(amount));

@@ -1,4 +1,4 @@
-//! Sets, whose distinct members the server counts.
+//! Prepared sets, whose distinct members the server counts.
 
 use super::handle::Handle;
 use super::kind::{calls, kind};

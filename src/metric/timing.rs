@@ -1,4 +1,4 @@
-//! Timings.
+//! Prepared timings.
 
 use super::handle::Handle;
 use super::kind::{calls, kind};

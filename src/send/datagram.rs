@@ -11,7 +11,7 @@ use memchr::{memchr, memchr_iter, memrchr};
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Datagram<'a> {
     pub(crate) payload: &'a [u8],
-    /// Number of bytes of the lines. It is one more than the payload if a line fits only without
+    /// Number of bytes of the lines, which is one more than the payload if a line fits only without
     /// its newline.
     pub(crate) line_bytes: usize,
     pub(crate) lines: u64,
@@ -31,8 +31,8 @@ impl<'a> Datagram<'a> {
     }
 }
 
-/// Returns the next datagram of these runs, or `None` if there are no lines. A datagram that spans
-/// several runs is copied to `scratch`.
+/// Returns the next datagram of the lines in these runs, or `None` if there are no lines. A
+/// datagram that spans several runs is copied to `scratch`.
 ///
 /// Each run holds whole lines. The datagram is longer than `max` only if it is a single longer
 /// line, or the reset and the value of a gauge, which are never separated.
@@ -61,8 +61,8 @@ pub(crate) fn next<'a>(
     Some(Datagram::new(scratch, line_bytes))
 }
 
-/// Returns the number of bytes of the next datagram: whole lines up to `max`, or the first line
-/// alone if it is longer. Returns 0 if there are no lines.
+/// Returns the number of bytes of lines for the next datagram: whole lines up to `max`, or the
+/// first line or gauge pair alone if it is longer. Returns 0 if there are no lines.
 pub(super) fn extent<'a>(runs: impl Iterator<Item = &'a [u8]> + Clone, max: usize) -> usize {
     let mut extent = 0;
     for run in runs.clone() {
@@ -75,8 +75,8 @@ pub(super) fn extent<'a>(runs: impl Iterator<Item = &'a [u8]> + Clone, max: usiz
     if extent > 0 { extent } else { runs.clone().next().map_or(0, first_unit) }
 }
 
-/// Returns the number of bytes of the whole lines that fit into `max` bytes. Lines that belong
-/// together are not separated.
+/// Returns the number of bytes of the whole lines of this run that fit into `max` bytes. The two
+/// lines of a gauge below zero are not separated.
 fn whole_lines_within(run: &[u8], max: usize) -> usize {
     if run.len() <= max {
         return run.len();
@@ -87,7 +87,8 @@ fn whole_lines_within(run: &[u8], max: usize) -> usize {
     if is_gauge_reset(&run[last_line..end], &run[end..]) { last_line } else { end }
 }
 
-/// Returns the length of the first line, or of the first two if they belong together.
+/// Returns the length of the first line, or of the first two if they are the two lines of a gauge
+/// below zero.
 pub(super) fn first_unit(run: &[u8]) -> usize {
     let end = line_length(run);
     let (line, rest) = run.split_at(end);
@@ -182,7 +183,8 @@ pub(super) mod tests {
     }
 
     proptest! {
-        /// No line is lost, split or reordered, and each datagram is filled.
+        /// No line is lost, split or reordered. No datagram is too long, and none has room for the
+        /// next line.
         #[test]
         fn any_lines_fill_datagrams_of_any_payload(
             runs in prop::collection::vec(prop::collection::vec("[a-c]{1,9}:(0|-?[0-9]{1,3})\\|[cg]\n", 1..9), 1..90),

@@ -38,7 +38,8 @@ pub(crate) struct Flusher {
     link: LinkState,
     /// Number of connection attempts so far.
     attempts: usize,
-    /// Index of the address of a name that a TCP connection tries first.
+    /// Index of the address that a TCP connection tries first, among the addresses of the server's
+    /// name.
     first_address: usize,
     /// Time at which the current link was connected.
     connected_at: Instant,
@@ -46,13 +47,14 @@ pub(crate) struct Flusher {
     pending: Pending,
     idle: IdleDetector,
     next_tick: Instant,
-    /// Failure to warn of between two events.
+    /// Failure of the link that the flusher warns of before it waits for the next event.
     link_failure: Option<LinkFailure>,
-    /// Set by each tick: missing lines are reported between two events.
+    /// Set by each tick: the flusher warns of missing lines before it waits for the next event.
     is_report_due: bool,
-    /// Set once the owner knows that the flusher runs.
+    /// Set once the flusher has reported that it runs.
     is_running: bool,
-    /// Last field: when it is dropped and warns, the exchange is free for the next flusher.
+    /// Warns when the flusher is dropped. The last field: at its drop the exchange is free for the
+    /// next flusher.
     exit_warning: ExitWarning,
 }
 
@@ -163,7 +165,8 @@ impl Flusher {
         }
     }
 
-    /// Replies to the flushes that are done. Returns true if the stop is complete.
+    /// Sweeps if a flush or the stop still waits for it, and replies to the completed flushes.
+    /// Returns true if the stop is complete.
     fn complete_pending(&mut self) -> bool {
         // While lines are unsent, newer ones stay where the capacity bounds them.
         if self.outbox.unsent() == 0 && self.pending.wants_sweep() {
@@ -280,7 +283,8 @@ impl Flusher {
         self.evict_to_limit();
     }
 
-    /// Evicts the oldest lines for newer ones, if the settings say so.
+    /// Evicts the oldest lines to make room for newer ones, if the setting is
+    /// `WhenFull::DropOldest`.
     ///
     /// Called after each sweep, and after lines in flight became unsent: a thread that finds no
     /// block does not ring for one.
@@ -363,7 +367,8 @@ impl Flusher {
     }
 }
 
-/// Also runs when the flusher is dropped together with its runtime.
+/// Hands over the lines in flight, and sets the cause of the exit warning. This also runs when the
+/// flusher is dropped together with its runtime.
 impl Drop for Flusher {
     fn drop(&mut self) {
         self.hand_over();

@@ -1,4 +1,5 @@
-//! Frames: lines after their length, as DogStatsD reads them from a stream.
+//! Frames: groups of lines, each after its length in bytes, as the Datadog Agent reads them from a
+//! stream.
 //!
 //! A frame is a 32-bit little-endian length and as many bytes of whole lines (Datadog's
 //! "DogStatsD over Unix Domain Socket", streams). A server drops an incomplete frame, so frames are
@@ -15,13 +16,13 @@ const HEADER: usize = 4;
 
 pub(crate) struct Frames {
     max_payload: usize,
-    /// Frames that are started and not released, oldest first.
+    /// Sizes of the lines of each frame that was begun and is not released, oldest first.
     started: VecDeque<Tally>,
     /// Header of the newest frame.
     header: [u8; HEADER],
     /// Number of bytes of the newest frame that the connection took, with the header.
     written: usize,
-    /// Number of bytes of all these frames that the connection took, with the headers.
+    /// Number of bytes of all frames in `started` that the connection took, with the headers.
     in_flight: usize,
 }
 
@@ -32,7 +33,8 @@ impl Frames {
     }
 
     /// Fills `slices` with the rest of the incomplete frame, or with a new frame. Returns the
-    /// number of slices filled. A new frame holds at most `max_bytes`, or one line.
+    /// number of slices filled. A new frame holds at most `max_bytes` of lines, but at least one
+    /// line.
     pub(super) fn next<'a>(
         &'a mut self,
         lines: &'a Consumer,
@@ -52,7 +54,7 @@ impl Frames {
         slices.iter_mut().zip(pieces).map(|(slice, piece)| *slice = IoSlice::new(piece)).count()
     }
 
-    /// Returns the newest frame if the connection did not take all of it.
+    /// Returns the newest frame if the connection has not taken all of it.
     fn incomplete(&self) -> Option<Tally> {
         self.started.back().copied().filter(|newest| self.written < length(newest))
     }
@@ -81,7 +83,7 @@ impl Frames {
         Some(frame)
     }
 
-    /// Records that the connection took `count` bytes more. Returns how many of them are bytes of
+    /// Records that the connection took `count` more bytes. Returns how many of them belong to
     /// lines.
     pub(super) fn on_written(&mut self, count: usize) -> usize {
         let header = HEADER.saturating_sub(self.written).min(count);
@@ -90,8 +92,8 @@ impl Frames {
         count - header
     }
 
-    /// Releases the frames that arrived whole, if all bytes arrived except the last
-    /// `unacknowledged`. Returns their lines.
+    /// Releases the frames that arrived whole, given that all bytes except the last
+    /// `unacknowledged` arrived. Returns the size of their lines.
     pub(super) fn acknowledge(&mut self, unacknowledged: usize) -> Tally {
         let mut arrived = Tally::default();
         while let Some(oldest) = self.started.front() {
@@ -107,7 +109,7 @@ impl Frames {
     }
 }
 
-/// Returns the length of a frame, with its header.
+/// Returns the length of a frame in bytes, with its header.
 fn length(frame: &Tally) -> usize {
     HEADER + frame.bytes as usize
 }

@@ -4,13 +4,13 @@ use super::outbox::Outbox;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Time without lines after which the flusher becomes dormant. Threads that emit more often pay for
-/// no wake-up.
+/// Time without lines after which the flusher becomes dormant. Threads that emit more often than
+/// this need not wake it.
 const DORMANT_AFTER: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub(super) struct IdleDetector {
-    /// Bytes swept as of the last tick.
+    /// Number of bytes swept up to the last tick.
     swept: u64,
     /// Time of the first tick of the current idle period.
     since: Option<Instant>,
@@ -23,7 +23,7 @@ impl IdleDetector {
         self.is_dormant
     }
 
-    /// Restarts after a line has ended dormancy.
+    /// Ends dormancy, after a line has woken the flusher.
     pub(super) fn reset(&mut self) {
         *self = Self::default();
     }

@@ -54,7 +54,7 @@ impl LinkState {
     }
 }
 
-/// Returns `sleep`, a quarter more or less, so that many clients do not reconnect at once.
+/// Returns `sleep` plus or minus up to a quarter, so that many clients do not reconnect at once.
 pub(super) fn jittered(sleep: Duration) -> Duration {
     sleep.mul_f64(0.75 + 0.5 * fastrand::f64())
 }

@@ -1,4 +1,4 @@
-//! Sending: from the exchange to the operating system.
+//! Sending: takes lines from the exchange and passes them to the operating system.
 //!
 //! | modules | part |
 //! |---|---|

@@ -29,7 +29,7 @@ impl Outbox {
         Self { consumer, account }
     }
 
-    /// Returns the lines, for reading.
+    /// Returns the consumer that holds the lines, for reading.
     pub(super) fn lines(&self) -> &Consumer {
         &self.consumer
     }
@@ -43,8 +43,7 @@ impl Outbox {
         self.consumer.remaining()
     }
 
-    /// Returns the number of bytes that the link took and that are neither acknowledged nor
-    /// requeued.
+    /// Returns the number of bytes that the link took and that are neither released nor requeued.
     pub(super) fn in_flight(&self) -> usize {
         self.consumer.in_flight()
     }
@@ -66,7 +65,7 @@ impl Outbox {
         self.consumer.sweep();
     }
 
-    /// Makes room in the ordered queue without a sweep.
+    /// Moves records out of the ordered queue without a sweep, so that the queue has room again.
     pub(super) fn drain_ordered(&mut self) {
         self.consumer.drain_ordered();
     }
@@ -76,19 +75,20 @@ impl Outbox {
         self.consumer.advance(bytes);
     }
 
-    /// Releases the first `size` in flight and counts them as sent.
+    /// Releases the oldest lines in flight, of this size, and counts them as sent.
     pub(super) fn acknowledge(&mut self, size: Tally) {
         self.account.sent.add(size);
         self.consumer.acknowledge(size.bytes as usize);
     }
 
-    /// Releases the first `size` in flight and counts them as lost.
+    /// Releases the oldest lines in flight, of this size, and counts them as lost.
     pub(super) fn lose_in_flight(&mut self, reason: Loss, size: Tally) {
         self.loss(reason).add(size);
         self.consumer.acknowledge(size.bytes as usize);
     }
 
-    /// Releases the first `size` of unsent lines and counts them as lost. Nothing may be in flight.
+    /// Releases the oldest unsent lines, of this size, and counts them as lost. Nothing may be in
+    /// flight.
     pub(super) fn lose_unsent(&mut self, reason: Loss, size: Tally) {
         self.loss(reason).add(size);
         self.consumer.discard(size.bytes as usize);

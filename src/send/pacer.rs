@@ -1,4 +1,4 @@
-//! Pacing of datagrams over UDP.
+//! Pacing: limits the speed at which datagrams are sent over UDP.
 //!
 //! A receiver with a default buffer holds about 90 datagrams that it has not read. The lines of a
 //! flush interval would arrive all at once. So they are sent in *bursts*, one a millisecond: small
@@ -14,17 +14,19 @@
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Minimum size of a burst: a quarter of a receiver's default buffer, since others may send too.
+/// Minimum size of a burst in bytes: a quarter of a receiver's default buffer, since others may
+/// send too.
 const MIN_BURST_BYTES: usize = 32 << 10;
 
-/// Maximum bytes of one call in a burst of batches. The receiver wakes at its first datagrams, and
-/// reads while the others come.
+/// Maximum number of bytes of one call in a burst of batches. The receiver wakes at its first
+/// datagrams, and reads while the others come.
 const BATCH_BYTES: usize = 16 << 10;
 
-/// Maximum bytes of one call that a receiver can follow: five datagrams of an Ethernet.
+/// Maximum number of bytes of one call whose datagrams a receiver can read as they come: five
+/// datagrams of an Ethernet.
 const FEW_DATAGRAMS_BYTES: usize = 7_500;
 
-/// Maximum size of a burst that is sent in batches.
+/// Maximum size in bytes of a burst that is sent in batches.
 const MAX_BATCHED_BURST_BYTES: usize = 3 * MIN_BURST_BYTES;
 
 /// Number of bursts that a backlog is spread over.
@@ -37,9 +39,9 @@ pub(super) struct Pacer {
     /// Backlog in bytes above which the mode is [`Mode::Unpaced`]. Half of it is the limit of
     /// [`Mode::Continuous`].
     unpaced_beyond: usize,
-    /// Remaining bytes of the current burst.
+    /// Number of bytes that the current burst may still send.
     remaining: usize,
-    /// Bytes sent since the flusher last yielded its core.
+    /// Number of bytes sent since the flusher last yielded its core.
     since_yield: usize,
     mode: Mode,
     next_burst: Instant,
@@ -47,13 +49,13 @@ pub(super) struct Pacer {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
-    /// Bursts of small batches.
+    /// Bursts that are sent in small batches.
     BatchedBursts,
-    /// Bursts of a few datagrams a call.
+    /// Bursts that are sent by calls of a few datagrams.
     Bursts,
-    /// A few datagrams a call, without a pause between bursts.
+    /// Calls of a few datagrams, without a pause between bursts.
     Continuous,
-    /// No limit.
+    /// Calls of any size, without a pause.
     Unpaced,
 }
 
@@ -68,7 +70,7 @@ impl Pacer {
         }
     }
 
-    /// Returns a pacer that sets no limit to any backlog.
+    /// Returns a pacer that sends any backlog without limit.
     pub(super) fn unpaced() -> Self {
         Self::new(0)
     }
@@ -103,14 +105,14 @@ impl Pacer {
         matches!(self.mode, Mode::BatchedBursts | Mode::Bursts) && self.remaining == 0
     }
 
-    /// Records sent bytes. The last datagram of a burst may exceed it.
+    /// Records sent bytes. The last datagram of a burst may exceed the size of the burst.
     pub(super) fn on_sent(&mut self, bytes: usize) {
         self.remaining = self.remaining.saturating_sub(bytes);
         self.since_yield = self.since_yield.saturating_add(bytes);
     }
 
-    /// Returns true if the flusher should yield its core: after as many bytes as the smallest
-    /// burst, which overflow no buffer.
+    /// Returns true if the flusher should yield its core: after the size of the smallest burst,
+    /// which overflows no buffer.
     pub(super) fn should_yield(&mut self) -> bool {
         let should_yield =
             self.mode != Mode::Unpaced && self.since_yield + FEW_DATAGRAMS_BYTES > MIN_BURST_BYTES;
@@ -173,8 +175,8 @@ mod tests {
         assert!(!pacer.should_yield());
     }
 
-    /// The pause between bursts ends well before lines are dropped. Hardly any receiver can follow
-    /// batches, so calls stay small.
+    /// A backlog above half of the limit is sent without a pause, well before lines are dropped.
+    /// Calls stay small, since hardly any receiver can follow batches.
     #[tokio::test(start_paused = true)]
     async fn a_large_backlog_is_sent_without_a_pause() {
         let mut pacer = Pacer::new(1_000);
@@ -199,7 +201,7 @@ mod tests {
         }
     }
 
-    /// The clock's steps may be small: no more than one burst is sent in one interval.
+    /// One burst is sent per interval, however often the pacer is renewed within the interval.
     #[tokio::test(start_paused = true)]
     async fn one_burst_is_sent_per_interval() {
         let mut pacer = Pacer::new(usize::MAX);

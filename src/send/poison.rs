@@ -20,20 +20,22 @@ use super::datagram::first_unit;
 use super::outbox::Outbox;
 use bytes::Buf;
 
-/// Number of connections in a row that must end with the same first line in flight.
+/// Number of connections in a row that must end with the same first line in flight, before lines
+/// are sent one by one.
 const MIN_DISCONNECTS: u32 = 5;
 
-/// Maximum number of quarantined lines. If the next line fails as well, the server is at fault.
+/// Maximum number of quarantined lines. If the server closes the connection on one more, the server
+/// is at fault.
 const MAX_QUARANTINED: u32 = 8;
 
-/// State of the detection. Offsets are counted as by [`Outbox::offset`].
+/// State of the detection of poison. Offsets are counted as by [`Outbox::offset`].
 #[derive(Default)]
 pub(super) struct PoisonDetector {
     /// Offset of the first line in flight at the last disconnect.
     suspect: u64,
     /// Number of disconnects in a row with the same suspect.
     disconnects: u32,
-    /// Furthest end of the lines in flight at one of these disconnects.
+    /// Largest offset at which the lines in flight ended, at any of these disconnects.
     furthest: u64,
     /// Offset up to which lines are sent one by one.
     line_by_line_until: u64,
@@ -110,7 +112,7 @@ mod tests {
     use proptest::prelude::*;
     use std::sync::Arc;
 
-    /// A simulated server, and what became of the lines.
+    /// A simulated server, and the lines that it accepted and that the detector discarded.
     struct Scene {
         detector: PoisonDetector,
         outbox: Outbox,
@@ -190,8 +192,8 @@ mod tests {
     }
 
     proptest! {
-        /// A server closes connections on some lines, and at times on every line. Exactly the
-        /// poisonous lines are discarded, and none while it closes on every line. All others
+        /// Exactly the poisonous lines are discarded, by a server that closes connections on these,
+        /// and at times on every line. None is discarded while it closes on every line. All others
         /// arrive, in order.
         #[test]
         fn exactly_the_poison_is_discarded(
@@ -230,8 +232,8 @@ mod tests {
             prop_assert_eq!(scene.accepted, good);
         }
 
-        /// A server that closes the connection on every line: all lines are kept, in order, after
-        /// any number of connections.
+        /// All lines are kept, in order, after any number of connections to a server that closes
+        /// the connection on every line.
         #[test]
         fn a_server_that_closes_on_every_line_loses_none(
             count in 1usize..50,

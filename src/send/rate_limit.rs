@@ -1,4 +1,5 @@
-//! Rate limits of the flusher's warnings: one warning of a kind, then silence for a while.
+//! Rate limits of the flusher's warnings: after one warning of a kind, others are suppressed for a
+//! while.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -8,7 +9,7 @@ use tokio::time::Instant;
 /// Minimum time between two warnings of one kind.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// Rate limiters of each kind of warning. They outlive the flusher.
+/// Rate limiters, one for each kind of warning. They outlive the flusher.
 #[derive(Default)]
 pub(super) struct WarningLimits {
     pub(super) link_failure: RateLimiter,
@@ -17,10 +18,11 @@ pub(super) struct WarningLimits {
     pub(super) rejected_line: RateLimiter,
 }
 
-/// A lock-free limiter that admits one event in [`SILENCE`]. A fork could find a lock held.
+/// A limiter that admits at most one event in each [`SILENCE`]. It is free of locks, since a forked
+/// child could find a lock held.
 #[derive(Default)]
 pub(super) struct RateLimiter {
-    /// Time of the first event.
+    /// Time of the first event that the limiter saw.
     first: OnceLock<Instant>,
     /// End of the current silence, in nanoseconds since `first`.
     silent_until: AtomicU64,

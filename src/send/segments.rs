@@ -21,16 +21,16 @@ const MAX_BYTES: usize = 65_507;
 /// Maximum number of slices of one call, less than `UIO_MAXIOV` of Linux.
 const MAX_PIECES: usize = 1_000;
 
-/// Limit of the padding: an eighth of the datagram's length. A datagram of few long lines would
-/// otherwise waste bandwidth.
+/// Divisor for the maximum padding of a datagram: an eighth of a segment's length. A datagram of
+/// few long lines would otherwise waste bandwidth.
 const MAX_PADDING: usize = 8;
 
-/// Padding for each of at least two segments.
+/// Newlines that pad a datagram, as many as the longest padding: a batch has at least two segments.
 static PADDING: [u8; MAX_BYTES / 2 / MAX_PADDING] = [b'\n'; MAX_BYTES / 2 / MAX_PADDING];
 
 /// Several datagrams, and the size of the lines in them.
 pub(crate) struct Batch<'a> {
-    /// The bytes of all datagrams, in pieces.
+    /// Payloads of all datagrams, in pieces.
     pub(crate) pieces: Vec<IoSlice<'a>>,
     /// Length of each datagram except the last.
     pub(crate) segment: usize,
@@ -40,8 +40,8 @@ pub(crate) struct Batch<'a> {
     pub(crate) size: Tally,
 }
 
-/// Returns the next batch of these runs, of at most `max_bytes`, or `None` if no two datagrams go
-/// together.
+/// Returns the next batch of the lines in these runs, of at most `max_bytes`, or `None` if no two
+/// datagrams fit into one batch.
 ///
 /// Each run holds whole lines. No datagram is longer than `max`: the batch ends before a longer
 /// line.
@@ -95,7 +95,7 @@ pub(crate) fn next<'a>(
     (segments > 1).then_some(Batch { pieces, segment: longest, segments, size })
 }
 
-/// The bytes that are in no segment yet.
+/// The bytes of the runs that are in no segment yet.
 struct Cursor<'a, I> {
     /// Rest of the first contiguous run of bytes. Empty only if no bytes remain.
     first: &'a [u8],
@@ -177,7 +177,8 @@ mod tests {
         );
     }
 
-    /// A datagram that would need a third of padding is sent alone, or last.
+    /// A datagram whose padding would be a third of a segment is sent alone, or as the last of a
+    /// batch.
     #[test]
     fn padding_is_limited() {
         let lines = ["a:1|c\n", "bbbb:1|c\n", "c:1|c\n", "dddd:1|c\n", "eeee:1|c\n"];
@@ -207,7 +208,8 @@ mod tests {
         assert_eq!(calls.iter().map(Vec::len).collect::<Vec<_>>(), [3, 3, 1]);
     }
 
-    /// Threads with one line each make more pieces than the operating system takes.
+    /// Runs of one short line each are split over several calls, since the operating system limits
+    /// the pieces of a call.
     #[test]
     fn many_short_runs_are_split_over_several_calls() {
         let runs = vec!["a:1|c\n".to_owned(); 5_000];
@@ -217,8 +219,8 @@ mod tests {
     }
 
     proptest! {
-        /// No line is lost, split or reordered. No datagram is too long or empty, and each holds
-        /// the same lines as a single datagram would.
+        /// Batches are sent without losing, splitting or reordering a line. No datagram is too long
+        /// or empty, and each holds the same lines as without batches.
         #[test]
         fn batches_of_any_lines(
             runs in prop::collection::vec(prop::collection::vec("[a-c]{1,40}:(0|-?[0-9]{1,3})\\|[cg]\n", 1..30), 1..30),

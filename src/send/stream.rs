@@ -1,4 +1,4 @@
-//! Streams: the next bytes of a connection, and the lines of which all bytes arrived.
+//! Streams: which bytes a connection sends next, and which lines arrived whole.
 //!
 //! This module knows no socket. Bytes that the connection took are in flight until they are
 //! acknowledged. A line is released once it is acknowledged whole. The lines that a broken
@@ -39,8 +39,8 @@ impl Stream {
         }
     }
 
-    /// Fills `slices` with the next `count` bytes, the rest of one line, and no more. Frames send
-    /// one line in one frame, unless another frame is incomplete.
+    /// Fills `slices` with the next `count` bytes, which are the rest of one line. Frames fill them
+    /// with the incomplete frame, or with a new frame of this line.
     pub(crate) fn next_within_line<'a>(
         &'a mut self,
         lines: &'a Consumer,
@@ -67,7 +67,8 @@ impl Stream {
         }
     }
 
-    /// Returns the number of unsent bytes that the header of the last frame has promised.
+    /// Returns the number of unsent bytes of lines in the incomplete frame, whose header announces
+    /// them.
     pub(crate) fn committed(&self) -> usize {
         match self {
             Self::Lines => 0,
@@ -75,8 +76,8 @@ impl Stream {
         }
     }
 
-    /// Records that the connection took `count` bytes more. Returns how many of them are bytes of
-    /// lines, which the caller marks as sent.
+    /// Records that the connection took `count` more bytes. Returns how many of them belong to
+    /// lines; the caller marks these as sent.
     pub(crate) fn on_written(&mut self, count: usize) -> usize {
         match self {
             Self::Lines => count,
@@ -84,8 +85,8 @@ impl Stream {
         }
     }
 
-    /// Returns the lines in flight that arrived whole, if all bytes arrived except the last
-    /// `unacknowledged`. The caller releases these lines.
+    /// Returns the size of the lines in flight that arrived whole, given that all bytes except the
+    /// last `unacknowledged` arrived. The caller releases these lines.
     pub(crate) fn acknowledge(&mut self, lines: &Consumer, unacknowledged: usize) -> Tally {
         match self {
             Self::Lines => {
@@ -97,7 +98,7 @@ impl Stream {
     }
 }
 
-/// Returns the lines that lie whole within the first `count` bytes of these runs.
+/// Returns the size of the lines that lie whole within the first `count` bytes of these runs.
 fn whole_lines<'a>(runs: impl Iterator<Item = &'a [u8]>, count: usize) -> Tally {
     let mut whole = Tally::default();
     let mut remaining = count;
@@ -119,7 +120,8 @@ pub(super) mod tests {
     use proptest::prelude::*;
     use std::sync::Arc;
 
-    /// Returns a consumer that has swept these lines, in blocks of 64 bytes, by several sweeps.
+    /// Returns a consumer that has swept these lines, in blocks of 64 bytes, after each
+    /// `sweep_every` lines.
     pub(in crate::send) fn swept(lines: &[String], sweep_every: usize) -> Consumer {
         let settings = freewheel_handoff::Settings {
             block_size: 64,
@@ -173,7 +175,7 @@ pub(super) mod tests {
         assert_eq!(lines.chunk(), b"b:2|c\n");
     }
 
-    /// Returns the bytes that a connection delivered, as its server reads them: whole lines, or the
+    /// Returns the lines that a server reads from these bytes of a connection: whole lines, or the
     /// lines of whole frames.
     fn whole(framing: Framing, mut received: &[u8]) -> Vec<u8> {
         let mut lines = Vec::new();
@@ -196,8 +198,8 @@ pub(super) mod tests {
     }
 
     proptest! {
-        /// Each connection takes, acknowledges and breaks at any byte. The servers get each
-        /// acknowledged line once, in order, and no other line is released.
+        /// The servers get each acknowledged line once, in order, and no other line is released.
+        /// Each connection takes, acknowledges and breaks at any byte.
         #[test]
         fn any_writes_acknowledgements_and_breaks(
             lines in prop::collection::vec("[a-z]{1,30}:[0-9]{1,3}\\|c\n", 1..60),

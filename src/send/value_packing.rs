@@ -10,7 +10,8 @@ use crate::encode::{MetricType, is_misread};
 use bytes::BytesMut;
 use memchr::memchr;
 
-/// Returns the next datagram of these runs, copied to `scratch`, or `None` if there are no lines.
+/// Returns the next datagram of the lines in these runs, with packed values and copied to
+/// `scratch`, or `None` if there are no lines.
 ///
 /// Each run holds whole lines. The datagram is longer than `max` only if it is a single longer
 /// line.
@@ -58,7 +59,7 @@ pub(crate) fn next<'a>(
 struct Parts<'a> {
     name: &'a [u8],
     value: &'a [u8],
-    /// Part from the `|` on, with the newline.
+    /// Text from the `|` on, with the newline.
     rest: &'a [u8],
 }
 
@@ -82,7 +83,7 @@ impl<'a> Parts<'a> {
         })
     }
 
-    /// Returns true if the value of `other` can be packed into this line.
+    /// Returns true if the value of `other` can be packed into this line: only the values differ.
     fn can_take(&self, other: &Self) -> bool {
         self.name == other.name && self.rest == other.rest
     }
@@ -96,7 +97,7 @@ mod tests {
     use bytes::{Buf, Bytes};
     use proptest::prelude::*;
 
-    /// Returns all datagrams, and the sizes of their lines.
+    /// Packs all lines. Returns the datagrams, each with the size of its lines.
     fn pack(runs: &[String], max: usize) -> Vec<(String, Tally)> {
         let mut lines = Runs(runs.iter().map(|run| Bytes::from(run.clone())).collect());
         let mut scratch = BytesMut::new();
@@ -158,8 +159,8 @@ mod tests {
     }
 
     proptest! {
-        /// Lines that are packed and expanded again are unchanged and in order, and their size is
-        /// counted as before packing.
+        /// Lines that are packed and expanded again are unchanged and in order, and count the same
+        /// size as without packing.
         #[test]
         fn packing_and_expanding_gives_back_the_lines(
             runs in prop::collection::vec(

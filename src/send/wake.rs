@@ -21,8 +21,8 @@ mod by_descriptor {
     use tokio::io::Interest;
     use tokio::io::unix::AsyncFd;
 
-    /// Ends the flusher's sleep, or its next sleep if none has begun. Notifications before that
-    /// merge into one.
+    /// Wakes the flusher: ends its sleep, or its next sleep if none has begun. Several
+    /// notifications before that count as one.
     #[derive(Default)]
     pub(crate) struct Wake {
         descriptor: OnceLock<Box<ProcessDescriptor>>,
@@ -35,12 +35,12 @@ mod by_descriptor {
     struct ProcessDescriptor {
         process: u32,
         notifier: Arc<Notifier>,
-        /// Descriptor of a child of this process.
+        /// Place for the descriptor of a forked child of this process.
         child: Wake,
     }
 
     impl Wake {
-        /// Opens the descriptor of this process, unless it is open. Before that `notify` has no
+        /// Opens the descriptor of this process, unless it is open. Until then, `notify` has no
         /// effect.
         pub(crate) fn prepare(&self) -> io::Result<()> {
             if self.own().is_none() {
@@ -53,7 +53,8 @@ mod by_descriptor {
             Ok(())
         }
 
-        /// Wakes the flusher. The only possible failure is that enough notifications wait.
+        /// Wakes the flusher. The only possible failure is that many notifications already wait,
+        /// which wake the flusher too.
         pub(crate) fn notify(&self) {
             if let Some(own) = self.own() {
                 own.notifier.notify();
@@ -80,7 +81,7 @@ mod by_descriptor {
             (newest.process == std::process::id()).then_some(newest)
         }
 
-        /// Returns the end of the list, whose descriptor is not open yet.
+        /// Returns the empty place after the last descriptor of the list.
         fn last(&self) -> &Self {
             let mut last = self;
             while let Some(descriptor) = last.descriptor.get() {
@@ -175,7 +176,7 @@ mod by_descriptor {
                 let _ = (&self.writer).write(&[1]);
             }
 
-            /// Reads all notifications.
+            /// Reads all pending notifications, so that the next one is an event again.
             pub(super) fn clear(&self) {
                 while (&self.reader).read(&mut [0; 64]).is_ok_and(|read| read > 0) {}
             }
@@ -195,7 +196,7 @@ mod by_notify {
     use std::sync::Arc;
     use tokio::sync::Notify;
 
-    /// Ends the flusher's sleep, or its next sleep if none has begun.
+    /// Wakes the flusher: ends its sleep, or its next sleep if none has begun.
     #[derive(Default)]
     pub(crate) struct Wake(Arc<Notify>);
 
@@ -231,10 +232,10 @@ mod tests {
     use tokio::runtime::Builder;
     use tokio::time::timeout;
 
-    /// Maximum time until a notification arrives.
+    /// Maximum time in which the tests expect a notification.
     const SOON: Duration = Duration::from_secs(10);
 
-    /// Returns true if no notification arrives for a while.
+    /// Returns true if `notified` stays pending for a while.
     async fn is_quiet(notified: impl Future) -> bool {
         timeout(Duration::from_millis(50), notified).await.is_err()
     }
@@ -271,7 +272,7 @@ mod tests {
         }
     }
 
-    /// Each notification ends a sleep, before or during it.
+    /// Each notification ends one sleep, whether it comes before or during the sleep.
     #[test]
     fn no_notification_is_lost() {
         let wake = &Wake::default();

@@ -1,4 +1,4 @@
-//! The flusher's warnings.
+//! The flusher's warnings: of failed links, missing lines and unexpected exits.
 //!
 //! A warning runs code of the application, which may use this connector, or build, start and stop
 //! others. So the flusher warns only between two events, while it holds no lock.
@@ -22,7 +22,7 @@ pub(super) struct LinkFailure {
 }
 
 impl LinkFailure {
-    /// Returns a failure to report, or `None` if another one was reported a moment ago.
+    /// Returns a failure to report, or `None` if the rate limit suppresses the warning.
     pub(super) fn new(
         shared: &Shared,
         error: io::Error,
@@ -94,17 +94,17 @@ const HANDLES_DROPPED: &str = "the last connector was dropped with metrics unsen
 
 /// The reason for a flusher's exit.
 pub(super) enum ExitCause {
-    /// A handle stopped it.
+    /// A handle stopped the flusher.
     Stopped,
     /// The last handle was dropped.
     HandlesDropped,
-    /// Its runtime ended, or it panicked.
+    /// The flusher's runtime ended, or the flusher panicked.
     RuntimeEnded,
 }
 
 impl ExitCause {
-    /// Warns of lines that were not sent. An exit that the owner may not know of is always
-    /// reported.
+    /// Warns of lines that an exiting flusher leaves unsent. An exit of which the owner may not
+    /// know is always reported.
     pub(super) fn warn(&self, shared: &Shared, kept: Tally) {
         let Tally { lines, bytes } = kept;
         let limiter = &shared.warning_limits.kept_lines;

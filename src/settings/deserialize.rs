@@ -1,4 +1,5 @@
-//! Settings in a file. An error names the setting, its value and the accepted values.
+//! Deserialization of settings, as from a file. An error names the setting, its value and the
+//! accepted values.
 
 use super::{Prefix, Settings};
 use crate::builder::Builder;
@@ -19,7 +20,7 @@ impl<'de> Deserialize<'de> for Settings {
     }
 }
 
-/// Content of a file. A setting that is null counts as absent, except for the prefix.
+/// Settings as a file holds them. A setting that is null counts as absent, except for the prefix.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename = "Settings")]
 struct File {
@@ -85,7 +86,7 @@ struct File {
     stop_timeout: Option<Duration>,
 }
 
-/// Defines a function for each setting, which passes the name of the setting to a reader, since the
+/// Defines a function for each setting, which passes the name of the setting to a reader. The
 /// errors of serde do not name the setting.
 macro_rules! readers {
     ($($type:ty = $reader:ident($expected:expr) => $($setting:ident)+;)+) => {$($(
@@ -117,7 +118,7 @@ readers! {
     Option<Cardinality> = named(Cardinality::EXPECTED) => cardinality;
 }
 
-/// Reads the value of a setting.
+/// Reads the value of a setting, or returns `None` for null. An error names the setting.
 fn read<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     setting: &str,
     expected: &str,
@@ -148,7 +149,7 @@ fn seconds<'de, D: Deserializer<'de>>(
     read(setting, expected, file)?.map(convert).transpose()
 }
 
-/// Reads a value by its name.
+/// Reads a value that the file gives by its name, such as `udp`.
 fn named<'de, T: FromStr, D: Deserializer<'de>>(
     setting: &str,
     expected: &str,
@@ -173,7 +174,7 @@ fn rates<'de, D: Deserializer<'de>>(
     pairs.map(|pairs| pairs.into_iter().map(convert).collect()).transpose()
 }
 
-/// Reads a prefix. Null selects no prefix explicitly.
+/// Reads a prefix. Null means explicitly no prefix.
 fn prefix_or_none<'de, D: Deserializer<'de>>(
     setting: &str,
     expected: &str,

@@ -90,11 +90,11 @@ pub struct Settings {
     service: Option<String>,
     environment: Option<String>,
     pub(crate) shutdown_timeout: Duration,
-    /// Settings that no variable provides, and the protocol.
+    /// Builder with the settings that no environment variable provides, and with the protocol.
     builder: Builder,
 }
 
-/// Setting of the prefix.
+/// Prefix as the settings define it.
 #[derive(Clone, Debug, Default)]
 enum Prefix {
     /// Not set: the environment provides the prefix.
@@ -120,7 +120,8 @@ impl Settings {
         }
     }
 
-    /// Enables metrics. If false, the connector is [disabled](Connector::disabled).
+    /// Sets whether metrics are enabled. If false, the connector is
+    /// [disabled](Connector::disabled).
     pub fn enabled(mut self, on: bool) -> Self {
         self.enabled = Some(on);
         self
@@ -174,7 +175,8 @@ impl Settings {
         self
     }
 
-    /// Sets the environment of the service, such as `production`, for the same prefix.
+    /// Sets the environment of the service, such as `production`, for the prefix
+    /// `applications.<service>.<environment>`.
     pub fn environment(mut self, environment: impl Into<String>) -> Self {
         self.environment = Some(environment.into());
         self
@@ -189,7 +191,7 @@ impl Settings {
     }
 
     /// Applies a function to the [`Builder`], for any other setting. The function cannot set host,
-    /// port and prefix, which the rules above determine. A protocol set here counts as
+    /// port and prefix, which the [rules](Self#rules) determine. A protocol set here counts as
     /// [set](Self::protocol).
     ///
     /// ```

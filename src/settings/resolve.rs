@@ -39,8 +39,8 @@ impl Settings {
         }
     }
 
-    /// Returns the builder of that connector, or `None` if the connector is disabled. `environment`
-    /// returns the value of a variable.
+    /// Returns the builder of the connector of these settings, or `None` if the connector is
+    /// disabled. `environment` returns the value of a variable.
     ///
     /// ```
     /// use freewheel::Settings;
@@ -134,8 +134,8 @@ impl Settings {
         Ok(Sourced { value, source })
     }
 
-    /// Returns the protocol of the variable, or `None` if the settings have one or if the variable is
-    /// unset.
+    /// Returns the protocol that the environment variable names, or `None` if the settings have one
+    /// or if the variable is unset.
     fn resolve_protocol(&self, variables: &Variables<'_>) -> Result<Option<Protocol>, BuildError> {
         if self.builder.has_protocol() {
             return Ok(None);
@@ -192,7 +192,7 @@ fn linked_port(text: &str) -> Option<&str> {
     (is_link && !host.is_empty() && is_port).then_some(port)
 }
 
-/// Returns true for 0 and for the usual words for false, in any case.
+/// Returns true for 0 and for the usual words for false, in upper or lower case.
 fn is_falsy(text: &str) -> bool {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     let is_zero = !digits.is_empty() && digits.bytes().all(|byte| byte == b'0');

@@ -1,4 +1,4 @@
-//! Bodies of responses, timed until they end.
+//! Bodies of responses whose duration is recorded.
 
 use super::record::BodyRecord;
 use http_body::{Body, Frame, SizeHint};

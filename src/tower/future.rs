@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 pin_project! {
-    /// The response of a [`TimedService`](super::TimedService).
+    /// The future of a response of a [`TimedService`](super::TimedService).
     ///
     /// The request is recorded when the response is ready and before it is returned, or when the
     /// future is dropped.

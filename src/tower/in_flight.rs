@@ -3,7 +3,7 @@
 use crate::connector::Connector;
 use std::sync::atomic::{AtomicU64, Ordering::AcqRel};
 
-/// Count of requests, and the gauge that is set to the count whenever it changes.
+/// Count of requests in flight, and the gauge that is set to the count whenever it changes.
 ///
 /// Counting and emitting are two steps, and other threads can run between them. So a thread reads the
 /// count again after it has emitted, and emits again until the count is the value that it emitted.
@@ -77,8 +77,8 @@ mod tests {
         }
     }
 
-    /// Runs a change of the count, and the other changes during it: before or after the first or the
-    /// second line of this change, as the bits of `places` choose.
+    /// Makes the first of `changes`, and the others in the midst of it: before or after its first
+    /// or second line, as the bits of `places` choose.
     fn interleaved(in_flight: &InFlight, lines: &Lines, changes: &[u64], mut places: u32) {
         let [change, others @ ..] = changes else { return };
         let (mut others, mut turn) = (Some(others), 0);
@@ -101,8 +101,9 @@ mod tests {
         interleaved(in_flight, lines, others.unwrap_or_default(), places >> 1);
     }
 
-    /// Runs each change of another thread between a count and its line, and between that line and the
-    /// next read of the count: two threads enter and two leave, in each possible order.
+    /// The last line has the current count, wherever changes by other threads come between a
+    /// change, its line and the next read of the count. Two threads enter and two leave, in each
+    /// possible order.
     #[test]
     fn last_line_is_the_count_in_every_interleaving() {
         const IN: u64 = 1;

@@ -1,4 +1,4 @@
-//! Layer that configures what is recorded.
+//! The layer that times requests, and the settings of what it records.
 
 use super::in_flight::InFlight;
 use super::record::LayerState;
@@ -21,7 +21,8 @@ use tower_layer::Layer;
 /// With a [disabled](Connector::disabled) connector the layer only forwards requests.
 #[derive(Clone, Debug)]
 pub struct StatsdLayer<N, R = Head> {
-    /// Shared, since axum may create a service for each request.
+    /// State of the layer, shared by its services, since axum may create a service for each
+    /// request.
     state: Arc<LayerState>,
     name: N,
     recorded: PhantomData<fn() -> R>,

@@ -1,4 +1,4 @@
-//! Names of requests.
+//! Names of requests, under which their times are recorded.
 #![allow(unnameable_types)]
 
 use super::path::{MetricPath, PathText};
@@ -36,8 +36,8 @@ pub(crate) mod sealed {
     use super::{MetricPath, Request};
 
     pub trait Name<B> {
-        /// Name that is kept until the request has ended. It is small, since it moves with the future.
-        /// A destructor formats it, so its type belongs to this crate.
+        /// Name that is kept until the request has ended. It is small, since the future of the
+        /// response holds it. A destructor formats it, so its type belongs to this crate.
         type RequestName: MetricPath;
         fn name(&self, request: &Request<B>) -> Self::RequestName;
     }
@@ -64,7 +64,8 @@ where
     F: Fn(&Request<B>) -> P,
     P: MetricPath,
 {
-    /// Formatted at once: a destructor must not call a `Display` of the application.
+    /// The name as text, formatted at once: a destructor must not call a `Display` of the
+    /// application.
     type RequestName = PathText;
     fn name(&self, request: &Request<B>) -> PathText {
         PathText::new(&self(request))

@@ -1,4 +1,4 @@
-//! Metric paths, which are joined from parts on the stack.
+//! Metric paths, whose parts are joined on the stack.
 #![allow(unnameable_types)]
 
 use arrayvec::ArrayString;
@@ -32,7 +32,7 @@ pub(crate) mod sealed {
     }
 }
 
-/// A path as text.
+/// A metric path as text, without an allocation if it is short.
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "most paths are short, and must not be allocated")]
 pub enum PathText {

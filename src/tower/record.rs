@@ -1,4 +1,4 @@
-//! Record of one request, which emits its line when it is dropped.
+//! Record of one request, which emits the request's line when it is dropped.
 //!
 //! A record moves with the future, which axum boxes. To stay small, it holds the parts of the path and
 //! joins them at the end.
@@ -59,13 +59,13 @@ impl<N: MetricPath> Record<N> {
         path
     }
 
-    /// Sets the status for the case that the service panics. Called before the service runs.
+    /// Sets the status that is recorded if the service panics. Called before the service runs.
     pub(super) fn enter(&mut self) {
         self.status = STATUS_FAILED;
     }
 
-    /// Sets the status for the case that the future is dropped. Called when the service has returned
-    /// without a response.
+    /// Sets the status that is recorded if the future is dropped. Called when the service has
+    /// returned without a response.
     pub(super) fn leave(&mut self) {
         self.status = STATUS_DROPPED;
     }
@@ -97,7 +97,7 @@ impl<N: MetricPath> Drop for Record<N> {
     }
 }
 
-/// Record of a body in flight, which emits its line when it is dropped.
+/// Record of a response body in flight, which emits the body's line when it is dropped.
 pub(super) struct BodyRecord {
     state: Arc<LayerState>,
     path: PathText,

@@ -23,7 +23,7 @@ pub trait RecordedPart<B>: sealed::EndHead<B, Self::Body> {
 pub(super) mod sealed {
     use super::{MetricPath, Record, Response};
 
-    /// Ends the record of the head and returns the response of the layer.
+    /// Ends the record of the head and wraps the body as the layer returns it.
     pub trait EndHead<B, T> {
         fn end_head<N: MetricPath>(response: Response<B>, record: Option<Record<N>>)
         -> Response<T>;

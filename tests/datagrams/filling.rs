@@ -9,7 +9,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
-/// Emits with `emit`, and returns the datagrams that arrive with this maximum payload.
+/// Emits with `emit`, and returns the datagrams that arrive with a maximum payload of `max` bytes.
 fn datagrams(max: usize, emit: impl Fn(&Connector)) -> Vec<String> {
     let receiver = UdpReceiver::start();
     let statsd = udp(receiver.port()).max_datagram_payload(max).build().unwrap();
@@ -37,7 +37,8 @@ fn a_datagram_is_never_longer_than_its_maximum_unless_a_line_is() {
     }
 }
 
-/// A negative value of a gauge needs a reset to 0. Servers would read it as a change otherwise.
+/// A gauge's negative value and its reset to 0 arrive in the same datagram. Without the reset,
+/// servers would read the value as a change.
 #[test]
 fn a_gauge_below_zero_and_its_reset_share_a_datagram() {
     for max in 1..60 {
@@ -56,7 +57,7 @@ fn a_gauge_below_zero_and_its_reset_share_a_datagram() {
     }
 }
 
-/// The end of a block does not separate the two lines.
+/// The end of a block does not separate a gauge's reset to 0 from its negative value.
 #[test]
 fn a_gauge_below_zero_and_its_reset_share_a_block() {
     let receiver = UdpReceiver::start();

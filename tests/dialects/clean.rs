@@ -108,7 +108,8 @@ fn table_of_forbidden_characters() {
     }
 }
 
-/// Telegraf reads `StatsD` and `Influx`, and drops set members that begin with a sign.
+/// Set members that begin with a sign are altered in the dialects `StatsD` and `Influx`. Telegraf
+/// reads these dialects, and drops such members.
 #[test]
 fn members_have_no_sign_where_servers_reject_it() {
     for dialect in crate::ALL {

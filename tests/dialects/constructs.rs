@@ -11,7 +11,8 @@ use std::time::Duration;
 struct Construct {
     name: &'static str,
     ways: Vec<fn(&Connector)>,
-    /// Lines in the order of [`ALL`]; empty if unsupported.
+    /// Expected lines in each dialect, in the order of [`ALL`]; empty if the dialect lacks the
+    /// construct.
     lines: [&'static [&'static str]; 7],
 }
 

@@ -70,7 +70,8 @@ fn an_older_server_is_not_asked_for_more_than_it_reads() {
     assert_eq!(refused(|b| b.cardinality(Cardinality::Low), V1_5, V1_6), "cardinality");
 }
 
-/// The Agent reads a line that begins with `_e{` as an event, and with `_sc` as a service check.
+/// No metric's line begins with `_e{` or `_sc`. The Agent would read such a line as an event or a
+/// service check.
 #[test]
 fn no_metric_is_taken_for_an_event() {
     let (lines, stats) = arrived_in(Dialect::DogStatsD, |statsd| {

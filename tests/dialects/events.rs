@@ -190,7 +190,8 @@ fn oversize_events_are_counted_and_never_torn() {
     assert_eq!(stats.sent.lines, 5);
 }
 
-/// Events carry the sanitised tags of the connector, but not its prefix.
+/// An altered tag of the connector counts in `altered` with each event and service check. An
+/// altered prefix does not, because they carry no prefix.
 #[test]
 fn altered_connector_tags_count_on_events() {
     let (_, stats) = read(|statsd| {

@@ -93,12 +93,13 @@ fn tags_stand_in_names(dialect: Dialect) -> bool {
     !matches!(dialect, Dialect::StatsD | Dialect::Extended | Dialect::DogStatsD)
 }
 
-/// Returns the timestamp of the tests.
+/// Returns the timestamp that the tests give to metrics and events.
 fn timestamp() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_656_581_400)
 }
 
-/// Returns a rate of one in two, and seeds the thread's generator so that the next draws succeed.
+/// Returns a sample rate of 0.5, and seeds this thread's random generator so that the next lines at
+/// this rate are emitted.
 fn half_rate() -> SampleRate {
     let draws_succeed = |seed: &u64| {
         fastrand::seed(*seed);

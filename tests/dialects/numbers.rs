@@ -3,7 +3,8 @@
 use crate::{ALL, arrived_in};
 use freewheel::{Connector, Counter, Dialect, Histogram};
 
-/// Telegraf truncates counters to 64-bit integers, so only such values are sent to it.
+/// Only counter values that are 64-bit integers are sent to Telegraf, which would truncate all
+/// others.
 #[test]
 fn counters_truncated_by_telegraf_are_not_sent() {
     let exact: [fn(&Connector); 6] = [
@@ -42,7 +43,8 @@ fn counters_truncated_by_telegraf_are_not_sent() {
     }
 }
 
-/// Telegraf accepts a sign only before the values of counters and gauges.
+/// Histogram values below zero are not sent to Telegraf, which accepts a sign only before the
+/// values of counters and gauges.
 #[test]
 fn histograms_below_zero_are_not_sent_to_telegraf() {
     for dialect in ALL {

@@ -8,8 +8,8 @@ fn one_in(n: u64) -> SampleRate {
     SampleRate::one_in(NonZeroU64::new(n).unwrap())
 }
 
-/// Returns the weight that each server gives a timing with this rate. (Casts truncate, in Go and in
-/// Rust.)
+/// Returns the weight that each server gives a timing with this sample rate. (Casts truncate, in Go
+/// and in Rust.)
 fn weights(rate: f64) -> [(&'static str, f64); 5] {
     [
         ("the Agent, pkg/metrics/histogram.go: int64(1/rate)", (1.0 / rate) as i64 as f64),
@@ -20,8 +20,8 @@ fn weights(rate: f64) -> [(&'static str, f64); 5] {
     ]
 }
 
-/// Returns the count of each server that rounds counters to integers. (Netdata's minimum rate is
-/// omitted.)
+/// Returns the count that each server with integer counters computes from this value and sample
+/// rate. (Netdata's minimum rate is omitted.)
 fn counts(value: i64, rate: f64) -> [(&'static str, f64); 2] {
     let value = value as f64;
     [
@@ -51,7 +51,7 @@ fn all_servers_weigh_one_in_n_as_n() {
     }
 }
 
-/// Rates within rounding of 1/n are sent as 1/n.
+/// Rates that differ from 1/n only by rounding are sent as 1/n.
 #[test]
 fn computed_rates_are_taken_for_one_in_n() {
     for (computed, n) in [
@@ -127,7 +127,7 @@ fn table_of_sent_rates() {
     }
 }
 
-/// Lines carry the rate of [`SampleRate::effective_rate`], by each way to emit.
+/// Lines carry the rate of [`SampleRate::effective_rate`], in whichever way they are emitted.
 #[test]
 fn lines_say_the_effective_rate() {
     // The seed makes the draws succeed at 0.5, and therefore also at 0.7.

@@ -4,7 +4,7 @@ use crate::{arrived, half_rate};
 use freewheel::{Builder, Connector, Counter, SampleRate, Set};
 use std::time::Duration;
 
-/// The seed is fixed, and the bounds are six standard deviations from the mean.
+/// The number of emitted lines is within six standard deviations of its mean. The seed is fixed.
 #[test]
 fn lines_are_sampled_at_their_rate() {
     const CALLS: u64 = 100_000;

@@ -98,8 +98,9 @@ fn line_cut_by_a_broken_connection_is_sent_again_from_its_start() {
     assert_eq!(statsd.stats().dropped(), Tally::default());
 }
 
-/// The flusher checks for the end of the connection before each write. The first write to a closed
-/// connection would succeed and be lost.
+/// A server that closes the connection between lines loses none. The flusher checks for the end of
+/// the connection before each write, because the first write to a closed connection would succeed
+/// and be lost.
 #[test]
 fn hang_up_between_lines_loses_nothing() {
     let receiver = TcpReceiver::start();
@@ -113,8 +114,8 @@ fn hang_up_between_lines_loses_nothing() {
     assert_eq!(numbers_by_thread(&receiver.lines())[&0], Vec::from_iter(0..20));
 }
 
-/// Same as above, but the runtime has not polled its sockets meanwhile. Only the operating system
-/// knows that the connection has ended.
+/// A server that closes the connection while the runtime does not poll its sockets loses no line.
+/// Only the operating system knows that the connection has ended.
 #[test]
 fn hang_up_while_the_runtime_is_idle_loses_nothing() {
     let receiver = TcpReceiver::start();

@@ -8,8 +8,8 @@ use freewheel::Tally;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-/// A UDP refusal is reported for the previous datagram. On the same machine the report comes at
-/// once, so that the client also holds that datagram until a server listens.
+/// Refused datagrams are held until a server listens, including the datagram whose refusal is
+/// reported. On the same machine the report comes at once.
 #[test]
 fn refused_datagrams_are_held() {
     let port = unused_port();
@@ -32,8 +32,8 @@ fn refused_datagrams_are_held() {
     assert!(statsd.connected());
 }
 
-/// With `hold_when_refused` off, lines do not wait for a server. All are sent, and refused lines
-/// are counted.
+/// With `hold_when_refused` off, lines do not wait for a server. All are sent, and the refused ones
+/// are counted as lost.
 #[test]
 fn refused_datagrams_are_lost_and_counted_with_holding_off() {
     let port = unused_port();
@@ -59,7 +59,7 @@ fn refused_datagrams_are_lost_and_counted_with_holding_off() {
     assert_balanced(&statsd.blocking_stop().stats);
 }
 
-/// A server that returns at the same port receives all lines emitted meanwhile.
+/// A server that returns at the same port receives all lines that were emitted in its absence.
 #[test]
 fn returning_udp_server_receives_the_held_lines() {
     let port = unused_port();

@@ -8,8 +8,9 @@ use std::thread;
 use std::time::Duration;
 use tokio::runtime::Builder as RuntimeBuilder;
 
-/// Unread bytes would turn the close of the connection into a reset. A reset discards the data that
-/// the server has not read yet, and is fatal for some servers.
+/// A server that replies sees an orderly end of its connection, because the client reads the
+/// replies. Unread replies would turn the close into a reset. A reset discards the data that the
+/// server has not read yet, and is fatal for some servers.
 #[test]
 fn replying_server_sees_an_orderly_end() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -50,8 +51,9 @@ fn replying_server_loses_nothing() {
     assert_eq!(numbers_by_thread(&lines)[&0], Vec::from_iter(0..100));
 }
 
-/// A closed socket answers the server's data with a reset, which discards the data that the server
-/// has not read yet. A stop therefore waits until the server has closed the connection.
+/// A server that replies and reads slowly receives all lines before a stop returns. A stop waits
+/// until the server has closed the connection. A socket closed earlier would answer the server's
+/// replies with a reset, which discards the data that the server has not read yet.
 #[test]
 fn slow_replying_server_receives_all_lines_before_a_stop() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();

@@ -11,7 +11,8 @@ use std::fmt::{Debug, Write};
 /// Bytes with a meaning in some dialect, and some without.
 const BYTES: &[u8] = b":|@#,;=[]{}_e!^~/\\.-+0127 \n\r\tcdghkmnpstTx\0\x7f\xc3\xff";
 
-/// Returns all texts with one byte changed, removed, added, or swapped with its neighbour.
+/// Returns all variants of the line with one byte changed, removed, added, or swapped with its
+/// neighbour.
 fn neighbours(line: &[u8]) -> Vec<Vec<u8>> {
     let mut all = Vec::new();
     for at in 0..=line.len() {

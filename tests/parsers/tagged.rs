@@ -3,7 +3,8 @@ use super::{assert_parsed, assert_refused};
 
 type Parse = fn(&[u8]) -> Result<Vec<Metric>, Refused>;
 
-/// Each dialect, with `a` and the tags k=v and l=w in its syntax.
+/// Parser of each dialect with tags in the name, and the name `a` with the tags k=v and l=w in its
+/// syntax.
 const DIALECTS: [(Parse, &str); 4] = [
     (graphite::parse, "a;k=v;l=w"),
     (influx::parse, "a,k=v,l=w"),

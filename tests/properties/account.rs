@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 /// Event that affects a connector or its server.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// A thread starts to emit this many lines.
+    /// A thread begins to emit this many lines.
     Emit {
         thread: usize,
         lines: u64,

@@ -13,10 +13,10 @@ type Emit = dyn Fn(&Connector, &str);
 /// Call that emits, and its expected lines.
 #[derive(Clone)]
 pub(crate) struct Call {
-    /// Call as it is shown if a test fails.
+    /// Text of the call, shown if a test fails.
     text: String,
     pub(crate) emit: Arc<Emit>,
-    /// Predicate for characters that the name cannot contain.
+    /// Predicate for characters that the metric's name cannot contain.
     pub(crate) forbidden: fn(char) -> bool,
     /// Type prefix of the metric's name.
     pub(crate) kind: &'static str,
@@ -31,13 +31,13 @@ pub(crate) struct Call {
 pub(crate) enum Expected {
     /// Exactly this text.
     Text(String),
-    /// Text that parses to this number.
+    /// Text that parses to this `f64`.
     Double(f64),
-    /// Text that parses to this number.
+    /// Text that parses to this `f32`.
     Single(f32),
-    /// This time in milliseconds.
+    /// This duration, written in milliseconds.
     Time(Duration),
-    /// This number of seconds in milliseconds.
+    /// This number of seconds, written in milliseconds.
     Seconds(f64),
     /// A value that always has a sign, so that it changes a gauge.
     Change(Box<Expected>),

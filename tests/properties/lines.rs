@@ -23,7 +23,8 @@ proptest! {
     }
 }
 
-/// Makes these calls, each between two neighbours, and checks the lines and the statistics.
+/// Makes these calls, each between two calls that emit a neighbouring line. Checks all lines and
+/// the statistics.
 fn assert_lines_match(
     prefix: String,
     type_prefixes: bool,

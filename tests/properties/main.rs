@@ -20,7 +20,8 @@ fn is_forbidden(character: char) -> bool {
     ends_field(character) || "#,;=@[]".contains(character)
 }
 
-/// Returns true if neither an injected path nor a value can contain the character.
+/// Returns true if the character ends a field or is a control character. Neither an injected path
+/// nor a value can contain it.
 fn ends_field(character: char) -> bool {
     matches!(character, ':' | '|') || character.is_control()
 }

@@ -5,8 +5,8 @@ use crate::support::{
     TcpReceiver, assert_whole_and_in_order, emit_numbered, eventually, flush, started, tcp,
 };
 
-/// A thread rotates to its next block while a sweep visits the threads one by one. Its newer lines
-/// must not overtake its sealed lines.
+/// Lines of a thread stay in order if the thread rotates to its next block while a sweep visits the
+/// threads one by one. Its newer lines must not overtake its sealed lines.
 #[test]
 fn lines_of_a_thread_keep_their_order_across_blocks() {
     const IDLE: u64 = 100;

@@ -59,7 +59,7 @@ fn time() -> impl Strategy<Value = Duration> {
     ]
 }
 
-/// Generates a call with a valid or invalid value.
+/// Generates a metric call of any kind, with a valid or invalid value.
 pub(crate) fn call() -> impl Strategy<Value = Call> {
     let integers = prop_oneof![
         any_call_with(any::<u8>()),

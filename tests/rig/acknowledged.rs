@@ -1,4 +1,5 @@
-//! Lines that the peer's kernel never acknowledged are not sent, and go to the next connection.
+//! Lines that the peer's kernel never acknowledged do not count as sent, and go to the next
+//! connection.
 
 use crate::namespace::{Host, resolve_server_to, with_a_network};
 use crate::network::{receiver, settings};
@@ -55,8 +56,8 @@ fn stall_then_close(
 
 const RESET: fn(ServerConnection) = ServerConnection::reset;
 
-/// The client writes megabytes, and the server acknowledges little. Only acknowledged lines are
-/// lost.
+/// A reset by a stalled server loses only acknowledged lines. The client has written megabytes, and
+/// the server has acknowledged little.
 #[test]
 fn reset_of_a_stalled_server_loses_only_its_kernel_buffer() {
     let server = Listener::tcp(0);
@@ -68,7 +69,8 @@ fn reset_of_a_stalled_server_loses_only_its_kernel_buffer() {
     }
 }
 
-/// Acknowledged lines arrive once, even if the runtime did not run since the acknowledgement.
+/// No acknowledged line is sent again after a reset, even if the runtime did not run since the
+/// acknowledgement.
 #[test]
 fn lines_acknowledged_before_a_reset_arrive_once() {
     let server = Listener::tcp(0);
@@ -93,8 +95,9 @@ fn lines_acknowledged_before_a_reset_arrive_once() {
     );
 }
 
-/// The two ends of a Unix socket share one kernel, which reports the bytes that the server has not
-/// read. If the server has read a part of a socket buffer, that part is sent again.
+/// A stalled Unix server that closes its connection loses no line. Both ends share one kernel,
+/// which reports the bytes that the server has not read. If the server has read a part of a socket
+/// buffer, that part is sent again.
 #[test]
 fn stalled_unix_server_that_closes_loses_no_line() {
     let socket_path = SocketPath::new("stalled");
@@ -137,8 +140,8 @@ fn crashed_host_loses_no_unacknowledged_line() {
     });
 }
 
-/// A host becomes unreachable, and its name then resolves to another host. After the peer timeout
-/// the other host gets the lines that the first has not acknowledged.
+/// A host becomes unreachable, and its name then resolves to another host. After the peer timeout,
+/// the other host gets the lines that the unreachable host has not acknowledged.
 #[test]
 fn silent_host_is_left_after_the_peer_timeout() {
     with_a_network(|| {
@@ -162,7 +165,7 @@ fn silent_host_is_left_after_the_peer_timeout() {
     });
 }
 
-/// The network is down but the connection is open. The stop keeps its deadline and reports the
+/// A stop keeps its deadline while the network is down and the connection is open. It reports the
 /// lines left to the kernel, which delivers them once the network is back.
 #[test]
 fn stop_in_a_partition_reports_lines_in_flight() {

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Maximum length of one read in bytes, which can be lost in the killed process.
+/// Maximum length of one read in bytes. A killed process can lose these bytes.
 const READ_BYTES: u64 = 16 << 10;
 
 /// Maximum size of the receiver's kernel buffer in bytes.
@@ -57,7 +57,7 @@ impl Receiver {
         fs::metadata(&self.file).map_or(0, |file| file.len())
     }
 
-    /// Returns the unread bytes in the receiver's kernel buffer: see proc_pid_net(5).
+    /// Returns the number of unread bytes in the receiver's kernel buffer: see proc_pid_net(5).
     fn unread(port: u16) -> u64 {
         let local_address = format!("0100007F:{port:04X}");
         let text = fs::read_to_string("/proc/self/net/tcp").unwrap();
@@ -124,7 +124,7 @@ fn lines_within(bytes: u64, first: u64) -> u64 {
     ends.take_while(|end| *end <= bytes).count() as u64
 }
 
-/// Each kill loses only the lines that the process was reading or its kernel had acknowledged.
+/// Each killed process loses only lines that it was reading or that its kernel had acknowledged.
 /// Half of the processes are suspended before they are killed.
 #[test]
 fn killed_receivers_lose_only_their_buffers() {

@@ -52,7 +52,7 @@ pub(crate) fn resolve_server_to(addresses: &[Ipv4Addr]) {
     fs::write("/etc/hosts", lines.collect::<String>()).unwrap();
 }
 
-/// Makes each lookup hang for minutes and then fail, because `resolver` does not answer.
+/// Makes each name lookup hang for minutes and then fail, because `resolver` does not answer.
 pub(crate) fn make_lookups_hang(resolver: Ipv4Addr) {
     resolve_server_to(&[]);
     write_resolver_configuration(&format!(
@@ -60,7 +60,7 @@ pub(crate) fn make_lookups_hang(resolver: Ipv4Addr) {
     ));
 }
 
-/// Makes each lookup fail at once, because no resolver listens.
+/// Makes each name lookup fail at once, because no resolver listens.
 pub(crate) fn make_lookups_fail() {
     resolve_server_to(&[]);
     write_resolver_configuration("nameserver 127.0.0.1\n");

@@ -75,7 +75,7 @@ fn flapping_cable_loses_no_line_over_tcp() {
     });
 }
 
-/// Asserts that lines in lost packets arrive at the next server if the first one stops.
+/// Asserts that lines in lost packets arrive at the next server if their server stops.
 ///
 /// The kernel retransmits only while the connection lasts. Three times, the cable is unplugged,
 /// lines are written, and the server stops before a retransmission.
@@ -99,7 +99,7 @@ fn assert_no_loss_with_the_server(host: &Host, mut server: TcpReceiver, statsd: 
     assert!(statsd.stats().connections >= 4, "{:?}", statsd.stats());
 }
 
-/// Packets are lost at random, in both directions.
+/// No line is lost over TCP although packets are lost at random, in both directions.
 #[test]
 fn random_packet_loss_loses_no_line_over_tcp() {
     with_a_network(|| {
@@ -130,7 +130,7 @@ fn retransmitted() -> u64 {
     fields.find(|(name, _)| *name == "RetransSegs").unwrap().1.parse().unwrap()
 }
 
-/// Lost UDP datagrams are counted as sent. Only whole datagrams are lost.
+/// If UDP datagrams are lost at random, only whole datagrams are lost. They are counted as sent.
 #[test]
 fn random_packet_loss_loses_whole_datagrams_over_udp() {
     with_a_network(|| {
@@ -160,8 +160,8 @@ fn random_packet_loss_loses_whole_datagrams_over_udp() {
     });
 }
 
-/// A device slower than the producer fills its queue. The kernel then accepts no more datagrams
-/// for a while (`EAGAIN`), and lines wait.
+/// Lines wait, and none is lost, if a network device is slower than the producer and its queue is
+/// full. The kernel then accepts no more datagrams for a while (`EAGAIN`).
 #[test]
 fn slow_device_loses_no_line_over_udp() {
     with_a_network(|| {
@@ -184,8 +184,8 @@ fn slow_device_loses_no_line_over_udp() {
     });
 }
 
-/// All packets to the first address of a name are lost. After one connect timeout the client tries
-/// the next address.
+/// If all packets to the first address of a name are lost, the client tries the next address after
+/// one connect timeout.
 #[test]
 fn black_hole_address_is_skipped_after_one_timeout() {
     with_a_network(|| {
@@ -200,8 +200,8 @@ fn black_hole_address_is_skipped_after_one_timeout() {
     });
 }
 
-/// Connecting a UDP socket to the first address of a name always succeeds. A refusal moves on to
-/// the next address, regardless of the order in which the resolver returns them.
+/// A refusal of a UDP datagram moves the client to the next address of the name, whichever address
+/// the resolver returns first. Connecting a UDP socket always succeeds.
 #[test]
 fn refusal_moves_to_the_next_address_of_the_name() {
     with_a_network(|| {
@@ -218,7 +218,8 @@ fn refusal_moves_to_the_next_address_of_the_name() {
     });
 }
 
-/// A refusal without `hold_when_refused` does not end the link, but moves to the next address.
+/// A refusal with `hold_when_refused` off moves the client to the next address of the name, without
+/// a reconnect.
 #[test]
 fn refusal_without_hold_moves_to_the_next_address() {
     with_a_network(|| {
@@ -294,7 +295,7 @@ fn stop_keeps_its_deadline_at_a_black_hole() {
     });
 }
 
-/// The kernel reports that the network is unreachable. Lines wait until it is reachable again.
+/// Lines wait while the kernel reports that the network is unreachable, and none is lost.
 #[test]
 fn unreachable_network_loses_no_line_over_udp() {
     with_a_network(|| {
@@ -318,8 +319,8 @@ fn unreachable_network_loses_no_line_over_udp() {
     });
 }
 
-/// A cable unplugged at the other end goes unnoticed. Datagrams sent meanwhile are lost and counted
-/// as sent. No line before or after them is lost.
+/// Datagrams sent while the server's cable is unplugged are lost and counted as sent, because the
+/// client does not notice. No line before or after them is lost.
 #[test]
 fn partition_loses_only_lines_sent_into_it_over_udp() {
     with_a_network(|| {
@@ -403,7 +404,8 @@ fn moved_udp_server_is_found_after_a_refusal() {
     });
 }
 
-/// A name may become known only later, for instance if servers and clients start together.
+/// A name that cannot be resolved at first is looked up again. Servers and clients may start
+/// together, for instance.
 #[test]
 fn unknown_name_is_resolved_again() {
     with_a_network(|| {
@@ -460,7 +462,7 @@ fn moved_udp_server_is_found_at_the_next_lookup() {
     });
 }
 
-/// A resolver that does not answer delays no flush and does not end the link.
+/// A resolver that does not answer delays no flush, and lines still arrive at the known address.
 #[test]
 fn hanging_lookup_delays_no_flush() {
     with_a_network(|| {

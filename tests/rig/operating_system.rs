@@ -84,7 +84,8 @@ unsafe extern "C" fn send(
     unsafe { libc::sendto(socket, bytes, length, flags, std::ptr::null(), 0) }
 }
 
-/// Overrides the C library's `sendmsg`. The length passed to the plan is the sum of the batch.
+/// Overrides the C library's `sendmsg`. The length passed to the plan is the total length of the
+/// batch.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sendmsg(socket: c_int, batch: *const libc::msghdr, flags: c_int) -> ssize_t {
     // SAFETY: the caller passes a valid header and valid pieces.
@@ -150,7 +151,8 @@ unsafe extern "C" fn setsockopt(
     unsafe { libc::syscall(libc::SYS_setsockopt, socket, level, option, value, size) as c_int }
 }
 
-/// Linux before 4.18 ignores the request to cut a batch, and sends the batch as one datagram.
+/// A kernel without segmentation offload gets single datagrams. Linux before 4.18 ignores the
+/// request to cut a batch, and would send the batch as one datagram.
 #[test]
 fn kernel_without_offload_gets_single_datagrams() {
     let receiver = UdpReceiver::start();
@@ -169,7 +171,8 @@ fn kernel_without_offload_gets_single_datagrams() {
     assert_eq!(arrivals.tally(), statsd.stats().sent);
 }
 
-/// Some systems lack an option of TCP connections: WSL 1 has no `TCP_USER_TIMEOUT`.
+/// A connection works although the system refuses options of TCP connections. WSL 1, for instance,
+/// has no `TCP_USER_TIMEOUT`.
 #[test]
 fn refused_options_do_not_cost_the_connection() {
     let server = Listener::tcp(0);
@@ -258,8 +261,9 @@ fn unroutable_datagram_is_sent_later() {
     }
 }
 
-/// The lines of a failed batch go out as single datagrams, regardless of the error. (Causes are
-/// a filter of system calls, a kernel or device without offload, or a security module.)
+/// The lines of a batch that the system refuses are sent as single datagrams, regardless of the
+/// error. (Causes are a filter of system calls, a kernel or device without offload, or a security
+/// module.)
 #[test]
 fn refused_batch_is_sent_as_single_datagrams() {
     for plan in [

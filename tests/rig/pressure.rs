@@ -19,7 +19,7 @@ const CAPACITY: u64 = 4 << 20;
 /// Additional default capacity of the ordered queue in bytes.
 const ORDERED_CAPACITY: u64 = 1 << 20;
 
-/// Memory that each producer thread adds, in bytes: a block and its counters.
+/// Memory in bytes that each producer thread adds to the capacity: a block and its counters.
 const BLOCK_BYTES: u64 = (16 << 10) + 256;
 
 /// Allowance in bytes for threads, the test harness and the arrivals.
@@ -32,7 +32,8 @@ fn resident() -> u64 {
     line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
 }
 
-/// Producers emit fifty times the capacity. The server first reads nothing, and then everything.
+/// Memory stays within the capacity if a server reads nothing while producers emit fifty times the
+/// capacity. Once the server reads, no line is dropped.
 #[test]
 fn stalled_server_keeps_memory_within_the_capacity() {
     in_own_process(|| {
@@ -70,8 +71,8 @@ fn stalled_server_keeps_memory_within_the_capacity() {
     });
 }
 
-/// A server reads all the time, but too slowly. Its lines arrive in order, and the others are
-/// counted as dropped.
+/// The lines that a slow server receives arrive in order, and the others are counted as dropped.
+/// The server reads all the time, but more slowly than the producer emits.
 #[test]
 fn slow_server_gets_lines_in_order_and_drops_are_counted() {
     let server = Listener::tcp(0);
@@ -123,7 +124,7 @@ fn emit_steadily(statsd: &Connector, next: &mut u64, time: Duration) -> (u128, (
 
 /// A server is slower than the producer for `FREEWHEEL_PRESSURE_SECONDS`. Memory does not grow, and
 /// lines that find no room are counted. Dropping ends once the server is fast again. The test
-/// prints the cost of a call meanwhile.
+/// prints what a call costs while the server is slow.
 #[test]
 fn long_back_pressure_does_not_grow_memory() {
     let seconds =
@@ -218,8 +219,8 @@ fn idle_threads_do_not_starve_a_busy_one() {
         let (stats, growth) = measured;
         // Lines are not split across blocks, so the end of each block stays unused.
         assert!(stats.buffered.bytes > CAPACITY - CAPACITY / 32, "{stats:?}");
-        // The allowance for each thread is for its stack and the allocator. It is smaller on an idle
-        // machine, but a second block for each thread would exceed it.
+        // The allowance for each thread is for its stack and the allocator. A second block for each
+        // thread would exceed it.
         assert!(
             growth <= CAPACITY + ORDERED_CAPACITY + IDLE * (BLOCK_BYTES + (38 << 10)) + SLACK_BYTES,
             "memory grew by {growth} bytes"

@@ -25,7 +25,7 @@ const IP_HEADER: usize = 20;
 /// Length of a UDP header.
 const UDP_HEADER: usize = 8;
 
-/// Simulated host.
+/// Simulated remote host, at the other end of a TUN device.
 #[derive(Default)]
 struct Host {
     /// True if a server listens on the host.
@@ -112,8 +112,8 @@ fn checksum(bytes: &[u8]) -> u16 {
     !((folded & 0xffff) + (folded >> 16)) as u16
 }
 
-/// A remote refusal arrives after many more datagrams were sent. After a refusal, each attempt to
-/// reconnect therefore sends one datagram as a probe, and the others wait for its success.
+/// After a refusal from a remote host, each attempt to reconnect sends one datagram as a probe, and
+/// the others wait for its success. Such a refusal arrives after many more datagrams were sent.
 #[test]
 fn reconnects_probe_with_single_datagrams() {
     with_a_network(|| {

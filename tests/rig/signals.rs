@@ -1,4 +1,4 @@
-//! Writing to a closed peer is an error and raises no signal.
+//! Writing to a connection that the peer has closed is an error, and raises no signal.
 //!
 //! The tests record the flags of each call that sends, and restore the default action of SIGPIPE.
 
@@ -12,8 +12,8 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use std::net::Shutdown;
 use std::thread;
 
-/// A Unix server shuts down its reading direction, so that the next write could raise SIGPIPE. (A
-/// server that hangs up would cause it only between the client's check for the end and the write.)
+/// A Unix server that shuts down its reading direction causes no SIGPIPE at the next write. (A
+/// server that hangs up could cause it only between the client's check for the end and the write.)
 #[test]
 fn server_that_shuts_down_reading_causes_no_sigpipe() {
     in_own_process(|| {

@@ -10,7 +10,8 @@ use std::time::Duration;
 /// Maximum number of bytes in a host's kernel. A crash of the host loses them.
 const KERNEL_BYTES: u64 = 64 << 10;
 
-/// Unplugs the cable for a while.
+/// Unplugs the cable, emits lines, and sleeps for a random time. The caller may plug the cable in
+/// again.
 ///
 /// No line counts as sent meanwhile, once the acknowledgements of earlier lines are processed.
 fn unplug_for_a_while(host: &Host, emitters: &mut Emitters, run: &mut SoakRun) {

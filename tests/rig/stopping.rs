@@ -114,7 +114,8 @@ fn stop_at_a_stalled_server_ends_on_a_whole_frame() {
     arrivals.assert_agree_with(&report.stats);
 }
 
-/// The server closes each connection at once, so that an attempt to reconnect is always imminent.
+/// A stop keeps its deadline while the server closes each connection at once, so that an attempt to
+/// reconnect is always imminent.
 #[test]
 fn stop_keeps_its_deadline_while_connections_are_closed() {
     let server = Listener::tcp(0);
@@ -161,8 +162,8 @@ fn stop_returns_while_the_runtime_shuts_down() {
     }
 }
 
-/// Runtimes are dropped with the flusher on them, repeatedly, under load. Each later runtime
-/// continues where the previous one ended.
+/// No line is lost if runtimes are dropped with the flusher on them, repeatedly, under load. Each
+/// later runtime continues where the previous one ended.
 #[test]
 fn successive_runtimes_lose_no_line() {
     let server = TcpReceiver::start();
@@ -186,8 +187,8 @@ fn successive_runtimes_lose_no_line() {
     assert_eq!(stats.sent, stats.emitted);
 }
 
-/// The server resets, and the runtime ends before the flusher notices. The lines in flight are
-/// kept.
+/// Lines in flight are kept if the server resets the connection, and the runtime ends before the
+/// flusher notices.
 #[test]
 #[cfg(target_os = "linux")]
 fn runtime_dropped_after_a_reset_keeps_lines_in_flight() {

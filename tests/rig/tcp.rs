@@ -68,9 +68,9 @@ fn refusing_server_misses_no_line() {
     assert_balanced(&stats);
 }
 
-/// A server half-closes, acknowledges nothing until the client stops waiting, and then reads. The
-/// client has reset that connection. Otherwise its kernel would still deliver lines that the next
-/// connection gets as well.
+/// A half-closed server that reads only after the client stops waiting gets no line twice, because
+/// the client has reset that connection. Otherwise its kernel would still deliver lines that the
+/// next connection gets as well.
 #[test]
 #[cfg(target_os = "linux")]
 fn half_closed_server_that_reads_late_gets_no_line_twice() {

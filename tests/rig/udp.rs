@@ -39,8 +39,8 @@ fn vanished_udp_server_loses_only_unread_datagrams() {
     );
 }
 
-/// A NAT device may have expired the mapping of the source port. The client therefore uses a new
-/// port after each lookup interval, even if the host is an address.
+/// The client uses a new source port after each lookup interval, even if the host is an address. A
+/// NAT device may have expired the mapping of the old port.
 #[test]
 fn source_port_changes_after_each_lookup_interval() {
     let server = UdpReceiver::start();

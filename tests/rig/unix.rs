@@ -9,7 +9,7 @@ use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
-/// Counts the datagrams that hold this many lines.
+/// Receives datagrams until they hold `lines` lines, and counts these lines in `arrivals`.
 fn count(arrivals: &mut Arrivals, receiver: &UnixDatagram, lines: u64) {
     let mut datagram = vec![0; 1 << 16];
     let wanted = arrivals.tally().lines + lines;
@@ -123,7 +123,8 @@ fn path_of_the_wrong_kind_gets_no_line() {
     }
 }
 
-/// A removed path does not end the connection. The next connection waits until the path is back.
+/// Removing the path of a Unix socket does not end the connection. The next connection waits until
+/// the path is back.
 #[test]
 fn removed_and_restored_path_loses_no_line() {
     let socket_path = SocketPath::new("path");
@@ -145,9 +146,9 @@ fn removed_and_restored_path_loses_no_line() {
     arrivals.assert_agree_with(&stats);
 }
 
-/// A partly written frame is finished with its original lines, even if lines are evicted
-/// meanwhile. (Delivery is `Written`: otherwise all lines of so small a capacity would be in
-/// flight, and none could be evicted.)
+/// A partly written frame is finished with its original lines, even if lines are evicted before
+/// that. (Delivery is `Written`: otherwise all lines of so small a capacity would be in flight, and
+/// none could be evicted.)
 #[test]
 fn partly_written_frame_is_not_evicted() {
     let socket_path = SocketPath::new("evicted");
@@ -173,8 +174,8 @@ fn partly_written_frame_is_not_evicted() {
     }
 }
 
-/// The old receiver is full and still open, and another receiver has taken the path. (If the old
-/// receiver were closed, sends to it would be refused.)
+/// A full receiver is left once another receiver has taken its path, although the full one is still
+/// open. (If it were closed, sends to it would be refused.)
 #[test]
 fn full_receiver_is_left_once_its_path_is_taken() {
     let socket_path = SocketPath::new("full-replaced");
@@ -201,9 +202,9 @@ fn full_receiver_is_left_once_its_path_is_taken() {
     assert_eq!(arrivals.numbers(0), Vec::from_iter(0..5_000));
 }
 
-/// The old server keeps its connection and reads nothing. After the peer timeout, the server that
-/// now listens at the path gets the lines that the old one has not read. While the same server
-/// listens there, the client stays: a second connection would deliver lines twice.
+/// A stalled server that keeps its connection is left after the peer timeout, once another server
+/// listens at its path. That server gets the lines that the stalled one has not read. While the
+/// same server listens there, the client stays: a second connection would deliver lines twice.
 #[test]
 #[cfg(target_os = "linux")]
 fn stalled_server_is_left_once_its_path_is_taken() {

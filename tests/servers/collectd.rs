@@ -1,4 +1,4 @@
-//! collectd's statsd plugin, over UDP.
+//! Tests with collectd's statsd plugin, over UDP.
 //!
 //! collectd rounds counters to integers, truncates durations to milliseconds and ignores zero
 //! durations. The tests therefore send integers and whole milliseconds only.

@@ -1,5 +1,5 @@
-//! datadog-serverless-compat, for DogStatsD over UDP. The server supports counters, gauges and
-//! distributions.
+//! Tests with datadog-serverless-compat, for DogStatsD over UDP. The server supports counters,
+//! gauges and distributions.
 //!
 //! The server listens at all addresses and would contact Datadog. Server and test therefore run in
 //! a network namespace that has only a loopback interface. Once every ten seconds, the server logs
@@ -18,14 +18,14 @@ const PORT: u16 = 8125;
 /// Timestamp of the metrics that have one, in seconds since the epoch.
 const PAST: u64 = 1_656_581_400;
 
-/// Environment variable that is set in a process whose network has only a loopback.
+/// Environment variable that is set in a process whose network has only a loopback interface.
 const IN_NETWORK_ENV: &str = "FREEWHEEL_SERVERS_LOOPBACK";
 
-/// Arguments of `unshare(1)` that run a program in such a network.
+/// Arguments of `unshare(1)` that run a program in a network with only a loopback interface.
 const UNSHARE: [&str; 3] = ["--user", "--map-root-user", "--net"];
 
-/// Runs the body of a test in a process with such a network. The process is this program again,
-/// which then runs only this test. The closure must be the entire body.
+/// Runs the body of a test in a process whose network has only a loopback interface. The process is
+/// this program again, which then runs only this test. The closure must be the entire body.
 fn in_loopback_network<F: FnOnce()>(body: F) {
     if std::env::var_os(IN_NETWORK_ENV).is_some() {
         return body();
@@ -73,7 +73,7 @@ fn start() -> Server {
     server
 }
 
-/// Parses a line of the log: lines parsed, lines rejected, and metrics that would be sent.
+/// Parses a line of the server's log: lines parsed, lines rejected, and metrics that would be sent.
 fn parse_line(reported: &mut Reports, line: &str) -> Option<()> {
     let (_, message) = line.split_once(": ")?;
     if message.starts_with("dogstatsd-udp: starting to listen") {
@@ -144,11 +144,11 @@ fn connector(configure: impl FnOnce(Builder) -> Builder) -> Connector {
 }
 
 const THREADS: u64 = 4;
-/// Number of turns of each thread.
+/// Number of turns that each thread takes. A turn emits [`LINES`] lines.
 const TURNS: u64 = 500;
 /// Number of turns that each thread takes before the test waits for the server to catch up.
 const TURNS_PER_FLUSH: u64 = 20;
-/// Number of lines of a turn.
+/// Number of lines that a thread emits in a turn.
 const LINES: u64 = 6;
 
 /// Emits the lines of one turn.
@@ -203,8 +203,8 @@ fn expected() -> Metrics {
     metrics
 }
 
-/// The second connector's line has every field of the protocol. The server ignores unused fields,
-/// and still parses the rest.
+/// The server reports the exact totals of tagged metrics. It also parses a line that has every
+/// field of the protocol, and ignores the fields it does not use.
 #[test]
 #[ignore = "needs datadog-serverless-compat: run .ci/servers, then cargo test --test servers -- --ignored"]
 fn exact_totals_of_tagged_metrics() {

@@ -76,7 +76,7 @@ impl Drop for EndOnDrop<'_> {
 }
 
 /// Waits until the counter `name` reaches `count`. Asserts that all names are whole, and that no
-/// counter of an outage exceeds the emitted lines.
+/// counter exceeds the lines emitted in its outage.
 fn wait_for(counted: impl Fn() -> Counters, name: &str, count: u64) {
     let deadline = Instant::now() + DEADLINE;
     loop {

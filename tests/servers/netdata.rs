@@ -1,4 +1,4 @@
-//! netdata's statsd server, over UDP and TCP.
+//! Tests with netdata's statsd server, over UDP and TCP.
 
 use crate::deaths::{assert_deaths_lose_only_counted_lines, free_port};
 use crate::process::skip;
@@ -52,7 +52,7 @@ impl Netdata {
         answer.starts_with("HTTP/1.1 200").then_some(answer)
     }
 
-    /// Returns all counters. Panics if there is another kind of metric.
+    /// Returns the values of all counters by name. Panics if there is another kind of metric.
     fn counted(&self) -> BTreeMap<String, f64> {
         let metrics = self.metrics();
         let counted = metrics.into_iter().map(|(name, count)| {
@@ -158,7 +158,7 @@ fn deaths_over_tcp() {
     assert_deaths_lose_only_counted_lines(Protocol::Tcp, statsd, start, Netdata::counted);
 }
 
-/// Asserts the reports of all metric kinds.
+/// Asserts that the server reports metrics of all kinds as expected.
 ///
 /// Counters and gauges persist in the server, so they are sent once. Summaries cover a single
 /// second, so they are sent until a report shows them. Gauges, times and sizes are reported in

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::server::DEADLINE;
 
-/// Sample rate. The server's arithmetic is exact because it is a power of two.
+/// Sample rate: a power of two, so that the server's arithmetic is exact.
 pub(crate) const QUARTER: f64 = 0.25;
 
 /// Number of distinct [members](insert_members) after sanitising.
@@ -24,8 +24,9 @@ pub(crate) fn connector(
     configure(builder.stop_timeout(DEADLINE)).build().expect("the settings are valid")
 }
 
-/// Increments three counters a thousand times each: prepared, by call and by pattern. Returns the
-/// value that a server must report for each, computed from the number of sampled lines.
+/// Increments three counters a thousand times each: prepared, sampled by call, and sampled by
+/// pattern. Returns the value that a server must report for each, computed from the number of
+/// sampled lines.
 pub(crate) fn count_sampled(statsd: &Connector) -> [(&'static str, f64); 3] {
     let rate = SampleRate::new(QUARTER).expect("the rate is valid");
     let prepared = statsd.metric::<Counter>("prepared").sample_rate(rate).build();

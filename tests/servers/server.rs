@@ -39,7 +39,7 @@ impl Timer {
         Self { count: 1.0, lower: milliseconds, upper: milliseconds, sum: milliseconds }
     }
 
-    /// Adds the durations of another report under the same name.
+    /// Adds the durations that another report of the server gives for the same name.
     pub(crate) fn merge(&mut self, other: &Self) {
         self.count += other.count;
         self.lower = self.lower.min(other.lower);
@@ -176,8 +176,9 @@ impl Server {
         state.reported.clone()
     }
 
-    /// Asserts that the server reports exactly these metrics, and the same two reports later. This
-    /// shows that no line was delivered twice, and that the server is still alive.
+    /// Asserts that the server reports exactly these metrics, and still the same metrics two
+    /// reports later. This shows that no line was delivered twice, and that the server is still
+    /// alive.
     pub(crate) fn assert_reports(&self, expected: &Metrics) -> Reports {
         let first = self.wait_until(|reported| reported.metrics == *expected);
         assert_eq!(first.metrics, *expected);

@@ -1,4 +1,4 @@
-//! statsd 0.9.0, the original server, over UDP and TCP.
+//! Tests with statsd 0.9.0, the original server, over UDP and TCP.
 
 use std::path::Path;
 use std::process::Command;
@@ -76,10 +76,10 @@ fn parse_line(reported: &mut Reports, line: &str) -> Option<()> {
     Some(())
 }
 
-/// Halves and quarters: their sums are exact in the server's arithmetic.
+/// Workload with values in halves and quarters, whose sums are exact in the server's arithmetic.
 static WORKLOAD: Workload = Workload { fraction: 0.5, tick: Duration::from_micros(250) };
 
-/// Kills servers at the same port under load.
+/// Kills servers at the same port under load, and asserts that only their lines are lost.
 fn deaths(protocol: Protocol) {
     let port = free_port();
     let counted = |statsd: &Statsd| {
@@ -127,8 +127,8 @@ async fn exact_totals_over_tcp() {
     exact_totals(Protocol::Tcp).await;
 }
 
-/// Uses a host name, the defaults (TCP, no prefix), and a flusher on a separate thread, as in a
-/// program without a runtime. The stop delivers the lines.
+/// A stop delivers all lines of a connector with a host name and the defaults (TCP, no prefix). The
+/// flusher runs on a separate thread, as in a program without a runtime.
 #[tokio::test]
 #[ignore = "needs statsd 0.9.0: run .ci/servers, then cargo test --test servers -- --ignored"]
 async fn host_name_and_defaults() {
@@ -147,7 +147,8 @@ async fn host_name_and_defaults() {
     assert_eq!((reported.lines, reported.bad_lines), (2, 0));
 }
 
-/// Sends names without type prefixes, for servers that add their own.
+/// With type prefixes off, the server reports metrics under the prefix and the name only. Some
+/// servers add their own type prefixes.
 #[tokio::test]
 #[ignore = "needs statsd 0.9.0: run .ci/servers, then cargo test --test servers -- --ignored"]
 async fn no_type_prefixes() {
@@ -172,8 +173,8 @@ async fn no_type_prefixes() {
     });
 }
 
-/// Etsy's server forwards Graphite tags as part of the name. Characters that the server would
-/// rewrite or remove are already replaced by `_`.
+/// Etsy's server reports Graphite tags as part of the name, also for sampled counters and sets.
+/// Characters that the server would rewrite or remove are already replaced by `_`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs statsd 0.9.0: run .ci/servers, then cargo test --test servers -- --ignored"]
 async fn graphite_tags_rates_and_sets() {

@@ -11,7 +11,7 @@ use crate::server::{Metrics, Reports, Server, Timer};
 
 /// Number of threads that emit concurrently.
 const THREADS: u64 = 4;
-/// Number of turns of each thread.
+/// Number of turns that each thread takes. A turn emits ten lines.
 const TURNS: u64 = 1_250;
 
 /// Total number of lines: 50,000 from `take_turn`, and 12 from `take_last_turn`.

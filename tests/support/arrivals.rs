@@ -40,14 +40,14 @@ impl Arrivals {
         arrivals
     }
 
-    /// Counts the lines of one connection in a new record. See [`Arrivals::count_stream`].
+    /// Counts the lines of one connection's bytes in a new record. See [`Arrivals::count_stream`].
     pub(crate) fn of_stream(bytes: &[u8]) -> Self {
         let mut arrivals = Self::default();
         arrivals.count_stream(bytes);
         arrivals
     }
 
-    /// Counts a connection's lines.
+    /// Counts the lines of one connection's bytes in this record.
     ///
     /// A tail without a newline does not count: a broken connection left it. An empty line does
     /// not count either: the client sends it to probe the server.
@@ -78,7 +78,7 @@ impl Arrivals {
         lengths
     }
 
-    /// Counts these lines.
+    /// Counts these lines in this record.
     pub(crate) fn count_all(&mut self, lines: &[String]) {
         lines.iter().for_each(|line| self.count(line));
     }

@@ -80,7 +80,7 @@ impl Service<Request<Body>> for Echo {
     }
 }
 
-/// Method of the service.
+/// Implementation of both methods of the service: echoes the message, or fails if `refuse` is true.
 struct Say {
     refuse: bool,
 }
@@ -105,7 +105,7 @@ async fn call(channel: &Channel, path: &'static str) -> Result<Bytes, Code> {
     answer.map(tonic::Response::into_inner).map_err(|status| status.code())
 }
 
-/// Calls both methods, and one that does not exist.
+/// Calls both methods of [`Echo`], and one that does not exist.
 async fn call_all(listener_address: std::net::SocketAddr) {
     let endpoint = Endpoint::from_shared(format!("http://{listener_address}")).unwrap();
     let channel = endpoint.connect().await.unwrap();

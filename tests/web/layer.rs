@@ -1,4 +1,4 @@
-//! `StatsdLayer` with plain tower services.
+//! Tests of `StatsdLayer` with plain tower services.
 
 use crate::{milliseconds, start_connector, stop_and_receive};
 use freewheel::Connector;

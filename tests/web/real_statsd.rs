@@ -1,4 +1,4 @@
-//! Sample application with statsd 0.9.0, the original server.
+//! Test of the sample application with statsd 0.9.0, the original server.
 
 #[path = "../servers/server.rs"]
 #[allow(dead_code)]

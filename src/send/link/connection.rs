@@ -28,18 +28,18 @@ use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep_until, timeout};
 
-/// Number of slices of one write.
+/// Maximum number of slices that one write passes to the operating system.
 const SLICES: usize = 64;
 
-/// Maximum time to wait for the server to close after a shutdown. Most servers close at once. The
-/// deadline of the stop comes first in any case.
+/// Maximum time to wait until the server closes its side, after the connection's own side is shut
+/// down. Most servers close at once. The deadline of the stop comes first in any case.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Maximum time to wait for the next acknowledgement after the server has closed its side. A server
 /// that only stopped writing still acknowledges. A server that is gone answers with a reset.
 const HALF_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Limit of bytes that the operating system takes beyond what the network does: TCP_NOTSENT_LOWAT.
+/// Maximum number of bytes that the operating system holds before it sends them: TCP_NOTSENT_LOWAT.
 /// The other lines wait in the outbox. Room below the limit is also the only event that follows an
 /// acknowledgement.
 #[cfg(target_os = "linux")]
@@ -58,9 +58,9 @@ pub(in crate::send) struct Connection {
     /// Next poll for acknowledgements, or `None` if all bytes are acknowledged.
     ack_poll: Option<AckPoll>,
     stall: Stall,
-    /// Set while lines are sent one by one.
+    /// Set while lines are sent one by one, to find one that makes the server close the connection.
     line_by_line: Option<LineByLine>,
-    /// Identity of the socket at the path at the time of the connect. `None` over TCP.
+    /// Identity of the socket file, taken just before the connect. `None` over TCP.
     #[cfg(unix)]
     identity: Option<SocketIdentity>,
     /// Deadline of the server's next acknowledgement, once it has closed its side.
@@ -71,7 +71,7 @@ pub(in crate::send) struct Connection {
 #[derive(Clone, Copy)]
 struct AckPoll {
     at: Instant,
-    /// Interval since the poll before.
+    /// Interval between the previous poll and this one.
     interval: Duration,
 }
 
@@ -233,7 +233,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Returns the number of unsent bytes that the last frame has promised.
+    /// Returns the number of unsent bytes of lines in the incomplete frame, whose header announces
+    /// them.
     pub(super) fn committed(&self) -> usize {
         self.stream.committed()
     }
@@ -292,8 +293,8 @@ impl Connection {
         }
     }
 
-    /// Discards the bytes that the server sent, for which it has no reason. Returns `UnexpectedEof`
-    /// if it has closed its side.
+    /// Discards bytes that the server sent, since a StatsD client expects none. Returns
+    /// `UnexpectedEof` if the server has closed its side.
     fn check_open(&self) -> io::Result<()> {
         // This asks the operating system. tokio's `try_read` knows of an end only after its reactor
         // has run, which may be after the write whose lines would be lost.
@@ -332,7 +333,8 @@ impl Connection {
 }
 
 impl AckPoll {
-    /// Returns the poll after `last`. The interval doubles while no line is acknowledged.
+    /// Returns the poll for acknowledgements after `last`. The interval doubles while no line is
+    /// acknowledged.
     fn next(last: Option<Self>, has_progress: bool) -> Self {
         let now = Instant::now();
         match last {

@@ -24,7 +24,7 @@ pub(super) enum Socket {
     Udp(UdpSocket),
     #[cfg(unix)]
     Unix(UnixDatagram),
-    /// Gives scripted answers, then accepts everything.
+    /// Gives the answers of a script, then accepts everything.
     #[cfg(test)]
     Scripted(super::datagrams::tests::Script),
 }
@@ -42,7 +42,7 @@ impl Socket {
         UdpSocket::from_std(socket).map(Self::Udp)
     }
 
-    /// Returns the address of the peer, over UDP.
+    /// Returns the address of the peer over UDP, or `None` for other sockets.
     pub(super) fn peer(&self) -> Option<SocketAddr> {
         match self {
             Self::Udp(socket) => socket.peer_addr().ok(),

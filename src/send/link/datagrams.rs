@@ -35,7 +35,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
-/// Time in which a probe can be refused.
+/// Time to wait for the refusal of a probe: the one datagram that is sent after a refusal.
 const PROBE_TIME: Duration = Duration::from_millis(100);
 
 /// Pause when the operating system is out of buffers. No event announces new ones.
@@ -47,26 +47,27 @@ pub(in crate::send) struct Datagrams {
     pack_values: bool,
     hold_when_refused: bool,
     scratch: BytesMut,
-    /// Size of the last datagram or batch, which is in flight: a refusal would be about it.
+    /// Size of the lines of the last datagram or batch. They stay in flight: the next refusal would
+    /// be about them.
     unconfirmed: Tally,
     /// Set if the unconfirmed datagram, or else the next one, is a probe.
     probing: bool,
-    /// Set while this socket may support batches.
+    /// Set while batches may be sent on this socket.
     #[cfg_attr(not(any(target_os = "linux", test)), expect(dead_code))]
     offload: bool,
-    /// Value of `offload` for each new socket.
+    /// Initial value of `offload` for each new socket.
     offload_enabled: bool,
-    /// Set after an error, until a single datagram is confirmed. No batch is sent meanwhile.
+    /// Set after an error, so that no batch is sent until a single datagram is confirmed.
     batching_suspended: bool,
     pacer: Pacer,
     /// Time before which nothing is sent.
     paused_until: Option<Instant>,
     lookups: Option<Lookups>,
-    /// Addresses of the host's name. Empty for a path.
+    /// Addresses to which the host's name resolved. Empty for a path.
     addresses: Vec<SocketAddr>,
-    /// Address to change to once nothing is unconfirmed.
+    /// Address to change to once no datagram is unconfirmed.
     next_address: Option<SocketAddr>,
-    /// Renewal of the socket, over UDP.
+    /// Schedule by which the UDP socket is replaced, or `None` for a Unix socket.
     renewal: Option<Renewal>,
     #[cfg(unix)]
     path: Option<PathBuf>,
@@ -80,17 +81,17 @@ struct Renewal {
     interval: Duration,
 }
 
-/// A datagram or batch that was passed to the operating system.
+/// A datagram or batch that `send` passed to the operating system.
 struct Attempt {
-    /// Lines that it stands for.
+    /// Size of the lines, as they were emitted.
     size: Tally,
-    /// Number of its bytes.
+    /// Number of bytes passed to the operating system.
     length: usize,
     datagrams: usize,
 }
 
 impl Datagrams {
-    /// Opens a socket to the first of these addresses for which that succeeds.
+    /// Opens a UDP socket to the first of these addresses to which one can be opened.
     pub(super) fn to(
         addresses: Vec<SocketAddr>,
         settings: &FlusherConfig,
@@ -169,8 +170,8 @@ impl Datagrams {
         }
     }
 
-    /// Changes to another address of the name unless the current one is still among them. A change
-    /// that fails is tried again after the next lookup.
+    /// Records the addresses that a lookup found. Schedules a change to the first of them unless
+    /// the current address is among them. A change that fails is tried again after the next lookup.
     fn on_lookup(&mut self, addresses: Vec<SocketAddr>) {
         self.next_address = match self.socket.peer() {
             Some(current) if !addresses.contains(&current) => addresses.first().copied(),
@@ -179,8 +180,8 @@ impl Datagrams {
         self.addresses = addresses;
     }
 
-    /// Changes to the next address of the name. A refusal is no end of the link if lines are not
-    /// held.
+    /// Schedules a change to the next address of the name, after a refusal that does not end the
+    /// link.
     fn rotate_address(&mut self) {
         let Some(current) = self.socket.peer() else { return };
         let index = self.addresses.iter().position(|address| *address == current);
@@ -352,8 +353,8 @@ impl Datagrams {
         }
     }
 
-    /// Handles a refusal: no process listens. Returns the error if lines are held; otherwise the
-    /// unconfirmed lines are lost.
+    /// Handles a refusal: no process listens at the server's port. Returns the error if lines are
+    /// held; otherwise the unconfirmed lines are lost.
     fn on_refused(&mut self, error: io::Error, outbox: &mut Outbox) -> io::Result<()> {
         if self.hold_when_refused {
             return Err(error);

@@ -41,14 +41,14 @@ pub(super) struct Lookups {
 type Lookup = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
 
 impl Lookups {
-    /// Returns `None` if the host is an address.
+    /// Creates the periodic lookups of a name, or returns `None` if the host is an address.
     pub(super) fn new(address: &Address, interval: Duration) -> Option<Self> {
         let is_name = address.host.parse::<IpAddr>().is_err();
         let due = Instant::now() + interval;
         is_name.then(|| Self { address: address.clone(), interval, due, in_flight: None })
     }
 
-    /// Returns a lookup in flight that gets no answer.
+    /// Returns lookups of which one is in flight and never completes.
     #[cfg(test)]
     pub(super) fn hanging() -> Self {
         let address = Address { host: "server".into(), port: 8125 };

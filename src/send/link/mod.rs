@@ -24,12 +24,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
-/// Maximum number of system calls before the flusher checks for other events.
+/// Maximum number of system calls of one [`Link::send`], after which the flusher checks for other
+/// events.
 const MAX_CALLS_PER_SEND: usize = 64;
 
-/// Flag of each call that sends: a closed peer is an error of the call, and no SIGPIPE, which by
-/// default ends the process. Apple's systems have no such flag. There the standard library and mio
-/// set an option of each socket.
+/// Flag for each call that sends. A closed peer is then an error of the call, and causes no
+/// SIGPIPE, which by default ends the process. Apple's systems have no such flag. There the
+/// standard library and mio set an option of each socket.
 #[cfg(all(unix, not(target_vendor = "apple")))]
 const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
 #[cfg(not(all(unix, not(target_vendor = "apple"))))]
@@ -49,7 +50,8 @@ impl Link {
         let _ = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await;
     }
 
-    /// Looks up the name and tries each of its addresses.
+    /// Connects to the server: looks up its name and tries each of the addresses found, or connects
+    /// to its Unix socket.
     ///
     /// Over UDP the address at index `attempt` is the first, since a UDP socket always connects.
     /// Over TCP the address at index `first_address` is the first, so that a server that closes its
@@ -108,7 +110,8 @@ impl Link {
     }
 
     /// Sends lines until none are left, the operating system takes no more, or
-    /// [`MAX_CALLS_PER_SEND`] is reached; or, unless `unpaced`, the pacer pauses.
+    /// [`MAX_CALLS_PER_SEND`] is reached. Unless `unpaced`, a pause of the pacer ends the sending
+    /// too.
     ///
     /// # Errors
     /// An error means that the link must be abandoned. Unsent lines remain in the outbox.
@@ -119,7 +122,7 @@ impl Link {
         }
     }
 
-    /// Sends lines one by one up to this offset, on links that acknowledge lines.
+    /// Sends lines one by one up to this offset, if the link is a connection.
     pub(super) fn send_line_by_line_until(&mut self, offset: u64, outbox: &Outbox) {
         if let Self::Connection(connection) = self {
             connection.send_line_by_line_until(offset, outbox);
@@ -163,8 +166,8 @@ impl Link {
     }
 }
 
-/// Returns these addresses in their order, beginning with the address at index `first`, which
-/// wraps around.
+/// Returns these addresses in their order, beginning with the one at index `first`. Indices wrap
+/// around.
 fn rotated(mut addresses: Vec<SocketAddr>, first: usize) -> Vec<SocketAddr> {
     let first = first % addresses.len().max(1);
     addresses.rotate_left(first);

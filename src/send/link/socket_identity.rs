@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 pub(super) struct SocketIdentity {
     path: PathBuf,
-    /// Device, inode number, and time of its last change in seconds and nanoseconds. Inode numbers
-    /// are reused.
+    /// Device, inode number, and time of the inode's last change in seconds and nanoseconds. The
+    /// time distinguishes files with a reused inode number.
     file: [i64; 4],
 }
 
@@ -30,7 +30,8 @@ fn file_at(path: &Path) -> Option<[i64; 4]> {
     Some([data.dev().cast_signed(), data.ino().cast_signed(), data.ctime(), data.ctime_nsec()])
 }
 
-/// Returns true if a connect succeeds at once. A listener whose queue is full does not count.
+/// Returns true if a connect to the path succeeds at once. A listener whose queue is full does not
+/// count.
 fn has_listener(path: &Path) -> bool {
     let connect = || {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;

@@ -1,4 +1,4 @@
-//! Stall detection: a link that takes nothing although lines are outstanding.
+//! Stall detection: whether a link makes no progress although lines are outstanding.
 
 use crate::config::FlusherConfig;
 use std::future::pending;
@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 pub(super) struct Stall {
     /// Duration of a stall after which the link counts as down.
     timeout: Duration,
-    /// Interval of the checks whether the endpoint has moved.
+    /// Interval at which a stalled link checks whether another socket has taken the server's path.
     check_interval: Duration,
     current: Option<CurrentStall>,
 }
@@ -37,8 +37,8 @@ impl Stall {
         };
     }
 
-    /// Returns true if a check is due, and schedules the next one. One check comes at the moment
-    /// when the stall times out.
+    /// Returns true if a check of the server's path is due, and schedules the next one. One check
+    /// comes at the moment when the stall times out.
     pub(super) fn take_due_check(&mut self) -> bool {
         let Some(CurrentStall { since, next_check }) = &mut self.current else { return false };
         let (now, timeout) = (Instant::now(), *since + self.timeout);
@@ -55,7 +55,8 @@ impl Stall {
         self.current.as_ref().is_some_and(|stall| stall.since.elapsed() >= self.timeout)
     }
 
-    /// Waits for the next check. Never returns if the link is not stalled. Cancel safe.
+    /// Waits until the next check of the server's path is due. Never returns if the link is not
+    /// stalled. Cancel safe.
     pub(super) async fn next_check(&self) {
         match &self.current {
             Some(stall) => sleep_until(stall.next_check).await,

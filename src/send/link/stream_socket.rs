@@ -64,7 +64,7 @@ impl Socket {
     }
 }
 
-/// Refuses a socket that is connected to itself.
+/// Returns an error if the socket is connected to itself.
 ///
 /// A connect to a local port that no process listens at can be given this very port as its own.
 /// Such a socket is closed by a reset: an orderly close would keep the server from its port for a

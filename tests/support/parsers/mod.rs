@@ -43,7 +43,7 @@ pub(crate) struct Origin {
     pub(crate) cardinality: Option<String>,
 }
 
-/// Line that the grammar does not accept, with the reason.
+/// Line that the dialect's grammar does not accept, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refused {
     pub(crate) line: String,
@@ -79,7 +79,8 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// Splits a line at its separators, without a check of the parts.
+    /// Splits a line at its separators. Refuses an empty line, an empty name, a missing part and
+    /// control characters, but does not check the syntax of the parts.
     fn of(line: &'a str) -> Result<Self, Reason> {
         require(!line.is_empty(), "an empty line")?;
         require(!line.contains(char::is_control), "a control character")?;

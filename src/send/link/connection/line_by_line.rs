@@ -14,25 +14,26 @@ use std::io::{self, ErrorKind, IoSlice};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Time that the server must keep the connection after the empty line.
+/// Time for which the server must keep the connection once the empty line is acknowledged.
 const QUIET: Duration = Duration::from_millis(100);
 
 /// Interval of the polls for the acknowledgement of the empty line.
 const PROBE_POLL: Duration = Duration::from_millis(5);
 
 pub(super) struct LineByLine {
-    /// Offset at which the mode ends.
+    /// Offset in the outbox up to which lines are sent one by one.
     until: u64,
     probe: Probe,
     /// Maximum number of lines in flight.
     window: u32,
-    /// Number of lines started since the last time that no line was in flight.
+    /// Number of lines started in the current window. The window ends when all its lines are
+    /// acknowledged.
     started: u32,
     /// Number of unsent bytes of the last started line.
     rest: usize,
 }
 
-/// State of the check whether the server is there.
+/// State of the probe: an empty line, which shows whether the server keeps the connection open.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Probe {
     NotSent,
@@ -57,14 +58,14 @@ impl LineByLine {
         }
     }
 
-    /// Doubles the window once a full one is acknowledged.
+    /// Doubles the window if all its lines were sent. Called once no line is in flight.
     pub(super) fn on_all_acknowledged(&mut self) {
         if self.rest == 0 && self.started >= self.window {
             (self.window, self.started) = (self.window.saturating_mul(2), 0);
         }
     }
 
-    /// Returns true while no line may be written, even if the socket has room.
+    /// Returns true while nothing may be written, even if the socket has room.
     pub(super) fn is_blocked(&self) -> bool {
         match self.probe {
             Probe::NotSent => false,
@@ -80,7 +81,7 @@ impl Connection {
         self.line_by_line = (outbox.offset() < offset).then(|| LineByLine::new(offset));
     }
 
-    /// Advances the probe. Returns true once it has passed.
+    /// Takes the next step of the probe, if it is possible. Returns true once the probe has passed.
     fn advance_probe(&mut self) -> io::Result<bool> {
         let Some(line_by_line) = &self.line_by_line else { return Ok(true) };
         let next = match line_by_line.probe {

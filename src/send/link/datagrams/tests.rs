@@ -10,7 +10,7 @@ use bytes::Buf;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-/// Answers of a socket, one for each call. After the last one the socket accepts everything.
+/// A simulated socket with an answer for each call. After the last answer it accepts everything.
 #[derive(Default)]
 pub(in crate::send::link) struct Script {
     answers: Mutex<VecDeque<Answer>>,
@@ -41,7 +41,7 @@ impl Script {
         Ok(payload.len())
     }
 
-    /// Gives one answer for the batch, and records its datagrams as they are cut.
+    /// Gives one answer for the whole batch. If it is accepted, records each datagram of the batch.
     pub(in crate::send::link) fn try_send_batch(
         &self,
         batch: &segments::Batch<'_>,
@@ -69,7 +69,7 @@ const A: &str = "a:1|c\n";
 const B: &str = "b:2|c\n";
 const C: &str = "c:3|c\n";
 
-/// Three lines of six bytes, for datagrams of `max_payload`.
+/// A link whose socket gives scripted answers, and an outbox of three lines of six bytes.
 struct Scene {
     datagrams: Datagrams,
     outbox: Outbox,
@@ -88,7 +88,8 @@ impl Scene {
         Self { datagrams, outbox, account }
     }
 
-    /// Returns a scene whose lines fit into one batch of three datagrams.
+    /// Returns a scene whose link sends batches, and whose lines fit into one batch of three
+    /// datagrams.
     fn batched(hold: bool, answers: Vec<Answer>) -> Self {
         let mut scene = Self::new(7, hold, answers);
         scene.datagrams.offload = true;
@@ -174,7 +175,8 @@ fn an_error_of_batch_and_datagram_is_the_links_error() {
     scene.assert(&[], 0, 0, 0, 18);
 }
 
-/// The error may be about the batch before, which is sent again in single datagrams.
+/// After a batch fails, the batch before it is sent again too, since the error may be about that
+/// one.
 #[test]
 #[cfg(target_os = "linux")]
 fn an_error_of_a_batch_requeues_the_batch_before() {
@@ -266,7 +268,7 @@ fn an_unreachable_network_loses_nothing() {
     scene.assert(&[A], 0, 0, 0, 18);
 }
 
-/// The socket becomes ready and the next burst begins as usual while a lookup hangs.
+/// While a lookup hangs, the socket becomes ready and the next burst begins as usual.
 #[tokio::test(start_paused = true)]
 async fn a_hanging_lookup_delays_nothing() {
     let mut scene = Scene::new(7, true, vec![]);
@@ -277,8 +279,8 @@ async fn a_hanging_lookup_delays_nothing() {
     tokio::time::timeout(limit, scene.datagrams.ready(true, false)).await.unwrap().unwrap();
 }
 
-/// A Unix socket refuses the datagram that is being sent. The datagram before may have vanished
-/// with its receiver. Both are sent to the next receiver.
+/// After a Unix socket refuses a datagram, this one and the one before it are unsent again. The one
+/// before may have vanished with its receiver.
 #[test]
 fn a_refused_send_requeues_the_datagram_before() {
     let refusal = Fails(ErrorKind::ConnectionRefused.into());
@@ -289,7 +291,7 @@ fn a_refused_send_requeues_the_datagram_before() {
     assert_eq!(scene.outbox.lines().chunk(), b"b:2|c\nc:3|c\n");
 }
 
-/// The send itself fails, and not a later call. No standard demands that.
+/// A send to a receiver that is gone fails itself, and not a later call. No standard demands that.
 #[tokio::test]
 #[cfg(target_os = "linux")]
 async fn a_vanished_receiver_at_a_path_refuses_the_send() {
@@ -307,7 +309,7 @@ async fn a_vanished_receiver_at_a_path_refuses_the_send() {
     assert_eq!((scene.outbox.unsent(), scene.outbox.in_flight()), (18, 0));
 }
 
-/// One datagram is sent after a refusal. The others wait until its time for a refusal has passed.
+/// After a refusal one datagram is sent. The others wait until the time for its refusal has passed.
 #[tokio::test(start_paused = true)]
 async fn a_probe_is_given_time_to_be_refused() {
     let mut scene = Scene::new(7, true, vec![]);
