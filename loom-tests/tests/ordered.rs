@@ -178,7 +178,7 @@ fn full_blocks_of_records_keep_their_order() {
 #[test]
 fn record_wakes_a_dormant_flusher() {
     static DORMANT: Witness = Witness::new("the flusher was dormant");
-    DORMANT.explore("record_wakes_a_dormant_flusher", Some(3), 3_800, || {
+    DORMANT.explore("record_wakes_a_dormant_flusher", Some(3), 1_800, || {
         let parker = Arc::new(Parker::default());
         let waker = Arc::clone(&parker);
         let exchange = Exchange::with_dormancy(8, 1, move || waker.wake());
