@@ -17,8 +17,8 @@ pub const RATES: [(&str, u64); 5] = [
     ("4,000,000/s", 4_000_000),
 ];
 
-/// Measures the share of lines that arrive in a default socket buffer. Returns one sample per subject, rate and
-/// round.
+/// Measures the share of lines that arrive in a default socket buffer. Returns one sample per
+/// subject, rate and round.
 pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     let mut samples = Vec::new();
     let wanted =

@@ -77,7 +77,7 @@ impl RateSearch<'_> {
     }
 
     /// Returns the highest rate that the subject sustains in short trials, found by bisection. The
-    /// search stops at a difference of 10 %, or after nine rates.
+    /// search stops at a difference of 10 %, or after a fixed number of rates.
     fn find_rate(&self, options: &SuiteOptions) -> f64 {
         let duration = options.pick(Duration::from_millis(400), Duration::from_millis(100));
         // A single loss may be a coincidence, so that a trial with a loss is repeated once.

@@ -28,8 +28,8 @@ pub struct EmissionCounts {
     /// Wall-clock time of all calls. It exceeds the workload's duration if the client did not keep
     /// up.
     pub elapsed_ns: u64,
-    /// Number of lines that the client counted as dropped until its close, or `None` if it counts
-    /// none.
+    /// Number of lines that the client counted as dropped until its close, or `None` if it does not
+    /// count them.
     pub dropped: Option<u64>,
 }
 
@@ -76,8 +76,8 @@ impl Emission {
         ipc::send(&ResourceUsage { cpu_ns, peak_rss_kib: clock::peak_rss_kib() });
     }
 
-    /// Makes the calls of one thread. Returns the number of calls, and the processor time of the
-    /// thread's sleeps in nanoseconds.
+    /// Makes the calls of one thread. Returns their number, and the processor time in nanoseconds
+    /// that the thread's sleeps took.
     fn run_thread(&self, mut caller: impl Caller) -> (u64, u64) {
         let (mut calls, mut pacing_ns, start) = (0, 0, Instant::now());
         let Some(rate) = self.rate else {
