@@ -1,4 +1,4 @@
-//! Cost of a call to its caller, for freewheel and the other clients, measured by criterion.
+//! Criterion benchmark of what a call costs its caller, for freewheel and the other clients.
 //!
 //! `--save-baseline` and `--baseline` compare with an earlier state. The argument filters by call
 //! and subject.

@@ -1,4 +1,5 @@
-//! Cost of freewheel's calls next to their floor, in one run. The argument filters by call.
+//! Criterion benchmark of freewheel's calls next to their floor, the cost of formatting alone. The
+//! argument filters by call.
 //!
 //! ```sh
 //! cargo bench -p freewheel-benches --bench hot_path             # all calls
@@ -29,9 +30,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 const NAME: &str = "requests.accepted.by.the.gateway";
-/// Name of less than sixteen bytes. Another code path copies and checks such names.
+/// Metric name of less than sixteen bytes. Another code path copies and checks such names.
 const SHORT_NAME: &str = "cache.hit";
-/// Name whose last bytes need a fourth chunk. Such names take another code path, too.
+/// Metric name of more than 32 bytes, in four chunks of sixteen. Such names take another code path,
+/// too.
 const LONG_NAME: &str = "requests.accepted.by.the.gateway.of.the.eastern.zone";
 const HEAD: &[u8] = b"applications.my-service.counters.";
 
@@ -43,7 +45,8 @@ struct Pipeline {
 }
 
 impl Pipeline {
-    /// Starts a connector with its flusher on one core and its receiver on another.
+    /// Starts a connector with its flusher on the core `flusher`, and the server that it sends to
+    /// on the core `receiver`.
     fn new(flusher: CoreId, receiver: CoreId) -> Self {
         // A new thread inherits the affinity of the thread that spawns it.
         core_affinity::set_for_current(receiver);

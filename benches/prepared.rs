@@ -1,5 +1,5 @@
-//! Cost of tags and of prepared metrics next to their floor, in one run. The argument filters by
-//! name.
+//! Criterion benchmark of tags and of prepared metrics next to their floor, the cost of formatting
+//! alone. The argument filters by name.
 //!
 //! ```sh
 //! cargo bench -p freewheel-benches --bench prepared                 # everything
@@ -34,7 +34,7 @@ thread_local! {
         RefCell::new((vec![0; CAPACITY].into_boxed_slice(), 0));
 }
 
-/// Copies the pieces of a line, one after the other.
+/// Copies the pieces of a line, one after the other, into the calling thread's buffer.
 #[inline(always)]
 fn copy_pieces<const N: usize>(pieces: [&[u8]; N]) {
     BUFFER.with_borrow_mut(|(bytes, used)| {
@@ -55,7 +55,7 @@ fn builder() -> Builder {
     builder.prefix("applications.my-service").queue_capacity(32 << 20)
 }
 
-/// Starts a server that reads and discards. Returns its port.
+/// Starts a TCP server that reads and discards all bytes. Returns its port.
 fn discarding_server() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port exists");
     let port = listener.local_addr().expect("the socket is bound").port();

@@ -1,4 +1,5 @@
-//! Cost of timing a request: a router with the layer, and the same router without it.
+//! Criterion benchmark of timing a request: an axum router with freewheel's layer, and the same
+//! router without it.
 //!
 //! ```sh
 //! cargo bench -p freewheel-benches --bench web            # all routers
@@ -29,7 +30,7 @@ use tower::layer::layer_fn;
 /// Number of requests in a burst. The queue holds far more lines.
 const BURST: u64 = 2_000;
 
-/// Service that forwards requests unchanged.
+/// Service that forwards requests unchanged to the service inside.
 #[derive(Clone)]
 struct Forward<S>(S);
 
@@ -45,7 +46,7 @@ impl<R, S: Service<R>> Service<R> for Forward<S> {
     }
 }
 
-/// Starts a connector that sends to a receiver that discards.
+/// Starts a connector, and the server that receives and discards its lines.
 fn connector() -> Connector {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback is available");
     let port = listener.local_addr().expect("the socket is bound").port();

@@ -1,5 +1,5 @@
-//! Process of a subject. The client process runs a [`Workload`]. The suite's process has the
-//! receiver, and exchanges messages with the client through [`ipc`].
+//! Client process, which runs a [`Workload`] with one subject. The suite's process has the
+//! receiver, and exchanges messages with the client process through [`ipc`].
 
 use crate::ipc;
 use crate::subject::{Setup, Subject};
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-/// Instructions for a client process.
+/// Job of a client process: the workload to run, and the subject to run it with.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Job {
     /// The subject's [`id`](crate::subject::Info::id).
@@ -19,7 +19,7 @@ pub struct Job {
     pub workload: Workload,
 }
 
-/// First argument of a client process. The second is its job.
+/// First command-line argument of a client process. The second is its job.
 const CLIENT_ROLE: &str = "client";
 
 /// Handle of the suite to a client process.
@@ -66,7 +66,7 @@ impl ClientProcess {
         self.child.id()
     }
 
-    /// Waits for the next message and returns it.
+    /// Waits for the next message of the client process and returns it.
     pub fn receive<T: DeserializeOwned>(&mut self) -> T {
         loop {
             let line = self.stdout.next().expect("the client process is alive");

@@ -5,14 +5,14 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 
-/// Returns the nanoseconds of the monotonic clock, which is the same for all processes of the
-/// machine.
+/// Returns the time of the monotonic clock in nanoseconds. This clock is the same for all processes
+/// of the machine.
 #[must_use]
 pub fn monotonic_ns() -> u64 {
     nanoseconds(ClockId::CLOCK_MONOTONIC)
 }
 
-/// Returns the processor time of this thread in nanoseconds.
+/// Returns the processor time of the calling thread in nanoseconds.
 #[must_use]
 pub fn thread_cpu_ns() -> u64 {
     nanoseconds(ClockId::CLOCK_THREAD_CPUTIME_ID)

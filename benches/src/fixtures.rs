@@ -1,9 +1,9 @@
-//! Names, tags and values of the lines. All subjects write the same bytes, as far as their
-//! interfaces allow.
+//! Names, tags and values that subjects are called with. All subjects write the same bytes, as far
+//! as their interfaces allow.
 
 use serde::{Deserialize, Serialize};
 
-/// Length of a run's lines, newlines included.
+/// Length of the lines that a subject writes in a run, newlines included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LineLength {
@@ -55,9 +55,9 @@ pub const FULL_PRECISION: f64 = 0.123_456_789_012_345_67;
 pub const ELAPSED: std::time::Duration = std::time::Duration::from_nanos(1_234_567);
 /// [`ELAPSED`] in milliseconds, for clients that accept a number.
 pub const ELAPSED_MILLISECONDS: f64 = 1.234_567;
-/// Tags as `key:value`.
+/// Tags of the tagged calls, as `key:value`.
 pub const TAGS: [&str; 2] = ["method:GET", "status:200"];
-/// The same tags as keys and values.
+/// Tags of the tagged calls, as keys and values.
 pub const TAG_PARTS: [(&str, &str); 2] = [("method", "GET"), ("status", "200")];
 
 #[test]

@@ -1,4 +1,4 @@
-//! Receiver of all subjects, which counts lines and discards them.
+//! Server to which all subjects send. It counts the lines that arrive, and discards them.
 
 use crate::clock;
 use crate::subject::{Target, Transport};
@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Size of the receiver's socket buffer.
+/// Size of the socket buffer of a UDP receiver. Other transports ignore it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SocketBuffer {
@@ -23,13 +23,13 @@ pub enum SocketBuffer {
     Default,
 }
 
-/// Server that runs on background threads until it is dropped.
+/// Server that counts and discards lines on background threads until it is dropped.
 pub struct Receiver {
     target: Target,
     counts: Arc<Counts>,
     stopping: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
-    /// File of the Unix socket. The drop removes it.
+    /// File of the Unix socket, which the receiver removes when it is dropped.
     path: Option<PathBuf>,
 }
 
@@ -41,13 +41,13 @@ struct Counts {
     last_at: AtomicU64,
 }
 
-/// Counts of a receiver.
+/// Counts of what a receiver has received so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReceivedCounts {
     /// Received lines, empty ones excluded.
     pub lines: u64,
     pub bytes: u64,
-    /// Datagrams, or reads of a stream.
+    /// Number of received datagrams, or of reads of a stream.
     pub reads: u64,
     /// Time of the last arrival, by [`clock::monotonic_ns`].
     pub last_at: u64,
@@ -57,7 +57,7 @@ pub struct ReceivedCounts {
 const READ_TIMEOUT: Duration = Duration::from_millis(50);
 
 impl Receiver {
-    /// Starts a receiver.
+    /// Starts a receiver that listens for this transport on a free loopback port, or at a new path.
     ///
     /// # Panics
     /// If a socket cannot be opened.
@@ -126,7 +126,8 @@ impl Receiver {
         }
     }
 
-    /// Waits until nothing arrives for `quiet`, until `expected` lines have arrived, or for 20 s.
+    /// Waits until `expected` lines have arrived, nothing arrives for `quiet`, or 20 s pass.
+    /// Returns the counts.
     pub fn wait_until_quiet(&self, quiet: Duration, expected: u64) -> ReceivedCounts {
         let deadline = Instant::now() + Duration::from_secs(20);
         let (mut before, mut since) = (self.counts(), Instant::now());
@@ -166,7 +167,8 @@ impl Counts {
         self.reads.fetch_add(1, Relaxed);
     }
 
-    /// Receives datagrams with one system call each, as most servers do.
+    /// Receives datagrams and counts their lines until the receiver stops. Each takes one system
+    /// call, as in most servers.
     fn datagrams(
         &self,
         stopping: &AtomicBool,

@@ -1,5 +1,5 @@
-//! Results: the figures of every round, in one file of JSON lines for each measure. Medians and
-//! spreads are computed when the results are shown.
+//! Results of the measures: the figures of every round, in one file of JSON lines for each measure.
+//! Medians and spreads are computed when the results are shown.
 
 use crate::machine::Machine;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-/// First line of a file of results.
+/// First line of a file of results, which describes the measure and the machine.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Header {
     pub measure: String,
@@ -18,7 +18,7 @@ pub struct Header {
     pub machine: Machine,
 }
 
-/// Other line of a file of results: the figures of one subject in one round.
+/// Each later line of a file of results: the figures of one subject in one round.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Sample {
     pub subject: String,
@@ -45,7 +45,7 @@ impl Sample {
         }
     }
 
-    /// Adds a figure, if there is one.
+    /// Adds a figure to the sample, unless the figure is `None`.
     #[must_use]
     pub fn with(mut self, key: &str, figure: Option<f64>) -> Self {
         self.figures.extend(figure.map(|figure| (key.to_owned(), figure)));
@@ -59,7 +59,7 @@ pub struct Results {
     pub samples: Vec<Sample>,
 }
 
-/// Median, minimum and maximum over the rounds.
+/// Median, minimum and maximum of a figure over the rounds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
     pub median: f64,
@@ -80,7 +80,7 @@ impl Results {
         folder(scratch).join(file)
     }
 
-    /// Writes the file of this measure, and replaces an earlier one.
+    /// Writes the results to the file of their measure, and replaces an earlier file.
     pub fn write(&self, scratch: bool) -> io::Result<()> {
         let mut text = serde_json::to_string(&self.header)? + "\n";
         for sample in &self.samples {

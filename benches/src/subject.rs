@@ -4,7 +4,8 @@ use crate::fixtures::LineLength;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// Client with the settings that its documentation recommends, or a bound.
+/// Subject of the measures: a client with the settings that its documentation recommends, or a
+/// bound.
 ///
 /// Each subject runs in its own process. The resource usage of the process is then that of the
 /// client, and clients share no global state.
@@ -14,7 +15,7 @@ pub trait Subject: Send + Sync + Sized + 'static {
 
     fn start(setup: &Setup) -> Self;
 
-    /// Returns the state that one emitting thread needs.
+    /// Returns a caller, which makes the calls of one emitting thread.
     fn caller(&self) -> Self::Caller;
 
     /// Waits until the client has handled all emitted lines, as far as its interface allows. The
@@ -23,14 +24,14 @@ pub trait Subject: Send + Sync + Sized + 'static {
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
 
-    /// Flushes the client and closes it. Waits for the end if the client's interface allows this.
+    /// Flushes the client and closes it. Waits until it is closed if its interface allows this.
     ///
     /// Returns the number of lines that the client counted as dropped, or `None` if it does not
     /// count them.
     fn close(self) -> Option<u64>;
 }
 
-/// Measured calls of one thread.
+/// Calls of a subject that are measured, for one emitting thread.
 ///
 /// Arguments come from [`fixtures`](crate::fixtures) through `black_box`. Calls that a client lacks
 /// are absent from its [`Info::calls`] and are never made.
@@ -78,7 +79,7 @@ pub enum Kind {
     Aggregates,
 }
 
-/// Measured call.
+/// Kind of call that is measured, such as the increment of a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Call {
@@ -107,7 +108,7 @@ impl Call {
         Self::Timing,
     ];
 
-    /// Name in results.
+    /// Returns the name of the call in the results.
     #[must_use]
     pub fn id(self) -> &'static str {
         match self {
@@ -120,7 +121,8 @@ impl Call {
         }
     }
 
-    /// Runs `body` with this call. Both are inlined, so that the loop contains the call itself.
+    /// Runs the loop `body` with this call of `caller`. Both are inlined, so that the loop contains
+    /// the call itself.
     #[inline(always)]
     pub fn drive<C: Caller, L: Loop>(self, caller: &mut C, body: L) -> L::Output {
         match self {
@@ -172,7 +174,7 @@ impl Transport {
     }
 }
 
-/// Address of the receiver.
+/// Address of the receiver that a subject sends to: a port on 127.0.0.1, or a path.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Target {

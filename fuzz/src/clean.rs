@@ -1,9 +1,9 @@
-//! Reference implementation of sanitising and of the resulting line, by the documentation of
-//! `Dialect`. The fuzz targets and `tests/hostile.rs` compare the encoder with it.
+//! Reference implementation of the encoder: how texts are sanitised and lines are written, by the
+//! documentation of `Dialect`. The fuzz targets and `tests/hostile.rs` compare the encoder with it.
 
 use freewheel::Dialect;
 
-/// Part of a line that a text becomes.
+/// Part of a line that a text is sanitised for. Each part has its own forbidden characters.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum LinePart {
     Name,
@@ -68,8 +68,8 @@ pub fn clean(dialect: Dialect, part: LinePart, text: &str) -> (String, bool) {
     (clean, altered)
 }
 
-/// Returns the line without its newline, and true if anything was altered. `field` is used
-/// unchanged.
+/// Returns the expected line of a metric without its newline, and true if the name or a tag was
+/// altered. `field` is used unchanged.
 pub fn line(
     dialect: Dialect,
     prefix: &str,

@@ -1,5 +1,5 @@
-//! Target `dialects`: for any names, tags and members, the lines in the exchange follow the table
-//! in the documentation of `Dialect`, and the statistics are exact.
+//! Fuzz target `dialects`: for any names, tags and members, the lines in the exchange follow the
+//! table in the documentation of `Dialect`, and the statistics are exact.
 
 use crate::clean::{LinePart, clean, has_tags, line};
 use arbitrary::Arbitrary;

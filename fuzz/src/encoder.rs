@@ -1,5 +1,5 @@
-//! Target `encoder`: for any calls, the exchange has the lines that README.md promises, and the
-//! statistics are exact.
+//! Fuzz target `encoder`: after any calls, the exchange has the lines that README.md promises, and
+//! the statistics are exact.
 //!
 //! `timer` is not covered, because its value depends on the clock.
 
@@ -15,7 +15,7 @@ use std::time::Duration;
 pub struct Input<'a> {
     prefix: &'a str,
     type_prefixes: bool,
-    /// Capacity in addition to the minimum.
+    /// Queue capacity in bytes, in addition to the minimum.
     more_capacity: u16,
     steps: Vec<Step<'a>>,
 }
@@ -31,7 +31,7 @@ enum Step<'a> {
 #[derive(Arbitrary, Debug)]
 enum Name<'a> {
     Text(&'a str),
-    /// Mostly letters. Other characters end fields or lines, or resemble such characters.
+    /// Mostly letters, mixed with characters of `SUSPECTS`.
     Mixed(&'a [u8]),
     /// One character repeated, also beyond the length of a block.
     Long(char, u16),
@@ -80,7 +80,7 @@ struct Meaning {
     is_forbidden: fn(char) -> bool,
     kind: &'static str,
     code: String,
-    /// Value of each line.
+    /// Expected values, one for each line.
     values: Vec<Value>,
 }
 
@@ -182,10 +182,11 @@ pub fn check(input: &Input<'_>) {
     model.collect(&mut consumer);
 }
 
-/// Maximum length in bytes of a gauge that fits a slot of its queue.
+/// Maximum length in bytes of a gauge that fits a slot of the ordered queue.
 const MAX_QUEUED: usize = 246;
 
-/// Number of records that a producer thread moves at a time.
+/// Maximum number of records that a producer thread moves from the ordered queue to blocks at a
+/// time.
 const MOVE_BATCH: usize = 64;
 
 /// Expected content of the exchange, and expected statistics.
@@ -205,25 +206,26 @@ struct Model<'a> {
     stats: Stats,
 }
 
-/// Queue of gauges, and the block that they move to.
+/// Expected content of the ordered queue, which gauges pass through, and of the block that they
+/// move to.
 struct Ordered {
     slots: usize,
     max_long_bytes: usize,
     queue: VecDeque<Record>,
     held: Option<Record>,
-    /// Number of bytes in the block, or `None` before the first block.
+    /// Number of bytes in the block that records move to, or `None` before the first block.
     used: Option<usize>,
     lines: Vec<Expected>,
 }
 
-/// Record of the ordered queue.
+/// Gauge in the ordered queue, of one or two lines.
 struct Record {
     bytes: usize,
     is_long: bool,
     lines: Vec<Expected>,
 }
 
-/// Expected line.
+/// Line that the exchange must have.
 struct Expected {
     name: String,
     value: Value,
@@ -237,7 +239,7 @@ impl Ordered {
         self.queue.len() == self.slots
     }
 
-    /// Returns true if there is room for `bytes` more of records that are longer than a slot.
+    /// Returns true if the queue has room for a record of `bytes` bytes that is longer than a slot.
     fn has_room_for_long(&self, bytes: usize) -> bool {
         let long = self.held.iter().chain(&self.queue).filter(|record| record.is_long);
         let sum: usize = long.map(|record| record.bytes).sum();
@@ -299,7 +301,8 @@ impl<'a> Model<'a> {
         self.full_blocks = self.blocks - empty_blocks;
     }
 
-    /// Makes room for a gauge that is longer than a slot. Returns true if there is room.
+    /// Makes room in the ordered queue for a gauge of `bytes` bytes that is longer than a slot.
+    /// Returns true if there is room.
     fn make_room_for_long(&mut self, bytes: usize) -> bool {
         if !self.ordered.has_room_for_long(bytes) {
             self.move_some(MOVE_BATCH);
@@ -314,7 +317,7 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// Updates the model after a call.
+    /// Updates the expected lines and statistics after a call.
     fn emitted(&mut self, name: &str, call: &Call<'_>) {
         let meaning = call.meaning();
         let count = meaning.as_ref().map_or(1, |meaning| meaning.values.len());

@@ -12,7 +12,7 @@ pub mod meaning;
 pub mod packer;
 pub mod stream;
 
-/// Formats bytes for a message.
+/// Formats bytes as text for the message of a failed check.
 fn lossy(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
     String::from_utf8_lossy(bytes)
 }

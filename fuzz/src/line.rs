@@ -1,6 +1,6 @@
 //! Strict parser of lines, by the rules of README.md.
 
-/// Line `name:value|code`.
+/// Parsed line of the form `name:value|code`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Line<'a> {
     pub name: &'a str,

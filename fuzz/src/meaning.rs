@@ -6,12 +6,12 @@ use freewheel::Connector;
 /// Function that parses a number as a server does, and returns its bits.
 type Parse = fn(&str) -> Option<u64>;
 
-/// Expected text of a value.
+/// Expected text of the value in a line.
 #[derive(Clone, Debug)]
 pub struct Value {
     pub text: String,
-    /// Parser, if a different text of the same length is accepted that parses to the same number.
-    /// There can be two shortest forms that are equally near to a number.
+    /// Parser for comparing a different text of the same length, or `None` if only `text` is
+    /// accepted. There can be two shortest forms that are equally near to a number.
     parse: Option<Parse>,
 }
 
@@ -20,7 +20,7 @@ impl Value {
         Self { text: text.into(), parse: None }
     }
 
-    /// Returns true if the written text is as expected.
+    /// Returns true if `written` is the expected text, or an accepted equivalent.
     pub fn is(&self, written: &str) -> bool {
         let is_equivalent = |parse: Parse| {
             let lengths = |text: &str| (text.len(), text.trim_end_matches('0').len());
@@ -136,7 +136,7 @@ macro_rules! numbers {
                 }
             }
 
-            /// Returns the expected text, or `None` if the number is not finite.
+            /// Returns the expected text of the number, or `None` if the number is not finite.
             pub fn value(self) -> Option<Value> {
                 match self {
                     $(Self::$integer(number) => Some(Value::exactly(number.to_string())),)*
@@ -160,8 +160,8 @@ numbers! {
     I8(i8) I16(i16) I32(i32) I64(i64) I128(i128) Isize(isize)
 }
 
-/// Returns the text of a number: an integer for whole numbers below 2^64, otherwise the shortest
-/// form of its type. The standard library writes that form without an exponent.
+/// Returns the expected text of a float: an integer for whole numbers below 2^64, otherwise the
+/// shortest form of its type. The standard library writes that form without an exponent.
 fn float_value(number: f64, shortest: String, parse: Parse) -> Option<Value> {
     const TWO_TO_64: f64 = 18_446_744_073_709_551_616.0;
     if !number.is_finite() {
@@ -175,14 +175,14 @@ fn float_value(number: f64, shortest: String, parse: Parse) -> Option<Value> {
     Some(if number < 0.0 { value.negated() } else { value })
 }
 
-/// Returns the text of a number of nanoseconds, in milliseconds.
+/// Returns the expected text of a time, given in nanoseconds and written in milliseconds.
 pub fn milliseconds(nanoseconds: u128) -> Value {
     let text = format!("{}.{:06}", nanoseconds / 1_000_000, nanoseconds % 1_000_000);
     Value::exactly(trimmed(&text))
 }
 
-/// Returns the text of a number of seconds, in milliseconds, or `None` if the number is not a valid
-/// time. Only the decimal point moves. The digits stay the same.
+/// Returns the expected text of a time, given in seconds and written in milliseconds, or `None` if
+/// the time is invalid. Only the decimal point moves. The digits stay the same.
 pub fn seconds_as_milliseconds(seconds: f64) -> Option<Value> {
     if !seconds.is_finite() || seconds < 0.0 {
         return None;
@@ -195,7 +195,7 @@ pub fn seconds_as_milliseconds(seconds: f64) -> Option<Value> {
     Some(Value { text, parse: Some(parse_seconds) })
 }
 
-/// Removes redundant zeros at both ends.
+/// Removes redundant zeros at both ends of a decimal number.
 fn trimmed(text: &str) -> String {
     let text = text.trim_end_matches('0').trim_end_matches('.').trim_start_matches('0');
     if text.is_empty() || text.starts_with('.') { format!("0{text}") } else { text.to_owned() }

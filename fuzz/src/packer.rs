@@ -1,5 +1,5 @@
-//! Target `packer`: any lines in any runs are packed for any maximum payload. They are sent whole,
-//! in order and once.
+//! Fuzz target `packer`: any lines, in any runs and for any maximum payload, are packed into
+//! datagrams. They are sent whole, in order and once.
 //!
 //! Datagrams are full and not too long. Batches contain the same datagrams as single sends, except
 //! for the newlines that pad the batch's datagrams.
@@ -17,12 +17,12 @@ pub struct Input<'a> {
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
 enum Max {
-    /// Room for a few lines or none.
+    /// Maximum payload with room for a few lines or none.
     Small(u8),
     Any(u16),
 }
 
-/// Runs that arrive while others wait, and the number of sends before the next arrival.
+/// Runs of lines that arrive together, and the number of sends before the next ones arrive.
 #[derive(Arbitrary, Debug)]
 struct Delivery<'a> {
     runs: Vec<Vec<Text<'a>>>,
@@ -40,7 +40,8 @@ enum Text<'a> {
         name: &'a [u8],
         value: Gauge,
     },
-    /// Lines with few different names, so that neighbours often share a name and resemble a pair.
+    /// Lines with few different names, so that neighbours often share a name and resemble the two
+    /// lines of a negative gauge.
     Similar {
         name: u8,
         value: Gauge,
@@ -58,7 +59,7 @@ enum Gauge {
     ZeroThenBelow(u16),
 }
 
-/// Type code after the value.
+/// Type code after the value of a line.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 enum Code {
     Gauge,
@@ -101,15 +102,16 @@ impl Gauge {
     }
 }
 
-/// Returns true if the lines must not be separated: the reset of a gauge, and its negative value.
+/// Returns true if two lines must be sent in one datagram: the reset of a gauge, and its negative
+/// value.
 fn must_stay_together(line: &[u8], next: &[u8]) -> bool {
     let Some(name) = line.strip_suffix(b":0|g\n") else { return false };
     let value = next.strip_prefix(name).and_then(|rest| rest.strip_prefix(b":-"));
     !name.contains(&b':') && value.is_some_and(|value| value.ends_with(b"|g\n"))
 }
 
-/// Returns true if the lines may stay together. Any text may follow the `g` of the first line and
-/// the minus of the second.
+/// Returns true if the packer may keep two lines in one datagram, even beyond the maximum payload.
+/// Any text may follow the `g` of the first line and the minus of the second.
 fn may_stay_together(line: &[u8], next: &[u8]) -> bool {
     let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
     line[name.len()..].starts_with(b":0|g")
@@ -119,7 +121,7 @@ fn may_stay_together(line: &[u8], next: &[u8]) -> bool {
 /// Lines that are not sent yet. The flag is true for the first line of a run.
 type Pending = VecDeque<(Vec<u8>, bool)>;
 
-/// Packs the whole input and checks each datagram.
+/// Packs all lines of the input into datagrams, and checks each datagram.
 pub fn check(input: &Input<'_>) {
     let max = match input.max {
         Max::Small(max) => usize::from(max).max(1),

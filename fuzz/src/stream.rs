@@ -1,5 +1,5 @@
-//! Target `stream`: lines from a real exchange are written to connections that accept any number of
-//! bytes and break at any time.
+//! Fuzz target `stream`: lines from a real exchange are written to connections that accept any
+//! number of bytes and break at any time.
 //!
 //! Each line arrives whole, once and in order. After its whole lines, a broken connection has at
 //! most the beginning of one more line.
@@ -11,7 +11,7 @@ use freewheel::{Connector, Tally};
 
 #[derive(Arbitrary, Debug)]
 pub struct Input {
-    /// Capacity in addition to the minimum.
+    /// Queue capacity in bytes, in addition to the minimum.
     more_capacity: u16,
     steps: Vec<Step>,
 }
@@ -75,7 +75,7 @@ fn consumer(statsd: &Connector) -> Consumer {
     Consumer::of(statsd).expect("the consumer is free")
 }
 
-/// Run of an input, and the expected state.
+/// Connector under test while an input's steps run, and its expected state.
 struct Run {
     statsd: Connector,
     consumer: Consumer,

@@ -1,8 +1,8 @@
-//! Result of a model's exploration. It is printed as one line, which other programs parse.
+//! Result of exploring a model, printed as one line that other programs parse.
 
 use std::fmt;
 
-/// Extent of a model's exploration.
+/// Summary of a model's exploration: how many interleavings loom ran, and within which bound.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Explored {
     /// Name of the model.
@@ -13,12 +13,12 @@ pub struct Explored {
     pub floor: usize,
     /// Maximum number of preemptions in an interleaving, or `None` if all interleavings were run.
     pub bound: Option<usize>,
-    /// Duration in seconds.
+    /// Duration of the exploration in seconds.
     pub seconds: f64,
 }
 
 impl Explored {
-    /// Parses a printed line, which may begin with output of the test runner.
+    /// Parses the line that `Display` prints. Output of the test runner may precede it.
     pub fn parse(line: &str) -> Option<Self> {
         let (name, rest) = line.rsplit_once("model ")?.1.split_once(": ")?;
         let mut numbers = rest.split(' ').map(str::parse::<f64>).filter_map(Result::ok);
@@ -28,7 +28,7 @@ impl Explored {
         Some(Self { name: name.to_owned(), interleavings, floor, bound, seconds: number()? })
     }
 
-    /// Returns the bound in words.
+    /// Returns the bound on preemptions in words.
     pub fn bound(&self) -> String {
         let bounded = |bound| format!("at most {bound} preemptions");
         self.bound.map_or(EXHAUSTIVE.to_owned(), bounded)

@@ -102,7 +102,7 @@ pub fn line(thread: u8, index: u8) -> [u8; 2] {
     [thread * 16 + index + 1, b'\n']
 }
 
-/// Spawns a thread that emits `lines` lines.
+/// Spawns a thread that emits `lines` lines, each marked with the number `thread`.
 pub fn producer(exchange: &Exchange, thread: u8, lines: u8) -> JoinHandle<()> {
     let exchange = exchange.clone();
     thread::spawn(move || (0..lines).for_each(|index| exchange.emit(&line(thread, index))))

@@ -1,9 +1,10 @@
-//! Parker of a model's flusher.
+//! Parker, by which a model's flusher sleeps until another thread wakes it.
 
 use loom::sync::{Condvar, Mutex};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// Parks a thread. Like tokio's `Notify`, it keeps a wake-up that precedes the park.
+/// Place where one thread sleeps until it is woken. Like tokio's `Notify`, it keeps a wake-up that
+/// precedes the park.
 ///
 /// Loom's own `Notify` wakes spuriously, which would hide a lost wake-up.
 #[derive(Default)]
@@ -15,14 +16,14 @@ pub struct Parker {
 }
 
 impl Parker {
-    /// Unparks the thread, or makes its next park return at once.
+    /// Wakes the parked thread, or makes its next park return at once.
     pub fn wake(&self) {
         self.wakes.fetch_add(1, Relaxed);
         *self.woken.lock().expect("no thread panics") = true;
         self.changed.notify_one();
     }
 
-    /// Returns the number of wake-ups.
+    /// Returns the number of calls of [`Self::wake`] so far.
     pub fn wakes(&self) -> usize {
         self.wakes.load(Relaxed)
     }

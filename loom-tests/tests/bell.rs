@@ -1,4 +1,4 @@
-//! Models of the bell, which parks the flusher and wakes it.
+//! Models of the bell, by which other threads wake the parked flusher.
 
 use freewheel_handoff::loom_api::{Bell, Consumer, Exchange};
 use freewheel_loom_tests::{Parker, check_account, explore, line, producer};
@@ -7,7 +7,7 @@ use loom::sync::Arc;
 use loom::thread;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// A flusher that clears the bell sees the work that the ring announced.
+/// A flusher that clears a rung bell sees the work that the ringing thread announced.
 ///
 /// Pairs `Bell::ring`'s Release with `Bell::clear`'s Acquire.
 #[test]
@@ -30,8 +30,8 @@ fn ring_and_clear() {
     });
 }
 
-/// Two threads ring at the same time. The flusher is woken at most once for each time that it
-/// parked. After it has cleared the last ring, it sees the work of both threads.
+/// Two threads that ring at the same time wake the flusher at most once for each time that it
+/// parked.
 #[test]
 fn concurrent_rings_wake_once() {
     explore("concurrent_rings_wake_once", None, 5_000, || {
@@ -61,8 +61,8 @@ fn concurrent_rings_wake_once() {
     });
 }
 
-/// A flusher that its tick has woken, and that has cleared the bell, is not woken again. Producers
-/// make no unnecessary wake-up call.
+/// Rings do not wake a flusher that its tick has woken, and that has cleared the bell. The
+/// flusher's next attempt to park is refused.
 #[test]
 fn awake_flusher_is_not_woken() {
     explore("awake_flusher_is_not_woken", None, 2, || {
@@ -82,8 +82,8 @@ fn awake_flusher_is_not_woken() {
     });
 }
 
-/// Two threads ring, and the flusher sees the work of both. Clearing the bell never erases a ring
-/// whose work the flusher has not seen.
+/// A flusher that may park again has seen the work of both threads that rang. Clearing the bell
+/// never erases a ring whose work the flusher has not seen.
 #[test]
 fn clear_loses_no_ring() {
     explore("clear_loses_no_ring", None, 90_000, || {
@@ -151,8 +151,9 @@ fn sealed_block_wakes_a_parked_flusher() {
     });
 }
 
-/// A parked flusher is woken once when two blocks are sealed, and not for one block. This
-/// holds although each thread counts the sealed blocks after it has sealed its own.
+/// With a threshold of two sealed blocks, one block does not wake a parked flusher, and two more
+/// wake it once. This holds although two threads seal blocks at the same time, and each counts only
+/// after it has sealed.
 #[test]
 fn ring_starts_at_the_threshold() {
     explore("ring_starts_at_the_threshold", None, 80_000, || {

@@ -8,7 +8,7 @@ use freewheel_handoff::loom_api::Exchange;
 use freewheel_loom_tests::{Parker, Witness, check_account, line, producer};
 use loom::sync::Arc;
 
-/// Selects whether the bell may also wake the flusher.
+/// Setting of a model: whether the bell may wake the flusher, too.
 #[derive(Clone, Copy, PartialEq)]
 enum Bell {
     Disabled,
@@ -57,8 +57,8 @@ fn first_line_wakes_a_dormant_flusher() {
     DORMANT.explore("first_line_wakes_a_dormant_flusher", Some(3), 500, model);
 }
 
-/// Two threads emit while the flusher enters dormancy. It gets both lines, and is woken at most
-/// once for each time that it was dormant.
+/// A flusher gets the lines of two threads that emit while it enters dormancy. It is woken at most
+/// once for each attempt to become dormant.
 #[test]
 fn two_lines_wake_a_dormant_flusher_once() {
     static DORMANT: Witness = Witness::new("the flusher was dormant");
@@ -66,8 +66,8 @@ fn two_lines_wake_a_dormant_flusher_once() {
     DORMANT.explore("two_lines_wake_a_dormant_flusher_once", Some(2), 1_900, model);
 }
 
-/// A line that needs an empty block wakes a dormant flusher, even if the flusher could also see the
-/// full block.
+/// A line that does not fit its thread's block, and therefore goes to an empty one, wakes a dormant
+/// flusher.
 #[test]
 fn line_after_rotation_wakes_a_dormant_flusher() {
     static DORMANT: Witness = Witness::new("the flusher was dormant");
@@ -75,8 +75,8 @@ fn line_after_rotation_wakes_a_dormant_flusher() {
     DORMANT.explore("line_after_rotation_wakes_a_dormant_flusher", Some(3), 15_000, model);
 }
 
-/// Bell and dormancy work together. A line that rotates its block rings, and then ends the
-/// dormancy. Each wakes the flusher at most once for each time that it was armed.
+/// A flusher that both the bell and dormancy can wake gets every line. Each of the two wakes it at
+/// most once for each attempt to park.
 #[test]
 fn bell_and_dormancy_wake_once_each() {
     static DORMANT: Witness = Witness::new("the flusher was dormant");
@@ -84,8 +84,8 @@ fn bell_and_dormancy_wake_once_each() {
     DORMANT.explore("bell_and_dormancy_wake_once_each", Some(3), 15_000, model);
 }
 
-/// A flusher is not dormant after a refused attempt, whether a line or a missing barrier is the
-/// reason, and not after a stop. Producers therefore make no unnecessary wake-up call.
+/// A flusher is not dormant after a stop, and not after a refused attempt to become dormant.
+/// Attempts are refused because of a new line or a missing barrier.
 #[test]
 fn dormancy_ends_on_refusal_and_stop() {
     static DORMANT: Witness = Witness::new("the flusher was dormant");

@@ -9,8 +9,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 fn no_wake() {}
 
-/// A block is read while it is written. A reader that sees the length also sees the bytes. Loom
-/// reports a race otherwise.
+/// A thread that reads a block while another writes it, and sees its length, also sees the bytes up
+/// to this length. Loom reports a race otherwise.
 ///
 /// Pairs `BlockWriter::append`'s Release with `BlockView::published`'s Acquire.
 #[test]
@@ -26,8 +26,8 @@ fn publish_and_read() {
     });
 }
 
-/// A part-filled block is swept while it is written, and consumed in two parts. Whole lines
-/// arrive in order.
+/// Lines of a part-filled block arrive whole, once and in order, although the block is swept during
+/// writes and consumed in parts.
 #[test]
 fn part_filled_block_is_swept_in_order() {
     explore("part_filled_block_is_swept_in_order", None, 500, || {
@@ -87,8 +87,7 @@ fn sent_never_exceeds_emitted() {
     });
 }
 
-/// Lines of one thread arrive in order while its blocks are sealed and swept, and a block is
-/// reused while the flusher goes on.
+/// Lines of one thread arrive in order while its blocks are sealed, swept and reused.
 #[test]
 fn rotation_keeps_the_order_of_lines() {
     static SEALED_AND_REUSED: Witness =
@@ -113,8 +112,8 @@ fn rotation_keeps_the_order_of_lines() {
     });
 }
 
-/// Two threads emit more lines than the blocks hold. Rejected lines are counted, and accepted lines
-/// arrive exactly once. After all lines are consumed, there is room again.
+/// If two threads emit more lines than the blocks hold, rejected lines are counted, and accepted
+/// lines arrive exactly once. After all lines are consumed, there is room again.
 #[test]
 fn full_capacity_drops_are_counted() {
     static REUSED: Witness = Witness::new("a block was reused");
@@ -139,7 +138,8 @@ fn full_capacity_drops_are_counted() {
     });
 }
 
-/// Two threads compete for the last block within the budget, and one gets it.
+/// Of two threads that compete for the last block within the budget, exactly one gets it. The line
+/// of the other is dropped.
 #[test]
 fn last_block_is_allocated_once() {
     explore("last_block_is_allocated_once", None, 60_000, || {
@@ -156,8 +156,8 @@ fn last_block_is_allocated_once() {
     });
 }
 
-/// A thread exits, and the next one reuses its slot and its part-filled block. No line is lost,
-/// and the lines of the slot stay in order.
+/// A thread that reuses the slot and the part-filled block of an exited thread loses no line. The
+/// lines of both threads stay in order.
 ///
 /// Pairs `CurrentBlock::set`'s Release with `CurrentBlock::get`'s Acquire.
 #[test]
@@ -182,8 +182,8 @@ fn reused_slot_keeps_its_lines_in_order() {
     });
 }
 
-/// A thread reuses the slot of an exited thread. It sees all writes of the exited thread to the
-/// slot, even if no join or queue orders the two threads.
+/// A thread that reuses the slot of an exited thread sees all writes of that thread to the slot.
+/// This holds even if no join or queue orders the two threads.
 #[test]
 fn slot_reuse_happens_after_thread_exit() {
     static REUSED_SLOT: Witness = Witness::new("a thread reused a slot");
@@ -199,9 +199,8 @@ fn slot_reuse_happens_after_thread_exit() {
     });
 }
 
-/// After the last byte of a thread's full block is consumed, another thread writes to the block,
-/// while the flusher still has views of it. No byte is read while it is written, and none is swept
-/// twice or skipped.
+/// Another thread can reuse a consumed block while the flusher still has views of the block. No
+/// byte is read while it is written, and none is swept twice or skipped.
 #[test]
 fn recycled_block_is_reused_without_races() {
     static REUSED: Witness = Witness::new("a block was reused");
@@ -272,7 +271,8 @@ fn committed_bytes_are_not_evicted() {
     REUSED.explore("committed_bytes_are_not_evicted", None, 1_200, model);
 }
 
-/// Evicts all lines except the first one, which is in flight, or which the link has begun to send.
+/// Checks that the first of several lines stays intact while all others are evicted. That line is
+/// in flight if `is_sent`, and otherwise the link has begun to send it.
 fn evict_after_first_line(is_sent: bool, reused: &Witness) {
     // A block holds two lines. Each thread has a block, and two more are shared.
     let exchange = Exchange::new(4, 2, 1, no_wake);

@@ -9,8 +9,9 @@ use std::sync::atomic::Ordering::{Acquire, Release};
 
 fn no_wake() {}
 
-/// A sweep ordered after a line takes it, regardless of other threads and earlier sweeps. The line
-/// may be the first of its thread, and the thread may emit more lines and rotate its block.
+/// A sweep that is ordered after the emission of a line takes the line, regardless of other threads
+/// and earlier sweeps. The line may be the first of its thread, and the thread may emit more lines
+/// and rotate its block.
 #[test]
 fn flush_covers_earlier_lines() {
     explore("flush_covers_earlier_lines", Some(3), 110_000, || {
@@ -40,9 +41,8 @@ fn flush_covers_earlier_lines() {
     });
 }
 
-/// One flusher stops and another starts on another thread, while lines are emitted. At most one has
-/// the consumer at a time. The second resumes where the first stopped, and gets the swept lines
-/// that were not consumed.
+/// A flusher that starts on another thread resumes where the stopped one ended, and gets the lines
+/// that it swept and did not consume. At most one flusher has the consumer at a time.
 #[test]
 fn restarted_flusher_resumes_where_it_stopped() {
     explore("restarted_flusher_resumes_where_it_stopped", Some(4), 60_000, || {
@@ -71,7 +71,7 @@ fn restarted_flusher_resumes_where_it_stopped() {
     });
 }
 
-/// Two flushers start at the same time, and one is refused.
+/// Of two flushers that start at the same time, exactly one is refused.
 #[test]
 fn concurrent_starts_yield_one_consumer() {
     explore("concurrent_starts_yield_one_consumer", None, 2, || {
@@ -84,9 +84,8 @@ fn concurrent_starts_yield_one_consumer() {
     });
 }
 
-/// The owner's handle is dropped first, and then the last handle of the producers or the flusher.
-/// The lines emitted before are intact, and the last drop frees all memory once. Loom reports
-/// leaks.
+/// The drop of the last handle, a producer's or the flusher's, frees all memory exactly once. Lines
+/// stay intact after the drop of the owner's handle. Loom reports leaks.
 #[test]
 fn last_handle_frees_all_memory() {
     explore("last_handle_frees_all_memory", None, 200_000, || {
@@ -101,8 +100,8 @@ fn last_handle_frees_all_memory() {
     });
 }
 
-/// The flusher outlives all producers, and takes their lines after their last handle is
-/// dropped.
+/// A flusher that outlives all producers takes their lines, even after the drop of their last
+/// handle.
 #[test]
 fn flusher_outlives_all_handles() {
     explore("flusher_outlives_all_handles", None, 13_000, || {

@@ -8,24 +8,25 @@ use loom::thread::{self, JoinHandle};
 use std::sync::atomic::Ordering::{Acquire, Release};
 
 /// Creates an exchange with blocks of four lines, and an ordered queue of four records. One sealed
-/// block is enough to ring.
+/// block is enough to ring the bell.
 fn exchange() -> Exchange {
     Exchange::new(8, 2, 1, || ())
 }
 
-/// Spawns a thread that emits `lines` lines through the ordered queue.
+/// Spawns a thread that emits `lines` lines through the ordered queue, each marked with the number
+/// `thread`.
 fn ordered_producer(exchange: &Exchange, thread: u8, lines: u8) -> JoinHandle<()> {
     let exchange = exchange.clone();
     thread::spawn(move || (0..lines).for_each(|index| exchange.emit_ordered(&line(thread, index))))
 }
 
-/// Returns the position of a line, or `None` if it was not received.
+/// Returns the index of a line among the received lines, or `None` if it was not received.
 fn position(received: &[u8], line: [u8; 2]) -> Option<usize> {
     received.chunks(2).position(|pair| pair == line)
 }
 
-/// One thread sets a gauge and signals another thread, which then sets it too. The two lines arrive
-/// in this order, with sweeps in between, and with other lines of each thread in blocks.
+/// If one thread sets a gauge, signals another, and the other then sets the gauge too, the two
+/// lines arrive in this order. A sweep in between does not change this, nor does a line in a block.
 #[test]
 fn later_gauge_arrives_later() {
     static SIGNALLED: Witness = Witness::new("the second thread got the signal");
@@ -61,8 +62,8 @@ fn later_gauge_arrives_later() {
     });
 }
 
-/// A flush waits until the number of drained records reaches the number of records enqueued at its
-/// call. The drained records then include every record emitted before the flush.
+/// A sweep after a request to flush takes every record that was emitted before the request. The
+/// number of drained records then reaches the number that was enqueued at the request.
 #[test]
 fn flush_covers_earlier_records() {
     static REQUESTED: Witness = Witness::new("the flush was requested in time");
@@ -94,7 +95,7 @@ fn flush_covers_earlier_records() {
     });
 }
 
-/// A record is counted before the flusher can take it.
+/// A record of the ordered queue is counted as accepted before the flusher can take it.
 #[test]
 fn records_are_counted_before_they_are_queued() {
     explore("records_are_counted_before_they_are_queued", Some(3), 1_200, || {
@@ -109,8 +110,8 @@ fn records_are_counted_before_they_are_queued() {
     });
 }
 
-/// A record that has no room in the queue or in a block is dropped and counted once. Accepted
-/// records arrive once, in their thread's order.
+/// A record that has no room in the ordered queue or in a block is dropped and counted once.
+/// Accepted records arrive once, in their thread's order.
 #[test]
 fn rejected_records_are_counted_once() {
     static FULL: Witness = Witness::new("a record was rejected");
@@ -133,9 +134,9 @@ fn rejected_records_are_counted_once() {
     });
 }
 
-/// A thread that fills the queue moves records into blocks while no flusher does so. No record is
-/// dropped while blocks have room. With two such threads and a flusher, each thread's order is
-/// kept.
+/// A thread that fills the ordered queue without a flusher moves records into blocks itself, so
+/// that none is dropped while blocks have room. With two such threads and a flusher, each thread's
+/// records arrive in order.
 #[test]
 fn producers_make_room_for_records() {
     static NONE_DROPPED: Witness = Witness::new("no record was dropped");
@@ -154,7 +155,7 @@ fn producers_make_room_for_records() {
     });
 }
 
-/// Records that threads moved into several blocks arrive in the order in which they were
+/// Records that a producer thread moved into several blocks arrive in the order in which they were
 /// emitted.
 #[test]
 fn full_blocks_of_records_keep_their_order() {
@@ -174,7 +175,8 @@ fn full_blocks_of_records_keep_their_order() {
     });
 }
 
-/// A record wakes a dormant flusher.
+/// A record of the ordered queue wakes a dormant flusher. Loom would report a lost wake-up as a
+/// deadlock.
 #[test]
 fn record_wakes_a_dormant_flusher() {
     static DORMANT: Witness = Witness::new("the flusher was dormant");
@@ -198,7 +200,8 @@ fn record_wakes_a_dormant_flusher() {
     });
 }
 
-/// A record that a thread has moved to a block prevents dormancy, although the queue is empty.
+/// A flusher does not become dormant while one record is in the ordered queue, and a thread has
+/// moved another to a block.
 #[test]
 fn moved_record_prevents_dormancy() {
     explore("moved_record_prevents_dormancy", None, 1, || {
@@ -209,8 +212,8 @@ fn moved_record_prevents_dormancy() {
     });
 }
 
-/// A flusher that parks until it is woken, and cannot send, drains every record. Loom would
-/// report a lost wake-up as a deadlock.
+/// A flusher that cannot send, and parks until it is woken, drains every record of the ordered
+/// queue. Loom would report a lost wake-up as a deadlock.
 #[test]
 fn record_wakes_a_parked_flusher() {
     explore("record_wakes_a_parked_flusher", Some(2), 7_000, || {

@@ -1,4 +1,4 @@
-//! Comparison of the stand-in for the queue with crossbeam's `ArrayQueue`.
+//! Comparison of crossbeam's `ArrayQueue` with the stand-in that replaces it in the models.
 //!
 //! Loom cannot observe `ArrayQueue`, so the models run with another implementation of the same
 //! algorithm. These tests run the same operations on both. With one thread, both behave like a
@@ -78,7 +78,7 @@ use Operation::{Len, Pop, Push};
 /// length.
 type Answer = Option<u8>;
 
-/// Runs the operation on the queue.
+/// Runs the operation on the queue, and returns its result.
 fn apply(queue: &impl Queue, operation: Operation) -> Answer {
     match operation {
         Push(value) => match queue.push(value) {
@@ -130,7 +130,8 @@ fn both_queues_agree_with_a_deque() {
     }
 }
 
-/// Operations of threads that share a queue. The main thread comes first.
+/// Test case: the state of a queue at the start, and the operations of threads that share it. The
+/// main thread comes first.
 struct History {
     name: &'static str,
     slots: usize,
@@ -200,7 +201,7 @@ const HISTORIES: [History; 6] = [
 const FILLING: u8 = 100;
 
 impl History {
-    /// Creates the queue in its state at the start.
+    /// Creates a queue in the state that it has before the threads start.
     fn prepared<Q: Queue>(&self) -> Q {
         let queue = Q::with_slots(self.slots);
         for value in 0..self.passed {
@@ -210,8 +211,9 @@ impl History {
         queue
     }
 
-    /// Returns all outcomes of sequences of whole operations. In them no value is lost, duplicated
-    /// or overtaken, and no push is rejected while there is room.
+    /// Returns all outcomes that are possible if whole operations run one after the other, in each
+    /// thread's order. In them no value is lost, duplicated or overtaken, and no push is rejected
+    /// while there is room.
     fn explained(&self) -> BTreeSet<Outcome> {
         let deque = (FILLING..FILLING + self.filled).collect();
         let mut outcomes = BTreeSet::new();
@@ -219,7 +221,8 @@ impl History {
         outcomes
     }
 
-    /// Adds the outcomes of all continuations of these answers.
+    /// Adds each outcome that begins with these answers to `outcomes`. The threads' remaining
+    /// operations run in every possible order.
     fn explain(&self, deque: &VecDeque<u8>, answers: &Outcome, outcomes: &mut BTreeSet<Outcome>) {
         let mut is_complete = true;
         for (thread, operations) in self.threads.iter().enumerate() {
@@ -242,8 +245,8 @@ fn remaining(queue: &impl Queue) -> Vec<Answer> {
     std::iter::from_fn(|| queue.pop().map(Some)).collect()
 }
 
-/// Returns the outcomes of all interleavings under loom. A thread that pops a value sees the writes
-/// before its push: loom reports a race otherwise.
+/// Returns the outcomes of all interleavings of the history on the stand-in under loom. A thread
+/// that pops a value sees the writes before its push: loom reports a race otherwise.
 fn outcomes_of_the_stand_in(history: &'static History) -> BTreeSet<Outcome> {
     let outcomes = Arc::new(Mutex::new(BTreeSet::new()));
     let found = Arc::clone(&outcomes);
@@ -332,8 +335,9 @@ fn both_queues_have_the_same_outcomes() {
     }
 }
 
-/// `pop` of an empty queue is a full fence, which can hide missing orderings. Two threads each
-/// write a flag, pop, and read the other's flag. At least one of them sees the other's write.
+/// In both queues, `pop` of an empty queue is a full fence, which can hide missing orderings. If
+/// two threads each write a flag, pop, and read the other's flag, at least one sees the other's
+/// write.
 #[test]
 fn empty_pop_is_a_full_fence_in_both_queues() {
     explore("empty_pop_is_a_full_fence_in_both_queues", None, 10, || {

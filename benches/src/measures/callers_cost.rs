@@ -1,4 +1,5 @@
-//! Cost of a call to its caller: bursts of calls of one thread, with a receiver that keeps up.
+//! Measure of what a call costs its caller: nanoseconds per call in bursts of one thread, with a
+//! receiver that keeps up.
 
 use super::options::{SuiteOptions, formats_lines};
 use super::outcome::{PAYLOAD, job};
@@ -11,7 +12,7 @@ use crate::workload::Workload;
 use crate::workload::bursts::{BurstTotals, Bursts, Cost};
 use std::time::Duration;
 
-/// Runs the measure.
+/// Measures the cost of each call of each subject. Returns one sample per subject, call and round.
 pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     let receiver = Receiver::start(Transport::Udp, SocketBuffer::Large);
     let mut samples = Vec::new();

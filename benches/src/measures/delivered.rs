@@ -1,5 +1,5 @@
-//! Delivery, unthrottled and at fixed rates: lines received a second, share of lost lines, and the
-//! client's processor time and memory.
+//! Measure of delivery, unthrottled and at fixed rates: lines received a second, share of lost
+//! lines, and the client's processor time and memory.
 
 use super::links::{LINKS, LOADS, fits};
 use super::options::{SuiteOptions, sends_over};
@@ -10,7 +10,8 @@ use crate::subject::{Kind, Transport};
 use crate::workload::emission::Emission;
 use std::time::Duration;
 
-/// Runs the measure.
+/// Measures which lines arrive, and what they cost the client. Returns one sample per subject,
+/// link, load and round.
 pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     let mut samples = Vec::new();
     for (transport, payload) in LINKS {

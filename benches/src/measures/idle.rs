@@ -1,5 +1,5 @@
-//! Idle clients: wake-ups, processor time and memory, observed from another process, and the delay
-//! of the first line after the idle time.
+//! Measure of idle clients: wake-ups, processor time and memory, observed from the suite's process,
+//! and the delay of the first line after the idle time.
 
 use super::options::{SuiteOptions, without_call_variants};
 use super::outcome::{PAYLOAD, job};
@@ -14,7 +14,8 @@ use crate::workload::idleness::Idleness;
 use std::fs;
 use std::time::{Duration, Instant};
 
-/// Runs the measure.
+/// Measures idle clients with 1, 100 and 1,000 threads. Returns one sample per client and number of
+/// threads.
 pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     let mut samples = Vec::new();
     let all =
@@ -41,14 +42,14 @@ pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     samples
 }
 
-/// Idle client process with its receiver.
+/// Idle client process of one subject, and the receiver of its lines.
 struct IdleClient {
     subject: Info,
     process: ClientProcess,
     receiver: Receiver,
 }
 
-/// Usage of a process, summed over its threads.
+/// Resource usage of a client process at one moment, summed over its threads.
 #[derive(Clone, Copy)]
 struct UsageSnapshot {
     at: u64,
@@ -106,8 +107,8 @@ impl IdleClient {
     }
 }
 
-/// Lets each client emit a line. Returns the milliseconds from the call to the arrival, or `None`
-/// if the line did not arrive in time.
+/// Lets each idle client emit a line. Returns the milliseconds from each call to the line's
+/// arrival, or `None` for a line that did not arrive in time.
 ///
 /// Only clients with one thread are measured.
 fn first_lines(
@@ -138,7 +139,8 @@ fn first_lines(
     arrivals
 }
 
-/// Returns the number that follows `name` at the start of a line, or 0.
+/// Returns the number after `name` in the first line of `text` that starts with `name`, or 0 if
+/// there is none.
 fn field(text: &str, name: &str) -> u64 {
     let rest = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
     rest.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or(0)

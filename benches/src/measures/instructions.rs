@@ -1,4 +1,5 @@
-//! Instructions of a call in the calling thread. Valgrind counts them exactly and repeatably.
+//! Measure of the instructions that a call executes in the calling thread. Valgrind counts them
+//! exactly and repeatably.
 //!
 //! Waiting, the time that each instruction takes, and the work of other threads are not included.
 
@@ -13,10 +14,11 @@ use crate::workload::Workload;
 use crate::workload::profiled::Profiled;
 use std::fs;
 
-/// Number of counted calls.
+/// Number of calls whose instructions valgrind counts.
 const REPEAT: usize = 1_000;
 
-/// Runs the measure.
+/// Counts the instructions of each call of each subject. Returns one sample for each, or none
+/// without valgrind.
 pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     if crate::machine::command_output("valgrind", &["--version"]).is_empty() {
         eprintln!("instructions: SKIPPED: no valgrind");
@@ -32,7 +34,8 @@ pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     samples
 }
 
-/// Returns the mean number of instructions of a call.
+/// Makes a subject's call repeatedly under valgrind, and returns the mean number of instructions
+/// that a call executes.
 ///
 /// # Panics
 /// If valgrind fails.

@@ -1,4 +1,5 @@
-//! Latency of single calls and its tail, at the rates of a service and back to back.
+//! Measure of the latency of single calls, from the median to the maximum, at the rates of a
+//! service and back to back.
 
 use super::options::{SuiteOptions, without_call_variants};
 use super::outcome::{PAYLOAD, job};
@@ -11,14 +12,15 @@ use crate::workload::Workload;
 use crate::workload::paced::{Latency, Paced};
 use std::time::Duration;
 
-/// Name in results, interval between calls, and calls of a round.
+/// Paces at which calls are made: name in the results, interval between calls, and number of calls
+/// in a round.
 const PACES: [(&str, Duration, u64); 3] = [
     ("every 10 us", Duration::from_micros(10), 100_000),
     ("every 100 us", Duration::from_micros(100), 20_000),
     ("back to back", Duration::ZERO, 300_000),
 ];
 
-/// Runs the measure.
+/// Measures the latency of single calls. Returns one sample per subject, pace and round.
 pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     let receiver = Receiver::start(Transport::Udp, SocketBuffer::Large);
     let mut samples = Vec::new();

@@ -1,5 +1,5 @@
-//! Measures. Each runs a workload with its subjects, one after the other in each round, and returns
-//! samples.
+//! Measures of the suite. Each runs a workload with its subjects, mostly in several rounds, and
+//! returns the figures as samples.
 
 pub mod callers_cost;
 pub mod delivered;
@@ -17,9 +17,9 @@ pub use options::SuiteOptions;
 
 use crate::results::Sample;
 
-/// Measure of the suite.
+/// Measure of the suite: its name, and the function that runs it.
 pub struct Measure {
-    /// Name on the command line, and of the file of results.
+    /// Name of the measure on the command line, and of its file of results.
     pub id: &'static str,
     pub run: fn(&SuiteOptions) -> Vec<Sample>,
 }

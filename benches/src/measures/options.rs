@@ -3,7 +3,7 @@
 use crate::subject::{Info, Kind, Transport};
 use crate::subjects;
 
-/// Options of a run, from the command line.
+/// Options of a run of the suite, from the command line.
 #[derive(Clone, Debug, Default)]
 pub struct SuiteOptions {
     /// True to shorten every measure. A quick run shows that the suite works. Its figures have no
@@ -14,7 +14,8 @@ pub struct SuiteOptions {
 }
 
 impl SuiteOptions {
-    /// Returns true if the results are not a complete measurement, and must not replace one.
+    /// Returns true if this run is quick or leaves out subjects. Its results must then not replace
+    /// those of a complete run.
     #[must_use]
     pub fn is_scratch(&self) -> bool {
         self.quick || !self.subjects.is_empty()
@@ -25,14 +26,15 @@ impl SuiteOptions {
         if self.quick { quick } else { full }
     }
 
-    /// Returns the selected subjects for which `wanted` is true.
+    /// Returns the subjects that the command line selects and for which `wanted` returns true.
     pub(super) fn subjects(&self, wanted: impl Fn(&Info) -> bool) -> Vec<Info> {
         let selected =
             |info: &Info| self.subjects.is_empty() || self.subjects.iter().any(|id| id == info.id);
         subjects::all().into_iter().filter(|info| selected(info) && wanted(info)).collect()
     }
 
-    /// Yields every subject once a round, with the round's number.
+    /// Yields every subject once in each of `full` rounds, or in one round of a quick run, with the
+    /// round's number.
     ///
     /// Each round starts five subjects later, so that not always the same subject is first.
     pub(super) fn rounds<'a, T>(

@@ -24,7 +24,7 @@ pub(super) fn job(
     Job { subject: subject.id.to_owned(), setup, workload }
 }
 
-/// Line counts of one measured run, from the client and from the receiver.
+/// Counts of lines and resource usage of one measured run, from the client and from the receiver.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outcome {
     pub(super) emitted: EmissionCounts,
@@ -71,7 +71,7 @@ impl Outcome {
     }
 }
 
-/// Lets a subject emit to a new receiver, and returns the counts of both sides.
+/// Lets a subject emit to a new receiver, and returns the counts of the client and of the receiver.
 pub(super) fn run_emission(
     subject: &Info,
     transport: Transport,

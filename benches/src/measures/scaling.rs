@@ -1,4 +1,5 @@
-//! Cost of a call and loss of lines with several threads, in bursts with pauses and at full speed.
+//! Measure of the cost of a call and of the share of lost lines with several threads, in bursts
+//! with pauses and at full speed.
 
 use super::options::{SuiteOptions, sends_over, without_call_variants};
 use super::outcome::{PAYLOAD, job, run_emission};
@@ -12,7 +13,8 @@ use crate::workload::bursts::{BurstTotals, Bursts, Cost};
 use crate::workload::emission::Emission;
 use std::time::Duration;
 
-/// Runs the measure.
+/// Measures the cost of a call with up to 16 threads. Returns one sample per subject, load, number
+/// of threads and round.
 pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     let mut samples = Vec::new();
     for threads in [1_usize, 2, 4, 8, 16] {

@@ -1,4 +1,4 @@
-//! Highest rate that a client sustains for ten seconds without loss.
+//! Measure of the highest rate of lines that a client sustains for ten seconds without loss.
 //!
 //! A bisection with short trials finds a candidate. The candidate is then held for ten seconds, and
 //! is lowered by a fifth each time that fails.
@@ -12,7 +12,8 @@ use crate::subject::{Info, Transport};
 use crate::workload::emission::Emission;
 use std::time::Duration;
 
-/// Runs the measure.
+/// Searches for the highest sustained rate of each subject over each link. Returns one sample for
+/// each pair.
 pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     let mut samples = Vec::new();
     for (transport, payload) in LINKS {
@@ -39,14 +40,14 @@ pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     samples
 }
 
-/// Outcome of one trial.
+/// Outcome of one trial, in which a client emits at a rate.
 #[derive(PartialEq, Eq)]
 enum Attempt {
-    /// Every line arrived in time.
+    /// The client kept the rate, and every line arrived.
     Held,
-    /// Some lines did not arrive.
+    /// The client kept the rate, but some lines did not arrive.
     Lost,
-    /// The client did not keep up.
+    /// The client was too slow to keep the rate.
     Late,
 }
 
@@ -58,7 +59,8 @@ struct RateSearch<'a> {
 }
 
 impl RateSearch<'_> {
-    /// Runs one trial.
+    /// Lets the subject emit at `rate` lines a second for `duration`, and returns whether it
+    /// sustained this rate.
     fn attempt(&self, rate: f64, duration: Duration) -> Attempt {
         let emission = Emission { threads: 1, rate: Some(rate as u64), duration };
         let buffer = SocketBuffer::Large;
@@ -74,7 +76,8 @@ impl RateSearch<'_> {
         }
     }
 
-    /// Returns the highest rate that holds in short trials, to within 10 %.
+    /// Returns the highest rate that the subject sustains in short trials, found by bisection. The
+    /// search stops at a difference of 10 %, or after a fixed number of rates.
     fn find_rate(&self, options: &SuiteOptions) -> f64 {
         let duration = options.pick(Duration::from_millis(400), Duration::from_millis(100));
         // A single loss may be a coincidence, so that a trial with a loss is repeated once.
@@ -98,8 +101,8 @@ impl RateSearch<'_> {
         good
     }
 
-    /// Lowers `rate` until it holds. Returns the rate that held and the number of tries, or zeros
-    /// if none held.
+    /// Lowers `rate` until the subject sustains it in a long trial. Returns this rate and the
+    /// number of tries, or zeros if every try failed.
     fn hold(&self, options: &SuiteOptions, mut rate: f64) -> (f64, u32) {
         for tries in 1..=options.pick(4, 2) {
             let duration = options.pick(Duration::from_secs(10), Duration::from_secs(1));

@@ -5,7 +5,7 @@ use crate::results::Results;
 use std::collections::BTreeMap;
 use std::io;
 
-/// Results by the id of their measure.
+/// Results of the measures that have been run, by the id of the measure.
 pub struct AllResults(BTreeMap<&'static str, Results>);
 
 /// Name of a plot or table, and the function that draws it. The function returns `None` if there

@@ -9,7 +9,7 @@ pub struct BarChart {
     /// Meaning of the figures, and which direction is better.
     pub subtitle: String,
     pub bars: Vec<Bar>,
-    /// Formats a figure.
+    /// Function that formats a figure with its unit.
     pub format: fn(f64) -> String,
 }
 
@@ -19,7 +19,8 @@ pub struct Bar {
     pub ours: bool,
     /// The figure, or `None` if the subject has none.
     pub figure: Option<Spread>,
-    /// Note on lost lines, in red after the figure.
+    /// Note after the figure, in red, such as the share of lost lines. Takes the figure's place if
+    /// there is none.
     pub warning: Option<String>,
 }
 
@@ -33,7 +34,8 @@ impl BarChart {
         HEAD + ROW * self.bars.len() as f64 + FOOT
     }
 
-    /// Draws the chart at `x` and `y`. Labels take the first `labels` of its `width`.
+    /// Draws the chart with its top left corner at `x` and `y`. Labels take the first `labels` of
+    /// its `width`.
     pub fn draw(&self, svg: &mut Svg, x: f64, y: f64, labels: f64, width: f64) {
         svg.text(x, y + 18.0, Style::new(15.0, INK).bold(true), &self.title);
         svg.text(x, y + 36.0, Style::new(11.5, FAINT), &self.subtitle);
@@ -92,7 +94,7 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// Returns the smallest scale that contains the figures.
+    /// Returns the smallest scale that contains the medians and maxima of the figures.
     pub fn around(figures: impl Iterator<Item = Spread>) -> Self {
         let (mut low, mut high) = (f64::INFINITY, f64::MIN_POSITIVE);
         for Spread { median, max, .. } in figures {
@@ -167,7 +169,7 @@ pub fn percent(share: f64) -> String {
     }
 }
 
-/// Formats two significant digits, or all digits before the point.
+/// Formats a number with two significant digits, or with all digits before the decimal point.
 fn significant(value: f64) -> String {
     match value {
         0.0 => "0".to_owned(),

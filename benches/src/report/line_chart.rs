@@ -8,7 +8,7 @@ use crate::results::Spread;
 pub struct LineChart {
     pub title: String,
     pub subtitle: String,
-    /// Label below each step.
+    /// Labels below the chart, one for each step from left to right.
     pub steps: Vec<String>,
     pub series: Vec<Series>,
     pub format: fn(f64) -> String,
@@ -20,7 +20,7 @@ pub struct Series {
     pub label: String,
     pub colour: &'static str,
     pub ours: bool,
-    /// One figure per step.
+    /// Figure at each step, or `None` where the subject has none.
     pub figures: Vec<Option<f64>>,
 }
 

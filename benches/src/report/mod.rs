@@ -36,7 +36,7 @@ pub fn show(all: &AllResults, scratch: bool) -> io::Result<()> {
     fs::write(document, text)
 }
 
-/// Replaces the text between the markers of this name.
+/// Replaces the part of `text` between the markers `<!-- name -->` and `<!-- /name -->` by `with`.
 fn replace_section(text: &mut String, name: &str, with: &str) {
     let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
     let Some(from) = text.find(&begin).map(|at| at + begin.len()) else {

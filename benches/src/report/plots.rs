@@ -29,7 +29,7 @@ const LABELS: f64 = 236.0;
 const PANEL: f64 = 560.0;
 const MARGIN: f64 = 24.0;
 
-/// Draws bar charts, two in a row.
+/// Draws a plot of bar charts, two in a row, and returns it as SVG.
 fn bar_plot(title: &str, charts: &[BarChart]) -> String {
     let columns = charts.len().min(2);
     let rows: Vec<_> = charts.chunks(2).collect();
@@ -50,7 +50,7 @@ fn bar_plot(title: &str, charts: &[BarChart]) -> String {
     svg.finish()
 }
 
-/// Draws line charts, two in a row.
+/// Draws a plot of line charts, two in a row, and returns it as SVG.
 fn line_plot(title: &str, charts: &[LineChart], height: f64) -> String {
     let columns = charts.len().min(2);
     let rows = charts.len().div_ceil(2);
@@ -65,7 +65,7 @@ fn line_plot(title: &str, charts: &[LineChart], height: f64) -> String {
     svg.finish()
 }
 
-/// Draws the title and the legend of the colours.
+/// Draws the title of a plot, and the legend of the subjects' colours.
 fn heading(svg: &mut Svg, title: &str) {
     svg.text(MARGIN, 34.0, Style::new(19.0, INK).bold(true), title);
     let mut x = MARGIN;
@@ -83,7 +83,7 @@ fn heading(svg: &mut Svg, title: &str) {
 
 type Case<'a> = &'a [(&'a str, &'a str)];
 
-/// Returns a bar for each subject that has this figure.
+/// Returns a bar for each wanted subject that has this figure in this case.
 fn bars(results: &Results, case: Case, figure: &str, wanted: impl Fn(&Info) -> bool) -> Vec<Bar> {
     let all = subjects::all().into_iter().filter(|info| wanted(info));
     all.filter_map(|info| {
@@ -133,7 +133,8 @@ fn is_headline(info: &Info) -> bool {
     )
 }
 
-/// Draws one chart of each measure that has results.
+/// Draws the overview: one chart each of the callers' cost, latency, sustained rates and delivery,
+/// as far as there are results.
 fn overview(all: &AllResults) -> Option<String> {
     let load: Case = &[("transport", "udp"), ("payload", "1432"), ("load", "1,000,000/s")];
     let sends = |info: &Info| is_headline(info) && colour(info) != AGGREGATE;
@@ -192,7 +193,7 @@ fn callers_cost(all: &AllResults) -> Option<String> {
     Some(bar_plot("What a call costs its caller", &charts))
 }
 
-/// Returns a series for each subject that has a figure for any step.
+/// Returns a series for each wanted subject that has a figure for at least one step.
 fn series(
     steps: usize,
     wanted: impl Fn(&Info) -> bool,

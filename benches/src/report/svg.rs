@@ -7,13 +7,13 @@ pub const FAINT: &str = "#7b8794";
 pub const GRID: &str = "#e4e7eb";
 /// Colour of freewheel's bars and lines in the charts.
 pub const OURS: &str = "#d9480f";
-/// Colour of other clients that send each line.
+/// Colour of the bars and lines of other clients that send a line per call.
 pub const PEER: &str = "#5c7cfa";
-/// Colour of clients that aggregate.
+/// Colour of the bars and lines of clients that aggregate.
 pub const AGGREGATE: &str = "#9775fa";
-/// Colour of the bounds.
+/// Colour of the bars and lines of the bounds, which are not clients.
 pub const BOUND: &str = "#adb5bd";
-/// Colour of notes on lost lines.
+/// Colour of the notes on lost lines in bar charts.
 pub const LOST: &str = "#c92a2a";
 
 /// SVG image under construction. Its background is white, even on a dark page.

@@ -51,7 +51,7 @@ fn machine(all: &AllResults) -> Option<String> {
     Some(text)
 }
 
-/// Returns a table with a row for each subject that has any of the cells.
+/// Returns a table with a row for each wanted subject that has at least one of the cells.
 pub(super) fn table(
     headings: &[String],
     wanted: impl Fn(&Info) -> bool,
@@ -95,7 +95,7 @@ fn headings<const N: usize>(headings: [&str; N]) -> [String; N] {
     headings.map(str::to_owned)
 }
 
-/// Column headings in the order of `Call::ALL`.
+/// Column headings of the calls, in the order of `Call::ALL`.
 const CALLS: [&str; 6] =
     ["counter", "counter, 2 tags", "gauge, whole", "gauge, two decimals", "gauge, full", "timing"];
 
@@ -140,8 +140,8 @@ fn scaling(all: &AllResults) -> Option<String> {
     ))
 }
 
-/// Draws the table of lines a second and the share of lost lines. Drops that the client counts are
-/// listed separately.
+/// Draws the table of lines emitted at full speed by several threads: received a second, and shares
+/// that arrived, were dropped or were lost.
 fn account(all: &AllResults) -> Option<String> {
     let results = all.results("scaling")?;
     let threads = ["1", "4", "16"];

@@ -1,5 +1,5 @@
-//! Table of freewheel's performance targets, and whether they are met. Each target is a ratio of
-//! figures from the same run.
+//! Table of freewheel's performance targets, and whether they are met. Most targets are ratios of
+//! two figures of the suite.
 
 use super::all_results::AllResults;
 use super::bar_chart::{percent, rate, time};
@@ -140,7 +140,8 @@ pub(super) fn table(all: &AllResults) -> Option<String> {
     Some(text)
 }
 
-/// Compares a time with the floor's. Returns the text, and true if the ratio is at most `times`.
+/// Compares freewheel's time with the floor's. Returns the text for the table, and true if the
+/// ratio is at most `times`.
 fn ratio_to_floor(
     results: &Results,
     case: Case,
@@ -153,7 +154,8 @@ fn ratio_to_floor(
     Some((format!("{} and {}: {ratio:.2}", time(ours), time(floor)), ratio <= times))
 }
 
-/// Compares a rate with a ceiling's. Returns the text, and true if the ratio is at least `share`.
+/// Compares freewheel's rate with that of the subject `ceiling`. Returns the text for the table,
+/// and true if the ratio is at least `share`.
 fn ratio_to_ceiling(
     results: &Results,
     case: Case,
@@ -166,13 +168,13 @@ fn ratio_to_ceiling(
     Some((format!("{} of {}: {ratio:.2}", rate(ours), rate(theirs)), ratio >= share))
 }
 
-/// Yields the other clients that send one line per call.
+/// Yields the clients other than freewheel that send one line per call.
 fn peers() -> impl Iterator<Item = Info> {
     let ours = |info: &Info| info.id.starts_with(OURS) || info.id == "one_item_per_line";
     subjects::all().into_iter().filter(move |info| info.kind == Kind::LinePerCall && !ours(info))
 }
 
-/// Returns the peer with the greatest figure by `order`, and the figure.
+/// Returns the name of the peer whose figure is the greatest by `order`, and this figure.
 fn best_peer(
     results: &Results,
     case: Case,

@@ -1,6 +1,6 @@
-//! cadence 1, with three sinks: the first discards, the second buffers, and the third queues before
-//! it buffers. Sockets are non-blocking, as the documentation recommends. The queue has the bound
-//! of the documentation's example.
+//! Client cadence 1, with three sinks: the first discards lines, the second buffers them, and the
+//! third queues them before it buffers them. Sockets are non-blocking, as the documentation
+//! recommends. The queue has the bound of the documentation's example.
 
 use crate::fixtures::{ELAPSED, FULL_PRECISION, TAG_PARTS, TWO_DECIMALS, WHOLE};
 use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Target, Transport};
@@ -161,7 +161,7 @@ impl Subject for Queued {
     }
 }
 
-/// Ignores errors, as callers do.
+/// Makes the calls of cadence and ignores their errors, as most programs do.
 impl Caller for Client {
     #[inline]
     fn incr(&mut self) {

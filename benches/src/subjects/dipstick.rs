@@ -1,4 +1,4 @@
-//! dipstick 0.9 with its buffered StatsD output. Metrics are defined once, as its interface
+//! Client dipstick 0.9 with its buffered StatsD output. Metrics are defined once, as its interface
 //! requires. It has only whole numbers and no tags. Its buffer has 576 bytes.
 
 use crate::fixtures::{ELAPSED, WHOLE};

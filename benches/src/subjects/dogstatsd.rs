@@ -1,5 +1,5 @@
-//! dogstatsd 0.12, batching: it sends a datagram when the payload is full, or after 100 ms. It
-//! accepts gauges as strings, so that the caller formats them.
+//! Client dogstatsd 0.12 with batching: it sends a datagram when the payload is full, or after 100
+//! ms. It accepts gauges as strings, so that the caller formats them.
 
 use crate::fixtures::{ELAPSED_MILLISECONDS, FULL_PRECISION, TAGS, TWO_DECIMALS, WHOLE};
 use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Target, Transport};
@@ -79,7 +79,7 @@ impl Caller for SharedClient {
         let value = black_box(FULL_PRECISION).to_string();
         let _ = self.client.gauge(black_box(self.name), value, NO_TAGS);
     }
-    /// Records whole milliseconds.
+    /// Records the elapsed time in whole milliseconds.
     #[inline]
     fn timing(&mut self) {
         let elapsed = black_box(ELAPSED_MILLISECONDS) as i64;

@@ -1,4 +1,5 @@
-//! The floor: straightforward formatting of lines and nothing else. Benchmarks compare with it.
+//! The floor: a subject that formats lines in a straightforward way, and does nothing else.
+//! Benchmarks compare clients with it.
 //!
 //! The floor writes the same bytes as freewheel into a buffer of the calling thread, with the same
 //! crates, and starts over when the buffer is full. It gives nothing to another thread, checks no
@@ -11,7 +12,7 @@ use std::cell::RefCell;
 use std::hint::black_box;
 use std::time::Duration;
 
-/// Size of the buffer in bytes, equal to freewheel's blocks.
+/// Size of each thread's buffer in bytes, equal to the size of freewheel's blocks.
 const CAPACITY: usize = 16 << 10;
 
 struct Buffer {
@@ -24,7 +25,7 @@ thread_local! {
         RefCell::new(Buffer { bytes: vec![0; CAPACITY].into_boxed_slice(), used: 0 });
 }
 
-/// Copies the pieces of a line, one after the other.
+/// Copies the pieces of a line, one after the other, into the calling thread's buffer.
 #[inline(always)]
 fn copy_pieces<const N: usize>(pieces: [&[u8]; N]) {
     BUFFER.with_borrow_mut(|buffer| {
@@ -39,13 +40,13 @@ fn copy_pieces<const N: usize>(pieces: [&[u8]; N]) {
     });
 }
 
-/// Writes `{head}{name}:1|c`.
+/// Writes the line `{head}{name}:1|c`.
 #[inline]
 pub fn incr(head: &[u8], name: &str) {
     copy_pieces([head, name.as_bytes(), b":1|c\n"]);
 }
 
-/// Writes `{head}{name}:1|c|#{key}:{value},{key}:{value}`.
+/// Writes the line `{head}{name}:1|c|#{key}:{value},{key}:{value}`.
 #[inline]
 pub fn incr_tagged(head: &[u8], name: &str, tags: [(&str, &str); 2]) {
     let [first, second] = tags.map(|(key, value)| (key.as_bytes(), value.as_bytes()));
@@ -64,28 +65,28 @@ pub fn incr_tagged(head: &[u8], name: &str, tags: [(&str, &str); 2]) {
     ]);
 }
 
-/// Writes `{head}{name}:{amount}|c`.
+/// Writes the line `{head}{name}:{amount}|c`.
 #[inline]
 pub fn incr_by(head: &[u8], name: &str, amount: u64) {
     let mut integer = itoa::Buffer::new();
     copy_pieces([head, name.as_bytes(), b":", integer.format(amount).as_bytes(), b"|c\n"]);
 }
 
-/// Writes `{head}{name}:{value}|g`.
+/// Writes the line `{head}{name}:{value}|g`.
 #[inline]
 pub fn gauge(head: &[u8], name: &str, value: u64) {
     let mut integer = itoa::Buffer::new();
     copy_pieces([head, name.as_bytes(), b":", integer.format(value).as_bytes(), b"|g\n"]);
 }
 
-/// Writes `{head}{name}:{value}|g`, with the float formatted by ryu.
+/// Writes the line `{head}{name}:{value}|g`, with the float formatted by ryu.
 #[inline]
 pub fn gauge_float(head: &[u8], name: &str, value: f64) {
     let mut float = ryu::Buffer::new();
     copy_pieces([head, name.as_bytes(), b":", float.format(value).as_bytes(), b"|g\n"]);
 }
 
-/// Writes `{head}{name}:{milliseconds}|ms`, with six digits after the point.
+/// Writes the line `{head}{name}:{milliseconds}|ms`, with six digits after the decimal point.
 #[inline]
 pub fn timing(head: &[u8], name: &str, elapsed: Duration) {
     let (mut whole, mut fraction) = (itoa::Buffer::new(), itoa::Buffer::new());

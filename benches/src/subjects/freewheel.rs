@@ -1,11 +1,12 @@
-//! freewheel, with default settings except the endpoint, the payload and the prefixes.
+//! Client freewheel, with default settings except the endpoint, the payload, the prefixes and, for
+//! tags, the dialect.
 
 use crate::fixtures::{ELAPSED, FULL_PRECISION, TAG_PARTS, TWO_DECIMALS, WHOLE};
 use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Target, Transport};
 use freewheel::{Builder, Connector, Counter, Dialect, Gauge, Protocol, Timing};
 use std::hint::black_box;
 
-/// Calls by name, without tags.
+/// freewheel without tags, with calls that pass the metric's name.
 pub struct Plain {
     statsd: Connector,
     name: &'static str,
@@ -39,7 +40,7 @@ impl Subject for Plain {
     }
 }
 
-/// Calls by name, in a dialect with tags.
+/// freewheel in a dialect with tags, with calls that pass the metric's name.
 pub struct Tagged(Plain);
 
 impl Subject for Tagged {
@@ -71,7 +72,7 @@ impl Subject for Tagged {
     }
 }
 
-/// Prepared metrics, whose lines are rendered beforehand except the value.
+/// freewheel with prepared metrics, whose lines are rendered beforehand except the value.
 pub struct Prepared(Tagged);
 
 pub struct Metrics {

@@ -1,5 +1,5 @@
-//! libdd-dogstatsd-client 10: cadence with a queue of 32,768 lines and one datagram per line. It
-//! has no prefix and no timings. A histogram replaces the timing.
+//! Client libdd-dogstatsd-client 10, built on cadence, with a queue of 32,768 lines and one
+//! datagram per line. It has no prefix and no timings. A histogram replaces the timing.
 
 use crate::fixtures::{ELAPSED_MILLISECONDS, FULL_PRECISION, TAG_PARTS, TWO_DECIMALS, WHOLE};
 use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Target, Transport};

@@ -1,6 +1,6 @@
-//! metrics-exporter-dogstatsd 0.9, which aggregates: it sends one line per metric every three
-//! seconds. It is measured through the macros of `metrics`, which look the metric up at each call,
-//! and through stored handles. Its telemetry is off, because the other clients have none.
+//! Client metrics-exporter-dogstatsd 0.9, which aggregates: it sends one line per metric every
+//! three seconds. It is measured through the macros of `metrics`, which look the metric up at each
+//! call, and through stored handles. Its telemetry is off, because the other clients have none.
 
 use crate::fixtures::{ELAPSED, FULL_PRECISION, TWO_DECIMALS, WHOLE};
 use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Transport};
@@ -16,7 +16,7 @@ macro_rules! name {
     };
 }
 
-/// Installs the recorder of the process.
+/// Installs the client as the recorder of all metrics of this process.
 fn install(setup: &Setup) {
     let builder = DogStatsDBuilder::default();
     let builder =

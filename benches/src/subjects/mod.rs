@@ -1,4 +1,4 @@
-//! Subjects, with one client in each file, and their lookup by id.
+//! Subjects, with one client or bound in each file, and their lookup by id.
 
 pub mod floor;
 mod freewheel;
@@ -23,7 +23,7 @@ mod statsd;
 
 use crate::subject::{Info, Subject};
 
-/// Operation that is generic over the subject.
+/// Operation to run with a subject, generic over the subject's type.
 pub trait Visitor {
     type Output;
     fn visit<S: Subject>(self) -> Self::Output;
@@ -31,13 +31,13 @@ pub trait Visitor {
 
 macro_rules! subjects {
     ($($(#[$condition:meta])* $subject:path,)*) => {
-        /// Returns all subjects, in the order of the tables.
+        /// Returns the descriptions of all subjects, in the order of the tables.
         #[must_use]
         pub fn all() -> Vec<Info> {
             vec![$($(#[$condition])* <$subject>::INFO,)*]
         }
 
-        /// Calls the visitor with the subject of this id.
+        /// Runs the visitor's operation with the subject of this id.
         ///
         /// # Panics
         /// If there is no such subject.

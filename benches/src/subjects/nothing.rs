@@ -1,4 +1,4 @@
-//! Empty call: the cost of the loop, the clock and the machine itself.
+//! Subject whose calls do nothing: the cost of the loop, the clock and the machine itself.
 
 use crate::subject::{Call, Caller, Info, Kind, Setup, Subject};
 use std::hint::black_box;

@@ -1,4 +1,5 @@
-//! Lock-free queue with one item per line: a design without blocks, to show the gain by blocks.
+//! Client with a lock-free queue that has one item per line. Freewheel, which queues blocks of
+//! lines, is compared with it.
 //!
 //! A call formats a line into an array and pushes the array. A thread pops lines, fills datagrams
 //! and sends them. That thread polls every millisecond and is never woken, so that callers make no
@@ -34,7 +35,7 @@ pub struct OneItemPerLine {
     length: LineLength,
 }
 
-/// Number of items in 4 MiB, freewheel's default queue capacity.
+/// Number of queue items in 4 MiB, freewheel's default queue capacity.
 const CAPACITY: usize = (4 << 20) / size_of::<Line>();
 
 impl Subject for OneItemPerLine {

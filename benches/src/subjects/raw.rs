@@ -1,5 +1,5 @@
-//! The raw ceiling: it sends the same bytes, prebuilt, with the same system calls, and does nothing
-//! else.
+//! The raw ceiling: a subject that sends prebuilt lines with the same system calls as freewheel,
+//! and does nothing else.
 //!
 //! A call increments a count of lines. Once the count fills a write, the prebuilt bytes are sent.
 
@@ -65,7 +65,7 @@ impl Subject for Segmented {
     }
 }
 
-/// Maximum bytes of a call with segmentation offload, and of a call for a stream.
+/// Maximum number of bytes in one system call with segmentation offload, or to a stream.
 const MAX_WRITE: usize = 65_507;
 
 enum Socket {
@@ -81,9 +81,9 @@ pub struct Sender {
     line_len: usize,
     /// Length of a segment in bytes.
     segment_len: usize,
-    /// Lines in a segment.
+    /// Number of lines in a segment.
     lines_per_segment: usize,
-    /// Lines in all of `bytes`.
+    /// Number of lines in all of `bytes`, which one system call sends.
     lines_per_write: usize,
     counted: usize,
 }

@@ -1,6 +1,6 @@
-//! rylv-metrics 0.4, which aggregates in each thread. It is measured with names and tags looked up
-//! at each call, and with prepared metrics. It has only whole numbers, and sends one line per
-//! metric every ten seconds by default.
+//! Client rylv-metrics 0.4, which aggregates in each thread. It is measured with names and tags
+//! looked up at each call, and with prepared metrics. It has only whole numbers, and sends one line
+//! per metric every ten seconds by default.
 
 use crate::fixtures::{ELAPSED, WHOLE};
 use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Transport};

@@ -1,6 +1,6 @@
-//! statsd 0.16, with one send per call, and with a pipeline. Several threads can share its client
-//! only with one send per call. Each thread has its own pipeline, which is sent when a datagram is
-//! full.
+//! Client statsd 0.16, with one send per call, and with a pipeline. Several threads can share its
+//! client only with one send per call. Each thread has its own pipeline, which is sent when a
+//! datagram is full.
 
 use crate::fixtures::{ELAPSED_MILLISECONDS, FULL_PRECISION, TWO_DECIMALS, WHOLE};
 use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Transport};

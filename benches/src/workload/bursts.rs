@@ -1,4 +1,4 @@
-//! Bursts of calls with pauses: the cost of a call while the client keeps up.
+//! Workload of bursts of calls with pauses: the cost of a call while the client keeps up.
 //!
 //! The pauses keep queues short. Without them, clients with bounded queues would soon drop lines,
 //! which costs less than to queue them. For clients with unbounded queues, the cost would include
@@ -10,7 +10,7 @@ use crate::subject::{Call, Caller, Repeat, Setup, Subject};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Parameters of the bursts.
+/// Workload of threads that make calls in bursts, with pauses in between.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Bursts {
     pub calls: Vec<Call>,
@@ -22,19 +22,19 @@ pub struct Bursts {
     pub pause: Duration,
 }
 
-/// Nanoseconds per call, over the bursts of all threads.
+/// Cost of one kind of call in nanoseconds per call, over the bursts of all threads.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Cost {
     pub call: Call,
-    /// Wall-clock time: the median of the bursts.
+    /// Wall-clock time per call in the median burst.
     pub wall_ns: f64,
-    /// Processor time of the threads: the mean. Waiting for a processor is not included.
+    /// Mean processor time of the threads per call. Waiting for a processor is not included.
     pub cpu_ns: f64,
-    /// Wall-clock time in the slowest burst.
+    /// Wall-clock time per call in the slowest burst.
     pub slowest_burst_ns: f64,
 }
 
-/// Totals of all bursts. Sent after the costs.
+/// Numbers of lines emitted and dropped in all bursts, including the warm-up. Sent after the costs.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct BurstTotals {
     pub emitted: u64,

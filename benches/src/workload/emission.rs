@@ -1,4 +1,5 @@
-//! Calls during a fixed time, at full speed or at a rate. The suite counts the lines that arrive.
+//! Workload of calls during a fixed time, at full speed or at a rate. The suite counts the lines
+//! that arrive.
 
 use crate::clock;
 use crate::ipc;
@@ -6,7 +7,7 @@ use crate::subject::{Call, Caller, Repeat, Setup, Subject};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
-/// Workload that makes calls for a fixed time: its parameters.
+/// Workload of threads that make calls for a fixed time.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Emission {
     pub threads: usize,
@@ -16,21 +17,23 @@ pub struct Emission {
     pub duration: Duration,
 }
 
-/// Counts of the client, sent once it has closed.
+/// Counts of calls and drops of the client, sent to the suite once the client has closed.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct EmissionCounts {
     pub calls: u64,
-    /// True if no thread gave up.
+    /// True if no thread fell so far behind the rate that it gave up.
     pub complete: bool,
     /// Time of the first call, by [`clock::monotonic_ns`].
     pub started_at: u64,
-    /// Time that the calls took. It exceeds the duration if the client did not keep up.
+    /// Wall-clock time of all calls. It exceeds the workload's duration if the client did not keep
+    /// up.
     pub elapsed_ns: u64,
-    /// Lines that the client counted as dropped until its close.
+    /// Number of lines that the client counted as dropped until its close, or `None` if it does not
+    /// count them.
     pub dropped: Option<u64>,
 }
 
-/// Resources that the process has used, sent after the last arrival.
+/// Resources that the client process has used, sent to the suite after the last line has arrived.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct ResourceUsage {
     /// Processor time of all threads since the first call. The emitting threads' sleeps and
@@ -39,7 +42,7 @@ pub struct ResourceUsage {
     pub peak_rss_kib: u64,
 }
 
-/// Interval between the bursts of a rate.
+/// Interval between the bursts in which a thread makes its calls at a rate.
 const TICK: Duration = Duration::from_millis(1);
 
 impl Emission {
@@ -73,7 +76,8 @@ impl Emission {
         ipc::send(&ResourceUsage { cpu_ns, peak_rss_kib: clock::peak_rss_kib() });
     }
 
-    /// Emits from one thread. Returns the number of calls, and the processor time of the sleeps.
+    /// Makes the calls of one thread. Returns their number, and the processor time in nanoseconds
+    /// that the thread's sleeps took.
     fn run_thread(&self, mut caller: impl Caller) -> (u64, u64) {
         let (mut calls, mut pacing_ns, start) = (0, 0, Instant::now());
         let Some(rate) = self.rate else {
@@ -103,8 +107,8 @@ impl Emission {
         self.duration.as_millis() as u64
     }
 
-    /// Returns the total calls of one thread before `tick`. Totals are exact even if the calls of a
-    /// millisecond are not a whole number.
+    /// Returns the number of calls that one thread makes before `tick`. Totals are exact even if
+    /// the calls of a millisecond are not a whole number.
     fn calls_until(&self, rate: u64, tick: u64) -> u64 {
         rate * tick / (1_000 * self.threads as u64)
     }

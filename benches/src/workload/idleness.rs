@@ -1,5 +1,6 @@
-//! Threads that emit one line each and then stay idle while the suite observes the process. After
-//! the idle time, the process emits one more line, and the suite waits for its arrival.
+//! Workload of threads that emit one line each and then stay idle while the suite observes the
+//! process. After the idle time, the process emits one more line, and the suite waits for its
+//! arrival.
 
 use crate::clock;
 use crate::ipc;
@@ -7,7 +8,7 @@ use crate::subject::{Caller, Setup, Subject};
 use serde::{Deserialize, Serialize};
 use std::sync::Barrier;
 
-/// Parameters of idle threads.
+/// Workload of threads that emit one line each and then stay idle.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Idleness {
     pub threads: usize,

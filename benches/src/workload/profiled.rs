@@ -1,10 +1,11 @@
-//! Calls under valgrind, which counts the instructions of one function in this thread.
+//! Workload of calls under valgrind, which counts the instructions of one function in the calling
+//! thread.
 
 use crate::ipc;
 use crate::subject::{Call, Caller, Repeat, Setup, Subject};
 use serde::{Deserialize, Serialize};
 
-/// Parameters of profiled calls.
+/// Workload of calls whose instructions valgrind counts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Profiled {
     pub call: Call,
@@ -26,7 +27,7 @@ impl Profiled {
     }
 }
 
-/// Makes the counted calls. Valgrind finds this function by its name.
+/// Makes the calls whose instructions valgrind counts. Valgrind finds this function by its name.
 #[inline(never)]
 fn suite_profiled_calls<C: Caller>(call: Call, caller: &mut C, repeat: usize) {
     call.drive(caller, Repeat(repeat));

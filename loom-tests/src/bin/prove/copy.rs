@@ -31,8 +31,8 @@ const TIMEOUT: Duration = Duration::from_secs(20 * 60);
 const NOT_COUNTED: &[&str] = &["interleavings of at least", "exceeded maximum number of branches"];
 
 impl Copy {
-    /// Creates a copy below this crate's target directory. Copies used at the same time need
-    /// different numbers.
+    /// Creates a copy of the repository below this crate's target directory. Copies used at the
+    /// same time need different numbers.
     pub fn create(number: usize) -> Self {
         let original = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let work = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("target/prove/{number}"));
@@ -150,7 +150,7 @@ fn copy_directory(from: &Path, to: &Path) {
     }
 }
 
-/// Returns the message of the first panic, or of the allocator.
+/// Returns the first message of a panic or of the allocator in the output of a model.
 ///
 /// More messages may follow, because loom panics again while it unwinds.
 fn first_message(output: &str) -> Option<String> {

@@ -1,7 +1,7 @@
 //! Faults that a change could introduce, and the model that must catch each. There is one file for
 //! each source file.
 
-/// Returns a definition of a mutex that orders no memory, followed by a line of the source.
+/// Expands to the text of a mutex that orders no memory, followed by a line of the source.
 ///
 /// Each lock is also an atomic operation, so that loom tries every order of the locks.
 macro_rules! mutex_without_order {
@@ -43,8 +43,8 @@ mod thread_ids;
 
 use super::Mutation;
 
-/// Description of the fault, name of the model, and edits. An edit is a text that occurs once in
-/// the file, and its replacement.
+/// Fault: its description, the name of the model that must catch it, and its edits. An edit is a
+/// text that occurs once in the file, and its replacement.
 type Fault = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
 /// Path of a source file, and the faults planted in it.

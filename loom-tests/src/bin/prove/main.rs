@@ -32,11 +32,11 @@ use std::thread;
 
 const PROOF: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/PROOF.md");
 
-/// Change that makes the source wrong.
+/// Change that makes the source wrong, and the model that must then fail.
 struct Mutation {
     /// First cells of the row in PROOF.md, which describe the change.
     row: String,
-    /// Path in the repository.
+    /// Path of the changed file in the repository.
     file: String,
     /// Texts that each occur once in the file, and their replacements.
     edits: Vec<(String, String)>,
@@ -66,14 +66,15 @@ impl Mutation {
     }
 }
 
-/// Results of the changes of one kind.
+/// Results of the changes of one kind, orderings or faults: their table, and how many were caught.
 struct Judged {
     table: String,
     caught: usize,
     all: usize,
 }
 
-/// Makes each change, one at a time in each copy, and prints the results in order.
+/// Makes each change in one of the copies, runs its model there, and prints the results in the
+/// order of the changes.
 fn judge(head: &str, mutations: &[Mutation], copies: &[Copy], sources: &Sources) -> Judged {
     let mut table = format!("| {head} | caught by | which says |\n");
     table += &("|---".repeat(head.split('|').count() + 2) + "|\n");

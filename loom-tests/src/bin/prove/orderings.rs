@@ -1,10 +1,10 @@
-//! Changes that weaken an ordering of the source.
+//! Changes that each weaken one memory ordering in the source.
 
 use super::Mutation;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Returns a change for each ordering and each weaker ordering.
+/// Returns a change for each memory ordering in the source and each weaker ordering in its place.
 pub fn all(root: &Path) -> Vec<Mutation> {
     let mut files = Vec::new();
     find(&root.join("handoff/src"), &mut files);
@@ -28,7 +28,7 @@ fn find(directory: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// Returns the orderings that are weaker than this one.
+/// Returns the memory orderings that are weaker than `ordering`.
 fn weaker(ordering: &str) -> &'static [&'static str] {
     match ordering {
         "Acquire" | "Release" => &["Relaxed"],
@@ -79,7 +79,8 @@ fn words(code: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// Returns the model that the comment above the ordering names.
+/// Returns the name of the model in the comment above an ordering. `above` are the lines before the
+/// ordering.
 fn model(above: &[&str]) -> String {
     for line in above.iter().rev().take(10) {
         if let Some((_, rest)) = line.split_once("Model: ") {

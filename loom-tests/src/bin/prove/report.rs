@@ -27,7 +27,7 @@ pub fn write(models: &str, weakened: &Judged, planted: &Judged) {
     fs::write(PROOF, report).expect("PROOF.md is writable");
 }
 
-/// Replaces the table of the models.
+/// Replaces the table of the models in PROOF.md.
 pub fn replace_models(models: &str) {
     let proof = fs::read_to_string(PROOF).expect("PROOF.md is readable");
     let (before, rest) = proof.split_once(MODELS).expect("PROOF.md has the table of the models");
@@ -36,7 +36,8 @@ pub fn replace_models(models: &str) {
     fs::write(PROOF, proof).expect("PROOF.md is writable");
 }
 
-/// Replaces the rows of the same changes. Rows of new changes are added only by a full run.
+/// Replaces the rows of these changes in PROOF.md. Rows of new changes are added only by a full
+/// run.
 pub fn replace(judged: &[Judged]) {
     let mut lines: Vec<_> = fs::read_to_string(PROOF)
         .expect("PROOF.md is readable")
@@ -55,7 +56,7 @@ pub fn replace(judged: &[Judged]) {
     fs::write(PROOF, lines.join("\n") + "\n").expect("PROOF.md is writable");
 }
 
-/// Returns the cells of a row that describe the change.
+/// Returns the cells of a row of PROOF.md that describe the change, and not its result.
 fn change(row: &str) -> Option<&str> {
     let (change, _) = row.strip_suffix(" |")?.rsplit_once(" | ")?;
     change.rsplit_once(" | ").map(|(change, _)| change)

@@ -27,7 +27,8 @@ impl Sources {
         self.0.iter().find(|(_, text)| has(text)).map(|(file, _)| &file[..])
     }
 
-    /// Returns each model and its claim.
+    /// Returns the name of each model and its claim, which is the first paragraph of its
+    /// documentation.
     pub fn models(&self) -> impl Iterator<Item = (&str, String)> {
         let texts = self.0.iter().flat_map(|(_, text)| text.split("explore(").skip(1));
         let names =

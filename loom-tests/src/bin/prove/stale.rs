@@ -6,7 +6,7 @@ use super::{PROOF, faults, orderings};
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Prints the missing rows, and the rows of changes and models that no longer exist.
+/// Prints the rows that PROOF.md lacks, and its rows of changes and models that no longer exist.
 pub fn check() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mutations = orderings::all(&root).into_iter().chain(faults::all());
