@@ -189,7 +189,8 @@ impl Builder {
     /// records move on to the rest of the capacity as they arrive. Records longer than 246 bytes take
     /// at most a fifth of the queue.
     ///
-    /// Lines without room are dropped and counted, as are lines longer than a block. A line is never
+    /// Lines without room are dropped and counted, as are lines that are
+    /// [too long](crate::Dialect#long-lines). A line is never
     /// split across blocks. Long lines therefore use a block less well, as does a capacity that is
     /// no multiple of the block size.
     ///
@@ -237,7 +238,7 @@ impl Builder {
     /// The operating system cuts them apart (Linux's `UDP_SEGMENT`, see udp(7)). This sends several
     /// times as many lines in the same time. Without support, as on other systems or on some
     /// routes, datagrams go one by one. After any error of a batch, they go one by one until the
-    /// socket is replaced, at a [look-up](Self::lookup_interval) or a failure.
+    /// socket is replaced, at a [lookup](Self::lookup_interval) or a failure.
     ///
     /// All datagrams of a call have the same length on the wire. Shorter ones end with more than one
     /// newline, at most an eighth of their length. Nothing else changes on the wire.
@@ -316,12 +317,12 @@ impl Builder {
 
     /// Sets the interval over UDP after which the host's name is resolved again. Default: 60 s.
     ///
-    /// Over UDP nothing else reveals that a server has moved. Sending continues during the look-up.
-    /// A failure also causes a look-up, and over TCP each connection does.
+    /// Over UDP nothing else reveals that a server has moved. Sending continues during the lookup.
+    /// A failure also causes a lookup, and over TCP each connection does.
     ///
     /// The socket is replaced after the same interval, also if the host is an address: a device that
     /// translates addresses may have forgotten the local port. Pending errors of the old socket are
-    /// read first. Look-up and replacement are deferred while there is nothing to send.
+    /// read first. Lookup and replacement are deferred while there is nothing to send.
     pub fn lookup_interval(mut self, interval: Duration) -> Self {
         self.lookup_interval = interval;
         self

@@ -197,7 +197,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn bytes_that_are_not_utf8_are_quoted() {
+    fn bytes_other_than_utf8_are_quoted() {
         use std::os::unix::ffi::OsStringExt;
         let given = std::ffi::OsString::from_vec(vec![0xff; 17]);
         assert_eq!(quoted(&given), format!("\"{}\"…", r"\xFF".repeat(16)));

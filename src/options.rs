@@ -70,15 +70,15 @@ impl Protocol {
 ///    nothing acknowledged.
 /// 2. From then on lines go one by one, in frames of one line. They go only to a server that has
 ///    read an empty line first and kept the connection for 100 ms.
-/// 3. A line that ends the connection is set aside, and the next line is tried. At most eight lines
-///    are set aside.
-/// 4. Once a later line is acknowledged, the lines set aside before it are discarded with a warning.
+/// 3. A line that ends the connection is quarantined, and the next line is tried. At most eight lines
+///    are quarantined.
+/// 4. Once a later line is acknowledged, the lines quarantined before it are discarded with a warning.
 ///    They count as [rejected](crate::Losses::rejected).
 /// 5. If no later line is acknowledged, the fault is the server's: all lines are kept in order.
 ///
 /// A server that closes every connection costs only time. One case costs up to eight good lines: a
-/// server that reads empty lines, closes on all others, and later reads lines again. The lines set
-/// aside at that moment are lost.
+/// server that reads empty lines, closes on all others, and later reads lines again. The lines
+/// quarantined at that moment are lost.
 ///
 /// Isolation needs lines that are kept until they are acknowledged: [`Acknowledged`] on Linux. Over
 /// TCP the server's operating system nearly always acknowledges a line before the server closes, and

@@ -44,8 +44,10 @@ pub struct Stats {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Drops {
-    /// Lines for which the queue had no room. Their bytes are counted before a name is altered,
-    /// except for gauges and service checks.
+    /// Lines for which the queue had no room. Their bytes are the maximum length of the line, which
+    /// an altered name can shorten.
+    ///
+    /// Lines of threads beyond the first 65,536 at a time are included, without their bytes.
     pub full: Tally,
     /// Lines longer than a block, or than the server of the [dialect](crate::Dialect#long-lines) reads.
     /// Their length is measured before a name is altered. The

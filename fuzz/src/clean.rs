@@ -1,9 +1,9 @@
-//! Reference implementation of the encoder: how texts are sanitised and lines are written, by the
+//! Reference implementation of the encoder: how texts are sanitized and lines are written, by the
 //! documentation of `Dialect`. The fuzz targets and `tests/hostile.rs` compare the encoder with it.
 
 use freewheel::Dialect;
 
-/// Part of a line that a text is sanitised for. Each part has its own forbidden characters.
+/// Part of a line that a text is sanitized for. Each part has its own forbidden characters.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum LinePart {
     Name,

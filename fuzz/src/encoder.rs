@@ -331,7 +331,7 @@ impl<'a> Model<'a> {
         let kind = if self.type_prefixes { meaning.kind } else { "" };
         let parts = [self.prefix, kind, name].into_iter().filter(|part| !part.is_empty());
         let path = parts.collect::<Vec<_>>().join(".");
-        // The encoder reserves room before it sanitises the name, which can shorten the name.
+        // The encoder reserves room before it sanitizes the name, which can shorten the name.
         let around = path.len() + ":|\n".len() + meaning.code.len();
         let reserved: usize = meaning.values.iter().map(|value| around + value.text.len()).sum();
         if reserved > self.block_size {

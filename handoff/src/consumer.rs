@@ -57,7 +57,8 @@ impl<C: Default> Consumer<C> {
         (&self.exchange, state)
     }
 
-    /// Returns true if the consumer may park: no thread has rung since the last sweep.
+    /// Returns true if the consumer may park: no thread has rung since the bell was last
+    /// cleared.
     pub fn prepare_park(&self) -> bool {
         self.exchange.bell.prepare_park()
     }

@@ -1,8 +1,8 @@
 //! Atomics, locks, queues and thread-local state: the real ones, or loom's in a model.
 //!
-//! The rest of the crate imports these types from here, so this is the only module that imports
-//! loom. Loom's build needs both the cfg and a private feature: a user's own `--cfg loom` never
-//! swaps the types of this crate.
+//! The modelled code imports these types from here, except where a comment says otherwise, so this
+//! is the only module that imports loom. A cfg of the crate's own opens loom's build: a user's
+//! `--cfg loom` never swaps the types of this crate.
 
 #[cfg(freewheel_loom)]
 mod loom;

@@ -50,9 +50,9 @@ impl SingleWriterTally {
     /// Adds records on the consumer's side, so that a reader who sees them as sent, and then reads the
     /// producers, sees them as emitted too.
     pub fn add(&self, more: Tally) {
-        // ORDERING: Release, both, pair with the Acquire loads in `read`: who reads that a record
-        // was sent, and then the producers, reads there that it was emitted, as the consumer
-        // learned from its publication. Model: sent_never_exceeds_emitted.
+        // ORDERING: Release, both, pair with the Acquire loads in `read`. A thread that reads a record
+        // as sent, and then the counts of its producer, reads it as emitted there: the consumer read
+        // its publication before. Model: sent_never_exceeds_emitted.
         self.bytes.fetch_add(more.bytes, Release);
         // ORDERING: Release, as above. Model: sent_never_exceeds_emitted.
         self.records.fetch_add(more.records, Release);
@@ -70,7 +70,7 @@ impl SingleWriterTally {
 
     /// Returns the sum of what was added and counted.
     pub fn read(&self) -> Tally {
-        // ORDERING: Acquire, both, pair with the Release stores in `add`.
+        // ORDERING: Acquire, both, pair with the Release additions in `add`.
         // Model: sent_never_exceeds_emitted.
         let records = self.records.load(Acquire);
         // ORDERING: Acquire, as above. Model: sent_never_exceeds_emitted.

@@ -385,7 +385,7 @@ fn warnings_follow_the_last_read() {
 
 #[cfg(unix)]
 #[test]
-fn values_that_are_not_utf8_are_refused() {
+fn values_other_than_utf8_are_refused() {
     use std::os::unix::ffi::OsStringExt;
     let no_text = || OsString::from_vec(b"a\xff".to_vec());
     let error = DatadogEnv::read(|name| (name == "DD_SERVICE").then(no_text)).expect_err("bytes");

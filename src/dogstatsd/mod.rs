@@ -67,8 +67,9 @@ impl Builder {
 impl Connector {
     /// Emits an event. The call allocates, and is not intended for the hot path.
     ///
-    /// The event has the connector's tags, but not its prefix. Like every line, an event that is longer
-    /// than a block is dropped and counted as [oversize](crate::Drops::oversize).
+    /// The event has the connector's tags, but not its prefix. Like every line, an event that is
+    /// [too long](crate::Dialect#long-lines) is dropped and counted as
+    /// [oversize](crate::Drops::oversize).
     pub fn event(&self, event: &Event) {
         if let Some(inner) = self.inner() {
             if let Some(line) = rendered(inner, |connector| event.render(connector)) {

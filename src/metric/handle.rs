@@ -1,6 +1,5 @@
 //! Handles of prepared metrics.
 
-use super::DropReason;
 use super::measurement::{Measurement, Target};
 use crate::connector_core::ScopeContext;
 use crate::emit::{Exchange, drop_invalid, drop_unsupported, emit};
@@ -47,6 +46,13 @@ struct PreparedParts {
     drop_reason: Option<DropReason>,
     /// Keeps the flusher running.
     scoped: Arc<ScopeContext>,
+}
+
+/// The reason for which each line of a metric is dropped.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum DropReason {
+    Invalid,
+    Unsupported,
 }
 
 impl Handle {

@@ -6,24 +6,24 @@
 
 mod by_name;
 mod counter;
-mod error;
 mod gauge;
 mod handle;
 mod histogram;
 mod kind;
 mod measurement;
 mod meter;
+mod metric_error;
 mod set;
 mod timer;
 mod timing;
 
 pub(crate) use by_name::record;
 pub use counter::Counter;
-pub use error::MetricError;
 pub use gauge::Gauge;
 pub use histogram::{Distribution, Histogram};
 pub use kind::{Kind, Sampled, Timestamped};
 pub use meter::Meter;
+pub use metric_error::MetricError;
 pub use set::Set;
 pub use timer::Timer;
 pub use timing::Timing;
@@ -36,7 +36,7 @@ use crate::encode::{
     Cardinality, CharacterRules, Digits, EffectiveRate, LineSpec, LineTemplate, Number,
     OptionalFields, SampleRate, Scope, TaggedLine, Timestamp, ValueField,
 };
-use handle::Handle;
+use handle::{DropReason, Handle};
 pub(crate) use measurement::{
     Absolute, Amount, Delta, DurationValue, Negated, One, Seconds, SetMember,
 };
@@ -282,13 +282,6 @@ impl<K: Kind, T: Tags> fmt::Debug for Metric<'_, K, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Metric").field("type", &K::TYPE).field("name", &self.name).finish()
     }
-}
-
-/// The reason for which each line of a metric is dropped.
-#[derive(Clone, Copy, Debug)]
-enum DropReason {
-    Invalid,
-    Unsupported,
 }
 
 impl<K: Kind, T: Tags> Metric<'_, K, T> {

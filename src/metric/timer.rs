@@ -55,6 +55,14 @@ impl<'a> Timer<'a> {
     }
 }
 
+impl Timing {
+    /// Starts a timer, which records its duration when the guard is dropped, also by a panic.
+    #[inline]
+    pub fn start(&self) -> Timer<'_> {
+        Timer::prepared(&self.0)
+    }
+}
+
 impl Drop for Timer<'_> {
     fn drop(&mut self) {
         if let Some(start) = self.start {

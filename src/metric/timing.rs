@@ -3,7 +3,6 @@
 use super::handle::Handle;
 use super::kind::{calls, kind};
 use super::measurement::{DurationValue, Seconds};
-use super::timer::Timer;
 use std::time::Duration;
 
 /// A prepared timing, from [`Metric::build`](crate::Metric::build).
@@ -26,7 +25,7 @@ use std::time::Duration;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct Timing(Handle);
+pub struct Timing(pub(super) Handle);
 
 kind!(Timing, sampled: true);
 impl super::Sampled for Timing {}
@@ -45,11 +44,3 @@ calls!(Timing {
         self.record_measurement(Seconds(seconds));
     }
 });
-
-impl Timing {
-    /// Starts a timer, which records its duration when the guard is dropped, also by a panic.
-    #[inline]
-    pub fn start(&self) -> Timer<'_> {
-        Timer::prepared(&self.0)
-    }
-}

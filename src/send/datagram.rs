@@ -167,7 +167,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_newline_that_does_not_fit_is_omitted() {
+    fn newline_is_omitted_if_it_does_not_fit() {
         assert_eq!(fill(&["ab:1|c\nb:1|c\n"], 6), ["ab:1|c", "b:1|c\n"]);
     }
 

@@ -134,8 +134,8 @@ impl Flusher {
         let to_send = self.outbox.has_unsent();
         let stopping = self.pending.stop.as_ref().map(|stop| stop.deadline);
         let deadline = stopping.unwrap_or_else(Instant::now);
-        // From here on the next ring wakes the flusher, unless the bell was rung since the last
-        // sweep.
+        // From here on the next ring wakes the flusher, unless the bell was rung since it
+        // was last cleared.
         let rung = !self.outbox.lines().prepare_park();
         let dormant = self.idle.is_dormant();
         let event = tokio::select! {

@@ -235,7 +235,7 @@ mod tests {
         /// All lines are kept, in order, after any number of connections to a server that closes
         /// the connection on every line.
         #[test]
-        fn a_server_that_closes_on_every_line_loses_none(
+        fn server_closing_on_every_line_loses_no_line(
             count in 1usize..50,
             connections in 0usize..200,
         ) {

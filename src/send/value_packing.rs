@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_differ_are_not_packed() {
+    fn different_lines_are_not_packed() {
         for other in ["a:1|g", "a:1|c|@0.5", "a:1|c|#k:v", "aa:1|c", "a:1|c|c:x"] {
             assert_packed(&["a:1|c", other], &format!("a:1|c\n{other}\n"));
         }

@@ -131,7 +131,7 @@ fn members_have_no_sign_where_servers_reject_it() {
     }
 }
 
-/// Names that some server reads as a value or a tag are sanitised.
+/// Names that some server reads as a value or a tag are sanitized.
 #[test]
 fn no_name_is_a_value_or_a_tag() {
     for name in [

@@ -1,6 +1,6 @@
 //! Events and service checks, read by the strict DogStatsD parser.
 //!
-//! Every field arrives, sanitised if necessary. Items that are too long are dropped and counted.
+//! Every field arrives, sanitized if necessary. Items that are too long are dropped and counted.
 //! Adjacent lines arrive whole.
 
 use crate::parsers::dogstatsd::{Event as ReadEvent, Line, ServiceCheck as ReadCheck, parse};
@@ -38,12 +38,12 @@ fn without(text: &str, forbidden: &[char]) -> String {
     text.replace(|c: char| forbidden.contains(&c) || c.is_control(), "_")
 }
 
-/// Sanitises an optional field, which is absent if the text is empty.
+/// Sanitizes an optional field, which is absent if the text is empty.
 fn field(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| without(text, &['|']))
 }
 
-/// Sanitises a tag's key or value. An empty text becomes `_`.
+/// Sanitizes a tag's key or value. An empty text becomes `_`.
 fn tag_part(text: &str, forbidden: &[char]) -> String {
     if text.is_empty() { "_".to_owned() } else { without(text, forbidden) }
 }
@@ -54,7 +54,7 @@ fn tags(key: &str, value: &str) -> Vec<Tag> {
     vec![tag("env".to_owned(), "prod".to_owned()), own]
 }
 
-/// Converts all line breaks to `\n`, and sanitises other control characters.
+/// Converts all line breaks to `\n`, and sanitizes other control characters.
 fn with_unix_line_breaks(text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace('\r', "\n").replace("\\n", "\n");
     text.replace(|c: char| c.is_control() && c != '\n' && c != '\t', "_")

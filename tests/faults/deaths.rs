@@ -14,7 +14,7 @@ use tokio::runtime::Builder as RuntimeBuilder;
 /// Only lines that a stopped server had not read are lost. No line is torn, duplicated or out of
 /// order. All lines arrive that are emitted after the last restart.
 #[test]
-fn server_dying_ten_times_under_load_loses_only_what_it_had() {
+fn server_dying_ten_times_loses_only_received_lines() {
     let port = unused_port();
     let statsd = started(tcp(port).queue_capacity(256 << 10));
     let load = Load::begin(&statsd, 3);

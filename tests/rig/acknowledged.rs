@@ -99,7 +99,7 @@ fn lines_acknowledged_before_a_reset_arrive_once() {
 /// which reports the bytes that the server has not read. If the server has read a part of a socket
 /// buffer, that part is sent again.
 #[test]
-fn stalled_unix_server_that_closes_loses_no_line() {
+fn closing_stalled_unix_server_loses_no_line() {
     let socket_path = SocketPath::new("stalled");
     let server = Listener::unix(socket_path.path());
     for read in [0, 1, 10_000, 500_000] {

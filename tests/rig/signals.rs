@@ -15,7 +15,7 @@ use std::thread;
 /// A Unix server that shuts down its reading direction causes no SIGPIPE at the next write. (A
 /// server that hangs up could cause it only between the client's check for the end and the write.)
 #[test]
-fn server_that_shuts_down_reading_causes_no_sigpipe() {
+fn server_shutting_down_reading_causes_no_sigpipe() {
     in_own_process(|| {
         // SAFETY: the call restores the default action and installs no handler.
         unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };

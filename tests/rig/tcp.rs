@@ -73,7 +73,7 @@ fn refusing_server_misses_no_line() {
 /// next connection gets as well.
 #[test]
 #[cfg(target_os = "linux")]
-fn half_closed_server_that_reads_late_gets_no_line_twice() {
+fn half_closed_late_reader_gets_no_line_twice() {
     let server = Listener::tcp(0);
     let statsd = started(tcp(server.port()).queue_capacity(16 << 20));
     let old = server.accept();

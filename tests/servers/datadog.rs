@@ -160,7 +160,7 @@ fn take_turn(statsd: &Connector, turn: u64) {
     statsd.scoped("db").with_tag("shard", "7").decr_by("stock", 3);
     let size = statsd.metric::<Distribution>("size").tag("url", "http://x:80/#y");
     size.record(turn % 4 + 1);
-    // Without sanitising, this text would add a tag and a line.
+    // Without sanitizing, this text would add a tag and a line.
     statsd.metric::<Counter>("a:1|c\nb").tag("k", "v,forged:yes|c:x\nb:1").incr();
 }
 

@@ -8,7 +8,7 @@ use crate::server::DEADLINE;
 /// Sample rate: a power of two, so that the server's arithmetic is exact.
 pub(crate) const QUARTER: f64 = 0.25;
 
-/// Number of distinct [members](insert_members) after sanitising.
+/// Number of distinct [members](insert_members) after sanitizing.
 pub(crate) const DISTINCT_MEMBERS: f64 = 4.0;
 
 /// Returns a connector whose counter `by.pattern` is sampled.

@@ -58,7 +58,7 @@ impl Workload {
         // An absolute value below zero: two lines on the wire.
         statsd.gauge("balance", 40);
         statsd.gauge("balance", -5);
-        // Without sanitising, these names would split a line or add one.
+        // Without sanitizing, these names would split a line or add one.
         statsd.incr("a:b|c\nd");
         statsd.gauge("a:b|c\nd", 1);
         statsd.timing("a:b|c\nd", self.tick);

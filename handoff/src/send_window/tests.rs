@@ -98,7 +98,7 @@ fn block_evicted_after_it_is_full_is_recycled() {
 
 /// No acknowledgement recycles a block whose lines are all released before it is full.
 #[test]
-fn spent_block_is_recycled_by_the_sweep_that_finds_it_full() {
+fn sweep_recycles_a_spent_full_block() {
     let (exchange, mut consumer) = swept(0);
     exchange.push(1, "gg:7|c.\n".as_bytes());
     exchange.push(1, "hh:8|c.\n".as_bytes());
