@@ -1,12 +1,16 @@
 //! Block supply: the source of empty blocks for producer threads and the ordered queue.
 
 use crate::block::{BlockPool, BlockWriter, ReadPermit};
-use crate::sync::ArrayQueue;
+use crate::sync::{ArrayQueue, SPARE_BLOCKS};
 
 /// The pool, and the empty blocks that the consumer has given back.
 pub(crate) struct BlockSupply {
     pool: BlockPool,
     /// Empty blocks, from the consumer back to the threads.
+    ///
+    /// A spare block always stays here. `ArrayQueue::pop` spins on a slot that is being filled, and
+    /// spins forever in the child of a process that forked at that moment. Only the consumer pushes,
+    /// so only the last slot can be in that state.
     free: ArrayQueue<BlockWriter>,
 }
 
@@ -14,8 +18,11 @@ impl BlockSupply {
     /// Creates a supply of `budget` blocks, and of one more for each [`create`](Self::create).
     pub(crate) fn new(block_size: usize, budget: usize) -> (Self, ReadPermit) {
         let (pool, permit) = BlockPool::new(block_size, budget);
-        // Every thread always holds one block, so at most `budget` blocks are free.
-        (Self { pool, free: ArrayQueue::new(budget) }, permit)
+        // Every thread always holds one block, so at most `budget` blocks and the spare are free.
+        let free = ArrayQueue::new(budget + SPARE_BLOCKS);
+        let supply = Self { pool, free };
+        (0..SPARE_BLOCKS).map(|_| supply.create()).for_each(supply.returner());
+        (supply, permit)
     }
 
     pub(crate) fn block_size(&self) -> usize {
@@ -29,7 +36,10 @@ impl BlockSupply {
 
     /// Takes an empty block within the budget, or returns `None` if all are in use.
     pub(crate) fn take(&self) -> Option<BlockWriter> {
-        self.free.pop().or_else(|| self.pool.allocate_within_budget())
+        // Threads that find the last block beyond the spare at the same time may take the spare too.
+        let is_filled = SPARE_BLOCKS == 0 || self.free.len() > SPARE_BLOCKS;
+        let free = if is_filled { self.free.pop() } else { None };
+        free.or_else(|| self.pool.allocate_within_budget())
     }
 
     /// Returns a function that gives empty blocks back.
@@ -40,8 +50,28 @@ impl BlockSupply {
         }
     }
 
+    /// Returns the number of free blocks beyond the spare.
     #[cfg(test)]
     pub(crate) fn free_len(&self) -> usize {
-        self.free.len()
+        self.free.len() - SPARE_BLOCKS
+    }
+}
+
+#[cfg(all(test, not(freewheel_loom)))]
+mod tests {
+    use super::*;
+
+    /// The last block may be one that the consumer is still pushing. `pop` would wait for it.
+    #[test]
+    fn threads_leave_the_spare_block() {
+        let (supply, _permit) = BlockSupply::new(32, 2);
+        let first = supply.take().expect("within the budget");
+        let second = supply.take().expect("within the budget");
+        assert!(supply.take().is_none());
+        assert_eq!(supply.free.len(), 1);
+        supply.returner()(first);
+        assert!(supply.take().is_some());
+        supply.returner()(second);
+        assert_eq!(supply.free_len(), 1);
     }
 }

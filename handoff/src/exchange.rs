@@ -10,7 +10,9 @@ use crate::producer::Producer;
 use crate::record::Record;
 use crate::reservation::{OrderedBuffer, OrderedReservation, OrderedSpace, Reservation};
 use crate::settings::Settings;
-use crate::sync::{ArrayQueue, AtomicU64, Barrier, GuardError, Mutex, ThreadGuard, Wake};
+use crate::sync::{
+    ArrayQueue, AtomicU64, Barrier, GuardError, Mutex, SPARE_BLOCKS, ThreadGuard, Wake,
+};
 use crate::tally::{SingleWriterTally, Tally};
 use crate::thread_slots::ThreadSlots;
 use crossbeam_utils::CachePadded;
@@ -89,13 +91,15 @@ impl<C: Default> Exchange<C> {
         let Settings { block_size, blocks, ring_at, max_record } = *settings;
         assert!(block_size > 0 && blocks > 0 && ring_at > 0, "a setting is 0: {settings:?}");
         assert!((1..=block_size).contains(&max_record), "records exceed a block: {settings:?}");
-        let ordered = OrderedQueue::new(blocks * block_size / 4, block_size, blocks + 1);
+        let ordered =
+            OrderedQueue::new(blocks * block_size / 4, block_size, blocks + 1 + SPARE_BLOCKS);
         let (supply, permit) = BlockSupply::new(block_size, blocks);
         Self {
             producers: ThreadSlots::new(),
             supply,
-            // Every thread always holds one block, so at most `blocks` blocks are sealed.
-            sealed: ArrayQueue::new(blocks),
+            // Every thread always holds one block, so at most `blocks` blocks and the spare are
+            // sealed. One more slot, since `push` spins on a slot that is being emptied.
+            sealed: ArrayQueue::new(blocks + 2 * SPARE_BLOCKS),
             ordered,
             bell: Bell::new(wake),
             dormancy: Dormancy::new(barrier),

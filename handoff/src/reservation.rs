@@ -231,7 +231,6 @@ impl<C, S> fmt::Debug for Reservation<'_, C, S> {
 mod tests {
     use crate::stress::exchange;
     use crate::{Consumer, Counts, Exchange, OrderedBuffer, Tally};
-    use bytes::Buf;
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::Arc;
     use std::thread;

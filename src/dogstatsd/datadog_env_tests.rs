@@ -304,17 +304,17 @@ fn warnings_quote_values_escaped_and_cut() {
         (
             "DD_CARDINALITY",
             "a\nb",
-            r#""a\nb" is ignored: expected none, low, orchestrator or high"#,
+            r#""a\nb" is ignored: expected one of none, low, orchestrator, high"#,
         ),
         (
             "DD_CARDINALITY",
             &long,
-            &format!("{shown} is ignored: expected none, low, orchestrator or high"),
+            &format!("{shown} is ignored: expected one of none, low, orchestrator, high"),
         ),
         (
             "DATADOG_CARDINALITY",
             "all",
-            r#""all" is ignored: expected none, low, orchestrator or high"#,
+            r#""all" is ignored: expected one of none, low, orchestrator, high"#,
         ),
         ("DD_ENV", "a\u{1b}b", r#""a\u{1b}b" is taken as "ab""#),
         ("DD_SERVICE", "a,b", r#""a,b" is taken as "ab""#),

@@ -222,7 +222,7 @@ fn idle_threads_do_not_starve_a_busy_one() {
         // The allowance for each thread is for its stack and the allocator. A second block for each
         // thread would exceed it.
         assert!(
-            growth <= CAPACITY + ORDERED_CAPACITY + IDLE * (BLOCK_BYTES + (38 << 10)) + SLACK_BYTES,
+            growth <= CAPACITY + ORDERED_CAPACITY + IDLE * (BLOCK_BYTES + (48 << 10)) + SLACK_BYTES,
             "memory grew by {growth} bytes"
         );
         statsd.start_on_thread().unwrap();

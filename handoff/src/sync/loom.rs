@@ -116,6 +116,9 @@ pub(crate) fn spare_slots(_records: usize) -> usize {
     0
 }
 
+/// No spare: loom has fewer interleavings to explore.
+pub(crate) const SPARE_BLOCKS: usize = 0;
+
 /// Number of thread slots without indirection. Models have few threads, and loom explores each
 /// slot.
 pub(crate) const INLINE_SLOTS: usize = 2;

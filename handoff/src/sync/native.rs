@@ -28,6 +28,9 @@ pub(crate) fn spare_slots(records: usize) -> usize {
     records / 16 + 1
 }
 
+/// Number of empty blocks that no thread takes.
+pub(crate) const SPARE_BLOCKS: usize = 1;
+
 /// Number of thread slots without indirection. Few processes have more threads that emit at a time.
 pub(crate) const INLINE_SLOTS: usize = 64;
 
