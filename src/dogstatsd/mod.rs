@@ -71,10 +71,10 @@ impl Connector {
     /// [too long](crate::Dialect#long-lines) is dropped and counted as
     /// [oversize](crate::Drops::oversize).
     pub fn event(&self, event: &Event) {
-        if let Some(inner) = self.inner() {
-            if let Some(line) = rendered(inner, |connector| event.render(connector)) {
-                emit_event(&inner.exchange, &line.line, line.altered);
-            }
+        if let Some(inner) = self.inner()
+            && let Some(line) = rendered(inner, |connector| event.render(connector))
+        {
+            emit_event(&inner.exchange, &line.line, line.altered);
         }
     }
 
@@ -83,10 +83,10 @@ impl Connector {
     /// The service check has the connector's tags, but not its prefix. Service checks are sent in the
     /// order in which they were emitted, even if they come from different threads.
     pub fn service_check(&self, check: &ServiceCheck) {
-        if let Some(inner) = self.inner() {
-            if let Some(line) = rendered(inner, |connector| check.render(connector)) {
-                emit_service_check(&inner.exchange, &line.line, line.altered);
-            }
+        if let Some(inner) = self.inner()
+            && let Some(line) = rendered(inner, |connector| check.render(connector))
+        {
+            emit_service_check(&inner.exchange, &line.line, line.altered);
         }
     }
 }
