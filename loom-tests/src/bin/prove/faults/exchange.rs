@@ -99,15 +99,13 @@ pub const FAULTS: File = (
         (
             "ordered lines go to the blocks of their threads",
             "later_gauge_arrives_later",
-            &[
-                (
-                    "    pub fn push_ordered(&self, records: u64, bytes: &[u8]) -> bool {\n",
-                    "    pub fn push_ordered(&self, records: u64, bytes: &[u8]) -> bool {\n\
+            &[(
+                "    pub fn push_ordered(&self, records: u64, bytes: &[u8]) -> bool {\n",
+                "    pub fn push_ordered(&self, records: u64, bytes: &[u8]) -> bool {\n\
                      if records > 0 {\n\
                      return self.push(records, bytes);\n\
                      }\n",
-                ),
-            ],
+            )],
         ),
         (
             "a record is counted after it is in the queue",
@@ -136,10 +134,7 @@ pub const FAULTS: File = (
         (
             "an ordered line wakes no dormant flusher",
             "record_wakes_a_dormant_flusher",
-            &[(
-                "        self.wake_if_dormant();\n        is_accepted\n",
-                "        is_accepted\n",
-            )],
+            &[("        self.wake_if_dormant();\n        is_accepted\n", "        is_accepted\n")],
         ),
     ],
 );

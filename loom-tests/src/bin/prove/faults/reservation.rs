@@ -2,7 +2,8 @@
 
 use super::File;
 
-const COUNT: &str = "        producer.accepted.count(size);\n        self.0.publish(size.bytes as usize);\n";
+const COUNT: &str =
+    "        producer.accepted.count(size);\n        self.0.publish(size.bytes as usize);\n";
 
 pub const FAULTS: File = (
     "handoff/src/reservation.rs",
