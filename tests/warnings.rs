@@ -305,15 +305,49 @@ fn warns_of_lines_left_by_the_last_handle() {
     runtime.block_on(statsd.start()).unwrap();
     let warnings = Warnings::record(use_another);
     statsd.incr("a");
+    // A stop that warns shortly before does not suppress the last warning.
+    assert_eq!(runtime.block_on(statsd.stop()).kept.lines, 1);
+    runtime.block_on(statsd.start()).unwrap();
     drop(statsd);
-    runtime.block_on(async {
-        while warnings.all().len() < 2 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+    let last = runtime.block_on(async {
+        let wait = async {
+            loop {
+                let all = warnings.all();
+                let is_last = |one: &&Warning| one.message.starts_with("the last connector was");
+                if let Some(last) = all.iter().find(is_last) {
+                    break last.clone();
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(WAIT_TIMEOUT, wait).await.unwrap()
     });
-    let last = warnings.all().pop().unwrap();
-    assert!(last.message.starts_with("the last connector was dropped"), "{last:?}");
     assert_eq!(last.lines, Some(1));
+}
+
+/// Lines that the operating system has, and the server does not, are lost if the server dies.
+#[test]
+#[cfg(target_os = "linux")]
+fn warns_of_lines_that_are_not_acknowledged_at_a_stop() {
+    let receiver = TcpReceiver::start();
+    receiver.stall();
+    let settings = tcp(receiver.port()).queue_capacity(32 << 20).stop_timeout(STOP_TIMEOUT);
+    let statsd = settings.build().unwrap();
+    let runtime = current_thread_runtime();
+    runtime.block_on(statsd.start()).unwrap();
+    let warnings = Warnings::record(|| {});
+    let name = "a".repeat(200);
+    for _ in 0..40_000 {
+        statsd.incr(&name);
+    }
+    let report = runtime.block_on(statsd.stop());
+    assert!(report.unacknowledged.lines > 0, "{report:?}");
+    let all = warnings.all();
+    let is_about_them = |one: &Warning| {
+        one.message.starts_with("the server had not acknowledged")
+            && one.lines == Some(report.unacknowledged.lines)
+    };
+    assert!(all.iter().any(is_about_them), "{all:?}");
 }
 
 /// Each end of a runtime without a stop causes a warning, because the connector accumulates lines

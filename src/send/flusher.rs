@@ -351,7 +351,7 @@ impl Flusher {
         // The warning comes before the replies: a caller that has its reply may end the process.
         let is_asked_for = !replies.is_empty();
         let cause = if is_asked_for { ExitCause::Stopped } else { ExitCause::HandlesDropped };
-        cause.warn(&shared, report.kept);
+        cause.warn(&shared, report.kept, unacknowledged);
         warn_of_missing_lines(&shared, true);
         for reply in replies {
             let _ = reply.send(report);
@@ -371,7 +371,7 @@ impl Flusher {
 /// flusher is dropped together with its runtime.
 impl Drop for Flusher {
     fn drop(&mut self) {
-        self.hand_over();
+        self.exit_warning.unacknowledged = self.hand_over();
         if self.is_running {
             self.exit_warning.cause = Some(match (self.commands.is_closed(), &self.pending.stop) {
                 (true, _) => ExitCause::HandlesDropped,

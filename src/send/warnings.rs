@@ -103,9 +103,19 @@ pub(super) enum ExitCause {
 }
 
 impl ExitCause {
-    /// Warns of lines that an exiting flusher leaves unsent. An exit of which the owner may not
-    /// know is always reported.
-    pub(super) fn warn(&self, shared: &Shared, kept: Tally) {
+    /// Warns of lines that an exiting flusher leaves unsent or unacknowledged. An exit of which the
+    /// owner may not know is always reported.
+    pub(super) fn warn(&self, shared: &Shared, kept: Tally, unacknowledged: Tally) {
+        if unacknowledged.lines > 0 {
+            let Tally { lines, bytes } = unacknowledged;
+            guarded(|| {
+                tracing::warn!(
+                    lines,
+                    bytes,
+                    "the server had not acknowledged all metrics at the end, and may lose them"
+                );
+            });
+        }
         let Tally { lines, bytes } = kept;
         let limiter = &shared.warning_limits.kept_lines;
         let is_due = || lines > 0 && limiter.admit(Instant::now()).is_some();
@@ -117,7 +127,7 @@ impl ExitCause {
                     "stopped with metrics unsent: kept for the next start"
                 );
             }),
-            Self::HandlesDropped if is_due() => guarded(|| {
+            Self::HandlesDropped if lines > 0 => guarded(|| {
                 tracing::warn!(lines, bytes, "{HANDLES_DROPPED}");
             }),
             Self::RuntimeEnded => guarded(|| {
@@ -138,18 +148,19 @@ pub(super) struct ExitWarning {
     shared: Arc<Shared>,
     /// Cause to report, or `None` if there is nothing to report.
     pub(super) cause: Option<ExitCause>,
+    pub(super) unacknowledged: Tally,
 }
 
 impl ExitWarning {
     pub(super) fn new(shared: &Arc<Shared>) -> Self {
-        Self { shared: Arc::clone(shared), cause: None }
+        Self { shared: Arc::clone(shared), cause: None, unacknowledged: Tally::default() }
     }
 }
 
 impl Drop for ExitWarning {
     fn drop(&mut self) {
         if let Some(cause) = self.cause.take() {
-            cause.warn(&self.shared, self.shared.stats().buffered);
+            cause.warn(&self.shared, self.shared.stats().buffered, self.unacknowledged);
         }
     }
 }

@@ -20,6 +20,17 @@ use tokio::net::UdpSocket;
 #[cfg(unix)]
 use tokio::net::UnixDatagram;
 
+/// Connects a UDP socket, so that it receives an error if no process listens.
+fn connect(socket: &std::net::UdpSocket, address: SocketAddr) -> io::Result<()> {
+    socket.connect(address)?;
+    // While no server listens, this socket may be given the server's port. It would then receive its
+    // own datagrams.
+    if socket.local_addr()? == address {
+        return Err(ErrorKind::ConnectionRefused.into());
+    }
+    Ok(())
+}
+
 pub(super) enum Socket {
     Udp(UdpSocket),
     #[cfg(unix)]
@@ -36,8 +47,7 @@ impl Socket {
             SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
         };
         let socket = std::net::UdpSocket::bind(any)?;
-        // A connected socket receives an error if no process listens.
-        socket.connect(address)?;
+        connect(&socket, address)?;
         socket.set_nonblocking(true)?;
         UdpSocket::from_std(socket).map(Self::Udp)
     }
@@ -191,4 +201,17 @@ mod codes {
 mod codes {
     pub(super) const TOO_LONG: i32 = 10_040;
     pub(super) const OUT_OF_BUFFERS: [i32; 1] = [10_055];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn socket_connected_to_itself_is_refused() {
+        let socket = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let own = socket.local_addr().unwrap();
+        assert_eq!(connect(&socket, own).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+        connect(&socket, (Ipv4Addr::LOCALHOST, own.port() ^ 1).into()).unwrap();
+    }
 }

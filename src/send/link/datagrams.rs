@@ -215,11 +215,15 @@ impl Datagrams {
             return Ok(());
         }
         self.check_refusal(true, outbox)?;
-        if let Some(address) = self.next_address.take().or_else(|| self.socket.peer())
-            && let Ok(socket) = Socket::udp(address)
-        {
-            self.socket = socket;
-            self.offload = self.offload_enabled;
+        if let Some(address) = self.next_address.take().or_else(|| self.socket.peer()) {
+            match Socket::udp(address) {
+                Ok(socket) => {
+                    self.socket = socket;
+                    self.offload = self.offload_enabled;
+                }
+                // Until the next lookup, a refusal leads to the address after this one.
+                Err(_) => self.addresses.retain(|other| *other != address),
+            }
         }
         self.renewal = Some(Renewal { at: now + interval, interval });
         Ok(())
@@ -363,6 +367,9 @@ impl Datagrams {
         // The next refusal is then about a single datagram.
         self.batching_suspended = true;
         self.rotate_address();
+        if let Some(lookups) = &mut self.lookups {
+            lookups.hasten();
+        }
         Ok(())
     }
 }

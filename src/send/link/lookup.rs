@@ -30,11 +30,16 @@ pub(super) async fn look_up(address: &Address) -> io::Result<Vec<SocketAddr>> {
     result.await.unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
 }
 
+/// Minimum time between the end of a lookup and the next one.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// Periodic lookups of a name while its link is up.
 pub(super) struct Lookups {
     address: Address,
     interval: Duration,
     due: Instant,
+    /// Time of the last lookup's end.
+    ended: Instant,
     in_flight: Option<Lookup>,
 }
 
@@ -44,8 +49,14 @@ impl Lookups {
     /// Creates the periodic lookups of a name, or returns `None` if the host is an address.
     pub(super) fn new(address: &Address, interval: Duration) -> Option<Self> {
         let is_name = address.host.parse::<IpAddr>().is_err();
-        let due = Instant::now() + interval;
-        is_name.then(|| Self { address: address.clone(), interval, due, in_flight: None })
+        let ended = Instant::now();
+        let (due, address) = (ended + interval, address.clone());
+        is_name.then(|| Self { address, interval, due, ended, in_flight: None })
+    }
+
+    /// Makes the next lookup due early, since the server refuses datagrams: it may have moved.
+    pub(super) fn hasten(&mut self) {
+        self.due = self.due.min(self.ended + PAUSE);
     }
 
     /// Returns lookups of which one is in flight and never completes.
@@ -53,7 +64,9 @@ impl Lookups {
     pub(super) fn hanging() -> Self {
         let address = Address { host: "server".into(), port: 8125 };
         let in_flight: Lookup = Box::pin(std::future::pending());
-        Self { address, interval: Duration::ZERO, due: Instant::now(), in_flight: Some(in_flight) }
+        let now = Instant::now();
+        let interval = Duration::ZERO;
+        Self { address, interval, due: now, ended: now, in_flight: Some(in_flight) }
     }
 
     /// Returns the addresses of the name after the next successful lookup. Cancel safe.
@@ -62,7 +75,8 @@ impl Lookups {
             if let Some(in_flight) = &mut self.in_flight {
                 let found = in_flight.await;
                 self.in_flight = None;
-                self.due = Instant::now() + self.interval;
+                self.ended = Instant::now();
+                self.due = self.ended + self.interval;
                 if let Ok(addresses) = found {
                     return addresses;
                 }
@@ -71,5 +85,21 @@ impl Lookups {
             let address = self.address.clone();
             self.in_flight = Some(Box::pin(async move { look_up(&address).await }));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::timeout;
+
+    #[tokio::test]
+    async fn refusal_makes_a_lookup_due() {
+        let address = Address { host: "localhost".into(), port: 8125 };
+        let mut lookups = Lookups::new(&address, Duration::from_secs(3600)).expect("a name");
+        lookups.hasten();
+        let addresses = timeout(Duration::from_secs(30), lookups.next()).await;
+        assert!(!addresses.expect("the lookup is due after a second").is_empty());
+        assert!(lookups.due > Instant::now() + Duration::from_secs(3000));
     }
 }

@@ -309,6 +309,22 @@ async fn a_vanished_receiver_at_a_path_refuses_the_send() {
     assert_eq!((scene.outbox.unsent(), scene.outbox.in_flight()), (18, 0));
 }
 
+/// The address after one that refuses may be unusable, such as an IPv6 address without a route.
+#[tokio::test]
+async fn an_unusable_address_is_passed_over() {
+    let server = std::net::UdpSocket::bind(("127.0.0.1", 0)).unwrap();
+    let [dead, unusable] = ["127.0.0.1:9", "[fe80::1]:9"].map(|text| text.parse().unwrap());
+    let last = server.local_addr().unwrap();
+    let (settings, _) = Connector::builder("server").check().unwrap();
+    let mut scene = Scene::new(7, false, vec![]);
+    scene.datagrams = Datagrams::to(vec![dead, unusable, last], &settings, false).unwrap();
+    for expected in [dead, last] {
+        scene.datagrams.rotate_address();
+        scene.datagrams.renew_socket(&mut scene.outbox).unwrap();
+        assert_eq!(scene.datagrams.socket.peer(), Some(expected));
+    }
+}
+
 /// After a refusal one datagram is sent. The others wait until the time for its refusal has passed.
 #[tokio::test(start_paused = true)]
 async fn a_probe_is_given_time_to_be_refused() {
