@@ -318,7 +318,7 @@ impl Builder {
     /// Sets the interval over UDP after which the host's name is resolved again. Default: 60 s.
     ///
     /// Over UDP nothing else reveals that a server has moved. Sending continues during the lookup.
-    /// A failure also causes a lookup, and over TCP each connection does.
+    /// A failure or a refusal also causes a lookup, and over TCP each connection does.
     ///
     /// The socket is replaced after the same interval, also if the host is an address: a device that
     /// translates addresses may have forgotten the local port. Pending errors of the old socket are

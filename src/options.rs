@@ -76,9 +76,10 @@ impl Protocol {
 ///    They count as [rejected](crate::Losses::rejected).
 /// 5. If no later line is acknowledged, the fault is the server's: all lines are kept in order.
 ///
-/// A server that closes every connection costs only time. One case costs up to eight good lines: a
-/// server that reads empty lines, closes on all others, and later reads lines again. The lines
-/// quarantined at that moment are lost.
+/// A server that closes every connection before it acknowledges anything costs only time. Over TCP
+/// its operating system may acknowledge lines before the close, and they count as sent. One case costs up to
+/// eight good lines: a server that reads empty lines, closes on all others, and later reads lines
+/// again. The lines quarantined at that moment are lost.
 ///
 /// Isolation needs lines that are kept until they are acknowledged: [`Acknowledged`] on Linux. Over
 /// TCP the server's operating system nearly always acknowledges a line before the server closes, and

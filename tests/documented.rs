@@ -153,7 +153,8 @@ mod prepared {
 
         // A static is never dropped. Lines that it still holds are lost with the process.
         let report = STATSD.blocking_stop();
-        println!("{} lines are left", report.kept.lines); // none, if a server listens
+        let (kept, unacknowledged) = (report.kept.lines, report.unacknowledged.lines);
+        println!("{} lines are left", kept + unacknowledged); // none, if a server reads
     }
     // README ends
 

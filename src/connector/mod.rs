@@ -24,9 +24,10 @@ use std::sync::atomic::Ordering::Relaxed;
 ///
 /// * **When the process ends**, the lines in memory are lost. Call [`stop`](Self::stop) first. While
 ///   the server accepts lines, a line stays in memory for at most one flush interval.
-/// * **When a stream breaks**, no line is lost on Linux, unless the [delivery](crate::Delivery) is
-///   `Written`. Lines that the server's operating system did not acknowledge over TCP, or that the
-///   server did not read from a Unix stream, are sent again.
+/// * **When a stream breaks**, lines that the server's operating system did not acknowledge over TCP,
+///   or that the server did not read from a Unix stream, are sent again on Linux, unless the
+///   [delivery](crate::Delivery) is `Written`. Lines that it acknowledged over TCP, and that the
+///   server did not read, are lost.
 /// * **Over UDP**, a line counts as sent once the operating system has accepted its datagram. The
 ///   network can still lose it.
 /// * **When the capacity is used up**, the newest lines are dropped and counted, or the
