@@ -2,8 +2,8 @@
 
 use crate::emit::Exchange;
 use crate::encode::{SamplingRules, Scope};
+use crate::flush::{Shared, warn_of_abandoned_lines};
 use crate::lifecycle::Lifecycle;
-use crate::send::{Shared, warn_of_abandoned_lines};
 use std::sync::Arc;
 
 /// State of a connector, or `None` if it is disabled.

@@ -2,7 +2,7 @@
 //!
 //! Compiled only with `--cfg fuzzing`, which cargo-fuzz sets.
 
-use crate::send;
+use crate::flush;
 use crate::tally::Tally;
 use crate::{Connector, emit};
 use bytes::{Buf, BytesMut};
@@ -43,11 +43,11 @@ impl Consumer {
 }
 
 /// Framing state of one TCP connection.
-pub struct Stream(send::Stream);
+pub struct Stream(flush::Stream);
 
 impl Default for Stream {
     fn default() -> Self {
-        Self(send::Stream::Lines)
+        Self(flush::Stream::Lines)
     }
 }
 
@@ -78,7 +78,7 @@ impl Stream {
 #[derive(Default)]
 pub struct Packer(BytesMut);
 
-/// A datagram: see `send::datagram::Datagram`.
+/// A datagram: see `flush::packing::datagram::Datagram`.
 pub struct Datagram<'a> {
     /// Payload as it is sent.
     pub payload: &'a [u8],
@@ -96,14 +96,14 @@ impl Packer {
         runs: impl Iterator<Item = &'a [u8]> + Clone,
         max: usize,
     ) -> Option<Datagram<'a>> {
-        let datagram = send::next_datagram(runs, max, &mut self.0)?;
+        let datagram = flush::next_datagram(runs, max, &mut self.0)?;
         let size = datagram.size();
-        let send::Datagram { payload, line_bytes, .. } = datagram;
+        let flush::Datagram { payload, line_bytes, .. } = datagram;
         Some(Datagram { payload, taken: line_bytes, size })
     }
 }
 
-/// A batch of datagrams: see `send::segments::Batch`.
+/// A batch of datagrams: see `flush::packing::segments::Batch`.
 pub struct Batch {
     /// Payloads of all datagrams, joined.
     pub bytes: Vec<u8>,
@@ -122,7 +122,7 @@ pub fn next_batch<'a>(
     max: usize,
     max_batch: usize,
 ) -> Option<Batch> {
-    let send::Batch { pieces, segment, segments, size } = send::next_batch(runs, max, max_batch)?;
+    let flush::Batch { pieces, segment, segments, size } = flush::next_batch(runs, max, max_batch)?;
     let bytes = pieces.iter().flat_map(|piece| piece.to_vec()).collect();
     Some(Batch { bytes, segment, segments, size })
 }

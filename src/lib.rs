@@ -14,6 +14,7 @@ mod encode;
 mod endpoint;
 mod environment;
 mod error;
+mod flush;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -21,7 +22,6 @@ mod lifecycle;
 pub mod metric;
 mod names;
 mod options;
-mod send;
 mod settings;
 mod stats;
 mod tally;

@@ -2,7 +2,7 @@
 
 use crate::emit::Consumer;
 use crate::error::{FlushError, StartError};
-use crate::send::{Command, Flusher, Shared};
+use crate::flush::{Command, Flusher, Shared};
 use crate::stats::StopReport;
 use crate::tally::Tally;
 use crate::waiting::{self, Reply};

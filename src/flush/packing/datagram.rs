@@ -89,7 +89,7 @@ fn whole_lines_within(run: &[u8], max: usize) -> usize {
 
 /// Returns the length of the first line, or of the first two if they are the two lines of a gauge
 /// below zero.
-pub(super) fn first_unit(run: &[u8]) -> usize {
+pub(in crate::flush) fn first_unit(run: &[u8]) -> usize {
     let end = line_length(run);
     let (line, rest) = run.split_at(end);
     if is_gauge_reset(line, rest) { end + line_length(rest) } else { end }
@@ -108,7 +108,7 @@ fn is_gauge_reset(line: &[u8], rest: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::flush) mod tests {
     use super::*;
     use bytes::{Buf, Bytes};
     use proptest::prelude::*;
@@ -116,7 +116,7 @@ pub(super) mod tests {
     use std::io::IoSlice;
 
     /// Runs of whole lines, as a consumer yields them.
-    pub(in crate::send) struct Runs(pub(in crate::send) VecDeque<Bytes>);
+    pub(in crate::flush) struct Runs(pub(in crate::flush) VecDeque<Bytes>);
 
     impl Buf for Runs {
         fn remaining(&self) -> usize {

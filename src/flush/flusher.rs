@@ -5,12 +5,12 @@
 //! them.
 
 use super::idle::IdleDetector;
-use super::link::Link;
 use super::link_state::{LinkEvent, LinkState, jittered};
 use super::outbox::Outbox;
 use super::pending::{Command, FlushTarget, Pending, PendingFlush, PendingStop};
 use super::poison::PoisonDetector;
 use super::shared::Shared;
+use super::transport::Link;
 use super::wake::WakeListener;
 use super::warnings::{
     ExitCause, ExitWarning, LinkFailure, unreported_lines, warn_of_missing_lines,

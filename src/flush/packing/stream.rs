@@ -114,7 +114,7 @@ fn whole_lines<'a>(runs: impl Iterator<Item = &'a [u8]>, count: usize) -> Tally 
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::flush) mod tests {
     use super::*;
     use crate::emit::Exchange;
     use proptest::prelude::*;
@@ -122,7 +122,7 @@ pub(super) mod tests {
 
     /// Returns a consumer that has swept these lines, in blocks of 64 bytes, after each
     /// `sweep_every` lines.
-    pub(in crate::send) fn swept(lines: &[String], sweep_every: usize) -> Consumer {
+    pub(in crate::flush) fn swept(lines: &[String], sweep_every: usize) -> Consumer {
         let settings = freewheel_handoff::Settings {
             block_size: 64,
             blocks: 1 << 10,

@@ -2,7 +2,7 @@
 
 use super::NO_SIGNAL;
 #[cfg(any(target_os = "linux", test))]
-use crate::send::segments::Batch;
+use crate::flush::packing::segments::Batch;
 #[cfg(target_os = "linux")]
 use nix::sys::socket::sockopt::UdpGsoSegment;
 #[cfg(target_os = "linux")]

@@ -1,5 +1,5 @@
 //! Sending lines one by one, to a server that may close the connection on one of them: see
-//! `send::poison`.
+//! `flush::poison`.
 //!
 //! First the server must show that it is there: it takes an empty line, and keeps the connection
 //! for a moment. A server that closes the connection on an empty line does so on every line, and
@@ -7,8 +7,8 @@
 //! two lines, four, and so on, so that a distant server is not slow for long.
 
 use super::{Connection, MAX_CALLS_PER_SEND, SLICES};
-use crate::send::datagram::first_unit;
-use crate::send::outbox::Outbox;
+use crate::flush::outbox::Outbox;
+use crate::flush::packing::datagram::first_unit;
 use bytes::Buf;
 use std::io::{self, ErrorKind, IoSlice};
 use std::time::Duration;
@@ -77,7 +77,7 @@ impl LineByLine {
 
 impl Connection {
     /// Sends lines one by one up to this offset.
-    pub(in crate::send) fn send_line_by_line_until(&mut self, offset: u64, outbox: &Outbox) {
+    pub(in crate::flush) fn send_line_by_line_until(&mut self, offset: u64, outbox: &Outbox) {
         self.line_by_line = (outbox.offset() < offset).then(|| LineByLine::new(offset));
     }
 

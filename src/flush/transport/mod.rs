@@ -13,8 +13,8 @@ mod unacknowledged;
 
 use crate::config::FlusherConfig;
 use crate::endpoint::Target;
-use crate::send::outbox::Outbox;
-use crate::send::poison::PoisonDetector;
+use crate::flush::outbox::Outbox;
+use crate::flush::poison::PoisonDetector;
 use crate::tally::Tally;
 use connection::Connection;
 use datagrams::Datagrams;

@@ -92,7 +92,7 @@ impl<'a> Parts<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::send::datagram::tests::Runs;
+    use crate::flush::packing::datagram::tests::Runs;
     use crate::tally::Tally;
     use bytes::{Buf, Bytes};
     use proptest::prelude::*;

@@ -10,9 +10,9 @@ use super::stream_socket::{Socket, refuse_self_connect};
 #[cfg(target_os = "linux")]
 use super::unacknowledged::unacknowledged;
 use crate::config::FlusherConfig;
+use crate::flush::outbox::Outbox;
+use crate::flush::packing::stream::Stream;
 use crate::options::Delivery;
-use crate::send::outbox::Outbox;
-use crate::send::stream::Stream;
 use crate::tally::Tally;
 use line_by_line::LineByLine;
 use socket2::SockRef;
@@ -51,7 +51,7 @@ const ACK_POLL_MIN: Duration = Duration::from_millis(1);
 /// Maximum interval of the polls for acknowledgements.
 const ACK_POLL_MAX: Duration = Duration::from_millis(64);
 
-pub(in crate::send) struct Connection {
+pub(in crate::flush) struct Connection {
     socket: Socket,
     stream: Stream,
     delivery: Delivery,

@@ -1,7 +1,7 @@
 //! Datagrams: UDP, and datagrams to Unix sockets.
 //!
 //! Over UDP datagrams are sent in batches if the operating system can cut them (see
-//! `send::segments`), and in paced bursts (see `send::pacer`). The last datagram or batch stays
+//! `flush::packing::segments`), and in paced bursts (see `flush::pacer`). The last datagram or batch stays
 //! *unconfirmed* and in flight until the next call on the socket reports no refusal.
 //!
 //! A server on this machine refuses at once, and the unconfirmed lines are sent again. The refusal
@@ -19,11 +19,11 @@ use super::stall::Stall;
 use crate::config::FlusherConfig;
 use crate::emit::Consumer;
 use crate::endpoint::Target;
-use crate::send::outbox::{Loss, Outbox};
-use crate::send::pacer::Pacer;
+use crate::flush::outbox::{Loss, Outbox};
+use crate::flush::pacer::Pacer;
 #[cfg(any(target_os = "linux", test))]
-use crate::send::segments;
-use crate::send::{datagram, value_packing};
+use crate::flush::packing::segments;
+use crate::flush::packing::{datagram, value_packing};
 use crate::tally::Tally;
 use bytes::BytesMut;
 use std::future::pending;
@@ -41,7 +41,7 @@ const PROBE_TIME: Duration = Duration::from_millis(100);
 /// Pause when the operating system is out of buffers. No event announces new ones.
 const NO_BUFFERS_PAUSE: Duration = Duration::from_millis(10);
 
-pub(in crate::send) struct Datagrams {
+pub(in crate::flush) struct Datagrams {
     socket: Socket,
     max_payload: usize,
     pack_values: bool,

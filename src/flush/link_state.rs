@@ -1,6 +1,6 @@
 //! Link state: connected, connecting, or waiting for the next attempt.
 
-use super::link::Link;
+use super::transport::Link;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;

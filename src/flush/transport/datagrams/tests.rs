@@ -4,7 +4,7 @@ use super::*;
 use crate::Connector;
 #[cfg(target_os = "linux")]
 use crate::Protocol;
-use crate::send::stream::tests::swept;
+use crate::flush::packing::stream::tests::swept;
 use crate::stats::Account;
 use bytes::Buf;
 use std::collections::VecDeque;
@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 
 /// A simulated socket with an answer for each call. After the last answer it accepts everything.
 #[derive(Default)]
-pub(in crate::send::link) struct Script {
+pub(in crate::flush::transport) struct Script {
     answers: Mutex<VecDeque<Answer>>,
     accepted: Mutex<Vec<String>>,
     /// Set while a refusal is pending.
@@ -28,7 +28,7 @@ enum Answer {
 use Answer::{Accepts, AcceptsThenRefuses, Fails};
 
 impl Script {
-    pub(in crate::send::link) fn try_send(&self, payload: &[u8]) -> io::Result<usize> {
+    pub(in crate::flush::transport) fn try_send(&self, payload: &[u8]) -> io::Result<usize> {
         self.refusal().map_or(Ok(()), Err)?;
         match self.answers.lock().unwrap().pop_front() {
             Some(Fails(error)) => return Err(error),
@@ -42,7 +42,7 @@ impl Script {
     }
 
     /// Gives one answer for the whole batch. If it is accepted, records each datagram of the batch.
-    pub(in crate::send::link) fn try_send_batch(
+    pub(in crate::flush::transport) fn try_send_batch(
         &self,
         batch: &segments::Batch<'_>,
     ) -> io::Result<usize> {
@@ -60,7 +60,7 @@ impl Script {
     }
 
     /// Takes the pending refusal.
-    pub(in crate::send::link) fn refusal(&self) -> Option<io::Error> {
+    pub(in crate::flush::transport) fn refusal(&self) -> Option<io::Error> {
         take(&mut *self.refused.lock().unwrap()).then(|| ErrorKind::ConnectionRefused.into())
     }
 }

@@ -16,8 +16,8 @@
 //! connection on every line loses no line. The detector knows no socket, and its state lasts from
 //! one connection to the next.
 
-use super::datagram::first_unit;
 use super::outbox::Outbox;
+use super::packing::datagram::first_unit;
 use bytes::Buf;
 
 /// Number of connections in a row that must end with the same first line in flight, before lines
@@ -105,7 +105,7 @@ impl PoisonDetector {
 
 #[cfg(test)]
 mod tests {
-    use super::super::stream::tests::swept;
+    use super::super::packing::stream::tests::swept;
     use super::*;
     use crate::emit::Consumer;
     use crate::tally::Tally;
