@@ -55,7 +55,7 @@ impl Default for Timer {
     }
 }
 
-/// Content of a server's reports so far.
+/// Values that the server under test has flushed so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reports {
     pub(crate) metrics: Metrics,

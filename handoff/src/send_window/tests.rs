@@ -96,7 +96,8 @@ fn block_evicted_after_it_is_full_is_recycled() {
     assert_eq!((exchange.supply.free_len(), consumer.consumed()), (2, 72));
 }
 
-/// No acknowledgement recycles a block whose lines are all released before it is full.
+/// A sweep recycles a block whose lines were all released before the block was full. No
+/// acknowledgement follows that could recycle it.
 #[test]
 fn sweep_recycles_a_spent_full_block() {
     let (exchange, mut consumer) = swept(0);

@@ -122,7 +122,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// Checks a name without its tags.
+    /// Returns the name, or the reason if it has a separator. The caller has cut off the tags.
     fn name(&self, name: &str) -> Result<String, Reason> {
         require(!name.contains(self.name_separators), "a separator in the name")?;
         Ok(name.to_owned())
