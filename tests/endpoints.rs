@@ -142,16 +142,22 @@ fn unframe(mut stream: &[u8]) -> Vec<String> {
 /// The Agent reads frames from a Unix stream, so DogStatsD sends frames there by default.
 #[test]
 fn dogstatsd_is_framed_on_a_unix_stream() {
-    for (framing, begin) in [(None, &[6, 0, 0, 0, b'a'][..]), (Some(Framing::Newlines), b"a:1|c")] {
+    for (framing, expected) in
+        [(None, &b"\x06\0\0\0a:1|c\n"[..]), (Some(Framing::Newlines), b"a:1|c\n")]
+    {
         let socket_path = SocketPath::new("agent");
         let listener = UnixListener::bind(socket_path.path()).unwrap();
         let settings = socket_path.settings(Protocol::UnixStream).dialect(Dialect::DogStatsD);
         let statsd = started(framing.into_iter().fold(settings, Builder::framing));
         let (mut stream, _) = listener.accept().unwrap();
         statsd.incr("a");
-        let mut received = [0; 5];
+        let mut received = vec![0; expected.len()];
         stream.read_exact(&mut received).unwrap();
-        assert_eq!(received, begin);
+        assert_eq!(received, expected);
+        flush(&statsd);
+        drop(stream);
+        // Otherwise the connector would connect to the listener of the next round.
+        assert_eq!(statsd.blocking_stop().kept.lines, 0);
     }
 }
 
