@@ -8,7 +8,6 @@ use crate::dormancy::Dormancy;
 use crate::ordered::{OrderedQueue, PushOutcome};
 use crate::producer::Producer;
 use crate::record::Record;
-use crate::reservation::{OrderedBuffer, OrderedReservation, OrderedSpace, Reservation};
 use crate::settings::Settings;
 use crate::sync::{
     ArrayQueue, AtomicU64, Barrier, GuardError, Mutex, SPARE_BLOCKS, ThreadGuard, Wake,
@@ -45,7 +44,7 @@ pub struct Exchange<C = ()> {
     /// State of the consumer's side, while no consumer exists.
     pub(crate) state: Mutex<Option<ConsumerState>>,
     unregistered: UnregisteredCounts,
-    max_len: usize,
+    pub(crate) max_len: usize,
 }
 
 /// Records of calls that got no guard of their thread.
@@ -110,129 +109,6 @@ impl<C: Default> Exchange<C> {
         }
     }
 
-    /// Reserves space for `records` records of at most `max_len` bytes together, if the thread's
-    /// block has it.
-    ///
-    /// This is the fast path of [`reserve`](Self::reserve): it has no read-modify-write, counts
-    /// nothing if it fails, and compiles to a few instructions. The first record of a thread always
-    /// fails here.
-    #[inline(always)]
-    pub fn try_reserve(&self, records: u64, max_len: usize) -> Option<Reservation<'_, C>> {
-        let (guard, producer) = self.producers.enter()?;
-        let writer = producer.writer.lend(guard)?;
-        // One comparison rejects both 0 and too many bytes.
-        if max_len.wrapping_sub(1) >= self.max_len || max_len > writer.available() {
-            return None;
-        }
-        Some(Reservation::new(self, producer, records, max_len, writer))
-    }
-
-    /// Reserves space for `records` records of at most `max_len` bytes together.
-    ///
-    /// Returns `None` if the records must be dropped. They are counted then.
-    ///
-    /// # Panics
-    /// If `max_len` is 0.
-    #[inline]
-    pub fn reserve(&self, records: u64, max_len: usize) -> Option<Reservation<'_, C>> {
-        self.try_reserve(records, max_len).or_else(|| self.reserve_slow(records, max_len))
-    }
-
-    /// Handles a thread's first record, and one that needs an empty block.
-    #[cold]
-    #[inline(never)]
-    fn reserve_slow(&self, records: u64, max_len: usize) -> Option<Reservation<'_, C>> {
-        let mut guard = self.enter_or_count(records)?;
-        let producer = self.producers.get_or_create(&guard);
-        if self.is_oversize(producer, records, max_len) {
-            return None;
-        }
-        let available = producer.writer.available(&guard).unwrap_or_else(|| {
-            let first = self.supply.create();
-            let available = first.available();
-            producer.current.set(first.view());
-            producer.writer.replace(&mut guard, first);
-            available
-        });
-        if max_len > available && !self.rotate(producer, &mut guard) {
-            producer.full.count(Tally { records, bytes: max_len as u64 });
-            self.wake_if_dormant();
-            return None;
-        }
-        let writer = producer.writer.lend(guard)?;
-        Some(Reservation::new(self, producer, records, max_len, writer))
-    }
-
-    /// Reserves space for records that keep their order across threads, if they are short enough for
-    /// the buffer.
-    ///
-    /// This is the fast path of [`reserve_ordered`](Self::reserve_ordered). It counts nothing if it
-    /// fails.
-    #[inline(always)]
-    pub fn try_reserve_ordered<'a>(
-        &'a self,
-        records: u64,
-        max_len: usize,
-        buffer: &'a mut OrderedBuffer,
-    ) -> Option<OrderedReservation<'a, C>> {
-        if max_len > Record::MAX_SHORT || max_len.wrapping_sub(1) >= self.max_len {
-            return None;
-        }
-        let (guard, producer) = self.producers.enter()?;
-        let space = OrderedSpace::short(guard, buffer);
-        Some(Reservation::new(self, producer, records, max_len, space))
-    }
-
-    /// Reserves space for records that keep their order across threads: if one commit returns before
-    /// another reservation begins, the records of the first arrive first.
-    ///
-    /// Returns `None` if the records must be dropped. They are counted then. Records that find the
-    /// queue full are dropped at the commit.
-    ///
-    /// # Panics
-    /// If `max_len` is 0.
-    #[cold]
-    #[inline(never)]
-    pub fn reserve_ordered<'a>(
-        &'a self,
-        records: u64,
-        max_len: usize,
-        buffer: &'a mut OrderedBuffer,
-    ) -> Option<OrderedReservation<'a, C>> {
-        let guard = self.enter_or_count(records)?;
-        let producer = self.producers.get_or_create(&guard);
-        if self.is_oversize(producer, records, max_len) {
-            return None;
-        }
-        let space = if max_len <= Record::MAX_SHORT {
-            OrderedSpace::short(guard, buffer)
-        } else if self.ordered.has_room_for_long(max_len, &self.supply) {
-            OrderedSpace::long(guard, max_len)
-        } else {
-            producer.full.count(Tally { records, bytes: max_len as u64 });
-            self.wake_if_dormant();
-            return None;
-        };
-        Some(Reservation::new(self, producer, records, max_len, space))
-    }
-
-    /// Emits records that are encoded already. Returns false if they were dropped and counted.
-    pub fn push(&self, records: u64, bytes: &[u8]) -> bool {
-        let Some(mut reservation) = self.reserve(records, bytes.len()) else { return false };
-        reservation.buffer()[..bytes.len()].copy_from_slice(bytes);
-        reservation.commit(bytes.len())
-    }
-
-    /// Emits records that are encoded already, and keep their order across threads. Returns false if
-    /// they were dropped and counted.
-    pub fn push_ordered(&self, records: u64, bytes: &[u8]) -> bool {
-        let mut buffer = OrderedBuffer::new();
-        let reservation = self.reserve_ordered(records, bytes.len(), &mut buffer);
-        let Some(mut reservation) = reservation else { return false };
-        reservation.buffer()[..bytes.len()].copy_from_slice(bytes);
-        reservation.commit(bytes.len())
-    }
-
     /// Drops records that the application rejects, and lets it count them in its own counts of this
     /// thread. A dormant consumer is woken, so that it can report the drop.
     ///
@@ -257,7 +133,7 @@ impl<C: Default> Exchange<C> {
     }
 
     /// Returns the thread's guard, or counts the records as dropped.
-    fn enter_or_count(&self, records: u64) -> Option<ThreadGuard> {
+    pub(crate) fn enter_or_count(&self, records: u64) -> Option<ThreadGuard> {
         let counter = match ThreadGuard::enter_or_register() {
             Ok(guard) => return Some(guard),
             // No wake-up: the outer call may be about to wake the consumer.
@@ -275,7 +151,7 @@ impl<C: Default> Exchange<C> {
         None
     }
 
-    fn is_oversize(&self, producer: &Producer<C>, records: u64, max_len: usize) -> bool {
+    pub(crate) fn is_oversize(&self, producer: &Producer<C>, records: u64, max_len: usize) -> bool {
         assert!(max_len > 0, "a record has at least one byte");
         let is_oversize = max_len > self.max_len;
         if is_oversize {
@@ -286,7 +162,7 @@ impl<C: Default> Exchange<C> {
     }
 
     /// Seals the thread's block and gives the thread an empty one. Returns false if none is empty.
-    fn rotate(&self, producer: &Producer<C>, guard: &mut ThreadGuard) -> bool {
+    pub(crate) fn rotate(&self, producer: &Producer<C>, guard: &mut ThreadGuard) -> bool {
         let Some(empty) = self.supply.take() else { return false };
         let view = empty.view();
         let full = producer.writer.replace(guard, empty).expect("the thread holds a block");

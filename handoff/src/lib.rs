@@ -14,6 +14,7 @@ mod ordered;
 mod producer;
 mod record;
 mod reservation;
+mod reserve;
 mod send_window;
 mod settings;
 #[cfg(all(test, not(freewheel_loom)))]

@@ -1,6 +1,6 @@
 //! Contract of everything that can be encoded as lines.
 
-use super::line_writer::LineWriter;
+use super::line_writer::{LineWriter, Unclean};
 
 /// A line, or several that stay together.
 ///
@@ -35,10 +35,6 @@ pub(crate) trait EncodeLine: Copy {
         writer: &mut LineWriter<'_, SANITIZE>,
     ) -> Result<(), Unclean>;
 }
-
-/// Error of the fast copy: the line needs the sanitizing one.
-#[derive(Debug)]
-pub struct Unclean;
 
 /// Two lines that stay together.
 impl<A: EncodeLine, B: EncodeLine> EncodeLine for (A, B) {

@@ -2,9 +2,9 @@
 //! `{head}{name}{after_name}:{value}{tail}`.
 
 use super::chunked_text::ChunkedText;
-use super::encode_line::{EncodeLine, Unclean};
+use super::encode_line::EncodeLine;
 use super::line_format::LineFormat;
-use super::line_writer::LineWriter;
+use super::line_writer::{LineWriter, Unclean};
 use super::sanitize::CharacterRule;
 use super::value_field::ValueField;
 

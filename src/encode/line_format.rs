@@ -2,8 +2,7 @@
 
 use super::chunked_text::ChunkedText;
 use super::dialect::Dialect;
-use super::encode_line::Unclean;
-use super::line_writer::LineWriter;
+use super::line_writer::{LineWriter, Unclean};
 use super::sanitize::CharacterRule;
 
 /// Constant parts of the lines of one type in one scope.

@@ -2,7 +2,6 @@
 
 use super::chunked_text::ChunkedText;
 use super::copy::{copy_first, copy_short};
-use super::encode_line::Unclean;
 use super::sanitize::{self, CharacterRule};
 use super::short_text::ShortText;
 use super::sign::Sign;
@@ -17,6 +16,10 @@ pub struct LineWriter<'a, const SANITIZE: bool = false> {
     rest: &'a mut [u8],
     altered: bool,
 }
+
+/// Error of the writer that does not sanitize: a text may be unclean.
+#[derive(Debug)]
+pub struct Unclean;
 
 impl<'a, const SANITIZE: bool> LineWriter<'a, SANITIZE> {
     #[inline(always)]
@@ -194,6 +197,19 @@ fn copy_long(to: &mut [u8], text: &ChunkedText) {
 }
 
 /// A function without arguments, so that the fast path does not prepare any.
+/// Renders up to `max_len` bytes. Returns them, and true if a text was altered.
+pub(super) fn render(
+    max_len: usize,
+    put: impl FnOnce(&mut LineWriter<'_, true>) -> Result<(), Unclean>,
+) -> (ChunkedText, bool) {
+    let mut space = vec![0; max_len + MARGIN];
+    let capacity = space.len();
+    let mut writer = LineWriter::<true>::new(&mut space);
+    put(&mut writer).expect("the sanitizing copy never fails");
+    let (len, altered) = (capacity - writer.remaining(), writer.is_altered());
+    (ChunkedText::new(&space[..len]), altered)
+}
+
 #[cold]
 #[inline(never)]
 fn no_space() -> ! {

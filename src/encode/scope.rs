@@ -5,15 +5,13 @@ use super::cardinality::Cardinality;
 use super::chunked_text::ChunkedText;
 use super::dialect::Dialect;
 use super::dogstatsd_version::{DogStatsDVersion, Feature};
-use super::encode_line::Unclean;
 use super::line_format::{LineFormat, leading_text};
-use super::line_writer::LineWriter;
+use super::line_writer::{LineWriter, Unclean, render};
 use super::metric_type::{MetricType, TypeSet};
 use super::properties::{CharacterRules, Properties, TagSyntax};
 use super::sanitize::{CharacterRule, sanitized};
 use super::short_text::ShortText;
 use super::tags::TagFormat;
-use super::template::render;
 
 /// Fields at the end of each DogStatsD line that identify the sender.
 ///

@@ -8,8 +8,8 @@
 
 use super::cardinality::Cardinality;
 use super::chunked_text::ChunkedText;
-use super::encode_line::{EncodeLine, Unclean};
-use super::line_writer::LineWriter;
+use super::encode_line::EncodeLine;
+use super::line_writer::{LineWriter, Unclean};
 use super::metric_type::MetricType;
 use super::sample::EffectiveRate;
 use super::scope::Scope;

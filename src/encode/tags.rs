@@ -1,7 +1,6 @@
 //! Tags of a call: any number of them, without a list on the heap.
 
-use super::encode_line::Unclean;
-use super::line_writer::LineWriter;
+use super::line_writer::{LineWriter, Unclean};
 use super::properties::{CharacterRules, TagSyntax};
 
 /// Tags of a call: [`NoTags`], or [`Tagged`] around other tags.

@@ -1,12 +1,11 @@
 //! Prepared lines: everything except the value is rendered and sanitized in advance.
 
 use super::chunked_text::ChunkedText;
-use super::encode_line::{EncodeLine, Unclean};
-use super::line_writer::LineWriter;
+use super::encode_line::EncodeLine;
+use super::line_writer::{LineWriter, Unclean, render};
 use super::tagged_line::LineSpec;
 use super::tags::Tags;
 use super::value_field::ValueField;
-use freewheel_handoff::MARGIN;
 
 /// A line without its value.
 pub(crate) struct LineTemplate {
@@ -37,19 +36,6 @@ impl LineTemplate {
             &[self.before_value.to_vec(), value.to_vec(), self.after_value.to_vec()].concat(),
         )
     }
-}
-
-/// Renders up to `max_len` bytes. Returns them, and true if a text was altered.
-pub(super) fn render(
-    max_len: usize,
-    put: impl FnOnce(&mut LineWriter<'_, true>) -> Result<(), Unclean>,
-) -> (ChunkedText, bool) {
-    let mut space = vec![0; max_len + MARGIN];
-    let capacity = space.len();
-    let mut writer = LineWriter::<true>::new(&mut space);
-    put(&mut writer).expect("the sanitizing copy never fails");
-    let (len, altered) = (capacity - writer.remaining(), writer.is_altered());
-    (ChunkedText::new(&space[..len]), altered)
 }
 
 /// A prepared line with its value.

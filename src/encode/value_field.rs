@@ -1,8 +1,7 @@
 //! The field between `:` and `|`: a number, or a member of a set.
 
 use super::decimal::Digits;
-use super::encode_line::Unclean;
-use super::line_writer::LineWriter;
+use super::line_writer::{LineWriter, Unclean};
 use super::properties::CharacterRules;
 use super::sign::Sign;
 use super::value::Number;

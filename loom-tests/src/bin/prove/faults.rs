@@ -38,6 +38,7 @@ mod dormancy;
 mod exchange;
 mod ordered;
 mod reservation;
+mod reserve;
 mod send_window;
 mod thread_ids;
 
@@ -55,6 +56,7 @@ const FILES: &[File] = &[
     block_supply::FAULTS,
     exchange::FAULTS,
     reservation::FAULTS,
+    reserve::FAULTS,
     consumer::FAULTS,
     send_window::FAULTS,
     bell::FAULTS,

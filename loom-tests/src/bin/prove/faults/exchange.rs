@@ -6,14 +6,6 @@ pub const FAULTS: File = (
     "handoff/src/exchange.rs",
     &[
         (
-            "a dropped line is not counted",
-            "full_capacity_drops_are_counted",
-            &[(
-                "            producer.full.count(Tally { records, bytes: max_len as u64 });\n            self.wake_if_dormant();\n            return None;\n        }\n        let writer",
-                "            return None;\n        }\n        let writer",
-            )],
-        ),
-        (
             "the next block becomes current before the full one is in the queue",
             "flush_covers_earlier_lines",
             &[
@@ -29,11 +21,6 @@ pub const FAULTS: File = (
             "the next block never becomes current",
             "recycled_block_is_reused_without_races",
             &[("        producer.current.set(view);\n", "")],
-        ),
-        (
-            "a thread's first block never becomes current",
-            "part_filled_block_is_swept_in_order",
-            &[("set(first.view())", "set(self.supply.create().view())")],
         ),
         (
             "the bell is rung before the block is in the queue",
@@ -94,17 +81,6 @@ pub const FAULTS: File = (
                 "        if self.sealed.len() >= self.ring_at {\n            self.bell.ring();\n",
                 "        if self.sealed.len() >= self.ring_at {\n            self.bell.ring();\n\
              self.bell.wake();\n",
-            )],
-        ),
-        (
-            "ordered lines go to the blocks of their threads",
-            "later_gauge_arrives_later",
-            &[(
-                "    pub fn push_ordered(&self, records: u64, bytes: &[u8]) -> bool {\n",
-                "    pub fn push_ordered(&self, records: u64, bytes: &[u8]) -> bool {\n\
-                     if records > 0 {\n\
-                     return self.push(records, bytes);\n\
-                     }\n",
             )],
         ),
         (
