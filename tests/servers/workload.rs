@@ -150,7 +150,8 @@ pub(crate) async fn deliver(
         .port(port)
         .protocol(protocol)
         .prefix(PREFIX)
-        .queue_capacity(4 << 20) // Over TCP the whole workload may be queued.
+        // Over TCP the whole workload may be queued, its gauges in a fifth of the capacity.
+        .queue_capacity(32 << 20)
         .build()
         .expect("the settings are valid");
     statsd.start().await.expect("the connector was not started before");
