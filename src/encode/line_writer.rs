@@ -94,7 +94,7 @@ impl<'a, const SANITIZE: bool> LineWriter<'a, SANITIZE> {
         }
     }
 
-    /// Writes a text by any rule.
+    /// Writes a text and checks it by its rule.
     ///
     /// An empty text is unclean. It becomes `_` if it is sanitized.
     #[inline(always)]

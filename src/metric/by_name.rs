@@ -17,7 +17,8 @@ pub(crate) fn record<K: Kind>(core: &ConnectorCore, name: &str, measurement: imp
     }
 }
 
-/// Not inlined into the caller, whose code is one test and one call.
+/// Emits a measurement to a connector that is enabled. Not inlined, so that a call compiles to a test
+/// and a jump.
 #[inline(never)]
 fn record_enabled<K: Kind>(core: &ScopedExchange, name: &str, measurement: impl Measurement) {
     let scope = &core.scoped.scope;
