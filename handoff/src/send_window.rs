@@ -187,7 +187,7 @@ impl SendWindow {
         self.requeue();
     }
 
-    /// Releases only the quarantined bytes.
+    /// Releases the bytes that [`quarantine`](Self::quarantine) set aside, and keeps all others.
     pub(crate) fn discard_quarantined(
         &mut self,
         permit: &mut ReadPermit,

@@ -79,7 +79,8 @@ impl<'a> Target for Named<'a> {
     }
 }
 
-/// A name, and any [direct](LineFormat::is_direct) format.
+/// Target of a call by name whose format is [direct](LineFormat::is_direct). The rule of the dialect
+/// checks the name, and the kind decides which numbers are accepted.
 struct NamedByAnyRule<'a> {
     exchange: &'a Exchange,
     scope: &'a Scope,

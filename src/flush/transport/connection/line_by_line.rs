@@ -17,7 +17,7 @@ use tokio::time::Instant;
 /// Time for which the server must keep the connection once the empty line is acknowledged.
 const QUIET: Duration = Duration::from_millis(100);
 
-/// Interval of the polls for the acknowledgement of the empty line.
+/// Interval at which the flusher asks whether the peer has acknowledged the empty line of the probe.
 const PROBE_POLL: Duration = Duration::from_millis(5);
 
 pub(super) struct LineByLine {

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 pub(in crate::flush::transport) struct Script {
     answers: Mutex<VecDeque<Answer>>,
     accepted: Mutex<Vec<String>>,
-    /// Set while a refusal is pending.
+    /// Set from a refused datagram until the next call on the socket, which reports the refusal.
     refused: Mutex<bool>,
 }
 
