@@ -69,21 +69,7 @@ fn emit_slow<L: EncodeLine>(exchange: &Exchange, channel: Channel, line: L) {
     if max_len > exchange.max_record() {
         return emit_measured(exchange, channel, line);
     }
-    match channel {
-        Channel::Block => {
-            if let Some(mut space) = exchange.reserve(L::LINES, max_len) {
-                let (len, altered) = sanitize_into(space.buffer(), line);
-                space.commit_and(len, |counts| count_altered(counts, L::LINES, len, altered));
-            }
-        }
-        Channel::OrderedQueue => {
-            let mut buffer = OrderedBuffer::new();
-            if let Some(mut space) = exchange.reserve_ordered(L::LINES, max_len, &mut buffer) {
-                let (len, altered) = sanitize_into(space.buffer(), line);
-                space.commit_and(len, |counts| count_altered(counts, L::LINES, len, altered));
-            }
-        }
-    }
+    fill(exchange, channel, L::LINES, max_len, |space| sanitize_into(space, line));
 }
 
 /// Emits a line whose maximum length is too long. The actual length decides.
@@ -100,20 +86,33 @@ fn emit_measured<L: EncodeLine>(exchange: &Exchange, channel: Channel, line: L) 
 
 /// Emits lines that are encoded already.
 fn emit_encoded(exchange: &Exchange, channel: Channel, lines: u64, text: &[u8], altered: bool) {
-    let count = |counts: &LineCounts| count_altered(counts, lines, text.len(), altered);
+    fill(exchange, channel, lines, text.len(), |space| {
+        space[..text.len()].copy_from_slice(text);
+        (text.len(), altered)
+    });
+}
+
+/// Reserves space for `lines` lines and commits what `write` puts there. `write` returns the length,
+/// and true if a text was altered.
+fn fill(
+    exchange: &Exchange,
+    channel: Channel,
+    lines: u64,
+    max_len: usize,
+    write: impl FnOnce(&mut [u8]) -> (usize, bool),
+) {
     match channel {
         Channel::Block => {
-            if let Some(mut space) = exchange.reserve(lines, text.len()) {
-                space.buffer()[..text.len()].copy_from_slice(text);
-                space.commit_and(text.len(), count);
-            }
+            let Some(mut space) = exchange.reserve(lines, max_len) else { return };
+            let (len, altered) = write(space.buffer());
+            space.commit_and(len, |counts| count_altered(counts, lines, len, altered));
         }
         Channel::OrderedQueue => {
             let mut buffer = OrderedBuffer::new();
-            if let Some(mut space) = exchange.reserve_ordered(lines, text.len(), &mut buffer) {
-                space.buffer()[..text.len()].copy_from_slice(text);
-                space.commit_and(text.len(), count);
-            }
+            let space = exchange.reserve_ordered(lines, max_len, &mut buffer);
+            let Some(mut space) = space else { return };
+            let (len, altered) = write(space.buffer());
+            space.commit_and(len, |counts| count_altered(counts, lines, len, altered));
         }
     }
 }

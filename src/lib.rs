@@ -4,15 +4,12 @@
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 pub mod axum;
-mod builder;
 mod config;
 mod connector;
 mod connector_core;
 pub mod dogstatsd;
 mod emit;
 mod encode;
-mod endpoint;
-mod environment;
 mod error;
 mod flush;
 #[cfg(fuzzing)]
@@ -22,13 +19,11 @@ mod lifecycle;
 pub mod metric;
 mod names;
 mod options;
-mod settings;
 mod stats;
 mod tally;
 #[cfg(feature = "tower")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
 pub mod tower;
-mod waiting;
 
 #[cfg(doc)]
 #[doc = include_str!("../DESIGN.md")]
@@ -39,13 +34,11 @@ pub mod design {}
 pub mod faults {}
 
 pub use {
-    builder::Builder,
+    config::{Builder, Endpoint, Settings},
     connector::Connector,
     encode::{Cardinality, Dialect, DogStatsDVersion, SampleRate, SampleRateError},
-    endpoint::Endpoint,
     error::{BuildError, FlushError, StartError},
     options::{Delivery, Framing, Protocol, WhenFull},
-    settings::Settings,
     stats::{Drops, Losses, Stats, StopReport},
     tally::Tally,
 };

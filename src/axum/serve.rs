@@ -1,9 +1,9 @@
 //! Services that start the connector, serve requests, and stop on a signal.
 
 use super::{ShutdownSignal, instrument};
+use crate::config::Settings;
 use crate::connector::Connector;
 use crate::error::{BuildError, StartError};
-use crate::settings::Settings;
 use crate::stats::StopReport;
 use axum::Router;
 use axum::serve::Listener;

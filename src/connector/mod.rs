@@ -1,5 +1,6 @@
 //! Connectors, the handles that an application holds.
 
+mod build;
 mod calls;
 mod scoped;
 

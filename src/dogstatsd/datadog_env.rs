@@ -32,10 +32,8 @@
 //!
 //! External data of more than 256 bytes, which would leave no room for lines, is ignored too.
 
-use crate::builder::MAX_ORIGIN_FIELD;
+use crate::config::{DEFAULT_PORT, Endpoint, MAX_ORIGIN_FIELD, PORTS, Variables, log};
 use crate::encode::Cardinality;
-use crate::endpoint::{DEFAULT_PORT, Endpoint, PORTS};
-use crate::environment::{Variables, log};
 use crate::error::{BuildError, quoted};
 use crate::options::Protocol;
 use std::ffi::OsString;

@@ -17,7 +17,7 @@ mod service_check;
 pub use event::{AlertType, Event, Priority};
 pub use service_check::{ServiceCheck, Status};
 
-use crate::builder::Builder;
+use crate::config::Builder;
 use crate::connector::Connector;
 use crate::connector_core::ScopedExchange;
 use crate::emit::{drop_invalid, drop_unsupported, emit_event, emit_service_check};

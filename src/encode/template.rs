@@ -72,12 +72,20 @@ impl<F: ValueField, const MAY_BE_ALTERED: bool> EncodeLine for PreparedLine<'_, 
 
 /// A prepared line whose value is a constant too.
 #[derive(Clone, Copy)]
-pub(crate) struct ConstantLine<'a>(pub(crate) &'a ChunkedText);
+pub(crate) struct ConstantLine<'a> {
+    pub(crate) text: &'a ChunkedText,
+    pub(crate) altered: bool,
+}
 
 impl EncodeLine for ConstantLine<'_> {
     #[inline(always)]
     fn max_len(&self) -> usize {
-        self.0.len()
+        self.text.len()
+    }
+
+    #[inline(always)]
+    fn is_altered(&self) -> bool {
+        self.altered
     }
 
     #[inline(always)]
@@ -85,7 +93,7 @@ impl EncodeLine for ConstantLine<'_> {
         &self,
         writer: &mut LineWriter<'_, SANITIZE>,
     ) -> Result<(), Unclean> {
-        writer.put_chunked(self.0);
+        writer.put_chunked(self.text);
         Ok(())
     }
 }

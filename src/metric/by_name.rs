@@ -6,7 +6,7 @@ use super::measurement::{Measurement, Target};
 use crate::connector_core::{ConnectorCore, ScopedExchange};
 use crate::emit::Exchange;
 use crate::encode::{
-    CharacterRules, Digits, Line, LineFormat, MetricType, Number, Scope, ValueField,
+    CharacterRules, Digits, Line, LineFormat, MetricType, Number, ONE, Scope, ValueField,
 };
 
 /// Emits a measurement of this kind and name.
@@ -21,10 +21,10 @@ pub(crate) fn record<K: Kind>(core: &ConnectorCore, name: &str, measurement: imp
 /// and a jump.
 #[inline(never)]
 fn record_enabled<K: Kind>(core: &ScopedExchange, name: &str, measurement: impl Measurement) {
-    let scope = &core.scoped.scope;
-    let format = scope.format(K::TYPE);
+    let (exchange, scope, kind) = (&core.exchange, &core.scoped.scope, K::TYPE);
+    let format = scope.format(kind);
     if format.is_plain {
-        measurement.write_to(&Named { exchange: &core.exchange, scope, format, name });
+        measurement.write_to(&Named::<false> { exchange, scope, format, name, kind });
     } else {
         record_slow::<K>(core, name, measurement);
     }
@@ -34,54 +34,20 @@ fn record_enabled<K: Kind>(core: &ScopedExchange, name: &str, measurement: impl 
 /// small.
 #[inline(never)]
 fn record_slow<K: Kind>(core: &ScopedExchange, name: &str, measurement: impl Measurement) {
-    let (exchange, scope) = (&core.exchange, &core.scoped.scope);
-    let format = scope.format(K::TYPE);
+    let (exchange, scope, kind) = (&core.exchange, &core.scoped.scope, K::TYPE);
+    let format = scope.format(kind);
     if format.is_direct {
-        let kind = K::TYPE;
-        measurement.write_to(&NamedByAnyRule { exchange, scope, format, name, kind });
+        measurement.write_to(&Named::<true> { exchange, scope, format, name, kind });
     } else {
-        Metric::<K>::new(Some(core), name).record_measurement(measurement);
+        Metric::<K>::new(Some(core), name).record(measurement);
     }
 }
 
-/// A name, and a [plain](LineFormat::is_plain) format.
-struct Named<'a> {
-    exchange: &'a Exchange,
-    scope: &'a Scope,
-    format: &'a LineFormat,
-    name: &'a str,
-}
-
-impl<'a> Target for Named<'a> {
-    type Line<F: ValueField> = Line<'a, F>;
-
-    #[inline(always)]
-    fn exchange(&self) -> &Exchange {
-        self.exchange
-    }
-    #[inline(always)]
-    fn line<F: ValueField>(&self, field: F) -> Line<'a, F> {
-        let Self { format, name, .. } = *self;
-        Line { format, name, field }
-    }
-    #[inline(always)]
-    fn has_deltas(&self) -> bool {
-        self.format.has_deltas
-    }
-    /// Returns true: a plain format accepts all numbers.
-    #[inline(always)]
-    fn accepts(&self, _number: &Number<impl Digits>) -> bool {
-        true
-    }
-    #[inline(always)]
-    fn rules(&self) -> &CharacterRules {
-        &self.scope.rules
-    }
-}
-
-/// Target of a call by name whose format is [direct](LineFormat::is_direct). The rule of the dialect
-/// checks the name, and the kind decides which numbers are accepted.
-struct NamedByAnyRule<'a> {
+/// Name of a line without fields of its own.
+///
+/// The constant `ANY_RULE` is false if the format [is plain](LineFormat::is_plain). Otherwise the rule
+/// of the dialect checks the name, and the kind decides which numbers are accepted.
+struct Named<'a, const ANY_RULE: bool> {
     exchange: &'a Exchange,
     scope: &'a Scope,
     format: &'a LineFormat,
@@ -89,17 +55,22 @@ struct NamedByAnyRule<'a> {
     kind: MetricType,
 }
 
-impl<'a> Target for NamedByAnyRule<'a> {
-    type Line<F: ValueField> = Line<'a, F, true>;
+impl<'a, const ANY_RULE: bool> Target for Named<'a, ANY_RULE> {
+    type Line<F: ValueField> = Line<'a, F, ANY_RULE>;
+    type One = Self::Line<Number<&'static [u8; 1]>>;
 
     #[inline(always)]
     fn exchange(&self) -> &Exchange {
         self.exchange
     }
     #[inline(always)]
-    fn line<F: ValueField>(&self, field: F) -> Line<'a, F, true> {
+    fn line<F: ValueField>(&self, field: F) -> Self::Line<F> {
         let Self { format, name, .. } = *self;
         Line { format, name, field }
+    }
+    #[inline(always)]
+    fn one(&self) -> Self::One {
+        self.line(ONE)
     }
     #[inline(always)]
     fn has_deltas(&self) -> bool {
@@ -107,7 +78,7 @@ impl<'a> Target for NamedByAnyRule<'a> {
     }
     #[inline(always)]
     fn accepts(&self, number: &Number<impl Digits>) -> bool {
-        number.is_accepted(self.scope.accepted_numbers(self.kind))
+        !ANY_RULE || number.is_accepted(self.scope.accepted_numbers(self.kind))
     }
     #[inline(always)]
     fn rules(&self) -> &CharacterRules {

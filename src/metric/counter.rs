@@ -34,25 +34,25 @@ calls!(Counter {
     /// Counts one.
     #[inline]
     pub fn incr(&self) {
-        self.record_measurement(One);
+        self.record(One);
     }
 
     /// Counts `amount`, which may be negative or fractional. In `Influx` it must be an
     /// [integer](crate::Dialect#variant.Influx).
     #[inline]
     pub fn incr_by(&self, amount: impl Value) {
-        self.record_measurement(Amount(amount));
+        self.record(Amount(amount));
     }
 
     /// Counts one down.
     #[inline]
     pub fn decr(&self) {
-        self.record_measurement(Negated(1));
+        self.record(Negated(1));
     }
 
     /// Counts `amount` down: `decr_by(2)` sends `-2`.
     #[inline]
     pub fn decr_by(&self, amount: impl Value) {
-        self.record_measurement(Negated(amount));
+        self.record(Negated(amount));
     }
 });

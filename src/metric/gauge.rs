@@ -33,13 +33,13 @@ calls!(Gauge {
     /// [`Connector::gauge`](crate::Connector::gauge).
     #[inline]
     pub fn set(&self, value: impl Value) {
-        self.record_measurement(Absolute(value));
+        self.record(Absolute(value));
     }
 
     /// Changes the gauge by `delta`, which may be negative. DogStatsD does not support deltas: the line is
     /// dropped there and counted as [unsupported](crate::Drops::unsupported).
     #[inline]
     pub fn change_by(&self, delta: impl Value) {
-        self.record_measurement(Delta(delta));
+        self.record(Delta(delta));
     }
 });

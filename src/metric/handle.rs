@@ -2,7 +2,7 @@
 
 use super::measurement::{Measurement, Target};
 use crate::connector_core::ScopeContext;
-use crate::emit::{Exchange, drop_invalid, drop_unsupported, emit};
+use crate::emit::{Exchange, drop_invalid, drop_unsupported};
 use crate::encode::{
     AcceptedNumbers, CharacterRules, ChunkedText, ConstantLine, Digits, EffectiveRate, LineSpec,
     LineTemplate, Number, ONE, PreparedLine, Tags, ValueField,
@@ -75,26 +75,27 @@ impl Handle {
 
 impl Handle {
     #[inline(always)]
-    pub(super) fn record_measurement(&self, measurement: impl Measurement) {
+    pub(super) fn dispatch(&self, measurement: impl Measurement) {
         match self {
-            Self::Fast(fast) => fast.record_measurement(measurement),
-            Self::Slow(slow) => slow.record_measurement(measurement),
+            Self::Fast(fast) => fast.write(measurement),
+            Self::Slow(slow) => slow.write_checked(measurement),
             Self::Disabled => {}
         }
     }
 }
 
 impl FastHandle {
-    /// Records a measurement. Not inlined, so that callers stay small.
+    /// Emits the line of a measurement. Not inlined, so that callers stay small.
     #[inline(never)]
-    fn record_measurement(&self, measurement: impl Measurement) {
+    fn write(&self, measurement: impl Measurement) {
         measurement.write_to(&Prepared::<false>(&self.0));
     }
 }
 
 impl SlowHandle {
+    /// Emits the line of a measurement, unless it is dropped or not sampled.
     #[inline(never)]
-    fn record_measurement(&self, measurement: impl Measurement) {
+    fn write_checked(&self, measurement: impl Measurement) {
         let PreparedMetric { exchange, parts } = &self.0;
         match (parts.drop_reason, &parts.rate) {
             (Some(DropReason::Invalid), _) => drop_invalid(exchange, 1),
@@ -110,6 +111,7 @@ struct Prepared<'a, const MAY_BE_ALTERED: bool>(&'a PreparedMetric);
 
 impl<'a, const MAY_BE_ALTERED: bool> Target for Prepared<'a, MAY_BE_ALTERED> {
     type Line<F: ValueField> = PreparedLine<'a, F, MAY_BE_ALTERED>;
+    type One = ConstantLine<'a>;
 
     #[inline(always)]
     fn exchange(&self) -> &Exchange {
@@ -120,12 +122,9 @@ impl<'a, const MAY_BE_ALTERED: bool> Target for Prepared<'a, MAY_BE_ALTERED> {
         PreparedLine { template: &self.0.parts.line, field }
     }
     #[inline(always)]
-    fn write_one(&self) {
-        if MAY_BE_ALTERED {
-            emit(self.exchange(), self.line(ONE));
-        } else {
-            emit(self.exchange(), ConstantLine(&self.0.parts.one));
-        }
+    fn one(&self) -> ConstantLine<'a> {
+        let PreparedParts { one, line, .. } = &*self.0.parts;
+        ConstantLine { text: one, altered: MAY_BE_ALTERED && line.is_altered() }
     }
     #[inline(always)]
     fn has_deltas(&self) -> bool {

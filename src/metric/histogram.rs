@@ -35,7 +35,7 @@ calls!(Histogram {
     /// [unsupported](crate::Drops::unsupported).
     #[inline]
     pub fn record(&self, value: impl Value) {
-        self.record_measurement(Amount(value));
+        self.record(Amount(value));
     }
 });
 
@@ -66,6 +66,6 @@ calls!(Distribution {
     /// Records a value.
     #[inline]
     pub fn record(&self, value: impl Value) {
-        self.record_measurement(Amount(value));
+        self.record(Amount(value));
     }
 });

@@ -66,11 +66,11 @@ macro_rules! kind {
         }
         impl $kind {
             #[inline(always)]
-            fn record_measurement(
+            fn record(
                 &self,
                 measurement: impl crate::metric::measurement::Measurement,
             ) {
-                self.0.record_measurement(measurement);
+                self.0.dispatch(measurement);
             }
         }
         impl std::fmt::Debug for $kind {

@@ -5,7 +5,7 @@
 
 use crate::emit::{Exchange, drop_invalid, drop_unsupported, emit, emit_ordered};
 use crate::encode::{
-    CharacterRules, Digits, EncodeLine, Number, ONE, Scratch, Value, ValueField, ZERO,
+    CharacterRules, Digits, EncodeLine, Number, Scratch, Value, ValueField, ZERO,
     milliseconds, seconds_as_milliseconds,
 };
 use std::time::Duration;
@@ -14,16 +14,15 @@ use std::time::Duration;
 pub(crate) trait Target {
     /// Line of this metric with a value.
     type Line<F: ValueField>: EncodeLine;
+    /// Line of this metric with the value 1.
+    type One: EncodeLine;
 
     fn exchange(&self) -> &Exchange;
 
     fn line<F: ValueField>(&self, field: F) -> Self::Line<F>;
 
-    /// Emits the line with the value 1.
-    #[inline(always)]
-    fn write_one(&self) {
-        emit(self.exchange(), self.line(ONE));
-    }
+    /// Returns the line with the value 1.
+    fn one(&self) -> Self::One;
 
     /// Returns true if the dialect takes a gauge's value with a sign for a delta.
     fn has_deltas(&self) -> bool;
@@ -47,7 +46,7 @@ pub(crate) struct One;
 impl Measurement for One {
     #[inline(always)]
     fn write_to(self, target: &impl Target) {
-        target.write_one();
+        emit(target.exchange(), target.one());
     }
 }
 

@@ -33,6 +33,6 @@ calls!(Meter {
     /// Counts `amount` events.
     #[inline]
     pub fn mark(&self, amount: impl Value) {
-        self.record_measurement(Amount(amount));
+        self.record(Amount(amount));
     }
 });

@@ -34,7 +34,7 @@ use crate::connector_core::{ScopeContext, ScopedExchange};
 use crate::emit::{Exchange, drop_invalid, drop_unsupported};
 use crate::encode::{
     Cardinality, CharacterRules, Digits, EffectiveRate, LineSpec, LineTemplate, Number,
-    OptionalFields, SampleRate, Scope, TaggedLine, Timestamp, ValueField,
+    ONE, OptionalFields, SampleRate, Scope, TaggedLine, Timestamp, ValueField,
 };
 use handle::{DropReason, Handle};
 pub(crate) use measurement::{
@@ -286,7 +286,7 @@ impl<K: Kind, T: Tags> fmt::Debug for Metric<'_, K, T> {
 
 impl<K: Kind, T: Tags> Metric<'_, K, T> {
     #[inline]
-    fn record_measurement(&self, measurement: impl Measurement) {
+    fn record(&self, measurement: impl Measurement) {
         if let Some(core) = self.core {
             self.record_enabled(core, measurement);
         }
@@ -316,6 +316,7 @@ struct TaggedMetric<'a, T> {
 
 impl<'a, T: Tags> Target for TaggedMetric<'a, T> {
     type Line<F: ValueField> = TaggedLine<'a, T, F>;
+    type One = Self::Line<Number<&'static [u8; 1]>>;
 
     #[inline(always)]
     fn exchange(&self) -> &Exchange {
@@ -324,6 +325,10 @@ impl<'a, T: Tags> Target for TaggedMetric<'a, T> {
     #[inline(always)]
     fn line<F: ValueField>(&self, field: F) -> TaggedLine<'a, T, F> {
         TaggedLine { spec: self.spec, field }
+    }
+    #[inline(always)]
+    fn one(&self) -> Self::One {
+        self.line(ONE)
     }
     #[inline(always)]
     fn has_deltas(&self) -> bool {

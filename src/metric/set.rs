@@ -30,6 +30,6 @@ calls!(Set {
     /// [dialect](crate::Dialect#clean-input) forbids are replaced by `_`.
     #[inline]
     pub fn insert(&self, member: &str) {
-        self.record_measurement(SetMember(member));
+        self.record(SetMember(member));
     }
 });

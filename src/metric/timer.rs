@@ -69,7 +69,7 @@ impl Drop for Timer<'_> {
             let elapsed = DurationValue(start.elapsed());
             match self.target {
                 Target::Named(core, name) => record::<Timing>(core, name, elapsed),
-                Target::Prepared(handle) => handle.record_measurement(elapsed),
+                Target::Prepared(handle) => handle.dispatch(elapsed),
             }
         }
     }

@@ -34,13 +34,13 @@ calls!(Timing {
     /// Records a duration, in milliseconds, exact to the nanosecond.
     #[inline]
     pub fn record(&self, elapsed: Duration) {
-        self.record_measurement(DurationValue(elapsed));
+        self.record(DurationValue(elapsed));
     }
 
     /// Records a duration in seconds, sent as milliseconds with the digits of `seconds`. A negative or
     /// non-finite number is dropped and counted as invalid.
     #[inline]
     pub fn record_seconds(&self, seconds: f64) {
-        self.record_measurement(Seconds(seconds));
+        self.record(Seconds(seconds));
     }
 });

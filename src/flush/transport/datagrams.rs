@@ -16,9 +16,8 @@ use super::datagram_socket::{
 };
 use super::lookup::Lookups;
 use super::stall::Stall;
-use crate::config::FlusherConfig;
+use crate::config::{FlusherConfig, Target};
 use crate::emit::Consumer;
-use crate::endpoint::Target;
 use crate::flush::outbox::{Loss, Outbox};
 use crate::flush::pacer::Pacer;
 #[cfg(any(target_os = "linux", test))]

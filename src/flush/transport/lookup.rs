@@ -1,7 +1,7 @@
 //! Name lookups: one at each connection attempt; over UDP also at intervals, since no event shows
 //! that a server has moved.
 
-use crate::endpoint::Address;
+use crate::config::Address;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};

@@ -11,8 +11,7 @@ mod stream_socket;
 #[cfg(target_os = "linux")]
 mod unacknowledged;
 
-use crate::config::FlusherConfig;
-use crate::endpoint::Target;
+use crate::config::{FlusherConfig, Target};
 use crate::flush::outbox::Outbox;
 use crate::flush::poison::PoisonDetector;
 use crate::tally::Tally;

@@ -2,8 +2,8 @@
 
 use super::Builder;
 use super::dialect_options::ValidatedDialect;
-use crate::config::{FlusherConfig, MAX_PAYLOAD, ProducerConfig};
-use crate::endpoint::Endpoint;
+use crate::config::endpoint::Endpoint;
+use crate::config::validated::{FlusherConfig, MAX_PAYLOAD, ProducerConfig};
 use crate::error::{BuildError, quoted, require};
 use crate::options::{Framing, WhenFull};
 use std::time::Duration;

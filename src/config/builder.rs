@@ -3,17 +3,16 @@
 mod dialect_options;
 mod validate;
 
-use crate::connector::Connector;
-use crate::endpoint::{DEFAULT_PORT, Endpoint, Target};
+use super::endpoint::{DEFAULT_PORT, Endpoint, Target};
 use crate::error::BuildError;
 use crate::options::{Delivery, Framing, Protocol, WhenFull};
 use dialect_options::DialectOptions;
 use std::time::Duration;
 
 pub(crate) use dialect_options::MAX_ORIGIN_FIELD;
-pub(crate) use validate::require_duration;
+pub(super) use validate::require_duration;
 
-/// Builds a [`Connector`].
+/// Builds a [`Connector`](crate::Connector).
 ///
 /// [`build`](Self::build) validates all settings. Its error names the setting and its value.
 ///
@@ -52,14 +51,6 @@ pub struct Builder {
     peer_timeout: Duration,
     lookup_interval: Duration,
     stop_timeout: Duration,
-}
-
-impl Connector {
-    /// Returns a builder for a connector to this host: an IPv4 or IPv6 address, or a name that is
-    /// resolved at each connection.
-    pub fn builder(host: impl Into<String>) -> Builder {
-        Builder::new(host.into())
-    }
 }
 
 impl From<Endpoint> for Builder {
@@ -298,7 +289,7 @@ impl Builder {
     /// Sets the time after which a server that accepts nothing counts as gone. Default: 60 s. Must
     /// be at least 1 ms.
     ///
-    /// - [`connected`](Connector::connected) returns false with every protocol if lines waited that
+    /// - [`connected`](crate::Connector::connected) returns false with every protocol if lines waited that
     ///   long and none were accepted or acknowledged.
     /// - A TCP connection whose bytes stay unacknowledged that long is replaced by a new one. This
     ///   detects a dead host or a cut cable. A live server that does not read is abandoned too, and
@@ -328,19 +319,10 @@ impl Builder {
         self
     }
 
-    /// Sets the time that [`Connector::stop`] spends on sending the backlog, and the timeout of
-    /// [`Connector::flush`]. Default: 5 s. `stop` returns at most a quarter of a second later.
+    /// Sets the time that [`Connector::stop`](crate::Connector::stop) spends on sending the backlog, and the timeout of
+    /// [`Connector::flush`](crate::Connector::flush). Default: 5 s. `stop` returns at most a quarter of a second later.
     pub fn stop_timeout(mut self, timeout: Duration) -> Self {
         self.stop_timeout = timeout;
         self
-    }
-
-    /// Validates all settings and creates the connector, which connects once it is started.
-    ///
-    /// # Errors
-    /// The first invalid setting.
-    pub fn build(self) -> Result<Connector, BuildError> {
-        let (flusher, producer) = self.check()?;
-        Ok(Connector::new(flusher, producer))
     }
 }

@@ -2,9 +2,9 @@
 //! accepted values.
 
 use super::{Prefix, Settings};
-use crate::builder::Builder;
+use crate::config::builder::Builder;
+use crate::config::endpoint::PORTS;
 use crate::encode::{Cardinality, Dialect, DogStatsDVersion, SampleRate};
-use crate::endpoint::PORTS;
 use crate::error::quoted;
 use crate::options::{Delivery, Framing, Protocol, WhenFull};
 use serde::Deserialize;

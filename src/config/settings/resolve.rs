@@ -1,10 +1,9 @@
 //! Rules that turn settings and the environment into a connector.
 
 use super::{Prefix, Settings};
-use crate::builder::{Builder, require_duration};
-use crate::connector::Connector;
-use crate::endpoint::{DEFAULT_PORT, PORTS};
-use crate::environment::{Variables, log};
+use crate::config::builder::{Builder, require_duration};
+use crate::config::endpoint::{DEFAULT_PORT, PORTS};
+use crate::config::environment::{Variables, log};
 use crate::error::{BuildError, quoted, require};
 use crate::options::Protocol;
 use std::ffi::OsString;
@@ -18,27 +17,6 @@ struct Sourced<T> {
 }
 
 impl Settings {
-    /// Creates the connector of these settings and of the process's environment, ready to be started.
-    ///
-    /// The connector is [disabled](Connector::disabled) if metrics are not enabled, or if there is no
-    /// host. A missing host is logged as a warning.
-    ///
-    /// # Errors
-    /// The first invalid value, by the name of its setting or variable.
-    ///
-    /// ```
-    /// use freewheel::Settings;
-    ///
-    /// let error = Settings::new().host("127.0.0.1").prefix("a:b").connector().unwrap_err();
-    /// assert_eq!(error.setting(), "prefix");
-    /// ```
-    pub fn connector(&self) -> Result<Connector, BuildError> {
-        match self.builder_from(|variable| std::env::var_os(variable))? {
-            Some(builder) => builder.build(),
-            None => Ok(Connector::disabled()),
-        }
-    }
-
     /// Returns the builder of the connector of these settings, or `None` if the connector is
     /// disabled. `environment` returns the value of a variable.
     ///

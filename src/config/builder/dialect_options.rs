@@ -1,7 +1,7 @@
 //! Settings of the dialect, tags, sampling and origin.
 
 use super::Builder;
-use crate::config::MAX_PAYLOAD;
+use crate::config::validated::MAX_PAYLOAD;
 use crate::encode::{
     Cardinality, Dialect, DogStatsDVersion, Feature, OriginFields, Pattern, SampleRate,
     SamplingRules, Scope, is_misread,

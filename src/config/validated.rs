@@ -1,7 +1,7 @@
 //! Validated configuration, which the builder hands to the two sides of a connector.
 
+use super::endpoint::Endpoint;
 use crate::encode::{SamplingRules, Scope};
-use crate::endpoint::Endpoint;
 use crate::options::{Delivery, Framing};
 use std::time::Duration;
 

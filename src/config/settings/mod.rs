@@ -7,8 +7,7 @@
 mod deserialize;
 mod resolve;
 
-use crate::builder::Builder;
-use crate::connector::Connector;
+use crate::config::builder::Builder;
 use crate::error::BuildError;
 use crate::options::Protocol;
 use std::time::Duration;
@@ -121,7 +120,7 @@ impl Settings {
     }
 
     /// Sets whether metrics are enabled. If false, the connector is
-    /// [disabled](Connector::disabled).
+    /// [disabled](crate::Connector::disabled).
     pub fn enabled(mut self, on: bool) -> Self {
         self.enabled = Some(on);
         self
@@ -211,16 +210,6 @@ impl Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-impl Connector {
-    /// Creates a connector that is configured only by the environment, through [`Settings::new`].
-    ///
-    /// # Errors
-    /// The same as for [`Settings::connector`].
-    pub fn from_env() -> Result<Self, BuildError> {
-        Settings::new().connector()
     }
 }
 

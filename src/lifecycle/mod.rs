@@ -1,11 +1,12 @@
 //! Starting and stopping the flusher of a connector.
 
+mod waiting;
+
 use crate::emit::Consumer;
 use crate::error::{FlushError, StartError};
 use crate::flush::{Command, Flusher, Shared};
 use crate::stats::StopReport;
 use crate::tally::Tally;
-use crate::waiting::{self, Reply};
 use std::mem::forget;
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -13,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime;
 use tokio::sync::{mpsc, oneshot};
+use waiting::Reply;
 
 type Commands = mpsc::UnboundedSender<Command>;
 

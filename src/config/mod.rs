@@ -1,0 +1,19 @@
+//! Configuration: settings and environment variables, and what the builder makes of them.
+//!
+//! [`Settings`] reads the environment and fills a [`Builder`]. The builder validates all settings
+//! together, and returns the configuration of the producer threads and of the flusher.
+
+mod builder;
+mod endpoint;
+mod environment;
+mod settings;
+mod validated;
+
+pub use builder::Builder;
+pub use endpoint::Endpoint;
+pub use settings::Settings;
+
+pub(crate) use builder::MAX_ORIGIN_FIELD;
+pub(crate) use endpoint::{Address, DEFAULT_PORT, PORTS, Target};
+pub(crate) use environment::{Variables, log};
+pub(crate) use validated::{FlusherConfig, ProducerConfig};
