@@ -1,4 +1,5 @@
-//! Calls by name: lines without tags, sample rate and optional fields of their own.
+//! Emission of metrics by name alone, such as `incr(name)`, without tags, sample rate and optional
+//! fields for the single call.
 
 use super::Metric;
 use super::kind::Kind;
@@ -9,7 +10,8 @@ use crate::encode::{
     CharacterRules, Digits, Line, LineFormat, MetricType, Number, Scope, ValueField,
 };
 
-/// Emits a measurement of this kind and name.
+/// Emits a measurement (the value of one call) for the metric `name` of kind `K`, unless the
+/// connector is disabled.
 #[inline(always)]
 pub(crate) fn record<K: Kind>(core: &ConnectorCore, name: &str, measurement: impl Measurement) {
     if let Some(scoped) = core.enabled() {
@@ -17,8 +19,8 @@ pub(crate) fn record<K: Kind>(core: &ConnectorCore, name: &str, measurement: imp
     }
 }
 
-/// Emits a measurement to a connector that is enabled. Not inlined, so that a call compiles to a test
-/// and a jump.
+/// Emits a measurement through an enabled connector. The function is not inlined, so that a call
+/// compiles to a test and a jump.
 #[inline(never)]
 fn record_enabled<K: Kind>(core: &ScopedExchange, name: &str, measurement: impl Measurement) {
     let scope = &core.scoped.scope;
@@ -30,8 +32,8 @@ fn record_enabled<K: Kind>(core: &ScopedExchange, name: &str, measurement: impl 
     }
 }
 
-/// Emits a measurement with the checks of its dialect. Not inlined, so that the fast path stays
-/// small.
+/// Emits a measurement that needs the dialect's checks or sampling. The function is not inlined, so
+/// that the fast path stays small.
 #[inline(never)]
 fn record_slow<K: Kind>(core: &ScopedExchange, name: &str, measurement: impl Measurement) {
     let (exchange, scope) = (&core.exchange, &core.scoped.scope);
@@ -44,7 +46,8 @@ fn record_slow<K: Kind>(core: &ScopedExchange, name: &str, measurement: impl Mea
     }
 }
 
-/// A name, and a [plain](LineFormat::is_plain) format.
+/// Metric of a call by name, with a [plain](LineFormat::is_plain) line format: its values need no
+/// check, and it is not sampled.
 struct Named<'a> {
     exchange: &'a Exchange,
     scope: &'a Scope,
@@ -68,7 +71,7 @@ impl<'a> Target for Named<'a> {
     fn has_deltas(&self) -> bool {
         self.format.has_deltas
     }
-    /// Returns true: a plain format accepts all numbers.
+    /// Returns true, since a plain line format can carry every number.
     #[inline(always)]
     fn accepts(&self, _number: &Number<impl Digits>) -> bool {
         true
@@ -79,8 +82,8 @@ impl<'a> Target for Named<'a> {
     }
 }
 
-/// Target of a call by name whose format is [direct](LineFormat::is_direct). The rule of the dialect
-/// checks the name, and the kind decides which numbers are accepted.
+/// Metric of a call by name, with a [direct](LineFormat::is_direct) line format: it is not sampled,
+/// but the dialect's rules check its name and its value.
 struct NamedByAnyRule<'a> {
     exchange: &'a Exchange,
     scope: &'a Scope,
