@@ -1,4 +1,5 @@
-//! Criterion benchmark of what a call costs its caller, for freewheel and the other clients.
+//! Criterion benchmark of the time that a call to a StatsD client takes in the calling thread, for
+//! freewheel and other Rust clients.
 //!
 //! `--save-baseline` and `--baseline` compare with an earlier state. The argument filters by call
 //! and subject.
@@ -19,7 +20,8 @@ use freewheel_benches::subject::{Call, Kind, Repeat, Setup, Subject, Transport};
 use freewheel_benches::subjects::{self, Visitor};
 use std::time::{Duration, Instant};
 
-/// Number of calls in a burst. Every client's queue holds far more lines.
+/// Number of calls in a timed burst, between two pauses. Every client's queue has room for far more
+/// lines, so that a burst drops none.
 const BURST: u64 = 1_000;
 
 struct BenchSubject<'a, 'b> {

@@ -1,5 +1,5 @@
-//! Criterion benchmark of freewheel's calls next to their floor, the cost of formatting alone. The
-//! argument filters by call.
+//! Criterion benchmark of freewheel's calls, each compared with its floor: the cost of formatting
+//! the same line into a local buffer. The command-line argument selects calls by name.
 //!
 //! ```sh
 //! cargo bench -p freewheel-benches --bench hot_path             # all calls
@@ -30,23 +30,25 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 const NAME: &str = "requests.accepted.by.the.gateway";
-/// Metric name of less than sixteen bytes. Another code path copies and checks such names.
+/// Metric name shorter than sixteen bytes, for the benchmark of the code path that copies and
+/// checks short names.
 const SHORT_NAME: &str = "cache.hit";
-/// Metric name of more than 32 bytes, in four chunks of sixteen. Such names take another code path,
-/// too.
+/// Metric name of more than 32 bytes (four chunks of sixteen), for the benchmark of the code path
+/// that copies and checks long names.
 const LONG_NAME: &str = "requests.accepted.by.the.gateway.of.the.eastern.zone";
 const HEAD: &[u8] = b"applications.my-service.counters.";
 
-/// Connector with a flusher, and a receiver that discards its lines.
+/// Running freewheel client (a `Connector` with its flusher thread), connected to a TCP server that
+/// discards the lines.
 struct Pipeline {
     statsd: Connector,
-    /// Number of bytes that the receiver has read.
+    /// Number of bytes that the server thread has read so far.
     received: Arc<AtomicU64>,
 }
 
 impl Pipeline {
-    /// Starts a connector with its flusher on the core `flusher`, and the server that it sends to
-    /// on the core `receiver`.
+    /// Starts a server thread on the CPU core `receiver`, and a connector that sends to this
+    /// server. The connector's flusher thread runs on the core `flusher`.
     fn new(flusher: CoreId, receiver: CoreId) -> Self {
         // A new thread inherits the affinity of the thread that spawns it.
         core_affinity::set_for_current(receiver);
@@ -71,7 +73,7 @@ impl Pipeline {
         Self { statsd, received }
     }
 
-    /// Waits until neither the flusher nor the receiver has work.
+    /// Flushes the connector, then waits until the server has read all bytes that were sent.
     fn wait_until_idle(&self) {
         let _ = self.statsd.blocking_flush();
         while self.received.load(Relaxed) < self.statsd.stats().sent.bytes {
@@ -80,10 +82,11 @@ impl Pipeline {
     }
 }
 
-/// Number of calls in a burst. The queue holds far more lines.
+/// Number of calls in a timed burst, between two pauses. The connector's queue has room for far
+/// more lines, so that a burst drops none.
 const BURST: u64 = 2_000;
 
-/// Times bursts of calls, and runs `pause` between them.
+/// Times `call` in bursts, and runs `pause` after each burst, outside the timed part.
 ///
 /// The pause lets the queue drain, so that no line is dropped and no other thread works while calls
 /// are timed.
@@ -110,8 +113,11 @@ fn bench_bursts(
     });
 }
 
-/// Measures a call and its floor (the cost of formatting alone), both inlined into their loops. The
-/// floor's pauses send a burst too, so that both find the caches in the state that sending leaves.
+/// Measures a call of freewheel with two running clients, and `floor`, a function that only formats
+/// the same line. Pauses between bursts of `floor` also send lines, so that the CPU caches are in
+/// the same state for each.
+///
+/// The functions are inlined into the timing loops.
 fn bench_pair(
     criterion: &mut Criterion,
     [near, far]: [&Pipeline; 2],

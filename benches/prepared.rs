@@ -1,5 +1,8 @@
-//! Criterion benchmark of tags and of prepared metrics next to their floor, the cost of formatting
-//! alone. The argument filters by name.
+//! Criterion benchmark of freewheel's prepared metrics (handles with the line rendered in advance)
+//! and of tagged calls. Each is compared with its floor: the cost of formatting the same line into
+//! a local buffer.
+//!
+//! The command-line argument filters by name:
 //!
 //! ```sh
 //! cargo bench -p freewheel-benches --bench prepared                 # everything
@@ -24,9 +27,11 @@ use std::{io, thread};
 
 const NAME: &str = "requests.accepted.by.the.gateway";
 const HEAD: &str = "applications.my-service.";
-/// Size of the floor's buffer in bytes, equal to freewheel's blocks.
+/// Size in bytes of the buffer into which the floor (code that only formats lines) writes. It
+/// equals the size of freewheel's blocks (per-thread line buffers).
 const CAPACITY: usize = 16 << 10;
-/// Number of calls in a burst. These lines are too few to wake the flusher.
+/// Number of calls in a timed burst. The lines of one burst are too few to wake the flusher task,
+/// so that it does not run during the burst.
 const BURST: u64 = 20_000;
 
 thread_local! {
@@ -69,7 +74,8 @@ fn discarding_server() -> u16 {
     port
 }
 
-/// Times bursts of the call that `make` returns. Each burst is flushed before the next.
+/// Starts a connector (a freewheel client), and times bursts of the closure that `make` builds for
+/// it. Flushes the connector after each burst, outside the timed part.
 fn bench_bursts<C: Fn()>(
     group: &mut BenchmarkGroup<'_, WallTime>,
     name: &str,
@@ -216,7 +222,8 @@ fn prepared(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Measures a timing through a handle of metrics-exporter-dogstatsd.
+/// Measures the recording of a duration through a histogram handle of another client,
+/// metrics-exporter-dogstatsd.
 ///
 /// It is the only other client with handles that send each value. Only its histograms do so. It
 /// aggregates counters and gauges into one line every three seconds.

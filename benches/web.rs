@@ -1,5 +1,5 @@
-//! Criterion benchmark of timing a request: an axum router with freewheel's layer, and the same
-//! router without it.
+//! Criterion benchmark of the cost of timing a web request: an axum router with freewheel's tower
+//! layer, compared with the same router without it.
 //!
 //! ```sh
 //! cargo bench -p freewheel-benches --bench web            # all routers
@@ -27,10 +27,12 @@ use std::time::{Duration, Instant};
 use tower::Service;
 use tower::layer::layer_fn;
 
-/// Number of requests in a burst. The queue holds far more lines.
+/// Number of requests in a timed burst. The connector's queue has room for far more lines, so that
+/// a burst drops none.
 const BURST: u64 = 2_000;
 
-/// Service that forwards requests unchanged to the service inside.
+/// Tower service that forwards each request unchanged to its inner service. It shows the cost of a
+/// layer that does nothing.
 #[derive(Clone)]
 struct Forward<S>(S);
 
@@ -46,7 +48,7 @@ impl<R, S: Service<R>> Service<R> for Forward<S> {
     }
 }
 
-/// Starts a connector, and the server that receives and discards its lines.
+/// Starts a connector (a freewheel client), and a TCP server that reads and discards its lines.
 fn connector() -> Connector {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback is available");
     let port = listener.local_addr().expect("the socket is bound").port();

@@ -1,5 +1,7 @@
-//! A web service on axum, instrumented by one call of `serve`. Each GET sleeps for a second, and
-//! sends two timings:
+//! Web service on axum that one call of `freewheel::axum::serve` instruments. Each GET request
+//! takes a second, and emits two timings.
+//!
+//! Run the service and send a request:
 //!
 //! ```sh
 //! STATSD_HOST=127.0.0.1 STATSD_PREFIX=applications.my-service \

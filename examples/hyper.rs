@@ -1,5 +1,5 @@
-//! The service of the `axum` example, on hyper and tower alone. Its own code names requests, and
-//! starts and stops the connector.
+//! Web service with the behaviour of the `axum` example, built on hyper and tower without axum. Its
+//! own code names requests, and starts and stops the freewheel connector.
 //!
 //! ```sh
 //! STATSD_HOST=127.0.0.1 STATSD_PREFIX=applications.my-service \
@@ -42,7 +42,8 @@ async fn handle(
     Ok(response)
 }
 
-/// Returns the name of a request: one of a fixed set, so that clients cannot create names.
+/// Returns the metric name for a request. It is one of a fixed set, so that HTTP clients cannot
+/// create arbitrary metric names.
 fn name(request: &Request<Incoming>) -> &'static str {
     match request.uri().path() {
         "/" => "root",

@@ -1,4 +1,5 @@
-//! State that connectors, metrics and timers share.
+//! Internal state that connectors, metrics and timers share: the buffers for the flusher, the
+//! prefix and the tags.
 
 use crate::emit::Exchange;
 use crate::encode::{SamplingRules, Scope};
@@ -6,24 +7,27 @@ use crate::flush::{Shared, warn_of_abandoned_lines};
 use crate::lifecycle::Lifecycle;
 use std::sync::Arc;
 
-/// State of a connector, or `None` if it is disabled.
+/// Internal state of a connector, or `None` for a disabled connector, which discards all metrics.
 #[derive(Clone)]
 pub(crate) struct ConnectorCore(Option<ScopedExchange>);
 
-/// Exchange and scope of an enabled connector.
+/// Exchange (the buffers of lines for the flusher) and scope (prefix and tags) of an enabled
+/// connector.
 #[derive(Clone)]
 pub(crate) struct ScopedExchange {
     pub(crate) exchange: Arc<Exchange>,
     pub(crate) scoped: Arc<ScopeContext>,
 }
 
-/// Scope of a connector and its clones. A connector derived from it has another.
+/// Scope (prefix and tags) that a connector and its clones share. A connector with a further prefix
+/// or tag has its own `ScopeContext`.
 pub(crate) struct ScopeContext {
     pub(crate) scope: Scope,
     pub(crate) owner: Arc<FlusherOwner>,
 }
 
-/// State that all handles of one flusher share, and the flusher does not hold.
+/// State that all connectors and metrics of one flusher task share. The flusher holds no reference
+/// to this state, so dropping the last of these handles stops the flusher.
 pub(crate) struct FlusherOwner {
     pub(crate) sampling: SamplingRules,
     pub(crate) lifecycle: Lifecycle,
@@ -45,7 +49,8 @@ impl ConnectorCore {
         Self(Some(scoped))
     }
 
-    /// Returns the exchange and the scope, or `None` if the connector is disabled.
+    /// Returns the exchange (the buffers of lines for the flusher) and the scope (prefix and tags),
+    /// or `None` if the connector is disabled.
     #[inline(always)]
     pub(crate) fn enabled(&self) -> Option<&ScopedExchange> {
         self.0.as_ref()

@@ -1,34 +1,42 @@
-//! Emission: reserves space for a line, encodes the line into it, and commits.
+//! Emission of lines by producer threads: reserve space in a buffer, encode the line, and commit it
+//! for the flusher.
 
 use crate::encode::{EncodeLine, LineWriter};
 use crate::tally::{LineTally, Tally};
 use freewheel_handoff::{MARGIN, OrderedBuffer};
 
-/// Exchange between the threads that emit lines and the flusher. Its records are lines.
+/// Buffers that carry lines from the producer threads to the flusher task. Each record of the
+/// generic exchange is a line.
 pub(crate) type Exchange = freewheel_handoff::Exchange<LineCounts>;
 
-/// The flusher's end of the exchange.
+/// Receiving end of the exchange, with which the flusher task takes the lines of the producer
+/// threads.
 pub(crate) type Consumer = freewheel_handoff::Consumer<LineCounts>;
 
-/// Lines of one thread that only an encoder can count.
+/// Counts of one thread's invalid, unsupported and altered lines. The generic exchange cannot count
+/// these, since its records are opaque bytes.
 #[derive(Default)]
 pub(crate) struct LineCounts {
     pub(crate) invalid: LineTally,
     pub(crate) unsupported: LineTally,
-    /// Accepted lines that were altered to be valid.
+    /// Accepted lines with altered text: characters that the dialect forbids were replaced.
     pub(crate) altered: LineTally,
 }
 
-/// The way of a line to the flusher.
+/// Path that a line takes to the flusher: the buffer of its thread, or a queue that all threads
+/// share.
 #[derive(Clone, Copy, PartialEq)]
 enum Channel {
-    /// The thread's block. Lines keep the order of that thread.
+    /// Buffer block of the emitting thread. The flusher sends the lines of one thread in their
+    /// order.
     Block,
-    /// The ordered queue. Lines keep their order across threads.
+    /// Queue that all threads share. The flusher sends the lines of this queue in their order
+    /// across threads.
     OrderedQueue,
 }
 
-/// Emits a line.
+/// Emits a line: encodes it into the calling thread's buffer block, from which the flusher sends
+/// it.
 #[inline(always)]
 pub(crate) fn emit<L: EncodeLine>(exchange: &Exchange, line: L) {
     let len = line.max_len();
@@ -42,7 +50,8 @@ pub(crate) fn emit<L: EncodeLine>(exchange: &Exchange, line: L) {
     emit_slow(exchange, Channel::Block, line);
 }
 
-/// Emits a line that keeps its order across threads.
+/// Emits a line that keeps its order across threads: encodes it into the queue that all threads
+/// share.
 #[inline(always)]
 pub(crate) fn emit_ordered<L: EncodeLine>(exchange: &Exchange, line: L) {
     let (len, mut buffer) = (line.max_len(), OrderedBuffer::new());
@@ -56,7 +65,8 @@ pub(crate) fn emit_ordered<L: EncodeLine>(exchange: &Exchange, line: L) {
     emit_slow(exchange, Channel::OrderedQueue, line);
 }
 
-/// Emits a thread's first line, a line that needs an empty block, or one that may be unclean.
+/// Emits a line that the fast path rejects: a thread's first line, a line that needs an empty
+/// block, or a line with forbidden characters.
 ///
 /// The line is passed by value, so that the fast path keeps it in registers.
 #[cold]
@@ -72,7 +82,8 @@ fn emit_slow<L: EncodeLine>(exchange: &Exchange, channel: Channel, line: L) {
     fill(exchange, channel, L::LINES, max_len, |space| sanitize_into(space, line));
 }
 
-/// Emits a line whose maximum length is too long. The actual length decides.
+/// Emits a line that may exceed the maximum length. The function encodes the line to measure its
+/// actual length, and drops the line if this length is too great.
 #[cold]
 fn emit_measured<L: EncodeLine>(exchange: &Exchange, channel: Channel, line: L) {
     let mut space = vec![0; line.max_len() + MARGIN];
@@ -84,7 +95,8 @@ fn emit_measured<L: EncodeLine>(exchange: &Exchange, channel: Channel, line: L) 
     }
 }
 
-/// Emits lines that are encoded already.
+/// Emits lines that are already encoded: copies `text` into the channel, the thread's block or the
+/// ordered queue.
 fn emit_encoded(exchange: &Exchange, channel: Channel, lines: u64, text: &[u8], altered: bool) {
     fill(exchange, channel, lines, text.len(), |space| {
         space[..text.len()].copy_from_slice(text);
@@ -117,8 +129,8 @@ fn fill(
     }
 }
 
-/// Encodes a line with each forbidden character replaced. Returns its length, and true if a text was
-/// altered.
+/// Encodes a line into `space` with each forbidden character replaced. Returns the line's length,
+/// and true if any text was altered.
 fn sanitize_into(space: &mut [u8], line: impl EncodeLine) -> (usize, bool) {
     let capacity = space.len();
     let mut writer = LineWriter::<true>::new(space);
@@ -132,24 +144,24 @@ fn count_altered(counts: &LineCounts, lines: u64, len: usize, altered: bool) {
     }
 }
 
-/// Counts lines as dropped because their values are invalid.
+/// Counts `lines` lines as dropped because a name, a value or a timestamp is invalid.
 #[cold]
 pub(crate) fn drop_invalid(exchange: &Exchange, lines: u64) {
     exchange.reject(lines, |counts| counts.invalid.count(Tally { lines, bytes: 0 }));
 }
 
-/// Counts a line as dropped because the dialect does not support it.
+/// Counts one line as dropped because the dialect does not support the metric or its value.
 #[cold]
 pub(crate) fn drop_unsupported(exchange: &Exchange) {
     exchange.reject(1, |counts| counts.unsupported.count(Tally { lines: 1, bytes: 0 }));
 }
 
-/// Emits an event, which is encoded already.
+/// Emits a DogStatsD event that is already encoded as a line.
 pub(crate) fn emit_event(exchange: &Exchange, line: &str, altered: bool) {
     emit_text(exchange, Channel::Block, line, altered);
 }
 
-/// Emits a service check, which is encoded already.
+/// Emits a DogStatsD service check that is already encoded as a line, in order across threads.
 pub(crate) fn emit_service_check(exchange: &Exchange, line: &str, altered: bool) {
     emit_text(exchange, Channel::OrderedQueue, line, altered);
 }

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// Error of [`Builder::build`](crate::Builder::build), of [`Settings`](crate::Settings) and of parsing
-/// the name of an option, for an invalid setting.
+/// Error for an invalid setting, from [`Builder::build`](crate::Builder::build), from
+/// [`Settings`](crate::Settings), or from parsing the name of an option.
 ///
 /// The error names the setting, the value given and the values accepted:
 ///
@@ -15,13 +15,13 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuildError {
     pub(crate) setting: &'static str,
-    /// The value as text, or an empty string if a required value is missing.
+    /// Invalid value as text, or an empty string if a required value is missing.
     pub(crate) value: String,
     pub(crate) expected: &'static str,
 }
 
 impl BuildError {
-    /// Creates the error for a text, which is quoted in the message.
+    /// Creates the error for a setting with an invalid text, which the error message quotes.
     pub(crate) fn quoting(
         setting: &'static str,
         text: &(impl fmt::Debug + ?Sized),
@@ -30,21 +30,21 @@ impl BuildError {
         Self { setting, value: quoted(text), expected }
     }
 
-    /// Returns the name of the setting: the name of the builder method, or `host`, or the name of
-    /// the environment variable that holds the value.
+    /// Returns the name of the invalid setting: the name of a builder method, `host`, `url`, or the
+    /// environment variable that holds the value.
     #[must_use]
     pub fn setting(&self) -> &'static str {
         self.setting
     }
 
-    /// Returns the value given, as text. Characters that cannot be printed are escaped, and a text is
-    /// cut after 64 bytes. The value is empty if a required setting is missing.
+    /// Returns the invalid value as text, or an empty text if a required setting is missing.
+    /// Unprintable characters are escaped, and a text is cut after 64 bytes.
     #[must_use]
     pub fn value(&self) -> &str {
         &self.value
     }
 
-    /// Returns a description of the values that are accepted.
+    /// Returns a description of the values that the setting accepts.
     #[must_use]
     pub fn expected(&self) -> &'static str {
         self.expected
@@ -64,7 +64,7 @@ impl fmt::Display for BuildError {
 
 impl std::error::Error for BuildError {}
 
-/// Returns an error for the setting unless its value is `accepted`.
+/// Returns an error with the name and the value of the setting, unless `accepted` is true.
 pub(crate) fn require(
     setting: &'static str,
     value: impl ToString,
@@ -74,11 +74,11 @@ pub(crate) fn require(
     if accepted { Ok(()) } else { Err(BuildError { setting, value: value.to_string(), expected }) }
 }
 
-/// Maximum length of a value in a message, in bytes between its quotes.
+/// Maximum number of bytes of a quoted value that an error message shows.
 const MAX_SHOWN: usize = 64;
 
-/// Formats a text for a message: escaped, in quotes, and cut after 64 bytes. An ellipsis marks the
-/// cut.
+/// Formats a text for an error message: escaped, in quotes, and cut after 64 bytes. An ellipsis
+/// marks the cut.
 pub(crate) fn quoted(text: &(impl fmt::Debug + ?Sized)) -> String {
     let debug = format!("{text:?}");
     let inner = debug.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
@@ -100,11 +100,11 @@ pub(crate) fn quoted(text: &(impl fmt::Debug + ?Sized)) -> String {
     }
 }
 
-/// Error of starting a connector. The failed start changes nothing.
+/// Error of starting a connector. A failed start changes nothing.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The connector is running, or its flusher has not ended yet.
+    /// The connector is already running, or its flusher task has not ended yet.
     AlreadyRunning,
     /// The connector was running when this process was forked. Its flusher exists only in the
     /// parent, so the child must build another connector.
@@ -112,12 +112,13 @@ pub enum StartError {
     /// [`start`](crate::Connector::start) was called outside a tokio runtime. Use
     /// [`start_on_thread`](crate::Connector::start_on_thread) without a runtime.
     NoRuntime,
-    /// The flusher ended before it was ready. The runtime is shutting down, or was built without
-    /// its time or I/O driver (`enable_all`).
+    /// The flusher task ended before it was ready. The runtime is shutting down, or was built
+    /// without its time or I/O driver (`enable_all`).
     UnsuitableRuntime,
-    /// The operating system refused the flusher's thread, or the runtime on that thread.
+    /// The operating system refused to create the flusher's thread, or resources of the tokio
+    /// runtime on this thread.
     Thread(std::io::Error),
-    /// The operating system refused the descriptor that wakes the flusher.
+    /// The operating system refused to create the file descriptor that wakes the flusher task.
     Descriptor(std::io::Error),
 }
 
@@ -149,14 +150,14 @@ impl std::error::Error for StartError {
     }
 }
 
-/// An error of [`flush`](crate::Connector::flush) and
+/// Error of [`flush`](crate::Connector::flush) and
 /// [`blocking_flush`](crate::Connector::blocking_flush).
 ///
 /// The lines that were not sent are kept, within the capacity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FlushError {
-    /// The stop timeout passed first. The flusher continues to send the lines.
+    /// The stop timeout passed before all lines were sent. The flusher continues to send them.
     TimedOut,
     /// The connector was not running, or was stopped during the flush.
     NotRunning,

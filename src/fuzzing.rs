@@ -8,41 +8,44 @@ use crate::{Connector, emit};
 use bytes::{Buf, BytesMut};
 use std::io::IoSlice;
 
-/// Consumer of a connector that is not running.
+/// Receiver of a connector's lines for a fuzz target, in place of the flusher task.
 pub struct Consumer(emit::Consumer);
 
 impl Consumer {
-    /// Returns the consumer of the connector, or `None` if the consumer is in use or the connector is
-    /// disabled.
+    /// Returns the receiver of the connector's lines, or `None` if another receiver exists or the
+    /// connector is disabled.
     pub fn of(connector: &Connector) -> Option<Self> {
         let inner = connector.inner()?;
         emit::Consumer::claim(&inner.exchange).map(Self)
     }
 
-    /// Sweeps the lines that producer threads have published, as the flusher does.
+    /// Collects the lines that producer threads have published since the last call, as the flusher
+    /// does.
     pub fn sweep(&mut self) {
         self.0.sweep();
     }
 
-    /// Returns the number of bytes that were swept and not yet released.
+    /// Returns the number of collected bytes that are not released yet: unsent bytes, and bytes in
+    /// flight.
     pub fn remaining(&self) -> usize {
         self.0.remaining() + self.0.in_flight()
     }
 
-    /// Releases and returns all unsent lines.
+    /// Removes and returns all collected lines that are not in flight.
     pub fn consume(&mut self) -> Vec<u8> {
         let bytes = self.0.runs().collect::<Vec<_>>().concat();
         self.0.discard(bytes.len());
         bytes
     }
 
-    /// Requeues the lines that a broken connection left in flight.
+    /// Marks the lines in flight as unsent again, as the flusher does after a broken connection.
     pub fn requeue(&mut self) {
         self.0.requeue();
     }
 }
 
-/// Framing state of one TCP connection.
+/// Framing state of one TCP connection, which selects the bytes to write and finds the acknowledged
+/// lines.
 pub struct Stream(flush::Stream);
 
 impl Default for Stream {
@@ -52,21 +55,21 @@ impl Default for Stream {
 }
 
 impl Stream {
-    /// Returns the bytes to write next, from at most `max_slices` slices.
+    /// Returns the bytes of `lines` to write next, from at most `max_slices` slices.
     pub fn next(&mut self, lines: &Consumer, max_slices: usize) -> Vec<u8> {
         let mut slices = vec![IoSlice::new(&[]); max_slices];
         let filled = self.0.next(&lines.0, &mut slices);
         slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect()
     }
 
-    /// Records that the connection accepted `count` more bytes.
+    /// Records that the connection has accepted `count` more bytes.
     pub fn wrote(&mut self, lines: &mut Consumer, count: usize) {
         let written = self.0.on_written(count);
         lines.0.advance(written);
     }
 
-    /// Records that all bytes written but the last `unacknowledged` were acknowledged. Returns the
-    /// whole lines that this released.
+    /// Records that the server has acknowledged all written bytes except the last `unacknowledged`.
+    /// Returns the count of the whole lines that are released by this.
     pub fn acknowledge(&mut self, lines: &mut Consumer, unacknowledged: usize) -> Tally {
         let arrived = self.0.acknowledge(&lines.0, unacknowledged);
         lines.0.acknowledge(arrived.bytes as usize);
@@ -74,23 +77,25 @@ impl Stream {
     }
 }
 
-/// Buffer in which the datagrams of one UDP socket are filled.
+/// Buffer in which the payload of one UDP datagram at a time is filled with lines.
 #[derive(Default)]
 pub struct Packer(BytesMut);
 
-/// A datagram: see `flush::packing::datagram::Datagram`.
+/// Datagram that a `Packer` has filled with lines, in a form that fuzz targets can check.
 pub struct Datagram<'a> {
-    /// Payload as it is sent.
+    /// Payload of the datagram as it is sent.
     pub payload: &'a [u8],
-    /// Number of bytes of the lines that the datagram carries.
+    /// Number of bytes of the lines in the datagram, including a final newline that the payload may
+    /// omit.
     pub taken: usize,
-    /// Size of the lines, as the account counts them.
+    /// Number of the lines in the datagram, and of their bytes, as `Stats` counts them.
     pub size: Tally,
 }
 
 impl Packer {
-    /// Returns the next datagram of these runs of whole lines. It has at most `max` bytes, unless a
-    /// single line, or the pair of lines of a gauge, is longer.
+    /// Returns the next datagram with lines from `runs`, which are slices of whole lines. The
+    /// payload exceeds `max` bytes only for a single longer line, or the two lines of a negative
+    /// gauge.
     pub fn next<'a>(
         &'a mut self,
         runs: impl Iterator<Item = &'a [u8]> + Clone,
@@ -103,20 +108,20 @@ impl Packer {
     }
 }
 
-/// A batch of datagrams: see `flush::packing::segments::Batch`.
+/// Batch of UDP datagrams for one system call, in a form that fuzz targets can check.
 pub struct Batch {
-    /// Payloads of all datagrams, joined.
+    /// Concatenated payloads of all datagrams of the batch.
     pub bytes: Vec<u8>,
-    /// Length of each datagram except the last.
+    /// Length in bytes of each datagram of the batch, except that the last datagram may be shorter.
     pub segment: usize,
-    /// Number of datagrams.
+    /// Number of datagrams in the batch.
     pub segments: usize,
-    /// Size of the lines, as the account counts them.
+    /// Number of the lines in the batch, and of their bytes, as `Stats` counts them.
     pub size: Tally,
 }
 
-/// Returns the next batch of these runs of whole lines, of at most `max_batch` bytes, in datagrams of
-/// at most `max` bytes.
+/// Returns the next batch of datagrams with lines from `runs`, which are slices of whole lines. The
+/// batch has at most `max_batch` bytes, and each datagram at most `max` bytes.
 pub fn next_batch<'a>(
     runs: impl Iterator<Item = &'a [u8]> + Clone,
     max: usize,

@@ -1,6 +1,7 @@
-//! Names of the variants of an enum, as settings files and variables write them.
+//! Names of an enum's variants, as settings files and environment variables write them.
 
-/// Gives the variants of an enum their names: `as_str`, `Display` and `FromStr`.
+/// Implements `as_str`, `Display` and `FromStr` for an enum from a list of its variants and their
+/// names.
 ///
 /// The list must have all variants: `as_str` does not compile without one of them. `expected`
 /// describes the accepted names where the list is not the same on every system.
@@ -20,10 +21,10 @@ macro_rules! names {
             #[cfg(test)]
             pub(crate) const ALL: &[Self] = &[$($(#[$cfg])? Self::$variant),+];
 
-            /// Description of the accepted names.
+            /// Description of the names that `FromStr` accepts, for error messages.
             pub(crate) const EXPECTED: &str = $expected;
 
-            /// Returns the name, as settings files write it.
+            /// Returns the name of this value, as settings files write it.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -33,7 +34,7 @@ macro_rules! names {
         }
 
         impl std::fmt::Display for $type {
-            /// Writes the name, which [`FromStr`](std::str::FromStr) reads back.
+            /// Writes the name of this value, which [`FromStr`](std::str::FromStr) reads back.
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.pad(self.as_str())
             }
@@ -42,7 +43,7 @@ macro_rules! names {
         impl std::str::FromStr for $type {
             type Err = $crate::error::BuildError;
 
-            /// Reads a name exactly as [`Display`](std::fmt::Display) writes it.
+            /// Parses a name exactly as [`Display`](std::fmt::Display) writes it.
             fn from_str(name: &str) -> Result<Self, Self::Err> {
                 match name {
                     $($(#[$cfg])? $name => Ok(Self::$variant),)+

@@ -1,4 +1,5 @@
-//! Options with a fixed set of values, and the names of these values in files and variables.
+//! Options with a fixed set of values, and the names of these values in settings files and
+//! environment variables.
 
 use crate::names::names;
 
@@ -21,14 +22,15 @@ pub enum Protocol {
     /// A TCP stream, with large writes and automatic reconnection. [`Delivery`] defines what a
     /// broken connection can lose.
     Tcp,
-    /// UDP datagrams, filled up to the maximum payload.
+    /// UDP datagrams, each filled with lines up to the maximum payload.
     Udp,
-    /// Datagrams to a Unix socket on the same machine. The host is the path of the socket.
+    /// Datagrams to a Unix socket on the same machine. The setting `host` is the path of the
+    /// socket.
     ///
     /// Unlike UDP, a receiver that is full or gone refuses the datagram, and its lines are kept.
     #[cfg(unix)]
     UnixDatagram,
-    /// A stream to a Unix socket. The host is the path of the socket.
+    /// Stream to a Unix socket on the same machine. The setting `host` is the path of the socket.
     #[cfg(unix)]
     UnixStream,
 }
@@ -46,7 +48,8 @@ impl Protocol {
         }
     }
 
-    /// Returns the default maximum payload of a datagram or a frame in bytes.
+    /// Returns the default maximum size in bytes of a datagram, or of a length-prefixed frame in a
+    /// stream.
     pub(crate) const fn default_payload(self) -> usize {
         match self {
             // Fits an Ethernet frame of 1,500 bytes together with the headers of IP and UDP.
@@ -119,8 +122,10 @@ pub enum Framing {
     /// Lines end with a newline.
     #[default]
     Newlines,
-    /// Lines are grouped into frames, filled like datagrams. Each frame follows its length, a 32-bit
-    /// little-endian integer. The Datadog Agent reads this format from a Unix stream.
+    /// Lines are grouped into frames. The length of each frame, a 32-bit little-endian integer,
+    /// precedes the frame, as the Datadog Agent reads it from a Unix stream.
+    ///
+    /// Frames are filled like datagrams.
     LengthPrefixed,
 }
 
@@ -132,8 +137,8 @@ pub enum WhenFull {
     /// Drops the line that is being emitted.
     #[default]
     DropNewest,
-    /// Drops the oldest lines that are not in flight, one block at a time. Use it if current values
-    /// matter more than history.
+    /// Drops the oldest lines that are not in flight, one block (a buffer of up to 16 KiB) at a
+    /// time. Use it if current values matter more than history.
     ///
     /// Eviction begins once three quarters of the blocks wait, or half of them if there are few.
     /// Evicted lines count as [evicted](crate::Losses::evicted). Threads that emit faster than the

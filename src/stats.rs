@@ -1,4 +1,5 @@
-//! The account of all lines, and the reports of flush and stop.
+//! Counts of a connector's lines (emitted, sent, buffered, dropped and lost), and the report of a
+//! stop.
 
 use crate::emit::Exchange;
 use crate::tally::{LineTally, Tally};
@@ -6,7 +7,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
-/// The account of all lines of a connector since it was built.
+/// Counts of all lines of a connector since it was built: emitted, sent, buffered, dropped and
+/// lost.
 ///
 /// While no thread emits and the flusher is idle, each emitted line is counted in exactly one
 /// place, in lines and in bytes:
@@ -23,77 +25,83 @@ use std::sync::{Mutex, PoisonError};
 pub struct Stats {
     /// Lines that callers emitted, including dropped lines.
     pub emitted: Tally,
-    /// Lines that were sent. Datagrams count once the operating system has accepted them, unless it
-    /// reports a refusal later. The [delivery](crate::Delivery) defines when lines on a stream count.
+    /// Lines that were sent. Lines in a datagram count once the operating system has accepted the
+    /// datagram, unless it is refused later.
+    ///
+    /// The [delivery](crate::Delivery) defines when lines on a stream count.
     pub sent: Tally,
-    /// Accepted lines that are neither sent nor lost yet.
+    /// Lines that the connector has accepted, and that are neither sent nor lost yet.
     pub buffered: Tally,
-    /// Lines that were never accepted, by reason.
+    /// Lines that were dropped when they were emitted, counted by reason.
     pub drops: Drops,
-    /// Lines that were accepted and then lost, by reason.
+    /// Lines that were accepted when they were emitted, but lost later, counted by reason.
     pub losses: Losses,
-    /// Number of accepted lines whose text was altered: a name, a tag or the member of a set held
+    /// Number of accepted lines with altered text: a name, a tag or the member of a set held
     /// characters that the [dialect](crate::Dialect#clean-input) forbids there.
     pub altered: u64,
-    /// Number of connections that the flusher has made.
+    /// Number of connections to the server that the flusher task has made.
     pub connections: u64,
 }
 
-/// Lines that were never accepted, by reason.
+/// Lines that were dropped when they were emitted, counted by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Drops {
-    /// Lines for which the queue had no room. Their bytes are the maximum length of the line, which
-    /// an altered name can shorten.
+    /// Lines for which the queue had no room. Their bytes are the maximum length of each line,
+    /// before forbidden characters are replaced by shorter ones.
     ///
     /// Lines of threads beyond the first 65,536 at a time are included, without their bytes.
     pub full: Tally,
-    /// Lines longer than a block, or than the server of the [dialect](crate::Dialect#long-lines) reads.
-    /// Their length is measured before a name is altered. The
-    /// two lines of a gauge below zero are measured together.
+    /// Lines longer than a buffer block, or than the server of the
+    /// [dialect](crate::Dialect#long-lines) reads. Their length is measured after forbidden
+    /// characters are replaced.
+    ///
+    /// The two lines of a gauge below zero are measured together.
     pub oversize: Tally,
-    /// Lines with an empty name, a number that is not finite, or a negative time. They count no
-    /// bytes.
+    /// Lines with an empty name, a number that is not finite, a negative duration, or a timestamp
+    /// before 1970-01-01 00:00:01 UTC. Their bytes are not counted.
     pub invalid: Tally,
-    /// Lines that the [dialect](crate::Dialect) cannot express: it lacks the metric's type, or
-    /// tags, or its servers would misread the number. They count no bytes.
+    /// Lines that the [dialect](crate::Dialect) cannot express, because it lacks the metric's type
+    /// or tags, or its servers would misread the number. Their bytes are not counted.
     pub unsupported: Tally,
-    /// Lines of a thread that was exiting and had released its block. They count no bytes.
+    /// Lines that an exiting thread emitted after it had released its buffer block. Their bytes are
+    /// not counted.
     pub thread_exit: Tally,
-    /// Lines of a thread that was already emitting, from a signal handler or an allocator. They
-    /// count no bytes.
+    /// Lines that a signal handler or an allocator emitted while its thread was already emitting
+    /// another line. Their bytes are not counted.
     pub reentrant: Tally,
 }
 
-/// Lines that were accepted and then lost, by reason.
+/// Lines that were accepted when they were emitted, but lost later, counted by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Losses {
-    /// UDP: no process listened at the server's port, and
-    /// [`hold_when_refused`](crate::Builder::hold_when_refused) is off.
+    /// Lines that were sent over UDP to a port without a listening process, with
+    /// [`hold_when_refused`](crate::Builder::hold_when_refused) off.
     pub refused: Tally,
-    /// Single lines longer than a datagram can be.
+    /// Single lines that exceed the maximum length of a datagram.
     pub too_long: Tally,
-    /// Lines that were evicted for newer ones, with
+    /// Lines that were discarded to make room for newer lines, with
     /// [`WhenFull::DropOldest`](crate::WhenFull::DropOldest).
     pub evicted: Tally,
-    /// Streams: lines that were discarded because the server closed the connection on them repeatedly,
-    /// and accepted the next line. [`Delivery`](crate::Delivery#lines-that-make-a-server-close-the-connection)
-    /// defines which lines can be detected.
+    /// Lines on a stream that were discarded because the server repeatedly closed the connection on
+    /// them, and accepted the next line.
+    /// [`Delivery`](crate::Delivery#lines-that-make-a-server-close-the-connection) defines which
+    /// lines can be detected.
     pub rejected: Tally,
 }
 
 impl Stats {
-    /// Returns the lines that were never accepted.
+    /// Returns the total of the lines that were dropped when they were emitted.
     #[must_use]
     pub fn dropped(&self) -> Tally {
         let Drops { full, oversize, invalid, unsupported, thread_exit, reentrant } = self.drops;
         full + oversize + invalid + unsupported + thread_exit + reentrant
     }
 
-    /// Returns the lines that were accepted and then lost.
+    /// Returns the total of the lines that were accepted when they were emitted, but lost later.
     #[must_use]
     pub fn lost(&self) -> Tally {
         let Losses { refused, too_long, evicted, rejected } = self.losses;
@@ -102,7 +110,7 @@ impl Stats {
 }
 
 impl fmt::Display for Stats {
-    /// Writes the counts of lines: `emitted 10 = sent 7 + buffered 1 + dropped 2 + lost 0`.
+    /// Writes the counts of lines as `emitted 10 = sent 7 + buffered 1 + dropped 2 + lost 0`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (emitted, sent, buffered) = (self.emitted.lines, self.sent.lines, self.buffered.lines);
         let (dropped, lost) = (self.dropped().lines, self.lost().lines);
@@ -113,7 +121,8 @@ impl fmt::Display for Stats {
     }
 }
 
-/// The flusher's part of the account. One flusher at a time writes to it.
+/// Counters of the lines that the flusher has sent or lost, and of its connections. Only one
+/// flusher at a time updates them.
 #[derive(Default)]
 pub(crate) struct Account {
     pub(crate) sent: LineTally,
@@ -121,16 +130,17 @@ pub(crate) struct Account {
     pub(crate) too_long: LineTally,
     pub(crate) evicted: LineTally,
     rejected: LineTally,
-    /// Excerpt of the last rejected line that no warning has reported.
+    /// Excerpt of the last line that the server rejected, until a warning reports it.
     rejected_line: Mutex<Option<String>>,
     pub(crate) connections: AtomicU64,
 }
 
-/// Maximum length of the excerpt of a rejected line in bytes.
+/// Maximum length in bytes of the excerpt of a rejected line, which a warning shows.
 const MAX_EXCERPT: usize = 64;
 
 impl Account {
-    /// Counts rejected lines of this size, and keeps an excerpt of `line`, the first of them.
+    /// Counts lines that the server rejected, with `size` as their number and bytes, and keeps an
+    /// excerpt of `line`, the first of them.
     pub(crate) fn reject(&self, size: Tally, line: impl Iterator<Item = u8>) {
         self.rejected.add(size);
         let escaped = line.flat_map(std::ascii::escape_default).take(MAX_EXCERPT);
@@ -138,13 +148,15 @@ impl Account {
         *excerpt = Some(escaped.map(char::from).collect());
     }
 
-    /// Takes the excerpt of the last rejected line, or returns `None` if it was taken before.
+    /// Removes and returns the excerpt of the last rejected line, or returns `None` if it was
+    /// already taken.
     pub(crate) fn take_rejected_line(&self) -> Option<String> {
         self.rejected_line.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Returns the account, joined with the counts of the producer threads. These are read last, so
-    /// that the number of buffered lines is never negative.
+    /// Returns the counts of all lines, from the flusher's counters and the producer threads'
+    /// counters. The producer threads' counters are read last, so that the number of buffered lines
+    /// is never negative.
     pub(crate) fn stats(&self, exchange: &Exchange) -> Stats {
         let sent = self.sent.read();
         let losses = Losses {
@@ -181,24 +193,27 @@ impl Account {
     }
 }
 
-/// Result of a [`stop`](crate::Connector::stop).
+/// Report of a [`stop`](crate::Connector::stop), with the numbers of lines that were sent and of
+/// lines that remain unsent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 #[must_use = "the report has the number of lines that were not sent"]
 pub struct StopReport {
-    /// Lines that were sent between the call and its end.
+    /// Lines that were sent during the stop.
     pub sent: Tally,
-    /// The part of `sent` that the other side had not acknowledged, or over a Unix stream not read,
-    /// when the stop timeout passed. The operating system continues to deliver these lines while it
-    /// runs and the connection lasts.
+    /// Lines in `sent` that the server's operating system had not acknowledged when the stop
+    /// timeout passed. Over a Unix stream, these are the lines that the server had not read.
+    ///
+    /// The operating system continues to deliver these lines while it runs and the connection
+    /// lasts.
     pub unacknowledged: Tally,
     /// Lines that were not sent. They are kept, within the queue capacity, and sent after the next
     /// start.
     pub kept: Tally,
-    /// The account of all lines at the end of the stop.
+    /// Counts of all lines of the connector at the end of the stop.
     pub stats: Stats,
-    /// True if the flusher's runtime did not let the flusher reply in time.
+    /// True if the flusher task did not reply in time, because its tokio runtime did not run it.
     ///
     /// The report is then the account at the timeout. Lines that the flusher sends later count in
     /// [`Connector::stats`](crate::Connector::stats), and not here. The flusher ends as soon as its

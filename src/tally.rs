@@ -3,7 +3,7 @@
 use freewheel_handoff::SingleWriterTally;
 use std::ops::{Add, AddAssign};
 
-/// A number of lines, and of their bytes, newlines included.
+/// Number of lines, and the number of their bytes including newlines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Tally {
@@ -40,17 +40,18 @@ impl From<Tally> for freewheel_handoff::Tally {
     }
 }
 
-/// A tally of lines that one thread adds to and any thread may read.
+/// Counter of lines and their bytes, which one thread adds to and any thread may read.
 #[derive(Default)]
 pub(crate) struct LineTally(SingleWriterTally);
 
 impl LineTally {
-    /// Adds lines on the flusher's side: see [`SingleWriterTally::add`].
+    /// Adds lines to a counter that the flusher task updates: see [`SingleWriterTally::add`].
     pub(crate) fn add(&self, more: Tally) {
         self.0.add(more.into());
     }
 
-    /// Counts lines on their producer thread: see [`SingleWriterTally::count`].
+    /// Adds lines to a counter that a producer thread updates before it publishes the lines: see
+    /// [`SingleWriterTally::count`].
     pub(crate) fn count(&self, more: Tally) {
         self.0.count(more.into());
     }

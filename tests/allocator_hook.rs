@@ -1,5 +1,5 @@
-//! Tests that the global allocator may emit lines: at a thread's first line, within a line, and at
-//! the thread's end.
+//! Tests a global allocator that itself emits metrics, even within a metric call. It does so at a
+//! thread's first call, at later calls, and at the thread's exit.
 //!
 //! A separate test program, because a process has one global allocator.
 
@@ -16,18 +16,19 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
 use support::{TcpReceiver, assert_balanced, flush, started, tcp};
 
-/// Global allocator that emits two lines at each call, if that is enabled for the thread.
+/// Global allocator that emits two metric lines at each allocation and deallocation, if this is
+/// enabled for the calling thread.
 struct EmittingAllocator;
 
 #[global_allocator]
 static ALLOCATOR: EmittingAllocator = EmittingAllocator;
 
 static STATSD: OnceLock<Connector> = OnceLock::new();
-/// Number of lines that the allocator emitted.
+/// Number of metric lines that the allocator has emitted.
 static EMITTED: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
-    /// True if allocator calls of this thread emit metrics.
+    /// True if the allocator emits metrics when this thread allocates or frees memory.
     static IS_ENABLED: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -56,7 +57,8 @@ unsafe impl GlobalAlloc for EmittingAllocator {
     }
 }
 
-/// Thread-local value that emits from its destructor. The `Box` makes the destructor allocate.
+/// Thread-local value that emits a metric in its destructor. The destructor also allocates and
+/// frees memory.
 struct EmitOnDrop(Box<u64>);
 
 impl Drop for EmitOnDrop {
@@ -68,9 +70,11 @@ impl Drop for EmitOnDrop {
 }
 
 thread_local! {
-    /// Value that is registered before the library's exit hook, and so destroyed after it.
+    /// Thread-local value that a thread sets before its first metric call. Its destructor therefore
+    /// runs after the library's hook for the thread's exit.
     static REGISTERED_BEFORE: Cell<Option<EmitOnDrop>> = const { Cell::new(None) };
-    /// Value that is registered after the library's exit hook, and so destroyed before it.
+    /// Thread-local value that a thread sets after its first metric call. Its destructor therefore
+    /// runs before the library's hook for the thread's exit.
     static REGISTERED_AFTER: Cell<Option<EmitOnDrop>> = const { Cell::new(None) };
 }
 

@@ -1,4 +1,5 @@
-//! Calls that wait (starts, flushes, stops) in unusual contexts: none of them panics or hangs.
+//! Tests of the calls that wait for the flusher task (start, flush and stop) in unusual contexts,
+//! such as destructors and panic hooks. No call panics or hangs.
 
 // An `unwrap` in a test is an assertion. All `unsafe` code calls libc.
 #![allow(clippy::unwrap_used, unsafe_code)]
@@ -23,10 +24,11 @@ use support::{
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::LocalSet;
 
-/// Short stop timeout for contexts in which the flusher cannot answer.
+/// Short timeout of flushes and stops in contexts where the flusher task cannot run.
 const STOP_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Polls the future repeatedly, whether or not it wakes its task.
+/// Polls the future every 100 µs until it is ready, without relying on its waker. Returns its
+/// output.
 fn poll_repeatedly<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     let start = Instant::now();
@@ -47,8 +49,8 @@ fn multi_thread_runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
-/// Makes the waiting calls: flushes a running connector by both calls, and stops it. In between,
-/// starts, flushes and stops another connector.
+/// Flushes the running connector by the blocking and by the async call, and then stops it. In
+/// between, starts, flushes and stops a second connector.
 fn make_waiting_calls(statsd: &Connector, port: u16) {
     statsd.incr("a");
     assert_eq!(statsd.blocking_flush(), Ok(()));
@@ -71,8 +73,8 @@ fn make_waiting_calls(statsd: &Connector, port: u16) {
     let _ = format!("{statsd:?} {}", report.stats);
 }
 
-/// Runs the test again in a child process, and asserts that the child succeeds. Within that child,
-/// performs `task` instead.
+/// Runs the named test again in a child process, and asserts that the child succeeds. Within that
+/// child, runs `task` instead.
 fn in_child_process(test: &str, task: impl FnOnce()) {
     const IS_CHILD: &str = "FREEWHEEL_ANYWHERE";
     if std::env::var_os(IS_CHILD).is_some() {
@@ -86,7 +88,7 @@ fn in_child_process(test: &str, task: impl FnOnce()) {
     assert!(output.status.success(), "{}: {printed}", output.status);
 }
 
-/// Connector and receiver used by the `atexit` handler.
+/// Connector and UDP server that the test's `atexit` handler uses.
 static AT_EXIT: OnceLock<(Connector, UdpReceiver)> = OnceLock::new();
 
 #[test]
@@ -109,7 +111,8 @@ fn at_the_exit_of_the_process() {
     });
 }
 
-/// Thread-local value whose destructor makes the waiting calls.
+/// Thread-local value that flushes, starts and stops connectors in its destructor. It sends true
+/// over the channel if no call panicked.
 struct CallsOnDrop(Connector, u16, Sender<bool>);
 
 impl Drop for CallsOnDrop {
@@ -124,8 +127,9 @@ thread_local! {
     static CALLS_ON_DROP: RefCell<Option<CallsOnDrop>> = const { RefCell::new(None) };
 }
 
-/// The waiting calls succeed in the destructor of a thread-local value. That value is destroyed
-/// before or after the thread-local values of tokio, of the standard library and of this library.
+/// Flushes, starts and stops succeed in the destructor of a thread-local value. The test destroys
+/// this value before or after the thread-local values of tokio, the standard library and this
+/// library.
 #[test]
 fn in_a_destructor_of_a_thread_s_storage() {
     let receiver = UdpReceiver::start();
@@ -180,9 +184,9 @@ fn in_a_panic_hook() {
     });
 }
 
-/// The waiting calls succeed on threads of a runtime, while another thread can run the flusher.
-/// They come from a task, from another executor within a task, from `block_on`, and from a local
-/// set.
+/// Starts, flushes and stops succeed on threads of a multi-threaded tokio runtime that also runs
+/// the flusher task. The callers are a task, another executor within a task, `block_on`, and a
+/// `LocalSet`.
 #[test]
 fn in_a_runtime_of_several_threads() {
     let receiver = UdpReceiver::start();
@@ -211,8 +215,8 @@ fn in_a_runtime_of_several_threads() {
     }
 }
 
-/// A call that blocks the flusher's own thread ends at its deadline. The flusher continues once the
-/// thread is free.
+/// A flush or stop that blocks the flusher's own thread returns at its timeout. The flusher task
+/// continues once the thread is free.
 #[test]
 fn on_the_flusher_s_own_thread() {
     let receiver = TcpReceiver::start();
@@ -239,8 +243,9 @@ fn on_the_flusher_s_own_thread() {
     assert_eq!(runtime.block_on(statsd.flush()), Err(FlushError::NotRunning));
 }
 
-/// The waiting calls succeed in another runtime than the flusher's. The caller may be in a runtime
-/// without drivers, or in a task that has used up its tokio budget.
+/// Flushes, stops and starts on a new thread succeed inside a tokio runtime that does not run the
+/// flusher. That runtime may lack drivers, and the calling task may have used up its cooperative
+/// budget.
 #[test]
 fn in_another_runtime_than_the_flushers() {
     let receiver = UdpReceiver::start();
@@ -266,7 +271,7 @@ fn in_another_runtime_than_the_flushers() {
     make_waiting_calls(&statsd, port);
 }
 
-/// Uses up the task's tokio budget within one poll.
+/// Uses up the cooperative budget of the calling tokio task within one poll.
 async fn use_up_the_budget() {
     let semaphore = tokio::sync::Semaphore::new(1);
     poll_fn(|cx| {
@@ -276,8 +281,8 @@ async fn use_up_the_budget() {
     .await;
 }
 
-/// Calls do not wait for a flusher whose runtime has ended or is shutting down. The connector can
-/// then be started on a thread.
+/// Flushes and stops do not wait for a flusher task if its tokio runtime has shut down. A start in
+/// that runtime fails, and a start on a new thread then succeeds.
 #[test]
 fn in_an_ended_runtime() {
     let receiver = UdpReceiver::start();
@@ -303,8 +308,8 @@ fn in_an_ended_runtime() {
     make_waiting_calls(&statsd, receiver.port());
 }
 
-/// A start fails if there are no descriptors for the wake-up or the runtime. The next start with
-/// free descriptors succeeds.
+/// A start fails if the process has no free file descriptors for the flusher's wake-up or its
+/// runtime. The next start with free descriptors succeeds.
 #[test]
 fn start_fails_without_descriptors() {
     in_child_process("start_fails_without_descriptors", || {

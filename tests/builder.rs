@@ -1,4 +1,5 @@
-//! Settings that are refused, and settings at the bounds, which are accepted.
+//! Tests of a connector's settings: invalid values are refused, and values at their bounds are
+//! accepted.
 
 // An `unwrap` in a test is an assertion.
 #![allow(clippy::unwrap_used)]
@@ -117,8 +118,8 @@ fn tags_must_leave_space_for_calls() {
     assert_eq!(build(1024 - 256, 1 << 10).unwrap_err().expected(), expected);
 }
 
-/// Lines that are longer than the dialect's server can read are dropped by the call that emits
-/// them.
+/// A call drops and counts a line that is longer than the servers of the dialect read over this
+/// transport.
 #[test]
 fn the_longest_line_depends_on_dialect_and_transport() {
     use freewheel::{Dialect, Protocol};
@@ -147,14 +148,15 @@ fn the_longest_line_depends_on_dialect_and_transport() {
     }
 }
 
-/// Returns the URL scheme of the built connector's endpoint.
+/// Builds a connector, and returns the URL scheme of its endpoint, such as `tcp`.
 fn scheme(builder: Builder) -> String {
     let connector = format!("{:?}", builder.build().unwrap());
     let (before, _) = connector.split_once("://").unwrap();
     before.rsplit(' ').next().unwrap().to_owned()
 }
 
-/// Precedence of protocols: the setting, then the URL, then the dialect, in any order of calls.
+/// The protocol of a connector is its protocol setting, or else the scheme of its URL, or else the
+/// default of its dialect. The order of the builder calls does not matter.
 #[test]
 fn the_protocol_is_settled_when_a_connector_is_built() {
     use freewheel::{Dialect, Protocol};
@@ -191,8 +193,8 @@ fn the_protocol_is_settled_when_a_connector_is_built() {
     assert_eq!(framed.build().unwrap_err().setting(), "framing");
 }
 
-/// Subscriber that, at each warning, builds a connector from an environment that causes another
-/// warning.
+/// Log subscriber that counts the library's warnings. During each warning, it resolves settings
+/// without a host, which would cause another warning.
 struct Building(std::sync::atomic::AtomicU64);
 
 impl tracing::Subscriber for Building {
@@ -212,7 +214,8 @@ impl tracing::Subscriber for Building {
     fn exit(&self, _span: &tracing::span::Id) {}
 }
 
-/// A connector without a host causes one warning. A build during that warning causes no other.
+/// Settings without a host cause one warning when they are resolved. A `tracing` subscriber that
+/// resolves them again while it handles this warning causes no further warning.
 ///
 /// The subscriber is global: `tracing` does not call a thread's own subscriber from within itself.
 #[test]

@@ -1,4 +1,5 @@
-//! Drops and evictions when the queue capacity is used up.
+//! Tests of a full queue: new lines are dropped or old ones are evicted, and all of these are
+//! counted.
 
 #![allow(clippy::unwrap_used)]
 
@@ -17,8 +18,8 @@ use support::{
 
 const LINES: u64 = 20_000;
 
-/// Emits numbered lines of `thread`, slowly enough for the flusher to evict lines in time. Returns
-/// their tally.
+/// Emits numbered lines of `thread`, slowly enough for the flusher to evict older ones in time.
+/// Returns the number of emitted lines and bytes.
 fn emit(statsd: &freewheel::Connector, thread: u64) -> Tally {
     let mut emitted = Tally::default();
     for number in 0..LINES {
@@ -30,8 +31,8 @@ fn emit(statsd: &freewheel::Connector, thread: u64) -> Tally {
     emitted
 }
 
-/// While no server listens, the newest or the oldest lines are dropped, as configured. Both are
-/// counted, and the remaining lines arrive in order.
+/// A connector drops the newest or the oldest lines, as configured, when its queue is full because
+/// no server listens. It counts them, and sends the remaining lines in order to a later server.
 #[test]
 fn the_newest_or_the_oldest_are_dropped() {
     for when_full in [WhenFull::DropNewest, WhenFull::DropOldest] {
@@ -63,8 +64,8 @@ fn the_newest_or_the_oldest_are_dropped() {
     }
 }
 
-/// The smallest capacities are a few blocks: no line is evicted before most of the capacity is
-/// used.
+/// A connector with a queue capacity of 2 to 4 KiB evicts no line before it has used 70 % of this
+/// capacity.
 #[test]
 fn little_room_is_used_before_the_oldest_go() {
     for capacity in [2 << 10, 3 << 10, 4 << 10] {
@@ -81,8 +82,8 @@ fn little_room_is_used_before_the_oldest_go() {
     }
 }
 
-/// A server stalls with lines in flight. Later lines are evicted. Lines in flight are not, because
-/// they may still arrive. When the server reads again, it also gets the newest lines.
+/// A TCP server stalls while written lines are unacknowledged. The full queue evicts later lines
+/// but not these. Once the server reads again, it receives these and the newest lines.
 #[test]
 fn lines_in_flight_are_not_evicted() {
     let receiver = TcpReceiver::start();
@@ -107,8 +108,9 @@ fn lines_in_flight_are_not_evicted() {
     assert_eq!((threads[&0][0], *threads[&3].last().unwrap()), (0, LINES - 1));
 }
 
-/// Lines are evicted from a queue that was full before the start, whether the server refuses or
-/// stalls. All blocks are full, so no producer thread can take another block and wake the flusher.
+/// The flusher evicts lines from a queue that was full before the flusher started, whether the
+/// server stalls or refuses datagrams. Producer threads do not wake the flusher, because they find
+/// no free block to fill.
 #[test]
 fn full_capacity_before_a_start_is_evicted() {
     let receiver = TcpReceiver::start();
@@ -132,8 +134,9 @@ fn full_capacity_before_a_start_is_evicted() {
     }
 }
 
-/// A server resets the connection while the whole capacity is in flight, and listens no more. The
-/// requeued lines are then the oldest, and are evicted before the next attempt to connect.
+/// A server resets the connection while unacknowledged lines use the whole queue capacity, and no
+/// longer listens. The connector requeues these lines, and evicts the oldest of them before the
+/// next connection attempt.
 #[test]
 #[cfg(target_os = "linux")]
 fn requeued_lines_are_evicted_when_the_server_goes() {
@@ -164,8 +167,8 @@ fn requeued_lines_are_evicted_when_the_server_goes() {
     assert_balanced(&stats);
 }
 
-/// Lines of four threads are evicted while no server listens, even at small capacities. The other
-/// lines then arrive in order.
+/// Four threads emit to a small queue while no server listens. Old lines of any thread are evicted,
+/// and a later server receives the other lines in order.
 #[test]
 fn threads_of_all_sorts_make_room_for_each_other() {
     for capacity in [1 << 10, 64 << 10] {
@@ -194,8 +197,8 @@ fn threads_of_all_sorts_make_room_for_each_other() {
     }
 }
 
-/// Gauges that are longer than a slot of the ordered queue are on the heap, and count against the
-/// queue capacity too.
+/// Gauge lines that are too long for a slot of the ordered queue (which keeps gauges in order
+/// across threads) are stored on the heap. They count against the queue capacity.
 #[test]
 fn long_gauges_are_within_the_capacity() {
     for capacity in [1 << 10, 64 << 10, 1 << 20] {

@@ -1,5 +1,5 @@
-//! Hot calls neither allocate nor make system calls. An allocator counts allocations, and a seccomp
-//! filter forbids system calls.
+//! Tests that calls which emit a metric neither allocate nor make system calls. An allocator counts
+//! allocations, and a seccomp filter forbids system calls.
 //!
 //! `.ci/no-lock` checks the machine code for atomic read-modify-writes.
 
@@ -14,7 +14,8 @@ use freewheel::{
 };
 use std::time::{Duration, UNIX_EPOCH};
 
-/// Makes every hot call, with every kind of value, and with valid and invalid names.
+/// Calls every method of the connector that emits a metric, with every kind of value, and with
+/// valid and invalid names.
 fn every_call(statsd: &Connector) {
     for name in ["requests", "a.name.of.more.than.sixteen.bytes", "to be: altered", ""] {
         statsd.incr(name);
@@ -52,7 +53,8 @@ fn every_call(statsd: &Connector) {
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Prepared metrics of every kind. One counter is sampled, and one has a tag that is altered.
+/// Prepared metrics (rendered in advance) of every kind. One counter is sampled, and one has a tag
+/// with a forbidden character.
 struct Prepared {
     counters: [Counter; 3],
     gauge: Gauge,
@@ -102,7 +104,7 @@ impl Prepared {
     }
 }
 
-/// A connector and its prepared metrics.
+/// Test fixture: a connector and its prepared metrics of every kind.
 struct Fixture {
     statsd: Connector,
     prepared: Prepared,
@@ -119,10 +121,11 @@ impl Fixture {
     }
 }
 
-/// A dialect without tags, and two with different forms of tags.
+/// Dialects under test: one without tags, and two that write tags differently.
 const DIALECTS: [Dialect; 3] = [Dialect::StatsD, Dialect::DogStatsD, Dialect::Graphite];
 
-/// Returns settings with a tag and a sampling rule, where the dialect has tags.
+/// Returns a connector builder for this dialect, with a tag and a sampling rule if the dialect has
+/// tags.
 fn builder(dialect: Dialect) -> freewheel::Builder {
     let builder = Connector::builder("127.0.0.1").queue_capacity(96 << 10).dialect(dialect);
     match dialect {
@@ -131,8 +134,8 @@ fn builder(dialect: Dialect) -> freewheel::Builder {
     }
 }
 
-/// Returns a fixture with its capacity used up, and without a flusher. Calls find no empty block,
-/// and drop the lines that do not fit into the rest of their block.
+/// Returns a fixture with a full queue and no running flusher. Calls find no empty block, and drop
+/// the lines that do not fit into the rest of their thread's block.
 fn full(dialect: Dialect) -> Fixture {
     let fixture = Fixture::new(builder(dialect).build().unwrap());
     while fixture.statsd.stats().drops.full.lines < 1_000 {
@@ -166,7 +169,8 @@ fn no_call_allocates() {
     }
 }
 
-/// Gauges pass through the ordered queue, whose slots hold 246 bytes. A longer line allocates.
+/// A gauge allocates once if its line exceeds 246 bytes, the slot size of the ordered queue (which
+/// keeps gauges in order across threads). A shorter or a dropped line does not allocate.
 #[test]
 fn gauge_longer_than_a_slot_allocates_once() {
     let (_receiver, fixture) = with_flusher(Dialect::StatsD);
@@ -185,7 +189,7 @@ fn gauge_longer_than_a_slot_allocates_once() {
     assert_eq!(ALLOCATIONS.get() - before, 0);
 }
 
-/// Metrics with a sample rate so low that no line is emitted.
+/// Connector and prepared counter with sample rates so low that no call emits a line.
 struct SampledOut {
     statsd: Connector,
     prepared: Counter,
@@ -225,7 +229,8 @@ fn undrawn_line_has_no_effect() {
     }
 }
 
-/// Returns a receiver, and a started fixture with all blocks allocated.
+/// Returns a UDP socket as the server, and a fixture with a running flusher. All blocks of the
+/// fixture's queue capacity are allocated.
 fn with_flusher(dialect: Dialect) -> (std::net::UdpSocket, Fixture) {
     let receiver = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = receiver.local_addr().unwrap().port();
@@ -239,8 +244,8 @@ fn with_flusher(dialect: Dialect) -> (std::net::UdpSocket, Fixture) {
     (receiver, fixture)
 }
 
-/// No hot call makes a system call. Any system call except `write` and `exit` would kill the child
-/// process, in which a seccomp filter is installed.
+/// No call that emits a metric makes a system call. The test makes all calls in a child process,
+/// where a seccomp filter kills the process at any system call except `write` and `exit_group`.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #[test]
 fn no_call_calls_the_operating_system() {
@@ -296,8 +301,8 @@ fn under_filter() -> ! {
     unreachable!()
 }
 
-/// Installs a filter by which any system call of this thread that is not in `calls` kills the
-/// process. Returns true if the filter is installed.
+/// Installs a seccomp filter that kills the process if this thread makes a system call that is not
+/// in `calls`. Returns true on success.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 fn allow_only(calls: &[libc::c_long]) -> bool {
     let statement = |code: u32, jt: usize, k: u32| libc::sock_filter {

@@ -1,4 +1,5 @@
-//! Acknowledgement of lines over TCP, and the losses of a broken connection.
+//! Tests of the acknowledgement of lines over TCP, and of the lines that are lost when a connection
+//! breaks.
 
 #![allow(clippy::unwrap_used)]
 #![cfg(target_os = "linux")]
@@ -15,8 +16,8 @@ use support::{
     flush, numbered, numbers_by_thread, started, tcp, unused_port,
 };
 
-/// Emits more lines than the socket buffers of both sides hold while the server does not read.
-/// Returns the number of lines.
+/// Emits more lines than the TCP socket buffers of client and server hold, while the server does
+/// not read. Returns the number of lines.
 fn emit_until_stalled(statsd: &Connector) -> u64 {
     const LINES: u64 = 40_000;
     for number in 0..LINES {
@@ -44,17 +45,18 @@ fn assert_equals_range(numbers: impl IntoIterator<Item = u64>, expected: std::op
     assert_eq!(next, expected.end, "of {expected:?}");
 }
 
-/// Result of [`reset`].
+/// Outcome of a run of the function [`reset`]: the lines that were emitted, that counted as sent,
+/// and that the second server received.
 struct Reset {
     emitted: u64,
-    /// Lines counted as sent when the first server reset the connection.
+    /// Number of lines that counted as sent just before the first server reset the connection.
     sent: u64,
     second: Vec<String>,
     report: StopReport,
 }
 
-/// Runs a connector against a server that reads nothing and resets the connection. A second server
-/// then listens at the same port.
+/// Runs a connector against a server that reads nothing and then resets the connection, and then
+/// against a second server at the same port.
 fn reset(delivery: Delivery) -> Reset {
     let listener = TcpReceiver::listen(Ipv4Addr::LOCALHOST, 0, Close::Abrupt);
     let port = listener.port();
@@ -74,8 +76,8 @@ fn reset(delivery: Delivery) -> Reset {
     Reset { emitted, sent, second, report }
 }
 
-/// A server stalls with lines in flight, and resets the connection. The next server gets exactly
-/// the lines that were not acknowledged.
+/// A server stops reading and then resets the connection. The next server gets exactly the lines
+/// that the first server had not acknowledged.
 #[test]
 fn reset_loses_only_acknowledged_lines() {
     let Reset { emitted, sent, second, report } = reset(Delivery::Acknowledged);
@@ -85,8 +87,8 @@ fn reset_loses_only_acknowledged_lines() {
     assert_eq!(report.unacknowledged.lines, 0);
 }
 
-/// With `Delivery::Written`, written lines count as sent, and a reset loses those that the server
-/// has not read. Here the server has read none.
+/// Lines count as sent once they are written, with `Delivery::Written`. A reset loses the written
+/// lines that the server has not read, and here the server has read none.
 #[test]
 fn reset_loses_written_lines_with_delivery_written() {
     let Reset { emitted, sent, second, .. } = reset(Delivery::Written);
@@ -95,8 +97,8 @@ fn reset_loses_written_lines_with_delivery_written() {
     assert_equals_range(numbers_by_thread(&second)[&0].iter().copied(), sent..emitted);
 }
 
-/// A server that closes its sending side and continues to read gets each line in flight once,
-/// because the flusher waits for the acknowledgements.
+/// A server that shuts down its sending side but continues to read gets each unacknowledged line
+/// once. The flusher waits for the acknowledgements before it reconnects.
 #[test]
 fn half_closed_server_gets_no_line_twice() {
     let port = unused_port();
@@ -126,8 +128,8 @@ fn half_closed_server_gets_no_line_twice() {
     assert_equals_range(numbers, 0..emitted);
 }
 
-/// A stop that times out leaves lines in flight to the operating system and reports them. They are
-/// delivered, and the next start does not send them again.
+/// A stop that times out leaves unacknowledged lines to the operating system, and reports their
+/// number. The system delivers them, and the next start does not send them again.
 #[test]
 fn expired_stop_leaves_lines_in_flight_to_the_kernel() {
     let receiver = TcpReceiver::start();
@@ -148,7 +150,8 @@ fn expired_stop_leaves_lines_in_flight_to_the_kernel() {
     assert_equals_range(numbers, 0..emitted);
 }
 
-/// A runtime that ends leaves the flusher's lines in flight to the operating system as well.
+/// A tokio runtime that shuts down leaves the flusher's unacknowledged lines to the operating
+/// system, which delivers them. The next start does not send them again.
 #[test]
 fn ended_runtime_leaves_lines_in_flight_to_the_kernel() {
     let receiver = TcpReceiver::start();
@@ -167,8 +170,8 @@ fn ended_runtime_leaves_lines_in_flight_to_the_kernel() {
     assert_equals_range(numbers, 0..emitted);
 }
 
-/// The flusher reconnects if a live server acknowledges nothing for the peer timeout. No line is
-/// lost, and none arrives twice.
+/// A live server acknowledges no data for the peer timeout. The flusher reconnects, and each line
+/// arrives exactly once in the end.
 #[test]
 fn unacknowledging_server_is_abandoned_in_time() {
     let receiver = TcpReceiver::start();

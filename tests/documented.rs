@@ -1,6 +1,6 @@
-//! Documentation tests. The README's examples run unchanged against a server, and the lines that
-//! their comments state arrive. The examples of the API run as doc tests. This file checks that
-//! each of them compares its lines.
+//! Tests of the documentation. The README's examples run unchanged against a test server, and the
+//! lines that their comments state arrive. The API's examples, which run as doc tests, assert each
+//! line that they state.
 
 #![allow(clippy::unwrap_used)]
 
@@ -31,7 +31,8 @@ fn blocks() -> Vec<String> {
     blocks
 }
 
-/// Returns this file's copy of a README block, without the lines marked `// test`.
+/// Returns this file's copy of the code block of a README section, without the lines marked `//
+/// test`.
 fn copy_of(name: &str) -> String {
     let begin = format!("// README: {name}\n");
     let (_, rest) = include_str!("documented.rs").split_once(&*begin).unwrap();
@@ -42,7 +43,8 @@ fn copy_of(name: &str) -> String {
     dedented.collect::<String>().trim_end_matches([' ', '\n']).to_owned() + "\n"
 }
 
-/// Returns the line that a comment claims to be sent, or `None` if the comment claims none.
+/// Returns the StatsD line that the comment in a line of code states as sent, or `None` if the
+/// comment states none.
 fn claim(line: &str) -> Option<&str> {
     let (_, comment) = line.rsplit_once("// ")?;
     let stated = comment.split([' ', '\n']).next()?;
@@ -53,7 +55,8 @@ fn claim(line: &str) -> Option<&str> {
     ["c", "g", "ms", "h", "d", "s", "m"].contains(&code).then_some(stated)
 }
 
-/// Returns the lines that the comments of a block claim. `...` stands for the prefix.
+/// Returns the StatsD lines that the comments of a code block state as sent. `...` in a comment
+/// stands for the prefix.
 fn claims(code: &str, prefix: &str) -> BTreeSet<String> {
     let written = |stated: &str| match stated.strip_prefix("...") {
         Some(rest) => format!("{prefix}.{rest}"),
@@ -222,8 +225,8 @@ mod web {
         Ok(())
     }
 
-    /// Sends one HTTP request, and then SIGTERM to this process, as an orchestrator would to stop
-    /// it.
+    /// Sends one HTTP request to a service in this process, and then SIGTERM to the process, as an
+    /// orchestrator would to stop it.
     fn request_and_terminate(address: SocketAddr) {
         let mut connection = std::net::TcpStream::connect(address).unwrap();
         connection.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").unwrap();
@@ -235,7 +238,8 @@ mod web {
 
     const CHILD: &str = "FREEWHEEL_TEST_OF_DOCUMENTATION";
 
-    /// Runs an example if this process is a child of [`lines_of_child`].
+    /// Runs one README example if this process is a child that [`lines_of_child`] has started.
+    /// Otherwise does nothing.
     #[test]
     fn a_child() {
         let runtime = || tokio::runtime::Runtime::new().unwrap();
@@ -252,7 +256,8 @@ mod web {
         }
     }
 
-    /// Runs an example in a child process. Returns the lines it sends, without their values.
+    /// Runs the named README example in a child process. Returns the StatsD lines that it sends,
+    /// without their values.
     fn lines_of_child(child: &str, lines: u64) -> BTreeSet<String> {
         let server = Server::start();
         let mut command = Command::new(std::env::current_exe().unwrap());
@@ -264,7 +269,7 @@ mod web {
         server.lines(lines).iter().map(|line| without_value(line)).collect()
     }
 
-    /// Returns the line's name and type code.
+    /// Returns the name and the type code of a StatsD line, without the value.
     fn without_value(line: &str) -> String {
         let (name, rest) = line.split_once(':').unwrap();
         format!("{name}|{}", rest.split_once('|').unwrap().1)
@@ -288,7 +293,7 @@ mod web {
     }
 }
 
-/// Finds the Rust files in a folder and its subfolders.
+/// Adds the paths of the Rust files in a folder and its subfolders to `found`.
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in folder.read_dir().unwrap() {
         let path = entry.unwrap().path();
@@ -300,7 +305,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Returns the examples in a file's documentation, including their hidden lines.
+/// Returns the code examples in the doc comments of a source file, including their hidden lines.
 fn examples(source: &str) -> Vec<String> {
     let (mut examples, mut example) = (Vec::new(), None::<String>);
     for line in source.lines().map(str::trim_start) {
@@ -318,7 +323,8 @@ fn examples(source: &str) -> Vec<String> {
     examples
 }
 
-/// Each example that states a line in a comment asserts that the line arrives.
+/// Each documentation example that states a StatsD line in a comment asserts, in a hidden line of
+/// code, that the StatsD line arrives.
 #[test]
 fn examples_assert_their_lines() {
     let mut files = Vec::new();
@@ -340,8 +346,8 @@ fn examples_assert_their_lines() {
     assert!(claimed >= 26, "{claimed}");
 }
 
-/// `Connector::with_tag`, `Connector::scoped` and `Metric::build` allocate as often as they
-/// document.
+/// `Connector::with_tag`, `Connector::scoped` and `Metric::build` make as many heap allocations as
+/// their documentation states.
 #[test]
 fn allocations_of_a_scope_are_as_documented() {
     use freewheel::{Connector, Counter, Dialect};

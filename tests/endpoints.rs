@@ -1,4 +1,5 @@
-//! Endpoints: URLs, and Unix sockets that appear, disappear, or are full.
+//! Tests of server endpoints: URLs, host names, frames on Unix streams, and Unix sockets that
+//! appear, disappear, or are full.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)]
@@ -15,7 +16,8 @@ use support::{
     SocketPath, assert_balanced, emit_numbered, eventually, flush, numbered_line, started,
 };
 
-/// Emits the numbered lines of thread 0 with these numbers. Returns their tally.
+/// Emits the lines with these numbers, marked as lines of thread 0. Returns the number of emitted
+/// lines and bytes.
 fn emit(statsd: &Connector, numbers: std::ops::Range<u64>) -> Tally {
     numbers.map(|number| emit_numbered(statsd, 0, number)).fold(Tally::default(), |a, b| a + b)
 }
@@ -25,7 +27,8 @@ fn expected(numbers: std::ops::Range<u64>) -> Vec<String> {
     numbers.map(|number| numbered_line(0, number)).collect()
 }
 
-/// Receives `count` lines. Returns the lines and the sizes of their datagrams.
+/// Receives datagrams until `count` lines have arrived. Returns the lines, and the sizes of the
+/// datagrams.
 fn receive(receiver: &UnixDatagram, count: usize) -> (Vec<String>, Vec<usize>) {
     let (mut lines, mut sizes) = (Vec::new(), Vec::new());
     let mut datagram = [0; 65_536];
@@ -127,7 +130,7 @@ fn a_stream_is_followed_to_its_next_server() {
     assert_balanced(&report.stats);
 }
 
-/// Returns the lines of all complete length-prefixed frames of a stream.
+/// Returns the text of each complete length-prefixed frame in a byte stream.
 fn unframe(mut stream: &[u8]) -> Vec<String> {
     let mut frames = Vec::new();
     while let Some((length, rest)) = stream.split_first_chunk() {
@@ -139,7 +142,8 @@ fn unframe(mut stream: &[u8]) -> Vec<String> {
     frames
 }
 
-/// The Agent reads frames from a Unix stream, so DogStatsD sends frames there by default.
+/// DogStatsD lines on a Unix stream are sent in length-prefixed frames by default, because the
+/// Datadog Agent reads frames there. The setting `Framing::Newlines` turns the frames off.
 #[test]
 fn dogstatsd_is_framed_on_a_unix_stream() {
     for (framing, expected) in
@@ -161,8 +165,8 @@ fn dogstatsd_is_framed_on_a_unix_stream() {
     }
 }
 
-/// Host names are looked up without the runtime's blocking pool. The application may have used that
-/// pool up, and the end of a runtime waits for it.
+/// The flusher looks up host names without the blocking pool of its tokio runtime. The application
+/// may have used up that pool, and a runtime that shuts down waits for it.
 #[test]
 fn names_are_looked_up_without_the_blocking_pool() {
     let receiver = support::UdpReceiver::start();
@@ -182,8 +186,8 @@ fn names_are_looked_up_without_the_blocking_pool() {
     drop(end);
 }
 
-/// Frames follow the Datadog Agent's format. A frame interrupted by the server is sent again from
-/// its start.
+/// Frames on a Unix stream follow the Datadog Agent's format. A server closes the connection within
+/// a frame, and the next server receives this frame from its start.
 #[test]
 fn frames_are_whole_and_follow_to_the_next_server() {
     let socket_path = SocketPath::new("frames");

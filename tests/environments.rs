@@ -1,12 +1,13 @@
-//! Environments written by other programs: the settings they resolve to, and the precedence of
-//! protocols.
+//! Tests of settings from environment variables, with values that other programs set, and of the
+//! precedence of the protocol.
 
 #![allow(clippy::unwrap_used)]
 
 use freewheel::{BuildError, Builder, Connector, Protocol, Settings};
 use std::ffi::OsString;
 
-/// Resolves the settings in an environment with only these variables.
+/// Resolves the settings as if only these environment variables were set. Returns `Ok(None)` if the
+/// connector is disabled.
 fn resolve(settings: &Settings, variables: &[(&str, &str)]) -> Result<Option<Builder>, BuildError> {
     settings.builder_from(|variable| {
         let set = variables.iter().find(|(name, _)| *name == variable)?;
@@ -14,7 +15,7 @@ fn resolve(settings: &Settings, variables: &[(&str, &str)]) -> Result<Option<Bui
     })
 }
 
-/// Returns settings with a host and a prefix.
+/// Returns settings with a host and a prefix, which need no environment variable.
 fn complete() -> Settings {
     Settings::new().host("statsd.example").prefix("app")
 }
@@ -22,8 +23,8 @@ fn complete() -> Settings {
 const HOST: (&str, &str) = ("STATSD_HOST", "statsd.example");
 const PREFIX: (&str, &str) = ("STATSD_PREFIX", "app");
 
-/// A subscriber may use the static connector whose creation causes the event that it handles. A log
-/// that counts events does so.
+/// A `tracing` subscriber reads a lazily initialised static while it handles the warning that this
+/// initialisation causes. The read does not deadlock.
 #[test]
 fn subscriber_may_use_the_unfinished_connector() {
     use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -67,8 +68,8 @@ fn subscriber_may_use_the_unfinished_connector() {
     }
 }
 
-/// Environments of Kubernetes, Compose, files and shells resolve without an error. An expected
-/// `None` stands for a disabled connector.
+/// Settings resolve without an error from environment variables with values that Kubernetes,
+/// Compose, files and shells produce. `None` is expected where the connector is disabled.
 #[test]
 fn foreign_environment_values_cause_no_error() {
     let host = ("STATSD_HOST", "10.0.0.11");
@@ -141,8 +142,8 @@ fn foreign_environment_values_cause_no_error() {
     assert_eq!(format!("{builder:?}"), format!("{expected:?}"));
 }
 
-/// The protocol setting takes precedence over STATSD_PROTOCOL, which takes precedence over the
-/// dialect.
+/// The protocol setting takes precedence over the variable `STATSD_PROTOCOL`, which takes
+/// precedence over the dialect's default.
 #[test]
 fn protocol_precedence_is_setting_variable_dialect() {
     use freewheel::Dialect;

@@ -1,4 +1,4 @@
-//! Processes that fork while a connector runs.
+//! Tests of processes that fork while a connector runs.
 //!
 //! A separate test program whose tests run one at a time: a forked child has only the forking
 //! thread, and locks held by other threads stay locked.
@@ -56,8 +56,9 @@ fn assert_succeeds(child: libc::pid_t) {
     assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "status {status:#x}");
 }
 
-/// Asserts that the parent's connector does not run in this child, and accepts lines up to its
-/// capacity. Calls return without a wait, because the flusher exists only in the parent.
+/// Asserts that the parent's connector reports in this forked child that it is not running, and
+/// that it accepts lines up to its capacity. The calls return at once, because the flusher exists
+/// only in the parent.
 fn assert_not_running(statsd: &Connector) {
     let before = statsd.stats();
     let mut emitted = emit_all(statsd, 0, 100_000..100_100);
@@ -83,8 +84,8 @@ fn assert_not_running(statsd: &Connector) {
     assert!(start.elapsed() < WAIT_TIMEOUT / 2, "the calls took {:?}", start.elapsed());
 }
 
-/// A connector built in the child works, and the parent's continues. The child inherits a copy of
-/// the parent's buffered lines and sends none of them.
+/// A forked child builds a connector that works, while the parent's connector continues. The child
+/// inherits a copy of the parent's buffered lines, and sends none of them.
 #[test]
 fn child_builds_its_own_connector_and_sends_no_parent_lines() {
     let _alone = alone();
@@ -124,8 +125,9 @@ fn child_builds_its_own_connector_and_sends_no_parent_lines() {
     assert_eq!(stats.connections, 1);
 }
 
-/// A child of a parent that flushed before the fork keeps its deadlines, although threads of the
-/// parent do not exist there. Services that fork workers do this.
+/// A connector that a forked child builds keeps its timeouts, although the parent's other threads
+/// do not exist in the child. The parent has flushed before the fork, as in services that fork
+/// workers.
 #[test]
 fn child_of_a_flushed_parent_keeps_deadlines() {
     let _alone = alone();
@@ -147,8 +149,8 @@ fn child_of_a_flushed_parent_keeps_deadlines() {
     receiver.wait_for_lines(2);
 }
 
-/// A child that closes all descriptors and opens files keeps these files open when it drops its
-/// parent's connector. A file may have the number of a descriptor of that connector.
+/// A forked child closes all inherited descriptors and then opens files, which may get the same
+/// numbers. The files stay open when the child drops the parent's connector.
 #[test]
 fn child_keeps_its_own_files() {
     use std::os::fd::AsRawFd;
@@ -171,9 +173,9 @@ fn child_keeps_its_own_files() {
     assert_succeeds(child);
 }
 
-/// Children that are forked at arbitrary moments of the flusher and the producer threads do not
-/// hang. This holds for calls on their own connector and on their parent's. No call disturbs the
-/// parent.
+/// Forked children do not hang in calls on their own connector or on the parent's. The forks happen
+/// at arbitrary moments of the parent's flusher and producer threads, and the parent's lines are
+/// unaffected.
 #[test]
 fn children_forked_under_load_do_not_hang() {
     let _alone = alone();
@@ -200,8 +202,8 @@ fn children_forked_under_load_do_not_hang() {
     receiver.wait_for_lines(stats.sent.lines);
 }
 
-/// A child may drop the last handle of its parent's connector. This wakes no flusher in the child,
-/// because a wake-up takes locks that may stay locked forever.
+/// A forked child may drop the last handle of the parent's connector. The drop does not wake the
+/// flusher, because a wake-up takes locks that another thread may have held at the fork.
 #[test]
 fn child_may_drop_its_parents_last_handle() {
     let _alone = alone();
@@ -232,7 +234,8 @@ fn child_may_drop_its_parents_last_handle() {
     receiver.wait_for_lines(1);
 }
 
-/// A connector that is not running can be started in both processes, and each sends its own lines.
+/// A connector that is not running at a fork can be started in the parent and in the child. Each
+/// process sends its own lines.
 #[test]
 fn stopped_connector_can_start_in_both_processes() {
     let _alone = alone();
@@ -268,8 +271,9 @@ fn stopped_connector_can_start_in_both_processes() {
     }
 }
 
-/// A child that closes the inherited descriptors writes into no file that gets one of their
-/// numbers. One of them is the number of the descriptor that wakes the parent's flusher.
+/// A forked child closes its descriptors, and opens a file that may get the number of the
+/// descriptor that wakes the parent's flusher. Calls on the parent's connector write nothing into
+/// the file.
 #[test]
 fn child_writes_into_no_closed_descriptor() {
     let _alone = alone();

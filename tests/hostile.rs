@@ -1,5 +1,5 @@
-//! Hostile names, tags and set members in every dialect, as counters and sets. The bytes that
-//! arrive match the table at `Dialect`.
+//! Property test of hostile names, tags and set members in every dialect. The lines that arrive
+//! match the rules in the documentation of `Dialect`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -17,7 +17,7 @@ use proptest::prelude::*;
 use std::net::UdpSocket;
 use support::{assert_balanced, flush, started};
 
-/// Generates text with characters that end fields in some dialect.
+/// Generates text, often with characters that end a field in some dialect.
 fn hostile() -> impl Strategy<Value = String> {
     let character = prop_oneof![
         3 => prop::sample::select(
@@ -33,7 +33,7 @@ fn hostile() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Name, tags and set member of a metric, with hostile characters.
+/// Generated name, tags and set member of a metric, with hostile characters.
 #[derive(Clone, Debug)]
 struct Hostile {
     name: String,
@@ -50,7 +50,7 @@ fn any_hostile() -> impl Strategy<Value = Hostile> {
     })
 }
 
-/// Returns the number of metrics that a strict parser of the dialect finds in the datagram.
+/// Parses the datagram with the strict parser of the dialect. Returns the number of metrics in it.
 fn metrics(dialect: Dialect, datagram: &[u8]) -> Result<usize, String> {
     let parsed = match dialect {
         Dialect::StatsD => parsers::plain::parse(datagram, Types::Etsy),
@@ -69,8 +69,8 @@ fn metrics(dialect: Dialect, datagram: &[u8]) -> Result<usize, String> {
     parsed.map(|metrics| metrics.len()).map_err(|error| error.to_string())
 }
 
-/// Emits counters and sets: directly, prepared, and by connectors with tags. Returns, for each
-/// line, its number of tags, and true if it is a set's line.
+/// Emits counters and sets: directly, by prepared metrics, and by connectors with tags. Returns,
+/// for each line, its number of tags, and true if it is a line of a set.
 fn emit(statsd: &Connector, Hostile { name, tags, member }: &Hostile) -> Vec<(usize, bool)> {
     let [(k, v), (l, w)] = tags;
     statsd.metric::<Counter>(name).incr();

@@ -1,4 +1,5 @@
-//! An idle flusher is dormant: it sleeps without a timer. Every event wakes it.
+//! Tests of dormancy: an idle flusher sleeps without a timer until a line, a flush, a stop or the
+//! drop of its connector wakes it.
 
 #![allow(clippy::unwrap_used)]
 #![cfg(target_os = "linux")]
@@ -13,10 +14,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 use support::{TcpReceiver, UdpReceiver, assert_balanced, eventually, flush, promptly, tcp, udp};
 
-/// Lock that lets one test run at a time, because tests find flushers by their new threads.
+/// Lock that lets one test run at a time, because a test recognises its flusher as a new thread of
+/// the process.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Returns the paths of the flushers' threads in /proc.
+/// Returns the /proc paths of all flusher threads of this process.
 fn flushers() -> BTreeSet<String> {
     let threads = fs::read_dir("/proc/self/task").unwrap();
     let paths = threads.map(|thread| thread.unwrap().path().to_str().unwrap().to_owned());
@@ -26,14 +28,15 @@ fn flushers() -> BTreeSet<String> {
     paths.filter(is_flusher).collect()
 }
 
-/// Returns the number of a thread's voluntary context switches: how often it has slept.
+/// Returns the number of voluntary context switches of the thread at this /proc path, which is the
+/// number of times that it has slept.
 fn count_sleeps(thread: &str) -> u64 {
     let status = fs::read_to_string(format!("{thread}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
     line.unwrap().trim().parse().unwrap()
 }
 
-/// A connector, and the path of its flusher's thread in /proc.
+/// Started connector, and the /proc path of its flusher's thread.
 struct Sleeper {
     statsd: Connector,
     thread: String,
@@ -46,7 +49,8 @@ impl Sleeper {
         Self { statsd, thread }
     }
 
-    /// Waits until the flusher's thread has not woken for a second and a half.
+    /// Waits until the flusher's thread has not woken for a second and a half, so that it is
+    /// dormant (asleep without a timer).
     fn wait_until_dormant(&self) {
         eventually("the flusher is dormant", || {
             let before = count_sleeps(&self.thread);
@@ -56,7 +60,7 @@ impl Sleeper {
     }
 }
 
-/// Starts the connector. Returns the path of its flusher's thread.
+/// Starts the connector's flusher on a new thread. Returns the /proc path of this thread.
 fn start_flusher(statsd: &Connector) -> String {
     let before = flushers();
     statsd.start_on_thread().unwrap();
@@ -68,9 +72,9 @@ fn start_flusher(statsd: &Connector) -> String {
     new.pop_first().unwrap()
 }
 
-/// A dormant flusher does not wake for three seconds, over TCP, over UDP, and with repeated name
-/// lookups. A line then wakes it, and is sent within half a second. The line may be the first one
-/// of its thread.
+/// A dormant flusher (asleep without a timer) does not wake for three seconds over TCP, over UDP,
+/// or with periodic name lookups. A line, even the first one of its thread, then wakes it and is
+/// sent within half a second.
 #[test]
 fn an_idle_flusher_does_not_wake_and_hears_the_first_line() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -108,8 +112,8 @@ fn an_idle_flusher_does_not_wake_and_hears_the_first_line() {
     }
 }
 
-/// A dropped line wakes the flusher too, so that it can log a warning. The flusher then becomes
-/// dormant again.
+/// An invalid line, which is dropped, also wakes a dormant flusher (asleep without a timer), so
+/// that it can log a warning. The flusher then becomes dormant again.
 #[test]
 fn an_invalid_line_wakes_it_once() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -122,7 +126,8 @@ fn an_invalid_line_wakes_it_once() {
     sleeper.wait_until_dormant();
 }
 
-/// A dormant flusher handles a flush, a stop, a start, and the drop of all handles.
+/// A dormant flusher (asleep without a timer) performs a flush and a stop, and sends all lines when
+/// the connector's handles are dropped. The connector can be started again after the stop.
 #[test]
 fn a_dormant_flusher_obeys() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -150,7 +155,8 @@ fn a_dormant_flusher_obeys() {
     eventually("the flusher ends", || flushers().is_empty());
 }
 
-/// Each line arrives if several threads emit more than a block to a dormant flusher.
+/// Several threads each emit more than a block (a buffer of lines) to a dormant flusher (asleep
+/// without a timer). Each line arrives.
 #[test]
 fn a_burst_wakes_the_dormant() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,5 @@
-//! Signals that interrupt the flusher's own thread. Their handler emits, which wakes the flusher.
+//! Tests a signal handler that interrupts the flusher's own thread and emits a line, which wakes
+//! the flusher.
 
 // An `unwrap` in a test is an assertion. All `unsafe` code calls libc.
 #![allow(clippy::unwrap_used, unsafe_code)]
@@ -15,14 +16,16 @@ use support::{UdpReceiver, eventually, udp};
 use tokio::runtime::Builder;
 use tokio::sync::mpsc;
 
-/// Number of dormant flushers, each of which one signal wakes.
+/// Number of connectors under test, each with a dormant flusher (asleep without a timer). One
+/// signal wakes each flusher.
 const CONNECTORS: usize = 200;
 
 static STATSD: OnceLock<Vec<Connector>> = OnceLock::new();
-/// Index in `STATSD` of the connector that the next signal emits to, or `CONNECTORS` for none.
+/// Index in `STATSD` of the connector to which the signal handler emits next, or `CONNECTORS` for
+/// none.
 static NEXT: AtomicUsize = AtomicUsize::new(CONNECTORS);
 
-/// Signal handler that emits to the connector of index `NEXT`, and increments the index.
+/// Signal handler that emits a line to the connector at index `NEXT`, and increments the index.
 extern "C" fn handler(_: libc::c_int) {
     if let Some(statsd) = STATSD.get().and_then(|all| all.get(NEXT.load(Relaxed))) {
         statsd.incr("a");
@@ -30,8 +33,8 @@ extern "C" fn handler(_: libc::c_int) {
     }
 }
 
-/// Guard that sets the flag when it is dropped. The flag ends the signals, even if an assertion
-/// fails.
+/// Guard that sets its flag when it is dropped. The flag ends the sending of signals, even if an
+/// assertion fails.
 struct SetOnDrop<'a>(&'a AtomicBool);
 
 impl Drop for SetOnDrop<'_> {
@@ -40,9 +43,8 @@ impl Drop for SetOnDrop<'_> {
     }
 }
 
-/// A handler on the flusher's own thread may wake the flusher. The signals come at arbitrary
-/// moments, mostly within tokio. If the wake-up took a lock of tokio, the thread would wait for
-/// itself.
+/// A signal handler that interrupts the flusher's own thread, mostly within tokio code, may emit a
+/// line and thereby wake the flusher. A wake-up that takes a lock of tokio would deadlock.
 #[test]
 fn signal_wakes_the_flusher_on_its_own_thread() {
     let receiver = UdpReceiver::start();

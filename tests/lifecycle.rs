@@ -1,4 +1,4 @@
-//! Starts, stops, and the states in between.
+//! Tests of a connector's lifecycle: start, flush, stop, restart, and the drop of its handles.
 
 // An `unwrap` in a test is an assertion.
 #![allow(clippy::unwrap_used)]
@@ -19,12 +19,12 @@ use support::{
 };
 use tokio::runtime::Builder as RuntimeBuilder;
 
-/// Stop timeout of a connector whose server is gone.
+/// Stop timeout of a connector after its server has shut down.
 const STOP_TIMEOUT: Duration = Duration::from_millis(300);
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Returns the lines of one increment of each counter.
+/// Returns the lines that one increment of each named counter emits.
 fn counters(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| format!("{name}:1|c")).collect()
 }
@@ -229,8 +229,8 @@ fn a_disabled_connector_does_nothing() {
     assert_eq!(statsd.stats(), Default::default());
 }
 
-/// Asserts that a start is refused by a runtime that lacks a driver, and that the connector can be
-/// started elsewhere.
+/// Asserts that a start is refused in a tokio runtime that lacks a driver, and that the connector
+/// can then be started on a thread. `configure` enables the runtime's drivers.
 fn assert_unfit(configure: fn(&mut RuntimeBuilder) -> &mut RuntimeBuilder) {
     let receiver = TcpReceiver::start();
     let statsd = tcp(receiver.port()).build().unwrap();
@@ -302,15 +302,15 @@ fn a_disabled_connector_blocks_nowhere() {
     assert_eq!(Connector::disabled().timer("a").elapsed(), Duration::ZERO);
 }
 
-/// A handle has the traits that spawned tasks and unwinding code require.
+/// The type `Connector` has the traits that spawned tasks and unwinding code require.
 #[test]
 fn a_connector_is_send_sync_and_unwind_safe() {
     fn assert_implements<T: Clone + Send + Sync + UnwindSafe + RefUnwindSafe + 'static>() {}
     assert_implements::<Connector>();
 }
 
-/// A thread that fills a block rings, which wakes the flusher. Without a periodic tick, only a ring
-/// makes the flusher sweep.
+/// A producer thread that fills a block of lines rings: it wakes the flusher, which then sends
+/// lines. The flush interval is an hour, so that nothing else wakes the flusher.
 #[test]
 fn a_ring_is_heard_without_a_tick() {
     let receiver = TcpReceiver::start();
@@ -329,8 +329,8 @@ fn a_ring_is_heard_without_a_tick() {
     assert_balanced(&statsd.blocking_stop().stats);
 }
 
-/// A ring (a thread's call to wake the flusher) is not lost if it comes just before the flusher
-/// parks.
+/// A ring, by which a producer thread wakes the flusher, is not lost if it comes just before the
+/// flusher goes to sleep.
 #[test]
 fn a_ring_while_the_flusher_falls_asleep_is_heard() {
     let receiver = TcpReceiver::start();

@@ -1,4 +1,5 @@
-//! Gauges, gauge changes and service checks arrive in the order of their calls, across threads.
+//! Tests that gauges, gauge changes and service checks of several threads arrive in the order of
+//! their calls.
 
 // An `unwrap` in a test is an assertion.
 #![allow(clippy::unwrap_used)]
@@ -16,7 +17,7 @@ use support::{
     Close, TcpReceiver, UdpReceiver, assert_balanced, flush, started, tcp, udp, unused_port,
 };
 
-/// Asserts that lines of two threads, emitted in turn, arrive in that order.
+/// Asserts that the lines which two threads emit alternately arrive in the order of the calls.
 fn arrives_in_order(dialect: Dialect, emit: fn(&Connector, u64), expected: fn(u64) -> Vec<String>) {
     const ROUNDS: u64 = 200;
     let receiver = UdpReceiver::start();
@@ -87,8 +88,8 @@ fn an_injected_gauge_keeps_its_place() {
     arrives_in_order(Dialect::StatsD, emit, |number| vec![format!("level:{number}|g")]);
 }
 
-/// Gauges that are longer than a slot of the ordered queue, or have an altered tag, arrive in the
-/// order of their calls.
+/// Gauges arrive in the order of their calls even if a tag is altered, or if their line is longer
+/// than a slot of the ordered queue. (This queue keeps gauges in order across threads.)
 #[test]
 fn a_long_gauge_and_an_altered_one_keep_their_places() {
     let emit = |statsd: &Connector, number| match number % 4 {
@@ -117,7 +118,8 @@ fn service_checks_arrive_in_the_order_of_their_calls() {
     });
 }
 
-/// Each gauge ends at its last value, 0, although its task may move between the runtime's workers.
+/// Tokio tasks set one gauge each to 1 and then to 0, and may move between worker threads
+/// meanwhile. The last line that arrives for each gauge is 0.
 #[test]
 fn gauges_of_tasks_end_at_their_last_value() {
     let receiver = UdpReceiver::start();
@@ -149,8 +151,8 @@ fn gauges_of_tasks_end_at_their_last_value() {
     assert!(last.values().all(|value| *value == "0|g"), "{last:?}");
 }
 
-/// Gauges that the ordered queue cannot hold move to blocks while no server listens, before and
-/// after a start. All arrive in order.
+/// Gauges that do not fit into the ordered queue (which keeps them in order across threads) move to
+/// blocks of lines while no server listens. A later server receives all of them in order.
 #[test]
 fn gauges_wait_in_blocks_without_a_server() {
     for is_started in [false, true] {

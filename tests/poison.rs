@@ -1,5 +1,6 @@
-//! Servers that disconnect on certain lines, called poison. The other lines are delivered. While a
-//! server disconnects on every line, no line is lost.
+//! Tests of servers that disconnect on certain lines, called poison. The connector discards these
+//! lines and delivers the others. While a server disconnects on every line, the connector discards
+//! none.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, unsafe_code)]
@@ -21,10 +22,12 @@ use support::{
 };
 use tokio::io::AsyncReadExt;
 
-/// Predicate for the lines or frames on which a server disconnects. The server does not read them.
+/// Predicate that is true for the lines or frames on which a test server disconnects. The server
+/// does not read them.
 type Poison = fn(&str) -> bool;
 
-/// Server at a Unix socket path that reads line by line, or frame by frame.
+/// Test server at a Unix socket path that reads line by line or frame by frame, and disconnects on
+/// certain lines.
 struct Server {
     lines: Arc<Mutex<Vec<String>>>,
     end: Arc<AtomicBool>,
@@ -55,8 +58,9 @@ impl Server {
         self.lines.lock().unwrap().clone()
     }
 
-    /// Returns each line once, in order of first arrival. Lines may arrive again after a
-    /// disconnect: the kernel counts a buffer as unread until the server has read all of it.
+    /// Returns the lines that arrived, without repetitions, in order of first arrival. Lines may
+    /// arrive again after a disconnect: the kernel counts a socket buffer as unread until the
+    /// server has read all of it.
     fn distinct(&self) -> Vec<String> {
         let mut seen = std::collections::HashSet::new();
         self.lines().into_iter().filter(|line| seen.insert(line.clone())).collect()
@@ -70,7 +74,8 @@ impl Drop for Server {
     }
 }
 
-/// Reads complete lines or frames, and disconnects before a poisonous one.
+/// Reads complete lines or frames from a client, and disconnects before one for which the predicate
+/// `poison` is true.
 fn serve(
     peer: &Socket,
     framing: Framing,
@@ -123,7 +128,8 @@ fn settings(socket_path: &SocketPath, framing: Framing) -> Builder {
     socket_path.settings(Protocol::UnixStream).framing(framing)
 }
 
-/// Asserts that exactly the expected lines arrived, and that the account agrees.
+/// Asserts that exactly the expected lines arrived, and that the statistics count them as sent and
+/// `rejected` other lines as rejected.
 #[track_caller]
 fn assert_all_but(statsd: &Connector, rejected: u64, server: &Server, expected: &[String]) {
     let stats = statsd.stats();
@@ -157,7 +163,8 @@ fn poison_line_does_not_stop_other_lines() {
     }
 }
 
-/// Poisonous lines in runs of one to four are all rejected, and the lines between the runs arrive.
+/// Lines on which the server disconnects occur one to four in a row. All of them are discarded and
+/// counted as rejected, and the lines before and after them arrive.
 #[test]
 fn consecutive_poison_lines_are_rejected() {
     let socket_path = SocketPath::new("poisons");
@@ -175,7 +182,8 @@ fn consecutive_poison_lines_are_rejected() {
     assert_all_but(&statsd, 10, &server, &expected);
 }
 
-/// The lines of frames that exceed the server's buffer are sent one by one, and none is rejected.
+/// Frames that exceed the server's buffer make the server disconnect. The connector then sends
+/// their lines one by one, and discards none.
 #[test]
 fn poison_frames_are_sent_line_by_line() {
     let socket_path = SocketPath::new("large-frames");
@@ -189,9 +197,8 @@ fn poison_frames_are_sent_line_by_line() {
     assert_all_but(&statsd, 0, &server, &expected);
 }
 
-/// While a server accepts only empty lines, no line is rejected. Once the server accepts all lines,
-/// it gets them in order. Lines that are in quarantine at this moment may be rejected: at most
-/// eight.
+/// A server that disconnects on every line loses none. Once it accepts all lines, it receives them
+/// in order, except at most eight that the connector then holds in quarantine as suspects.
 #[test]
 fn server_closing_on_every_line_loses_none() {
     for framing in [Framing::Newlines, Framing::LengthPrefixed] {
@@ -213,8 +220,8 @@ fn server_closing_on_every_line_loses_none() {
     }
 }
 
-/// A flush keeps its deadline while a line is in quarantine, and a stop keeps the line for the next
-/// start. The next server then gets the line like any other.
+/// A flush keeps its deadline while a line is in quarantine (held back because the server
+/// disconnected on it), and a stop keeps the line. The next server receives the line normally.
 #[test]
 fn stop_keeps_quarantined_lines() {
     let socket_path = SocketPath::new("aside");
@@ -240,10 +247,11 @@ fn stop_keeps_quarantined_lines() {
     assert_all_but(&statsd, 0, &server, &expected);
 }
 
-/// A line in quarantine is not evicted, and the account balances.
+/// A line in quarantine (held back because the server disconnected on it) is not evicted when the
+/// queue is full. The statistics still account for every line.
 #[test]
 fn lines_set_aside_are_not_evicted() {
-    /// Number of times that the server disconnected at the poisonous line.
+    /// Number of times that the test server disconnected on the line `poison`.
     static DISCONNECTS: AtomicU64 = AtomicU64::new(0);
     let poison = |text: &str| {
         let is_poison = text.contains("poison");
@@ -279,9 +287,8 @@ fn lines_set_aside_are_not_evicted() {
     assert_balanced(&stats);
 }
 
-/// A TCP server that resets the connection at a poisonous line gets the other lines. If the
-/// server's operating system acknowledges that line before the reset, the line counts as sent. If
-/// not, the line is sent again.
+/// A TCP server resets the connection on a certain line, and gets all other lines. This line counts
+/// as sent if the server's kernel acknowledges it before the reset, and is sent again otherwise.
 #[test]
 fn tcp_server_resetting_on_a_line_gets_the_others() {
     let listener = Listener::tcp(0);
@@ -323,8 +330,8 @@ fn tcp_server_resetting_on_a_line_gets_the_others() {
     assert_balanced(&stats);
 }
 
-/// For ten minutes of simulated time, a server ends every connection, before or after it reads a
-/// byte. No line is lost, and the order is kept.
+/// A server ends every connection for ten minutes of simulated time, before or after it reads a
+/// byte. No line is lost, and the server receives all lines in order once it keeps its connections.
 #[tokio::test(start_paused = true)]
 async fn ten_minutes_of_closed_connections_lose_nothing() {
     for framing in [Framing::Newlines, Framing::LengthPrefixed] {

@@ -1,4 +1,5 @@
-//! Concurrent calls of every kind.
+//! Tests of concurrent calls of every kind: emissions, starts, stops, flushes, and drops of
+//! handles.
 
 // An `unwrap` in a test is an assertion.
 #![allow(clippy::unwrap_used)]
@@ -14,11 +15,11 @@ use support::{
     TcpReceiver, assert_balanced, emit_numbered, flush, numbers_by_thread, started, tcp,
 };
 
-/// Duration of a race, long enough for many interleavings.
+/// Time for which a test lets threads race, long enough for many interleavings.
 const RACE_TIME: Duration = Duration::from_secs(1);
 
-/// In each snapshot of the statistics, the sent, lost and dropped lines together are at most the
-/// emitted lines.
+/// Each snapshot of the statistics, taken while threads emit, is consistent: the sent, lost and
+/// dropped lines together are at most the emitted lines.
 #[test]
 fn no_line_is_sent_before_it_is_emitted() {
     let receiver = TcpReceiver::start();
@@ -45,8 +46,8 @@ fn no_line_is_sent_before_it_is_emitted() {
     assert_balanced(&statsd.stats());
 }
 
-/// No line is lost if threads start and stop the connector while another one emits and flushes. A
-/// flush that returns `Ok` has sent all lines. In the end, each line has arrived once and in order.
+/// Threads start and stop the connector while another thread emits and flushes. A flush that
+/// returns `Ok` has sent all lines, and in the end each line has arrived once and in order.
 #[test]
 fn starts_stops_and_flushes_at_once_lose_nothing() {
     let receiver = TcpReceiver::start();
@@ -97,7 +98,8 @@ fn starts_stops_and_flushes_at_once_lose_nothing() {
     assert_balanced(&statsd.stats());
 }
 
-/// A thread whose stop has returned can start the connector, even if another thread stopped it.
+/// A thread can start the connector as soon as its own stop has returned, even while another thread
+/// stops the connector repeatedly.
 #[test]
 fn a_start_after_a_stop_is_never_refused() {
     let receiver = TcpReceiver::start();
@@ -125,8 +127,8 @@ fn a_start_after_a_stop_is_never_refused() {
     assert_balanced(&statsd.stats());
 }
 
-/// No line is lost if several threads emit and then drop their handles. Any of them may drop the
-/// last handle.
+/// Several threads emit, and then drop their handles of the connector at about the same time. No
+/// line is lost, no matter which thread drops the last handle.
 #[test]
 fn handles_dropped_at_once_lose_nothing() {
     for _ in 0..50 {

@@ -1,4 +1,4 @@
-//! Signal handlers that emit on the thread that is emitting.
+//! Tests of signal handlers that emit metrics while the interrupted thread is emitting.
 
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 // An `unwrap` in a test is an assertion. `unsafe` code calls libc, and contains a breakpoint.
@@ -15,9 +15,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use support::{Close, TcpReceiver, assert_balanced, flush, started, tcp, unused_port};
 
-/// Connector that the handlers use.
+/// Connector to which the signal handlers emit.
 static STATSD: OnceLock<Connector> = OnceLock::new();
-/// Number of handler runs; each emits two lines.
+/// Number of times that a signal handler has run. Each run emits two lines.
 static HANDLER_RUNS: AtomicU64 = AtomicU64::new(0);
 const HANDLER_LINES: [&str; 2] = ["from.handler:1|c", "from.handler:1|g"];
 
@@ -29,7 +29,7 @@ fn emit_in_handler() {
     }
 }
 
-/// Emits, and then stops at a breakpoint, which the tracer handles.
+/// Signal handler that emits two lines, and then stops the process at a breakpoint for its tracer.
 extern "C" fn handle_and_stop(_signal: libc::c_int) {
     emit_in_handler();
     stop_here();
@@ -39,7 +39,7 @@ extern "C" fn handle(_signal: libc::c_int) {
     emit_in_handler();
 }
 
-/// Stops the process at a breakpoint.
+/// Stops the process at a breakpoint, where its tracer takes over.
 ///
 /// Inlined: the return of a separate function would be among the interrupted instructions.
 #[inline(always)]
@@ -57,12 +57,12 @@ fn set_handler(signal: libc::c_int, handler: extern "C" fn(libc::c_int)) {
     }
 }
 
-/// A traced process that is stopped.
+/// Process that is traced with ptrace, and stopped.
 struct Traced(libc::pid_t);
 
 impl Traced {
-    /// Delivers a signal, unless it is 0, and continues the process until it stops again. Returns
-    /// the signal of that stop.
+    /// Delivers a signal to the traced process, unless it is 0, and continues the process until it
+    /// stops again. Returns the signal of that stop.
     fn resume(&self, request: libc::c_uint, signal: libc::c_int) -> libc::c_int {
         // SAFETY: the process is stopped, and traced by this thread.
         assert_eq!(unsafe { libc::ptrace(request, self.0, null_mut::<()>(), signal as usize) }, 0);
@@ -73,7 +73,7 @@ impl Traced {
         libc::WSTOPSIG(status)
     }
 
-    /// Returns the address of the next instruction.
+    /// Returns the address of the next instruction of the traced process.
     fn instruction(&self) -> u64 {
         // SAFETY: as above. Zeroed registers are a valid value.
         unsafe {
@@ -84,7 +84,8 @@ impl Traced {
         }
     }
 
-    /// Returns true if the process stopped at its own breakpoint, and not after a single step.
+    /// Returns true if the traced process stopped at its own breakpoint, and not after a single
+    /// step.
     fn is_at_breakpoint(&self) -> bool {
         const SI_KERNEL: libc::c_int = 0x80;
         // SAFETY: as above.
@@ -96,8 +97,8 @@ impl Traced {
         }
     }
 
-    /// Sends a signal before the next instruction, and runs the signal's handler until it returns
-    /// to that instruction.
+    /// Sends a signal to the traced process before its next instruction, and runs the signal
+    /// handler until it returns to that instruction.
     fn interrupt(&self) {
         let here = self.instruction();
         assert_eq!(self.resume(libc::PTRACE_SINGLESTEP, libc::SIGUSR1), libc::SIGTRAP);
@@ -109,14 +110,16 @@ impl Traced {
     }
 }
 
-/// Size of a block at the queue capacity that [`Case::run`] sets.
+/// Size in bytes of a block (a thread's buffer of lines) at the queue capacity that [`Case::run`]
+/// sets.
 const BLOCK: u64 = 16 << 10;
 
-/// A call that is interrupted by signals.
+/// Test case: a call that emits lines while signals interrupt it, and the lines that must arrive.
 struct Case {
-    /// True if the call is the first one of its thread.
+    /// True if the call under test is the first one that its thread makes.
     is_first: bool,
-    /// Number of lines of eleven bytes that the thread emits into its block before the call.
+    /// Number of lines of eleven bytes that the thread emits into its block before the call under
+    /// test.
     fill: u64,
     task: fn(&Connector),
     expected: &'static [&'static str],
@@ -125,8 +128,8 @@ struct Case {
 const CASE: Case = Case { is_first: false, fill: 0, task: |_| {}, expected: &[] };
 
 impl Case {
-    /// Single-steps the call in a child process, and sends a signal at each instruction. The child
-    /// then checks the lines.
+    /// Single-steps the call under test in a child process, and sends a signal at each instruction.
+    /// The child then checks the lines.
     fn interrupt_everywhere(&self) {
         let port = unused_port();
         // SAFETY: the child uses nothing that another thread of this program may have locked.
@@ -159,7 +162,8 @@ impl Case {
         assert!(instructions > 100, "{instructions}");
     }
 
-    /// Makes the call between two breakpoints, and checks the lines. The child process runs this.
+    /// Makes the call under test between two breakpoints, and then checks the lines. The child
+    /// process runs this function.
     fn run(&self, port: u16) {
         let builder = tcp(port).queue_capacity(16 << 20);
         let statsd = STATSD.get_or_init(|| builder.build().unwrap());
@@ -177,8 +181,8 @@ impl Case {
         self.check(statsd, before, port);
     }
 
-    /// Asserts that each line of the call arrives once, and that each line of a handler arrives or
-    /// is counted as reentrant.
+    /// Asserts that each line of the call under test arrives once. Each line of a signal handler
+    /// arrives, or is counted as dropped because its thread was already emitting.
     fn check(&self, statsd: &Connector, before: u64, port: u16) {
         let handler_lines = 2 * HANDLER_RUNS.load(Relaxed);
         let receiver = TcpReceiver::listen(Ipv4Addr::LOCALHOST, port, Close::Orderly);
@@ -230,8 +234,8 @@ fn signal_at_any_instruction_of_a_rotation_is_counted() {
     case.interrupt_everywhere();
 }
 
-/// Each line that is lost because a handler emits while its thread emits is counted as dropped. A
-/// timer signal runs the handler.
+/// A timer signal runs a handler that emits, also while the interrupted thread emits. Each line
+/// that is lost by this is counted as dropped.
 #[test]
 fn emitting_handler_loses_no_uncounted_line() {
     let port = unused_port();
@@ -269,7 +273,7 @@ fn emitting_handler_loses_no_uncounted_line() {
     assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "status {status:#x}");
 }
 
-/// Emits for half a second, while a timer sends a signal every 200 µs.
+/// Emits lines for half a second, while a timer signal interrupts the thread every 200 µs.
 fn emit_among_signals(statsd: &Connector) {
     set_handler(libc::SIGALRM, handle);
     let timer = |microseconds| {

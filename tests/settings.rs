@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tracing::span;
 
-/// Resolves the settings in an environment with only these variables.
+/// Resolves the settings in a simulated environment with only these variables. Returns the
+/// resulting builder, or `None` if the settings disable the connector.
 fn resolve(settings: &Settings, variables: &[(&str, &str)]) -> Result<Option<Builder>, BuildError> {
     settings.builder_from(|variable| {
         let set = variables.iter().find(|(name, _)| *name == variable)?;
@@ -19,7 +20,8 @@ fn resolve(settings: &Settings, variables: &[(&str, &str)]) -> Result<Option<Bui
     })
 }
 
-/// Asserts that the settings are accepted and resolve to this builder.
+/// Asserts that the settings are accepted, and resolve to the builder `expected` in an environment
+/// with only these variables.
 #[track_caller]
 fn assert_is(settings: &Settings, variables: &[(&str, &str)], expected: Builder) {
     let builder =
@@ -27,13 +29,14 @@ fn assert_is(settings: &Settings, variables: &[(&str, &str)], expected: Builder)
     assert_eq!(format!("{builder:?}"), format!("{expected:?}"));
 }
 
-/// Asserts that the settings are refused with this text.
+/// Asserts that the settings are refused in an environment with only these variables, with the
+/// error message `text`.
 #[track_caller]
 fn assert_refused(settings: &Settings, variables: &[(&str, &str)], text: &str) {
     assert_eq!(resolve(settings, variables).unwrap_err().to_string(), text);
 }
 
-/// Returns settings with a host and a prefix.
+/// Returns settings that are complete without environment variables: a host and a prefix.
 fn complete() -> Settings {
     Settings::new().host("statsd.example").prefix("app")
 }
@@ -352,8 +355,8 @@ fn every_other_setting_can_be_tuned() {
     assert_refused(&complete().tune(|builder| builder.peer_timeout(timeout)), &[], expected);
 }
 
-/// Reads the process's environment in a child process, because changing it here would race with
-/// other tests.
+/// A connector from `Connector::from_env` uses the process's environment variables. The test runs
+/// it in a child process, because changing variables here would race with other tests.
 #[test]
 fn connector_reads_the_process_environment() {
     const CHILD: &str = "FREEWHEEL_TEST_OF_ENVIRONMENT";
@@ -377,7 +380,7 @@ fn connector_reads_the_process_environment() {
     assert_eq!(receiver.lines(1), ["app.counters.requests:1|c"]);
 }
 
-/// Subscriber that counts warnings.
+/// Subscriber of `tracing` that counts logged warnings.
 #[derive(Clone, Default)]
 struct Warnings(Arc<Mutex<u64>>);
 
@@ -386,7 +389,8 @@ impl Warnings {
         *self.0.lock().unwrap()
     }
 
-    /// Waits until `count` warnings are logged, because a separate thread logs them.
+    /// Waits until `count` warnings are logged by another thread, and asserts that no more are
+    /// logged.
     #[track_caller]
     fn wait_for(&self, count: u64) {
         support::eventually("the warning is logged", || self.count() >= count);

@@ -1,4 +1,4 @@
-//! Settings that are read from a file, by serde.
+//! Tests of settings that serde deserializes from the text of a configuration file.
 
 #![allow(clippy::unwrap_used)]
 
@@ -13,7 +13,8 @@ fn read(text: &str) -> Result<Settings, serde_json::Error> {
     serde_json::from_str(text)
 }
 
-/// Resolves the settings in an empty environment.
+/// Parses settings from JSON, and resolves them in an empty environment. Returns `None` if the
+/// settings disable the connector.
 #[track_caller]
 fn builder(text: &str) -> Option<Builder> {
     read(text).unwrap().builder_from(|_| None).unwrap()

@@ -1,4 +1,4 @@
-//! Stops: the lines they send, their reports, and their deadlines.
+//! Tests of stopping a connector: the lines that a stop sends, its report, and its deadline.
 
 // An `unwrap` in a test is an assertion.
 #![allow(clippy::unwrap_used)]
@@ -21,10 +21,12 @@ use support::{
 use tokio::runtime::Builder as RuntimeBuilder;
 use tokio::time::timeout;
 
-/// Timeout of stops that cannot send all lines. The tests themselves wait longer.
+/// Stop timeout of connectors that cannot send all their lines. The tests wait longer than this for
+/// a stop to return.
 const STOP_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// Number of lines whose bytes exceed the receive buffer of a [`Listener`] many times.
+/// Number of lines that a test emits so that their bytes exceed the receive buffer of a
+/// [`Listener`] many times.
 #[cfg(target_os = "linux")]
 const LINES_IN_FLIGHT: u64 = 6_000;
 
@@ -92,8 +94,8 @@ fn stops_at_the_same_time_are_all_answered() {
     statsd.start_on_thread().unwrap();
 }
 
-/// Two stops run concurrently. Each reports unacknowledged lines, or that the flusher did not reply
-/// in time.
+/// Two threads stop the same connector while the server does not read. Each stop reports
+/// unacknowledged lines, or that the flusher did not reply in time.
 #[test]
 #[cfg(target_os = "linux")]
 fn simultaneous_stops_each_report() {
@@ -110,8 +112,8 @@ fn simultaneous_stops_each_report() {
     }
 }
 
-/// A stop does not end once all lines are written. It waits, at most until its deadline, for the
-/// acknowledgements of the server's operating system.
+/// A stop does not return as soon as all lines are written. It also waits for the acknowledgements
+/// of the server's operating system, at most until its deadline.
 #[test]
 #[cfg(target_os = "linux")]
 fn stop_waits_for_lines_in_flight() {
@@ -167,7 +169,7 @@ fn stop_and_restart(statsd: &Connector) -> StopReport {
 }
 
 /// Stops a connector that cannot send all its lines. Asserts that the stop lasts until its
-/// deadline, and keeps lines.
+/// deadline, and that the connector keeps the unsent lines.
 fn stop_at_deadline(statsd: &Connector) -> StopReport {
     let stopping = statsd.clone();
     let start = Instant::now();
@@ -223,7 +225,7 @@ fn stop_keeps_its_deadline_on_a_blocked_runtime() {
     receiver.wait_for_lines(1);
 }
 
-/// Waits until the flusher has ended, and starts the connector again.
+/// Waits until the flusher of a stopped connector has ended, and starts the connector again.
 async fn restart(statsd: &Connector) {
     while statsd.start().await.is_err() {
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -242,7 +244,7 @@ fn a_stop_does_not_wait_for_the_next_attempt_to_connect() {
     receiver.wait_for_lines(1);
 }
 
-/// Lines that a stalled server has not accepted at the deadline of a stop arrive after the next
+/// Lines that a stop could not write to a stalled server by its deadline arrive after the next
 /// start. No line is lost or sent twice.
 #[test]
 fn restart_delivers_exactly_the_kept_lines() {
@@ -282,8 +284,8 @@ fn a_flush_in_any_executor_gives_up_in_time() {
     assert_eq!(statsd.stats().buffered.lines, 1);
 }
 
-/// A flush during a stop waits until the stop has ended, and then fails with `NotRunning`, or with
-/// `TimedOut` if the flusher ends late.
+/// A flush that begins during a stop waits until the stop has ended. It then fails with
+/// `NotRunning`, or with `TimedOut` if the flusher ends late.
 #[test]
 fn flush_during_an_unfinished_stop_returns_an_error() {
     let statsd = started(tcp(unused_port()).stop_timeout(STOP_TIMEOUT));

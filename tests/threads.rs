@@ -1,4 +1,5 @@
-//! Exiting threads: lines emitted by their destructors, and lines left in their blocks.
+//! Tests of exiting threads: lines that a destructor emits at thread exit, and lines left in the
+//! thread's block (its buffer).
 
 // An `unwrap` in a test is an assertion.
 #![allow(clippy::unwrap_used)]
@@ -35,7 +36,8 @@ fn a_timer_may_end_on_another_thread() {
     assert_eq!((recorded("a:"), recorded("b:")), (1, 1), "{lines:?}");
 }
 
-/// Thread-local value that emits from its destructor and reports the result.
+/// Thread-local value that emits lines from its destructor, and reports to the test whether
+/// emitting panicked.
 struct EmitOnDrop {
     statsd: Connector,
     result: Sender<thread::Result<()>>,
@@ -53,8 +55,10 @@ thread_local! {
     static EMIT_ON_DROP: RefCell<Option<EmitOnDrop>> = const { RefCell::new(None) };
 }
 
-/// Runs a thread whose thread-local value emits from its destructor. Asserts that each line is
-/// sent, or counted as dropped at thread exit. The library's exit hook may run before or after it.
+/// Runs `body` on a thread with a thread-local value, which emits lines from its destructor.
+/// Asserts that each line is sent, or counted as dropped at thread exit.
+///
+/// The library's exit hook may run before or after the destructor.
 ///
 /// `body` gets the value to store in `EMIT_ON_DROP`. `lines` is the number of all lines.
 fn check_lines_at_exit(body: fn(&Connector, EmitOnDrop), lines: u64) -> Stats {
@@ -106,8 +110,8 @@ fn exiting_thread_can_emit_into_a_second_connector() {
     check_lines_at_exit(body, 10);
 }
 
-/// The first line of a thread is not dropped, even if the thread emits it after another library has
-/// destroyed its thread-local value.
+/// The first line of a thread is not dropped, even if a late destructor emits it. That destructor
+/// runs after the crate `thread_local` has destroyed its own value for the thread.
 #[test]
 fn first_line_in_a_late_destructor_is_accounted_for() {
     let body = |_: &Connector, value| {
@@ -140,13 +144,13 @@ fn short_lived_threads_lose_nothing() {
     assert!(threads.values().all(|numbers| numbers.iter().copied().eq(0..10)));
 }
 
-/// A new thread reuses the slot of an exited thread, and the block in it. With a block for each
-/// thread, far more bytes would be buffered.
+/// A new thread reuses the block (buffer) of an exited thread. The test runs a thousand short-lived
+/// threads, which would otherwise buffer far more bytes.
 #[test]
 fn short_lived_threads_share_their_memory() {
     const BLOCK: u64 = 1 << 10;
-    /// Maximum number of slots that the threads use. Threads of other tests may use some at the
-    /// same time.
+    /// Maximum number of thread slots, each with one block (buffer), that the threads of this test
+    /// use. Threads of other tests may use some slots at the same time.
     const SLOTS: u64 = 200;
     let statsd = tcp(unused_port()).queue_capacity(BLOCK as usize).build().unwrap();
     let mut emitted = Tally::default();

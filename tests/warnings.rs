@@ -1,4 +1,5 @@
-//! Warnings call the application's log. That log may use connectors, even the one that warns.
+//! Tests of warnings, which the library sends to the application's log. The log may itself use
+//! connectors, even the connector that warns.
 
 // An `unwrap` in a test is an assertion.
 #![allow(clippy::unwrap_used)]
@@ -22,7 +23,7 @@ use tracing::{Event, Metadata, Subscriber};
 
 const STOP_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// A warning: its message, and the number of lines concerned.
+/// Warning that the library has logged: its message, and the number of lines that it concerns.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Warning {
     message: String,
@@ -43,7 +44,7 @@ impl Visit for Warning {
     }
 }
 
-/// Subscriber that records warnings, and runs an action at each.
+/// Subscriber of `tracing` that records warnings, and calls `action` for each warning.
 struct Log {
     warnings: Arc<Mutex<Vec<Warning>>>,
     action: Box<dyn Fn() + Send + Sync>,
@@ -71,14 +72,14 @@ impl Subscriber for Log {
     }
 }
 
-/// Warnings of this thread since the value was created.
+/// Warnings that the library has logged on this thread since this value was created.
 struct Warnings {
     warnings: Arc<Mutex<Vec<Warning>>>,
     _log: DefaultGuard,
 }
 
 impl Warnings {
-    /// Installs a log for this thread that runs `action` at each warning.
+    /// Installs a log for this thread that records warnings and calls `action` for each warning.
     fn record(action: impl Fn() + Send + Sync + 'static) -> Self {
         let warnings = Arc::default();
         let log = Log { warnings: Arc::clone(&warnings), action: Box::new(action) };
@@ -89,8 +90,8 @@ impl Warnings {
         self.warnings.lock().unwrap().clone()
     }
 
-    /// Asserts that one warning was logged, which begins with this message and concerns these
-    /// lines.
+    /// Asserts that exactly one warning was logged. Its message must begin with `message`, and it
+    /// must concern `lines` lines.
     #[track_caller]
     fn assert_one(&self, message: &str, lines: Option<u64>) {
         let all = self.all();
@@ -100,7 +101,7 @@ impl Warnings {
         );
     }
 
-    /// Runs the runtime until a warning is logged.
+    /// Runs the tokio runtime, with the flusher task on it, until a warning is logged.
     fn wait(&self, runtime: &Runtime) {
         runtime.block_on(async {
             let warned = async {
@@ -115,19 +116,21 @@ impl Warnings {
     }
 }
 
-/// Returns a runtime on the test's thread. The flusher then warns on that thread.
+/// Returns a tokio runtime that runs tasks on the test's own thread, so that the flusher also warns
+/// on that thread.
 fn current_thread_runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// Number of lines that the log emits. Their bytes exceed a block of 16 KiB.
+/// Number of lines that the log emits when a warning is logged. Their bytes exceed a block (buffer)
+/// of 16 KiB.
 const LINES: u64 = 1_000;
 
 fn emit(statsd: &Connector) {
     (0..LINES).for_each(|_| statsd.incr("emitted.by.the.log.itself"));
 }
 
-/// Starts another connector, sends a line by it, and stops it.
+/// Starts a second connector, sends a line with it, and stops it.
 fn use_another() {
     let receiver = UdpReceiver::start();
     let another = started(udp(receiver.port()));
@@ -136,7 +139,8 @@ fn use_another() {
     assert_eq!(another.blocking_stop().kept.lines, 0);
 }
 
-/// Uses the connector that warns, on the flusher's own thread, so that the flusher cannot answer.
+/// Uses the connector that warns, from within its warning on the flusher's own thread. A flush
+/// times out there, because the flusher cannot answer.
 fn use_running(statsd: &Connector) {
     emit(statsd);
     let _ = format!("{statsd:?} {}", statsd.connected());
@@ -145,7 +149,8 @@ fn use_running(statsd: &Connector) {
     use_another();
 }
 
-/// Uses the connector that warns, after its flusher has ended. A start succeeds.
+/// Uses the connector that warns, after its flusher has ended. A flush fails, and a new start
+/// succeeds.
 fn use_ended(statsd: &Connector) {
     emit(statsd);
     assert!(!statsd.connected());
@@ -155,7 +160,8 @@ fn use_ended(statsd: &Connector) {
     use_another();
 }
 
-/// The drop of the last handle warns of unsent and of dropped lines, even if no flusher runs.
+/// Dropping the last handle of a connector causes a warning of unsent or dropped lines, even if no
+/// flusher runs.
 #[test]
 fn warns_of_lines_without_a_flusher() {
     let (receiver, warnings) = (UdpReceiver::start(), Warnings::record(|| {}));
@@ -191,8 +197,8 @@ fn warns_of_lines_without_a_flusher() {
     assert_eq!(warnings.all().len(), 3);
 }
 
-/// A stop reports the drops since the last warning, even if that warning was logged only a moment
-/// before.
+/// A stop warns of the lines dropped since the last warning, even if that warning was logged only a
+/// moment before.
 #[test]
 fn a_stop_reports_the_last_drops() {
     let (receiver, warnings) = (UdpReceiver::start(), Warnings::record(|| {}));
@@ -209,8 +215,8 @@ fn a_stop_reports_the_last_drops() {
     assert_eq!(lines, [Some(1), Some(5)]);
 }
 
-/// Drops that the rate limit of warnings holds back are reported later, even if no other line is
-/// emitted.
+/// The flusher delays a warning of dropped lines because of a rate limit. It logs the warning
+/// later, even if no other line is emitted.
 #[test]
 fn drops_before_an_idle_time_are_reported() {
     let (receiver, warnings) = (UdpReceiver::start(), Warnings::record(|| {}));
@@ -241,8 +247,8 @@ fn warns_of_an_unreachable_server() {
     warnings.assert_one("cannot reach the StatsD server", None);
 }
 
-/// The log can use a connector with `WhenFull::DropOldest` that warns of a lost server. The flusher
-/// warns only after it has requeued the lines in flight, and evicted as many lines as needed.
+/// The application's log may use a connector while the connector warns of a lost server. The
+/// flusher warns only after it has requeued the lines in flight and evicted surplus lines.
 #[test]
 fn warns_of_a_lost_server() {
     let receiver = TcpReceiver::start();
@@ -325,7 +331,8 @@ fn warns_of_lines_left_by_the_last_handle() {
     assert_eq!(last.lines, Some(1));
 }
 
-/// Lines that the operating system has, and the server does not, are lost if the server dies.
+/// A stop warns of lines that the server's operating system has not acknowledged by the deadline.
+/// These lines are lost if the server dies.
 #[test]
 #[cfg(target_os = "linux")]
 fn warns_of_lines_that_are_not_acknowledged_at_a_stop() {
@@ -350,8 +357,8 @@ fn warns_of_lines_that_are_not_acknowledged_at_a_stop() {
     assert!(all.iter().any(is_about_them), "{all:?}");
 }
 
-/// Each end of a runtime without a stop causes a warning, because the connector accumulates lines
-/// from then on.
+/// A connector warns each time that the runtime of its flusher ends without a stop, because lines
+/// accumulate from then on.
 #[test]
 fn warns_of_an_ended_runtime() {
     let receiver = TcpReceiver::start();
@@ -372,8 +379,8 @@ fn warns_of_an_ended_runtime() {
     }
 }
 
-/// The end of a runtime causes no warning after a stop, after the drop of all handles, or before
-/// the flusher has run.
+/// The end of a tokio runtime causes no warning after a stop, after the drop of all connector
+/// handles, or before the flusher has run.
 #[test]
 fn ended_runtime_of_a_dropped_connector_is_silent() {
     let receiver = TcpReceiver::start();
@@ -402,8 +409,8 @@ fn ended_runtime_of_a_dropped_connector_is_silent() {
     assert_eq!(warnings.all(), []);
 }
 
-/// A runtime ends during a stop, or after the drop of the last handle. The warning of unsent lines
-/// names the stop or the drop as the cause, and not the end of the runtime.
+/// A tokio runtime ends during a stop, or after the drop of the last handle. The warning of unsent
+/// lines names the stop or the drop as its cause.
 #[test]
 fn warns_of_unsent_lines_of_an_ended_runtime() {
     let ends = [(true, "stopped with metrics unsent"), (false, "the last connector was dropped")];
@@ -434,7 +441,7 @@ fn warns_of_a_missing_host() {
     warnings.assert_one("metrics are disabled", None);
 }
 
-/// A panic in the log does not end the flusher.
+/// A panic in the application's log does not end the flusher, which still sends lines afterwards.
 #[test]
 fn panicking_log_does_not_end_the_flusher() {
     let port = unused_port();
@@ -468,7 +475,7 @@ mod of_a_service {
         statsd.increase_counter("handled", 1);
     }
 
-    /// Calls the handler in a router without instruments.
+    /// Sends a request to the handler in a router without freewheel's instrumentation.
     fn call_handler() {
         let router = Router::new().route("/", get(handler));
         let request = Request::get("/").body(Body::empty()).unwrap();

@@ -1,4 +1,4 @@
-//! Allocation counts of timed requests.
+//! Tests of the number of heap allocations for timed requests.
 
 #![allow(clippy::unwrap_used)]
 
@@ -21,15 +21,16 @@ use std::time::Duration;
 use tower::layer::layer_fn;
 use tower::{Layer, Service, service_fn};
 
-/// Returns a connector that accepts lines, with a block already allocated for this thread.
+/// Returns a connector that has already allocated a block (buffer) for this thread, so that
+/// emitting allocates nothing.
 fn connector() -> Connector {
     let statsd = Connector::builder("127.0.0.1").prefix("app").build().unwrap();
     statsd.incr("warm");
     statsd
 }
 
-/// Returns the number of allocations of a service for its second request. Allocations of the
-/// request itself do not count.
+/// Returns the number of heap allocations that a service makes for its second request. Allocations
+/// for the request itself do not count.
 fn allocations<B: Default, S: Service<Request<B>>>(mut service: S, path: &str) -> u64 {
     let mut counted = 0;
     for _ in 0..2 {
@@ -45,7 +46,7 @@ fn allocations<B: Default, S: Service<Request<B>>>(mut service: S, path: &str) -
     counted
 }
 
-/// Responds at once.
+/// Returns an empty HTTP response at once, as the handler of the tested services.
 fn answer(_: Request<()>) -> Ready<Result<Response<()>, Infallible>> {
     ready(Ok(Response::new(())))
 }
@@ -65,7 +66,7 @@ fn timing_layer_allocates_nothing() {
 fn timed_router_allocates_as_much_as_with_an_idle_layer() {
     let statsd = connector();
     let router = || Router::<()>::new().route("/users/{id}", get(async || StatusCode::NO_CONTENT));
-    /// A service that forwards requests unchanged.
+    /// Tower service that forwards requests unchanged to the inner service.
     #[derive(Clone)]
     struct Forward<S>(S);
     impl<R, S: Service<R>> Service<R> for Forward<S> {

@@ -1,4 +1,4 @@
-//! Lines on the wire, byte for byte.
+//! Tests of the exact bytes of the lines that a server receives.
 
 #![allow(clippy::unwrap_used)]
 
@@ -6,7 +6,8 @@ use freewheel::{Builder, Connector, Protocol};
 use std::net::UdpSocket;
 use std::time::Duration;
 
-/// Builds and starts a connector, and returns the lines that `emit` sends.
+/// Builds and starts a connector, and calls `emit` with it. Returns the lines that a UDP server
+/// receives, with gauges last.
 fn received_lines(
     configure: impl Fn(Builder) -> Builder,
     emit: impl Fn(&Connector),
@@ -37,7 +38,7 @@ fn received_lines(
     lines
 }
 
-/// Returns the lines that `emit` sends, without type prefixes.
+/// Returns the lines that a UDP server receives when `emit` uses a connector without type prefixes.
 fn lines(emit: impl Fn(&Connector)) -> Vec<String> {
     received_lines(|builder| builder.type_prefixes(false), emit)
 }

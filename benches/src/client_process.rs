@@ -1,5 +1,6 @@
-//! Client process, which runs a [`Workload`] with one subject. The suite's process has the
-//! receiver, and exchanges messages with the client process through [`ipc`].
+//! Client process: a child process that runs one [`Workload`] with one benchmarked client. Its
+//! parent, the benchmark suite, receives the lines and exchanges messages with the child through
+//! [`ipc`].
 
 use crate::ipc;
 use crate::subject::{Setup, Subject};
@@ -10,19 +11,23 @@ use serde::{Deserialize, Serialize};
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-/// Job of a client process: the workload to run, and the subject to run it with.
+/// Job of a client process: the workload to run, and the benchmarked client or reference program
+/// (the subject) to run it with.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Job {
-    /// The subject's [`id`](crate::subject::Info::id).
+    /// Identifier of the subject (the benchmarked client or reference program), as in
+    /// [`Info::id`](crate::subject::Info::id).
     pub subject: String,
     pub setup: Setup,
     pub workload: Workload,
 }
 
-/// First command-line argument of a client process. The second is its job.
+/// First command-line argument with which the benchmark suite starts itself as a client process.
+/// The second argument is the job as JSON.
 const CLIENT_ROLE: &str = "client";
 
-/// Handle of the suite to a client process.
+/// Handle through which the benchmark suite exchanges messages with a child process that runs a
+/// client.
 pub struct ClientProcess {
     child: Child,
     stdin: ChildStdin,
@@ -30,7 +35,7 @@ pub struct ClientProcess {
 }
 
 impl ClientProcess {
-    /// Starts this executable again, as a client process.
+    /// Starts this executable again as a child process that runs `job`.
     ///
     /// # Panics
     /// If the process cannot be started. The other methods panic if the process ends early or sends
@@ -40,7 +45,8 @@ impl ClientProcess {
         Self::start_under(&[], job)
     }
 
-    /// Starts a client process under `command`, such as valgrind with its arguments.
+    /// Starts this executable again as a child process that runs `job`, under a wrapper `command`
+    /// such as valgrind with its arguments.
     #[must_use]
     pub fn start_under(command: &[&str], job: &Job) -> Self {
         let executable = std::env::current_exe().expect("the executable has a path");
@@ -76,12 +82,12 @@ impl ClientProcess {
         }
     }
 
-    /// Lets the client continue after [`ipc::wait_for_resume`].
+    /// Unblocks the client process, which waits in [`ipc::wait_for_resume`] until this call.
     pub fn resume(&mut self) {
         self.stdin.write_all(b"\n").expect("the client process is alive");
     }
 
-    /// Waits until the process, which has finished its job, has exited.
+    /// Waits for the client process to exit. Its job must be finished.
     pub fn wait_for_exit(mut self) {
         let _ = self.child.wait();
     }
@@ -95,7 +101,8 @@ impl Drop for ClientProcess {
     }
 }
 
-/// Runs the job and exits if this is a client process. Otherwise returns at once.
+/// Runs the job of the command line and then exits, if this process was started as a client
+/// process. Returns at once otherwise.
 pub fn run_if_client() {
     let mut arguments = std::env::args().skip(1);
     if arguments.next().as_deref() != Some(CLIENT_ROLE) {

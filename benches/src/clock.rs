@@ -1,5 +1,5 @@
-//! Clocks: the monotonic clock, which all processes share, and the processor time of threads and
-//! processes. Also the peak memory of this process.
+//! Functions that read the monotonic clock, the processor time of threads and processes, and the
+//! peak memory of this process.
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::time::{ClockId, clock_gettime};

@@ -1,21 +1,22 @@
-//! Names, tags and values that subjects are called with. All subjects write the same bytes, as far
-//! as their interfaces allow.
+//! Metric names, tags and values that the benchmarks pass to every client. All clients write the
+//! same bytes, as far as their interfaces allow.
 
 use serde::{Deserialize, Serialize};
 
-/// Length of the lines that a subject writes in a run, newlines included.
+/// Length of the lines that a benchmarked client writes: short or long, newlines included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LineLength {
-    /// 27 bytes: `my-svc.requests.totals:1|c`
+    /// Lines of 27 bytes with the newline, such as `my-svc.requests.totals:1|c`.
     Short,
-    /// 70 bytes: `applications.my-service.counters.requests.accepted.by.the.gateway:1|c`
+    /// Lines of 70 bytes with the newline, such as
+    /// `applications.my-service.counters.requests.accepted.by.the.gateway:1|c`.
     Long,
 }
 
 impl LineLength {
-    /// Returns the prefix that a client is configured with. `counters` is part of it, so that
-    /// metrics of all types have the same name.
+    /// Returns the name prefix that a client is configured with. The long prefix ends with
+    /// `counters` for metrics of every type, so that all lines have the same name.
     #[must_use]
     pub fn prefix(self) -> &'static str {
         match self {
@@ -24,7 +25,7 @@ impl LineLength {
         }
     }
 
-    /// Returns the metric name that a call passes.
+    /// Returns the metric name that each call passes to the client, without the prefix.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -33,7 +34,8 @@ impl LineLength {
         }
     }
 
-    /// Returns the prefix and the name together, for clients without a prefix.
+    /// Returns the prefix and the metric name joined by a dot, for clients that do not support a
+    /// prefix.
     #[must_use]
     pub fn full_name(self) -> &'static str {
         match self {
@@ -42,7 +44,7 @@ impl LineLength {
         }
     }
 
-    /// Returns the line of a counter, with its newline.
+    /// Returns the StatsD line of a counter increment by one, with its newline.
     #[must_use]
     pub fn counter_line(self) -> String {
         format!("{}:1|c\n", self.full_name())
@@ -53,11 +55,11 @@ pub const WHOLE: u64 = 1234;
 pub const TWO_DECIMALS: f64 = 12.34;
 pub const FULL_PRECISION: f64 = 0.123_456_789_012_345_67;
 pub const ELAPSED: std::time::Duration = std::time::Duration::from_nanos(1_234_567);
-/// [`ELAPSED`] in milliseconds, for clients that accept a number.
+/// Duration [`ELAPSED`] in milliseconds, for clients that accept a timing as a number.
 pub const ELAPSED_MILLISECONDS: f64 = 1.234_567;
-/// Tags of the tagged calls, as `key:value`.
+/// Tags that the benchmarks pass in tagged calls, each as one string `key:value`.
 pub const TAGS: [&str; 2] = ["method:GET", "status:200"];
-/// Tags of the tagged calls, as keys and values.
+/// Tags that the benchmarks pass in tagged calls, as pairs of key and value.
 pub const TAG_PARTS: [(&str, &str); 2] = [("method", "GET"), ("status", "200")];
 
 #[test]

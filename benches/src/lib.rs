@@ -1,7 +1,7 @@
-//! Benchmarks of freewheel: its cost and its delivery of lines, next to those of other StatsD
-//! clients and of bounds.
+//! Benchmarks that compare freewheel with other StatsD clients, and with reference programs that
+//! only format or only send. They measure the cost of a call and the delivery of lines.
 //!
-//! - A [`subject`] is a client or a bound. [`subjects`] has one file for each.
+//! - A [`subject`] is a client or a reference program. [`subjects`] has one file for each.
 //! - A [`workload`] is run with one subject, in a separate [process](client_process), which
 //!   exchanges messages with the suite through [`ipc`].
 //! - A measure ([`measures`]) runs workloads with several subjects in turn, and writes [`results`].

@@ -1,4 +1,5 @@
-//! Description of the machine and the tools with which the figures were measured.
+//! Description of the computer, kernel, compiler and commit with which benchmark results were
+//! measured.
 
 use serde::{Deserialize, Serialize};
 use std::process::Command;

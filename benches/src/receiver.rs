@@ -1,4 +1,5 @@
-//! Server to which all subjects send. It counts the lines that arrive, and discards them.
+//! Server to which all benchmarked clients send. It counts the lines that arrive, and discards
+//! them.
 
 use crate::clock;
 use crate::subject::{Target, Transport};
@@ -13,13 +14,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Size of the socket buffer of a UDP receiver. Other transports ignore it.
+/// Size of the receive buffer of the server's UDP socket. Other transports ignore this setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SocketBuffer {
-    /// 4 MiB, a size that operators of busy servers configure.
+    /// Buffer of 4 MiB, a size that operators of busy servers configure.
     Large,
-    /// The operating system's default.
+    /// Default buffer size of the operating system.
     Default,
 }
 
@@ -29,7 +30,8 @@ pub struct Receiver {
     counts: Arc<Counts>,
     stopping: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
-    /// File of the Unix socket, which the receiver removes when it is dropped.
+    /// Path of the server's Unix socket, or `None` for other transports. The server removes the
+    /// file when it is dropped.
     path: Option<PathBuf>,
 }
 
@@ -41,23 +43,24 @@ struct Counts {
     last_at: AtomicU64,
 }
 
-/// Counts of what a receiver has received so far.
+/// Counts of the lines, bytes and reads of a server so far, and the time of the last arrival.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReceivedCounts {
-    /// Received lines, empty ones excluded.
+    /// Number of received lines, without empty lines.
     pub lines: u64,
     pub bytes: u64,
     /// Number of received datagrams, or of reads of a stream.
     pub reads: u64,
-    /// Time of the last arrival, by [`clock::monotonic_ns`].
+    /// Time of the last arrival in nanoseconds, by [`clock::monotonic_ns`].
     pub last_at: u64,
 }
 
-/// Maximum wait of a read. The thread then checks whether it must stop.
+/// Timeout of each socket read of the server thread. After a timeout, the thread checks whether it
+/// must stop.
 const READ_TIMEOUT: Duration = Duration::from_millis(50);
 
 impl Receiver {
-    /// Starts a receiver that listens for this transport on a free loopback port, or at a new path.
+    /// Starts a server for this transport, on a free loopback port or at a new Unix socket path.
     ///
     /// # Panics
     /// If a socket cannot be opened.
@@ -126,8 +129,8 @@ impl Receiver {
         }
     }
 
-    /// Waits until `expected` lines have arrived, nothing arrives for `quiet`, or 20 s pass.
-    /// Returns the counts.
+    /// Waits until `expected` lines have arrived, nothing has arrived for the duration `quiet`, or
+    /// 20 s have passed. Returns the counts.
     pub fn wait_until_quiet(&self, quiet: Duration, expected: u64) -> ReceivedCounts {
         let deadline = Instant::now() + Duration::from_secs(20);
         let (mut before, mut since) = (self.counts(), Instant::now());
@@ -167,8 +170,8 @@ impl Counts {
         self.reads.fetch_add(1, Relaxed);
     }
 
-    /// Receives datagrams and counts their lines until the receiver stops. Each takes one system
-    /// call, as in most servers.
+    /// Receives datagrams and counts their lines until the server stops. Each datagram takes one
+    /// system call, as in most servers.
     fn datagrams(
         &self,
         stopping: &AtomicBool,
@@ -211,8 +214,8 @@ impl Counts {
     }
 }
 
-/// Returns the number of non-empty lines that end within `bytes`. `before` is the byte that
-/// precedes them. The last line of a datagram may lack its newline.
+/// Returns the number of non-empty lines that end within `bytes`, given the preceding byte
+/// `before`. The last line of a datagram counts even without a newline.
 fn line_ends(before: u8, bytes: &[u8], is_datagram: bool) -> u64 {
     let Some((&first, &last)) = bytes.first().zip(bytes.last()) else { return 0 };
     let mut lines = u64::from(first == b'\n' && before != b'\n');

@@ -1,5 +1,5 @@
-//! Results of the measures: the figures of every round, in one file of JSON lines for each measure.
-//! Medians and spreads are computed when the results are shown.
+//! Benchmark results: the values of every repetition, in one JSON Lines file per benchmark. Medians
+//! and ranges are computed when the results are displayed.
 
 use crate::machine::Machine;
 use serde::{Deserialize, Serialize};
@@ -8,21 +8,21 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-/// First line of a file of results, which describes the measure and the machine.
+/// First line of a result file, which describes the benchmark and the computer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Header {
     pub measure: String,
-    /// True if the run was too short for meaningful figures.
+    /// True if the run was too short for meaningful results.
     pub quick: bool,
     #[serde(flatten)]
     pub machine: Machine,
 }
 
-/// Each later line of a file of results: the figures of one subject in one round.
+/// Line of a result file after the first: the measured values of one client in one repetition.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Sample {
     pub subject: String,
-    /// Parameters that vary within the measure.
+    /// Parameters of this measurement by name, such as the kind of call or the number of threads.
     #[serde(flatten)]
     pub case: BTreeMap<String, String>,
     pub round: u32,
@@ -45,7 +45,7 @@ impl Sample {
         }
     }
 
-    /// Adds a figure to the sample, unless the figure is `None`.
+    /// Adds the measured value `figure` to the sample under the name `key`, unless it is `None`.
     #[must_use]
     pub fn with(mut self, key: &str, figure: Option<f64>) -> Self {
         self.figures.extend(figure.map(|figure| (key.to_owned(), figure)));
@@ -53,13 +53,13 @@ impl Sample {
     }
 }
 
-/// Contents of one file of results.
+/// Contents of one result file: its header line and its samples.
 pub struct Results {
     pub header: Header,
     pub samples: Vec<Sample>,
 }
 
-/// Median, minimum and maximum of a figure over the rounds.
+/// Median, minimum and maximum of a measured value over all repetitions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
     pub median: f64,
@@ -67,7 +67,8 @@ pub struct Spread {
     pub max: f64,
 }
 
-/// Returns the folder of results. Scratch results, from quick or partial runs, have a separate one.
+/// Returns the folder of the result files. `scratch` selects the separate folder for quick and
+/// partial runs.
 #[must_use]
 pub fn folder(scratch: bool) -> PathBuf {
     let benches = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
@@ -80,7 +81,7 @@ impl Results {
         folder(scratch).join(file)
     }
 
-    /// Writes the results to the file of their measure, and replaces an earlier file.
+    /// Writes the results to the result file of their benchmark, and replaces an earlier file.
     pub fn write(&self, scratch: bool) -> io::Result<()> {
         let mut text = serde_json::to_string(&self.header)? + "\n";
         for sample in &self.samples {
@@ -91,7 +92,7 @@ impl Results {
         fs::write(path, text)
     }
 
-    /// Reads the results of a measure. Returns `None` if there is no file.
+    /// Reads the results of the benchmark named `measure`. Returns `None` if there is no file.
     pub fn read(measure: &str, scratch: bool) -> io::Result<Option<Self>> {
         let text = match fs::read_to_string(Self::path(measure, scratch)) {
             Ok(text) => text,
@@ -104,7 +105,8 @@ impl Results {
         Ok(Some(Self { header, samples }))
     }
 
-    /// Returns the spread of a figure over all rounds of a case, or `None` if it was not measured.
+    /// Returns the median, minimum and maximum of `figure` over all repetitions with the parameters
+    /// `case`, or `None` if it was not measured.
     #[must_use]
     pub fn spread(&self, subject: &str, case: &[(&str, &str)], figure: &str) -> Option<Spread> {
         let mut values: Vec<f64> = self

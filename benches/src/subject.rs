@@ -1,11 +1,12 @@
-//! Traits of a subject. A subject is a client, or a bound on the cost or the throughput of clients.
+//! Traits and types of a subject: a StatsD client that is benchmarked, or a reference program that
+//! bounds the cost or throughput of clients.
 
 use crate::fixtures::LineLength;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// Subject of the measures: a client with the settings that its documentation recommends, or a
-/// bound.
+/// Subject of the benchmarks: a StatsD client with the settings that its documentation recommends,
+/// or a reference program.
 ///
 /// Each subject runs in its own process. The resource usage of the process is then that of the
 /// client, and clients share no global state.
@@ -15,7 +16,7 @@ pub trait Subject: Send + Sync + Sized + 'static {
 
     fn start(setup: &Setup) -> Self;
 
-    /// Returns a caller, which makes the calls of one emitting thread.
+    /// Returns an object that makes the client's calls for one emitting thread.
     fn caller(&self) -> Self::Caller;
 
     /// Waits until the client has handled all emitted lines, as far as its interface allows. The
@@ -24,14 +25,15 @@ pub trait Subject: Send + Sync + Sized + 'static {
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
 
-    /// Flushes the client and closes it. Waits until it is closed if its interface allows this.
+    /// Flushes and closes the client. Waits until the client is closed, if its interface allows
+    /// this.
     ///
     /// Returns the number of lines that the client counted as dropped, or `None` if it does not
     /// count them.
     fn close(self) -> Option<u64>;
 }
 
-/// Calls of a subject that are measured, for one emitting thread.
+/// Interface through which one emitting thread makes the measured calls of a client.
 ///
 /// Arguments come from [`fixtures`](crate::fixtures) through `black_box`. Calls that a client lacks
 /// are absent from its [`Info::calls`] and are never made.
@@ -54,28 +56,29 @@ pub trait Caller: Send + 'static {
     }
 }
 
-/// Description of a subject.
+/// Description of a subject (a benchmarked client or reference program): names, kind, supported
+/// calls and transports.
 #[derive(Clone, Copy, Debug)]
 pub struct Info {
-    /// Name in results and on the command line.
+    /// Name of the client in result files and on the command line.
     pub id: &'static str,
-    /// Name in tables and plots.
+    /// Name of the client in tables and plots.
     pub label: &'static str,
     pub kind: Kind,
     pub calls: &'static [Call],
     pub transports: &'static [Transport],
 }
 
-/// Kind of a subject, by the effect of a call.
+/// Kind of a benchmarked client or reference program, by the effect of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Not a client, but a bound on the cost or the throughput of clients.
+    /// Reference program that is not a client. It bounds the cost or the throughput of clients.
     Bound,
-    /// Formats a line and discards it.
+    /// Client that formats a line and discards it.
     FormatsOnly,
-    /// Sends one line per call.
+    /// Client that sends one line per call.
     LinePerCall,
-    /// Sends one line per metric and flush, with aggregated values.
+    /// Client that aggregates values, and sends one line per metric at each flush.
     Aggregates,
 }
 
@@ -108,7 +111,7 @@ impl Call {
         Self::Timing,
     ];
 
-    /// Returns the name of the call in the results.
+    /// Returns the name of this kind of call in the result files.
     #[must_use]
     pub fn id(self) -> &'static str {
         match self {
@@ -121,8 +124,8 @@ impl Call {
         }
     }
 
-    /// Runs the loop `body` with this call of `caller`. Both are inlined, so that the loop contains
-    /// the call itself.
+    /// Runs the loop `body` around this kind of call, made by `caller`. The loop and the call are
+    /// inlined, so that the loop contains the call itself.
     #[inline(always)]
     pub fn drive<C: Caller, L: Loop>(self, caller: &mut C, body: L) -> L::Output {
         match self {
@@ -136,13 +139,13 @@ impl Call {
     }
 }
 
-/// Loop around a call, generic over the call.
+/// Loop that makes calls, generic over the call so that the compiler can inline it.
 pub trait Loop {
     type Output;
     fn run(self, call: impl FnMut()) -> Self::Output;
 }
 
-/// Loop that makes the call this many times.
+/// Loop that makes a call the given number of times.
 pub struct Repeat(pub usize);
 
 impl Loop for Repeat {
@@ -174,7 +177,8 @@ impl Transport {
     }
 }
 
-/// Address of the receiver that a subject sends to: a port on 127.0.0.1, or a path.
+/// Address of the server to which a client sends: a port on 127.0.0.1, or the path of a Unix
+/// socket.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
@@ -184,7 +188,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// Returns `127.0.0.1:port`.
+    /// Returns the address as the text `127.0.0.1:port`.
     ///
     /// # Panics
     /// If the target is a Unix socket.
@@ -197,7 +201,7 @@ impl Target {
     }
 }
 
-/// Configuration of a subject.
+/// Configuration with which a client is started: server address, payload size and line length.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Setup {
     pub target: Target,

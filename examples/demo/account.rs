@@ -1,4 +1,5 @@
-//! Comparison of the lines that the threads, freewheel and the receiver counted.
+//! Comparison of the line counts of the emitting threads, of freewheel and of the receiver, after a
+//! run of the demo.
 
 use crate::receiver::Received;
 use crate::table::thousands;
@@ -9,7 +10,8 @@ use std::time::Instant;
 /// Maximum payload in bytes of the datagrams that the demo sends.
 pub(crate) const PAYLOAD: usize = 1432;
 
-/// A run of a scenario, with the counts of the threads, of freewheel and of the receiver.
+/// Completed run of a demo scenario, with the counts of the emitting threads, of freewheel and of
+/// the receiver.
 pub(crate) struct Run {
     pub(crate) name: &'static str,
     pub(crate) start: Instant,
@@ -29,7 +31,8 @@ impl Run {
     }
 }
 
-/// Returns a description of each disagreement between the counts of a run.
+/// Returns a description of each disagreement between the counts of the emitting threads, of
+/// freewheel and of the receiver in a run.
 pub(crate) fn problems(run: &Run) -> Vec<String> {
     let Run { stats, received, work, .. } = run;
     let (emitted, dropped, lost) = (stats.emitted, stats.dropped(), stats.lost());
@@ -56,8 +59,9 @@ pub(crate) fn problems(run: &Run) -> Vec<String> {
     problems.into_iter().flatten().map(|problem| format!("{}: {problem}", run.name)).collect()
 }
 
-/// Returns a problem unless all sent lines arrived. A datagram that found the socket buffer full is
-/// allowed for: it carried at least one line, and at most [`PAYLOAD`] bytes.
+/// Describes the difference if the received lines are not the sent lines. Datagrams that the kernel
+/// discarded, because the socket buffer was full, explain a loss of at least one line and at most
+/// [`PAYLOAD`] bytes each.
 fn compare_arrivals(run: &Run) -> Option<String> {
     let (sent, received, overflowed) = (run.stats.sent, run.received.size, run.overflowed());
     let lines_fit = received.lines + overflowed <= sent.lines;
@@ -81,7 +85,8 @@ fn difference(label: &str, count: u64, other: &str, other_count: u64) -> Option<
         .then(|| format!("{a} {label}, but {b} {other}: a difference of {between}"))
 }
 
-/// Explains a run in which datagrams or lines were discarded, or returns `None` for other runs.
+/// Returns a text that explains why datagrams or lines were discarded in a run, or `None` if none
+/// were discarded.
 pub(crate) fn note(run: &Run) -> Option<String> {
     let reason = if run.overflowed() > 0 {
         "the receiver was late, and the kernel discarded datagrams.\n\

@@ -1,4 +1,7 @@
-//! A demonstration in ten seconds: `cargo run --release --example demo`.
+//! Demonstration of freewheel that takes ten seconds: threads emit lines to a local StatsD
+//! receiver, and the demo compares all counts.
+//!
+//! Run it with `cargo run --release --example demo`.
 //!
 //! The demo starts a small StatsD receiver on this machine. A few threads emit to the receiver
 //! through freewheel: over UDP, over TCP, and over TCP without pauses. The threads, freewheel and
@@ -24,8 +27,8 @@ use workload::WorkCounts;
 const THREADS: usize = 2;
 const SECONDS: u64 = 3;
 
-/// Pause of each thread after 100 requests, which are 500 lines of about 35 bytes. Together the
-/// threads emit at most 100,000 lines a second, in 2,500 datagrams.
+/// Pause of each emitting thread after a burst of 100 simulated requests, which are 500 lines of
+/// about 35 bytes. Together the threads emit at most 100,000 lines a second, in 2,500 datagrams.
 ///
 /// At a flush interval of the same length, a flush sends 25 datagrams. A socket buffer of Linux's
 /// default size holds about 90, so a healthy machine loses none even if the receiver is late.
@@ -40,7 +43,8 @@ const SCENARIOS: [Scenario; 3] = [
 struct Scenario {
     name: &'static str,
     protocol: Protocol,
-    /// Pause between two bursts of requests.
+    /// Pause of each thread between two bursts of simulated requests, or `None` to emit without
+    /// pauses.
     pause: Option<Duration>,
 }
 
@@ -62,7 +66,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs all scenarios and prints the table. Returns a description of each disagreement of counts.
+/// Runs all scenarios and prints the table of their counts. Returns a description of each
+/// disagreement between counts.
 fn demo() -> Result<Vec<String>, Box<dyn Error>> {
     println!("{THREADS} threads emit to a StatsD receiver on this machine, {SECONDS} s each:\n");
     let runs = SCENARIOS.iter().map(run).collect::<Result<Vec<_>, _>>()?;
@@ -106,8 +111,9 @@ fn run(scenario: &Scenario) -> Result<Run, Box<dyn Error>> {
     Ok(Run { name: scenario.name, start, work, stats, received })
 }
 
-/// Waits until the connector is connected, so that the times are comparable. A service need not
-/// wait: lines are kept until there is a connection.
+/// Waits until the client is connected to the receiver, so that the measured times do not include
+/// the connection. A service need not wait, because freewheel keeps lines until there is a
+/// connection.
 fn wait_for_connection(statsd: &Connector) -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     while !statsd.connected() {

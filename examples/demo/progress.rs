@@ -1,4 +1,5 @@
-//! Progress display: one line that is redrawn on a terminal, or a new line each second elsewhere.
+//! Progress display of the demo: one line that is redrawn on a terminal, or a new line each second
+//! elsewhere.
 
 use crate::table::thousands;
 use std::io::{self, IsTerminal, Write};
@@ -31,7 +32,8 @@ impl Progress {
         Ok(())
     }
 
-    /// Shows the final numbers, and leaves them on the terminal.
+    /// Shows the final numbers of emitted and received lines, and ends the progress line on a
+    /// terminal.
     pub(crate) fn finish(&self, emitted: u64, received: u64) -> io::Result<()> {
         self.show(emitted, received)?;
         if self.is_terminal { writeln!(io::stdout()) } else { Ok(()) }

@@ -1,4 +1,4 @@
-//! A StatsD receiver that validates and counts every line.
+//! StatsD receiver of the demo that validates and counts every line.
 
 use freewheel::{Protocol, Tally};
 use socket2::SockRef;
@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// Prefix that every name must have.
+/// Prefix of all metric names in the demo. The receiver rejects lines with another prefix.
 pub(crate) const PREFIX: &str = "demo";
 
 const LOOPBACK: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 0);
 
-/// A receiver on a background thread.
+/// StatsD receiver that runs on a background thread.
 pub(crate) struct Receiver {
     port: u16,
     lines: Arc<AtomicU64>,
@@ -22,23 +22,23 @@ pub(crate) struct Receiver {
     thread: JoinHandle<io::Result<Received>>,
 }
 
-/// Counts of the received lines.
+/// Counts that the receiver keeps of the lines that it has received.
 #[derive(Default)]
 pub(crate) struct Received {
     /// Number of lines and bytes received.
     pub(crate) size: Tally,
-    /// Sum of all counter increments.
+    /// Sum of the increments of all received counter lines.
     pub(crate) counter_sum: u64,
     /// Number of malformed lines.
     pub(crate) malformed: u64,
-    /// The first malformed line.
+    /// First malformed line that the receiver received.
     pub(crate) first_malformed: Option<String>,
-    /// Datagrams that the kernel discarded because the socket buffer was full, or `None` if that
-    /// cannot happen or is unknown.
+    /// Number of datagrams that the kernel discarded because the socket buffer was full, or `None`
+    /// if this cannot happen or is unknown.
     pub(crate) overflowed: Option<u64>,
-    /// Time of the last arrival.
+    /// Time at which the last lines arrived, or `None` if no line has arrived.
     pub(crate) last: Option<Instant>,
-    /// Lines received so far, shared with the progress display.
+    /// Number of lines received so far, shared with the progress display.
     lines: Arc<AtomicU64>,
 }
 
@@ -71,7 +71,8 @@ impl Receiver {
         self.lines.load(Relaxed)
     }
 
-    /// Receives the lines in flight and stops. All lines must have been sent before.
+    /// Receives the lines that are still in flight, stops the receiver, and returns its counts. The
+    /// client must have sent all lines before.
     pub(crate) fn finish(self) -> io::Result<Received> {
         self.closing.store(true, Relaxed);
         self.thread.join().expect("the receiver never panics")
@@ -79,7 +80,7 @@ impl Receiver {
 }
 
 impl Received {
-    /// Reads lines until the peer closes the connection.
+    /// Reads lines from a TCP stream until the peer closes the connection.
     fn read_stream(mut self, mut stream: impl Read) -> io::Result<Self> {
         let mut buffer = vec![0; 256 << 10];
         let mut filled = 0;
@@ -96,8 +97,8 @@ impl Received {
         }
     }
 
-    /// Reads datagrams until `closing` is set and none remains. On one machine, a sent datagram is
-    /// already in the socket buffer, or was discarded.
+    /// Reads datagrams until `closing` is set and the socket buffer is empty. Sender and receiver
+    /// share the host, so each sent datagram is already in the buffer or was discarded.
     fn read_datagrams(mut self, socket: &UdpSocket, closing: &AtomicBool) -> io::Result<Self> {
         let mut buffer = vec![0; 64 << 10];
         loop {
@@ -118,7 +119,8 @@ impl Received {
         Ok(self)
     }
 
-    /// Counts and validates the complete lines. Returns their length in bytes.
+    /// Counts and validates the complete lines in `bytes`. Returns the number of bytes of these
+    /// lines.
     fn consume_lines(&mut self, bytes: &[u8]) -> usize {
         let end = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
         if end == 0 {
@@ -139,7 +141,8 @@ impl Received {
         end
     }
 
-    /// Counts a torn line. A datagram or a connection must end with a newline.
+    /// Counts `rest`, if not empty, as a malformed line: the end of a datagram or connection
+    /// without a newline.
     fn reject_torn(&mut self, rest: &[u8]) {
         if !rest.is_empty() {
             self.reject(&String::from_utf8_lossy(rest));

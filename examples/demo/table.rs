@@ -1,12 +1,13 @@
-//! The table of results: a row for each number, a column for each run.
+//! Table of the demo's results, with a row for each count and a column for each run.
 
 use crate::account::Run;
 
-/// A row: label, unit, and a function that returns the number, or `None` if there is none. An empty
-/// label stands for the label of the row above.
+/// Row of the table: label, unit, and a function that returns the number of a run, or `None` if
+/// there is none. An empty label repeats the label of the row above.
 type Row = (&'static str, &'static str, fn(&Run) -> Option<u64>);
 
-/// Rows of freewheel's counts: the emitted lines, and the counts that add up to them.
+/// Table rows of the counts that freewheel keeps: emitted lines, and the sent, buffered, dropped
+/// and lost lines that add up to them.
 const FREEWHEEL: &[Row] = &[
     ("emitted", "lines", |run| Some(run.stats.emitted.lines)),
     ("", "bytes", |run| Some(run.stats.emitted.bytes)),
@@ -21,7 +22,7 @@ const FREEWHEEL: &[Row] = &[
     ("+ lost: datagram too long", "lines", |run| Some(run.stats.losses.too_long.lines)),
 ];
 
-/// Rows of the receiver's counts.
+/// Table rows of the counts that the receiver keeps.
 const RECEIVER: &[Row] = &[
     ("received", "lines", |run| Some(run.received.size.lines)),
     ("", "bytes", |run| Some(run.received.size.bytes)),
@@ -37,7 +38,7 @@ const LABEL: usize = 26;
 const UNIT: usize = 9;
 const NUMBER: usize = 15;
 
-/// Renders the table as text.
+/// Renders the results of the runs as a text table.
 pub(crate) fn render(runs: &[Run]) -> String {
     let rule = "─".repeat(LABEL + UNIT + NUMBER * runs.len());
     let mut text = row("", "", runs.iter().map(|run| run.name.to_owned()));
@@ -56,7 +57,7 @@ fn row(label: &str, unit: &str, cells: impl Iterator<Item = String>) -> String {
     format!("{label:<LABEL$}{unit:<UNIT$}{cells}\n")
 }
 
-/// Formats `1234567` as `1,234,567`.
+/// Formats a number with thousands separators, such as `1,234,567`.
 pub(crate) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let groups = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);

@@ -1,27 +1,29 @@
-//! The workload: threads that simulate the handling of requests.
+//! Workload of the demo: threads that simulate the handling of requests and emit metrics.
 
 use freewheel::Connector;
 use std::ops::AddAssign;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Number of requests that a thread serves between pauses.
+/// Number of simulated requests that a thread serves between pauses.
 const BURST: u64 = 100;
-/// Number of calls per request. Each call emits one line.
+/// Number of metric calls per simulated request. Each call emits one line.
 const CALLS: u64 = 5;
 
-/// Counts that the threads keep themselves, for comparison with freewheel's.
+/// Counts that the emitting threads keep themselves, for comparison with freewheel's statistics.
 #[derive(Default)]
 pub(crate) struct WorkCounts {
     pub(crate) calls: u64,
-    /// Sum of all counter increments.
+    /// Sum of all increments that the threads emitted as counters.
     pub(crate) counter_sum: u64,
-    /// Duration of each burst.
+    /// Time that each burst of simulated requests took.
     bursts: Vec<Duration>,
 }
 
-/// Handles a simulated request. The calls never block, even if the server does not respond. Returns
-/// the sum of the counter increments.
+/// Handles a simulated request, which emits five metrics. Returns the sum of the counter
+/// increments.
+///
+/// The calls never block, even if the server does not respond.
 fn serve(statsd: &Connector, request: u64) -> u64 {
     let _timer = statsd.timer("requests.time"); // recorded when this function returns
     let bytes = 200 + request % 1_000;
@@ -32,7 +34,8 @@ fn serve(statsd: &Connector, request: u64) -> u64 {
     1 + bytes
 }
 
-/// Serves requests in bursts until the deadline, with a pause after each burst.
+/// Emits the metrics of simulated requests in bursts until the deadline, with an optional pause
+/// after each burst. Returns the counts of the calling thread.
 pub(crate) fn emit(statsd: &Connector, deadline: Instant, pause: Option<Duration>) -> WorkCounts {
     let mut work = WorkCounts::default();
     let mut requests = 0..;

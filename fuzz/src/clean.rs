@@ -1,9 +1,11 @@
-//! Reference implementation of the encoder: how texts are sanitized and lines are written, by the
-//! documentation of `Dialect`. The fuzz targets and `tests/hostile.rs` compare the encoder with it.
+//! Reference implementation of the line encoder, written from the documentation of `Dialect`: it
+//! sanitizes texts and formats lines. The fuzz targets and `tests/hostile.rs` compare the encoder
+//! with it.
 
 use freewheel::Dialect;
 
-/// Part of a line that a text is sanitized for. Each part has its own forbidden characters.
+/// Part of a metric line: name, tag key, tag value or set member. Each part has its own forbidden
+/// characters.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum LinePart {
     Name,
@@ -22,7 +24,7 @@ pub const DIALECTS: [Dialect; 7] = [
     Dialect::SignalFx,
 ];
 
-/// Returns true if the dialect has tags.
+/// Returns true if the StatsD dialect supports tags.
 pub fn has_tags(dialect: Dialect) -> bool {
     !matches!(dialect, Dialect::StatsD | Dialect::Extended)
 }
@@ -51,7 +53,8 @@ pub fn is_forbidden(dialect: Dialect, part: LinePart, character: char) -> bool {
     character.is_control() || separates
 }
 
-/// Returns the text as it is written to the line, and true if it was altered.
+/// Returns `text` sanitized for a part of a line in the dialect, and true if sanitizing altered the
+/// text.
 pub fn clean(dialect: Dialect, part: LinePart, text: &str) -> (String, bool) {
     if text.is_empty() {
         return ("_".to_owned(), true);
@@ -68,8 +71,8 @@ pub fn clean(dialect: Dialect, part: LinePart, text: &str) -> (String, bool) {
     (clean, altered)
 }
 
-/// Returns the expected line of a metric without its newline, and true if the name or a tag was
-/// altered. `field` is used unchanged.
+/// Returns the line that the encoder must write for a metric, without its newline, and true if the
+/// name or a tag was altered. `field` (the value) is used unchanged.
 pub fn line(
     dialect: Dialect,
     prefix: &str,

@@ -1,5 +1,5 @@
-//! Fuzz target `dialects`: for any names, tags and members, the lines in the exchange follow the
-//! table in the documentation of `Dialect`, and the statistics are exact.
+//! Fuzz target `dialects`: emits metrics with any names, tags and set members. Checks the queued
+//! lines against the documentation of `Dialect`, and that the statistics are exact.
 
 use crate::clean::{LinePart, clean, has_tags, line};
 use arbitrary::Arbitrary;
@@ -17,14 +17,15 @@ pub struct Input<'a> {
 struct Metric<'a> {
     name: &'a str,
     tags: [(&'a str, &'a str); 2],
-    /// Number of tags that the metric has.
+    /// Selector of the number of tags: the metric has `tag_count` modulo 3 tags.
     tag_count: u8,
-    /// Member of a set, or `None` for a counter.
+    /// Member that a set metric records, or `None` for a counter metric.
     member: Option<&'a str>,
     style: Style,
 }
 
-/// Way in which a metric is emitted.
+/// Way in which a metric is emitted: in a single call, through a prepared handle, or through a
+/// connector that adds a tag.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 enum Style {
     Once,
@@ -32,7 +33,7 @@ enum Style {
     Scoped,
 }
 
-/// Emits the whole input and checks the lines and the statistics.
+/// Emits all metrics of the input, and checks the queued lines and the statistics.
 pub fn check(input: &Input<'_>) {
     let dialect = crate::clean::DIALECTS[usize::from(input.dialect) % 7];
     let prefix = if input.has_prefix { "app" } else { "" };

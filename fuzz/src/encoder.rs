@@ -1,5 +1,5 @@
-//! Fuzz target `encoder`: after any calls, the exchange has the lines that README.md promises, and
-//! the statistics are exact.
+//! Fuzz target `encoder`: makes any sequence of calls with any arguments. Checks the queued lines
+//! against the rules of README.md, and that the statistics are exact.
 //!
 //! `timer` is not covered, because its value depends on the clock.
 
@@ -15,7 +15,7 @@ use std::time::Duration;
 pub struct Input<'a> {
     prefix: &'a str,
     type_prefixes: bool,
-    /// Queue capacity in bytes, in addition to the minimum.
+    /// Number of bytes by which the queue capacity exceeds the minimum.
     more_capacity: u16,
     steps: Vec<Step<'a>>,
 }
@@ -24,20 +24,21 @@ pub struct Input<'a> {
 enum Step<'a> {
     Emit(Name<'a>, Call<'a>),
     Collect,
-    /// Emits repeatedly, which fills queues and blocks.
+    /// Makes the same call repeatedly, which can fill the queues and the blocks (line buffers).
     EmitOften(Name<'a>, Call<'a>, u8),
 }
 
 #[derive(Arbitrary, Debug)]
 enum Name<'a> {
     Text(&'a str),
-    /// Mostly letters, mixed with characters of `SUSPECTS`.
+    /// Name of mostly letters, mixed with special characters from `SUSPECTS`.
     Mixed(&'a [u8]),
-    /// One character repeated, also beyond the length of a block.
+    /// Name of one character repeated, in some inputs longer than a block (a line buffer).
     Long(char, u16),
 }
 
-/// Characters that end fields or lines, or resemble such characters.
+/// Special characters for fuzzed names: characters that end a field or a line, and characters that
+/// resemble them.
 const SUSPECTS: &[char] = &[
     ':', '|', '\n', '\r', '\0', '\t', '\x1f', ' ', '~', '\x7f', '\u{80}', '\u{85}', '\u{9f}',
     '\u{a0}', 'é', '\u{2028}', '\u{feff}', '😀', '9', ';', '{', '}', '.', '_', '=', ',', '#', '@',
@@ -74,9 +75,9 @@ enum Call<'a> {
     Inject { value: &'a str, code: &'a str },
 }
 
-/// Expected lines of a call.
+/// Expected lines of one emitting call: type prefix of the name, type code and values.
 struct Meaning {
-    /// Returns true for characters that the name must not contain.
+    /// Function that returns true for characters that must not occur in the name.
     is_forbidden: fn(char) -> bool,
     kind: &'static str,
     code: String,
@@ -108,7 +109,7 @@ impl Call<'_> {
         }
     }
 
-    /// Returns the expected lines, or `None` for an invalid value.
+    /// Returns the lines that this call must emit, or `None` if its value is invalid.
     fn meaning(&self) -> Option<Meaning> {
         let count = |value| Meaning::new("counters", "c", value);
         let gauge = |value| Meaning::new("gauges", "g", value);
@@ -144,17 +145,18 @@ impl Call<'_> {
     }
 }
 
-/// Returns true for characters that names must not contain.
+/// Returns true for characters that must not occur in metric names.
 fn is_forbidden(character: char) -> bool {
     ends_field(character) || "#,;=@[]".contains(character)
 }
 
-/// Returns true for characters that injected values must not contain.
+/// Returns true for characters that must not occur in a value that is passed to `inject_metric`.
 fn ends_field(character: char) -> bool {
     matches!(character, ':' | '|') || character.is_control()
 }
 
-/// Emits the whole input and checks the lines and the statistics.
+/// Runs all steps of the input on a connector (a freewheel client) and on a model of it. Checks
+/// that both have equal lines and statistics.
 pub fn check(input: &Input<'_>) {
     let capacity = 1024 + usize::from(input.more_capacity);
     let builder = Connector::builder("localhost")
@@ -182,55 +184,59 @@ pub fn check(input: &Input<'_>) {
     model.collect(&mut consumer);
 }
 
-/// Maximum length in bytes of a gauge that fits a slot of the ordered queue.
+/// Maximum length in bytes of a gauge record that fits one slot of the ordered queue, which keeps
+/// gauges in order across threads.
 const MAX_QUEUED: usize = 246;
 
-/// Maximum number of records that a producer thread moves from the ordered queue to blocks at a
-/// time.
+/// Maximum number of gauge records that a producer thread moves at once from the ordered queue to
+/// blocks (line buffers that the flusher reads).
 const MOVE_BATCH: usize = 64;
 
-/// Expected content of the exchange, and expected statistics.
+/// Model of freewheel's queues: the expected content of the blocks and of the ordered queue, and
+/// the expected statistics.
 struct Model<'a> {
     prefix: &'a str,
     type_prefixes: bool,
     block_size: usize,
-    /// Number of blocks that all threads share, in addition to the block of this thread and the
-    /// block of the ordered queue.
+    /// Number of blocks (line buffers) in the pool that all threads share, without the block of
+    /// this thread and the block of the ordered queue.
     blocks: usize,
-    /// Number of full blocks that were not collected yet.
+    /// Number of full blocks (line buffers) that the consumer has not collected yet.
     full_blocks: usize,
-    /// Number of bytes in this thread's block.
+    /// Number of bytes in the current block (line buffer) of the emitting thread.
     used: usize,
     lines: Vec<Expected>,
     ordered: Ordered,
     stats: Stats,
 }
 
-/// Expected content of the ordered queue, which gauges pass through, and of the block that they
-/// move to.
+/// Model of the ordered queue, which keeps gauges in order: its expected records, and the block
+/// (line buffer) to which they move.
 struct Ordered {
     slots: usize,
     max_long_bytes: usize,
     queue: VecDeque<Record>,
     held: Option<Record>,
-    /// Number of bytes in the block that records move to, or `None` before the first block.
+    /// Number of bytes in the block (line buffer) to which gauges move from the queue, or `None`
+    /// before the first move.
     used: Option<usize>,
     lines: Vec<Expected>,
 }
 
-/// Gauge in the ordered queue, of one or two lines.
+/// Gauge update of one or two lines in the ordered queue, which keeps gauges in order across
+/// threads.
 struct Record {
     bytes: usize,
     is_long: bool,
     lines: Vec<Expected>,
 }
 
-/// Line that the exchange must have.
+/// Expected line: name, value and type code that the consumer must receive.
 struct Expected {
     name: String,
     value: Value,
     code: String,
-    /// True if every server must be able to read the line.
+    /// True if every StatsD server must be able to read the line.
     is_basic: bool,
 }
 
@@ -239,15 +245,16 @@ impl Ordered {
         self.queue.len() == self.slots
     }
 
-    /// Returns true if the queue has room for a record of `bytes` bytes that is longer than a slot.
+    /// Returns true if the ordered queue has room for a long record of `bytes` bytes, which does
+    /// not fit one of its slots.
     fn has_room_for_long(&self, bytes: usize) -> bool {
         let long = self.held.iter().chain(&self.queue).filter(|record| record.is_long);
         let sum: usize = long.map(|record| record.bytes).sum();
         !self.is_full() && sum + bytes <= self.max_long_bytes
     }
 
-    /// Moves the held record and at most `max_records` more to blocks, while there are empty
-    /// blocks.
+    /// Moves the record that waits for a block, and at most `max_records` queued records, to blocks
+    /// (line buffers). Stops once no empty block is left.
     fn move_some(&mut self, max_records: usize, block_size: usize, empty_blocks: &mut usize) {
         for _ in 0..max_records + usize::from(self.held.is_some()) {
             let Some(record) = self.held.take().or_else(|| self.queue.pop_front()) else { break };
@@ -301,8 +308,8 @@ impl<'a> Model<'a> {
         self.full_blocks = self.blocks - empty_blocks;
     }
 
-    /// Makes room in the ordered queue for a gauge of `bytes` bytes that is longer than a slot.
-    /// Returns true if there is room.
+    /// Moves queued records to blocks, if necessary, to make room for a gauge of `bytes` bytes that
+    /// does not fit a queue slot. Returns true if there is room.
     fn make_room_for_long(&mut self, bytes: usize) -> bool {
         if !self.ordered.has_room_for_long(bytes) {
             self.move_some(MOVE_BATCH);
@@ -317,7 +324,7 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// Updates the expected lines and statistics after a call.
+    /// Updates the expected lines and statistics of the model after a call.
     fn emitted(&mut self, name: &str, call: &Call<'_>) {
         let meaning = call.meaning();
         let count = meaning.as_ref().map_or(1, |meaning| meaning.values.len());
@@ -387,7 +394,8 @@ impl<'a> Model<'a> {
         self.stats.altered += if clean == path { 0 } else { count as u64 };
     }
 
-    /// Consumes all lines and compares them with the expected lines.
+    /// Takes all queued lines from the consumer, and compares them with the expected lines of the
+    /// model.
     fn collect(&mut self, consumer: &mut Consumer) {
         consumer.sweep();
         self.move_some(self.ordered.queue.len());

@@ -1,5 +1,5 @@
-//! Inputs and oracles of the fuzz targets. A target in `fuzz_targets/` makes one call to this
-//! crate.
+//! Inputs of the fuzz targets, and oracles that check their results. Each target in `fuzz_targets/`
+//! makes one call to this crate.
 //!
 //! The oracles share no code with freewheel. Expected results come from README.md and the standard
 //! library.

@@ -1,4 +1,4 @@
-//! Strict parser of lines, by the rules of README.md.
+//! Strict parser of StatsD lines, by the rules of README.md.
 
 /// Parsed line of the form `name:value|code`.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl<'a> Line<'a> {
         is_line.then_some(Self { name, value, code })
     }
 
-    /// Returns true if every server reads the line as a counter, a gauge or a timer.
+    /// Returns true if every StatsD server reads the line as a counter, a gauge or a timer.
     pub fn is_basic(&self) -> bool {
         let signs: &[char] = match self.code {
             "c" => &['-'],
@@ -47,8 +47,8 @@ fn malformed(line: &[u8]) -> ! {
     panic!("malformed line: {:?}", crate::lossy(line))
 }
 
-/// Returns true for digits, optionally followed by a point and more digits, without redundant
-/// zeros.
+/// Returns true if `text` is digits, optionally followed by a point and more digits, without
+/// redundant zeros.
 fn is_plain_decimal(text: &str) -> bool {
     let (whole, fraction) = match text.split_once('.') {
         Some((whole, fraction)) => (whole, Some(fraction)),

@@ -1,17 +1,19 @@
-//! Emitted numbers and their expected text, which the standard library formats.
+//! Numbers that the fuzz targets emit, and their expected text, which the standard library formats.
 
 use arbitrary::Arbitrary;
 use freewheel::Connector;
 
-/// Function that parses a number as a server does, and returns its bits.
+/// Function that parses a number as a server does, and returns the bits of the floating-point
+/// number.
 type Parse = fn(&str) -> Option<u64>;
 
-/// Expected text of the value in a line.
+/// Expected text of the value in an emitted line.
 #[derive(Clone, Debug)]
 pub struct Value {
     pub text: String,
-    /// Parser for comparing a different text of the same length, or `None` if only `text` is
-    /// accepted. There can be two shortest forms that are equally near to a number.
+    /// Parser with which a different text of the same length is accepted if it parses to the same
+    /// number, or `None` to accept only `text`. A number can have two shortest forms that are
+    /// equally close to it.
     parse: Option<Parse>,
 }
 
@@ -33,7 +35,7 @@ impl Value {
         self.text.starts_with('-')
     }
 
-    /// Returns the value with the other sign.
+    /// Returns the expected text with the opposite sign.
     pub fn negated(mut self) -> Self {
         self.text = match self.text.strip_prefix('-') {
             Some(magnitude) => magnitude.to_owned(),
@@ -43,7 +45,7 @@ impl Value {
         self
     }
 
-    /// Returns the value with a sign, which a change of a gauge always has.
+    /// Returns the expected text with an explicit sign, as in a change of a gauge (`+1` or `-1`).
     pub fn signed(mut self) -> Self {
         if !self.is_negative() {
             self.text.insert(0, '+');
@@ -60,13 +62,13 @@ fn parse_single(text: &str) -> Option<u64> {
     text.parse().ok().map(|number: f32| number.to_bits().into())
 }
 
-/// Parses milliseconds and returns the bits of the number of seconds.
+/// Parses a number of milliseconds, and returns the bits of the number of seconds as an `f64`.
 fn parse_seconds(text: &str) -> Option<u64> {
     parse_double(&format!("{text}e-3"))
 }
 
-/// Floating-point number: arbitrary bits, a short decimal, or a neighbour of a power of two, for
-/// which formatting algorithms have special cases.
+/// Fuzzed floating-point number: arbitrary bits, a short decimal, or a neighbour of a power of two.
+/// Formatting algorithms have special cases near powers of two.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 pub enum Float {
     Bits(u64),
@@ -98,7 +100,7 @@ impl Float {
     }
 }
 
-/// Call that accepts a number of any type.
+/// Call of the client that accepts a number of any type, such as `gauge`.
 #[derive(Clone, Copy)]
 pub enum NumberCall {
     IncrBy,
@@ -161,7 +163,7 @@ numbers! {
 }
 
 /// Returns the expected text of a float: an integer for whole numbers below 2^64, otherwise the
-/// shortest form of its type. The standard library writes that form without an exponent.
+/// shortest decimal form that parses to the same number, without an exponent.
 fn float_value(number: f64, shortest: String, parse: Parse) -> Option<Value> {
     const TWO_TO_64: f64 = 18_446_744_073_709_551_616.0;
     if !number.is_finite() {
@@ -182,7 +184,7 @@ pub fn milliseconds(nanoseconds: u128) -> Value {
 }
 
 /// Returns the expected text of a time, given in seconds and written in milliseconds, or `None` if
-/// the time is invalid. Only the decimal point moves. The digits stay the same.
+/// the time is negative or not finite. The decimal point moves, and the digits stay the same.
 pub fn seconds_as_milliseconds(seconds: f64) -> Option<Value> {
     if !seconds.is_finite() || seconds < 0.0 {
         return None;

@@ -1,5 +1,5 @@
-//! Fuzz target `packer`: any lines, in any runs and for any maximum payload, are packed into
-//! datagrams. They are sent whole, in order and once.
+//! Fuzz target `packer`: packs any lines, in any runs (contiguous slices) and for any maximum
+//! payload, into datagrams. Checks that each line is sent whole, in order and once.
 //!
 //! Datagrams are full and not too long. Batches contain the same datagrams as single sends, except
 //! for the newlines that pad the batch's datagrams.
@@ -17,21 +17,23 @@ pub struct Input<'a> {
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
 enum Max {
-    /// Maximum payload with room for a few lines or none.
+    /// Small maximum payload of a datagram, with room for a few lines or none.
     Small(u8),
     Any(u16),
 }
 
-/// Runs of lines that arrive together, and the number of sends before the next ones arrive.
+/// Runs (contiguous slices of lines) that become available together, and the number of sends before
+/// the next runs.
 #[derive(Arbitrary, Debug)]
 struct Delivery<'a> {
     runs: Vec<Vec<Text<'a>>>,
     datagrams: u8,
-    /// Maximum size of a batch in bytes, or `None` to send datagrams singly.
+    /// Maximum size in bytes of a batch (several datagrams in one system call), or `None` to send
+    /// datagrams singly.
     max_batch: Option<u16>,
 }
 
-/// One or two lines of a run.
+/// Fuzzed text of one or two lines, part of a run (a contiguous slice of lines).
 #[derive(Arbitrary, Debug)]
 enum Text<'a> {
     Any(&'a [u8]),
@@ -40,8 +42,8 @@ enum Text<'a> {
         name: &'a [u8],
         value: Gauge,
     },
-    /// Lines with few different names, so that neighbours often share a name and resemble the two
-    /// lines of a negative gauge.
+    /// One or two lines with one of four names, so that neighbours often share a name and resemble
+    /// the two lines of a negative gauge.
     Similar {
         name: u8,
         value: Gauge,
@@ -49,13 +51,14 @@ enum Text<'a> {
     },
 }
 
-/// Value of a gauge.
+/// Fuzzed value of a gauge: zero, negative, positive, or a reset to zero before a negative value.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 enum Gauge {
     Zero,
     Below(u16),
     Above(u16),
-    /// A reset to zero, then a negative value. Freewheel writes a negative gauge this way.
+    /// Two lines: a reset to zero, then a negative value. Freewheel writes a negative gauge this
+    /// way.
     ZeroThenBelow(u16),
 }
 
@@ -111,14 +114,16 @@ fn must_stay_together(line: &[u8], next: &[u8]) -> bool {
 }
 
 /// Returns true if the packer may keep two lines in one datagram, even beyond the maximum payload.
-/// Any text may follow the `g` of the first line and the minus of the second.
+/// The lines resemble a negative gauge, but any text may follow the `g` of the first line and the
+/// minus of the second.
 fn may_stay_together(line: &[u8], next: &[u8]) -> bool {
     let name = line.split(|&byte| byte == b':').next().unwrap_or_default();
     line[name.len()..].starts_with(b":0|g")
         && next.strip_prefix(name).is_some_and(|rest| rest.starts_with(b":-"))
 }
 
-/// Lines that are not sent yet. The flag is true for the first line of a run.
+/// Queue of lines that are not sent yet. The flag is true for the first line of a run (a contiguous
+/// slice of lines).
 type Pending = VecDeque<(Vec<u8>, bool)>;
 
 /// Packs all lines of the input into datagrams, and checks each datagram.
@@ -150,8 +155,8 @@ pub fn check(input: &Input<'_>) {
     assert!(pending.is_empty(), "never sent: {pending:?}");
 }
 
-/// Sends a batch, and checks that its datagrams equal the datagrams of single sends. Returns false
-/// if there is no batch.
+/// Sends a batch of datagrams, and checks that each equals the datagram of a single send, except
+/// for padding. Returns false if there is no batch.
 fn send_batch(
     packer: &mut Packer,
     runs: &mut VecDeque<Vec<u8>>,
@@ -184,7 +189,7 @@ fn send_batch(
     true
 }
 
-/// Sends a datagram and checks it. Returns false if there is none.
+/// Sends the next datagram and checks it. Returns false if there is none.
 fn send_one(
     packer: &mut Packer,
     runs: &mut VecDeque<Vec<u8>>,
@@ -208,7 +213,8 @@ fn send_one(
     true
 }
 
-/// Removes the lines of the datagram from the pending lines and checks its content.
+/// Removes the lines of the datagram from the pending lines, and checks the content of the datagram
+/// against them.
 fn check_datagram(datagram: &Datagram<'_>, pending: &mut Pending, max: usize) {
     let &Datagram { payload, taken, size } = datagram;
     let mut sent: Vec<Vec<u8>> = Vec::new();

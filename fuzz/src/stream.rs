@@ -1,8 +1,8 @@
-//! Fuzz target `stream`: lines from a real exchange are written to connections that accept any
-//! number of bytes and break at any time.
+//! Fuzz target `stream`: emits lines, and writes them to simulated TCP connections, which accept
+//! any number of bytes and break at any time. Checks that each line arrives whole, once and in
+//! order.
 //!
-//! Each line arrives whole, once and in order. After its whole lines, a broken connection has at
-//! most the beginning of one more line.
+//! After its whole lines, a broken connection has at most the beginning of one more line.
 
 use crate::lossy;
 use arbitrary::Arbitrary;
@@ -11,37 +11,37 @@ use freewheel::{Connector, Tally};
 
 #[derive(Arbitrary, Debug)]
 pub struct Input {
-    /// Queue capacity in bytes, in addition to the minimum.
+    /// Number of bytes by which the queue capacity exceeds the minimum.
     more_capacity: u16,
     steps: Vec<Step>,
 }
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
 enum Step {
-    /// Emits lines with names of this length.
+    /// Emits a few counter lines with metric names of 1 to 200 bytes.
     Emit {
         lines: u8,
         name_len: u16,
     },
     Sweep,
-    /// Offers the next bytes, of which the operating system accepts at most `room`. The last
-    /// `unacknowledged` bytes of the connection are then not acknowledged yet.
+    /// Writes the next bytes to the connection, which accepts at most `room` of them. Afterwards
+    /// the peer has not yet acknowledged the last `unacknowledged` bytes of the connection.
     Write {
         slices: u8,
         room: u16,
         unacknowledged: u16,
     },
-    /// Offers the next bytes, of which the operating system accepts none.
+    /// Attempts to write the next bytes to the connection, which accepts none of them.
     Refuse {
         slices: u8,
     },
-    /// Breaks the connection and opens another.
+    /// Breaks the simulated connection and opens another.
     Break,
-    /// Stops the flusher. The next flusher begins with another connection.
+    /// Simulates a restart of the flusher, which begins with a new connection.
     Restart,
 }
 
-/// Emits and writes the whole input and the remaining backlog, and checks the lines that arrived.
+/// Runs all steps of the input, writes the remaining lines, and checks that every line has arrived.
 pub fn check(input: &Input) {
     let capacity = 1024 + usize::from(input.more_capacity);
     let builder = Connector::builder("localhost").type_prefixes(false).queue_capacity(capacity);
@@ -75,27 +75,27 @@ fn consumer(statsd: &Connector) -> Consumer {
     Consumer::of(statsd).expect("the consumer is free")
 }
 
-/// Connector under test while an input's steps run, and its expected state.
+/// Connector under test, and the state that is expected after the steps that have run.
 struct Run {
     statsd: Connector,
     consumer: Consumer,
     stream: Stream,
-    /// Bytes of all lines that were accepted.
+    /// Bytes of all lines that the connector accepted, in order.
     text: Vec<u8>,
     accepted: Tally,
-    /// Lines dropped for lack of room.
+    /// Lines and bytes that the connector dropped because its queue was full.
     full: Tally,
-    /// Number of the next line.
+    /// Number that the next emitted line has as its value.
     next: u64,
-    /// Number of bytes of the text that were swept.
+    /// Number of bytes of `text` that the consumer has taken over from the producer thread.
     swept: usize,
-    /// Number of bytes of the text that were acknowledged in whole lines.
+    /// Number of acknowledged bytes of `text`, without a partly acknowledged line.
     whole: usize,
-    /// Offset in the text at which the current connection began.
+    /// Offset in `text` of the first byte that belongs to the current connection.
     connection_start: usize,
-    /// Number of acknowledged bytes of the current connection.
+    /// Number of bytes of the current connection that the peer has acknowledged.
     acknowledged: usize,
-    /// Bytes that each connection accepted; for earlier connections, the acknowledged bytes.
+    /// Bytes that each connection accepted. A broken connection keeps only its acknowledged bytes.
     connections: Vec<Vec<u8>>,
 }
 
@@ -124,7 +124,8 @@ impl Run {
         }
     }
 
-    /// Emits a line with a unique number, which reveals a line that is sent twice.
+    /// Emits a counter line with a unique value, so that a line that is sent twice is detected.
+    /// Updates the expected state.
     fn emit(&mut self, name_len: u16) {
         let letter = char::from(b'a' + (self.next % 26) as u8);
         let name = String::from(letter).repeat(1 + usize::from(name_len) % 200);
@@ -156,8 +157,8 @@ impl Run {
         self.connections.last_mut().expect("a run has at least one connection")
     }
 
-    /// Returns the bytes offered to the connection, and checks that they follow the bytes that it
-    /// has. A new connection begins with the first line that was not acknowledged whole.
+    /// Returns the bytes to write next, and checks that they continue the bytes that the connection
+    /// has accepted. New connections begin with the first line that was not acknowledged whole.
     fn offered(&mut self, slices: u8) -> Vec<u8> {
         let given = self.connection().len();
         let expected = &self.text[self.connection_start + given..self.swept];
@@ -187,8 +188,8 @@ impl Run {
         assert_eq!(self.consumer.remaining(), self.swept - self.whole);
     }
 
-    /// Checks that the connections received the text. A server drops a partial line at the end of a
-    /// connection.
+    /// Checks that the whole lines of all connections together equal the emitted text. A server
+    /// drops a partial line at the end of a connection.
     fn check(&self) {
         let received = self.connections.iter().flat_map(|bytes| whole_lines(bytes));
         let received: Vec<u8> = received.copied().collect();

@@ -1,4 +1,5 @@
-//! A logger: threads write log records into their blocks, and one thread writes them to a file.
+//! Example logger: application threads write log records into memory blocks, and one thread writes
+//! the records to a file.
 //!
 //! ```sh
 //! cargo run --release -p freewheel-handoff --example logger [FILE]
@@ -17,10 +18,10 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
-/// Maximum length of a log record in bytes. Longer ones are cut.
+/// Maximum length of a log record in bytes. Longer records are truncated.
 const MAX_RECORD: usize = 1024;
 
-/// Handle that every thread may clone.
+/// Handle with which a thread writes log records. Each thread can have a clone.
 #[derive(Clone)]
 struct Logger(Arc<Exchange>);
 
@@ -36,7 +37,8 @@ impl Logger {
     }
 }
 
-/// Writes all records that are published so far. Returns their length in bytes.
+/// Writes all log records that threads have published so far to the file. Returns their total
+/// length in bytes.
 fn write_published(consumer: &mut Consumer, file: &mut impl Write) -> io::Result<usize> {
     consumer.sweep();
     let len = consumer.remaining();

@@ -1,4 +1,5 @@
-//! Bell: lets a thread that seals a block wake the consumer, at most once per sleep.
+//! Bell: wake-up flag of the consumer thread. Producer threads ring it when enough records wait,
+//! which wakes a parked consumer at most once per sleep.
 //!
 //! ```text
 //!              ring                     ring: wakes
@@ -18,11 +19,14 @@
 use crate::sync::{AtomicU8, Wake};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-/// The consumer is awake, and no thread has rung since it last cleared the bell.
+/// State of the bell (the consumer's wake-up flag): the consumer is awake, and no producer thread
+/// has rung since the consumer last cleared the bell.
 const QUIET: u8 = 0;
-/// A thread has rung: there is work for the consumer.
+/// State of the bell (the consumer's wake-up flag): a producer thread has announced work, and the
+/// consumer has not cleared the bell since.
 const RUNG: u8 = 1;
-/// The consumer is parked, and the next ring must wake it.
+/// State of the bell (the consumer's wake-up flag): the consumer is parked or about to park, and
+/// the next ring must wake it.
 const PARKED: u8 = 2;
 
 pub(crate) struct Bell {
@@ -31,7 +35,8 @@ pub(crate) struct Bell {
 }
 
 impl Bell {
-    /// Creates a quiet bell. `wake` unparks the consumer, or makes its next park return at once.
+    /// Creates a bell in the quiet state: no work is announced. `wake` must unpark the consumer
+    /// thread, or make its next park return at once.
     pub(crate) fn new(wake: Wake) -> Self {
         Self { state: AtomicU8::new(QUIET), wake }
     }
@@ -46,18 +51,21 @@ impl Bell {
         }
     }
 
-    /// Wakes the consumer in any state of the bell.
+    /// Wakes the consumer thread, whether it is parked or not, and leaves the state of the bell
+    /// unchanged.
     pub(crate) fn wake(&self) {
         (self.wake)();
     }
 
-    /// Clears the bell. The consumer calls this before it looks for work.
+    /// Resets the bell to its quiet state. The consumer calls this before it looks for work, so
+    /// that no later ring is lost.
     pub(crate) fn clear(&self) {
         // ORDERING: Acquire, pairs with the Release in `ring`. Model: ring_and_clear.
         self.state.swap(QUIET, Acquire);
     }
 
-    /// Returns true if the consumer may park: no thread has rung since the bell was cleared.
+    /// Marks the consumer as parked and returns true, or returns false if a thread has rung since
+    /// the consumer last cleared the bell. The consumer may park only after a return of true.
     pub(crate) fn prepare_park(&self) -> bool {
         // ORDERING: Relaxed. Nothing is handed over here: the consumer takes the announced work
         // after `clear`.

@@ -1,4 +1,5 @@
-//! Blocks: memory shared by two threads, and all the `unsafe` that shares memory.
+//! Blocks: buffers of records that a producer thread fills while the consumer thread reads them.
+//! All `unsafe` code that shares memory between threads is in this file.
 //!
 //! One thread fills a block while the consumer reads it:
 //!
@@ -42,29 +43,35 @@ use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-/// Number of bytes after the publishable ones, so that short pieces can be copied in whole chunks
-/// up to the end of a block.
+/// Number of extra writable bytes after the space that is reserved for a record. An encoder can
+/// copy short texts in fixed-size chunks that run over the end; the extra bytes are never
+/// published.
 pub const MARGIN: usize = 64;
 
 struct Block {
-    /// Pool whose `ReadPermit` gives access to the block.
+    /// ID of the `BlockPool` that allocated the block. Only the `ReadPermit` with the same ID gives
+    /// access to the bytes of the block.
     pool_id: u64,
-    /// Number of bytes that the consumer may read: whole records.
+    /// Number of bytes at the start of the block that the consumer may read. They hold whole
+    /// records.
     published: AtomicUsize,
-    /// Number of bytes that can be published.
+    /// Capacity of the block in bytes, without the `MARGIN` spare bytes at its end.
     size: usize,
-    /// The publishable bytes, and [`MARGIN`] bytes more.
+    /// Memory of the block: `size` bytes for records, and [`MARGIN`] spare bytes after them.
     bytes: Box<[UnsafeCell<u8>]>,
     tracker: AccessTracker,
-    /// Number of bytes that the consumer has swept. Only the consumer touches it, so it has a
-    /// separate cache line, away from the fields that the writer uses for every record.
+    /// Number of bytes at the start of the block that the consumer has already taken (swept). Only
+    /// the consumer uses this field, so it has a separate cache line, away from the fields that the
+    /// writer uses for every record.
     swept: CachePadded<AtomicUsize>,
 }
 
-/// A panic during the writing of a record publishes no part of it.
+/// Declares that a block stays valid if its writer panics: a partly written record is never
+/// published.
 impl RefUnwindSafe for Block {}
 
-/// Pointer to a block, which all rights to the block contain.
+/// Pointer to a block. `BlockWriter`, `SealedBlock` and `BlockView`, the types that give access to
+/// the block, each contain this pointer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Handle(NonNull<Block>);
 
@@ -83,16 +90,19 @@ impl Deref for Handle {
     }
 }
 
-/// Owner of all blocks of one exchange. Allocates and frees them.
+/// Owner of all blocks (buffers of records) of one `Exchange`. It allocates them on demand, and
+/// frees them when it is dropped.
 pub(crate) struct BlockPool {
     id: u64,
     block_size: usize,
-    /// Number of blocks that may still be allocated for all threads together.
+    /// Number of blocks that the pool may still allocate for shared use by all threads. The first
+    /// block of each thread is not counted.
     budget: AtomicUsize,
     allocated: SegQueue<Handle>,
 }
 
-/// The right to read published bytes and to recycle blocks. Each `BlockPool` has one.
+/// Permission to read the published bytes of blocks, and to empty blocks for reuse. Each
+/// `BlockPool` has exactly one, which the consumer uses.
 pub(crate) struct ReadPermit {
     pool_id: u64,
 }
@@ -110,7 +120,8 @@ impl BlockPool {
         self.block_size
     }
 
-    /// Allocates a block outside the budget.
+    /// Allocates a block and returns its writer. The block does not count against the limit on
+    /// shared blocks (`budget`).
     pub(crate) fn allocate(&self) -> BlockWriter {
         let block = Box::new(Block {
             pool_id: self.id,
@@ -125,7 +136,8 @@ impl BlockPool {
         BlockWriter { block: handle, published: 0 }
     }
 
-    /// Allocates a block within the budget, or returns `None` if that is used up.
+    /// Allocates a block that counts against the limit on shared blocks (`budget`). Returns `None`
+    /// if the limit is reached.
     pub(crate) fn allocate_within_budget(&self) -> Option<BlockWriter> {
         // ORDERING: Relaxed. No other memory depends on this number. A read-modify-write gives each
         // unit of it out once.
@@ -145,7 +157,7 @@ impl Drop for BlockPool {
     }
 }
 
-/// The right to append to a block.
+/// Exclusive permission to append records to a block.
 ///
 /// The writer keeps a copy of the length, which is faster than loading it. The copy also serves
 /// loom, which remembers only the last access to an atomic: a load by the writer before each store
@@ -156,7 +168,8 @@ pub(crate) struct BlockWriter {
 }
 
 impl BlockWriter {
-    /// Returns the next `len` bytes of the unpublished rest of the block, and [`MARGIN`] bytes more.
+    /// Returns the first `len` unpublished bytes of the block for writing, and [`MARGIN`] spare
+    /// bytes after them.
     ///
     /// # Panics
     /// If fewer than `len` bytes are available.
@@ -166,7 +179,8 @@ impl BlockWriter {
         self.unpublished_of(len, available)
     }
 
-    /// Publishes the next `len` bytes: whole records.
+    /// Makes the next `len` bytes of the block readable for the consumer. They must be whole
+    /// records.
     ///
     /// # Panics
     /// If fewer than `len` bytes are available.
@@ -176,8 +190,8 @@ impl BlockWriter {
         self.publish_of(len, available);
     }
 
-    /// Does the work of [`unpublished`](Self::unpublished). `available` is what
-    /// [`available`](Self::available) returns.
+    /// Implements [`unpublished`](Self::unpublished). The caller passes the result of
+    /// [`available`](Self::available), which it may have cached.
     #[inline(always)]
     fn unpublished_of(&mut self, len: usize, available: usize) -> &mut [u8] {
         if len > available {
@@ -190,7 +204,8 @@ impl BlockWriter {
         unsafe { std::slice::from_raw_parts_mut(start.add(self.published), len + MARGIN) }
     }
 
-    /// Does the work of [`publish`](Self::publish), as above.
+    /// Implements [`publish`](Self::publish). The caller passes the result of
+    /// [`available`](Self::available), which it may have cached.
     #[inline(always)]
     fn publish_of(&mut self, len: usize, available: usize) {
         if len > available {
@@ -203,31 +218,33 @@ impl BlockWriter {
         self.block.published.store(self.published, Release);
     }
 
-    /// Returns the number of bytes that still fit.
+    /// Returns the number of bytes that can still be appended to the block.
     #[inline(always)]
     pub(crate) fn available(&self) -> usize {
         self.block.size - self.published
     }
 
-    /// Returns a view of the block.
+    /// Returns a `BlockView`: a read-only handle to the published bytes of the block.
     pub(crate) fn view(&self) -> BlockView {
         BlockView(self.block)
     }
 
-    /// Ends the writing: the block can then be handed to the consumer.
+    /// Consumes the writer, so that nothing more can be appended to the block. Returns the block as
+    /// a `SealedBlock`, which can be passed to the consumer.
     pub(crate) fn seal(self) -> SealedBlock {
         SealedBlock(self.block)
     }
 }
 
-/// A function without arguments, so that the fast path does not prepare any.
+/// Panics because more bytes were requested than the block has space for. The function has no
+/// parameters, so that the fast path need not pass any.
 #[cold]
 #[inline(never)]
 fn no_space() -> ! {
     panic!("more bytes than the block has space for")
 }
 
-/// Storage of a thread's writer between two records.
+/// Storage for the `BlockWriter` of a producer thread while the thread is not writing a record.
 ///
 /// Only the thread itself uses the fields. They are not loom's atomics, so that loom has less to
 /// explore.
@@ -235,22 +252,25 @@ fn no_space() -> ! {
 pub(crate) struct WriterCell {
     block: std::sync::atomic::AtomicPtr<Block>,
     published: std::sync::atomic::AtomicUsize,
-    /// Reports two threads that use the cell at a time.
+    /// Detects, only in loom's build, two threads that use the cell at the same time.
     tracker: AccessTracker,
 }
 
-/// Writer of a thread, lent together with the guard of the thread.
+/// Writer of a producer thread, borrowed from its `WriterCell` to write one record. It holds the
+/// `ThreadGuard`, so that the thread cannot start another record meanwhile.
 pub(crate) struct LentWriter<'a> {
     cell: &'a WriterCell,
     writer: BlockWriter,
     /// Number of bytes that still fit into the block.
     available: usize,
-    /// Returned to the thread when this is dropped.
+    /// Guard that keeps the thread from starting another record. Dropping it allows the thread to
+    /// write again.
     _guard: ThreadGuard,
 }
 
 impl WriterCell {
-    /// Lends the thread's writer, or returns `None` before the thread has one.
+    /// Borrows the writer of the current thread for one record. Returns `None` if the thread has no
+    /// block yet.
     #[inline(always)]
     pub(crate) fn lend(&self, guard: ThreadGuard) -> Option<LentWriter<'_>> {
         let writer = self.load()?;
@@ -268,13 +288,14 @@ impl WriterCell {
         Some(BlockWriter { block: Handle(block), published })
     }
 
-    /// Returns the number of bytes that still fit into the thread's block, or `None` before the
-    /// thread has one.
+    /// Returns the number of bytes that can still be appended to the thread's block, or `None` if
+    /// the thread has no block yet.
     pub(crate) fn available(&self, _guard: &ThreadGuard) -> Option<usize> {
         self.load().map(|writer| writer.available())
     }
 
-    /// Stores a writer, and returns the one stored before.
+    /// Stores a new writer for the current thread. Returns the writer that was stored before, if
+    /// any.
     pub(crate) fn replace(
         &self,
         _guard: &mut ThreadGuard,
@@ -295,13 +316,14 @@ impl LentWriter<'_> {
         self.available
     }
 
-    /// Returns the next `len` bytes of the block, and [`MARGIN`] bytes more.
+    /// Returns the first `len` unpublished bytes of the thread's block for writing, and [`MARGIN`]
+    /// spare bytes after them.
     #[inline(always)]
     pub(crate) fn unpublished(&mut self, len: usize) -> &mut [u8] {
         self.writer.unpublished_of(len, self.available)
     }
 
-    /// Publishes the next `len` bytes.
+    /// Makes the next `len` bytes of the thread's block readable for the consumer.
     #[inline(always)]
     pub(crate) fn publish(&mut self, len: usize) {
         self.writer.publish_of(len, self.available);
@@ -311,16 +333,17 @@ impl LentWriter<'_> {
     }
 }
 
-/// The right to recycle a block that has no writer.
+/// Block that is no longer written to, on its way to the consumer or held by it. The holder of this
+/// value has the exclusive right to empty the block for reuse.
 pub(crate) struct SealedBlock(Handle);
 
 impl SealedBlock {
-    /// Returns a view of the block.
+    /// Returns a `BlockView`: a read-only handle to the published bytes of the block.
     pub(crate) fn view(&self) -> BlockView {
         BlockView(self.0)
     }
 
-    /// Empties the block for its next writer.
+    /// Empties the block for reuse, and returns a new writer for it.
     ///
     /// # Panics
     /// If the permit belongs to another pool.
@@ -335,7 +358,8 @@ impl SealedBlock {
     }
 }
 
-/// View of a block that another thread may be appending to.
+/// Read-only handle to the published bytes of a block. Another thread may append to the block at
+/// the same time.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BlockView(Handle);
 
@@ -362,14 +386,14 @@ impl BlockView {
         unsafe { std::slice::from_raw_parts(start.add(from), to - from) }
     }
 
-    /// Returns true if the consumer has not swept all published bytes.
+    /// Returns true if the block has published bytes that the consumer has not yet taken (swept).
     pub(crate) fn has_unswept(&self) -> bool {
         // ORDERING: Relaxed. Only the consumer uses it, as in `mark_swept`.
         self.0.swept.load(Relaxed) < self.published()
     }
 
-    /// Marks the published bytes up to the offset `to` as swept, and returns the offset of the
-    /// first that was not swept before.
+    /// Notes that the consumer has taken (swept) the published bytes of the block up to the offset
+    /// `to`. Returns the offset of the first byte that it had not taken before, at most `to`.
     ///
     /// # Panics
     /// If the permit belongs to another pool.
@@ -391,12 +415,13 @@ impl ReadPermit {
     }
 }
 
-/// Shared pointer to the block that a thread appends to.
+/// Pointer to the block to which a producer thread currently appends. The thread sets it, and the
+/// consumer reads it.
 #[derive(Default)]
 pub(crate) struct CurrentBlock(AtomicPtr<Block>);
 
 impl CurrentBlock {
-    /// Publishes the block.
+    /// Makes `block` the current block of the thread, and shows it to the consumer.
     pub(crate) fn set(&self, block: BlockView) {
         // ORDERING: Release, pairs with the Acquire load in `get`. A consumer that sees the new
         // block sees its allocation, and that the block before was pushed to `sealed`. So it
@@ -404,7 +429,8 @@ impl CurrentBlock {
         self.0.store(block.0.0.as_ptr(), Release);
     }
 
-    /// Returns a view of the block, or `None` before the thread's first record.
+    /// Returns a read-only handle to the thread's current block, or `None` if the thread has not
+    /// written a record yet.
     pub(crate) fn get(&self) -> Option<BlockView> {
         // ORDERING: Acquire, pairs with the Release store in `set`.
         // Model: reused_slot_keeps_its_lines_in_order.
@@ -439,7 +465,8 @@ mod tests {
         pool.allocate().seal().view().mark_swept(&mut permit, 0);
     }
 
-    /// The margin can be written to, and is never published.
+    /// Checks that a writer panics if it publishes more bytes than the block has space for. The
+    /// spare bytes at the end of the block (`MARGIN`) can be written to, but not published.
     #[test]
     #[should_panic(expected = "more bytes than the block has space for")]
     fn publishing_beyond_the_block_panics() {

@@ -1,12 +1,14 @@
-//! Block supply: the source of empty blocks for producer threads and the ordered queue.
+//! Block supply: source of empty blocks, the buffers into which records are written. The consumer
+//! gives blocks back to the supply after use.
 
 use crate::block::{BlockPool, BlockWriter, ReadPermit};
 use crate::sync::{ArrayQueue, SPARE_BLOCKS};
 
-/// The pool, and the empty blocks that the consumer has given back.
+/// Source of empty blocks (buffers of records): the pool that allocates new blocks, and a queue of
+/// used blocks that the consumer has emptied and given back.
 pub(crate) struct BlockSupply {
     pool: BlockPool,
-    /// Empty blocks, from the consumer back to the threads.
+    /// Queue through which the consumer gives emptied blocks back to the producer threads.
     ///
     /// A spare block always stays here. `ArrayQueue::pop` spins on a slot that is being filled, and
     /// spins forever in the child of a process that forked at that moment. Only the consumer pushes,
@@ -15,7 +17,8 @@ pub(crate) struct BlockSupply {
 }
 
 impl BlockSupply {
-    /// Creates a supply of `budget` blocks, and of one more for each [`create`](Self::create).
+    /// Creates a supply of at most `budget` shared blocks, and the permit to read all its blocks.
+    /// Each call of [`create`](Self::create) adds one more block.
     pub(crate) fn new(block_size: usize, budget: usize) -> (Self, ReadPermit) {
         let (pool, permit) = BlockPool::new(block_size, budget);
         // Every thread always holds one block, so at most `budget` blocks and the spare are free.
@@ -29,12 +32,14 @@ impl BlockSupply {
         self.pool.block_size()
     }
 
-    /// Allocates a block outside the budget: the first block of a thread.
+    /// Allocates a block that does not count against the limit on shared blocks, such as the first
+    /// block of a thread.
     pub(crate) fn create(&self) -> BlockWriter {
         self.pool.allocate()
     }
 
-    /// Takes an empty block within the budget, or returns `None` if all are in use.
+    /// Returns an empty shared block: a used one that the consumer gave back, or a new one. Returns
+    /// `None` if all shared blocks are in use.
     pub(crate) fn take(&self) -> Option<BlockWriter> {
         // Threads that find the last block beyond the spare at the same time may take the spare too.
         let is_filled = SPARE_BLOCKS == 0 || self.free.len() > SPARE_BLOCKS;
@@ -42,7 +47,7 @@ impl BlockSupply {
         free.or_else(|| self.pool.allocate_within_budget())
     }
 
-    /// Returns a function that gives empty blocks back.
+    /// Returns a closure with which the consumer gives emptied blocks back to the supply.
     pub(crate) fn returner(&self) -> impl FnMut(BlockWriter) {
         |writer| {
             let pushed = self.free.push(writer);
@@ -50,7 +55,8 @@ impl BlockSupply {
         }
     }
 
-    /// Returns the number of free blocks beyond the spare.
+    /// Returns the number of emptied blocks that threads may take. It does not count the spare
+    /// block, which threads leave in the queue.
     #[cfg(test)]
     pub(crate) fn free_len(&self) -> usize {
         self.free.len() - SPARE_BLOCKS
@@ -61,7 +67,9 @@ impl BlockSupply {
 mod tests {
     use super::*;
 
-    /// The last block may be one that the consumer is still pushing. `pop` would wait for it.
+    /// Checks that a thread leaves the last block in the queue of empty blocks, even if no other
+    /// block is available. The consumer may still be pushing the last block, and `pop` would wait
+    /// for it.
     #[test]
     fn threads_leave_the_spare_block() {
         let (supply, _permit) = BlockSupply::new(32, 2);

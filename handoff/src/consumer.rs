@@ -1,4 +1,5 @@
-//! Consumer: the reading end of the exchange.
+//! Consumer: receiver of the records that producer threads write. It reads the records in place,
+//! and releases their memory after they are sent.
 //!
 //! A sweep takes the records that threads have published. They form one run of bytes, whole records in
 //! order, which is released from the front. A block goes back to the threads once its last byte is
@@ -12,13 +13,15 @@ use crate::sync::{Arc, forbid_reentry};
 use bytes::Buf;
 use std::io::IoSlice;
 
-/// Maximum number of chunks in the send window.
+/// Length of the send window at which the consumer stops taking records, in chunks (ranges of
+/// records in a block). The send window lists the records that are taken and not yet released.
 ///
 /// The index of chunks is the only memory beyond the blocks. It grows with a link that takes a few
 /// bytes at a time and acknowledges none.
 const MAX_CHUNKS: usize = 1 << 14;
 
-/// Reading end of an [`Exchange`]. At most one exists at a time.
+/// Receiver of the records that producer threads write into an [`Exchange`]. At most one consumer
+/// of an exchange exists at a time.
 ///
 /// [`sweep`](Self::sweep) takes the published records. They form one run of bytes, in which the
 /// records of each thread, and all ordered records, keep their order. The run has three parts:
@@ -34,12 +37,14 @@ const MAX_CHUNKS: usize = 1 << 14;
 /// Dropping the consumer keeps all records for the next one.
 pub struct Consumer<C: Default = ()> {
     exchange: Arc<Exchange<C>>,
-    /// `None` only while the consumer is dropped.
+    /// State that the next consumer inherits: the bytes that are taken and not released, and the
+    /// permit to read them. It is `None` only while the consumer is being dropped.
     state: Option<ConsumerState>,
 }
 
 impl<C: Default> Consumer<C> {
-    /// Claims the reading end, or returns `None` while another consumer exists.
+    /// Creates the consumer of the exchange, or returns `None` while another consumer of this
+    /// exchange exists.
     pub fn claim(exchange: &Arc<Exchange<C>>) -> Option<Self> {
         let state = exchange.state.lock().unwrap_or_else(|poison| poison.into_inner()).take()?;
         Some(Self { exchange: Arc::clone(exchange), state: Some(state) })
@@ -57,18 +62,20 @@ impl<C: Default> Consumer<C> {
         (&self.exchange, state)
     }
 
-    /// Returns true if the consumer may park: no thread has rung since the bell was last
-    /// cleared.
+    /// Returns true if the consumer thread may park, because no producer thread has announced work
+    /// since the last `clear_bell` or `sweep`. A later announcement then wakes it.
     pub fn prepare_park(&self) -> bool {
         self.exchange.bell.prepare_park()
     }
 
-    /// Clears the bell. Call it before looking for the work that the bell was rung for.
+    /// Resets the bell, the flag by which producer threads announce work. The consumer calls this
+    /// before it looks for the work, so that no later announcement is lost.
     pub fn clear_bell(&self) {
         self.exchange.bell.clear();
     }
 
-    /// Returns true if the consumer may park without a timer: the next record then wakes it.
+    /// Tries to mark the consumer as dormant, which allows it to park without a timeout: the next
+    /// record then wakes it. Returns true on success.
     ///
     /// Returns false if there are records to sweep, or if the platform has no free barrier for
     /// producers.
@@ -90,7 +97,8 @@ impl<C: Default> Consumer<C> {
         is_idle
     }
 
-    /// Takes all records published so far. Records of one thread keep their order.
+    /// Takes all records that producer threads have published so far, and adds them to the unsent
+    /// bytes. Records of one thread keep their order.
     ///
     /// The sweep notes the lengths of part-filled blocks, then drains the queue of full blocks,
     /// then takes the noted ones. If a thread rotates in between, its noted block is in the queue,
@@ -116,8 +124,8 @@ impl<C: Default> Consumer<C> {
         state.recycle_spent(&exchange.supply, chunks_before);
     }
 
-    /// Takes only the records of the ordered queue, so that it has room again. A consumer that
-    /// cannot send calls this.
+    /// Takes only the records of the ordered queue (the queue that keeps order across threads), so
+    /// that the queue has space again. A consumer that cannot send calls this instead of `sweep`.
     pub fn drain_ordered(&mut self) {
         let _no_reentry = forbid_reentry();
         let (exchange, state) = self.parts();
@@ -128,82 +136,91 @@ impl<C: Default> Consumer<C> {
         }
     }
 
-    /// Returns the number of records taken since the beginning, by all consumers.
+    /// Returns the number of records taken from the ordered queue (the queue that keeps order
+    /// across threads) since the exchange was created, by this and all earlier consumers.
     pub fn drained_records(&self) -> u64 {
         self.state().drained_records
     }
 
-    /// Returns the value that [`drained_records`](Self::drained_records) has once all records
-    /// queued so far are taken.
+    /// Returns the number of records accepted by the ordered queue since the exchange was created.
+    /// All of them are taken once [`drained_records`](Self::drained_records) reaches this number.
     pub fn enqueued_records(&self) -> u64 {
         self.exchange.ordered.count()
     }
 
-    /// Returns true if a sweep is due: all swept bytes are sent, and the send window has room.
+    /// Returns true if the consumer should take more records with `sweep`: all bytes taken so far
+    /// are sent, and the list of unreleased bytes has room for more.
     pub fn is_ready_to_sweep(&self) -> bool {
         self.state().window.unsent() == 0 && self.state().window.chunks() < MAX_CHUNKS
     }
 
-    /// Returns the number of bytes to be sent: unsent ones, full blocks and queued records.
+    /// Returns an estimate of the number of bytes that wait to be sent: unsent bytes, full blocks
+    /// that the consumer has not taken, and records in the ordered queue.
     pub fn backlog(&self) -> usize {
         let sealed = self.exchange.sealed.len() * self.exchange.supply.block_size();
         let records = self.exchange.ordered.len() * Record::SLOT;
         self.state().window.unsent() + sealed + records
     }
 
-    /// Returns the unsent bytes, run by run. Each run holds whole records, except the first if the
-    /// link has taken a part of a record.
+    /// Returns the unsent bytes as a sequence of contiguous slices (runs). Each run holds whole
+    /// records, but the first run may start within a record of which a part was sent.
     pub fn runs(&self) -> impl Iterator<Item = &[u8]> + Clone {
         self.state().window.unsent_runs(&self.state().permit)
     }
 
-    /// Returns the number of bytes in flight: sent, and not acknowledged.
+    /// Returns the number of bytes in flight: sent, but not yet acknowledged.
     pub fn in_flight(&self) -> usize {
         self.state().window.in_flight()
     }
 
-    /// Returns the bytes in flight, run by run. They begin with a whole record.
+    /// Returns the bytes in flight (sent, but not yet acknowledged) as a sequence of contiguous
+    /// slices. The first slice starts at the beginning of a record.
     pub fn in_flight_runs(&self) -> impl Iterator<Item = &[u8]> {
         self.state().window.in_flight_runs(&self.state().permit)
     }
 
-    /// Releases the first `count` bytes in flight: whole records, which have arrived, or are counted
-    /// as lost.
+    /// Releases the first `count` bytes in flight, so that their memory can be reused. They must be
+    /// whole records that have arrived, or that the caller has counted as lost.
     pub fn acknowledge(&mut self, count: usize) {
         let _no_reentry = forbid_reentry();
         let (exchange, ConsumerState { permit, window, .. }) = self.parts();
         window.acknowledge(count, permit, exchange.supply.returner());
     }
 
-    /// Releases the first `count` unsent bytes, while nothing is in flight.
+    /// Releases the first `count` unsent bytes without waiting for an acknowledgement. No bytes may
+    /// be in flight.
     pub fn discard(&mut self, count: usize) {
         self.advance(count);
         self.acknowledge(count);
     }
 
-    /// Makes the bytes in flight unsent again, for the next link.
+    /// Marks all bytes in flight (sent, but not acknowledged) as unsent again, so that they are
+    /// sent on the next connection.
     pub fn requeue(&mut self) {
         self.parts().1.window.requeue();
     }
 
-    /// Quarantines the first `count` unsent bytes, whole records, while nothing is in flight.
+    /// Sets aside (quarantines) the first `count` unsent bytes, so that they are not sent for now.
+    /// They must be whole records, and no bytes may be in flight.
     ///
     /// Quarantined bytes keep their place, and are skipped.
     pub fn quarantine(&mut self, count: usize) {
         self.parts().1.window.quarantine(count);
     }
 
-    /// Returns the number of quarantined bytes.
+    /// Returns the number of quarantined bytes: bytes of records that are set aside and not sent.
     pub fn quarantined(&self) -> usize {
         self.state().window.quarantined()
     }
 
-    /// Makes quarantined bytes unsent again, and bytes in flight with them.
+    /// Marks all quarantined bytes (set aside from sending) and all bytes in flight as unsent
+    /// again.
     pub fn end_quarantine(&mut self) {
         self.parts().1.window.end_quarantine();
     }
 
-    /// Releases the quarantined bytes. `count_lost` sees them first, run by run.
+    /// Releases the quarantined bytes (records that are set aside) without sending them. Before
+    /// that it passes them to `count_lost`, as contiguous slices.
     pub fn discard_quarantined(&mut self, count_lost: impl FnOnce(&[&[u8]])) {
         let _no_reentry = forbid_reentry();
         let (exchange, ConsumerState { permit, window, .. }) = self.parts();
@@ -211,12 +228,14 @@ impl<C: Default> Consumer<C> {
         window.discard_quarantined(permit, exchange.supply.returner());
     }
 
-    /// Returns the number of full blocks that were swept and not given back.
+    /// Returns the number of full blocks (buffers of records) that the consumer has taken and not
+    /// yet given back for reuse.
     pub fn blocks(&self) -> usize {
         self.state().window.blocks()
     }
 
-    /// Evicts the oldest contiguous unsent records, so that newer ones can have their block.
+    /// Drops the oldest contiguous unsent records, so that newer records can use the memory of
+    /// their block.
     ///
     /// The first `committed` unsent bytes stay, since the link has begun with them. `count_lost`
     /// sees the evicted bytes first. Returns false if there are none.
@@ -226,19 +245,21 @@ impl<C: Default> Consumer<C> {
         window.evict(committed, permit, count_lost, exchange.supply.returner())
     }
 
-    /// Returns the number of bytes released since the beginning, by all consumers: acknowledged,
-    /// discarded or evicted.
+    /// Returns the number of bytes released since the exchange was created, by this and all earlier
+    /// consumers. Released bytes were acknowledged, discarded or evicted (dropped unsent).
     pub fn consumed(&self) -> u64 {
         self.state().window.consumed()
     }
 
-    /// Returns the number of bytes swept since the beginning: consumed, in flight or unsent.
+    /// Returns the number of bytes that consumers have taken since the exchange was created: those
+    /// released, quarantined, in flight and unsent.
     pub fn swept(&self) -> u64 {
         self.state().window.swept()
     }
 }
 
-/// The unsent bytes. `advance` marks bytes as sent: they are in flight from then on.
+/// Reads the unsent bytes of a consumer. `advance` marks bytes as sent: they are in flight until
+/// they are acknowledged.
 impl<C: Default> Buf for Consumer<C> {
     fn remaining(&self) -> usize {
         self.state().window.unsent()

@@ -1,4 +1,5 @@
-//! Consumer state: what the consumer keeps from one sweep to the next, and from stop to start.
+//! Consumer state: data that a consumer keeps between two passes over the producers' blocks, and
+//! leaves to the next consumer when it is dropped.
 
 use crate::block::{BlockView, BlockWriter, ReadPermit, SealedBlock};
 use crate::block_supply::BlockSupply;
@@ -9,12 +10,14 @@ use crate::sync::AccessTracker;
 pub(crate) struct ConsumerState {
     pub(crate) permit: ReadPermit,
     pub(crate) window: SendWindow,
-    /// Part-filled blocks that the current sweep has seen, and their published lengths then. The
-    /// allocation is reused by each sweep.
+    /// Blocks that producer threads were still filling when the current pass of the consumer looked
+    /// at them, each with its published length at that moment. Each pass reuses the allocation.
     pub(crate) snapshots: Vec<(BlockView, usize)>,
-    /// Number of records taken from the ordered queue since the beginning.
+    /// Number of records taken from the ordered queue (the queue that keeps order across threads)
+    /// since the exchange was created.
     pub(crate) drained_records: u64,
-    /// Reports two threads that use the state at a time. The exchange's mutex orders its owners.
+    /// Detects, only in loom's build, two threads that use the state at the same time. The
+    /// exchange's mutex must order the owners of the state.
     pub(crate) tracker: AccessTracker,
 }
 
@@ -29,7 +32,8 @@ impl ConsumerState {
         }
     }
 
-    /// Takes the records that are in the ordered queue, as far as there are blocks for them.
+    /// Moves the records of the ordered queue into blocks, as far as empty blocks are available,
+    /// and adds them to the unsent bytes.
     pub(crate) fn take_records(&mut self, ordered: &OrderedQueue, supply: &BlockSupply) {
         ordered.move_all(supply, |blocks| {
             while let Some(full) = blocks.pop_full() {
@@ -42,13 +46,15 @@ impl ConsumerState {
         });
     }
 
-    /// Takes the unswept bytes of a full block, and the right to recycle it.
+    /// Adds the bytes of a full block that were not taken before to the unsent bytes. The value
+    /// `sealed` is kept, so that the block can be reused later.
     pub(crate) fn take_sealed(&mut self, sealed: SealedBlock) {
         let view = sealed.view();
         self.take(view, view.published(), Some(sealed));
     }
 
-    /// Takes the unswept bytes of a block up to the offset `to`.
+    /// Adds the bytes of a block that were not taken before, up to the offset `to`, to the unsent
+    /// bytes. `sealed` is the right to reuse the block later, if the block is full.
     pub(crate) fn take(&mut self, view: BlockView, to: usize, sealed: Option<SealedBlock>) {
         let from = view.mark_swept(&mut self.permit, to);
         if from < to || sealed.is_some() {
@@ -56,8 +62,8 @@ impl ConsumerState {
         }
     }
 
-    /// Gives back blocks that have no bytes left, among the chunks from `first` on and the oldest
-    /// chunks.
+    /// Gives full blocks without unreleased bytes back to the block supply. It checks the oldest
+    /// chunks (ranges of records) of the send window, and the chunks from the index `first` on.
     pub(crate) fn recycle_spent(&mut self, supply: &BlockSupply, first: usize) {
         self.window.recycle_spent(first, &mut self.permit, supply.returner());
         self.window.release(&mut self.permit, supply.returner());

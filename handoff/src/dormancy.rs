@@ -34,7 +34,8 @@ impl Dormancy {
         Self { is_dormant: CachePadded::new(AtomicBool::new(false)), barrier }
     }
 
-    /// Marks the consumer as dormant, before it looks for records for the last time.
+    /// Marks the consumer as dormant (asleep without a timeout). The consumer calls this before its
+    /// last check for records.
     ///
     /// Returns false if the platform has no barrier: producers might not see the mark.
     pub(crate) fn try_enter(&self) -> bool {
@@ -48,8 +49,8 @@ impl Dormancy {
         entered
     }
 
-    /// Returns true if the consumer may be dormant. Producers call this after they publish a record,
-    /// or drop one.
+    /// Returns true if the consumer may be dormant (asleep without a timeout) and must be woken.
+    /// Producer threads call this after they publish or drop a record.
     #[inline(always)]
     pub(crate) fn is_dormant(&self) -> bool {
         self.barrier.light();
@@ -58,8 +59,8 @@ impl Dormancy {
         self.is_dormant.load(Relaxed)
     }
 
-    /// Ends the dormancy. Returns true for the one caller that ended it, which must wake the
-    /// consumer.
+    /// Marks the consumer as not dormant (awake). Returns true if this call changed the mark; a
+    /// producer thread must then wake the consumer.
     pub(crate) fn leave(&self) -> bool {
         // ORDERING: Relaxed. The read-modify-write returns true once; nothing is handed over here.
         self.is_dormant.swap(false, Relaxed)

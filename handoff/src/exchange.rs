@@ -1,4 +1,5 @@
-//! Exchange: the meeting point of producer threads and the consumer.
+//! Exchange: bounded queue through which producer threads pass records to one consumer, without
+//! blocking.
 
 use crate::bell::Bell;
 use crate::block::SealedBlock;
@@ -18,7 +19,8 @@ use crossbeam_utils::CachePadded;
 use std::fmt;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Meeting point of producer threads and one [`Consumer`](crate::Consumer).
+/// Bounded queue through which any number of producer threads pass records to one
+/// [`Consumer`](crate::Consumer).
 ///
 /// Share it in an `Arc`. Any thread can [reserve](Self::reserve) space for records and commit them.
 /// No call blocks: records that find no space are dropped and counted.
@@ -29,25 +31,28 @@ use std::sync::atomic::Ordering::Relaxed;
 ///
 /// Each record is counted in exactly one of the fields of [`Counts`](crate::Counts).
 pub struct Exchange<C = ()> {
-    /// Counts and current block of each thread.
+    /// State of each producer thread: its counts of records, and the block that it is filling.
     pub(crate) producers: ThreadSlots<CachePadded<Producer<C>>>,
-    /// Empty blocks.
+    /// Source of empty blocks, the buffers into which records are written.
     pub(crate) supply: BlockSupply,
-    /// Full blocks, from the threads to the consumer.
+    /// Queue of full blocks, from the producer threads to the consumer.
     pub(crate) sealed: ArrayQueue<SealedBlock>,
-    /// Records that keep their order across threads.
+    /// Queue of the records that keep their order across threads.
     pub(crate) ordered: OrderedQueue,
     pub(crate) bell: Bell,
     pub(crate) dormancy: Dormancy,
-    /// Number of sealed blocks that is worth waking the consumer for. Fewer wait for its tick.
+    /// Number of full blocks in the queue at which a producer thread wakes the consumer. Fewer
+    /// blocks wait until the consumer's timer fires.
     ring_at: usize,
-    /// State of the consumer's side, while no consumer exists.
+    /// State of the consumer, stored here while no consumer exists. The next consumer takes it from
+    /// here.
     pub(crate) state: Mutex<Option<ConsumerState>>,
     unregistered: UnregisteredCounts,
     pub(crate) max_len: usize,
 }
 
-/// Records of calls that got no guard of their thread.
+/// Counts of records that were dropped because their thread was not allowed to write: it was
+/// exiting, it was already writing a record, or there were too many threads.
 #[derive(Default)]
 struct UnregisteredCounts {
     thread_exit: AtomicU64,
@@ -55,27 +60,30 @@ struct UnregisteredCounts {
     too_many_threads: AtomicU64,
 }
 
-/// Records of all producer threads since the exchange was created: accepted, or dropped by reason.
+/// Numbers of records from all producer threads since the exchange was created: accepted records,
+/// and dropped records by reason.
 ///
 /// The counts are exact while no thread emits. Otherwise each is exact when it is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counts {
-    /// Records that were committed and accepted.
+    /// Records that were committed and accepted: the consumer receives them.
     pub accepted: Tally,
-    /// Records that found no space.
+    /// Records that were dropped because the exchange had no space for them.
     pub full: Tally,
-    /// Records longer than the [maximum](Settings::max_record).
+    /// Records that were dropped because they were longer than the [maximum](Settings::max_record).
     pub oversize: Tally,
-    /// Records of a thread that was exiting. They count no bytes.
+    /// Records that were dropped because their thread was already exiting. Their bytes are not
+    /// counted.
     pub thread_exit: Tally,
-    /// Records of a thread that held a reservation already: the call came from a signal handler, an
-    /// allocator, or the code that fills the reservation. They count no bytes.
+    /// Records that were dropped because their thread already held a reservation: the call came
+    /// from a signal handler, an allocator, or the code that fills the reservation. Their bytes are
+    /// not counted.
     pub reentrant: Tally,
 }
 
 impl<C: Default> Exchange<C> {
-    /// Creates an exchange.
+    /// Creates an empty exchange with the given settings.
     ///
     /// `wake` unparks the consumer. It is called at most once for each park, and once more if the
     /// consumer is dormant: a record that rotates its block may trigger both. `barrier` makes every
@@ -109,8 +117,9 @@ impl<C: Default> Exchange<C> {
         }
     }
 
-    /// Drops records that the application rejects, and lets it count them in its own counts of this
-    /// thread. A dormant consumer is woken, so that it can report the drop.
+    /// Drops `records` records that the application rejects, and calls `count` with the
+    /// application's own counts of the current thread. A dormant consumer (asleep without a
+    /// timeout) is woken, so that it can report the drop.
     ///
     /// `count` is not called if the thread holds a reservation or is exiting: the records are counted
     /// for that reason.
@@ -122,7 +131,8 @@ impl<C: Default> Exchange<C> {
         }
     }
 
-    /// Drops records that are too long, of `bytes` bytes together, and counts them.
+    /// Drops `records` records that are too long, and counts them as oversize. `bytes` is their
+    /// total length.
     #[cold]
     pub fn reject_oversize(&self, records: u64, bytes: usize) {
         if let Some(guard) = self.enter_or_count(records) {
@@ -132,7 +142,8 @@ impl<C: Default> Exchange<C> {
         }
     }
 
-    /// Returns the thread's guard, or counts the records as dropped.
+    /// Returns the guard that allows the current thread to write records. If the thread cannot get
+    /// the guard, counts `records` records as dropped and returns `None`.
     pub(crate) fn enter_or_count(&self, records: u64) -> Option<ThreadGuard> {
         let counter = match ThreadGuard::enter_or_register() {
             Ok(guard) => return Some(guard),
@@ -161,7 +172,8 @@ impl<C: Default> Exchange<C> {
         is_oversize
     }
 
-    /// Seals the thread's block and gives the thread an empty one. Returns false if none is empty.
+    /// Passes the thread's current block to the consumer, and gives the thread an empty block
+    /// instead. Returns false without a change if no empty block is available.
     pub(crate) fn rotate(&self, producer: &Producer<C>, guard: &mut ThreadGuard) -> bool {
         let Some(empty) = self.supply.take() else { return false };
         let view = empty.view();
@@ -177,8 +189,8 @@ impl<C: Default> Exchange<C> {
         true
     }
 
-    /// Pushes a record to the ordered queue. Returns false if that is full: the records are dropped
-    /// and counted.
+    /// Counts a record, and pushes it to the ordered queue (the queue that keeps order across
+    /// threads). Returns false if the queue is full: the record is then counted as dropped.
     ///
     /// A separate function, since it has the read-modify-write that only ordered records pay for.
     #[inline(never)]
@@ -201,7 +213,8 @@ impl<C: Default> Exchange<C> {
         is_accepted
     }
 
-    /// Wakes the consumer if it is dormant. A dropped record wakes it too, so that it can report it.
+    /// Wakes the consumer if it is dormant (asleep without a timeout). Producer threads call this
+    /// after they publish a record, and after they drop one, which the consumer must report.
     #[inline(always)]
     pub(crate) fn wake_if_dormant(&self) {
         if self.dormancy.is_dormant() {
@@ -209,7 +222,8 @@ impl<C: Default> Exchange<C> {
         }
     }
 
-    /// Ends the consumer's dormancy, and wakes it if this call was the first to do so.
+    /// Ends the consumer's dormancy (sleep without a timeout) and wakes the consumer, unless the
+    /// dormancy has already ended.
     #[cold]
     #[inline(never)]
     fn wake_dormant(&self) {
@@ -224,7 +238,7 @@ impl<C: Default> Exchange<C> {
         self.max_len
     }
 
-    /// Returns the counts of all producer threads.
+    /// Returns the total numbers of accepted and dropped records of all producer threads.
     #[must_use]
     pub fn counts(&self) -> Counts {
         let records = |count: &AtomicU64| {
@@ -250,8 +264,8 @@ impl<C: Default> Exchange<C> {
         sum
     }
 
-    /// Returns the application's counts of each thread that has emitted, and of threads that have
-    /// exited.
+    /// Returns the application's own counts, one value for each slot of a producer thread. The
+    /// counts of exited threads are included.
     pub fn application_counts(&self) -> impl Iterator<Item = &C> {
         self.producers.iter().map(|producer| &producer.application)
     }

@@ -1,4 +1,5 @@
-//! Interface of the hand-off for the models in `loom-tests/`.
+//! Wrappers of this crate's private types, through which the loom models in `loom-tests/` test
+//! them.
 //!
 //! Compiled only with `--cfg freewheel_loom`.
 
@@ -11,12 +12,14 @@ use crate::sync::{Arc, ArrayQueue, Barrier};
 use crate::tally::{SingleWriterTally, Tally};
 use bytes::Buf;
 
-/// Exchange whose lines are already encoded.
+/// Wrapper of the crate's `Exchange` for the loom models. The threads of a model emit encoded lines
+/// through it.
 #[derive(Clone)]
 pub struct Exchange(Arc<exchange::Exchange<()>>);
 
 impl Exchange {
-    /// Creates an exchange, as `handoff::Exchange::new` does.
+    /// Creates an exchange with these settings. It has no memory barrier, so its consumer cannot
+    /// become dormant (sleep without a timeout).
     pub fn new(
         block_size: usize,
         blocks: usize,
@@ -27,7 +30,9 @@ impl Exchange {
         Self(Arc::new(exchange::Exchange::new(&settings, Box::new(wake), Barrier::none())))
     }
 
-    /// Creates an exchange of four blocks whose flusher can be dormant: producers pass a fence.
+    /// Creates an exchange of four shared blocks with a memory barrier, so that its consumer can
+    /// become dormant (sleep without a timeout). Producer threads then execute a full fence for
+    /// each line.
     pub fn with_dormancy(
         block_size: usize,
         ring_at: usize,
@@ -37,38 +42,43 @@ impl Exchange {
         Self(Arc::new(exchange::Exchange::new(&settings, Box::new(wake), Barrier::active())))
     }
 
-    /// Emits lines that belong together.
+    /// Emits one or more encoded lines with one reservation, so that the lines stay together.
     pub fn emit(&self, lines: &[u8]) {
         self.0.push(count_lines(lines), lines);
     }
 
-    /// Emits lines whose order is kept across threads.
+    /// Emits one or more encoded lines through the ordered queue, which keeps their order across
+    /// threads.
     pub fn emit_ordered(&self, lines: &[u8]) {
         self.0.push_ordered(count_lines(lines), lines);
     }
 
-    /// Reserves space for a line of two bytes, which may need an empty block, and commits nothing.
+    /// Reserves space for a line of two bytes, for which a full block may be replaced by an empty
+    /// one. Then drops the reservation without publishing a line.
     pub fn reserve_and_drop(&self) {
         drop(self.0.reserve(1, 2));
     }
 
-    /// Returns true if the next line has to wake the flusher.
+    /// Returns true if the flusher (the thread that uses the consumer) may be asleep without a
+    /// timeout, so that the next line must wake it.
     pub fn is_dormant(&self) -> bool {
         self.0.dormancy.is_dormant()
     }
 
-    /// Returns the numbers of lines accepted, and of lines dropped for lack of room.
+    /// Returns the number of accepted lines, and the number of lines that were dropped for lack of
+    /// space.
     pub fn accepted_and_dropped(&self) -> (u64, u64) {
         let counts = self.0.counts();
         (counts.accepted.records, counts.full.records)
     }
 
-    /// Returns the number of full blocks that the flusher has not taken.
+    /// Returns the number of full blocks of lines that the flusher has not taken yet.
     pub fn sealed_blocks(&self) -> usize {
         self.0.sealed.len()
     }
 
-    /// Claims the flusher's end, or returns `None` while another consumer exists.
+    /// Creates the consumer of the exchange for the flusher thread, or returns `None` while another
+    /// consumer exists.
     pub fn claim_consumer(&self) -> Option<Consumer> {
         consumer::Consumer::claim(&self.0).map(Consumer)
     }
@@ -78,81 +88,89 @@ fn count_lines(lines: &[u8]) -> u64 {
     lines.iter().filter(|&&byte| byte == b'\n').count() as u64
 }
 
-/// Tally of the lines that the flusher has sent.
+/// Count of the lines and bytes that the flusher thread has sent. Clones share the count.
 #[derive(Clone, Default)]
 pub struct Sent(Arc<SingleWriterTally>);
 
 impl Sent {
-    /// Adds lines of two bytes each.
+    /// Adds `lines` sent lines, each of two bytes, to the count.
     pub fn add(&self, lines: u64) {
         self.0.add(Tally { records: lines, bytes: 2 * lines });
     }
 
-    /// Returns the numbers of lines and bytes.
+    /// Returns the number of sent lines, and the number of their bytes.
     pub fn read(&self) -> (u64, u64) {
         let Tally { records, bytes } = self.0.read();
         (records, bytes)
     }
 }
 
-/// The flusher's end of the exchange.
+/// Wrapper of the crate's `Consumer` for the loom models. The flusher thread of a model receives
+/// lines through it.
 pub struct Consumer(consumer::Consumer<()>);
 
 impl Consumer {
-    /// Takes the published lines.
+    /// Takes all lines that producer threads have published so far, and adds them to the unsent
+    /// bytes.
     pub fn sweep(&mut self) {
         self.0.sweep();
     }
 
-    /// Clears the bell, and takes only the records of the ordered queue.
+    /// Resets the bell (the flusher's wake-up flag), and takes only the records of the ordered
+    /// queue.
     pub fn drain_ordered(&mut self) {
         self.0.clear_bell();
         self.0.drain_ordered();
     }
 
-    /// Returns the numbers of ordered records taken so far, and emitted so far.
+    /// Returns the number of records taken from the ordered queue so far, and the number of records
+    /// put into it so far.
     pub fn drained_and_enqueued(&self) -> (u64, u64) {
         (self.0.drained_records(), self.0.enqueued_records())
     }
 
-    /// Returns true if the flusher may park.
+    /// Returns true if the flusher thread may park, because no producer thread has announced work
+    /// since the flusher last looked for work.
     pub fn prepare_park(&self) -> bool {
         self.0.prepare_park()
     }
 
-    /// Returns true if the flusher may park without a timer.
+    /// Tries to mark the flusher thread as dormant, which allows it to park without a timeout.
+    /// Returns true on success.
     pub fn try_enter_dormant(&self) -> bool {
         self.0.try_enter_dormant()
     }
 
-    /// Consumes all unsent bytes, and returns them.
+    /// Releases all unsent bytes, and returns a copy of them.
     pub fn consume_all(&mut self) -> Vec<u8> {
         self.consume_up_to(self.0.remaining())
     }
 
-    /// Marks all unsent bytes as sent: they are in flight from then on.
+    /// Marks all unsent bytes as sent: they are in flight until they are acknowledged.
     pub fn mark_all_sent(&mut self) {
         self.0.advance(self.0.remaining());
     }
 
-    /// Returns the bytes in flight.
+    /// Returns a copy of the bytes in flight: sent, but not yet acknowledged.
     pub fn in_flight(&self) -> Vec<u8> {
         self.0.in_flight_runs().collect::<Vec<_>>().concat()
     }
 
-    /// Releases the first `count` bytes in flight.
+    /// Releases the first `count` bytes in flight, as an acknowledgement by the server would.
     pub fn acknowledge(&mut self, count: usize) {
         self.0.acknowledge(count);
     }
 
-    /// Evicts all unsent bytes, oldest first, except the first `committed`, and returns them.
+    /// Evicts (drops) unsent bytes, oldest first, until nothing more can be evicted, and returns a
+    /// copy of them. The first `committed` unsent bytes are kept.
     pub fn evict_all(&mut self, committed: usize) -> Vec<u8> {
         let mut bytes = Vec::new();
         while self.0.evict(committed, |run| bytes.extend_from_slice(run)) {}
         bytes
     }
 
-    /// Consumes at most `max` unsent bytes, and returns them.
+    /// Releases the first `max` unsent bytes, or all if there are fewer, and returns a copy of
+    /// them.
     pub fn consume_up_to(&mut self, max: usize) -> Vec<u8> {
         let mut bytes = Vec::new();
         while bytes.len() < max && self.0.has_remaining() {
@@ -166,45 +184,48 @@ impl Consumer {
     }
 }
 
-/// Bell without the rest of the hand-off.
+/// Wrapper of the crate's `Bell` (the consumer's wake-up flag) for loom models that test it alone.
 pub struct Bell(bell::Bell);
 
 impl Bell {
-    /// Creates a bell, as `handoff::Bell::new` does.
+    /// Creates a bell with no announced work. `wake` must wake the flusher thread.
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
         Self(bell::Bell::new(Box::new(wake)))
     }
 
-    /// Announces work to the flusher.
+    /// Announces work to the flusher thread, and wakes the flusher if it is parked.
     pub fn ring(&self) {
         self.0.ring();
     }
 
-    /// Clears the bell, before the flusher looks for work.
+    /// Resets the bell to its quiet state. The flusher thread calls this before it looks for work.
     pub fn clear(&self) {
         self.0.clear();
     }
 
-    /// Returns true if the flusher may park.
+    /// Marks the flusher thread as parked and returns true, or returns false if a thread has
+    /// announced work since the last `clear`.
     pub fn prepare_park(&self) -> bool {
         self.0.prepare_park()
     }
 }
 
-/// The writing end of one block.
+/// Wrapper of the crate's `BlockWriter` for loom models: appends bytes to one block (a buffer of
+/// lines).
 pub struct BlockWriter {
     writer: block::BlockWriter,
     _pool: Arc<BlockPool>,
 }
 
-/// The reading end of one block.
+/// Wrapper of the crate's `BlockView` for loom models: reads the published bytes of one block (a
+/// buffer of lines).
 pub struct BlockView {
     view: block::BlockView,
     permit: ReadPermit,
     _pool: Arc<BlockPool>,
 }
 
-/// Returns the two ends of a new block.
+/// Creates a block (a buffer of lines) of `size` bytes, and returns its writer and its reader.
 pub fn block(size: usize) -> (BlockWriter, BlockView) {
     let (pool, permit) = BlockPool::new(size, 0);
     let (writer, pool) = (pool.allocate(), Arc::new(pool));
@@ -214,7 +235,7 @@ pub fn block(size: usize) -> (BlockWriter, BlockView) {
 }
 
 impl BlockWriter {
-    /// Appends bytes, and publishes them.
+    /// Appends bytes to the block, and makes them visible to the reader.
     pub fn append(&mut self, bytes: &[u8]) {
         self.writer.unpublished(bytes.len())[..bytes.len()].copy_from_slice(bytes);
         self.writer.publish(bytes.len());
@@ -222,17 +243,18 @@ impl BlockWriter {
 }
 
 impl BlockView {
-    /// Returns the published bytes.
+    /// Returns all bytes that the writer of the block has published so far.
     pub fn bytes(&self) -> &[u8] {
         self.view.bytes(&self.permit, 0, self.view.published())
     }
 }
 
-/// Stand-in for crossbeam's `ArrayQueue`, without an exchange.
+/// Bounded queue that replaces crossbeam's `ArrayQueue` in loom's build. This wrapper lets models
+/// test it alone.
 pub struct Queue<T>(ArrayQueue<T>);
 
 impl<T> Queue<T> {
-    /// Creates a queue of `capacity` slots, at least two.
+    /// Creates a queue with `capacity` slots, or with two slots if `capacity` is smaller.
     pub fn new(capacity: usize) -> Self {
         Self(ArrayQueue::new(capacity))
     }
@@ -247,7 +269,7 @@ impl<T> Queue<T> {
         self.0.pop()
     }
 
-    /// Returns the number of values.
+    /// Returns the number of values in the queue.
     pub fn len(&self) -> usize {
         self.0.len()
     }

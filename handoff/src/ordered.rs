@@ -1,4 +1,5 @@
-//! Ordered queue: carries records that keep their order across threads to the consumer.
+//! Ordered queue: carries records of all threads to the consumer in the order in which they were
+//! emitted.
 //!
 //! ```text
 //!   threads --> queue of records --> a block, and full ones before it --> the consumer
@@ -18,48 +19,55 @@ use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
 
 pub(crate) struct OrderedQueue {
-    /// Has a few more slots than `max_records`: `ArrayQueue::push` spins on a slot that is being
-    /// emptied, and spins forever in the child of a process that forked at that moment.
+    /// Queued records. The queue has a few more slots than `max_records`, since `ArrayQueue::push`
+    /// spins while another thread empties the slot. In a process that was forked at that moment, it
+    /// would spin forever.
     queue: ArrayQueue<Record>,
     max_records: usize,
-    /// Heap bytes of the queued records that are longer than a slot.
+    /// Total length in bytes of the queued records that are too long for a queue slot, and are
+    /// therefore on the heap.
     long_bytes: AtomicUsize,
     max_long_bytes: usize,
     blocks: Mutex<OrderedBlocks>,
-    /// Number of queued records that is worth waking the consumer for. Fewer wait for its tick.
+    /// Number of queued records at which a producer thread wakes the consumer. Fewer records wait
+    /// until the consumer's timer fires.
     ring_at: usize,
-    /// Number of queued records at which producer threads move some themselves.
+    /// Number of queued records at which producer threads move some of the records into blocks
+    /// themselves, because the consumer is late.
     move_at: usize,
 }
 
-/// Blocks that records are moved to.
+/// Blocks into which the records of the ordered queue are moved, for the consumer to read.
 pub(crate) struct OrderedBlocks {
-    /// Block that is being filled. The first one is outside the budget, as the first one of a
-    /// thread.
+    /// Writer of the block that is being filled. The first block does not count against the limit
+    /// on shared blocks, like the first block of a thread.
     writer: Option<BlockWriter>,
     /// Full blocks, oldest first, until the consumer takes them.
     full: VecDeque<SealedBlock>,
-    /// Oldest record, if it did not fit into a block.
+    /// Oldest record, if it was taken from the queue but no block had space for it. It is the next
+    /// record to be moved.
     held: Option<Record>,
-    /// Number of records moved since the beginning.
+    /// Number of records moved from the queue into blocks since the exchange was created.
     moved: u64,
     tracker: AccessTracker,
 }
 
-/// Result of [`OrderedQueue::push`].
+/// Result of [`OrderedQueue::push`]: tells if the record was accepted, and if the consumer should
+/// be woken.
 pub(crate) struct PushOutcome {
     pub(crate) is_accepted: bool,
     /// True if so many records are queued that the consumer should be woken.
     pub(crate) should_ring: bool,
 }
 
-/// Maximum number of records that a producer thread moves at a time, which takes a few
-/// microseconds.
+/// Maximum number of records that a producer thread moves from the ordered queue into blocks in one
+/// call, which takes a few microseconds.
 const MAX_MOVED_BY_PRODUCER: usize = 64;
 
 impl OrderedQueue {
-    /// Creates a queue that takes `bytes` of memory, or the minimum. A fifth is for long records. Its
-    /// records are moved to at most `max_blocks` blocks.
+    /// Creates an ordered queue that uses about `bytes` bytes of memory, or a minimum if that is
+    /// more. A fifth is for records on the heap. At most `max_blocks` blocks receive the records
+    /// that are moved out of the queue.
     pub(crate) fn new(bytes: usize, max_line: usize, max_blocks: usize) -> Self {
         let records = (bytes / 5 * 4 / Record::SLOT).max(MIN_RECORDS);
         Self {
@@ -77,7 +85,8 @@ impl OrderedQueue {
         self.queue.len()
     }
 
-    /// Pushes a record, unless the queue is full and no record could be moved to a block.
+    /// Adds a record to the queue. Rejects the record if the queue is full and no queued record can
+    /// be moved into a block.
     ///
     /// Also moves some records if the consumer has fallen behind.
     #[inline(always)]
@@ -106,7 +115,8 @@ impl OrderedQueue {
         }
     }
 
-    /// Returns a record that is longer than a slot, and counts its heap bytes.
+    /// Creates a record on the heap, for bytes that are too long for a queue slot, and adds its
+    /// length to the count of heap bytes.
     #[cold]
     pub(crate) fn long_record(&self, bytes: Vec<u8>) -> Record {
         // ORDERING: Relaxed. The count publishes nothing else.
@@ -114,7 +124,8 @@ impl OrderedQueue {
         Record::Long(bytes)
     }
 
-    /// Ends the count of a record that left the queue, or was rejected.
+    /// Subtracts the length of a record on the heap from the count of heap bytes, when the record
+    /// leaves the queue or is rejected.
     #[inline]
     fn uncount_long(&self, record: &Record) {
         if let Record::Long(bytes) = record {
@@ -123,8 +134,8 @@ impl OrderedQueue {
         }
     }
 
-    /// Returns true if the queue has room for a long record of `bytes`. Moves some records to blocks
-    /// first if the queue is full.
+    /// Returns true if the queue has a free slot, and its limit on heap bytes allows a record of
+    /// `bytes` bytes. If not, it first tries to move some queued records into blocks.
     #[cold]
     pub(crate) fn has_room_for_long(&self, bytes: usize, supply: &BlockSupply) -> bool {
         // ORDERING: Relaxed. Threads that check at the same time may each exceed the limit by one
@@ -144,15 +155,16 @@ impl OrderedQueue {
         }
     }
 
-    /// Moves the records that are in the queue, as far as there are blocks, and calls `take` with
-    /// the blocks. Only the consumer calls this.
+    /// Moves the queued records into blocks, as far as empty blocks are available, and then calls
+    /// `take` with these blocks. Only the consumer calls this.
     pub(crate) fn move_all(&self, supply: &BlockSupply, take: impl FnOnce(&mut OrderedBlocks)) {
         let mut blocks = self.blocks.lock().unwrap_or_else(|poison| poison.into_inner());
         blocks.fill(self, supply, self.queue.len());
         take(&mut blocks);
     }
 
-    /// Returns true if the consumer has swept all records, queued and moved.
+    /// Returns true if the consumer has taken all records: those in the queue, and those moved into
+    /// blocks.
     pub(crate) fn is_empty(&self) -> bool {
         let blocks = self.blocks.lock().unwrap_or_else(|poison| poison.into_inner());
         // Moved records are checked only for their latency: the thread that moves records pushes one
@@ -164,7 +176,8 @@ impl OrderedQueue {
             && blocks.writer.as_ref().is_none_or(is_swept)
     }
 
-    /// Returns the number of records since the beginning, queued and moved.
+    /// Returns the number of records accepted since the exchange was created: those still in the
+    /// queue, and those moved into blocks.
     pub(crate) fn count(&self) -> u64 {
         let blocks = self.blocks.lock().unwrap_or_else(|poison| poison.into_inner());
         blocks.moved + u64::from(blocks.held.is_some()) + self.queue.len() as u64
@@ -172,8 +185,8 @@ impl OrderedQueue {
 }
 
 impl OrderedBlocks {
-    /// Allocates the list of full blocks in advance: a signal handler that moves records must not
-    /// allocate.
+    /// Creates an empty list of blocks, with memory for `max_blocks` full ones. The list must not
+    /// grow later, since a signal handler that moves records must not allocate.
     fn new(max_blocks: usize) -> Self {
         Self {
             writer: None,
@@ -184,7 +197,8 @@ impl OrderedBlocks {
         }
     }
 
-    /// Moves at most `max` records, and the held one.
+    /// Moves at most `max` records from the queue into blocks, and before them the record that
+    /// found no space earlier.
     fn fill(&mut self, source: &OrderedQueue, supply: &BlockSupply, max: usize) {
         self.tracker.track_write(0, 1);
         for _ in 0..max + usize::from(self.held.is_some()) {
@@ -198,8 +212,8 @@ impl OrderedBlocks {
         }
     }
 
-    /// Appends records that stay together to the block, or to a new one. Returns false if none is
-    /// free.
+    /// Appends the records of one queue entry to the current block, or to an empty block if they do
+    /// not fit. Returns false if no empty block is available.
     fn append(&mut self, lines: &[u8], supply: &BlockSupply) -> bool {
         if self.writer.as_ref().is_none_or(|writer| writer.available() < lines.len()) {
             let empty = match self.writer {
@@ -215,12 +229,12 @@ impl OrderedBlocks {
         true
     }
 
-    /// Takes the oldest full block.
+    /// Removes and returns the oldest full block, or returns `None` if no block is full.
     pub(crate) fn pop_full(&mut self) -> Option<SealedBlock> {
         self.full.pop_front()
     }
 
-    /// Returns the block that is being filled.
+    /// Returns the writer of the block that is being filled, or `None` if there is no block yet.
     pub(crate) fn current(&self) -> Option<&BlockWriter> {
         self.writer.as_ref()
     }
@@ -246,7 +260,8 @@ mod tests {
         assert!(exchange.counts().full.records > 900);
     }
 
-    /// A signal handler that moves records must not allocate.
+    /// Checks that moving many records into blocks does not reallocate the list of blocks. A signal
+    /// handler may move records, and must not allocate.
     #[test]
     fn moving_records_does_not_grow_the_list_of_blocks() {
         let exchange = exchange(32, 200);

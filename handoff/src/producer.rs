@@ -1,20 +1,22 @@
-//! Producers: the state of each emitting thread.
+//! Producers: state of each thread that emits records.
 
 use crate::block::{CurrentBlock, WriterCell};
 use crate::tally::SingleWriterTally;
 
-/// State of one producer thread, and of the threads that reuse its slot after it.
+/// State of a producer thread: its current block, and its counts of records. A thread that reuses
+/// the slot after the thread's exit continues with this state.
 #[derive(Default)]
 pub(crate) struct Producer<C> {
-    /// Writer of the current block. Only the thread itself uses it.
+    /// Writer of the block that the thread is filling. Only the thread itself uses it.
     pub(crate) writer: WriterCell,
-    /// Current block, for the consumer to read.
+    /// Pointer to the block that the thread is filling, for the consumer to read.
     pub(crate) current: CurrentBlock,
     pub(crate) accepted: SingleWriterTally,
     pub(crate) full: SingleWriterTally,
     pub(crate) oversize: SingleWriterTally,
-    /// Records counted in `accepted` before the ordered queue turned out to be full.
+    /// Count of records that were first counted in `accepted`, and then rejected because the
+    /// ordered queue was full. Readers of the counts subtract it from `accepted`.
     pub(crate) rejected_late: SingleWriterTally,
-    /// Counts of the application.
+    /// Counts that the application itself keeps for this thread.
     pub(crate) application: C,
 }

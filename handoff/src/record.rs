@@ -1,6 +1,6 @@
-//! Records: the elements of the ordered queue.
+//! Records: entries of the ordered queue, which keeps the order of records across threads.
 
-/// The records of one emission. They stay together.
+/// Entry of the ordered queue: the encoded records of one call, which stay together.
 // A slot of the queue is as large as the short variant.
 #[allow(clippy::large_enum_variant)]
 pub(crate) enum Record {
@@ -8,19 +8,20 @@ pub(crate) enum Record {
         len: u8,
         bytes: [u8; Record::MAX_SHORT],
     },
-    /// Records on the heap.
+    /// Records that are too long for a queue slot, and are stored on the heap.
     Long(Vec<u8>),
 }
 
 impl Record {
-    /// Maximum length of a record that is stored in the queue itself, in bytes.
+    /// Maximum length in bytes of a record that is stored in the queue slot itself. Longer records
+    /// are stored on the heap.
     pub(crate) const MAX_SHORT: usize = 246;
 
-    /// Size of a queue slot in bytes: the record, and the queue's own word.
+    /// Size of a slot of the ordered queue in bytes: the record, and one word that the queue adds.
     pub(crate) const SLOT: usize = size_of::<Self>() + size_of::<usize>();
 
-    /// Returns a record of the first `len` bytes of `buffer`, which holds
-    /// [`MAX_SHORT`](Self::MAX_SHORT) bytes or more.
+    /// Creates a record that is stored in the queue slot itself, from the first `len` bytes of
+    /// `buffer`. The buffer must hold at least [`MAX_SHORT`](Self::MAX_SHORT) bytes.
     #[inline(always)]
     pub(crate) fn short(buffer: &[u8], len: usize) -> Self {
         let mut bytes = [0; Self::MAX_SHORT];

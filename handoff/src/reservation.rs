@@ -1,4 +1,4 @@
-//! Reservations: space for records, from the reservation to the commit.
+//! Reservations: space that a thread reserves for records, fills, and then commits.
 
 use crate::block::{LentWriter, MARGIN};
 use crate::exchange::Exchange;
@@ -9,7 +9,8 @@ use crate::tally::Tally;
 use sealed::Space;
 use std::fmt;
 
-/// Space for records, which the thread fills and commits.
+/// Space for one or more records. The thread that reserved it writes the records into it, and
+/// commits them for the consumer.
 ///
 /// The records are published by [`commit`](Self::commit), whole or not at all. Dropping the
 /// reservation publishes and counts nothing, also during a panic.
@@ -34,13 +35,14 @@ pub struct Reservation<'a, C = (), S = BlockSpace<'a>> {
     space: S,
 }
 
-/// Reservation of records that keep their order across threads.
+/// Reservation for records that keep their order across threads.
 pub type OrderedReservation<'a, C = ()> = Reservation<'a, C, OrderedSpace<'a>>;
 
-/// Space in the block of a thread.
+/// Space for records in the current block (a buffer) of a producer thread.
 pub struct BlockSpace<'a>(LentWriter<'a>);
 
-/// Space for a record of the ordered queue.
+/// Space for a record that the commit pushes to the ordered queue, which keeps the order of records
+/// across threads.
 pub struct OrderedSpace<'a> {
     buffer: Buffer<'a>,
     _guard: ThreadGuard,
@@ -51,13 +53,14 @@ enum Buffer<'a> {
     Long(Vec<u8>),
 }
 
-/// Space on the stack for one short record, until it is copied into the ordered queue.
+/// Buffer on the caller's stack for one short record, which the commit copies into the ordered
+/// queue.
 pub struct OrderedBuffer([u8; Self::LEN]);
 
 impl OrderedBuffer {
     const LEN: usize = Record::MAX_SHORT + MARGIN;
 
-    /// Creates a buffer for [`Exchange::reserve_ordered`].
+    /// Creates a zeroed buffer to pass to [`Exchange::reserve_ordered`].
     #[inline(always)]
     #[must_use]
     pub fn new() -> Self {
@@ -102,7 +105,8 @@ impl<'a, C: Default, S: Space> Reservation<'a, C, S> {
         Self { exchange, producer, records, max_len, space: space.into() }
     }
 
-    /// Returns the space: as many bytes as were reserved, and [`MARGIN`](crate::MARGIN) bytes more.
+    /// Returns the reserved space for writing: as many bytes as were reserved, and
+    /// [`MARGIN`](crate::MARGIN) spare bytes after them.
     ///
     /// The space may contain bytes of earlier records. The margin is for writes of whole chunks; its
     /// bytes are never published.
@@ -111,8 +115,9 @@ impl<'a, C: Default, S: Space> Reservation<'a, C, S> {
         self.space.bytes(self.max_len)
     }
 
-    /// Publishes the first `len` bytes of the space. Returns false if the records were dropped and
-    /// counted, since the ordered queue is full; space in a block is never refused.
+    /// Passes the first `len` bytes of the space to the consumer. Returns false if the ordered
+    /// queue was full, and the records were dropped and counted; a commit to a block always
+    /// succeeds.
     ///
     /// # Panics
     /// If `len` is 0, or more than was reserved. Nothing is published then.
@@ -121,8 +126,8 @@ impl<'a, C: Default, S: Space> Reservation<'a, C, S> {
         self.commit_and(len, |_| {})
     }
 
-    /// Publishes as [`commit`](Self::commit) does, and lets the application count the records in its
-    /// own counts of this thread, if they are accepted.
+    /// Commits as [`commit`](Self::commit) does. If the records are accepted, it then calls `count`
+    /// with the application's own counts of the current thread.
     ///
     /// # Panics
     /// The same as for [`commit`](Self::commit).
@@ -141,7 +146,8 @@ impl<'a, C: Default, S: Space> Reservation<'a, C, S> {
     }
 }
 
-/// A function without arguments, so that the fast path does not prepare any.
+/// Panics because no bytes, or more bytes than were reserved, are committed. The function has no
+/// parameters, so that the fast path need not pass any.
 #[cold]
 #[inline(never)]
 fn invalid_length() -> ! {
@@ -152,12 +158,15 @@ fn invalid_length() -> ! {
 mod sealed {
     use super::{Exchange, Producer, Tally};
 
-    /// Space that a reservation can have.
+    /// Kind of memory that a reservation uses: the thread's block, or a buffer for the ordered
+    /// queue.
     pub trait Space {
-        /// Returns the space for `len` bytes, and the margin.
+        /// Returns the first `len` bytes of the space for writing, and `MARGIN` spare bytes after
+        /// them.
         fn bytes(&mut self, len: usize) -> &mut [u8];
 
-        /// Counts and publishes records. Returns false if they are dropped instead.
+        /// Counts the records and passes them to the consumer. Returns false if the records are
+        /// dropped instead.
         #[allow(private_interfaces)]
         fn publish<C: Default>(
             self,
@@ -298,7 +307,8 @@ mod tests {
         assert!(exchange.push(1, b"a"));
     }
 
-    /// Also on another exchange: the thread has one guard.
+    /// Checks that a thread that holds a reservation cannot make another, on the same or on another
+    /// exchange. The records of the second call must be dropped and counted as reentrant.
     #[test]
     fn a_second_reservation_is_a_counted_drop() {
         let (exchange, other) = (exchange(64, 2), exchange(64, 2));
@@ -314,7 +324,8 @@ mod tests {
         assert_eq!((published(&exchange), published(&other)), (b"a".to_vec(), b"d".to_vec()));
     }
 
-    /// The consumer goes on, and later records of the thread are counted.
+    /// Checks that the later records of a thread that leaks a reservation with `mem::forget` are
+    /// dropped and counted as reentrant. Records of other threads must still arrive.
     #[test]
     fn a_forgotten_reservation_costs_the_threads_later_records() {
         let exchange = exchange(64, 2);
@@ -333,7 +344,8 @@ mod tests {
         assert_eq!(bytes, b"ac");
     }
 
-    /// A long record is on the heap, and is cut to the committed bytes.
+    /// Checks that short and long records that are committed to the ordered queue arrive in order,
+    /// each cut to its committed length. Long records are stored on the heap.
     #[test]
     fn ordered_records_of_any_length_keep_their_order() {
         let exchange = exchange(1024, 8);

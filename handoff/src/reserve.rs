@@ -1,4 +1,4 @@
-//! Reserving: how a thread gets space for its records.
+//! Reserving: methods of `Exchange` with which a thread gets space for its records.
 
 use crate::exchange::Exchange;
 use crate::record::Record;
@@ -6,8 +6,8 @@ use crate::reservation::{OrderedBuffer, OrderedReservation, OrderedSpace, Reserv
 use crate::tally::Tally;
 
 impl<C: Default> Exchange<C> {
-    /// Reserves space for `records` records of at most `max_len` bytes together, if the thread's
-    /// block has it.
+    /// Reserves space for `records` records of at most `max_len` bytes in total, if the thread's
+    /// current block has enough space. Returns `None` otherwise.
     ///
     /// This is the fast path of [`reserve`](Self::reserve): it has no read-modify-write, counts
     /// nothing if it fails, and compiles to a few instructions. The first record of a thread always
@@ -23,7 +23,8 @@ impl<C: Default> Exchange<C> {
         Some(Reservation::new(self, producer, records, max_len, writer))
     }
 
-    /// Reserves space for `records` records of at most `max_len` bytes together.
+    /// Reserves space for `records` records of at most `max_len` bytes in total. Gives the thread
+    /// an empty block if its current block has too little space.
     ///
     /// Returns `None` if the records must be dropped. They are counted then.
     ///
@@ -34,7 +35,8 @@ impl<C: Default> Exchange<C> {
         self.try_reserve(records, max_len).or_else(|| self.reserve_slow(records, max_len))
     }
 
-    /// Handles a thread's first record, and one that needs an empty block.
+    /// Reserves space for the first record of a thread, and for records that need an empty block.
+    /// This is the slow path of `reserve`.
     #[cold]
     #[inline(never)]
     fn reserve_slow(&self, records: u64, max_len: usize) -> Option<Reservation<'_, C>> {
@@ -59,8 +61,9 @@ impl<C: Default> Exchange<C> {
         Some(Reservation::new(self, producer, records, max_len, writer))
     }
 
-    /// Reserves space for records that keep their order across threads, if they are short enough for
-    /// the buffer.
+    /// Reserves space in `buffer` for records that keep their order across threads. Returns `None`
+    /// if the records are too long for the buffer, or if only `reserve_ordered` can handle the
+    /// call.
     ///
     /// This is the fast path of [`reserve_ordered`](Self::reserve_ordered). It counts nothing if it
     /// fails.
@@ -79,8 +82,8 @@ impl<C: Default> Exchange<C> {
         Some(Reservation::new(self, producer, records, max_len, space))
     }
 
-    /// Reserves space for records that keep their order across threads: if one commit returns before
-    /// another reservation begins, the records of the first arrive first.
+    /// Reserves space for records that keep their order across threads. Records that are committed
+    /// before another thread begins its reservation arrive before the records of that thread.
     ///
     /// Returns `None` if the records must be dropped. They are counted then. Records that find the
     /// queue full are dropped at the commit.
@@ -112,15 +115,16 @@ impl<C: Default> Exchange<C> {
         Some(Reservation::new(self, producer, records, max_len, space))
     }
 
-    /// Emits records that are encoded already. Returns false if they were dropped and counted.
+    /// Emits `records` records that are already encoded in `bytes`. Returns false if they were
+    /// dropped and counted.
     pub fn push(&self, records: u64, bytes: &[u8]) -> bool {
         let Some(mut reservation) = self.reserve(records, bytes.len()) else { return false };
         reservation.buffer()[..bytes.len()].copy_from_slice(bytes);
         reservation.commit(bytes.len())
     }
 
-    /// Emits records that are encoded already, and keep their order across threads. Returns false if
-    /// they were dropped and counted.
+    /// Emits `records` records that are already encoded in `bytes`, and keeps their order across
+    /// threads. Returns false if they were dropped and counted.
     pub fn push_ordered(&self, records: u64, bytes: &[u8]) -> bool {
         let mut buffer = OrderedBuffer::new();
         let reservation = self.reserve_ordered(records, bytes.len(), &mut buffer);

@@ -1,4 +1,5 @@
-//! Send window: the bytes swept out of the blocks and not released yet, oldest first.
+//! Send window: list of the bytes that the consumer has taken out of the producers' blocks and not
+//! yet released, oldest first.
 //!
 //! ```text
 //!   | quarantined | in flight: sent on the link | unsent |
@@ -21,23 +22,25 @@ pub(crate) struct SendWindow {
     quarantined: usize,
     in_flight: usize,
     unsent: usize,
-    /// Start of the unsent bytes: the index of a chunk, and an offset in it.
+    /// Position of the first unsent byte: the index of its chunk in `chunks`, and the offset in
+    /// this chunk.
     unsent_start: (usize, usize),
-    /// Bytes released since the beginning.
+    /// Number of bytes released from the window since the exchange was created.
     consumed: u64,
-    /// Bytes swept since the beginning.
+    /// Number of bytes added to the window since the exchange was created.
     swept: u64,
 }
 
-/// Consecutive records of one block.
+/// Entry of the send window: a contiguous range of records in one block.
 struct Chunk {
     view: BlockView,
     from: usize,
     to: usize,
-    /// The right to recycle the block, in the chunk of its last records.
+    /// Right to reuse the block, once its bytes are released. Only the chunk with the last records
+    /// of a full block holds it.
     sealed: Option<SealedBlock>,
-    /// True if the records were evicted. The chunk keeps its place, so that `consumed` counts in
-    /// order.
+    /// True if the records of this chunk were evicted (dropped unsent). The chunk stays in the list
+    /// until all older chunks are released, so that `consumed` counts in order.
     evicted: bool,
 }
 
@@ -56,7 +59,8 @@ impl Chunk {
 }
 
 impl SendWindow {
-    /// Adds swept bytes of a block, from the offset `from` to the offset `to`.
+    /// Appends the bytes of a block from the offset `from` to the offset `to` to the window, as
+    /// unsent bytes.
     pub(crate) fn push(
         &mut self,
         view: BlockView,
@@ -89,17 +93,17 @@ impl SendWindow {
         self.swept
     }
 
-    /// Returns the number of chunks.
+    /// Returns the number of chunks (ranges of records) in the window.
     pub(crate) fn chunks(&self) -> usize {
         self.chunks.len()
     }
 
-    /// Returns the number of full blocks that are not recycled yet.
+    /// Returns the number of full blocks in the window that have not been given back for reuse.
     pub(crate) fn blocks(&self) -> usize {
         self.chunks.iter().filter(|chunk| chunk.sealed.is_some()).count()
     }
 
-    /// Returns the unsent bytes, run by run.
+    /// Returns the unsent bytes as a sequence of contiguous slices.
     pub(crate) fn unsent_runs<'r>(
         &self,
         permit: &'r ReadPermit,
@@ -110,7 +114,8 @@ impl SendWindow {
         live.map(move |(index, chunk)| chunk.bytes(permit, if index == 0 { offset } else { 0 }))
     }
 
-    /// Returns the bytes in flight, run by run.
+    /// Returns the bytes in flight (sent, but not yet acknowledged) as a sequence of contiguous
+    /// slices.
     pub(crate) fn in_flight_runs<'r>(
         &self,
         permit: &'r ReadPermit,
@@ -118,7 +123,8 @@ impl SendWindow {
         self.runs(self.quarantined, self.in_flight, permit)
     }
 
-    /// Returns the quarantined bytes, run by run.
+    /// Returns the quarantined bytes (records that are set aside from sending) as a sequence of
+    /// contiguous slices.
     pub(crate) fn quarantined_runs<'r>(
         &self,
         permit: &'r ReadPermit,
@@ -126,7 +132,8 @@ impl SendWindow {
         self.runs(0, self.quarantined, permit)
     }
 
-    /// Returns `count` bytes after the first `skip`, run by run. None of them may be unsent.
+    /// Skips the first `skip` bytes of the window, and returns the next `count` bytes as a sequence
+    /// of contiguous slices. The returned range must not include unsent bytes.
     fn runs<'r>(
         &self,
         mut skip: usize,
@@ -142,14 +149,16 @@ impl SendWindow {
         runs.filter(|run| !run.is_empty())
     }
 
-    /// Marks the first `count` unsent bytes as sent: they are in flight from then on.
+    /// Marks the first `count` unsent bytes as sent: they are in flight until they are
+    /// acknowledged.
     pub(crate) fn mark_sent(&mut self, count: usize) {
         assert!(count <= self.unsent, "more bytes sent than were unsent");
         self.advance(count);
         self.in_flight += count;
     }
 
-    /// Moves the start of the unsent bytes by `count` bytes.
+    /// Moves the position of the first unsent byte forward by `count` bytes. Evicted (dropped)
+    /// records are passed over and not counted.
     fn advance(&mut self, count: usize) {
         self.unsent -= count;
         let (mut index, mut offset) = self.unsent_start;
@@ -166,7 +175,8 @@ impl SendWindow {
         self.unsent_start = (index, offset);
     }
 
-    /// Makes all bytes in flight unsent again.
+    /// Marks all bytes in flight (sent, but not acknowledged) as unsent again, so that they are
+    /// sent on the next connection.
     pub(crate) fn requeue(&mut self) {
         self.unsent += self.quarantined + self.in_flight;
         self.in_flight = 0;
@@ -174,20 +184,23 @@ impl SendWindow {
         self.advance(self.quarantined);
     }
 
-    /// Quarantines the first `count` unsent bytes, while nothing is in flight.
+    /// Sets aside (quarantines) the first `count` unsent bytes, so that sending skips them. No
+    /// bytes may be in flight.
     pub(crate) fn quarantine(&mut self, count: usize) {
         assert!(count <= self.unsent && self.in_flight == 0, "more bytes quarantined than unsent");
         self.advance(count);
         self.quarantined += count;
     }
 
-    /// Makes quarantined bytes unsent again, and bytes in flight with them.
+    /// Marks all quarantined bytes (set aside from sending) and all bytes in flight as unsent
+    /// again.
     pub(crate) fn end_quarantine(&mut self) {
         self.in_flight += std::mem::take(&mut self.quarantined);
         self.requeue();
     }
 
-    /// Releases the bytes that [`quarantine`](Self::quarantine) set aside, and keeps all others.
+    /// Releases the bytes that [`quarantine`](Self::quarantine) has set aside, without sending
+    /// them. All other bytes stay in the window.
     pub(crate) fn discard_quarantined(
         &mut self,
         permit: &mut ReadPermit,
@@ -198,8 +211,8 @@ impl SendWindow {
         self.acknowledge(count, permit, give_back);
     }
 
-    /// Releases the first `count` bytes in flight. Nothing may be quarantined, since it would be
-    /// older.
+    /// Releases the first `count` bytes in flight. No bytes may be quarantined (set aside), since
+    /// quarantined bytes are older and must be released first.
     pub(crate) fn acknowledge(
         &mut self,
         count: usize,
@@ -229,7 +242,8 @@ impl SendWindow {
         self.release(permit, give_back);
     }
 
-    /// Evicts the oldest contiguous unsent records after the first `committed` unsent bytes.
+    /// Drops (evicts) the oldest contiguous unsent records after the first `committed` unsent
+    /// bytes, so that their block can be reused.
     ///
     /// `count_lost` sees them first. Returns false if there are none.
     pub(crate) fn evict(
@@ -262,7 +276,8 @@ impl SendWindow {
         true
     }
 
-    /// Gives back full blocks whose bytes were all released before the sweep that found them full.
+    /// Gives back full blocks for reuse that have no bytes left in the window, because all their
+    /// bytes were released before the consumer found the blocks full.
     ///
     /// Their last chunks are empty, and are at the index `first` or later. Older chunks may keep
     /// them from the front of the window.
@@ -279,8 +294,8 @@ impl SendWindow {
         }
     }
 
-    /// Gives back the block that ends with the chunk at `last`, unless the window holds bytes of
-    /// it. The chunk becomes a gap.
+    /// Gives the block of the chunk at the index `last` back for reuse and marks this chunk as
+    /// evicted, unless the window still holds bytes of the block.
     fn recycle_if_spent(
         &mut self,
         last: usize,
@@ -302,8 +317,8 @@ impl SendWindow {
         }
     }
 
-    /// Merges an evicted chunk into the evicted chunk before it. This limits the number of gaps while
-    /// the oldest chunk awaits acknowledgement.
+    /// Merges the evicted chunk at `index` into the chunk before it, if the latter is evicted too.
+    /// This limits the length of the list while the oldest chunk waits for its acknowledgement.
     fn merge_gap(&mut self, index: usize) {
         let Some(previous) = index.checked_sub(1) else { return };
         let is_gap = |chunk: &Chunk| chunk.evicted && chunk.sealed.is_none();
@@ -316,7 +331,8 @@ impl SendWindow {
         }
     }
 
-    /// Removes chunks without bytes from the front, and gives back their blocks.
+    /// Removes chunks without unreleased bytes from the front of the window, and gives their full
+    /// blocks back for reuse.
     pub(crate) fn release(
         &mut self,
         permit: &mut ReadPermit,

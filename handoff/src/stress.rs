@@ -1,5 +1,5 @@
-//! Stress tests of the hand-off: larger cases than loom's, on real threads and with the real
-//! queues.
+//! Stress tests of the exchange, the queue between producer threads and the consumer. They are
+//! larger than the loom models, and use real threads and the real queues.
 //!
 //! `.ci/sanitize` runs them under tools that check memory accesses. Each scenario is repeated for
 //! a fraction of a second, or for `FREEWHEEL_STRESS_SECONDS`. Threads share only the exchange
@@ -15,17 +15,20 @@ use std::sync::{Arc, Barrier};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
-/// Duration of a scenario if the environment sets none.
+/// Duration for which each stress scenario is repeated, unless an environment variable sets
+/// another.
 const DEFAULT_TIME: Duration = Duration::from_millis(250);
-/// Maximum time that the flusher may sleep while lines wait for it.
+/// Maximum time that the flusher thread may sleep while lines wait for it. A longer sleep fails the
+/// test as a lost wake-up.
 const WATCHDOG: Duration = Duration::from_secs(sized(10, 600) as u64);
 
-/// Returns a smaller size under Miri, which is about a thousand times slower.
+/// Returns `under_miri` if the test runs under Miri, which is about a thousand times slower, and
+/// `native` otherwise.
 const fn sized(native: u32, under_miri: u32) -> u32 {
     if cfg!(miri) { under_miri } else { native }
 }
 
-/// Returns a line with its thread and index, in one of 23 lengths.
+/// Returns a test line with a thread number, an index, and filler text of 0 to 22 characters.
 fn text(thread: u32, index: u32) -> String {
     let fill = &"abcdefghijklmnopqrstuv"[..(index % 23) as usize];
     format!("{thread}.{index}.{fill}\n")
@@ -40,8 +43,8 @@ fn parse(line: &str) -> (u32, u32) {
     (thread, index)
 }
 
-/// Emits lines, and returns their tally. After its first line each thread waits at the barrier, so
-/// that all emit at the same time.
+/// Emits the lines of one thread with the given indices, and returns their number and total size.
+/// The thread waits at the barrier after line 0, so that all threads emit at the same time.
 fn emit(exchange: &Exchange, start: &Barrier, thread: u32, indices: Range<u32>) -> Tally {
     sum(indices.map(|index| {
         let line = text(thread, index);
@@ -59,7 +62,8 @@ fn sum(tallies: impl IntoIterator<Item = Tally>) -> Tally {
     tallies.into_iter().fold(Tally::default(), |sum, one| sum + one)
 }
 
-/// Sweeps, and consumes as many of the unsent bytes as `share` picks. Lines may be cut.
+/// Takes all published lines. Then releases and returns as many unsent bytes as `share` picks,
+/// which may end within a line.
 fn sweep_and_consume(
     consumer: &mut Consumer,
     exchange: &Exchange,
@@ -80,7 +84,7 @@ fn all(remaining: usize) -> usize {
     remaining
 }
 
-/// Picks any number of bytes, from none to all.
+/// Returns a function that picks a random number of bytes, from 0 up to its argument.
 fn random_share(random: &mut u64) -> impl FnOnce(usize) -> usize {
     *random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
     let random = (*random >> 33) as usize;
@@ -91,8 +95,8 @@ fn lines(received: &[u8]) -> impl Iterator<Item = &str> {
     std::str::from_utf8(received).expect("torn").split_inclusive('\n')
 }
 
-/// Checks that the received bytes are whole lines, each thread's in order and none twice. Returns
-/// their tally.
+/// Checks that the received bytes are whole lines, without duplicates and in order for each thread.
+/// Returns the number and total size of the lines.
 fn check(received: &[u8]) -> Tally {
     let mut next = HashMap::new();
     sum(lines(received).map(|line| {
@@ -103,8 +107,8 @@ fn check(received: &[u8]) -> Tally {
     }))
 }
 
-/// Checks the account once all lines are consumed: accepted lines have arrived, and the others are
-/// counted.
+/// Checks the exchange's counts after all lines are consumed: the accepted lines are the received
+/// lines, and accepted and dropped lines together are the emitted lines. Returns the counts.
 fn check_account(exchange: &Exchange, received: &[u8], emitted: Tally) -> Counts {
     let account = exchange.counts();
     assert_eq!(check(received), account.accepted);
@@ -112,14 +116,16 @@ fn check_account(exchange: &Exchange, received: &[u8], emitted: Tally) -> Counts
     account
 }
 
-/// Returns the time for which a scenario is repeated.
+/// Returns the time for which each stress scenario is repeated: `FREEWHEEL_STRESS_SECONDS`, or a
+/// default.
 fn time() -> Duration {
     let set = std::env::var("FREEWHEEL_STRESS_SECONDS").ok();
     let set = set.map(|seconds| seconds.parse().expect("FREEWHEEL_STRESS_SECONDS is a number"));
     set.map_or(DEFAULT_TIME, Duration::from_secs)
 }
 
-/// Repeats a scenario with increasing round numbers until its time is over.
+/// Runs a scenario again and again until its time is over. Each run gets the next number, from 0
+/// on, which it may use as a random seed.
 fn repeat(scenario: impl Fn(u64)) {
     let (begun, time) = (Instant::now(), time());
     (0..).take_while(|&round| round == 0 || begun.elapsed() < time).for_each(scenario);
@@ -134,7 +140,8 @@ fn exchange_with(block_size: usize, blocks: usize, ring_at: usize, wake: Wake) -
     Arc::new(Exchange::new(&settings, wake, process_barrier()))
 }
 
-/// Returns `membarrier(2)`, private and expedited, or no barrier.
+/// Returns a memory barrier that uses `membarrier(2)`, private and expedited. Without this system
+/// call (not on Linux, or under Miri), returns an empty barrier.
 fn process_barrier() -> crate::Barrier {
     #[cfg(all(target_os = "linux", not(miri)))]
     return crate::Barrier::new(|| {
@@ -150,7 +157,8 @@ fn consumer(exchange: &Arc<Exchange>) -> Consumer {
     Consumer::claim(exchange).expect("no consumer exists")
 }
 
-/// Consumes random shares while the producers run, and then the rest.
+/// Consumes random amounts of lines while the producer threads run, and all remaining lines after
+/// they end. Returns the received bytes, and the number and size of the emitted lines.
 fn consume_until_the_end(
     exchange: &Arc<Exchange>,
     random: &mut u64,
@@ -165,8 +173,8 @@ fn consume_until_the_end(
     (received, emitted)
 }
 
-/// Runs three threads that emit `lines` lines each, while a consumer discards random amounts
-/// of the swept bytes.
+/// Runs three threads that emit `lines` lines each, while a consumer consumes random amounts of
+/// bytes. Checks the received lines and the counts, and returns the counts.
 fn churn(exchange: &Arc<Exchange>, mut random: u64, lines: u32) -> Counts {
     let start = &Barrier::new(3);
     thread::scope(|scope| {
@@ -185,8 +193,9 @@ fn lines_are_swept_while_they_are_written() {
     });
 }
 
-/// The blocks are so few that they are recycled, and lines dropped, all the time. Some lines are
-/// longer than a block.
+/// Checks that accepted lines arrive and dropped lines are counted, while three threads share so
+/// few blocks that blocks are reused and lines dropped all the time. Some lines are longer than a
+/// block.
 #[test]
 fn blocks_are_recycled_while_lines_are_dropped() {
     repeat(|round| {
@@ -195,7 +204,9 @@ fn blocks_are_recycled_while_lines_are_dropped() {
     });
 }
 
-/// A thread that exits leaves its slot, with a part-filled block, to the next thread.
+/// Checks that accepted lines arrive once and in order, while many threads start and exit one after
+/// the other. Each thread continues in the slot (per-thread state) and the part-filled block of the
+/// previous thread.
 #[test]
 fn threads_come_and_go_while_they_are_swept() {
     const THREADS: u32 = sized(40, 8);
@@ -212,8 +223,9 @@ fn threads_come_and_go_while_they_are_swept() {
     });
 }
 
-/// Threads claim the consumer in turn, and drop it again. The count of consumed bytes orders their
-/// pieces, so that no other synchronisation is needed.
+/// Checks that lines are consumed once and in order, while three threads take turns as the
+/// consumer. The count of consumed bytes tells the order in which to join the pieces that they
+/// received.
 #[test]
 fn consumers_move_between_threads() {
     const LINES: u32 = sized(1_000, 60);
@@ -252,7 +264,8 @@ fn consumers_move_between_threads() {
     });
 }
 
-/// A sweep takes each line that was emitted before it began, in part-filled and full blocks.
+/// Checks that a sweep (the consumer's pass that takes records) takes every line that was emitted
+/// before the sweep began, from part-filled and from full blocks.
 #[test]
 fn sweep_takes_all_lines_emitted_before_it() {
     const LINES: u32 = sized(500, 40);
@@ -278,8 +291,8 @@ fn sweep_takes_all_lines_emitted_before_it() {
     });
 }
 
-/// A producer thread drops the last handle: it frees the exchange once, with lines that were never
-/// consumed.
+/// Checks that the exchange is freed if a producer thread drops the last reference to it, while the
+/// exchange still holds lines that were never consumed.
 #[test]
 fn producer_thread_can_drop_the_last_handle() {
     const LINES: u32 = sized(300, 50);
@@ -309,11 +322,13 @@ fn producer_thread_can_drop_the_last_handle() {
     });
 }
 
-/// The flusher has no tick, and parks whenever it may. Threads wait until it has their sealed
-/// blocks, so a lost wake-up leaves both sides waiting.
+/// Checks that no wake-up is lost if the flusher has no timer and parks whenever it may. Producer
+/// threads wait after each burst of lines until the flusher has received the first line of the
+/// burst.
 #[test]
 fn no_wake_up_is_lost() {
-    /// Number of lines in a burst, more than a block holds. The first is sealed before the last.
+    /// Number of lines in a burst that a thread emits. A burst is larger than a block, so the block
+    /// with its first line is passed to the flusher before the burst ends.
     const BURST: u32 = 8;
     const BURSTS: u32 = sized(10, 3);
     let emit_in_bursts = |exchange: &Exchange, start: &Barrier, thread, received: &AtomicU32| {
@@ -357,8 +372,8 @@ fn no_wake_up_is_lost() {
     });
 }
 
-/// The flusher enters dormancy as soon as it finds nothing, and a producer emits each line at
-/// about that moment. Each line must wake it.
+/// Checks that each line wakes a dormant flusher (asleep without a timer). A producer emits each
+/// line at about the moment at which the flusher becomes dormant.
 ///
 /// Without `membarrier` the producer's processor may check for dormancy before others see the
 /// line. Then one of some fifty thousand lines did not wake the flusher. In a debug build, two

@@ -1,4 +1,5 @@
-//! Atomics, locks, queues and thread-local state: the real ones, or loom's in a model.
+//! Atomics, locks, queues and thread-local state: the real types in the normal build, and loom's
+//! types in the build for models.
 //!
 //! The modelled code imports these types from here, except where a comment says otherwise, so this
 //! is the only module that imports loom. A cfg of the crate's own opens loom's build: a user's

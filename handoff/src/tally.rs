@@ -4,12 +4,12 @@ use crate::sync::AtomicU64;
 use std::ops::AddAssign;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-/// Number of records, and of their bytes.
+/// Number of records, and total number of their bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Number of records.
     pub records: u64,
-    /// Number of bytes of these records.
+    /// Total number of bytes of these records.
     pub bytes: u64,
 }
 
@@ -29,14 +29,14 @@ impl std::ops::Add for Tally {
 }
 
 impl Tally {
-    /// Subtracts `other`, down to 0.
+    /// Subtracts `other` from the numbers of records and bytes. Neither result falls below 0.
     pub(crate) fn saturating_sub(self, other: Self) -> Self {
         let records = self.records.saturating_sub(other.records);
         Self { records, bytes: self.bytes.saturating_sub(other.bytes) }
     }
 }
 
-/// Tally that one thread adds to, and that any thread may read.
+/// Count of records and bytes that one thread adds to, and that any thread may read.
 ///
 /// It is not a counter for several writers: of two threads that count at the same time, one count may
 /// be lost.
@@ -47,8 +47,8 @@ pub struct SingleWriterTally {
 }
 
 impl SingleWriterTally {
-    /// Adds records on the consumer's side, so that a reader who sees them as sent, and then reads the
-    /// producers, sees them as emitted too.
+    /// Adds records that the consumer has sent. A thread that reads this count, and then the counts
+    /// of the producers, never finds more records sent than emitted.
     pub fn add(&self, more: Tally) {
         // ORDERING: Release, both, pair with the Acquire loads in `read`. A thread that reads a record
         // as sent, and then the counts of its producer, reads it as emitted there: the consumer read
@@ -58,8 +58,8 @@ impl SingleWriterTally {
         self.records.fetch_add(more.records, Release);
     }
 
-    /// Counts records on their producer thread, before it publishes them. Uses no
-    /// read-modify-write.
+    /// Adds records on their producer thread, before the thread publishes them. It uses plain
+    /// atomic loads and stores, and no read-modify-write.
     #[inline(always)]
     pub fn count(&self, more: Tally) {
         // ORDERING: Relaxed, both. The record's publication publishes them. A reader ordered after
@@ -68,7 +68,7 @@ impl SingleWriterTally {
         self.bytes.store(self.bytes.load(Relaxed) + more.bytes, Relaxed);
     }
 
-    /// Returns the sum of what was added and counted.
+    /// Returns the total numbers of records and bytes that were added so far.
     pub fn read(&self) -> Tally {
         // ORDERING: Acquire, both, pair with the Release additions in `add`.
         // Model: sent_never_exceeds_emitted.

@@ -1,12 +1,13 @@
-//! Thread slots: one value for each thread ID. The next owner of an ID inherits its slot.
+//! Thread slots: one value for each thread ID. A thread that gets the ID of an exited thread
+//! inherits the value.
 
 use crate::sync::{INLINE_SLOTS, ThreadGuard};
 use std::sync::OnceLock;
 
 pub(crate) struct ThreadSlots<T> {
-    /// Slots of the smallest IDs, found without a search.
+    /// Slots of the smallest thread IDs, in one array that is indexed by ID.
     inline: Box<[T; INLINE_SLOTS]>,
-    /// Slots of IDs beyond the inline ones, in buckets of 1, 2, 4, ... slots. A bucket is allocated when a
+    /// Slots of larger thread IDs, in buckets of 1, 2, 4, ... slots. A bucket is allocated when a
     /// thread first needs it, and never moves.
     buckets: [OnceLock<Box<[T]>>; u32::BITS as usize],
 }
@@ -18,7 +19,8 @@ impl<T: Default> ThreadSlots<T> {
         Self { inline, buckets: [const { OnceLock::new() }; u32::BITS as usize] }
     }
 
-    /// Takes the guard of a thread that has a slot here, and returns both.
+    /// Takes the guard of the current thread, and returns it with the slot of the thread. Returns
+    /// `None` if the thread has no slot here yet, or already holds its guard.
     #[inline(always)]
     pub(crate) fn enter(&self) -> Option<(ThreadGuard, &T)> {
         ThreadGuard::enter(|id| {
@@ -34,7 +36,8 @@ impl<T: Default> ThreadSlots<T> {
         self.buckets[bucket].get()?.get(index)
     }
 
-    /// Returns the slot of the guard's thread, and allocates its bucket if needed.
+    /// Returns the slot of the thread that holds the guard. Allocates the bucket that contains the
+    /// slot if needed.
     pub(crate) fn get_or_create(&self, guard: &ThreadGuard) -> &T {
         let id = guard.id() as usize;
         if let Some(slot) = self.inline.get(id) {
@@ -50,14 +53,15 @@ impl<T: Default> ThreadSlots<T> {
         &slots[index]
     }
 
-    /// Returns all allocated slots, including the slots of threads that never emitted.
+    /// Returns all allocated slots, including slots that no thread has used.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         let others = self.buckets.iter().filter_map(OnceLock::get).flat_map(|bucket| bucket.iter());
         self.inline.iter().chain(others)
     }
 }
 
-/// Returns the bucket of an ID from [`INLINE_SLOTS`] on, and the index in it.
+/// Returns the bucket that contains the slot of a thread ID from [`INLINE_SLOTS`] on, and the index
+/// of the slot in the bucket.
 fn position(id: usize) -> (usize, usize) {
     let rank = id - INLINE_SLOTS + 1;
     let bucket = rank.ilog2();

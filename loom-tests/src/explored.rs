@@ -1,24 +1,27 @@
-//! Result of exploring a model, printed as one line that other programs parse.
+//! Summary of one model's run, printed as one line of text that other programs parse.
 
 use std::fmt;
 
-/// Summary of a model's exploration: how many interleavings loom ran, and within which bound.
+/// Summary of one model's run: the number of interleavings that loom explored, and the limit on
+/// preemptions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Explored {
-    /// Name of the model.
+    /// Name of the model (loom test).
     pub name: String,
-    /// Number of interleavings run.
+    /// Number of interleavings that loom explored.
     pub interleavings: usize,
-    /// Minimum number of interleavings. The model fails if there are fewer.
+    /// Minimum number of interleavings. The model fails if loom explores fewer.
     pub floor: usize,
-    /// Maximum number of preemptions in an interleaving, or `None` if all interleavings were run.
+    /// Maximum number of preemptions in an interleaving, or `None` if loom explored all
+    /// interleavings.
     pub bound: Option<usize>,
     /// Duration of the exploration in seconds.
     pub seconds: f64,
 }
 
 impl Explored {
-    /// Parses the line that `Display` prints. Output of the test runner may precede it.
+    /// Parses the line that `Display` prints, or returns `None`. Output of the test runner may
+    /// precede the summary on the line.
     pub fn parse(line: &str) -> Option<Self> {
         let (name, rest) = line.rsplit_once("model ")?.1.split_once(": ")?;
         let mut numbers = rest.split(' ').map(str::parse::<f64>).filter_map(Result::ok);
@@ -28,7 +31,8 @@ impl Explored {
         Some(Self { name: name.to_owned(), interleavings, floor, bound, seconds: number()? })
     }
 
-    /// Returns the bound on preemptions in words.
+    /// Returns a text for the limit on preemptions, for example `at most 3 preemptions` or
+    /// `exhaustive`.
     pub fn bound(&self) -> String {
         let bounded = |bound| format!("at most {bound} preemptions");
         self.bound.map_or(EXHAUSTIVE.to_owned(), bounded)

@@ -1,4 +1,5 @@
-//! Loom models of freewheel's hand-off.
+//! Loom models (exhaustive concurrency tests) of the lock-free queue through which producer threads
+//! pass lines to freewheel's flusher.
 //!
 //! Each test in `tests/` runs the real hand-off with loom's atomics instead of the real ones. It
 //! explores every interleaving and every stale value that the memory model allows, within the bound
@@ -23,7 +24,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
 
-/// Explores `model` with at most `preemptions` preemptions, or without a bound for `None`.
+/// Runs `model` under loom in every interleaving with at most `preemptions` preemptions, or in
+/// every interleaving if `preemptions` is `None`.
 ///
 /// Prints the number of interleavings, and fails if there are fewer than `floor`.
 pub fn explore(
@@ -35,14 +37,15 @@ pub fn explore(
     explore_then(name, preemptions, floor, model, || ());
 }
 
-/// Event that must happen in at least one interleaving. Otherwise the model does not test it.
+/// Event that must happen in at least one interleaving of a model. The model fails otherwise,
+/// because it has not tested the event.
 pub struct Witness {
     event: &'static str,
     observed: AtomicBool,
 }
 
 impl Witness {
-    /// Creates a witness that has not observed the event.
+    /// Creates a witness for an event that has not happened yet.
     pub const fn new(event: &'static str) -> Self {
         Self { event, observed: AtomicBool::new(false) }
     }
@@ -52,7 +55,8 @@ impl Witness {
         self.observed.fetch_or(happened, Relaxed);
     }
 
-    /// Calls [`explore`], and also fails if the event never happened.
+    /// Runs the model as [`explore`] does, and also fails if the event happened in none of the
+    /// interleavings.
     pub fn explore(
         &self,
         name: &str,
@@ -97,7 +101,7 @@ fn explore_then(
     assert!(interleavings >= floor, "{name}: {interleavings} interleavings of at least {floor}");
 }
 
-/// Returns a line of two bytes, unique for the thread and the index.
+/// Returns a test line of two bytes: a number that encodes `thread` and `index`, and a newline.
 pub fn line(thread: u8, index: u8) -> [u8; 2] {
     [thread * 16 + index + 1, b'\n']
 }
@@ -108,7 +112,8 @@ pub fn producer(exchange: &Exchange, thread: u8, lines: u8) -> JoinHandle<()> {
     thread::spawn(move || (0..lines).for_each(|index| exchange.emit(&line(thread, index))))
 }
 
-/// Checks the exchange's counts after all lines are consumed. Returns the number of dropped lines.
+/// Checks that the exchange's counts of accepted and dropped lines agree with the received and the
+/// emitted lines. Returns the number of dropped lines.
 ///
 /// Exactly the accepted lines must have arrived. Accepted and dropped lines together must be the
 /// emitted lines.

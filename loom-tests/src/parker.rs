@@ -1,17 +1,18 @@
-//! Parker, by which a model's flusher sleeps until another thread wakes it.
+//! Parker: lets the flusher thread of a model sleep until another thread wakes it.
 
 use loom::sync::{Condvar, Mutex};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// Place where one thread sleeps until it is woken. Like tokio's `Notify`, it keeps a wake-up that
-/// precedes the park.
+/// Synchronisation primitive with which one thread sleeps until another thread wakes it. Like
+/// tokio's `Notify`, it remembers a wake-up that comes before the sleep.
 ///
 /// Loom's own `Notify` wakes spuriously, which would hide a lost wake-up.
 #[derive(Default)]
 pub struct Parker {
     woken: Mutex<bool>,
     changed: Condvar,
-    /// Number of wake-ups. This is not loom's atomic, so that it orders nothing in the model.
+    /// Number of wake-ups so far. It is not one of loom's atomics, so that it orders nothing in the
+    /// model.
     wakes: AtomicUsize,
 }
 
@@ -28,12 +29,12 @@ impl Parker {
         self.wakes.load(Relaxed)
     }
 
-    /// Takes a pending wake-up. Returns true if there was one.
+    /// Consumes a pending wake-up without sleeping. Returns true if there was one.
     pub fn take_wake(&self) -> bool {
         std::mem::take(&mut *self.woken.lock().expect("no thread panics"))
     }
 
-    /// Waits for a wake-up, and takes it.
+    /// Sleeps until the thread is woken, and consumes the wake-up.
     pub fn park(&self) {
         let mut woken = self.woken.lock().expect("no thread panics");
         while !*woken {

@@ -1,4 +1,4 @@
-//! Models of the bell, by which other threads wake the parked flusher.
+//! Models of the bell, the flag with which other threads wake the parked flusher thread.
 
 use freewheel_handoff::loom_api::{Bell, Consumer, Exchange};
 use freewheel_loom_tests::{Parker, check_account, explore, line, producer};
@@ -7,7 +7,8 @@ use loom::sync::Arc;
 use loom::thread;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// A flusher that clears a rung bell sees the work that the ringing thread announced.
+/// A thread writes data and rings the bell (the flusher's wake-up flag). A flusher that finds the
+/// bell rung, and clears it, sees the data.
 ///
 /// Pairs `Bell::ring`'s Release with `Bell::clear`'s Acquire.
 #[test]
@@ -30,8 +31,8 @@ fn ring_and_clear() {
     });
 }
 
-/// Two threads that ring at the same time wake the flusher at most once for each time that it
-/// parked.
+/// Two threads ring the bell (the flusher's wake-up flag) at the same time. They wake the flusher
+/// at most once for each time that it parked.
 #[test]
 fn concurrent_rings_wake_once() {
     explore("concurrent_rings_wake_once", None, 5_000, || {
@@ -61,8 +62,8 @@ fn concurrent_rings_wake_once() {
     });
 }
 
-/// Rings do not wake a flusher that its tick has woken, and that has cleared the bell. The
-/// flusher's next attempt to park is refused.
+/// A flusher that its timer has woken clears the bell (its wake-up flag). Later rings do not wake
+/// the flusher, but its next attempt to park is refused.
 #[test]
 fn awake_flusher_is_not_woken() {
     explore("awake_flusher_is_not_woken", None, 2, || {
@@ -82,8 +83,8 @@ fn awake_flusher_is_not_woken() {
     });
 }
 
-/// A flusher that may park again has seen the work of both threads that rang. Clearing the bell
-/// never erases a ring whose work the flusher has not seen.
+/// Two threads announce work by ringing the bell (the flusher's wake-up flag), while the flusher
+/// clears it. If the flusher may then park, it has seen the work of both threads.
 #[test]
 fn clear_loses_no_ring() {
     explore("clear_loses_no_ring", None, 90_000, || {
@@ -113,9 +114,9 @@ fn clear_loses_no_ring() {
     });
 }
 
-/// A flusher that parks until it is woken gets every sealed block. Loom would report a lost wake-up
-/// as a deadlock. The flusher never stays parked while a block is sealed, and is woken at most once
-/// for each time that it parked.
+/// A flusher that parks without a timer gets every full block (buffer of lines), and is woken at
+/// most once for each time that it parked. It never stays parked while a full block waits: loom
+/// would report a lost wake-up as a deadlock.
 #[test]
 fn sealed_block_wakes_a_parked_flusher() {
     explore("sealed_block_wakes_a_parked_flusher", None, 30_000, || {
@@ -151,9 +152,8 @@ fn sealed_block_wakes_a_parked_flusher() {
     });
 }
 
-/// With a threshold of two sealed blocks, one block does not wake a parked flusher, and two more
-/// wake it once. This holds although two threads seal blocks at the same time, and each counts only
-/// after it has sealed.
+/// Two full blocks of lines are the threshold for waking a parked flusher. One full block does not
+/// wake it, and two more, filled by two threads at the same time, wake it exactly once.
 #[test]
 fn ring_starts_at_the_threshold() {
     explore("ring_starts_at_the_threshold", None, 80_000, || {

@@ -1,4 +1,4 @@
-//! Models of dormancy: the flusher parks without a timer, and the first line wakes it.
+//! Models of dormancy: the flusher thread parks without a timer, and the next line wakes it.
 //!
 //! The barrier's two sides are full fences here. Loom cannot show that the real ones, a compiler
 //! fence and `membarrier`, have the same effect: see `every_line_wakes_a_dormant_flusher` in
@@ -8,15 +8,16 @@ use freewheel_handoff::loom_api::Exchange;
 use freewheel_loom_tests::{Parker, Witness, check_account, line, producer};
 use loom::sync::Arc;
 
-/// Setting of a model: whether the bell may wake the flusher, too.
+/// Setting of a model: tells if full blocks may also wake the flusher, through the bell (its
+/// wake-up flag).
 #[derive(Clone, Copy, PartialEq)]
 enum Bell {
     Disabled,
     Enabled,
 }
 
-/// Runs threads that emit `lines` lines each, and a flusher that parks whenever it may be dormant,
-/// until it has all lines.
+/// Runs `threads` threads that emit `lines` lines each, and a flusher that parks without a timer
+/// (is dormant) whenever it may. Checks that it gets all lines, and is not woken too often.
 fn deliver(threads: u8, lines: u8, block_size: usize, bell: Bell, was_dormant: &Witness) {
     let parker = Arc::new(Parker::default());
     let waker = Arc::clone(&parker);
@@ -48,8 +49,8 @@ fn deliver(threads: u8, lines: u8, block_size: usize, bell: Bell, was_dormant: &
     assert_eq!(check_account(&exchange, &received, all as u64), 0);
 }
 
-/// Every line wakes a flusher that is parked without a timer, both the first line of its thread and
-/// a later one. Loom would report a lost wake-up as a deadlock.
+/// Each line wakes a dormant flusher (parked without a timer), both the first line of its thread
+/// and a later line. Loom would report a lost wake-up as a deadlock.
 #[test]
 fn first_line_wakes_a_dormant_flusher() {
     static DORMANT: Witness = Witness::new("the flusher was dormant");
@@ -57,8 +58,8 @@ fn first_line_wakes_a_dormant_flusher() {
     DORMANT.explore("first_line_wakes_a_dormant_flusher", Some(3), 500, model);
 }
 
-/// A flusher gets the lines of two threads that emit while it enters dormancy. It is woken at most
-/// once for each attempt to become dormant.
+/// Two threads each emit a line while the flusher becomes dormant (parks without a timer). The
+/// flusher gets both lines, and is woken at most once for each attempt to become dormant.
 #[test]
 fn two_lines_wake_a_dormant_flusher_once() {
     static DORMANT: Witness = Witness::new("the flusher was dormant");
@@ -66,8 +67,8 @@ fn two_lines_wake_a_dormant_flusher_once() {
     DORMANT.explore("two_lines_wake_a_dormant_flusher_once", Some(2), 1_900, model);
 }
 
-/// A line that does not fit its thread's block, and therefore goes to an empty one, wakes a dormant
-/// flusher.
+/// A line that does not fit into its thread's block (buffer of lines), and therefore goes into an
+/// empty block, wakes a dormant flusher (parked without a timer).
 #[test]
 fn line_after_rotation_wakes_a_dormant_flusher() {
     static DORMANT: Witness = Witness::new("the flusher was dormant");
@@ -75,8 +76,9 @@ fn line_after_rotation_wakes_a_dormant_flusher() {
     DORMANT.explore("line_after_rotation_wakes_a_dormant_flusher", Some(3), 15_000, model);
 }
 
-/// A flusher that both the bell and dormancy can wake gets every line. Each of the two wakes it at
-/// most once for each attempt to park.
+/// A flusher can be woken by full blocks, through the bell (its wake-up flag), and by any line
+/// while it is dormant. It gets every line, and each of the two wakes it at most once for each
+/// attempt to park.
 #[test]
 fn bell_and_dormancy_wake_once_each() {
     static DORMANT: Witness = Witness::new("the flusher was dormant");
@@ -84,8 +86,9 @@ fn bell_and_dormancy_wake_once_each() {
     DORMANT.explore("bell_and_dormancy_wake_once_each", Some(3), 15_000, model);
 }
 
-/// A flusher is not dormant after a stop, and not after a refused attempt to become dormant.
-/// Attempts are refused because of a new line or a missing barrier.
+/// A flusher is not marked as dormant (parked without a timer) after it stops, or after its attempt
+/// to become dormant is refused. The attempt is refused if there is a new line, or no memory
+/// barrier.
 #[test]
 fn dormancy_ends_on_refusal_and_stop() {
     static DORMANT: Witness = Witness::new("the flusher was dormant");
@@ -109,8 +112,9 @@ fn dormancy_ends_on_refusal_and_stop() {
     });
 }
 
-/// A sealed block prevents dormancy even if the thread's current block is empty. The current block
-/// is empty because the reservation that caused the rotation was dropped.
+/// A full block (buffer of lines) that waits for the flusher prevents the flusher from becoming
+/// dormant (parking without a timer). This holds even if the thread that filled the block has gone
+/// on to an empty block.
 #[test]
 fn full_block_prevents_dormancy() {
     static DORMANT: Witness = Witness::new("the flusher was dormant");

@@ -1,4 +1,5 @@
-//! Models of the hand-off between producer threads and the flusher.
+//! Models of how lines pass from producer threads to the flusher: publication, reuse of blocks,
+//! drops, and lines in flight.
 
 use freewheel_handoff::loom_api::{Exchange, Sent, block};
 use freewheel_loom_tests::{Witness, check, check_account, explore, line, producer};
@@ -9,8 +10,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 fn no_wake() {}
 
-/// A thread that reads a block while another writes it, and sees its length, also sees the bytes up
-/// to this length. Loom reports a race otherwise.
+/// One thread reads a block (a buffer of lines) while another appends to it. A reader that sees the
+/// published length also sees all bytes up to this length; otherwise loom reports a race.
 ///
 /// Pairs `BlockWriter::append`'s Release with `BlockView::published`'s Acquire.
 #[test]
@@ -26,8 +27,8 @@ fn publish_and_read() {
     });
 }
 
-/// Lines of a part-filled block arrive whole, once and in order, although the block is swept during
-/// writes and consumed in parts.
+/// The flusher takes lines from a block (a buffer of lines) while a thread still appends to it, and
+/// consumes them in parts. The lines arrive whole, once and in order.
 #[test]
 fn part_filled_block_is_swept_in_order() {
     explore("part_filled_block_is_swept_in_order", None, 500, || {
@@ -48,8 +49,8 @@ fn part_filled_block_is_swept_in_order() {
     });
 }
 
-/// A line is counted before it is published, so that the statistics never have more lines sent than
-/// emitted.
+/// A line is counted as accepted before the flusher can receive it, so that the statistics never
+/// show more lines sent than emitted.
 #[test]
 fn lines_are_counted_before_they_are_published() {
     explore("lines_are_counted_before_they_are_published", None, 800, || {
@@ -64,8 +65,9 @@ fn lines_are_counted_before_they_are_published() {
     });
 }
 
-/// Any thread that reads the statistics at any time finds no more lines or bytes sent than emitted.
-/// The model tests only the tally, because a fence in the sweep would hide a missing ordering.
+/// A thread that reads the counts of sent and of emitted lines, at any time, finds no more lines or
+/// bytes sent than emitted. The model tests only the counter, because a fence elsewhere would hide
+/// a missing ordering.
 ///
 /// Pairs `SingleWriterTally::add`'s Release with `SingleWriterTally::read`'s Acquire.
 #[test]
@@ -87,7 +89,8 @@ fn sent_never_exceeds_emitted() {
     });
 }
 
-/// Lines of one thread arrive in order while its blocks are sealed, swept and reused.
+/// Lines of one thread arrive in order while the thread fills its blocks (buffers of lines), and
+/// the flusher takes the blocks and gives them back for reuse.
 #[test]
 fn rotation_keeps_the_order_of_lines() {
     static SEALED_AND_REUSED: Witness =
@@ -112,8 +115,9 @@ fn rotation_keeps_the_order_of_lines() {
     });
 }
 
-/// If two threads emit more lines than the blocks hold, rejected lines are counted, and accepted
-/// lines arrive exactly once. After all lines are consumed, there is room again.
+/// Two threads emit more lines than their blocks (buffers of lines) can hold. Rejected lines are
+/// counted, accepted lines arrive exactly once, and there is space again after all lines are
+/// consumed.
 #[test]
 fn full_capacity_drops_are_counted() {
     static REUSED: Witness = Witness::new("a block was reused");
@@ -138,8 +142,8 @@ fn full_capacity_drops_are_counted() {
     });
 }
 
-/// Of two threads that compete for the last block within the budget, exactly one gets it. The line
-/// of the other is dropped.
+/// Two threads compete for the last shared block (buffer of lines). Exactly one of them gets it,
+/// and one line of the other is dropped.
 #[test]
 fn last_block_is_allocated_once() {
     explore("last_block_is_allocated_once", None, 60_000, || {
@@ -156,8 +160,8 @@ fn last_block_is_allocated_once() {
     });
 }
 
-/// A thread that reuses the slot and the part-filled block of an exited thread loses no line. The
-/// lines of both threads stay in order.
+/// A thread that reuses the slot (per-thread state) and the part-filled block (buffer of lines) of
+/// an exited thread loses no line. The lines of both threads stay in order.
 ///
 /// Pairs `CurrentBlock::set`'s Release with `CurrentBlock::get`'s Acquire.
 #[test]
@@ -182,8 +186,8 @@ fn reused_slot_keeps_its_lines_in_order() {
     });
 }
 
-/// A thread that reuses the slot of an exited thread sees all writes of that thread to the slot.
-/// This holds even if no join or queue orders the two threads.
+/// A thread that reuses the slot (per-thread state) of an exited thread sees all writes of the
+/// exited thread to the slot. This holds even if no join or queue orders the two threads.
 #[test]
 fn slot_reuse_happens_after_thread_exit() {
     static REUSED_SLOT: Witness = Witness::new("a thread reused a slot");
@@ -199,8 +203,8 @@ fn slot_reuse_happens_after_thread_exit() {
     });
 }
 
-/// Another thread can reuse a consumed block while the flusher still has views of the block. No
-/// byte is read while it is written, and none is swept twice or skipped.
+/// A thread reuses a block (buffer of lines) that the flusher has consumed, while the flusher still
+/// has read handles to it. No byte is read while it is written, and none is taken twice or skipped.
 #[test]
 fn recycled_block_is_reused_without_races() {
     static REUSED: Witness = Witness::new("a block was reused");
@@ -223,9 +227,9 @@ fn recycled_block_is_reused_without_races() {
     });
 }
 
-/// Bytes in flight stay intact until they are acknowledged. Their blocks return to the threads
-/// after the last byte is acknowledged, and not before. A stopped flusher leaves the bytes to the
-/// next one, which starts with the first unacknowledged line.
+/// Bytes in flight (sent, but not acknowledged) stay intact, and their block (buffer) is not reused
+/// until its last byte is acknowledged. A flusher that stops leaves them to the next flusher, which
+/// starts with the first unacknowledged line.
 #[test]
 fn bytes_in_flight_keep_their_block() {
     static REUSED: Witness = Witness::new("a block was reused");
@@ -253,8 +257,9 @@ fn bytes_in_flight_keep_their_block() {
     });
 }
 
-/// Eviction gives the block of the oldest lines to a thread that needs it. A block with a line
-/// in flight is kept, and not overwritten.
+/// Eviction (the drop of the oldest unsent lines) frees the block of these lines for a thread that
+/// needs a block. A block with a line in flight (sent, but not acknowledged) is neither freed nor
+/// overwritten.
 #[test]
 fn eviction_frees_the_oldest_blocks() {
     static REUSED: Witness = Witness::new("a block was reused");
@@ -263,7 +268,8 @@ fn eviction_frees_the_oldest_blocks() {
     });
 }
 
-/// Bytes that the link has begun to send are not evicted, although they are not marked as sent yet.
+/// Eviction (the drop of the oldest unsent lines) keeps bytes that the connection has begun to
+/// send, although they are not yet marked as sent.
 #[test]
 fn committed_bytes_are_not_evicted() {
     static REUSED: Witness = Witness::new("a block was reused");
@@ -271,8 +277,9 @@ fn committed_bytes_are_not_evicted() {
     REUSED.explore("committed_bytes_are_not_evicted", None, 1_200, model);
 }
 
-/// Checks that the first of several lines stays intact while all others are evicted. That line is
-/// in flight if `is_sent`, and otherwise the link has begun to send it.
+/// Checks that the first of several lines stays intact while all others are evicted (dropped
+/// unsent). The first line is in flight (sent) if `is_sent`, and otherwise the connection has begun
+/// to send it.
 fn evict_after_first_line(is_sent: bool, reused: &Witness) {
     // A block holds two lines. Each thread has a block, and two more are shared.
     let exchange = Exchange::new(4, 2, 1, no_wake);

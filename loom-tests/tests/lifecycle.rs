@@ -1,4 +1,5 @@
-//! Models of starts, stops and flushes, and of dropped handles.
+//! Models of the start and stop of the flusher, of flushes, and of the drop of the last reference
+//! to an exchange.
 
 use freewheel_handoff::loom_api::Exchange;
 use freewheel_loom_tests::{check, check_account, explore, line, producer};
@@ -9,9 +10,9 @@ use std::sync::atomic::Ordering::{Acquire, Release};
 
 fn no_wake() {}
 
-/// A sweep that is ordered after the emission of a line takes the line, regardless of other threads
-/// and earlier sweeps. The line may be the first of its thread, and the thread may emit more lines
-/// and rotate its block.
+/// A flush takes every line that was emitted before the request, regardless of other threads and
+/// earlier passes of the flusher. The line may be the first of its thread, and the thread may go on
+/// to a new block.
 #[test]
 fn flush_covers_earlier_lines() {
     explore("flush_covers_earlier_lines", Some(3), 110_000, || {
@@ -41,8 +42,8 @@ fn flush_covers_earlier_lines() {
     });
 }
 
-/// A flusher that starts on another thread resumes where the stopped one ended, and gets the lines
-/// that it swept and did not consume. At most one flusher has the consumer at a time.
+/// A flusher that starts on another thread continues where the stopped flusher ended, and gets the
+/// lines that the latter took and did not consume. At most one flusher has the consumer at a time.
 #[test]
 fn restarted_flusher_resumes_where_it_stopped() {
     explore("restarted_flusher_resumes_where_it_stopped", Some(4), 60_000, || {
@@ -71,7 +72,8 @@ fn restarted_flusher_resumes_where_it_stopped() {
     });
 }
 
-/// Of two flushers that start at the same time, exactly one is refused.
+/// Two flushers start at the same time. Exactly one of them gets the consumer, and the other is
+/// refused.
 #[test]
 fn concurrent_starts_yield_one_consumer() {
     explore("concurrent_starts_yield_one_consumer", None, 2, || {
@@ -84,8 +86,8 @@ fn concurrent_starts_yield_one_consumer() {
     });
 }
 
-/// The drop of the last handle, a producer's or the flusher's, frees all memory exactly once. Lines
-/// stay intact after the drop of the owner's handle. Loom reports leaks.
+/// A producer or the flusher drops the last reference to the exchange, which frees all memory
+/// exactly once. Lines stay intact until then, and loom reports leaks.
 #[test]
 fn last_handle_frees_all_memory() {
     explore("last_handle_frees_all_memory", None, 200_000, || {
@@ -100,8 +102,8 @@ fn last_handle_frees_all_memory() {
     });
 }
 
-/// A flusher that outlives all producers takes their lines, even after the drop of their last
-/// handle.
+/// A flusher receives all lines of a producer thread, even after this thread has ended and all
+/// other references to the exchange are dropped.
 #[test]
 fn flusher_outlives_all_handles() {
     explore("flusher_outlives_all_handles", None, 13_000, || {

@@ -7,8 +7,8 @@ use loom::sync::atomic::AtomicBool;
 use loom::thread::{self, JoinHandle};
 use std::sync::atomic::Ordering::{Acquire, Release};
 
-/// Creates an exchange with blocks of four lines, and an ordered queue of four records. One sealed
-/// block is enough to ring the bell.
+/// Creates an exchange with blocks of four lines, and an ordered queue of four records. One full
+/// block is enough to wake the flusher.
 fn exchange() -> Exchange {
     Exchange::new(8, 2, 1, || ())
 }
@@ -20,13 +20,14 @@ fn ordered_producer(exchange: &Exchange, thread: u8, lines: u8) -> JoinHandle<()
     thread::spawn(move || (0..lines).for_each(|index| exchange.emit_ordered(&line(thread, index))))
 }
 
-/// Returns the index of a line among the received lines, or `None` if it was not received.
+/// Returns the index of `line` among the received lines, or `None` if it was not received.
 fn position(received: &[u8], line: [u8; 2]) -> Option<usize> {
     received.chunks(2).position(|pair| pair == line)
 }
 
-/// If one thread sets a gauge, signals another, and the other then sets the gauge too, the two
-/// lines arrive in this order. A sweep in between does not change this, nor does a line in a block.
+/// One thread emits a gauge and then signals a second thread, which emits a gauge too. The two
+/// lines arrive in this order, even if the flusher takes lines in between, or another line goes
+/// through a block.
 #[test]
 fn later_gauge_arrives_later() {
     static SIGNALLED: Witness = Witness::new("the second thread got the signal");
@@ -62,8 +63,8 @@ fn later_gauge_arrives_later() {
     });
 }
 
-/// A sweep after a request to flush takes every record that was emitted before the request. The
-/// number of drained records then reaches the number that was enqueued at the request.
+/// A flush takes every record that was put into the ordered queue before the request. The number of
+/// records taken then reaches the number that were queued at the request.
 #[test]
 fn flush_covers_earlier_records() {
     static REQUESTED: Witness = Witness::new("the flush was requested in time");
@@ -95,7 +96,7 @@ fn flush_covers_earlier_records() {
     });
 }
 
-/// A record of the ordered queue is counted as accepted before the flusher can take it.
+/// A record is counted as accepted before the flusher can take it from the ordered queue.
 #[test]
 fn records_are_counted_before_they_are_queued() {
     explore("records_are_counted_before_they_are_queued", Some(3), 1_200, || {
@@ -110,8 +111,8 @@ fn records_are_counted_before_they_are_queued() {
     });
 }
 
-/// A record that has no room in the ordered queue or in a block is dropped and counted once.
-/// Accepted records arrive once, in their thread's order.
+/// A record for which neither the ordered queue nor a block has space is dropped, and counted once.
+/// Accepted records arrive once, in the order of their thread.
 #[test]
 fn rejected_records_are_counted_once() {
     static FULL: Witness = Witness::new("a record was rejected");
@@ -134,9 +135,9 @@ fn rejected_records_are_counted_once() {
     });
 }
 
-/// A thread that fills the ordered queue without a flusher moves records into blocks itself, so
-/// that none is dropped while blocks have room. With two such threads and a flusher, each thread's
-/// records arrive in order.
+/// A thread that fills the ordered queue while no flusher runs moves records into blocks itself, so
+/// that none is dropped while blocks have space. With two more threads and a flusher, the records
+/// of each thread arrive in order.
 #[test]
 fn producers_make_room_for_records() {
     static NONE_DROPPED: Witness = Witness::new("no record was dropped");
@@ -155,8 +156,8 @@ fn producers_make_room_for_records() {
     });
 }
 
-/// Records that a producer thread moved into several blocks arrive in the order in which they were
-/// emitted.
+/// Records that a producer thread moved from the ordered queue into several blocks arrive in the
+/// order in which they were emitted.
 #[test]
 fn full_blocks_of_records_keep_their_order() {
     static SEVERAL: Witness = Witness::new("one sweep took several blocks");
@@ -175,8 +176,8 @@ fn full_blocks_of_records_keep_their_order() {
     });
 }
 
-/// A record of the ordered queue wakes a dormant flusher. Loom would report a lost wake-up as a
-/// deadlock.
+/// A record in the ordered queue wakes a dormant flusher (parked without a timer). Loom would
+/// report a lost wake-up as a deadlock.
 #[test]
 fn record_wakes_a_dormant_flusher() {
     static DORMANT: Witness = Witness::new("the flusher was dormant");
@@ -200,8 +201,8 @@ fn record_wakes_a_dormant_flusher() {
     });
 }
 
-/// A flusher does not become dormant while one record is in the ordered queue, and a thread has
-/// moved another to a block.
+/// A flusher does not become dormant (park without a timer) while one record is in the ordered
+/// queue and another has been moved from there into a block.
 #[test]
 fn moved_record_prevents_dormancy() {
     explore("moved_record_prevents_dormancy", None, 1, || {
@@ -212,8 +213,8 @@ fn moved_record_prevents_dormancy() {
     });
 }
 
-/// A flusher that cannot send, and parks until it is woken, drains every record of the ordered
-/// queue. Loom would report a lost wake-up as a deadlock.
+/// A flusher that cannot send, and parks without a timer, is woken until it has taken every record
+/// of the ordered queue. Loom would report a lost wake-up as a deadlock.
 #[test]
 fn record_wakes_a_parked_flusher() {
     explore("record_wakes_a_parked_flusher", Some(2), 7_000, || {
@@ -233,8 +234,8 @@ fn record_wakes_a_parked_flusher() {
     });
 }
 
-/// A flusher that stops leaves its drained records, and the part-filled block of records, to
-/// the next consumer.
+/// A flusher that stops leaves the records that it has taken from the ordered queue, and the
+/// part-filled block of records, to the next flusher. No record is lost.
 #[test]
 fn drained_records_outlive_a_stop() {
     explore("drained_records_outlive_a_stop", Some(2), 6_000, || {

@@ -1,4 +1,4 @@
-//! Comparison of crossbeam's `ArrayQueue` with the stand-in that replaces it in the models.
+//! Comparison of crossbeam's `ArrayQueue` with the queue that replaces it in the loom models.
 //!
 //! Loom cannot observe `ArrayQueue`, so the models run with another implementation of the same
 //! algorithm. These tests run the same operations on both. With one thread, both behave like a
@@ -74,8 +74,8 @@ enum Operation {
 }
 use Operation::{Len, Pop, Push};
 
-/// Result of an operation: the pushed value unless it was rejected, the popped value, or the
-/// length.
+/// Result of a queue operation: the pushed value (`None` if it was rejected), the popped value
+/// (`None` if the queue was empty), or the length.
 type Answer = Option<u8>;
 
 /// Runs the operation on the queue, and returns its result.
@@ -93,7 +93,8 @@ fn apply(queue: &impl Queue, operation: Operation) -> Answer {
     }
 }
 
-/// Runs the operation on a deque, and returns the result that a queue must have.
+/// Runs the operation on a deque, and returns the result that a correct queue with `slots` slots
+/// must have.
 fn expected_answer(queue: &mut VecDeque<u8>, slots: usize, operation: Operation) -> Answer {
     match operation {
         Push(value) => (queue.len() < slots).then(|| {
@@ -105,7 +106,7 @@ fn expected_answer(queue: &mut VecDeque<u8>, slots: usize, operation: Operation)
     }
 }
 
-/// Checks that a queue agrees with a deque under random pushes and pops on one thread.
+/// Checks that a queue behaves like a bounded deque under random operations on one thread.
 fn assert_agrees_with_a_deque<Q: Queue>(capacity: usize, slots: usize, mut random: u64) {
     let (queue, mut deque) = (Q::with_slots(capacity), VecDeque::new());
     for number in 0..80 {
@@ -130,20 +131,22 @@ fn both_queues_agree_with_a_deque() {
     }
 }
 
-/// Test case: the state of a queue at the start, and the operations of threads that share it. The
-/// main thread comes first.
+/// Test case: the initial state of a queue, and the operations that each of several threads
+/// performs on it. The operations of the main thread come first.
 struct History {
     name: &'static str,
     slots: usize,
-    /// Number of values pushed and popped before the start, so that the indices wrap.
+    /// Number of values that are pushed and popped before the threads start, so that the indices of
+    /// the queue wrap around.
     passed: u8,
-    /// Number of values in the queue at the start.
+    /// Number of values in the queue when the threads start.
     filled: u8,
     threads: &'static [&'static [Operation]],
     preemptions: Option<usize>,
 }
 
-/// Results of each thread's operations, and then the values that remain in the queue.
+/// Outcome of a test case: the results of each thread's operations, and then the values that remain
+/// in the queue.
 type Outcome = Vec<Vec<Answer>>;
 
 const HISTORIES: [History; 6] = [
@@ -197,11 +200,12 @@ const HISTORIES: [History; 6] = [
     },
 ];
 
-/// First of the values that are in the queue at the start. No thread pushes them.
+/// First of the values that fill the queue before the threads start. It is larger than the values
+/// that the threads push.
 const FILLING: u8 = 100;
 
 impl History {
-    /// Creates a queue in the state that it has before the threads start.
+    /// Creates a queue in the initial state of the test case.
     fn prepared<Q: Queue>(&self) -> Q {
         let queue = Q::with_slots(self.slots);
         for value in 0..self.passed {
@@ -211,9 +215,9 @@ impl History {
         queue
     }
 
-    /// Returns all outcomes that are possible if whole operations run one after the other, in each
-    /// thread's order. In them no value is lost, duplicated or overtaken, and no push is rejected
-    /// while there is room.
+    /// Returns all outcomes that a correct queue can have: whole operations run one after the
+    /// other, and the operations of each thread in order. No value is lost, duplicated or
+    /// overtaken, and no push is rejected while there is space.
     fn explained(&self) -> BTreeSet<Outcome> {
         let deque = (FILLING..FILLING + self.filled).collect();
         let mut outcomes = BTreeSet::new();
@@ -221,8 +225,8 @@ impl History {
         outcomes
     }
 
-    /// Adds each outcome that begins with these answers to `outcomes`. The threads' remaining
-    /// operations run in every possible order.
+    /// Adds to `outcomes` each outcome that begins with the results in `answers`. The remaining
+    /// operations of the threads run in every possible order.
     fn explain(&self, deque: &VecDeque<u8>, answers: &Outcome, outcomes: &mut BTreeSet<Outcome>) {
         let mut is_complete = true;
         for (thread, operations) in self.threads.iter().enumerate() {
@@ -240,13 +244,14 @@ impl History {
     }
 }
 
-/// Pops all values that remain in the queue.
+/// Pops all remaining values from the queue, and returns them.
 fn remaining(queue: &impl Queue) -> Vec<Answer> {
     std::iter::from_fn(|| queue.pop().map(Some)).collect()
 }
 
-/// Returns the outcomes of all interleavings of the history on the stand-in under loom. A thread
-/// that pops a value sees the writes before its push: loom reports a race otherwise.
+/// Runs the test case under loom on the queue that replaces `ArrayQueue`, and returns the outcomes
+/// of all interleavings. Loom reports a race if a thread that pops a value does not see the writes
+/// before its push.
 fn outcomes_of_the_stand_in(history: &'static History) -> BTreeSet<Outcome> {
     let outcomes = Arc::new(Mutex::new(BTreeSet::new()));
     let found = Arc::clone(&outcomes);
@@ -302,7 +307,7 @@ fn run_concurrently<T: Send>(
     })
 }
 
-/// Repeats `run` up to 1,000 times and for about a second at most. Returns the results.
+/// Runs `run` up to 1,000 times, for about a second at most, and returns the results.
 fn repeat<T>(run: impl Fn() -> T) -> impl Iterator<Item = T> {
     let begun = Instant::now();
     let has_time = move |&number: &usize| number == 0 || begun.elapsed() < Duration::from_secs(1);
@@ -335,9 +340,9 @@ fn both_queues_have_the_same_outcomes() {
     }
 }
 
-/// In both queues, `pop` of an empty queue is a full fence, which can hide missing orderings. If
-/// two threads each write a flag, pop, and read the other's flag, at least one sees the other's
-/// write.
+/// A `pop` from an empty queue is a full fence, both in `ArrayQueue` and in its replacement under
+/// loom, and can hide missing orderings. If two threads each write a flag, pop, and read the
+/// other's flag, at least one sees the other's write.
 #[test]
 fn empty_pop_is_a_full_fence_in_both_queues() {
     explore("empty_pop_is_a_full_fence_in_both_queues", None, 10, || {

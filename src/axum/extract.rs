@@ -1,4 +1,4 @@
-//! The extractor that gives the connector to request handlers.
+//! Extractor for axum that gives request handlers the connector (the StatsD client).
 
 use super::Statsd;
 use super::instrument::ConnectorExtension;
@@ -47,7 +47,8 @@ mod tests {
         ));
     }
 
-    /// Tracing subscriber that extracts a connector while it handles each event.
+    /// Test subscriber for `tracing`. It extracts a connector while it handles each event, and then
+    /// reports the event on a channel.
     struct Extracting(mpsc::Sender<()>);
 
     impl tracing::Subscriber for Extracting {
@@ -67,8 +68,10 @@ mod tests {
         fn exit(&self, _span: &span::Id) {}
     }
 
-    /// A subscriber can extract the connector while it handles the extractor's warning, which comes
-    /// once. The test uses a separate thread, which a held lock would block forever.
+    /// Extracts twice from a request without a connector. The `tracing` subscriber that handles the
+    /// extractor's warning extracts too: this must not deadlock, and the warning must come once.
+    ///
+    /// The test uses a separate thread, which a held lock would block forever.
     #[test]
     fn subscriber_may_extract_during_the_warning() {
         let (warned, warnings) = mpsc::channel();

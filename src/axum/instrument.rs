@@ -1,4 +1,5 @@
-//! Instrumentation of routers: it times requests and provides the connector to handlers.
+//! Instrumentation of axum routers: a layer that times requests, and an extension that gives
+//! handlers the connector (the StatsD client).
 
 use super::RouteName;
 use crate::connector::Connector;
@@ -6,8 +7,8 @@ use crate::tower::StatsdLayer;
 use axum::{Extension, Router};
 use std::sync::Arc;
 
-/// Request extension in which the extractor finds the connector. A type of its own, since an
-/// application may use `Extension<Connector>` for another connector.
+/// Request extension that holds the connector for the extractor. A separate type avoids a conflict
+/// with an application's own `Extension<Connector>`.
 #[derive(Clone)]
 pub(super) struct ConnectorExtension(Arc<Connector>);
 
@@ -17,8 +18,8 @@ impl ConnectorExtension {
     }
 }
 
-/// Times all requests to the routes that the router has now, by their [route](RouteName). Handlers
-/// of these routes can extract [`Statsd`](super::Statsd).
+/// Adds request timing to all routes that the router already has. The metrics are named by
+/// [route](RouteName), and handlers of these routes can extract [`Statsd`](super::Statsd).
 ///
 /// axum allocates for each layer. In addition the extension makes one allocation of 8 bytes for each
 /// request, and [`layer`] makes none.
@@ -32,8 +33,8 @@ where
     router.layer((Extension(extension), layer(connector)))
 }
 
-/// Creates a layer that times requests by their [route](RouteName). Use it with `Router::layer`, since
-/// a request has no route outside of its router.
+/// Creates a layer that times requests and names them by their matched [route](RouteName). Use it
+/// with `Router::layer`, since a request has no matched route outside of its router.
 #[must_use]
 pub fn layer(connector: &Connector) -> StatsdLayer<RouteName> {
     StatsdLayer::new(connector, RouteName)

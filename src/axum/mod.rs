@@ -1,4 +1,5 @@
-//! Instrumentation of [axum] services in one line, with settings from the environment.
+//! Instrumentation of [axum] services in one line of code, with settings from environment
+//! variables.
 //!
 //! ```no_run
 //! use axum::{Router, http::StatusCode, routing::get};

@@ -1,4 +1,4 @@
-//! Conversion of routes to metric paths.
+//! Conversion of axum routes, such as `/users/{id}`, to metric paths, such as `users.id`.
 #![allow(unnameable_types)]
 
 use crate::tower::{MetricPath, Name, NameRequest, PathText, sealed};
@@ -6,7 +6,8 @@ use axum::extract::MatchedPath;
 use http::Request;
 use std::fmt;
 
-/// Names each request by the route that it matched, never by the path that the client sent.
+/// Naming rule for requests: the name is the route that the request matched, never the path that
+/// the client sent.
 ///
 /// Each segment of the route becomes a part of the name. The braces and the `*` of a parameter are
 /// omitted, and dots become `_`:
@@ -35,7 +36,7 @@ impl<B> Name<B> for RouteName {
     }
 }
 
-/// Route that a request matched, or `None`.
+/// Route that a request matched, or `None` if it matched none. It is written as a metric path.
 pub struct Route(Option<MatchedPath>);
 
 impl MetricPath for Route {}

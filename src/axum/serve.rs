@@ -1,4 +1,5 @@
-//! Services that start the connector, serve requests, and stop on a signal.
+//! Functions that start the connector, serve an axum router until a signal, and then stop the
+//! connector.
 
 use super::{ShutdownSignal, instrument};
 use crate::config::Settings;
@@ -50,7 +51,7 @@ where
     run(listener, router, statsd, settings.shutdown_timeout, signal.received()).await
 }
 
-/// Serves a router as [`serve`] does, until `signal` is ready.
+/// Serves a router as [`serve`] does, until the future `signal` completes.
 ///
 /// # Errors
 /// The errors of [`serve`], except those of the signals.
@@ -103,16 +104,16 @@ where
     served.map(|()| report).map_err(ServeError::Io)
 }
 
-/// Error of [`serve`].
+/// Error of [`serve`] and of `serve_until`.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ServeError {
-    /// A setting or an environment variable is invalid. The message names it, its value and the
-    /// accepted values.
+    /// Invalid setting or environment variable. The error message contains its name, its value and
+    /// the accepted values.
     Settings(BuildError),
-    /// The flusher could not be started.
+    /// Failure to start the flusher, the task that sends the metrics to the StatsD server.
     Start(StartError),
-    /// An I/O operation failed.
+    /// I/O error of installing the signal handlers, or of serving connections.
     Io(io::Error),
 }
 

@@ -1,9 +1,9 @@
-//! Shutdown signals of the operating system.
+//! Handling of the operating system's shutdown signals, such as SIGTERM.
 
 use std::io;
 use tokio::signal;
 
-/// Handler of SIGINT and SIGTERM, or of Ctrl-C on other systems than Unix.
+/// Handler of SIGINT and SIGTERM on Unix, and of Ctrl-C on other systems.
 ///
 /// After [`install`](Self::install) these signals no longer end the process, even after the handler is
 /// dropped.
@@ -17,8 +17,8 @@ pub struct ShutdownSignal {
 }
 
 impl ShutdownSignal {
-    /// Installs the handler. A signal that arrives before the call of [`received`](Self::received) is
-    /// not lost.
+    /// Installs the signal handlers. On Unix, a signal that arrives before the call of
+    /// [`received`](Self::received) is not lost.
     ///
     /// # Errors
     /// The operating system refuses the handler, or the call is outside a tokio runtime.
@@ -37,7 +37,7 @@ impl ShutdownSignal {
         Ok(Self {})
     }
 
-    /// Waits for one of the signals.
+    /// Waits until SIGINT or SIGTERM arrives.
     #[cfg(unix)]
     pub async fn received(mut self) {
         tokio::select! {

@@ -1,4 +1,4 @@
-//! The builder of a connector, which validates all settings together.
+//! Builder of a connector (the StatsD client), which validates all settings together.
 
 mod dialect_options;
 mod validate;
@@ -12,7 +12,7 @@ use std::time::Duration;
 pub(crate) use dialect_options::MAX_ORIGIN_FIELD;
 pub(super) use validate::require_duration;
 
-/// Builds a [`Connector`](crate::Connector).
+/// Builder of a [`Connector`](crate::Connector) (the StatsD client), with a method for each setting.
 ///
 /// [`build`](Self::build) validates all settings. Its error names the setting and its value.
 ///
@@ -32,7 +32,8 @@ pub(super) use validate::require_duration;
 pub struct Builder {
     host: String,
     port: u16,
-    /// Protocol that a setter or an endpoint has set. `None` selects the default of the dialect.
+    /// Transport protocol, if the caller has set it, directly or by an endpoint. `None` selects the
+    /// default of the StatsD dialect.
     protocol: Option<Protocol>,
     prefix: String,
     type_prefixes: Option<bool>,
@@ -42,7 +43,8 @@ pub struct Builder {
     hold_when_refused: bool,
     segmentation_offload: bool,
     delivery: Delivery,
-    /// Framing that a setter has set. `None` selects the default of the dialect and the protocol.
+    /// Separation of the lines in a stream, if the caller has set it. `None` selects the default
+    /// for the dialect and the protocol.
     framing: Option<Framing>,
     when_full: WhenFull,
     flush_interval: Duration,
@@ -84,7 +86,8 @@ impl Builder {
         }
     }
 
-    /// Creates a builder for a connector to the [endpoint](Endpoint) at this URL.
+    /// Creates a builder for a connector to the server with this URL, such as `udp://[::1]:9125`.
+    /// [`Endpoint`] lists all forms.
     ///
     /// ```
     /// use freewheel::Builder;
@@ -101,7 +104,8 @@ impl Builder {
         url.parse::<Endpoint>().map(Self::from)
     }
 
-    /// Sets the protocol and the address of the server. Replaces host, port and protocol.
+    /// Sets the protocol and the address of the server, in place of the host, port and protocol
+    /// that were set before.
     pub fn endpoint(mut self, endpoint: Endpoint) -> Self {
         self.protocol = Some(endpoint.protocol());
         match endpoint.target {
@@ -141,13 +145,13 @@ impl Builder {
         self
     }
 
-    /// Sets the protocol unless one was set before.
+    /// Sets the transport protocol, unless a protocol was set before.
     pub(crate) fn protocol_by_default(mut self, protocol: Option<Protocol>) -> Self {
         self.protocol = self.protocol.or(protocol);
         self
     }
 
-    /// Returns true if the protocol was set.
+    /// Returns true if the caller has set the transport protocol, directly or by an endpoint.
     pub(crate) fn has_protocol(&self) -> bool {
         self.protocol.is_some()
     }
@@ -161,8 +165,8 @@ impl Builder {
         self
     }
 
-    /// Inserts `counters.`, `gauges.`, `timers.`, `sets.`, `histograms.`, `distributions.` or
-    /// `meters.` between the prefix and the path.
+    /// Sets whether the metric's type (`counters.`, `gauges.`, `timers.`, `sets.`, `histograms.`,
+    /// `distributions.` or `meters.`) is inserted between the prefix and the path.
     ///
     /// Default: true in dialects without tags, false in the others. Turn this off for servers that
     /// add such prefixes themselves.
@@ -193,7 +197,8 @@ impl Builder {
         self
     }
 
-    /// Sets the maximum size of a datagram or a frame in bytes. Must be from 1 to 65,507.
+    /// Sets the maximum size in bytes of a datagram, or of a length-prefixed frame in a stream: 1
+    /// to 65,507.
     ///
     /// The default over UDP is 1432, which fits an Ethernet frame. The default to a Unix socket is
     /// 8192. Useful values are 8932 for jumbo frames, 8192 for the Datadog Agent, and 512 for any
@@ -210,7 +215,8 @@ impl Builder {
         self
     }
 
-    /// Holds lines over UDP while no server listens on the port. Default: true.
+    /// Sets whether lines wait in memory while a UDP server refuses datagrams, because no process
+    /// listens on its port. Default: true.
     ///
     /// Lines are held up to the capacity, and one datagram at a time probes whether the server is
     /// back. If off, datagrams are sent regardless, lost one by one and counted as refused. At first
@@ -224,7 +230,8 @@ impl Builder {
         self
     }
 
-    /// Passes up to 64 datagrams over UDP to the operating system in one call. Default: true.
+    /// Sets whether one system call passes up to 64 UDP datagrams to the operating system. Default:
+    /// true.
     ///
     /// The operating system cuts them apart (Linux's `UDP_SEGMENT`, see udp(7)). This sends several
     /// times as many lines in the same time. Without support, as on other systems or on some
@@ -238,15 +245,15 @@ impl Builder {
         self
     }
 
-    /// Sets the condition under which a line on a stream counts as sent. Default:
+    /// Sets the condition under which a line on a TCP or Unix stream counts as sent. Default:
     /// [`Delivery::Acknowledged`].
     pub fn delivery(mut self, delivery: Delivery) -> Self {
         self.delivery = delivery;
         self
     }
 
-    /// Sets the separation of lines in a stream. Datagrams do not support
-    /// [`Framing::LengthPrefixed`].
+    /// Sets how lines are separated in a stream: by newlines, or by length prefixes. Datagrams do
+    /// not support [`Framing::LengthPrefixed`].
     ///
     /// The default is [`Framing::LengthPrefixed`] for DogStatsD over a Unix stream, which the Datadog
     /// Agent reads, and [`Framing::Newlines`] otherwise. [`build`](Self::build) resolves it, so the
@@ -273,7 +280,8 @@ impl Builder {
         self
     }
 
-    /// Sets the delay before a reconnection, randomized by a quarter either way. Default: 1 s.
+    /// Sets the delay before a reconnection, which is randomized by up to a quarter in both
+    /// directions. Default: 1 s.
     pub fn reconnect_sleep(mut self, sleep: Duration) -> Self {
         self.reconnect_sleep = sleep;
         self
@@ -286,8 +294,8 @@ impl Builder {
         self
     }
 
-    /// Sets the time after which a server that accepts nothing counts as gone. Default: 60 s. Must
-    /// be at least 1 ms.
+    /// Sets the time after which a server that accepts no data is treated as dead. Default: 60 s.
+    /// Must be at least 1 ms.
     ///
     /// - [`connected`](crate::Connector::connected) returns false with every protocol if lines waited that
     ///   long and none were accepted or acknowledged.
@@ -306,7 +314,8 @@ impl Builder {
         self
     }
 
-    /// Sets the interval over UDP after which the host's name is resolved again. Default: 60 s.
+    /// Sets the interval at which the flusher resolves the host's name again over UDP. Default:
+    /// 60 s.
     ///
     /// Over UDP nothing else reveals that a server has moved. Sending continues during the lookup.
     /// A failure or a refusal also causes a lookup, and over TCP each connection does.
@@ -319,8 +328,11 @@ impl Builder {
         self
     }
 
-    /// Sets the time that [`Connector::stop`](crate::Connector::stop) spends on sending the backlog, and the timeout of
-    /// [`Connector::flush`](crate::Connector::flush). Default: 5 s. `stop` returns at most a quarter of a second later.
+    /// Sets the maximum time that [`Connector::stop`](crate::Connector::stop) spends on sending the
+    /// remaining lines, and the timeout of [`Connector::flush`](crate::Connector::flush). Default:
+    /// 5 s.
+    ///
+    /// `stop` returns at most a quarter of a second after this time.
     pub fn stop_timeout(mut self, timeout: Duration) -> Self {
         self.stop_timeout = timeout;
         self

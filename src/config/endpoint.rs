@@ -1,4 +1,4 @@
-//! Endpoints: the address or the path of a server, validated.
+//! Endpoints: the validated protocol and address of a StatsD server.
 
 use crate::error::{BuildError, quoted, require};
 use crate::options::Protocol;
@@ -35,7 +35,7 @@ pub struct Endpoint {
     pub(crate) target: Target,
 }
 
-/// Destination of a link.
+/// Protocol of an endpoint, with the address or the socket path of the server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Target {
     Tcp(Address),
@@ -46,22 +46,23 @@ pub(crate) enum Target {
     UnixStream(PathBuf),
 }
 
-/// Host and port. The host is an IP address, or a name that is resolved at each connection.
+/// Host and port of a TCP or UDP server. The host is an IP address, or a name that is resolved at
+/// each connection.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Address {
     pub(crate) host: String,
     pub(crate) port: u16,
 }
 
-/// Port of a StatsD server by convention.
+/// Default port of a StatsD server, which is 8125 by convention.
 pub(crate) const DEFAULT_PORT: u16 = 8125;
 
-/// Description of the ports that are accepted.
+/// Description of the accepted ports for error messages.
 pub(crate) const PORTS: &str = "1 to 65535";
 
 impl Endpoint {
-    /// Validates the parts of an endpoint. For a Unix socket, `host` is the path, and the port is
-    /// ignored.
+    /// Creates an endpoint after it has validated the parts. For a Unix socket, `host` is the path,
+    /// and the port is ignored.
     pub(crate) fn new(protocol: Protocol, host: &str, port: u16) -> Result<Self, BuildError> {
         let address = || {
             let host = validate_host(host)?;
@@ -79,7 +80,7 @@ impl Endpoint {
         Ok(Self { target })
     }
 
-    /// Returns the protocol.
+    /// Returns the transport protocol of the endpoint.
     #[must_use]
     pub fn protocol(&self) -> Protocol {
         match self.target {
@@ -99,7 +100,7 @@ const URL: &str =
 impl FromStr for Endpoint {
     type Err = BuildError;
 
-    /// Reads a URL.
+    /// Parses the URL of a server, such as `udp://host:8125`.
     ///
     /// # Errors
     /// The setting of the error is `url` for a malformed URL, otherwise `host` or `port`.
@@ -129,8 +130,8 @@ impl FromStr for Endpoint {
     }
 }
 
-/// Splits `host[:port][/]`. Returns `None` if the port is not a number, or if more than one colon
-/// stands outside brackets.
+/// Splits `host[:port][/]` into host and port. Returns `None` if the port is not a valid number, or
+/// if more than one colon stands outside brackets.
 fn split_port(text: &str) -> Option<(&str, Option<u16>)> {
     let text = text.strip_suffix('/').unwrap_or(text);
     // The last colon separates the port, unless the colon is part of an IPv6 address.
@@ -159,7 +160,8 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// Escapes control characters, since a path can hold any character and appears in logs.
+/// Returns the path of a Unix socket as text with escaped control characters, since the text
+/// appears in logs.
 #[cfg(unix)]
 fn escaped(path: &std::path::Path) -> String {
     let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
@@ -173,8 +175,8 @@ impl fmt::Display for Address {
     }
 }
 
-/// Maximum length of the path of a socket: `sun_path` less its NUL. It has 108 bytes on Linux, and
-/// 104 on the BSDs and macOS.
+/// Maximum length in bytes of a Unix socket's path: the size of `sun_path` less its final NUL.
+/// `sun_path` has 108 bytes on Linux, and 104 on the BSDs and macOS.
 #[cfg(unix)]
 const MAX_PATH: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
@@ -187,8 +189,8 @@ fn validate_path(given: &str) -> Result<PathBuf, BuildError> {
     Ok(given.into())
 }
 
-/// Accepts an IP address, in brackets or not, or a name of the DNS (RFC 1123, and `_`). Returns it
-/// without brackets.
+/// Validates a host: an IP address, in brackets or not, or a DNS name (RFC 1123, and also `_`).
+/// Returns the host without brackets.
 fn validate_host(given: &str) -> Result<String, BuildError> {
     let expected = "an IP address or a host name, without a port";
     let bare = given.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));

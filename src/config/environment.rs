@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-/// Reads variables by name and collects warnings about their values.
+/// Reader of environment variables by their names, which also collects warnings about their values.
 ///
 /// White space around a value is removed, and a blank variable counts as unset.
 pub(crate) struct Variables<'a> {
@@ -16,16 +16,16 @@ pub(crate) struct Variables<'a> {
     warnings: RefCell<Vec<String>>,
 }
 
-/// Function that returns the value of a variable, usually [`std::env::var_os`].
+/// Function that returns the value of an environment variable, usually [`std::env::var_os`].
 type Lookup<'a> = dyn Fn(&'static str) -> Option<OsString> + 'a;
 
 impl<'a> Variables<'a> {
-    /// Creates a reader of the variables that `lookup` returns.
+    /// Creates a reader of environment variables that gets each value from the function `lookup`.
     pub(crate) fn new(lookup: &'a Lookup<'a>) -> Self {
         Self { lookup, warnings: RefCell::default() }
     }
 
-    /// Returns the text of a variable, or `None` if the variable is unset or blank.
+    /// Returns the text of an environment variable, or `None` if the variable is unset or blank.
     ///
     /// # Errors
     /// The value is not UTF-8.
@@ -36,38 +36,40 @@ impl<'a> Variables<'a> {
         Ok(value.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
     }
 
-    /// Returns the text of a variable, or `None` if the variable is unset or blank. Replaces bytes
-    /// that are not UTF-8.
+    /// Returns the text of an environment variable, or `None` if the variable is unset or blank.
+    /// Replaces bytes that are not UTF-8.
     pub(crate) fn lossy_text(&self, variable: &'static str) -> Option<String> {
         self.lossy_or_blank(variable).filter(|text| !text.is_empty())
     }
 
-    /// Returns the text of a variable, or `None` if the variable is unset. The text of a blank
-    /// variable is empty. Replaces bytes that are not UTF-8.
+    /// Returns the text of an environment variable, empty for a blank variable, or `None` if the
+    /// variable is unset. Replaces bytes that are not UTF-8.
     pub(crate) fn lossy_or_blank(&self, variable: &'static str) -> Option<String> {
         (self.lookup)(variable).map(|value| value.to_string_lossy().trim().to_owned())
     }
 
-    /// Adds a warning about the value of a variable, and what follows, such as `is ignored`.
+    /// Adds a warning about the value of an environment variable. The text ends with the
+    /// consequence, such as `is ignored`.
     pub(crate) fn warn(&self, variable: &str, value: &str, consequence: impl Display) {
         self.warnings.borrow_mut().push(format!("{variable}: {} {consequence}", quoted(value)));
     }
 
-    /// Returns the warnings, in the order in which they arose.
+    /// Returns the collected warnings in the order in which they were added.
     pub(crate) fn into_warnings(self) -> Vec<String> {
         self.warnings.into_inner()
     }
 }
 
 thread_local! {
-    /// True on the threads that log warnings.
+    /// True on a thread that logs warnings of this module. Further warnings from this thread are
+    /// discarded.
     static IS_LOGGING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Maximum time for which the caller of [`log()`] waits until its warnings are logged.
+/// Maximum time that the caller of [`log()`] waits for its warnings to be logged.
 const MAX_LOGGING_TIME: Duration = Duration::from_millis(50);
 
-/// Logs warnings on a thread of their own.
+/// Logs warnings on a separate thread, and waits for a short time until they are logged.
 ///
 /// The caller may be initializing a static connector which the subscriber uses. On the caller's thread
 /// the subscriber would wait for that static forever. The caller waits only for a moment, so that

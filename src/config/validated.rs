@@ -1,4 +1,5 @@
-//! Validated configuration, which the builder hands to the two sides of a connector.
+//! Validated configurations of the flusher task and of the producer threads, which the builder
+//! returns.
 
 use super::endpoint::Endpoint;
 use crate::encode::{SamplingRules, Scope};
@@ -8,7 +9,7 @@ use std::time::Duration;
 /// Maximum payload of an IPv4 datagram: 65,535 bytes less the headers of IP and UDP.
 pub(crate) const MAX_PAYLOAD: usize = 65_507;
 
-/// Validated configuration of the flusher.
+/// Validated configuration of the flusher, the task that sends lines to the server.
 #[derive(Clone, Debug)]
 pub(crate) struct FlusherConfig {
     pub(crate) endpoint: Endpoint,
@@ -16,11 +17,13 @@ pub(crate) struct FlusherConfig {
     pub(crate) pack_values: bool,
     pub(crate) hold_when_refused: bool,
     pub(crate) segmentation_offload: bool,
-    /// Backlog in bytes above which datagrams are sent without pacing.
+    /// Number of unsent bytes above which the flusher no longer limits the speed at which it sends
+    /// UDP datagrams.
     pub(crate) unpaced_beyond: usize,
     pub(crate) delivery: Delivery,
     pub(crate) framing: Framing,
-    /// Number of full blocks above which the oldest are evicted, or `None` to drop the newest lines.
+    /// Number of full blocks (buffers of unsent lines) above which the flusher evicts the oldest.
+    /// `None` keeps the oldest lines and drops new ones instead.
     pub(crate) max_full_blocks: Option<usize>,
     pub(crate) flush_interval: Duration,
     pub(crate) reconnect_sleep: Duration,
@@ -31,16 +34,17 @@ pub(crate) struct FlusherConfig {
     pub(crate) stop_timeout: Duration,
 }
 
-/// Validated configuration of the producer threads.
+/// Validated configuration of the producer threads, which emit the lines.
 pub(crate) struct ProducerConfig {
     pub(crate) scope: Scope,
     pub(crate) sampling: SamplingRules,
-    /// Size of a producer thread's buffer block in bytes.
+    /// Size in bytes of a block, the buffer that a producer thread writes its lines to.
     pub(crate) block_size: usize,
-    /// Number of blocks that all threads share.
+    /// Number of blocks (buffers for lines) in the pool that all producer threads share.
     pub(crate) blocks: usize,
-    /// Number of full blocks at which a producer thread wakes the flusher.
+    /// Number of full blocks (buffers of unsent lines) at which a producer thread wakes the flusher
+    /// task.
     pub(crate) ring_at: usize,
-    /// Maximum length of a line in bytes.
+    /// Maximum length in bytes of a line. Longer lines are dropped.
     pub(crate) max_line: usize,
 }

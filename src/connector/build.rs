@@ -16,13 +16,14 @@ impl Builder {
 }
 
 impl Connector {
-    /// Returns a builder for a connector to this host: an IPv4 or IPv6 address, or a name that is
-    /// resolved at each connection.
+    /// Returns a builder for a connector to the server `host`: an IP address, a DNS name, or the
+    /// path of a Unix socket. A name is resolved at each connection.
     pub fn builder(host: impl Into<String>) -> Builder {
         Builder::new(host.into())
     }
 
-    /// Creates a connector that is configured only by the environment, through [`Settings::new`].
+    /// Creates a connector that is configured only by environment variables, through
+    /// [`Settings::new`].
     ///
     /// # Errors
     /// The same as for [`Settings::connector`].
@@ -32,7 +33,8 @@ impl Connector {
 }
 
 impl Settings {
-    /// Creates the connector of these settings and of the process's environment, ready to be started.
+    /// Creates a connector from these settings and the environment variables of the process. The
+    /// connector is not started yet.
     ///
     /// The connector is [disabled](Connector::disabled) if metrics are not enabled, or if there is no
     /// host. A missing host is logged as a warning.

@@ -1,4 +1,4 @@
-//! Methods of a connector that emit a metric by its name.
+//! Methods of a connector (the StatsD client) that emit a metric by its name.
 
 use super::Connector;
 use crate::connector_core::ScopedExchange;
@@ -11,32 +11,32 @@ use crate::metric::{
 use std::time::Duration;
 
 impl Connector {
-    /// Counts one.
+    /// Adds 1 to the counter `name`.
     #[inline]
     pub fn incr(&self, name: &str) {
         record::<Counter>(&self.0, name, One);
     }
 
-    /// Counts `amount`, which may be negative or fractional. In `Influx` it must be an
-    /// [integer](crate::Dialect#variant.Influx).
+    /// Adds `amount`, which may be negative or fractional, to the counter `name`. In `Influx` the
+    /// amount must be an [integer](crate::Dialect#variant.Influx).
     #[inline]
     pub fn incr_by(&self, name: &str, amount: impl Value) {
         record::<Counter>(&self.0, name, Amount(amount));
     }
 
-    /// Counts one down.
+    /// Subtracts 1 from the counter `name`.
     #[inline]
     pub fn decr(&self, name: &str) {
         self.decr_by(name, 1);
     }
 
-    /// Counts `amount` down: `decr_by(name, 2)` sends `-2`.
+    /// Subtracts `amount` from the counter `name`: `decr_by(name, 2)` sends `-2`.
     #[inline]
     pub fn decr_by(&self, name: &str, amount: impl Value) {
         record::<Counter>(&self.0, name, Negated(amount));
     }
 
-    /// Sets a gauge.
+    /// Sets the gauge `name` to `value`.
     ///
     /// Servers take a signed value for a delta, except in DogStatsD. So a number below zero is sent as two
     /// lines, `0` and then the number, which always share one datagram.
@@ -45,58 +45,65 @@ impl Connector {
         record::<Gauge>(&self.0, name, Absolute(value));
     }
 
-    /// Changes a gauge by `delta`, which may be negative or fractional. Requires a dialect that
-    /// [supports deltas](crate::Dialect).
+    /// Changes the gauge `name` by `delta`, which may be negative or fractional. Requires a dialect
+    /// that [supports deltas](crate::Dialect).
     #[inline]
     pub fn gauge_delta(&self, name: &str, delta: impl Value) {
         record::<Gauge>(&self.0, name, Delta(delta));
     }
 
-    /// Records a duration, in milliseconds, exact to the nanosecond.
+    /// Records the duration `elapsed` as a timing in milliseconds, exact to the nanosecond.
     #[inline]
     pub fn timing(&self, name: &str, elapsed: Duration) {
         record::<Timing>(&self.0, name, DurationValue(elapsed));
     }
 
-    /// Records a duration in seconds, sent as milliseconds with the digits of `seconds`. A negative or
-    /// non-finite number is dropped and counted as invalid.
+    /// Records a duration given in seconds, and sends it in milliseconds with no digit rounded. A
+    /// negative or non-finite number is dropped and counted as invalid.
     #[inline]
     pub fn timing_seconds(&self, name: &str, seconds: f64) {
         record::<Timing>(&self.0, name, Seconds(seconds));
     }
 
-    /// Starts a timer, which records its duration when the guard is dropped, also by a panic.
+    /// Starts a timer for the timing `name`. The returned guard records the elapsed time when it is
+    /// dropped, also during a panic.
     #[inline]
     pub fn timer<'a>(&'a self, name: &'a str) -> Timer<'a> {
         Timer::named(&self.0, name)
     }
 
-    /// Records a value of a histogram. Requires a dialect that [supports them](crate::Dialect).
+    /// Records a value of the histogram `name`. Requires a dialect that
+    /// [supports histograms](crate::Dialect).
     #[inline]
     pub fn histogram(&self, name: &str, value: impl Value) {
         record::<Histogram>(&self.0, name, Amount(value));
     }
 
-    /// Records a value of a distribution. Requires a dialect that [supports them](crate::Dialect).
+    /// Records a value of the distribution `name`. Requires a dialect that
+    /// [supports distributions](crate::Dialect).
     #[inline]
     pub fn distribution(&self, name: &str, value: impl Value) {
         record::<Distribution>(&self.0, name, Amount(value));
     }
 
-    /// Inserts a member, which may be any text, into a set. The server counts the distinct members.
-    /// Characters that the [dialect](crate::Dialect#clean-input) forbids are replaced by `_`.
+    /// Inserts a member, which may be any text, into the set `name`. Characters that the
+    /// [dialect](crate::Dialect#clean-input) forbids are replaced by `_`.
+    ///
+    /// The server counts the distinct members.
     #[inline]
     pub fn set(&self, name: &str, member: &str) {
         record::<Set>(&self.0, name, SetMember(member));
     }
 
-    /// Counts `amount` events of a meter. Requires a dialect that [supports meters](crate::Dialect).
+    /// Counts `amount` events of the meter `name`. Requires a dialect that
+    /// [supports meters](crate::Dialect).
     #[inline]
     pub fn meter(&self, name: &str, amount: impl Value) {
         record::<Meter>(&self.0, name, Amount(amount));
     }
 
-    /// Sends `{prefix.}{path}:{value}|{type_code}`, for metrics that the other calls cannot express.
+    /// Emits the line `{prefix.}{path}:{value}|{type_code}`, for metrics that the other methods
+    /// cannot express.
     ///
     /// `:`, `|` and control characters in the path become `_`. In DogStatsD the path cannot begin an event or
     /// a service check. All other characters stay, including separators of tags and the `=` that ends a

@@ -1,4 +1,4 @@
-//! Connectors, the handles that an application holds.
+//! Connectors: the client handles through which an application emits metrics.
 
 mod build;
 mod calls;
@@ -15,7 +15,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Emits metrics to a StatsD server.
+/// Client that emits metrics to a StatsD server.
 ///
 /// A connector is a cheap handle that can be cloned and shared. The calls that emit take `&self`,
 /// return nothing, never fail and never block. A line that cannot be accepted is dropped and
@@ -88,7 +88,7 @@ use std::sync::atomic::Ordering::Relaxed;
 pub struct Connector(ConnectorCore);
 
 impl Connector {
-    /// Returns a connector that discards all lines, at the cost of one test per call.
+    /// Returns a connector that discards all metrics, at the cost of one test per call.
     ///
     /// Its [`stats`](Self::stats) stay 0, and it is never connected.
     #[must_use]
@@ -118,7 +118,8 @@ impl Connector {
         Self(ConnectorCore::new(ScopedExchange { exchange, scoped: Arc::new(scoped) }))
     }
 
-    /// Returns the exchange and the scope, or `None` if the connector is disabled.
+    /// Returns the exchange (the buffers of lines for the flusher) and the scope (prefix and tags),
+    /// or `None` if the connector is disabled.
     #[inline(always)]
     pub(crate) fn inner(&self) -> Option<&ScopedExchange> {
         self.0.enabled()
@@ -128,7 +129,8 @@ impl Connector {
         self.inner().map(|inner| &*inner.scoped.owner)
     }
 
-    /// Starts the flusher on the current tokio runtime. Returns once the flusher runs.
+    /// Starts the flusher, the task that sends the lines, on the current tokio runtime. Returns
+    /// once this task runs.
     ///
     /// The call does not wait for a connection. The flusher connects in the background, and
     /// reconnects whenever the connection breaks. A disabled connector starts at once.
@@ -158,7 +160,8 @@ impl Connector {
         }
     }
 
-    /// Starts the flusher on a thread of its own, named `freewheel`, with a single-threaded runtime.
+    /// Starts the flusher, the task that sends the lines, on a new thread named `freewheel` with a
+    /// single-threaded tokio runtime.
     ///
     /// Suits programs without tokio, and services whose requests should not share a runtime with the
     /// flusher.
@@ -177,7 +180,7 @@ impl Connector {
         }
     }
 
-    /// Waits until every line emitted before this call counts as sent or lost, at most for the stop
+    /// Waits until every line emitted before this call counts as sent or lost, for at most the stop
     /// timeout.
     ///
     /// These are the lines of this thread, and lines of other threads whose call happened before this
@@ -201,7 +204,8 @@ impl Connector {
         }
     }
 
-    /// Sends every line emitted before this call, at most for the stop timeout, and ends the flusher.
+    /// Sends the lines that were emitted before this call, for at most the stop timeout, and then
+    /// ends the flusher task.
     ///
     /// The report has the lines that were sent, and those that were not. The latter are kept for the
     /// next start.
@@ -222,7 +226,8 @@ impl Connector {
         }
     }
 
-    /// Flushes as [`flush`](Self::flush) does, and blocks the thread until then.
+    /// Flushes as [`flush`](Self::flush) does, and blocks the calling thread until the flush has
+    /// ended.
     ///
     /// Any thread can make this call: in a program without an executor, in a destructor, in a panic
     /// hook, at the exit of the process, or within a runtime. If the flusher needs the blocked thread
@@ -237,7 +242,8 @@ impl Connector {
         }
     }
 
-    /// Stops as [`stop`](Self::stop) does, and blocks the thread until then.
+    /// Stops the connector as [`stop`](Self::stop) does, and blocks the calling thread until the
+    /// stop has ended.
     ///
     /// Any thread can make this call, as [`blocking_flush`](Self::blocking_flush). If the flusher needs
     /// the blocked thread itself, the report is [unfinished](StopReport::unfinished).
@@ -248,14 +254,15 @@ impl Connector {
         }
     }
 
-    /// Returns the account of all lines. Reads the counters of the producer threads without
-    /// synchronizing with them.
+    /// Returns the counts of all lines: emitted, sent, buffered, dropped and lost. The call reads
+    /// the counters of the producer threads without synchronizing with these threads.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.owner().map_or_else(Stats::default, |owner| owner.shared.stats())
     }
 
-    /// Returns true if the flusher has a connection, or over UDP a socket that has received no refusal.
+    /// Returns true if the flusher task is connected to the server. Over UDP, it is connected while
+    /// its socket has received no refusal.
     ///
     /// Returns false if the server has accepted nothing for the [peer timeout](crate::Builder::peer_timeout) while
     /// lines waited.

@@ -1,4 +1,4 @@
-//! Methods that derive connectors and metrics from a connector.
+//! Methods of a connector that create metrics, and further connectors with a tag or a prefix.
 
 use super::Connector;
 use crate::connector_core::{ConnectorCore, ScopeContext, ScopedExchange};
@@ -7,8 +7,8 @@ use crate::metric::{Kind, Metric};
 use std::sync::Arc;
 
 impl Connector {
-    /// Returns a metric of this kind and name. Add tags and other fields, then emit it at once, or
-    /// [prepare](Metric::build) it to emit it often.
+    /// Returns a metric of kind `K` with this name. Add tags and other fields, then emit the metric
+    /// at once, or [prepare](Metric::build) it to emit it often.
     ///
     /// The calls of [`Connector`] are shorter for lines without fields of their own, such as
     /// [`incr`](Self::incr) and [`gauge`](Self::gauge).
@@ -34,8 +34,8 @@ impl Connector {
         Metric::new(self.inner(), name)
     }
 
-    /// Returns a connector that adds a tag to every line, after the tags of this connector. It shares
-    /// everything else with this connector, including the flusher.
+    /// Returns a connector that adds a tag to every line, after the tags of this connector. Both
+    /// connectors share everything else, including the flusher task.
     ///
     /// Characters that the [dialect](crate::Dialect#clean-input) forbids in tags are replaced by `_`, and each
     /// line is counted as altered. In a dialect without tags, each line of the new connector is dropped and
@@ -64,9 +64,10 @@ impl Connector {
         self.rescoped(|scope| scope.with_tag(key, value))
     }
 
-    /// Returns a connector that emits `name` as `prefix.name`. It shares everything else with this
-    /// connector, as [`with_tag`](Self::with_tag) does. Dots at both ends of the prefix are removed.
-    /// An empty prefix has no effect.
+    /// Returns a connector that puts a prefix before each metric's name: `name` becomes
+    /// `prefix.name`. Both connectors share everything else, as with [`with_tag`](Self::with_tag).
+    ///
+    /// Dots at both ends of the prefix are removed. An empty prefix has no effect.
     ///
     /// ```
     /// use freewheel::Connector;

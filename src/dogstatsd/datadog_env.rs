@@ -1,4 +1,5 @@
-//! Environment variables that users of DogStatsD expect a client to read.
+//! Reader of the environment variables that configure Datadog's StatsD clients, such as
+//! `DD_AGENT_HOST` and `DD_TAGS`.
 //!
 //! | variable | meaning |
 //! |---|---|
@@ -42,15 +43,18 @@ use std::ffi::OsString;
 #[derive(Debug, PartialEq)]
 pub(crate) struct DatadogEnv {
     pub(crate) endpoint: Endpoint,
-    /// Tags, each key once. The value of a tag without a value is `None`.
+    /// Tags for all metrics, as pairs of key and value. The value is `None` for a tag that has no
+    /// value. A key occurs at most once with a value and once without.
     pub(crate) tags: Vec<(String, Option<String>)>,
     pub(crate) origin_detection: bool,
-    /// External data, or `None` without origin detection.
+    /// Data about the container from `DD_EXTERNAL_ENV`. `None` if the variable is unset or invalid,
+    /// or if origin detection is disabled.
     pub(crate) external_data: Option<String>,
     pub(crate) cardinality: Option<Cardinality>,
 }
 
-/// Variables that hold the value of a tag, and the keys of these tags.
+/// Environment variables that each hold the value of one tag, as pairs of the variable's name and
+/// the tag's key.
 const TAGS: [(&str, &str); 4] = [
     ("DD_ENTITY_ID", "dd.internal.entity_id"),
     ("DD_ENV", "env"),
@@ -59,7 +63,8 @@ const TAGS: [(&str, &str); 4] = [
 ];
 
 impl DatadogEnv {
-    /// Reads the variables that `lookup` returns and logs warnings.
+    /// Reads Datadog's environment variables through the function `lookup`. Logs a warning about
+    /// each invalid value that is ignored or corrected.
     pub(crate) fn read(
         lookup: impl Fn(&'static str) -> Option<OsString>,
     ) -> Result<Self, BuildError> {
@@ -69,7 +74,8 @@ impl DatadogEnv {
         values
     }
 
-    /// Reads the variables that `lookup` returns, and returns warnings.
+    /// Reads Datadog's environment variables through the function `lookup`. Returns the values or
+    /// an error, together with the warnings, which are not logged here.
     fn read_with_warnings(
         lookup: impl Fn(&'static str) -> Option<OsString>,
     ) -> (Result<Self, BuildError>, Vec<String>) {
@@ -93,7 +99,8 @@ impl Reader<'_> {
         Ok(DatadogEnv { endpoint, tags, origin_detection, external_data, cardinality })
     }
 
-    /// Removes characters from a value, with a warning if there are any.
+    /// Returns the value without the characters that `is_stripped` selects. Adds a warning about
+    /// the variable if any character was removed.
     fn stripped(&self, variable: &str, value: &str, is_stripped: impl Fn(char) -> bool) -> String {
         let clean = value.replace(&is_stripped, "");
         if clean != value {
@@ -134,7 +141,9 @@ impl Reader<'_> {
         endpoint.ok_or_else(|| BuildError::quoting(variable, url, URLS))
     }
 
-    /// Reduces `udp://user@host:port/path?query` to `udp://host:port`. Returns other URLs unchanged.
+    /// Reduces a URL such as `udp://user@host:port/path?query` to `udp://host:port`. Warns about an
+    /// invalid port and a missing host, and uses the defaults. Returns URLs with other schemes
+    /// unchanged.
     fn simplified_url(&self, variable: &str, url: &str) -> String {
         let rest = url.split_once("://").filter(|(scheme, _)| scheme.eq_ignore_ascii_case("udp"));
         let Some((_, rest)) = rest else { return url.to_owned() };
@@ -263,7 +272,8 @@ fn is_printable(character: char) -> bool {
     }
 }
 
-/// Reads a port that consists of digits only.
+/// Parses a port number from 1 to 65535. Returns `None` for other numbers, and for text that
+/// contains anything but digits.
 fn read_port(text: &str) -> Option<u16> {
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|port| is_number && *port != 0)

@@ -1,6 +1,7 @@
 use super::*;
 
-/// Reads an environment with only these variables.
+/// Returns the result of reading Datadog's settings from an environment that contains only the
+/// given variables.
 fn read(variables: &[(&'static str, &str)]) -> Result<DatadogEnv, BuildError> {
     DatadogEnv::read(|name| {
         let found = variables.iter().find(|(variable, _)| *variable == name);
@@ -26,7 +27,8 @@ fn tags(variables: &[(&'static str, &str)]) -> Vec<String> {
     tags.into_iter().map(text).collect()
 }
 
-/// Returns the warnings that these variables cause, all of which must be accepted.
+/// Returns the warnings that reading the given environment variables causes. Panics if the values
+/// cause an error.
 fn warnings(variables: &[(&'static str, &str)]) -> Vec<String> {
     let value = |name| variables.iter().find(|(variable, _)| *variable == name);
     let (read, warnings) =
@@ -35,8 +37,8 @@ fn warnings(variables: &[(&'static str, &str)]) -> Vec<String> {
     warnings
 }
 
-/// Asserts that the variables are refused, with an error that names `variable`, its value and the
-/// `expected` values.
+/// Asserts that reading the given variables fails. The error must name `variable` and quote its
+/// value, and must contain the text `expected`.
 #[track_caller]
 fn assert_refused(variables: &[(&'static str, &str)], variable: &str, expected: &str) {
     let (_, value) =
@@ -253,8 +255,8 @@ fn white_space_around_a_value_is_removed() {
     assert_eq!(accepted(&blank), accepted(&[]));
 }
 
-/// Foreign URLs, invalid ports and missing hosts are ignored with a warning, other parts without
-/// one. Datadog's clients ignore the same parts.
+/// Checks that unusual endpoint URLs and ports are accepted. A foreign scheme, an invalid port or a
+/// missing host causes one warning; a user, a path or a query causes none, as in Datadog's clients.
 #[test]
 fn unusual_endpoints_are_accepted_with_a_warning() {
     let foreign = "is ignored: expected udp://host[:port]";
@@ -336,8 +338,8 @@ fn warnings_quote_values_escaped_and_cut() {
     assert_eq!(warnings(&[("DD_TAGS", "ghi,team:qa"), ("DD_CARDINALITY", "")]), [""; 0]);
 }
 
-/// Warnings are logged after all variables have been read. So a subscriber may read the environment
-/// while it handles a warning.
+/// Checks that warnings are logged only after all variables have been read. The `tracing`
+/// subscriber of the test can therefore read the variables while it handles a warning.
 #[test]
 fn warnings_follow_the_last_read() {
     use std::cell::Cell;

@@ -3,7 +3,7 @@
 use super::rendered_line::{ConnectorFields, RenderedLine};
 use std::time::SystemTime;
 
-/// An event for the event stream, such as a deployment or a failure. Emitted by
+/// An event for Datadog's event stream, such as a deployment or a failure. Emitted by
 /// [`Connector::event`](crate::Connector::event).
 ///
 /// The server substitutes its defaults for fields that are not set: the time of arrival, its own host,
@@ -60,10 +60,10 @@ pub struct Event {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Priority {
-    /// Normal priority: the servers' default.
+    /// Normal priority, which servers assume if an event states no priority.
     #[default]
     Normal,
-    /// Low priority: such events are hidden by default.
+    /// Low priority. Datadog hides events with low priority by default.
     Low,
 }
 
@@ -71,14 +71,14 @@ pub enum Priority {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AlertType {
-    /// Information: the servers' default.
+    /// Event that gives information. Servers assume this type if an event states no alert type.
     #[default]
     Info,
-    /// A success.
+    /// Event that reports a success.
     Success,
-    /// A warning.
+    /// Event that reports a warning.
     Warning,
-    /// An error.
+    /// Event that reports an error.
     Error,
 }
 
@@ -98,13 +98,15 @@ impl Event {
         }
     }
 
-    /// Sets the time of the event, which is sent in whole seconds. Default: the time of arrival.
+    /// Sets the time of the event, which is sent in whole seconds. Default: the time at which the
+    /// server receives the event.
     pub fn timestamp(mut self, time: SystemTime) -> Self {
         self.timestamp = Some(time);
         self
     }
 
-    /// Sets the host of the event. Default, also for an empty name: the server's host.
+    /// Sets the name of the host to which the event belongs. If the name is not set or is empty,
+    /// the server uses its own host name.
     pub fn hostname(mut self, hostname: impl Into<String>) -> Self {
         self.hostname = hostname.into();
         self
@@ -122,8 +124,8 @@ impl Event {
         self
     }
 
-    /// Sets the source of the event, by a name that the server knows, such as `nginx` or `postgres`.
-    /// Default: none.
+    /// Sets the kind of software that caused the event, by a name that Datadog knows, such as
+    /// `nginx` or `postgres`. Default: none.
     pub fn source_type_name(mut self, name: impl Into<String>) -> Self {
         self.source_type_name = name.into();
         self
@@ -135,13 +137,15 @@ impl Event {
         self
     }
 
-    /// Adds a tag, which follows the connector's tags.
+    /// Adds a tag to the event. The line contains the tag after the tags of the connector (the
+    /// client handle) that emits the event.
     pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.tags.push((key.into(), value.into()));
         self
     }
 
-    /// Renders the event, or returns `None` if its title is empty, which servers reject.
+    /// Renders the event as a DogStatsD line. Returns `None` if the title is empty, since servers
+    /// reject events without a title.
     pub(super) fn render(&self, connector: ConnectorFields<'_>) -> Option<RenderedLine> {
         if self.title.is_empty() {
             return None;

@@ -91,8 +91,8 @@ impl Connector {
     }
 }
 
-/// Creates the builder that this environment configures. Calls `detect` only if origin detection is
-/// enabled.
+/// Creates a builder from the values of Datadog's environment variables. Calls `detect`, which
+/// finds the container of this process, only if origin detection is enabled.
 fn builder(environment: DatadogEnv, detect: impl FnOnce() -> Option<Origin>) -> Builder {
     let DatadogEnv { endpoint, tags, origin_detection, external_data, cardinality } = environment;
     let mut builder = Builder::from(endpoint).dialect(Dialect::DogStatsD);
@@ -107,7 +107,9 @@ fn builder(environment: DatadogEnv, detect: impl FnOnce() -> Option<Origin>) -> 
     builder.detected(encode::OriginFields { container_id, external_data, cardinality })
 }
 
-/// Renders a line, or returns `None` and counts the reason why there is none.
+/// Returns the event or service check that `render` creates from the connector's tags and origin
+/// fields. Returns `None` and counts a dropped line if the dialect has no events, or if `render`
+/// returns `None`.
 fn rendered(
     inner: &ScopedExchange,
     render: impl FnOnce(ConnectorFields<'_>) -> Option<RenderedLine>,
@@ -130,7 +132,8 @@ mod tests {
     use super::*;
     use crate::options::Protocol;
 
-    /// Returns the builder that these environment variables configure, in the container `c0ffee`.
+    /// Returns the builder that the given environment variables configure, as if this process ran
+    /// in the container `c0ffee`.
     fn built(variables: &[(&str, &str)]) -> Builder {
         let value = |name| variables.iter().find(|(variable, _)| *variable == name);
         let environment = DatadogEnv::read(|name| value(name).map(|(_, value)| value.into()));
@@ -183,7 +186,8 @@ mod tests {
         assert_same(&built(&variables), &expected.detected(origin));
     }
 
-    /// Returns the datagram that a counter sends with these tags in `DD_TAGS`.
+    /// Builds a connector with the given text as the value of `DD_TAGS`, increments a counter, and
+    /// returns the UDP datagram that the server receives.
     fn sent(tags: &str) -> String {
         let server = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         server.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
@@ -199,8 +203,8 @@ mod tests {
         String::from_utf8(datagram[..len].to_vec()).unwrap()
     }
 
-    /// Tags without a value are sent as `DD_TAGS` has them. The tags are those in the tests of
-    /// Datadog's clients for Ruby and Python.
+    /// Checks that the tags in `DD_TAGS` are sent unchanged, also if a tag has no value. The
+    /// examples are from the tests of Datadog's clients for Ruby and Python.
     #[test]
     fn tags_without_a_value_are_sent_unchanged() {
         for (given, expected) in [
@@ -227,7 +231,9 @@ mod tests {
         );
     }
 
-    /// Each version sends the origin fields that it supports, of a container and of an inode.
+    /// Checks for each DogStatsD version that lines carry exactly the origin fields that the
+    /// version supports. The origin is a container identifier in one case and an inode in the
+    /// other.
     #[test]
     fn origin_fields_depend_on_the_version() {
         use crate::DogStatsDVersion::{V1_0, V1_1, V1_2, V1_3, V1_4, V1_5, V1_6};

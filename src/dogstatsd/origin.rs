@@ -1,9 +1,10 @@
-//! Origin detection on Linux: finds the container of this process in files of the kernel.
+//! Origin detection on Linux: finds the container in which this process runs, from files in `/proc`
+//! and `/sys/fs/cgroup`.
 //!
 //! The sources are tried in the same order as in the official clients:
 //!
-//! 1. The container's identity in `/proc/self/cgroup`.
-//! 2. The container's identity in the mounts of `/proc/self/mountinfo`.
+//! 1. The container's identifier in `/proc/self/cgroup`.
+//! 2. The container's identifier in the mounts of `/proc/self/mountinfo`.
 //! 3. The inode of the process's cgroup, by which the Datadog Agent finds the container. Used only
 //!    if the process is not in the host's cgroup namespace.
 
@@ -11,10 +12,11 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Origin of lines: the content of the field `|c:` since version 1.4 of the protocol.
+/// Container from which lines come, in the form that the field `|c:` has since version 1.4 of the
+/// DogStatsD protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// Identity of the container, sent as `ci-...`.
+    /// Identifier of the container, sent as `ci-...`.
     Container(String),
     /// Inode of the container's cgroup, sent as `in-...`.
     Inode(u64),
@@ -29,11 +31,13 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Inode of the host's cgroup namespace: a constant of the kernel (`PROC_CGROUP_INIT_INO`).
+/// Inode of the host's cgroup namespace, which the kernel defines as `PROC_CGROUP_INIT_INO`.
+/// Detection sends no inode for a process in this namespace.
 const HOST_NAMESPACE: u64 = 0xEFFF_FFFB;
 
 impl Origin {
-    /// Detects the origin of this process. Returns `None` outside containers, and without `/proc`.
+    /// Detects the container in which this process runs. Returns `None` if no container is found,
+    /// for example without `/proc`.
     pub(crate) fn detect() -> Option<Self> {
         let read = |path| fs::read_to_string(path).unwrap_or_default();
         let is_host = inode(Path::new("/proc/self/ns/cgroup")) == Some(HOST_NAMESPACE);
@@ -41,8 +45,8 @@ impl Origin {
         Self::find(&cgroup, &mounts, is_host, |path| inode(&Path::new("/sys/fs/cgroup").join(path)))
     }
 
-    /// Finds the origin in the content of the two files. `inode_of` returns the inode of a path
-    /// relative to the mount of the cgroups.
+    /// Finds the container in the contents of `/proc/self/cgroup` and `/proc/self/mountinfo`.
+    /// `inode_of` returns the inode of a path relative to `/sys/fs/cgroup`.
     fn find(
         cgroup: &str,
         mounts: &str,
@@ -61,7 +65,8 @@ impl Origin {
     }
 }
 
-/// Returns the container's identity at the end of the first path in `/proc/self/cgroup` that has one.
+/// Returns the container identifier in the content of `/proc/self/cgroup`, from the first path that
+/// ends with an identifier.
 fn container_of_cgroup(cgroup: &str) -> Option<&str> {
     cgroup.lines().find_map(|line| {
         let (hierarchy, rest) = line.split_once(':')?;
@@ -70,7 +75,8 @@ fn container_of_cgroup(cgroup: &str) -> Option<&str> {
     })
 }
 
-/// Returns the container's identity in the mount of its `hostname` file.
+/// Returns the container identifier in the content of `/proc/self/mountinfo`. The container's
+/// `hostname` file is mounted from a host directory that has the identifier as its name.
 ///
 /// The path on the host is `/var/lib/docker/containers/{identity}/hostname`, for example. A path in a
 /// `sandboxes` directory belongs to the pause container of a pod, and is skipped.
@@ -81,8 +87,8 @@ fn container_of_mounts(mounts: &str) -> Option<&str> {
     })
 }
 
-/// Returns the last directory above a `hostname` file whose name is an identity, as the pair of its
-/// parent and this name.
+/// Finds, in the path of a `hostname` file, the last directory with a container identifier as its
+/// name. Returns the name of the parent directory, and the identifier.
 fn identity_within(path: &str) -> Option<(&str, &str)> {
     let end = path.rfind("hostname")?;
     let directories: Vec<&str> = path[..end].split('/').collect();
@@ -92,8 +98,9 @@ fn identity_within(path: &str) -> Option<(&str, &str)> {
     pairs.find(|(parent, name)| !parent.is_empty() && (is_container(name) || is_task(name)))
 }
 
-/// Returns the paths of the process's cgroup below `/sys/fs/cgroup`: the path of the controller
-/// `memory` (cgroup version 1), followed by the path in the unified hierarchy (version 2).
+/// Parses the content of `/proc/self/cgroup` and returns the paths of the process's cgroup relative
+/// to `/sys/fs/cgroup`. The path of the controller `memory` (cgroup version 1) precedes the path in
+/// the unified hierarchy (version 2).
 fn cgroup_nodes(cgroup: &str) -> Vec<PathBuf> {
     let node = |wanted| {
         let mut paths = cgroup.lines().filter_map(|line| {
@@ -108,8 +115,9 @@ fn cgroup_nodes(cgroup: &str) -> Vec<PathBuf> {
     [node("memory"), node("")].into_iter().flatten().collect()
 }
 
-/// Returns the identity at the end of a path, before an optional `.scope`: 64 hexadecimal digits
-/// (Docker, containerd, CRI-O), a task of ECS (32 digits and a number), or a UUID (Garden).
+/// Returns the container identifier at the end of a path, before an optional `.scope`: 64
+/// hexadecimal digits (Docker, containerd, CRI-O), an ECS task (32 hexadecimal digits, `-` and a
+/// number), or a UUID (Garden).
 fn identity_at_end(path: &str) -> Option<&str> {
     let path = path.strip_suffix(".scope").unwrap_or(path);
     let last = |len: usize| path.get(path.len().checked_sub(len)?..);

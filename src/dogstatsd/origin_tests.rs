@@ -1,4 +1,5 @@
-//! Tests of origin detection, with files of various container runtimes.
+//! Tests of container detection, with contents of `/proc` files as various container runtimes
+//! create them.
 
 use super::*;
 
@@ -6,15 +7,15 @@ const CONTAINER: &str = "8c046cb0b72cd4c99f51b5591cd5b095967f58ee003710a45280c28
 const POD: &str = "3d274242-8ee0-11e9-a8a6-1e68d864ef1a";
 const TASK: &str = "34dc0b5e626f2c5c4c5170e34b10e765-1234567890";
 
-/// Returns the container's identity that a cgroup file holds. `{C}` stands for [`CONTAINER`] in the
-/// file and in the result.
+/// Returns the container identifier in `lines`, the content of a `/proc/self/cgroup` file. `{C}`
+/// stands for the sample identifier [`CONTAINER`] in the content and in the result.
 fn in_cgroup(lines: &str) -> Option<String> {
     let file = lines.replace("{C}", CONTAINER);
     container_of_cgroup(&file).map(|identity| identity.replace(CONTAINER, "{C}"))
 }
 
-/// Returns the container's identity that a file of mounts holds. `{C}` stands for [`CONTAINER`] in
-/// the file and in the result.
+/// Returns the container identifier in `lines`, the content of a `/proc/self/mountinfo` file. `{C}`
+/// stands for the sample identifier [`CONTAINER`] in the content and in the result.
 fn in_mounts(lines: &str) -> Option<String> {
     let file = lines.replace("{C}", CONTAINER);
     container_of_mounts(&file).map(|identity| identity.replace(CONTAINER, "{C}"))
@@ -187,7 +188,8 @@ fn sources_of_the_origin_are_tried_in_order() {
     assert_eq!(find("0::/a\n", "", true), None);
 }
 
-/// The detection does not fail on the host of the test, and any field that it returns is valid.
+/// Runs the container detection on the host of the test. The detection must not panic, and an
+/// origin that it finds must be valid text for the field `|c:`.
 #[test]
 fn the_origin_of_this_process_is_a_valid_field() {
     if let Some(origin) = Origin::detect() {

@@ -1,21 +1,25 @@
-//! Lines that are rendered piece by piece. No text of a caller can end its field or the line.
+//! Construction of lines for events and service checks, field by field. Sanitizing ensures that a
+//! text of the caller can end neither its field nor the line.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Rendered fields that each line of a connector has.
+/// Rendered tags and origin fields of a connector (the client handle), which each event and service
+/// check contains.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ConnectorFields<'a> {
     /// Tags of the connector, which precede the tags of the line: `a:b,c:d`.
     pub(crate) tags: &'a str,
-    /// Origin fields with their bars: `|c:ci-...|e:...|card:low`.
+    /// Fields that identify the sender to the Datadog Agent, each with a leading bar:
+    /// `|c:ci-...|e:...|card:low`.
     pub(crate) origin: &'a str,
 }
 
-/// A rendered line. A complete one ends with a newline.
+/// Line of an event or a service check, complete or under construction. A complete line ends with a
+/// newline.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RenderedLine {
     pub(crate) line: String,
-    /// True if any text arrives in another form than the caller gave it.
+    /// True if the server will read a text or a time differently from what the caller gave.
     pub(crate) altered: bool,
 }
 
@@ -31,7 +35,8 @@ impl RenderedLine {
         self.put_without(given, |character| character == '|')
     }
 
-    /// Appends a field, unless its content is empty.
+    /// Appends a field that consists of `name`, such as `|h:`, and the content `given`. Appends
+    /// nothing if the content is empty.
     pub(super) fn put_optional(&mut self, name: &str, given: &str) -> &mut Self {
         if !given.is_empty() {
             self.put(name).put_field(given);
@@ -70,8 +75,8 @@ impl RenderedLine {
         self
     }
 
-    /// Appends a text of several lines. Line breaks are escaped as `\n`. Other control characters except
-    /// tabs become `_`.
+    /// Appends a text that may have several lines. Line breaks are escaped as `\n`. Other control
+    /// characters except tabs become `_`.
     ///
     /// The protocol has no escape for a backslash followed by an `n`. Such a text is sent unchanged,
     /// is read as a line break, and counts as altered.
@@ -97,7 +102,8 @@ impl RenderedLine {
         self
     }
 
-    /// Appends a key or a value of a tag, or `_` if it is empty.
+    /// Appends a key or a value of a tag, with `_` in place of each separator and control
+    /// character. Appends `_` if the text is empty.
     fn put_tag_part(&mut self, given: &str, is_separator: impl Fn(char) -> bool) -> &mut Self {
         if given.is_empty() {
             self.altered = true;
@@ -106,7 +112,8 @@ impl RenderedLine {
         self.put_without(given, is_separator)
     }
 
-    /// Appends a text with each separator and control character replaced by `_`.
+    /// Appends a text with `_` in place of each control character and each character that
+    /// `is_separator` selects.
     fn put_without(&mut self, given: &str, is_separator: impl Fn(char) -> bool) -> &mut Self {
         let forbidden = |character: char| is_separator(character) || character.is_control();
         self.altered |= given.contains(forbidden);

@@ -3,7 +3,7 @@
 use super::rendered_line::{ConnectorFields, RenderedLine};
 use std::time::SystemTime;
 
-/// The state of a service, which the server monitors. Emitted by
+/// A service check: a report about the state of a service. Emitted by
 /// [`Connector::service_check`](crate::Connector::service_check).
 ///
 /// The server substitutes its defaults for fields that are not set: the time of arrival and its own
@@ -52,17 +52,17 @@ pub struct ServiceCheck {
     message: String,
 }
 
-/// Result of a [`ServiceCheck`].
+/// State of a service that a [`ServiceCheck`] reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Status {
-    /// The service is well: 0.
+    /// The service is healthy. Sent as 0.
     Ok,
-    /// There may be a problem: 1.
+    /// The service may have a problem. Sent as 1.
     Warning,
-    /// There is a problem: 2.
+    /// The service has a problem. Sent as 2.
     Critical,
-    /// The state is unknown: 3.
+    /// The state of the service is unknown. Sent as 3.
     Unknown,
 }
 
@@ -79,19 +79,22 @@ impl ServiceCheck {
         }
     }
 
-    /// Sets the time of the check, which is sent in whole seconds. Default: the time of arrival.
+    /// Sets the time of the check, which is sent in whole seconds. Default: the time at which the
+    /// server receives the service check.
     pub fn timestamp(mut self, time: SystemTime) -> Self {
         self.timestamp = Some(time);
         self
     }
 
-    /// Sets the host of the service. Default, also for an empty name: the server's host.
+    /// Sets the name of the host on which the service runs. If the name is not set or is empty, the
+    /// server uses its own host name.
     pub fn hostname(mut self, hostname: impl Into<String>) -> Self {
         self.hostname = hostname.into();
         self
     }
 
-    /// Adds a tag, which follows the connector's tags.
+    /// Adds a tag to the service check. The line contains the tag after the tags of the connector
+    /// (the client handle) that emits the service check.
     pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.tags.push((key.into(), value.into()));
         self
@@ -103,7 +106,8 @@ impl ServiceCheck {
         self
     }
 
-    /// Renders the service check, or returns `None` if its name is empty, which servers reject.
+    /// Renders the service check as a DogStatsD line. Returns `None` if the name is empty, since
+    /// servers reject service checks without a name.
     pub(super) fn render(&self, connector: ConnectorFields<'_>) -> Option<RenderedLine> {
         if self.name.is_empty() {
             return None;

@@ -1,10 +1,11 @@
-//! Sets of numbers that servers read correctly.
+//! Sets of the numbers that StatsD servers read correctly, by dialect and metric type.
 
-/// Numbers that the servers of a dialect read correctly, as values of one metric type.
+/// Set of the numbers that the servers of a StatsD dialect read correctly as values of one metric
+/// type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AcceptedNumbers {
     All,
-    /// Signed integers of 64 bits.
+    /// Only integers from -2^63 to 2^63 - 1.
     Integers,
     NonNegative,
 }

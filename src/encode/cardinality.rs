@@ -2,7 +2,8 @@
 
 use crate::names::names;
 
-/// Cardinality of the tags that the Datadog Agent adds to a line.
+/// Cardinality level, which selects the tags that the Datadog Agent adds to a metric: only tags
+/// with few distinct values, or also tags with many.
 ///
 /// [`Display`](std::fmt::Display) and [`FromStr`](std::str::FromStr) write and read the names
 /// that the protocol and files with [`Settings`](crate::Settings) use:
@@ -16,13 +17,13 @@ use crate::names::names;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cardinality {
-    /// No tags at all.
+    /// The Agent adds no tags.
     None,
-    /// Tags with few values.
+    /// The Agent adds only tags with few distinct values.
     Low,
-    /// Low-cardinality tags and tags of an orchestrator, such as a pod's name.
+    /// The Agent adds low-cardinality tags, and tags of an orchestrator, such as a pod's name.
     Orchestrator,
-    /// Every tag, including those with many values, such as a container's identity.
+    /// The Agent adds every tag, including tags with many values, such as a container's identifier.
     High,
 }
 

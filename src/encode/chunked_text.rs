@@ -1,13 +1,13 @@
-//! Text that is the same in many lines. It is rendered and validated once, and stored so that it can
-//! be copied in chunks of constant size.
+//! Storage for text that many lines share, such as prefixes and tags. The text is rendered once,
+//! and stored in chunks of constant size that are fast to copy.
 
-/// A text of any length, in chunks. The last chunk is padded with zeros.
+/// A text of any length, stored in chunks of 64 bytes. Zeros fill the rest of the last chunk.
 #[derive(Clone)]
 pub(crate) struct ChunkedText {
     len: usize,
     first: [u8; Self::CHUNK],
     second: [u8; Self::CHUNK],
-    /// The other chunks.
+    /// Third and further chunks of the text.
     rest: Box<[[u8; Self::CHUNK]]>,
 }
 
@@ -34,7 +34,8 @@ impl ChunkedText {
         Self { len, first, second, rest: (0..further).map(|_| chunk()).collect() }
     }
 
-    /// Renders the head of a line: `{prefix}.{type_prefix}.`, without empty segments.
+    /// Renders the text before the metric name of a line: `{prefix}.{type_prefix}.`. Omits an empty
+    /// prefix together with its dot.
     pub(crate) fn head(prefix: &str, type_prefix: &str) -> Self {
         let dot = |segment: &str| if segment.is_empty() { "" } else { "." };
         let pieces = [prefix, dot(prefix), type_prefix, dot(type_prefix)];
@@ -62,13 +63,13 @@ impl ChunkedText {
         self.len == 0
     }
 
-    /// Returns the first chunk.
+    /// Returns the first chunk of the text.
     #[inline(always)]
     pub(super) fn first(&self) -> &[u8; Self::CHUNK] {
         &self.first
     }
 
-    /// Returns the second chunk.
+    /// Returns the second chunk of the text.
     #[inline(always)]
     pub(super) fn second(&self) -> &[u8; Self::CHUNK] {
         &self.second
@@ -80,7 +81,7 @@ impl ChunkedText {
         self.len <= 2 * Self::CHUNK
     }
 
-    /// Returns the chunks after the second.
+    /// Returns the third and further chunks of the text.
     #[inline(always)]
     pub(super) fn rest(&self) -> &[[u8; Self::CHUNK]] {
         &self.rest

@@ -1,4 +1,4 @@
-//! Copies of a few bytes, as chunks of constant size.
+//! Fast copying of a few bytes, in chunks of constant size such as 4 or 8 bytes.
 //!
 //! The last chunk may overlap the chunk before it. This is faster than a call of `memcpy`.
 

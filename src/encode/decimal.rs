@@ -6,7 +6,7 @@ use super::line_writer::LineWriter;
 pub trait Digits: Copy {
     fn len(&self) -> usize;
     fn is_zero(&self) -> bool;
-    /// Writes exactly [`len`](Self::len) bytes.
+    /// Writes the digits, which are exactly [`len`](Self::len) bytes.
     fn write<const SANITIZE: bool>(&self, writer: &mut LineWriter<'_, SANITIZE>);
 }
 
@@ -44,11 +44,12 @@ impl Digits for &'static [u8; 1] {
 /// Digits of a number that may have a fraction.
 #[derive(Clone, Copy)]
 pub enum Decimal<'a> {
-    /// Digits as they appear on the line.
+    /// Digits, and a decimal point if there is one, exactly as the line contains them.
     Plain(&'a [u8]),
-    /// `whole.fraction`; neither part is empty.
+    /// Number that is written as `whole.fraction`. Neither part is empty.
     Fixed { whole: &'a [u8], fraction: &'a [u8] },
-    /// `0.digits` times ten to the power of `point`. The first and the last digit are not 0.
+    /// Number with an exponent: `0.digits` times ten to the power of `point`. Neither the first nor
+    /// the last of the digits is 0.
     Scaled { digits: &'a [u8], point: i32 },
 }
 
@@ -113,7 +114,7 @@ fn write_scaled<const SANITIZE: bool>(
     }
 }
 
-/// Space for the digits of an `f64` in its shortest form, which has fewer than 24.
+/// Buffer for the digits of an `f64` in its shortest decimal form, which has fewer than 24 digits.
 pub(super) type FloatDigits = [u8; 24];
 
 /// Parses a number in ryu's format (`12.5`, `0.001`, `1e16`, `1.5e-7`), and multiplies it by ten to

@@ -145,7 +145,8 @@ pub enum Dialect {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     DogStatsD,
-    /// Etsy's StatsD in front of Graphite 1.1 or later.
+    /// StatsD for Etsy's server with Graphite 1.1 or later as its backend. Tags follow the name,
+    /// each after a `;`.
     ///
     /// ```
     /// # use freewheel::{Connector, Counter, Dialect};
@@ -161,8 +162,8 @@ pub enum Dialect {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     Graphite,
-    /// Telegraf in front of InfluxDB. Counters must be integers, and values of histograms must not be
-    /// negative.
+    /// StatsD for Telegraf with InfluxDB as its backend. Counters must be integers, and values of
+    /// histograms must not be negative.
     ///
     /// ```
     /// # use freewheel::{Connector, Counter, Dialect};
@@ -178,7 +179,8 @@ pub enum Dialect {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     Influx,
-    /// StatsD with Librato's backend.
+    /// StatsD with tags after a `#` that follows the name, as Librato's backend and statsd_exporter
+    /// read them.
     ///
     /// ```
     /// # use freewheel::{Connector, Counter, Dialect};

@@ -21,19 +21,25 @@ use crate::names::names;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum DogStatsDVersion {
-    /// Tags and sample rates.
+    /// Version 1.0, which has tags and sample rates.
     V1_0,
-    /// [Packed values](crate::Builder::pack_values): Agent 6.25 and 7.25.
+    /// Version 1.1, which added [packed values](crate::Builder::pack_values) (several values in one
+    /// line). Supported since Agent 6.25 and 7.25.
     V1_1,
-    /// The [container's identity](crate::Builder::container_id): Agent 6.35 and 7.35.
+    /// Version 1.2, which added the [container's identifier](crate::Builder::container_id).
+    /// Supported since Agent 6.35 and 7.35.
     V1_2,
-    /// [Timestamps](crate::Metric::timestamp) of counters and gauges: Agent 6.40 and 7.40.
+    /// Version 1.3, which added [timestamps](crate::Metric::timestamp) of counters and gauges.
+    /// Supported since Agent 6.40 and 7.40.
     V1_3,
-    /// Prefixes `in-` and `ci-` of the container's identity: Agent 7.51.
+    /// Version 1.4, which added the prefixes `ci-` and `in-` of the container's identifier.
+    /// Supported since Agent 7.51.
     V1_4,
-    /// [External data](crate::Builder::external_data): Agent 7.57.
+    /// Version 1.5, which added [external data](crate::Builder::external_data) about the container.
+    /// Supported since Agent 7.57.
     V1_5,
-    /// The [cardinality](crate::Builder::cardinality) of tags: Agent 7.64.
+    /// Version 1.6, which added the [cardinality](crate::Builder::cardinality) of the tags that the
+    /// Agent adds. Supported since Agent 7.64.
     #[default]
     V1_6,
 }
@@ -48,19 +54,19 @@ names! { DogStatsDVersion, setting: "dogstatsd_version";
     V1_6 => "1.6",
 }
 
-/// A feature that only DogStatsD has, since some version.
+/// A feature that only the DogStatsD dialect has, and only from a certain version of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Feature {
     PackedValues,
-    /// The field `|c:`.
+    /// The field `|c:`, which identifies the container that sent the line.
     ContainerId,
-    /// The field `|T`.
+    /// The field `|T`, which states the time of a metric.
     Timestamps,
-    /// `ci-` or `in-` at the start of the field `|c:`.
+    /// The prefix `ci-` (container identifier) or `in-` (inode) of the value in the field `|c:`.
     ContainerIdKind,
-    /// The field `|e:`.
+    /// The field `|e:`, which carries data from the orchestrator about the container.
     ExternalData,
-    /// The field `|card:`.
+    /// The field `|card:`, which selects the tags that the Datadog Agent adds.
     Cardinality,
 }
 
@@ -78,7 +84,8 @@ impl Feature {
         }
     }
 
-    /// Returns a description of the dialect and the versions that have the feature.
+    /// Returns a text for error messages that names the dialect and versions with the feature, such
+    /// as `DogStatsD 1.1 or later`.
     pub(crate) const fn requirement(self) -> &'static str {
         match self.since() {
             DogStatsDVersion::V1_0 => "DogStatsD",

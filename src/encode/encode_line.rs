@@ -1,32 +1,35 @@
-//! Contract of everything that can be encoded as lines.
+//! Trait of everything that can be encoded as one or more StatsD lines.
 
 use super::line_writer::{LineWriter, Unclean};
 
-/// A line, or several that stay together.
+/// One or more StatsD lines that are encoded into the same part of a buffer, so that no other line
+/// can come between them.
 ///
 /// Encoding is written once and compiled twice. The *fast* copy checks the texts of callers and gives
 /// up at the first that may be unclean. The *sanitizing* copy replaces what is forbidden.
 ///
 /// Encoding must not call code of the application: the thread's block is reserved meanwhile.
 pub(crate) trait EncodeLine: Copy {
-    /// Number of lines.
+    /// Number of StatsD lines that a value of this type encodes.
     const LINES: u64 = 1;
 
-    /// Returns the length in bytes if all texts are clean, and the maximum length otherwise.
+    /// Returns the maximum length of the encoded lines in bytes. The maximum is the exact length if
+    /// sanitizing alters no text.
     fn max_len(&self) -> usize;
 
-    /// Returns true if the line has no name, and cannot be sent.
+    /// Returns true if a metric name is empty, so that the lines cannot be sent.
     fn is_nameless(&self) -> bool {
         false
     }
 
-    /// Returns true if a text of the line was altered in advance.
+    /// Returns true if sanitizing already altered a text before encoding, such as a tag of the
+    /// connector.
     #[inline(always)]
     fn is_altered(&self) -> bool {
         false
     }
 
-    /// Writes the line.
+    /// Writes the encoded lines to `writer`.
     ///
     /// # Errors
     /// The fast copy fails if a text may be unclean. The sanitizing copy never fails.
@@ -36,7 +39,7 @@ pub(crate) trait EncodeLine: Copy {
     ) -> Result<(), Unclean>;
 }
 
-/// Two lines that stay together.
+/// Two lines that are encoded together, so that no other line can come between them.
 impl<A: EncodeLine, B: EncodeLine> EncodeLine for (A, B) {
     const LINES: u64 = A::LINES + B::LINES;
 

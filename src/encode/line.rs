@@ -1,4 +1,4 @@
-//! Lines of calls without tags, sample rate and optional fields of their own:
+//! Lines for calls that give only a name and a value, without tags or other fields:
 //! `{head}{name}{after_name}:{value}{tail}`.
 
 use super::chunked_text::ChunkedText;
@@ -8,7 +8,8 @@ use super::line_writer::{LineWriter, Unclean};
 use super::sanitize::CharacterRule;
 use super::value_field::ValueField;
 
-/// A line of the fast path.
+/// Line for a call that gives only a metric name and a value. The prefixes, the type and all other
+/// text come from the precomputed `format`.
 ///
 /// The constant `ANY_RULE` is false for lines whose format [is plain](LineFormat::is_plain), and true for
 /// all others.
@@ -64,7 +65,8 @@ impl<F: ValueField, const ANY_RULE: bool> EncodeLine for Line<'_, F, ANY_RULE> {
     }
 }
 
-/// A line whose path, value and further fields the caller wrote.
+/// Line of `Connector::inject_metric`: the caller gives the metric's path, the value, and the type
+/// code with any further fields, all as text.
 #[derive(Clone, Copy)]
 pub(crate) struct InjectedLine<'a> {
     head: &'a ChunkedText,
@@ -75,8 +77,8 @@ pub(crate) struct InjectedLine<'a> {
 }
 
 impl<'a> InjectedLine<'a> {
-    /// Returns `None` if a text is empty or contains a control character, or if the value contains
-    /// a separator of fields.
+    /// Creates a line from texts of the caller. Returns `None` if the value or the type code is
+    /// empty or contains a control character, or if the value contains `:` or `|`.
     pub(crate) fn new(
         head: &'a ChunkedText,
         path: &'a str,

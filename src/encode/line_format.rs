@@ -1,41 +1,47 @@
-//! Format of the lines of one type: everything that is the same in all of them, rendered in advance.
+//! Precomputed text that all lines of one metric type share, such as prefixes, tags and the type
+//! code.
 
 use super::chunked_text::ChunkedText;
 use super::dialect::Dialect;
 use super::line_writer::{LineWriter, Unclean};
 use super::sanitize::CharacterRule;
 
-/// Constant parts of the lines of one type in one scope.
+/// Precomputed text and properties that all lines of one metric type share within one scope (the
+/// dialect, prefixes and tags of a connector).
 #[derive(Clone)]
 pub(crate) struct LineFormat {
     /// Text before the name: the prefixes.
     pub(super) head: ChunkedText,
-    /// Text between the name and the value's colon: the tags of the scope, in dialects with tags in
-    /// the name.
+    /// Text between the metric name and the colon before the value: the tags of the connector, in
+    /// dialects that put tags directly after the name.
     pub(super) after_name: ChunkedText,
-    /// Text after the value: the type, the tags of the scope in other dialects, the origin fields and
-    /// the newline.
+    /// Text after the value: the type code, the tags of the connector in dialects that put tags at
+    /// the end, the origin fields and the newline.
     pub(super) tail: ChunkedText,
-    /// Length of all these texts, and of the colon.
+    /// Total length in bytes of `head`, `after_name`, `tail` and the colon before the value.
     pub(super) len: usize,
-    /// Rule for names.
+    /// Rule that determines the characters that metric names must not contain.
     pub(super) rule: CharacterRule,
-    /// True if names need a check for `_sc` and `_e{`: they begin the line, in a dialect with events.
+    /// True if a name must not begin with `_sc` or `_e{`. DogStatsD servers would read a line that
+    /// begins with such a name as a service check or an event.
     pub(super) is_misreadable: bool,
-    /// True if a text of the scope was altered.
+    /// True if sanitizing altered a prefix or a tag of the connector. All lines then count as
+    /// altered.
     pub(super) is_altered: bool,
-    /// True if a signed value changes a gauge instead of setting it.
+    /// True if servers of the dialect add a signed value, such as `+1`, to a gauge instead of
+    /// setting the gauge.
     pub(crate) has_deltas: bool,
-    /// True if all values can be sent as [`Line`](super::Line) with the usual rule for names, without
-    /// sampling and further checks.
+    /// True if each call can use the fastest encoding: a [`Line`](super::Line) with the character
+    /// rule `PlainName`, without sampling and without checks of the value.
     pub(crate) is_plain: bool,
-    /// True if the type is supported and not sampled: all values that the dialect accepts can be
-    /// sent as [`Line`](super::Line).
+    /// True if the dialect supports the metric type and no sampling is configured. All values that
+    /// the dialect accepts can then be sent as a [`Line`](super::Line).
     pub(crate) is_direct: bool,
 }
 
 impl LineFormat {
-    /// Returns a format with this head, whose other parts are to be rendered.
+    /// Creates a format from the dialect and the text before the metric name. `Scope` fills in the
+    /// other fields later.
     pub(super) fn new(head: ChunkedText, dialect: Dialect) -> Self {
         Self {
             head,
@@ -51,14 +57,14 @@ impl LineFormat {
         }
     }
 
-    /// Returns the length of the constant parts, and of the colon.
+    /// Returns the total length in bytes of the constant texts and of the colon before the value.
     #[inline(always)]
     pub(super) fn len(&self) -> usize {
         self.len
     }
 
-    /// Returns the part of a name that can be written. In a dialect with events, servers would read
-    /// a line that begins with `_sc` or `_e{` as something else: such a name loses its `_`.
+    /// Returns the part of a metric name that can be written. Removes the `_` of a leading `_sc` or
+    /// `_e{` if DogStatsD servers would read the line as a service check or an event.
     #[inline(always)]
     pub(super) fn leading_name<'n, const SANITIZE: bool>(
         &self,
@@ -80,8 +86,8 @@ impl LineFormat {
     }
 }
 
-/// Omits the first character of a text that servers would read as an event or a service check.
-/// This includes a forbidden character, which sanitizing replaces by `_`.
+/// Returns the text without its first character if servers would read the text as an event or a
+/// service check. A forbidden first character counts as `_`, since sanitizing replaces it by `_`.
 pub(super) fn leading_text(text: &str, rule: CharacterRule) -> &str {
     let mut characters = text.chars();
     let first = characters.next();
@@ -94,7 +100,7 @@ pub(super) fn leading_text(text: &str, rule: CharacterRule) -> &str {
     }
 }
 
-/// Beginnings of service checks and events.
+/// Texts at the beginning of a line by which DogStatsD servers recognize service checks and events.
 const MISREAD: [&str; 2] = ["_sc", "_e{"];
 
 /// Returns true if DogStatsD servers read a line with this beginning as a service check or an event.

@@ -1,4 +1,5 @@
-//! Writes a line in short pieces, which are copied without a call.
+//! Writer that assembles a line from pieces of text. Short pieces are copied without a call of
+//! `memcpy`.
 
 use super::chunked_text::ChunkedText;
 use super::copy::{copy_first, copy_short};
@@ -7,7 +8,7 @@ use super::short_text::ShortText;
 use super::sign::Sign;
 use freewheel_handoff::MARGIN;
 
-/// Writes pieces of text one after the other into a slice.
+/// Writer that puts pieces of text one after another into a byte slice.
 ///
 /// The slice has space for all pieces, and [`MARGIN`] bytes more. Writes of constant size may touch
 /// this margin. With `SANITIZE`, forbidden characters in texts are replaced; otherwise such a text is
@@ -17,7 +18,7 @@ pub struct LineWriter<'a, const SANITIZE: bool = false> {
     altered: bool,
 }
 
-/// Error of the writer that does not sanitize: a text may be unclean.
+/// Error of a writer that does not sanitize: a text is empty or may contain a forbidden character.
 #[derive(Debug)]
 pub struct Unclean;
 
@@ -27,18 +28,19 @@ impl<'a, const SANITIZE: bool> LineWriter<'a, SANITIZE> {
         Self { rest: space, altered: false }
     }
 
-    /// Returns the number of unwritten bytes, with the margin.
+    /// Returns the number of bytes that are not written yet, including the margin at the end of the
+    /// slice.
     #[inline(always)]
     pub(crate) fn remaining(&self) -> usize {
         self.rest.len()
     }
 
-    /// Returns true if a text was altered.
+    /// Returns true if the writer altered a text by sanitizing.
     pub(crate) fn is_altered(&self) -> bool {
         self.altered
     }
 
-    /// Marks the line as altered. The fast copy gives up.
+    /// Records that the writer altered a text. Returns an error if the writer does not sanitize.
     #[inline(always)]
     pub(super) fn mark_altered(&mut self) -> Result<(), Unclean> {
         if !SANITIZE {
@@ -48,7 +50,8 @@ impl<'a, const SANITIZE: bool> LineWriter<'a, SANITIZE> {
         Ok(())
     }
 
-    /// Returns the next `len` bytes, to be overwritten.
+    /// Returns the next `len` bytes of the slice for writing, and advances the writer past these
+    /// bytes.
     #[inline(always)]
     fn next(&mut self, len: usize) -> &mut [u8] {
         let Some((next, rest)) = std::mem::take(&mut self.rest).split_at_mut_checked(len) else {
@@ -69,7 +72,7 @@ impl<'a, const SANITIZE: bool> LineWriter<'a, SANITIZE> {
         copy_first(self.next(N), *piece);
     }
 
-    /// Writes a piece, which is expected to be short.
+    /// Writes a piece of text of any length. The function is optimized for at most 16 bytes.
     #[inline(always)]
     pub(super) fn put(&mut self, piece: &[u8]) {
         let to = self.next(piece.len());
@@ -80,7 +83,8 @@ impl<'a, const SANITIZE: bool> LineWriter<'a, SANITIZE> {
         }
     }
 
-    /// Writes a text whose rule is known at compile time.
+    /// Writes a text, and checks or sanitizes the characters by a rule that is known at compile
+    /// time.
     ///
     /// An empty text is unclean. It stays empty if it is sanitized.
     #[inline(always)]
@@ -94,7 +98,8 @@ impl<'a, const SANITIZE: bool> LineWriter<'a, SANITIZE> {
         }
     }
 
-    /// Writes a text and checks it by its rule.
+    /// Writes a text, and checks or sanitizes the characters by a rule that is known only at run
+    /// time.
     ///
     /// An empty text is unclean. It becomes `_` if it is sanitized.
     #[inline(always)]
@@ -125,7 +130,8 @@ impl<'a, const SANITIZE: bool> LineWriter<'a, SANITIZE> {
         }
     }
 
-    /// Writes a rendered text in whole chunks. The last one may reach into the margin.
+    /// Writes a precomputed text of any length. A text of at most two chunks is copied in whole
+    /// chunks, and the last chunk may reach into the margin at the end of the slice.
     #[inline(always)]
     pub(super) fn put_chunked(&mut self, text: &ChunkedText) {
         if text.is_short() {
@@ -135,7 +141,7 @@ impl<'a, const SANITIZE: bool> LineWriter<'a, SANITIZE> {
         }
     }
 
-    /// Writes a rendered text of at most two chunks.
+    /// Writes a precomputed text of at most two chunks by copying whole chunks.
     #[inline(always)]
     pub(super) fn put_short_chunked(&mut self, text: &ChunkedText) {
         const { assert!(ChunkedText::CHUNK <= MARGIN) };
@@ -148,7 +154,8 @@ impl<'a, const SANITIZE: bool> LineWriter<'a, SANITIZE> {
         }
     }
 
-    /// Writes a rendered text of at most two chunks, which is expected to have at most 16 bytes.
+    /// Writes a precomputed text of at most two chunks. The function is optimized for at most 16
+    /// bytes, a common length of the text after a value.
     #[inline(always)]
     pub(super) fn put_tail(&mut self, text: &ChunkedText) {
         match text.first().first_chunk::<16>() {
@@ -157,7 +164,8 @@ impl<'a, const SANITIZE: bool> LineWriter<'a, SANITIZE> {
         }
     }
 
-    /// Writes a whole chunk, and keeps its first `len` bytes.
+    /// Copies all `N` bytes of a chunk, but advances the writer by only `len` bytes. The next piece
+    /// overwrites the other bytes.
     #[inline(always)]
     fn put_part_of<const N: usize>(&mut self, chunk: &[u8; N], len: usize) {
         let rest = std::mem::take(&mut self.rest);
@@ -166,8 +174,8 @@ impl<'a, const SANITIZE: bool> LineWriter<'a, SANITIZE> {
         self.rest = rest.get_mut(len..).unwrap_or_default();
     }
 
-    /// Writes the sign's byte unconditionally and keeps it if there is a sign: this avoids a
-    /// branch that may be mispredicted.
+    /// Writes the sign of a number. The function always copies one byte but advances only if there
+    /// is a sign, which avoids a branch that may be mispredicted.
     #[inline(always)]
     pub(super) fn put_sign(&mut self, sign: Sign) {
         self.put_part_of(&[sign as u8], sign.len());
@@ -179,7 +187,8 @@ impl<'a, const SANITIZE: bool> LineWriter<'a, SANITIZE> {
         self.put_part_of(&[b':', sign as u8], 1 + sign.len());
     }
 
-    /// Writes all bytes of the short text, and keeps as many as its length.
+    /// Writes a text of at most four bytes: copies four bytes, and advances the writer by the
+    /// length of the text.
     #[inline(always)]
     pub(super) fn put_short(&mut self, short: ShortText) {
         self.put_part_of(&short.bytes, short.len());
@@ -196,8 +205,8 @@ fn copy_long(to: &mut [u8], text: &ChunkedText) {
     rest.copy_from_slice(&text.rest().as_flattened()[..rest.len()]);
 }
 
-/// A function without arguments, so that the fast path does not prepare any.
-/// Renders up to `max_len` bytes. Returns them, and true if a text was altered.
+/// Returns the text that `put` writes to a sanitizing writer, and true if sanitizing altered the
+/// text. `max_len` is the maximum length of the text in bytes.
 pub(super) fn render(
     max_len: usize,
     put: impl FnOnce(&mut LineWriter<'_, true>) -> Result<(), Unclean>,
@@ -210,6 +219,8 @@ pub(super) fn render(
     (ChunkedText::new(&space[..len]), altered)
 }
 
+/// Panics because a line exceeds its maximum length. Has no arguments, so that the fast path does
+/// not prepare any.
 #[cold]
 #[inline(never)]
 fn no_space() -> ! {

@@ -32,8 +32,8 @@ macro_rules! metric_types {
                 }
             }
 
-            /// Returns the type's prefix of names, such as `counters`, for dialects that use such
-            /// prefixes.
+            /// Returns the prefix that some dialects put before the names of all metrics of this
+            /// type, such as `counters`.
             pub(crate) const fn prefix(self) -> &'static str {
                 match self {
                     $(Self::$variant => $prefix,)*

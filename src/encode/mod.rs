@@ -1,4 +1,5 @@
-//! Encoding: turns the arguments of a call into the bytes of a line, in place.
+//! Encoding of metrics: turns the arguments of a call into the bytes of a StatsD line, directly in
+//! the destination buffer.
 //!
 //! Encoding never allocates and never blocks. It does not know where the bytes are sent.
 //!

@@ -1,4 +1,4 @@
-//! Sample rates by patterns of names.
+//! Sample rates that the configuration sets by patterns of metric names, such as `http.*`.
 
 use super::sample::SampleRate;
 
@@ -11,7 +11,8 @@ impl SamplingRules {
         self.0.is_empty()
     }
 
-    /// Returns the rate of the first pattern that matches the name `{path}{name}`.
+    /// Returns the sample rate of the first pattern that matches the full metric name: `path`
+    /// (prefixes with dots) followed by `name`. Returns `None` if no pattern matches.
     pub(crate) fn rate(&self, path: &str, name: &str) -> Option<&SampleRate> {
         let (_, rate) = self.0.iter().find(|(pattern, _)| pattern.matches(path, name))?;
         Some(rate)
@@ -59,8 +60,8 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// A pattern matches exactly the names that its definition allows, in which a star stands
-        /// for any text.
+        /// Compares pattern matching with a simple recursive definition, for random patterns and
+        /// for random names that are split at any index. The results must be equal.
         #[test]
         fn patterns_match_as_defined(pattern in "[ab*]{0,6}", name in "[ab]{0,8}", cut in 0usize..9) {
             fn defined(pattern: &[u8], name: &[u8]) -> bool {

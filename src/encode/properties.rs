@@ -7,13 +7,16 @@ use super::sanitize::CharacterRule;
 use super::short_text::ShortText;
 use crate::options::{Framing, Protocol};
 
-/// Default of the Datadog Agent's `dogstatsd_buffer_size`.
+/// Maximum length in bytes of a DogStatsD line: the default of the Datadog Agent's setting
+/// `dogstatsd_buffer_size`.
 const AGENT_BUFFER_SIZE: usize = 8192;
 
-/// netdata's `STATSD_UDP_BUFFER_SIZE` of 9000, less the zero that it appends.
+/// Maximum length in bytes of a line in a datagram to netdata: `STATSD_UDP_BUFFER_SIZE` of 9000,
+/// less one byte for the zero that netdata appends.
 const NETDATA_BUFFER_SIZE: usize = 8999;
 
-/// Size of the buffer from which statsd_exporter reads lines over TCP: the default of Go's `bufio`.
+/// Maximum length in bytes of a line that statsd_exporter reads over TCP: the default size of a
+/// buffer in Go's package `bufio`.
 const EXPORTER_BUFFER_SIZE: usize = 4096;
 
 /// Properties of a dialect: one row of the table in [`Dialect::properties`].
@@ -22,26 +25,28 @@ const EXPORTER_BUFFER_SIZE: usize = 4096;
 /// [`Dialect::has_gauge_deltas`] and [`Dialect::max_line`], and a name in its list. The compiler asks
 /// for each of them.
 pub(super) struct Properties {
-    /// Metric types that the servers read.
+    /// Metric types that servers of the dialect support.
     pub(super) types: TypeSet,
-    /// Metric types whose sample rate must be 1/n for an integer n.
+    /// Metric types for which the sample rate must be 1/n, for an integer n.
     ///
     /// The servers weigh such a line, or its value, by an integer. The table at
     /// [`SampleRate`](crate::SampleRate#what-is-sent) gives the reasons.
     pub(super) one_in_n: TypeSet,
     /// True for DogStatsD, whose servers also read events and service checks.
     pub(super) has_events: bool,
-    /// True if names begin with the metric type by default.
+    /// True if metric names begin with the metric type by default, such as `counters.hits`.
     pub(super) has_type_prefixes: bool,
     /// Syntax of tags, or `None` if the dialect has no tags.
     pub(super) tags: Option<TagSyntax>,
     pub(super) rules: CharacterRules,
 }
 
-/// Syntax of tags.
+/// Syntax of tags in a dialect: their position in the line, and the text before, between and after
+/// them.
 #[derive(Clone, Copy)]
 pub(crate) struct TagSyntax {
-    /// True if tags follow the type and the rate, false if they follow the name.
+    /// True if tags are at the end of a line, after the type and the sample rate. False if tags
+    /// directly follow the metric name.
     pub(super) at_end: bool,
     /// Text before the first tag.
     pub(super) opening: ShortText,
@@ -71,7 +76,8 @@ impl TagSyntax {
     }
 }
 
-/// Rules for the texts that callers put into a line.
+/// Character rules of a dialect: one rule for each kind of text that callers put into a line, such
+/// as names and values of tags.
 #[derive(Clone, Copy)]
 pub(crate) struct CharacterRules {
     pub(crate) name: CharacterRule,
@@ -84,7 +90,8 @@ pub(crate) struct CharacterRules {
 }
 
 impl CharacterRules {
-    /// Returns the rules of a dialect that treats keys and values as it treats names.
+    /// Returns rules that apply `text` to metric names and to keys and values of tags, and `member`
+    /// to members of sets.
     const fn uniform(text: CharacterRule, member: CharacterRule) -> Self {
         Self { name: text, key: text, value: text, member, allows_signed_members: true }
     }
@@ -170,7 +177,8 @@ impl Dialect {
         }
     }
 
-    /// Returns the numbers that the servers read correctly, as values of this type.
+    /// Returns the set of numbers that servers of the dialect read correctly as values of the
+    /// metric type.
     ///
     /// Telegraf truncates a counter to an integer of 64 bits. It rejects values that begin with a
     /// sign, except for counters and gauges.
@@ -192,7 +200,8 @@ impl Dialect {
         }
     }
 
-    /// Returns true if a signed value changes a gauge instead of setting it.
+    /// Returns true if servers of the dialect add a signed value, such as `+1`, to a gauge instead
+    /// of setting the gauge.
     // A match and not a property: it compiles to one comparison.
     pub(super) fn has_gauge_deltas(self) -> bool {
         match self {
@@ -206,8 +215,9 @@ impl Dialect {
         }
     }
 
-    /// Returns the maximum length of a line in bytes that the servers read, or `None` if it is not less
-    /// than a datagram can carry. `payload` is the configured size of datagrams.
+    /// Returns the maximum length in bytes of a line that servers of the dialect read, or `None` if
+    /// only the size of a datagram limits the length. `payload` is the configured size of
+    /// datagrams, which can raise the maximum.
     pub(crate) fn max_line(self, is_stream: bool, payload: usize) -> Option<usize> {
         match (self, is_stream) {
             // The Agent truncates a longer datagram, and closes a stream at a longer frame
@@ -229,12 +239,14 @@ impl Dialect {
         }
     }
 
-    /// Returns the default protocol. The Datadog Agent does not listen on TCP.
+    /// Returns the default transport protocol: UDP for DogStatsD, since the Datadog Agent does not
+    /// listen on TCP, and TCP for other dialects.
     pub(crate) fn default_protocol(self) -> Protocol {
         if self.has_events() { Protocol::Udp } else { Protocol::Tcp }
     }
 
-    /// Returns the default framing. The Datadog Agent reads frames from a Unix stream.
+    /// Returns the default framing, which separates messages: length prefixes for DogStatsD over a
+    /// Unix stream socket, and newlines otherwise.
     pub(crate) fn default_framing(self, protocol: Protocol) -> Framing {
         match protocol {
             #[cfg(unix)]
@@ -250,17 +262,18 @@ impl Dialect {
         self.properties().has_events
     }
 
-    /// Returns true if a tag may lack a value.
+    /// Returns true if the dialect allows tags without a value.
     pub(crate) fn has_bare_tags(self) -> bool {
         self.has_events()
     }
 
-    /// Returns true if sampled lines of this type are sent as one in n, for an integer n.
+    /// Returns true if the sample rate for this metric type must be 1/n, for an integer n, since
+    /// servers misread other rates.
     pub(crate) fn samples_one_in_n(self, metric_type: MetricType) -> bool {
         self.properties().one_in_n.contains(metric_type)
     }
 
-    /// Returns true if names begin with the metric type by default.
+    /// Returns true if metric names begin with the metric type by default, such as `counters.hits`.
     pub(crate) fn has_type_prefixes(self) -> bool {
         self.properties().has_type_prefixes
     }

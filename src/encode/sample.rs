@@ -1,4 +1,5 @@
-//! Sample rates: the share of lines that are emitted, and the text that states it.
+//! Sample rates: the share of a metric's lines that are emitted, and the text in a line that states
+//! this share.
 
 use super::decimal::Digits;
 use super::line_writer::LineWriter;
@@ -59,12 +60,13 @@ use std::num::NonZeroU64;
 pub struct SampleRate {
     requested: f64,
     exact: EffectiveRate,
-    /// Rate of one line in n, for an integer n.
+    /// Rate of the form 1/n, for an integer n. Used for servers that misread other rates.
     one_in_n: EffectiveRate,
 }
 
 impl SampleRate {
-    /// Smallest accepted rate: a line is emitted at one of 2^64 random numbers.
+    /// Minimum sample rate: 2^-64, at which one of the 2^64 possible random numbers causes a line
+    /// to be emitted.
     const MIN: f64 = 1.0 / TWO_TO_64;
 
     /// Maximum relative distance from 1/n at which a rate is rounded to 1/n. For `0.1_f32` the
@@ -95,7 +97,7 @@ impl SampleRate {
         Ok(Self { requested: rate, exact, one_in_n })
     }
 
-    /// Creates the rate of one line in `n`.
+    /// Creates the sample rate 1/`n`, at which one line in `n` is emitted on average.
     ///
     /// ```
     /// use freewheel::SampleRate;
@@ -117,19 +119,21 @@ impl SampleRate {
         self.requested
     }
 
-    /// Returns the rate at which lines are emitted, and which they state: one in n, or the exact
-    /// rate.
+    /// Returns the rate at which lines are emitted and which the lines state. If `is_one_in_n` is
+    /// true, this rate has the form 1/n; otherwise it is the requested rate.
     #[inline(always)]
     pub(crate) fn effective(&self, is_one_in_n: bool) -> &EffectiveRate {
         if is_one_in_n { &self.one_in_n } else { &self.exact }
     }
 }
 
-/// Sample rate in the form that servers weigh correctly, and its text on the line.
+/// Sample rate at which lines are emitted, and the text by which these lines state the rate to the
+/// server.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) struct EffectiveRate {
     rate: f64,
-    /// Number of the 2^64 random numbers at which a line is emitted. `u64::MAX` stands for all.
+    /// Number of random numbers, of 2^64 possible ones, that cause a line to be emitted. `u64::MAX`
+    /// means that all lines are emitted.
     drawn: u64,
     /// Plain decimal that reads back as `rate`.
     text: [u8; Self::MAX_LEN],
@@ -140,7 +144,8 @@ impl EffectiveRate {
     /// Maximum length of the text in bytes: `0.`, 19 zeros, 17 digits, and some more.
     const MAX_LEN: usize = 40;
 
-    /// Creates a rate at which lines are emitted at `drawn` of 2^64 random numbers.
+    /// Creates a sample rate that lines state as `rate`. `drawn` of the 2^64 possible random
+    /// numbers cause a line to be emitted.
     fn new(rate: f64, drawn: u64) -> Self {
         let mut scratch = Scratch::new();
         let (mut text, mut len) = ([0; Self::MAX_LEN], 0);
@@ -162,7 +167,7 @@ impl EffectiveRate {
         self.rate
     }
 
-    /// Returns true if all lines are emitted.
+    /// Returns true if the rate is 1, so that all lines are emitted.
     pub(crate) fn keeps_all(&self) -> bool {
         self.drawn == u64::MAX
     }
@@ -179,7 +184,8 @@ impl EffectiveRate {
     }
 }
 
-/// Returns the number nearest to 1/n from which servers read n.
+/// Returns the `f64` nearest to 1/n from which servers compute n, although they truncate 1/rate to
+/// an integer.
 ///
 /// Servers truncate `1/rate`, or `value/rate`, to an integer. If the rate exceeds 1/n by a relative
 /// error `d`, the exact quotient is about `value * n * (1 - d)`. It is then rounded to a double. The
@@ -200,7 +206,8 @@ fn reciprocal(n: u64) -> f64 {
 
 const IMPLICIT_BIT: u64 = 1 << 52;
 
-/// Maximum of 1/rate at which a rate is rounded to one in n: 2^52. Larger doubles have no fraction.
+/// Maximum of 1/rate up to which a sample rate is rounded to the form 1/n: 2^52. Larger doubles
+/// have no fraction.
 const MAX_RECIPROCAL: f64 = 4_503_599_627_370_496.0;
 
 const TWO_TO_64: f64 = 18_446_744_073_709_551_616.0;
@@ -213,7 +220,7 @@ impl TryFrom<f64> for SampleRate {
 }
 
 impl From<NonZeroU64> for SampleRate {
-    /// Creates the rate of one line in `n`. See [`SampleRate::one_in`].
+    /// Creates the sample rate 1/`n`. See [`SampleRate::one_in`].
     fn from(n: NonZeroU64) -> Self {
         Self::one_in(n)
     }
@@ -226,7 +233,8 @@ impl fmt::Debug for SampleRate {
 }
 
 impl fmt::Display for SampleRate {
-    /// Writes the rate as it appears on lines that are sent [as asked](SampleRate#what-is-sent).
+    /// Writes the rate as a plain decimal, as lines state it where the dialect accepts [any
+    /// rate](SampleRate#what-is-sent).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&String::from_utf8_lossy(self.exact.text()))
     }
@@ -274,8 +282,8 @@ mod tests {
         }
     }
 
-    /// The share of lines that are emitted equals the rate that they state: for one in n, up to a
-    /// relative error of n/2^64.
+    /// Checks that the probability at which lines are emitted equals the rate that the lines state.
+    /// For a rate of 1/n, the relative error must be at most n/2^64.
     #[test]
     fn draws_match_the_rate_on_the_line() {
         for n in [1, 2, 3, 7, 93, 99, 1000, 999_999, 1_000_000, u64::MAX] {

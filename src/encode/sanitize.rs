@@ -6,28 +6,30 @@
 use super::copy::{copy_first, copy_last, copy_short};
 use wide::i8x16;
 
-/// Rule for the characters that a text must not contain, besides control characters, which every
-/// rule forbids.
+/// Rule that determines the characters that a text must not contain. Each rule also forbids control
+/// characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CharacterRule {
-    /// Forbids `# , : ; = @ [ ] |`: for names in dialects whose tags are not part of the name.
-    /// Each of these characters ends a name, or begins a tag in it, at some server.
+    /// Forbids `# , : ; = @ [ ] |`: for names in dialects that do not put tags into the name. Each
+    /// of these characters has a special meaning in a name for some server or version of the
+    /// protocol.
     PlainName,
-    /// Forbids `:` and `|`: for injected paths and values, and for members of sets.
+    /// Forbids `:` and `|`: for paths and values that callers give to `Connector::inject_metric`,
+    /// and for members of sets in most dialects.
     Field,
     /// Forbids `|`: for members of sets in DogStatsD.
     DogStatsDMember,
-    /// Forbids `:`, `|`, `@` and `#`: for members of sets that netdata may read. There a member
-    /// ends at `@` or `#`, and the line becomes a meter.
+    /// Forbids `:`, `|`, `@` and `#`: for members of sets that netdata may read. netdata ends a
+    /// member at `@` or `#`, and then reads the line as a meter.
     NetdataMember,
     /// Forbids `:`, `|` and `,`: for keys of tags in DogStatsD.
     DogStatsDKey,
     /// Forbids `|` and `,`: for values of tags in DogStatsD.
     DogStatsDValue,
-    /// Forbids all separators of the dialects whose tags are part of the name, and all characters
-    /// that the databases of these dialects reject.
+    /// Forbids all separators of the dialects that put tags into the name, and all characters that
+    /// the databases of these dialects reject.
     TaggedName,
-    /// Allows ASCII letters, digits and `_ - .` only: the reference server leaves these unchanged.
+    /// Allows only ASCII letters, digits and `_ - .`, which Etsy's server leaves unchanged.
     Graphite,
 }
 
@@ -47,7 +49,7 @@ impl CharacterRule {
             }
     }
 
-    /// Returns a mask of the bytes that may belong to a forbidden character.
+    /// Returns a mask of the bytes that may belong to a character that the rule forbids.
     #[inline(always)]
     fn suspects(self, bytes: i8x16) -> Suspects {
         match self {
@@ -70,18 +72,19 @@ impl CharacterRule {
     }
 }
 
-/// Mask in which all bits of a suspect byte are set, and no bits of other bytes.
+/// Mask of suspect bytes, which may belong to a forbidden character. All bits of a suspect byte are
+/// set, and no bits of other bytes.
 type Suspects = i8x16;
 
-/// Returns the bytes outside letters, digits and a few other characters: three ranges, which
-/// cover all bytes that [`CharacterRule::PlainName`] forbids, and others that are rare in names.
+/// Returns a mask of the bytes that [`CharacterRule::PlainName`] may forbid. The three ranges that
+/// the function checks also cover some valid characters that are rare in names.
 #[inline(always)]
 fn suspects_in_plain_name(bytes: i8x16) -> Suspects {
     // The first range runs from `|` over all bytes beyond ASCII and the controls to `,`.
     within(bytes, b'|', b',') | within(bytes, b':', b'@') | within(bytes, b'[', b'^')
 }
 
-/// Returns the bytes in a range, which may wrap around from 0xff to 0.
+/// Returns a mask of the bytes from `first` to `last`. The range may wrap around from 0xff to 0.
 ///
 /// The range is shifted to end at the largest signed byte, so that one comparison suffices.
 #[inline(always)]
@@ -100,7 +103,7 @@ fn equal_to(bytes: i8x16, byte: u8) -> Suspects {
     bytes.simd_eq(splat(byte))
 }
 
-/// Returns the bytes that are neither letters nor digits nor one of `_ - . /`.
+/// Returns a mask of the bytes that are neither ASCII letters nor digits nor one of `_ - . /`.
 #[inline(always)]
 fn not_path_characters(bytes: i8x16) -> Suspects {
     // Setting bit 5 maps capitals to small letters, and `@[\]^` to no letter.
@@ -108,13 +111,15 @@ fn not_path_characters(bytes: i8x16) -> Suspects {
     !(letter | within(bytes, b'-', b'9') | equal_to(bytes, b'_'))
 }
 
-/// Returns control characters, bytes beyond ASCII, and `|`. Braces pass: they are common in tags.
+/// Returns a mask of the control characters, the bytes beyond ASCII, and `|`. The mask does not
+/// include braces, which are common in tags.
 #[inline(always)]
 fn controls_or_bar(bytes: i8x16) -> Suspects {
     within(bytes, 0x7f, 0x1f) | equal_to(bytes, b'|')
 }
 
-/// Copies a text into a slice of its length. Returns true if the text is certainly clean.
+/// Copies a text into a slice of the same length. Returns true if the text certainly contains no
+/// character that the rule forbids.
 ///
 /// Where this returns false, [`sanitize`] decides.
 #[inline(always)]
@@ -122,8 +127,8 @@ pub(super) fn copy_if_clean(rule: CharacterRule, to: &mut [u8], text: &[u8]) -> 
     copy_unless(|bytes| rule.suspects(bytes), to, text)
 }
 
-/// Does the same as [`copy_if_clean`], without being inlined: a line has several such texts, whose
-/// rules are not constant.
+/// Copies and checks a text as [`copy_if_clean`] does, for a rule that is known only at run time.
+/// Not inlined, since the encoding of a line checks several texts.
 pub(super) fn copy_if_clean_by(rule: CharacterRule, to: &mut [u8], text: &[u8]) -> bool {
     use CharacterRule as Rule;
     match rule {
@@ -138,8 +143,8 @@ pub(super) fn copy_if_clean_by(rule: CharacterRule, to: &mut [u8], text: &[u8]) 
     }
 }
 
-/// Copies a text into a slice of its length. Returns false if any byte is suspect; the copy may
-/// then be incomplete.
+/// Copies a text into a slice of the same length. Returns false if `suspects` marks any byte, in
+/// which case the copy may be incomplete.
 #[inline(always)]
 fn copy_unless(suspects: impl Fn(i8x16) -> Suspects, to: &mut [u8], text: &[u8]) -> bool {
     let suspects = |bytes: [u8; 16]| suspects(i8x16::new(bytes.map(|byte| byte as i8)));

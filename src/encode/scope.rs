@@ -1,4 +1,5 @@
-//! Scopes: the dialect, prefixes and tags that all lines of a connector share, rendered in advance.
+//! Scopes, which hold the dialect, prefixes and tags that all lines of a connector (the client
+//! handle) share, rendered in advance.
 
 use super::accepted_numbers::AcceptedNumbers;
 use super::cardinality::Cardinality;
@@ -24,7 +25,7 @@ pub(crate) struct OriginFields {
 }
 
 impl OriginFields {
-    /// Renders the fields and the newline that end a line.
+    /// Returns the end of a line: the rendered origin fields, and the newline.
     fn render(&self) -> String {
         let fields = [
             ("|c:", self.container_id.as_deref()),
@@ -36,46 +37,55 @@ impl OriginFields {
     }
 }
 
-/// Format of the lines of one connector. Adding a tag or a prefix to a connector creates a new scope.
+/// Dialect, prefixes and tags that all lines of one connector (a client handle) share. Adding a tag
+/// or a prefix to a connector creates a new scope.
 #[derive(Clone)]
 pub(crate) struct Scope {
     dialect: Dialect,
     version: DogStatsDVersion,
     has_events: bool,
-    /// True if the builder has patterns for sampling.
+    /// True if the configuration sets sample rates by patterns of metric names.
     is_sampled: bool,
-    /// Format of the lines of each type.
+    /// Precomputed parts of lines, one item for each metric type.
     formats: [LineFormat; MetricType::ALL.len()],
-    /// Text before the path of injected lines, which have no known type.
+    /// Text before the path in lines of `Connector::inject_metric`: the prefixes, without a prefix
+    /// for the metric type.
     untyped_head: ChunkedText,
-    /// Prefixes added after the builder's prefix, each followed by a dot.
+    /// Prefixes that `Connector::scoped` added after the builder's prefix, each followed by a dot.
     path: String,
     /// Metric types that the dialect supports.
     types: TypeSet,
-    /// Metric types whose sampled lines are sent as one in n, for an integer n.
+    /// Metric types for which the sample rate must be 1/n, for an integer n, since servers misread
+    /// other rates.
     one_in_n: TypeSet,
-    /// Format of the tags of calls, or `None` if the dialect has no tags.
+    /// Format of the tags that a single call adds to a line, or `None` if the dialect has no tags.
     pub(super) tag_format: Option<TagFormat>,
     pub(crate) rules: CharacterRules,
-    /// Tags of the connector, with everything before the tags of a call.
+    /// Rendered tags of the connector, with the text that begins the list of tags. The tags of a
+    /// call follow this text.
     pub(super) tags: ChunkedText,
-    /// True if tags follow the type and the rate, false if they follow the name.
+    /// True if tags are at the end of a line, after the type and the sample rate. False if tags
+    /// directly follow the metric name.
     pub(super) tags_at_end: bool,
-    /// Origin fields and the newline: they follow all fields that a call may add.
+    /// Text at the end of a line, after all fields that a call may add: the origin fields and the
+    /// newline.
     pub(super) end: ChunkedText,
-    /// The same end without the cardinality, for calls with a cardinality of their own.
+    /// Text at the end of a line without the field `|card:`, for calls that set a cardinality
+    /// themselves.
     pub(super) end_without_cardinality: ChunkedText,
-    /// True if a prefix or a tag was altered. Then every line is counted as altered.
+    /// True if sanitizing altered a prefix or a tag. All lines of the connector then count as
+    /// altered.
     pub(super) altered: bool,
     path_altered: bool,
     tags_altered: bool,
-    /// True if a tag was added in a dialect without tags. Then every line is unsupported.
+    /// True if a tag was added in a dialect without tags. All lines of the connector are then
+    /// dropped and counted as unsupported.
     has_unsupported_tags: bool,
 }
 
 impl Scope {
-    /// Creates the scope of a connector. The prefix has been validated. `is_sampled` is true if the
-    /// builder has patterns for sampling.
+    /// Creates the scope of a new connector. The caller has validated `prefix`. `is_sampled` is
+    /// true if the configuration sets sample rates by patterns of metric names.
     pub(crate) fn new(
         dialect: Dialect,
         version: DogStatsDVersion,
@@ -142,19 +152,22 @@ impl Scope {
         }
     }
 
-    /// Returns the scope with one more tag.
+    /// Returns a copy of the scope (the dialect, prefixes and tags of a connector) with one more
+    /// tag.
     pub(crate) fn with_tag(&self, key: &str, value: &str) -> Self {
         self.with_rendered_tag(key.len() + value.len(), |format, writer| {
             format.put(true, key, value, writer)
         })
     }
 
-    /// Returns the scope with one more tag, which has no value.
+    /// Returns a copy of the scope (the dialect, prefixes and tags of a connector) with one more
+    /// tag, which has no value.
     pub(crate) fn with_bare_tag(&self, tag: &str) -> Self {
         self.with_rendered_tag(tag.len(), |format, writer| format.put_bare(true, tag, writer))
     }
 
-    /// Adds a tag that `put` writes.
+    /// Returns a copy of the scope with one more tag, which `put` writes. `len` is the length of
+    /// the tag's texts in bytes.
     fn with_rendered_tag(
         &self,
         len: usize,
@@ -176,7 +189,7 @@ impl Scope {
         scope
     }
 
-    /// Returns the scope with `prefix.` before all names.
+    /// Returns a copy of the scope that also puts `prefix` and a dot before all metric names.
     pub(crate) fn with_prefix(&self, prefix: &str) -> Self {
         let mut scope = self.clone();
         let given = prefix.trim_matches('.');
@@ -198,7 +211,8 @@ impl Scope {
         scope
     }
 
-    /// Returns the part of an injected path that can begin a line.
+    /// Returns the path of a line of `Connector::inject_metric`. Omits a first character that would
+    /// make DogStatsD servers read the line as an event or a service check.
     pub(crate) fn leading_path<'a>(&self, path: &'a str) -> &'a str {
         self.leading(path, CharacterRule::Field)
     }
@@ -207,43 +221,48 @@ impl Scope {
         if self.has_events { leading_text(text, rule) } else { text }
     }
 
-    /// Returns the format of the lines of this type.
+    /// Returns the precomputed parts of the lines of this metric type.
     #[inline(always)]
     pub(crate) fn format(&self, metric_type: MetricType) -> &LineFormat {
         &self.formats[metric_type as usize]
     }
 
-    /// Returns the maximum number of bytes that the scope adds to each line.
+    /// Returns the maximum number of bytes that the prefixes, tags and origin fields of the
+    /// connector add to a line.
     pub(crate) fn shared_len(&self) -> usize {
         let longest_head = self.formats.iter().map(|format| format.head.len()).max().unwrap_or(0);
         longest_head + self.tags.len() + self.end.len()
     }
 
-    /// Returns the text before the names of lines without a known type.
+    /// Returns the text before the path in lines of `Connector::inject_metric`: the prefixes,
+    /// without a prefix for the metric type.
     pub(crate) fn untyped_head(&self) -> &ChunkedText {
         &self.untyped_head
     }
 
-    /// Returns true if lines of this type can be sent: the dialect has the type, and the scope has
-    /// no unsupported tags.
+    /// Returns true if lines of this metric type can be sent: the dialect supports both the type
+    /// and the tags of the connector.
     #[inline(always)]
     pub(crate) fn supports(&self, metric_type: MetricType) -> bool {
         self.types.contains(metric_type) && !self.has_unsupported_tags
     }
 
-    /// Returns true if sampled lines of this type are sent as one in n, for an integer n.
+    /// Returns true if the sample rate for this metric type must be 1/n, for an integer n, since
+    /// servers misread other rates.
     #[inline(always)]
     pub(crate) fn samples_one_in_n(&self, metric_type: MetricType) -> bool {
         self.one_in_n.contains(metric_type)
     }
 
-    /// Returns the numbers that the servers read correctly, as values of this type.
+    /// Returns the set of numbers that servers of the dialect read correctly as values of the
+    /// metric type.
     #[inline(always)]
     pub(crate) fn accepted_numbers(&self, metric_type: MetricType) -> AcceptedNumbers {
         self.dialect.accepted_numbers(metric_type)
     }
 
-    /// Returns true if the dialect has the type. Ignores the tags of the scope.
+    /// Returns true if the dialect supports the metric type. Unlike the result of `supports`, this
+    /// result does not depend on the connector's tags.
     pub(crate) fn dialect_supports(&self, metric_type: MetricType) -> bool {
         self.types.contains(metric_type)
     }
@@ -252,8 +271,8 @@ impl Scope {
         self.tag_format.is_some()
     }
 
-    /// Returns the tags without their opening, and the origin fields, for events and service
-    /// checks. Returns `None` in dialects without these.
+    /// Returns the connector's tags without the leading `|#`, and its origin fields, for use in
+    /// events and service checks. Returns `None` in dialects without events.
     pub(crate) fn dogstatsd_fields(&self) -> Option<(String, String)> {
         let text = |text: &ChunkedText| String::from_utf8(text.to_vec()).ok();
         let (tags, end) = (text(&self.tags)?, text(&self.end)?);
@@ -274,7 +293,8 @@ impl Scope {
         self.has_unsupported_tags
     }
 
-    /// Returns true if a signed value changes a gauge instead of setting it.
+    /// Returns true if servers of the dialect add a signed value, such as `+1`, to a gauge instead
+    /// of setting the gauge.
     #[inline(always)]
     pub(crate) fn has_gauge_deltas(&self) -> bool {
         self.dialect.has_gauge_deltas()
@@ -290,7 +310,8 @@ impl Scope {
         Feature::Cardinality.is_supported(self.dialect, self.version)
     }
 
-    /// Returns the prefixes that were added after the builder's, each with a dot.
+    /// Returns the prefixes that `Connector::scoped` added after the builder's prefix, each
+    /// followed by a dot.
     pub(crate) fn path(&self) -> &str {
         &self.path
     }

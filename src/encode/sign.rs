@@ -1,6 +1,7 @@
 //! Signs of numbers.
 
-/// Sign before the digits of a number. Its discriminant is the byte on the line, if there is one.
+/// Sign before the digits of a number. The discriminant is the byte that is written to a line, or 0
+/// if there is no sign.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Sign {
@@ -15,7 +16,7 @@ impl Sign {
         usize::from(self != Self::None)
     }
 
-    /// Returns `Minus` for a negative number, and `None` for all others.
+    /// Returns `Minus` if `is_negative` is true, and `None` otherwise.
     #[inline(always)]
     pub(super) fn minus_if(is_negative: bool) -> Self {
         if is_negative { Self::Minus } else { Self::None }

@@ -1,4 +1,4 @@
-//! Lines with tags, sample rate or optional fields of their own:
+//! Lines for calls that can add tags, a sample rate, a timestamp or a cardinality, in this form:
 //!
 //! ```text
 //! {head}{name}{tags}:{value}|{type}{|@rate}{|#tags}{|Ttimestamp}{|card:}{end}
@@ -17,7 +17,8 @@ use super::tags::Tags;
 use super::timestamp::Timestamp;
 use super::value_field::ValueField;
 
-/// Everything that a line contains except its value.
+/// Parts of a line except its value: the scope of the connector, the metric type, the name, the
+/// tags and further fields.
 #[derive(Clone, Copy)]
 pub(crate) struct LineSpec<'a, T> {
     pub(crate) scope: &'a Scope,
@@ -28,7 +29,7 @@ pub(crate) struct LineSpec<'a, T> {
     pub(crate) optional: &'a OptionalFields,
 }
 
-/// Fields that only some lines have.
+/// Fields that a call may add to a line: a timestamp and a cardinality.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct OptionalFields {
     pub(crate) timestamp: Option<Timestamp>,
@@ -41,7 +42,7 @@ impl<T: Tags> LineSpec<'_, T> {
         &self.scope.format(self.metric_type).head
     }
 
-    /// Returns true if the line has a tag, of the scope or its own.
+    /// Returns true if the line has at least one tag, either from the connector or from the call.
     #[inline(always)]
     fn has_tags(&self) -> bool {
         T::ANY || !self.scope.tags.is_empty()
@@ -68,7 +69,8 @@ impl<T: Tags> LineSpec<'_, T> {
         Ok(())
     }
 
-    /// Returns the length of the text before the value.
+    /// Returns the maximum length in bytes of the text before the value. The maximum is the exact
+    /// length if sanitizing alters no text.
     #[inline(always)]
     pub(super) fn size_before(&self) -> usize {
         self.head().len()
@@ -77,7 +79,8 @@ impl<T: Tags> LineSpec<'_, T> {
             + if self.scope.tags_at_end { 0 } else { self.tags_size() }
     }
 
-    /// Returns the length of the text after the value.
+    /// Returns the maximum length in bytes of the text after the value. The maximum is the exact
+    /// length if sanitizing alters no text.
     #[inline(always)]
     pub(super) fn size_after(&self) -> usize {
         let OptionalFields { timestamp, cardinality } = self.optional;
@@ -89,7 +92,8 @@ impl<T: Tags> LineSpec<'_, T> {
             + self.end().len()
     }
 
-    /// Returns the origin fields and the newline.
+    /// Returns the text at the end of the line: the origin fields and the newline. Omits the
+    /// connector's cardinality if the call sets one.
     #[inline(always)]
     fn end(&self) -> &ChunkedText {
         match self.optional.cardinality {
@@ -142,7 +146,7 @@ impl<T: Tags> LineSpec<'_, T> {
     }
 }
 
-/// A line with its value.
+/// A complete line for a call that can add tags and further fields: a `LineSpec` and the value.
 #[derive(Clone, Copy)]
 pub(crate) struct TaggedLine<'a, T, F> {
     pub(crate) spec: LineSpec<'a, T>,

@@ -1,9 +1,10 @@
-//! Tags of a call: any number of them, without a list on the heap.
+//! Tags of a single call, as nested generic types that hold any number of tags without allocation.
 
 use super::line_writer::{LineWriter, Unclean};
 use super::properties::{CharacterRules, TagSyntax};
 
-/// Tags of a call: [`NoTags`], or [`Tagged`] around other tags.
+/// List of the tags that a call adds: [`NoTags`], or a [`Tagged`] that adds one tag to another
+/// list.
 ///
 /// This trait is sealed.
 pub trait Tags: sealed::Sealed {}
@@ -12,7 +13,7 @@ pub trait Tags: sealed::Sealed {}
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoTags;
 
-/// A tag that follows the tags in `Rest`.
+/// List of tags that consists of the list `Rest` and one more tag.
 #[derive(Clone, Copy, Debug)]
 pub struct Tagged<'a, Rest> {
     pub(crate) rest: Rest,
@@ -31,10 +32,11 @@ pub(crate) mod sealed {
         /// True if there is at least one tag.
         const ANY: bool;
 
-        /// Returns the length in bytes if the tags are clean, and the maximum length otherwise.
+        /// Returns the maximum length of the rendered tags in bytes. The maximum is the exact
+        /// length if sanitizing alters no text.
         fn size(&self, format: &TagFormat) -> usize;
 
-        /// Writes the tags.
+        /// Writes the tags in the given format to `writer`.
         fn put<const SANITIZE: bool>(
             &self,
             format: &TagFormat,
@@ -43,10 +45,11 @@ pub(crate) mod sealed {
     }
 }
 
-/// Format of the tags that the calls of one scope add.
+/// Syntax and character rules of the tags that calls add to the lines of a connector.
 #[derive(Clone, Copy)]
 pub struct TagFormat {
-    /// The dialect's syntax. If the scope has tags itself, `opening` is the separator.
+    /// Tag syntax of the dialect. If the connector has tags, `opening` holds the separator, since
+    /// the tags of a call then follow other tags.
     pub(super) syntax: TagSyntax,
     pub(super) rules: CharacterRules,
 }

@@ -7,7 +7,7 @@ use super::tagged_line::LineSpec;
 use super::tags::Tags;
 use super::value_field::ValueField;
 
-/// A line without its value.
+/// Template of a line: the text before and after the value, rendered and sanitized in advance.
 pub(crate) struct LineTemplate {
     before_value: ChunkedText,
     after_value: ChunkedText,
@@ -24,7 +24,7 @@ impl LineTemplate {
         Self { before_value, after_value, altered }
     }
 
-    /// Returns true if any text of a caller was altered.
+    /// Returns true if sanitizing altered any text of the template.
     pub(crate) fn is_altered(&self) -> bool {
         self.altered
     }
@@ -38,7 +38,7 @@ impl LineTemplate {
     }
 }
 
-/// A prepared line with its value.
+/// A complete line that consists of a template, rendered in advance, and a value.
 ///
 /// The constant `MAY_BE_ALTERED` is false for lines whose template is not altered.
 #[derive(Clone, Copy)]
@@ -70,7 +70,7 @@ impl<F: ValueField, const MAY_BE_ALTERED: bool> EncodeLine for PreparedLine<'_, 
     }
 }
 
-/// A prepared line whose value is a constant too.
+/// A complete line that was rendered in advance, including its value.
 #[derive(Clone, Copy)]
 pub(crate) struct ConstantLine<'a> {
     pub(crate) text: &'a ChunkedText,

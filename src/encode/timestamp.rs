@@ -10,7 +10,8 @@ pub(crate) struct Timestamp {
 }
 
 impl Timestamp {
-    /// Returns `None` for times that the Agent rejects: those before 1970-01-01 00:00:01 UTC.
+    /// Converts a time to whole Unix seconds. Returns `None` for times that the Datadog Agent
+    /// rejects, such as those before 1970-01-01 00:00:01 UTC.
     pub(crate) fn new(time: SystemTime) -> Option<Self> {
         let seconds = time.duration_since(UNIX_EPOCH).ok()?.as_secs();
         let in_range = seconds > 0 && i64::try_from(seconds).is_ok();

@@ -1,4 +1,4 @@
-//! Values: all number types, formatted without allocation.
+//! Numbers as values of metrics: all integer and float types, formatted without allocation.
 
 use super::accepted_numbers::AcceptedNumbers;
 use super::decimal::{Decimal, Digits, FloatDigits, scaled};
@@ -15,7 +15,8 @@ use std::time::Duration;
 /// This trait is sealed.
 pub trait Value: sealed::Sealed {}
 
-/// Scratch space for the digits of a value. Its parts are initialized only when used.
+/// Buffers for the digits of a value while it is formatted. The buffers are initialized only when
+/// used.
 pub struct Scratch {
     integer: itoa::Buffer,
     fraction: itoa::Buffer,
@@ -36,7 +37,7 @@ impl Scratch {
     }
 }
 
-/// A formatted number.
+/// A formatted number: the sign and the digits.
 #[derive(Clone, Copy)]
 pub struct Number<D> {
     pub(crate) sign: Sign,
@@ -79,7 +80,8 @@ impl<D: Digits> Number<D> {
         Self { sign: Sign::minus_if(is_negative), ..self }
     }
 
-    /// Returns the number with an explicit sign, which makes the value of a gauge a delta.
+    /// Returns the number with an explicit sign, so that servers add the number to a gauge instead
+    /// of setting the gauge.
     #[inline(always)]
     pub(crate) fn signed(self) -> Self {
         let sign = if self.is_negative() { Sign::Minus } else { Sign::Plus };
@@ -113,7 +115,8 @@ macro_rules! integers {
     )*};
 }
 
-/// Gives unsigned integers a method in place of `unsigned_abs`, which only signed ones have.
+/// Adds the method `itself` to all types that are `Copy`. The macro `integers` calls this method
+/// for unsigned integers, which have no `unsigned_abs`.
 trait Magnitude: Copy {
     #[inline(always)]
     fn itself(self) -> Self {

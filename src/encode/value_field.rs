@@ -6,9 +6,10 @@ use super::properties::CharacterRules;
 use super::sign::Sign;
 use super::value::Number;
 
-/// Value of a line.
+/// Value that a line can have: a number, or a member of a set.
 pub(crate) trait ValueField: Copy {
-    /// Returns the length in bytes if the value is clean, and the maximum length otherwise.
+    /// Returns the maximum length of the value in bytes. The maximum is the exact length if
+    /// sanitizing does not alter the value.
     fn size(&self) -> usize;
 
     /// Writes a colon and the value.
@@ -28,10 +29,11 @@ pub(crate) trait ValueField: Copy {
     ) -> Result<(), Unclean>;
 }
 
-/// The number 0, which a gauge is set to before a negative change.
+/// The number 0. A call that sets a gauge to a negative value sends this number first, since most
+/// servers read a signed value as a change.
 pub(crate) const ZERO: Number<&'static [u8; 1]> = Number { sign: Sign::None, digits: b"0" };
 
-/// The number 1.
+/// The number 1, which is the value of a line that increments a counter.
 pub(crate) const ONE: Number<&'static [u8; 1]> = Number { sign: Sign::None, digits: b"1" };
 
 impl<D: Digits> ValueField for Number<D> {
@@ -59,7 +61,8 @@ impl<D: Digits> ValueField for Number<D> {
     }
 }
 
-/// Member of a set, which may be any text.
+/// Member of a set, as the value of a line: any text of the caller, with characters that `rules`
+/// forbid replaced by `_`.
 #[derive(Clone, Copy)]
 pub(crate) struct SetMember<'a> {
     pub(crate) text: &'a str,

@@ -1,4 +1,5 @@
-//! The flusher: the task that sends the swept lines.
+//! The flusher: the task that takes encoded lines from the producer threads and sends them to the
+//! server.
 //!
 //! Its loop waits for the next [`Event`] and handles it. Lines are swept when all lines of the
 //! previous sweep are sent. So unsent lines stay in the threads' blocks, where the capacity bounds
@@ -28,7 +29,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-/// Minimum time that a link has to close, even if the deadline of the stop has passed.
+/// Minimum time that the flusher allows for closing the connection at a stop, even if the stop's
+/// deadline has passed.
 const MIN_CLOSE_TIME: Duration = Duration::from_millis(10);
 
 pub(crate) struct Flusher {
@@ -36,34 +38,38 @@ pub(crate) struct Flusher {
     shared: Arc<Shared>,
     commands: mpsc::UnboundedReceiver<Command>,
     link: LinkState,
-    /// Number of connection attempts so far.
+    /// Number of attempts to connect to the server so far.
     attempts: usize,
     /// Index of the address that a TCP connection tries first, among the addresses of the server's
     /// name.
     first_address: usize,
-    /// Time at which the current link was connected.
+    /// Time at which the current connection to the server was made.
     connected_at: Instant,
     poison: PoisonDetector,
     pending: Pending,
     idle: IdleDetector,
     next_tick: Instant,
-    /// Failure of the link that the flusher warns of before it waits for the next event.
+    /// Failure of the connection to the server that the flusher has yet to log. It logs the failure
+    /// before it waits for the next event.
     link_failure: Option<LinkFailure>,
-    /// Set by each tick: the flusher warns of missing lines before it waits for the next event.
+    /// Set by each tick of the flusher's timer. The flusher then logs a warning if lines were lost
+    /// or dropped, before it waits for the next event.
     is_report_due: bool,
-    /// Set once the flusher has reported that it runs.
+    /// Set from the flusher's successful start until its orderly end. A drop while it is set can
+    /// log a warning.
     is_running: bool,
-    /// Warns when the flusher is dropped. The last field: at its drop the exchange is free for the
-    /// next flusher.
+    /// Logs a warning if the flusher is dropped without an orderly end. This is the last field, so
+    /// that its drop comes last, when a new flusher can already start.
     exit_warning: ExitWarning,
 }
 
-/// Event that the flusher handles.
+/// Event that the flusher task waits for and handles.
 enum Event {
-    /// A command, or `None` when the last handle was dropped.
+    /// Command from the application, or `None` once the application has dropped its last handle of
+    /// the client.
     Command(Option<Command>),
     Link(LinkEvent),
-    /// A producer thread rang the bell before the flusher could sleep.
+    /// A producer thread has signalled that lines wait, while the flusher was still awake.
     Rung,
     /// A producer thread or a signal handler has woken the flusher.
     Woken,
@@ -98,8 +104,8 @@ impl Flusher {
         }
     }
 
-    /// Reports to `running` that the flusher runs, then runs until it is stopped or the last handle
-    /// is dropped.
+    /// Runs the flusher until the application stops it or drops its last handle of the client.
+    /// First reports through the channel `running` that the flusher has started.
     pub(crate) async fn run(mut self, running: oneshot::Sender<Result<(), StartError>>) {
         let shared = Arc::clone(&self.shared);
         self.next_tick = Instant::now();
@@ -129,7 +135,7 @@ impl Flusher {
         self.shut_down().await;
     }
 
-    /// Waits for the next event. Returns `None` at the deadline of the stop.
+    /// Waits for the next event. Returns `None` once the deadline of a pending stop has passed.
     async fn next_event(&mut self, listener: &WakeListener) -> Option<Event> {
         let to_send = self.outbox.has_unsent();
         let stopping = self.pending.stop.as_ref().map(|stop| stop.deadline);
@@ -165,8 +171,8 @@ impl Flusher {
         }
     }
 
-    /// Sweeps if a flush or the stop still waits for it, and replies to the completed flushes.
-    /// Returns true if the stop is complete.
+    /// Takes lines from the producer threads if a pending flush or stop still waits for that, and
+    /// replies to completed flushes. Returns true if a pending stop is complete.
     fn complete_pending(&mut self) -> bool {
         // While lines are unsent, newer ones stay where the capacity bounds them.
         if self.outbox.unsent() == 0 && self.pending.wants_sweep() {
@@ -233,8 +239,8 @@ impl Flusher {
         self.evict_to_limit();
     }
 
-    /// Emits the warnings that are due. It is called between two events, since a subscriber may use
-    /// this connector, or any other.
+    /// Logs the warnings that are due. The flusher calls it only between two events, since the
+    /// application's log subscriber may use this client or another one.
     fn warn(&mut self) {
         if let Some(failure) = self.link_failure.take() {
             failure.warn(&self.shared);
@@ -261,8 +267,9 @@ impl Flusher {
         self.next_tick = Instant::now() + self.shared.settings.flush_interval;
     }
 
-    /// Handles a ring of the bell: full blocks or records wait. While the link takes no more and
-    /// eviction is off, only the records are moved, to make room in their queue.
+    /// Handles a producer thread's signal that full blocks or queued records are waiting. Takes all
+    /// lines, or only the queued records if lines cannot be sent now and the setting does not evict
+    /// old lines.
     fn on_ring(&mut self) {
         if self.can_sweep() || self.shared.settings.max_full_blocks.is_some() {
             self.sweep();
@@ -272,7 +279,8 @@ impl Flusher {
         }
     }
 
-    /// Returns true if the link is up and all lines of the last sweep are sent.
+    /// Returns true if the flusher is connected and all lines taken from the producer threads are
+    /// sent, so that it may take more.
     fn can_sweep(&self) -> bool {
         self.outbox.lines().is_ready_to_sweep() && self.link.is_up()
     }
@@ -325,8 +333,8 @@ impl Flusher {
         self.evict_to_limit();
     }
 
-    /// Closes the link, returns the consumer to the exchange, then replies: the caller that
-    /// receives a reply can start the connector again.
+    /// Closes the connection, frees the queue of lines for a new flusher, and then replies to the
+    /// callers of `stop`. A caller can start a new flusher as soon as it has its reply.
     async fn shut_down(mut self) {
         let now = Instant::now();
         let shared = Arc::clone(&self.shared);
@@ -358,7 +366,8 @@ impl Flusher {
         }
     }
 
-    /// Leaves the lines in flight to the operating system. Returns those that are not acknowledged.
+    /// Leaves the lines in flight to the operating system, which continues to send them after the
+    /// flusher ends. Returns the count of lines and bytes that the server has not acknowledged.
     fn hand_over(&mut self) -> Tally {
         match &mut self.link {
             LinkState::Up(link) => link.hand_over(&mut self.outbox),
@@ -367,8 +376,8 @@ impl Flusher {
     }
 }
 
-/// Hands over the lines in flight, and sets the cause of the exit warning. This also runs when the
-/// flusher is dropped together with its runtime.
+/// Leaves the lines in flight to the operating system, and sets the cause for the exit warning.
+/// This also runs when the flusher is dropped together with its runtime.
 impl Drop for Flusher {
     fn drop(&mut self) {
         self.exit_warning.unacknowledged = self.hand_over();

@@ -1,35 +1,37 @@
-//! Idle detection: the flusher's tick stops after a while without lines.
+//! Idle detection: stops the periodic timer of the flusher while the application emits no lines.
 
 use super::outbox::Outbox;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Time without lines after which the flusher becomes dormant. Threads that emit more often than
-/// this need not wake it.
+/// Time without lines after which the flusher becomes dormant: it sleeps without a timer until the
+/// next line wakes it. Threads that emit more often never pay for a wake-up.
 const DORMANT_AFTER: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub(super) struct IdleDetector {
-    /// Number of bytes swept up to the last tick.
+    /// Number of bytes that the flusher had taken from the producer threads at the last tick of its
+    /// timer.
     swept: u64,
-    /// Time of the first tick of the current idle period.
+    /// Time of the first timer tick in the current period without lines.
     since: Option<Instant>,
     is_dormant: bool,
 }
 
 impl IdleDetector {
-    /// Returns true while no tick is due: the next line wakes the flusher.
+    /// Returns true while the flusher is dormant: it has no timer, and the next line wakes it.
     pub(super) fn is_dormant(&self) -> bool {
         self.is_dormant
     }
 
-    /// Ends dormancy, after a line has woken the flusher.
+    /// Ends the dormant state after a line has woken the flusher, so that its timer can run again.
     pub(super) fn reset(&mut self) {
         *self = Self::default();
     }
 
-    /// Records a tick. Enters dormancy if no line came for [`DORMANT_AFTER`], no line is left, and
-    /// no flush, stop or report `is_pending`.
+    /// Records a tick of the flusher's timer. Enters the dormant state if no line came for
+    /// [`DORMANT_AFTER`], no line is left, and `is_pending` (a flush, stop or report waits) is
+    /// false.
     pub(super) fn on_tick(&mut self, outbox: &Outbox, is_pending: bool) {
         let lines = outbox.lines();
         let (now, swept) = (Instant::now(), lines.swept());

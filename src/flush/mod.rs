@@ -1,4 +1,4 @@
-//! Flushing: takes lines from the exchange and passes them to the operating system.
+//! Flushing: takes the lines that the producer threads emitted, and sends them to the server.
 //!
 //! | modules | part |
 //! |---|---|

@@ -1,4 +1,5 @@
-//! The outbox: the swept lines, together with the account of what becomes of them.
+//! The outbox: the lines that the flusher has taken from the producer threads, and the counts of
+//! those sent or lost.
 //!
 //! Each method that releases lines also counts them, so that the account always balances.
 
@@ -9,13 +10,14 @@ use bytes::Buf;
 use memchr::memchr_iter;
 use std::sync::Arc;
 
-/// Lines between the sweep and their release: unsent, in flight or quarantined.
+/// Lines that the flusher has taken from the producer threads and must still keep. They are unsent,
+/// in flight, or quarantined (set aside because the server seems to close connections on them).
 pub(super) struct Outbox {
     consumer: Consumer,
     account: Arc<Account>,
 }
 
-/// Reasons for which a link discards lines.
+/// Reason for which the flusher counts a line as lost when it sends datagrams.
 #[derive(Clone, Copy)]
 pub(super) enum Loss {
     /// UDP: no process listens at the server's port.
@@ -29,7 +31,8 @@ impl Outbox {
         Self { consumer, account }
     }
 
-    /// Returns the consumer that holds the lines, for reading.
+    /// Returns the consumer, which takes lines from the producer threads and holds them until they
+    /// are sent or lost.
     pub(super) fn lines(&self) -> &Consumer {
         &self.consumer
     }
@@ -43,52 +46,59 @@ impl Outbox {
         self.consumer.remaining()
     }
 
-    /// Returns the number of bytes that the link took and that are neither released nor requeued.
+    /// Returns the number of bytes in flight: the operating system has accepted them, but they do
+    /// not count as sent or lost yet.
     pub(super) fn in_flight(&self) -> usize {
         self.consumer.in_flight()
     }
 
-    /// Returns true if lines are quarantined.
+    /// Returns true if lines are quarantined: set aside because the server seems to close
+    /// connections on them.
     pub(super) fn has_quarantined(&self) -> bool {
         self.consumer.quarantined() > 0
     }
 
-    /// Returns the offset of the first unsent byte, among all bytes swept since the connector was
-    /// built.
+    /// Returns the offset of the first unsent byte, counted over all bytes that the producer
+    /// threads have handed to the flusher since the client was built.
     pub(super) fn offset(&self) -> u64 {
         let Self { consumer, .. } = self;
         consumer.consumed() + (consumer.quarantined() + consumer.in_flight()) as u64
     }
 
-    /// Sweeps the lines that the producer threads have published.
+    /// Takes all lines that the producer threads have published, and appends them to the unsent
+    /// lines.
     pub(super) fn sweep(&mut self) {
         self.consumer.sweep();
     }
 
-    /// Moves records out of the ordered queue without a sweep, so that the queue has room again.
+    /// Takes only the lines in the ordered queue (gauges and service checks), so that the queue has
+    /// room again.
     pub(super) fn drain_ordered(&mut self) {
         self.consumer.drain_ordered();
     }
 
-    /// Marks the first `bytes` unsent bytes as in flight.
+    /// Marks the first `bytes` unsent bytes as in flight, after the operating system has accepted
+    /// them.
     pub(super) fn mark_sent(&mut self, bytes: usize) {
         self.consumer.advance(bytes);
     }
 
-    /// Releases the oldest lines in flight, of this size, and counts them as sent.
+    /// Counts the oldest lines in flight as sent and releases their memory. `size` is their number
+    /// and their bytes.
     pub(super) fn acknowledge(&mut self, size: Tally) {
         self.account.sent.add(size);
         self.consumer.acknowledge(size.bytes as usize);
     }
 
-    /// Releases the oldest lines in flight, of this size, and counts them as lost.
+    /// Counts the oldest lines in flight as lost and releases their memory. `size` is their number
+    /// and their bytes.
     pub(super) fn lose_in_flight(&mut self, reason: Loss, size: Tally) {
         self.loss(reason).add(size);
         self.consumer.acknowledge(size.bytes as usize);
     }
 
-    /// Releases the oldest unsent lines, of this size, and counts them as lost. Nothing may be in
-    /// flight.
+    /// Counts the oldest unsent lines as lost and releases their memory. `size` is their number and
+    /// their bytes. Nothing may be in flight.
     pub(super) fn lose_unsent(&mut self, reason: Loss, size: Tally) {
         self.loss(reason).add(size);
         self.consumer.discard(size.bytes as usize);
@@ -101,22 +111,23 @@ impl Outbox {
         }
     }
 
-    /// Makes the lines in flight unsent again.
+    /// Makes the lines in flight unsent again, so that they are sent once more.
     pub(super) fn requeue(&mut self) {
         self.consumer.requeue();
     }
 
-    /// Quarantines the first `bytes` unsent bytes, which are whole lines. Nothing may be in flight.
+    /// Quarantines (sets aside) the first `bytes` unsent bytes: whole lines on which the server
+    /// seems to close connections. Nothing may be in flight.
     pub(super) fn quarantine(&mut self, bytes: usize) {
         self.consumer.quarantine(bytes);
     }
 
-    /// Makes the quarantined lines, and with them the lines in flight, unsent again.
+    /// Makes the quarantined lines unsent again, and also the lines in flight.
     pub(super) fn end_quarantine(&mut self) {
         self.consumer.end_quarantine();
     }
 
-    /// Releases the quarantined lines, if there are any, and counts them as rejected.
+    /// Discards the quarantined lines, if there are any, and counts them as rejected by the server.
     pub(super) fn reject_quarantined(&mut self) {
         if !self.has_quarantined() {
             return;
@@ -131,8 +142,8 @@ impl Outbox {
         });
     }
 
-    /// Evicts the oldest unsent lines until at most `max_blocks` full blocks are swept. The first
-    /// `committed` unsent bytes are kept.
+    /// Evicts the oldest unsent lines until the flusher holds at most `max_blocks` full blocks of
+    /// lines. Keeps the first `committed` unsent bytes, the rest of a frame that is already begun.
     pub(super) fn evict_to_limit(&mut self, max_blocks: usize, committed: usize) {
         let evicted = &self.account.evicted;
         let count = |run: &[u8]| {

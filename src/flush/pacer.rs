@@ -14,34 +14,36 @@
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Minimum size of a burst in bytes: a quarter of a receiver's default buffer, since others may
-/// send too.
+/// Minimum size in bytes of a burst of datagrams: a quarter of a receiver's default buffer, since
+/// other clients may send too.
 const MIN_BURST_BYTES: usize = 32 << 10;
 
-/// Maximum number of bytes of one call in a burst of batches. The receiver wakes at its first
-/// datagrams, and reads while the others come.
+/// Maximum number of bytes that one system call sends in a small burst. The receiver wakes at the
+/// first datagrams, and reads while the others arrive.
 const BATCH_BYTES: usize = 16 << 10;
 
-/// Maximum number of bytes of one call whose datagrams a receiver can read as they come: five
-/// datagrams of an Ethernet.
+/// Maximum number of bytes that one system call sends if the receiver must keep up with it: five
+/// full Ethernet datagrams.
 const FEW_DATAGRAMS_BYTES: usize = 7_500;
 
-/// Maximum size in bytes of a burst that is sent in batches.
+/// Maximum size in bytes of a burst that is sent in batches. A larger burst is sent a few datagrams
+/// per system call.
 const MAX_BATCHED_BURST_BYTES: usize = 3 * MIN_BURST_BYTES;
 
-/// Number of bursts that a backlog is spread over.
+/// Number of bursts over which the pacer spreads the backlog (the bytes that wait to be sent).
 const BURSTS_PER_BACKLOG: usize = 8;
 
-/// Time from one burst to the next. The resolution of timers makes it up to twice as long.
+/// Time from one burst of datagrams to the next. The resolution of the system's timers can double
+/// it.
 const BURST_INTERVAL: Duration = Duration::from_millis(1);
 
 pub(super) struct Pacer {
-    /// Backlog in bytes above which the mode is [`Mode::Unpaced`]. Half of it is the limit of
-    /// [`Mode::Continuous`].
+    /// Backlog in bytes above which pacing ends ([`Mode::Unpaced`]). Above half of it, only the
+    /// pauses between bursts end ([`Mode::Continuous`]).
     unpaced_beyond: usize,
     /// Number of bytes that the current burst may still send.
     remaining: usize,
-    /// Number of bytes sent since the flusher last yielded its core.
+    /// Number of bytes sent since the flusher last yielded its CPU core to other threads.
     since_yield: usize,
     mode: Mode,
     next_burst: Instant,
@@ -49,13 +51,13 @@ pub(super) struct Pacer {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
-    /// Bursts that are sent in small batches.
+    /// Bursts with pauses between them. One system call sends a batch of datagrams.
     BatchedBursts,
-    /// Bursts that are sent by calls of a few datagrams.
+    /// Bursts with pauses between them. One system call sends only a few datagrams.
     Bursts,
-    /// Calls of a few datagrams, without a pause between bursts.
+    /// No pauses between bursts. One system call sends only a few datagrams.
     Continuous,
-    /// Calls of any size, without a pause.
+    /// No pauses, and no limit on the bytes of one system call.
     Unpaced,
 }
 
@@ -70,12 +72,13 @@ impl Pacer {
         }
     }
 
-    /// Returns a pacer that sends any backlog without limit.
+    /// Returns a pacer that does not limit the speed of sending, for sockets other than UDP.
     pub(super) fn unpaced() -> Self {
         Self::new(0)
     }
 
-    /// Chooses the mode for this backlog, and begins the next burst if it is due.
+    /// Chooses the pacing mode for this backlog of unsent bytes, and begins the next burst if its
+    /// time has come. With `unpaced`, turns pacing off.
     pub(super) fn renew(&mut self, backlog: usize, unpaced: bool) {
         self.mode = match backlog {
             _ if unpaced => Mode::Unpaced,
@@ -91,7 +94,7 @@ impl Pacer {
         }
     }
 
-    /// Returns the maximum number of bytes of the next call.
+    /// Returns the maximum number of bytes that the next system call may send.
     pub(super) fn max_call_bytes(&self) -> usize {
         match self.mode {
             Mode::BatchedBursts => self.remaining.min(BATCH_BYTES),
@@ -100,19 +103,21 @@ impl Pacer {
         }
     }
 
-    /// Returns true if nothing may be sent before the next burst.
+    /// Returns true if the current burst is used up, so that nothing may be sent before the next
+    /// burst.
     pub(super) fn is_burst_over(&self) -> bool {
         matches!(self.mode, Mode::BatchedBursts | Mode::Bursts) && self.remaining == 0
     }
 
-    /// Records sent bytes. The last datagram of a burst may exceed the size of the burst.
+    /// Records that `bytes` were sent in the current burst. The last datagram may exceed the size
+    /// of the burst.
     pub(super) fn on_sent(&mut self, bytes: usize) {
         self.remaining = self.remaining.saturating_sub(bytes);
         self.since_yield = self.since_yield.saturating_add(bytes);
     }
 
-    /// Returns true if the flusher should yield its core: after the size of the smallest burst,
-    /// which overflows no buffer.
+    /// Returns true once the flusher has sent about `MIN_BURST_BYTES` and should yield its CPU
+    /// core. A receiver may need this core to read the datagrams.
     pub(super) fn should_yield(&mut self) -> bool {
         let should_yield =
             self.mode != Mode::Unpaced && self.since_yield + FEW_DATAGRAMS_BYTES > MIN_BURST_BYTES;
@@ -122,7 +127,7 @@ impl Pacer {
         should_yield
     }
 
-    /// Returns the time of the next burst.
+    /// Returns the time at which the next burst may begin.
     pub(super) fn next_burst(&self) -> Instant {
         self.next_burst
     }
@@ -175,8 +180,9 @@ mod tests {
         assert!(!pacer.should_yield());
     }
 
-    /// A backlog above half of the limit is sent without a pause, well before lines are dropped.
-    /// Calls stay small, since hardly any receiver can follow batches.
+    /// Gives the pacer a backlog just above half of its limit: sending must not pause, and each
+    /// system call must stay small. A backlog of exactly half the limit must still be sent in
+    /// bursts.
     #[tokio::test(start_paused = true)]
     async fn a_large_backlog_is_sent_without_a_pause() {
         let mut pacer = Pacer::new(1_000);
@@ -201,7 +207,8 @@ mod tests {
         }
     }
 
-    /// One burst is sent per interval, however often the pacer is renewed within the interval.
+    /// Renews the pacer ten times per burst interval, for 100 intervals. It must allow one burst
+    /// per interval.
     #[tokio::test(start_paused = true)]
     async fn one_burst_is_sent_per_interval() {
         let mut pacer = Pacer::new(usize::MAX);

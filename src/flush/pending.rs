@@ -1,4 +1,5 @@
-//! Commands to the flusher, and the flushes and the stop that are pending.
+//! Commands from the application to the flusher, and the flushes and the stop that the flusher has
+//! not completed yet.
 
 use crate::emit::Consumer;
 use crate::error::FlushError;
@@ -8,38 +9,41 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-/// Command that a handle sends to the flusher.
+/// Command that the application sends to the flusher through a handle of the client.
 pub(crate) enum Command {
     Flush(oneshot::Sender<Result<(), FlushError>>),
     Stop {
-        /// Lines that were sent before the call of `stop`.
+        /// Number of lines, and their bytes, that were sent before the call of `stop`.
         sent_before: Tally,
         reply: oneshot::Sender<StopReport>,
     },
 }
 
-/// A flush whose caller waits for the reply.
+/// Flush that a caller has requested and waits for.
 pub(super) struct PendingFlush {
     pub(super) target: FlushTarget,
     pub(super) reply: oneshot::Sender<Result<(), FlushError>>,
 }
 
-/// The lines that a flush or a stop waits for: all lines emitted before it.
+/// Target of a flush or a stop: all lines emitted before it. The flush or stop waits until they are
+/// sent or lost.
 pub(super) struct FlushTarget {
-    /// Number of records drained from the ordered queue at which all lines of the target are swept.
+    /// Total number of records of the ordered queue (gauges and service checks) that the flusher
+    /// must have taken before it has all lines of the target.
     drained_records: u64,
-    /// Number of bytes released at which all lines of the target are sent or lost. `None` until
-    /// they are swept.
+    /// Total number of bytes that must be released (sent or lost) before the target is reached.
+    /// `None` until the flusher has taken all lines of the target from the producer threads.
     consumed: Option<u64>,
 }
 
 impl FlushTarget {
-    /// Returns the target of all lines emitted so far.
+    /// Returns a target that comprises all lines emitted so far.
     pub(super) fn now(lines: &Consumer) -> Self {
         Self { drained_records: lines.enqueued_records(), consumed: None }
     }
 
-    /// Records a sweep, after which all lines of the target may be swept.
+    /// Updates the target after the flusher has taken lines from the producer threads. The taken
+    /// lines may now include all lines of the target.
     pub(super) fn on_sweep(&mut self, lines: &Consumer) {
         if self.consumed.is_none() && lines.drained_records() >= self.drained_records {
             self.consumed = Some(lines.swept());
@@ -55,26 +59,27 @@ impl FlushTarget {
     }
 }
 
-/// A stop in progress: requested by a handle, or caused by the drop of the last one.
+/// Stop in progress, requested by the application or caused by the drop of its last handle of the
+/// client.
 pub(super) struct PendingStop {
     pub(super) deadline: Instant,
-    /// Lines that were sent before the stop began.
+    /// Number of lines, and their bytes, that were sent before the stop began.
     pub(super) sent_before: Tally,
     pub(super) target: FlushTarget,
     pub(super) replies: Vec<oneshot::Sender<StopReport>>,
 }
 
 impl PendingStop {
-    /// Returns true if so little time remains for the stop that lines are sent without pacing.
+    /// Returns true if the stop's deadline is so near that lines must be sent without pacing.
     pub(super) fn is_urgent(&self, now: Instant) -> bool {
         self.deadline < now + UNPACED_BEFORE_DEADLINE
     }
 }
 
-/// Remaining time of a stop below which lines are sent without pacing.
+/// Time before the deadline of a stop from which lines are sent without pacing.
 const UNPACED_BEFORE_DEADLINE: Duration = Duration::from_millis(100);
 
-/// The flushes and the stop that the flusher has not replied to.
+/// Flushes and the stop that the flusher has not replied to yet.
 #[derive(Default)]
 pub(super) struct Pending {
     flushes: Vec<PendingFlush>,
@@ -90,21 +95,23 @@ impl Pending {
         self.stop.is_none() && self.flushes.is_empty()
     }
 
-    /// Returns true if a flush or the stop waits for lines that are not swept yet.
+    /// Returns true if a flush or the stop waits for lines that the flusher has not taken from the
+    /// producer threads yet.
     pub(super) fn wants_sweep(&self) -> bool {
         let stop_wants = self.stop.as_ref().is_some_and(|stop| !stop.target.is_swept());
         stop_wants || self.flushes.iter().any(|flush| !flush.target.is_swept())
     }
 
-    /// Records a sweep, for each pending flush and the stop.
+    /// Updates each pending flush and the stop after the flusher has taken lines from the producer
+    /// threads.
     pub(super) fn on_sweep(&mut self, lines: &Consumer) {
         let flushes = self.flushes.iter_mut().map(|flush| &mut flush.target);
         let all = flushes.chain(self.stop.iter_mut().map(|stop| &mut stop.target));
         all.for_each(|target| target.on_sweep(lines));
     }
 
-    /// Replies to the flushes whose lines are all sent or lost, and forgets the flushes whose
-    /// caller is gone.
+    /// Replies to each flush if all its lines are sent or lost. Removes a flush if its caller no
+    /// longer waits for the reply.
     pub(super) fn complete_flushes(&mut self, lines: &Consumer) {
         for flush in self.flushes.extract_if(.., |flush| flush.target.is_reached(lines)) {
             let _ = flush.reply.send(Ok(()));
@@ -112,7 +119,7 @@ impl Pending {
         self.flushes.retain(|flush| !flush.reply.is_closed());
     }
 
-    /// Returns true if there is a stop, and all lines that it waits for are sent or lost.
+    /// Returns true if a stop is pending, and all lines that it waits for are sent or lost.
     pub(super) fn is_stop_complete(&self, lines: &Consumer) -> bool {
         self.stop.as_ref().is_some_and(|stop| stop.target.is_reached(lines))
     }

@@ -1,4 +1,5 @@
-//! Detection of poison: a line on which a server closes the connection.
+//! Detection of poisonous lines. A line is poisonous if the server closes each connection on which
+//! it receives the line.
 //!
 //! Unacknowledged lines are the first that the next connection sends. So a poisonous line would
 //! stop all lines after it forever. To find it:
@@ -20,31 +21,36 @@ use super::outbox::Outbox;
 use super::packing::datagram::first_unit;
 use bytes::Buf;
 
-/// Number of connections in a row that must end with the same first line in flight, before lines
-/// are sent one by one.
+/// Number of consecutive connections that must end with the same first line in flight before the
+/// flusher suspects this line. It then sends lines one by one to find out.
 const MIN_DISCONNECTS: u32 = 5;
 
-/// Maximum number of quarantined lines. If the server closes the connection on one more, the server
-/// is at fault.
+/// Maximum number of quarantined lines (lines that seem to make the server close connections). If
+/// the server closes a connection on one more line, the flusher blames the server and sends them
+/// all again.
 const MAX_QUARANTINED: u32 = 8;
 
-/// State of the detection of poison. Offsets are counted as by [`Outbox::offset`].
+/// Detector of poisonous lines: lines on which the server closes the connection. All offsets count
+/// bytes like [`Outbox::offset`].
 #[derive(Default)]
 pub(super) struct PoisonDetector {
-    /// Offset of the first line in flight at the last disconnect.
+    /// Offset of the first line that was in flight when a connection last ended.
     suspect: u64,
-    /// Number of disconnects in a row with the same suspect.
+    /// Number of consecutive connections that ended with the line at `suspect` first in flight.
     disconnects: u32,
-    /// Largest offset at which the lines in flight ended, at any of these disconnects.
+    /// Largest end offset of the bytes in flight, over the connections that `disconnects` counts.
     furthest: u64,
-    /// Offset up to which lines are sent one by one.
+    /// Offset up to which the flusher sends lines one by one, to find a line on which the server
+    /// closes the connection.
     line_by_line_until: u64,
-    /// Number of quarantined lines.
+    /// Number of quarantined lines: lines set aside because the server seems to close connections
+    /// on them.
     quarantined: u32,
 }
 
 impl PoisonDetector {
-    /// Records a new connection. Returns the offset up to which it sends lines one by one.
+    /// Prepares for a new connection. Returns the offset up to which the flusher must send lines
+    /// one by one on it.
     pub(super) fn on_connect(&self, outbox: &mut Outbox) -> u64 {
         // Without a line to compare the quarantined ones with, they are tried again: no other line
         // may ever come.
@@ -57,7 +63,8 @@ impl PoisonDetector {
         self.line_by_line_until
     }
 
-    /// Records the end of a connection. Requeues the lines in flight, which did not arrive.
+    /// Records that a connection ended, and searches for a line that may be the cause. Makes the
+    /// lines in flight unsent again, since they did not arrive.
     pub(super) fn on_disconnect(&mut self, outbox: &mut Outbox) {
         let in_flight = outbox.in_flight();
         outbox.requeue();
@@ -85,8 +92,9 @@ impl PoisonDetector {
         }
     }
 
-    /// Quarantines the first line if another line can be tried. Otherwise the same line is tried
-    /// again; or, if others are quarantined, the server is at fault and all are requeued.
+    /// Quarantines (sets aside) the first line if the server can be tried with another line.
+    /// Otherwise the same line is tried again; but if lines are quarantined already, the server is
+    /// at fault and all become unsent again.
     fn quarantine_first(&mut self, outbox: &mut Outbox) {
         let line = first_unit(outbox.lines().chunk());
         if outbox.unsent() <= line {
@@ -112,12 +120,13 @@ mod tests {
     use proptest::prelude::*;
     use std::sync::Arc;
 
-    /// A simulated server, and the lines that it accepted and that the detector discarded.
+    /// Test scene: a detector of poisonous lines and a simulated server, with the lines that the
+    /// server accepted and those that the detector discarded.
     struct Scene {
         detector: PoisonDetector,
         outbox: Outbox,
-        /// Number of lines that the server acknowledges at a time. It acknowledges none of a group
-        /// that holds poison.
+        /// Number of lines that the simulated server acknowledges together. It acknowledges no line
+        /// of a group that contains a poisonous line (on which it closes the connection).
         group: usize,
         accepted: Vec<String>,
         discarded: String,
@@ -146,8 +155,8 @@ mod tests {
             }
         }
 
-        /// Simulates one connection. The server closes it on poison, or, unless it `is_selective`,
-        /// on every line. Returns true if the connection stays open.
+        /// Simulates one connection, which the server closes on a poisonous line, or on every line
+        /// unless it `is_selective`. Returns true if the connection stays open.
         fn connect(&mut self, is_selective: bool) -> bool {
             let until = self.detector.on_connect(&mut self.outbox);
             let mut window = 1;
@@ -192,9 +201,9 @@ mod tests {
     }
 
     proptest! {
-        /// Exactly the poisonous lines are discarded, by a server that closes connections on these,
-        /// and at times on every line. None is discarded while it closes on every line. All others
-        /// arrive, in order.
+        /// Simulates a server that closes connections on poisonous lines, and at times on every
+        /// line. Exactly the poisonous lines must be discarded, none while the server closes on
+        /// every line, and all other lines must arrive in order.
         #[test]
         fn exactly_the_poison_is_discarded(
             runs in prop::collection::vec((1usize..9, 0usize..8), 1..9),
@@ -232,8 +241,8 @@ mod tests {
             prop_assert_eq!(scene.accepted, good);
         }
 
-        /// All lines are kept, in order, after any number of connections to a server that closes
-        /// the connection on every line.
+        /// Simulates many connections to a server that closes the connection on every line. All
+        /// lines must be kept, in order.
         #[test]
         fn server_closing_on_every_line_loses_no_line(
             count in 1usize..50,

@@ -1,8 +1,10 @@
-//! Memory barrier on all threads of the process, which lets the flusher sleep without a timer.
+//! Memory barrier on all threads of the process. The flusher runs it before it sleeps without a
+//! timer, so that it cannot miss a line.
 
 use freewheel_handoff::Barrier;
 
-/// Returns the barrier of this platform: `membarrier(2)`, private and expedited, on Linux.
+/// Returns the process-wide memory barrier of this platform: `membarrier(2)`, private and
+/// expedited, on Linux, and none on other platforms.
 pub(crate) fn process_barrier() -> Barrier {
     #[cfg(all(target_os = "linux", not(miri)))]
     return Barrier::new(run);
@@ -10,7 +12,7 @@ pub(crate) fn process_barrier() -> Barrier {
     return Barrier::none();
 }
 
-/// Runs a full fence on every thread of the process. Returns false if the kernel refuses.
+/// Runs a full memory fence on every thread of the process. Returns false if the kernel refuses.
 #[cfg(all(target_os = "linux", not(miri)))]
 fn run() -> bool {
     use rustix::io::Errno;

@@ -1,5 +1,5 @@
-//! Rate limits of the flusher's warnings: after one warning of a kind, others are suppressed for a
-//! while.
+//! Rate limits of the flusher's warnings: after one warning of a kind, further warnings of this
+//! kind are suppressed for a while.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -9,7 +9,8 @@ use tokio::time::Instant;
 /// Minimum time between two warnings of one kind.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// Rate limiters, one for each kind of warning. They outlive the flusher.
+/// Rate limiters, one for each kind of warning. They outlive the flusher, so that a restart does
+/// not reset them.
 #[derive(Default)]
 pub(super) struct WarningLimits {
     pub(super) link_failure: RateLimiter,
@@ -18,20 +19,20 @@ pub(super) struct WarningLimits {
     pub(super) rejected_line: RateLimiter,
 }
 
-/// A limiter that admits at most one event in each [`SILENCE`]. It is free of locks, since a forked
-/// child could find a lock held.
+/// Rate limiter that admits at most one event per [`SILENCE`]. It uses no lock, since a forked
+/// child could find the lock held forever.
 #[derive(Default)]
 pub(super) struct RateLimiter {
     /// Time of the first event that the limiter saw.
     first: OnceLock<Instant>,
-    /// End of the current silence, in nanoseconds since `first`.
+    /// Time until which further events are suppressed, in nanoseconds since `first`.
     silent_until: AtomicU64,
     suppressed: AtomicU64,
 }
 
 impl RateLimiter {
-    /// Returns how many events were suppressed since the last admitted one, or `None` if this event
-    /// is suppressed too.
+    /// Admits an event, or suppresses it. Returns the number of events suppressed since the last
+    /// admitted event, or `None` if this event is suppressed too.
     pub(super) fn admit(&self, now: Instant) -> Option<u64> {
         let first = *self.first.get_or_init(|| now);
         let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);

@@ -1,4 +1,4 @@
-//! State that the flusher shares with the handles of its connector.
+//! State that the flusher shares with the application's handles of the client.
 
 use super::rate_limit::WarningLimits;
 use super::wake::Wake;
@@ -8,16 +8,18 @@ use crate::stats::{Account, Stats};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
-/// State shared by the flusher and the handles. It outlives each flusher.
+/// State shared by the flusher and the application's handles of the client. It outlives the
+/// flusher, and serves the next one.
 pub(crate) struct Shared {
     pub(crate) exchange: Arc<Exchange>,
     pub(crate) settings: FlusherConfig,
     pub(crate) account: Arc<Account>,
-    /// Set while the flusher has a link that is known to work.
+    /// Set while the flusher has a connection or socket to the server, and suspects no failure of
+    /// the server.
     pub(crate) connected: AtomicBool,
     /// Number of dropped and lost lines that warnings have reported.
     pub(super) reported_missing: AtomicU64,
-    /// Wakes the flusher.
+    /// Signal that wakes the flusher task.
     pub(crate) wake: Arc<Wake>,
     pub(super) warning_limits: WarningLimits,
 }

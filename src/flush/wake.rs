@@ -21,27 +21,28 @@ mod by_descriptor {
     use tokio::io::Interest;
     use tokio::io::unix::AsyncFd;
 
-    /// Wakes the flusher: ends its sleep, or its next sleep if none has begun. Several
-    /// notifications before that count as one.
+    /// Signal that wakes the flusher task. A notification ends the current sleep of the flusher, or
+    /// its next sleep; several notifications before that count as one.
     #[derive(Default)]
     pub(crate) struct Wake {
         descriptor: OnceLock<Box<ProcessDescriptor>>,
     }
 
-    /// Descriptor of one process, in a list that grows with each generation of forked children.
+    /// File descriptor through which the threads of one process wake the flusher. It is a node of a
+    /// list, to which a forked child appends a node for itself.
     ///
     /// A child that restarts the connector has its own descriptor. If two flushers waited for one,
     /// each could take the other's notifications.
     struct ProcessDescriptor {
         process: u32,
         notifier: Arc<Notifier>,
-        /// Place for the descriptor of a forked child of this process.
+        /// Next node of the list: the descriptor of a forked child of this process, or empty.
         child: Wake,
     }
 
     impl Wake {
-        /// Opens the descriptor of this process, unless it is open. Until then, `notify` has no
-        /// effect.
+        /// Opens the file descriptor through which this process wakes its flusher, unless it is
+        /// open. Before that, `notify` has no effect.
         pub(crate) fn prepare(&self) -> io::Result<()> {
             if self.own().is_none() {
                 let notifier = Arc::new(Notifier::new()?);
@@ -53,15 +54,15 @@ mod by_descriptor {
             Ok(())
         }
 
-        /// Wakes the flusher. The only possible failure is that many notifications already wait,
-        /// which wake the flusher too.
+        /// Wakes the flusher. It ignores a failed write: a write fails only if so many
+        /// notifications wait that the flusher wakes anyway.
         pub(crate) fn notify(&self) {
             if let Some(own) = self.own() {
                 own.notifier.notify();
             }
         }
 
-        /// Returns a listener in the current runtime.
+        /// Returns a listener for the notifications, registered with the current tokio runtime.
         ///
         /// # Panics
         /// Panics if the runtime has no I/O driver.
@@ -72,8 +73,9 @@ mod by_descriptor {
             AsyncFd::with_interest(Arc::clone(&own.notifier), Interest::READABLE).map(WakeListener)
         }
 
-        /// Returns the descriptor of this process. The number of another process's descriptor may
-        /// be closed here, or belong to another file.
+        /// Returns the descriptor that this process has opened to wake its flusher, or `None`. A
+        /// descriptor that a parent process opened may be closed here, or its number may belong to
+        /// another file.
         fn own(&self) -> Option<&ProcessDescriptor> {
             let first = self.descriptor.get();
             let newest =
@@ -81,7 +83,7 @@ mod by_descriptor {
             (newest.process == std::process::id()).then_some(newest)
         }
 
-        /// Returns the empty place after the last descriptor of the list.
+        /// Returns the empty node at the end of the list of descriptors.
         fn last(&self) -> &Self {
             let mut last = self;
             while let Some(descriptor) = last.descriptor.get() {
@@ -92,8 +94,8 @@ mod by_descriptor {
     }
 
     impl Drop for ProcessDescriptor {
-        /// Leaves a parent's descriptor open: a child may have closed its number, which then belongs
-        /// to another file.
+        /// Closes the file descriptor only in the process that opened it. In a forked child, its
+        /// number may already belong to another file.
         fn drop(&mut self) {
             if self.process != std::process::id() {
                 std::mem::forget(Arc::clone(&self.notifier));
@@ -101,7 +103,7 @@ mod by_descriptor {
         }
     }
 
-    /// The flusher's side of [`Wake`].
+    /// Receiver of the notifications of a [`Wake`], on which the flusher waits.
     pub(crate) struct WakeListener(AsyncFd<Arc<Notifier>>);
 
     impl WakeListener {
@@ -141,8 +143,8 @@ mod by_descriptor {
                 let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
             }
 
-            /// Does nothing: each write is an event, and the counter never reaches its limit of
-            /// 2^64.
+            /// Does nothing: the listener gets an event for each write to the eventfd, and the
+            /// counter never reaches its limit of 2^64.
             pub(super) fn clear(&self) {}
         }
 
@@ -176,7 +178,8 @@ mod by_descriptor {
                 let _ = (&self.writer).write(&[1]);
             }
 
-            /// Reads all pending notifications, so that the next one is an event again.
+            /// Reads all pending notifications from the socket, so that the next notification
+            /// causes a new event.
             pub(super) fn clear(&self) {
                 while (&self.reader).read(&mut [0; 64]).is_ok_and(|read| read > 0) {}
             }
@@ -196,7 +199,8 @@ mod by_notify {
     use std::sync::Arc;
     use tokio::sync::Notify;
 
-    /// Wakes the flusher: ends its sleep, or its next sleep if none has begun.
+    /// Signal that wakes the flusher task. A notification ends the current sleep of the flusher, or
+    /// its next sleep.
     #[derive(Default)]
     pub(crate) struct Wake(Arc<Notify>);
 
@@ -214,7 +218,7 @@ mod by_notify {
         }
     }
 
-    /// The flusher's side of [`Wake`].
+    /// Receiver of the notifications of a [`Wake`], on which the flusher waits.
     pub(crate) struct WakeListener(Arc<Notify>);
 
     impl WakeListener {
@@ -232,10 +236,11 @@ mod tests {
     use tokio::runtime::Builder;
     use tokio::time::timeout;
 
-    /// Maximum time in which the tests expect a notification.
+    /// Maximum time that a test waits for a notification.
     const SOON: Duration = Duration::from_secs(10);
 
-    /// Returns true if `notified` stays pending for a while.
+    /// Returns true if the future `notified` stays pending for 50 milliseconds, so that no
+    /// notification waits.
     async fn is_quiet(notified: impl Future) -> bool {
         timeout(Duration::from_millis(50), notified).await.is_err()
     }
@@ -272,7 +277,8 @@ mod tests {
         }
     }
 
-    /// Each notification ends one sleep, whether it comes before or during the sleep.
+    /// Sends 10,000 notifications from another thread, each after the previous one is received.
+    /// Each must end one wait of the listener, even if it comes before the wait.
     #[test]
     fn no_notification_is_lost() {
         let wake = &Wake::default();

@@ -1,4 +1,5 @@
-//! The flusher's warnings: of failed links, missing lines and unexpected exits.
+//! Warnings that the flusher logs: failed connections, dropped or lost lines, and unexpected exits
+//! of the flusher.
 //!
 //! A warning runs code of the application, which may use this connector, or build, start and stop
 //! others. So the flusher warns only between two events, while it holds no lock.
@@ -13,16 +14,16 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A failed link or connection attempt.
+/// Failure of the connection to the server, or of an attempt to connect, that the flusher logs.
 pub(super) struct LinkFailure {
     error: io::Error,
     retry_in: Duration,
-    /// Number of failures that were not reported since the last warning.
+    /// Number of failures that the rate limit kept out of the log since the last logged failure.
     suppressed: u64,
 }
 
 impl LinkFailure {
-    /// Returns a failure to report, or `None` if the rate limit suppresses the warning.
+    /// Returns a failure to log, or `None` if the rate limit suppresses the warning.
     pub(super) fn new(
         shared: &Shared,
         error: io::Error,
@@ -33,7 +34,7 @@ impl LinkFailure {
         Some(Self { error, retry_in, suppressed })
     }
 
-    /// Warns that the server cannot be reached.
+    /// Logs a warning that the server cannot be reached.
     pub(super) fn warn(&self, shared: &Shared) {
         let Self { error, retry_in, suppressed } = self;
         let endpoint = &shared.settings.endpoint;
@@ -56,8 +57,8 @@ pub(super) fn unreported_lines(shared: &Shared, stats: &Stats) -> u64 {
     missing.saturating_sub(shared.reported_missing.load(Relaxed))
 }
 
-/// Warns if more lines were dropped or lost since the last warning, and if a line was rejected. The
-/// last warning of a flusher is not limited by the time since the one before.
+/// Logs a warning if lines were dropped or lost since the last warning of this kind, and another if
+/// the server rejected a line. With `is_last`, the first of these ignores its rate limit.
 pub(super) fn warn_of_missing_lines(shared: &Shared, is_last: bool) {
     let stats = shared.stats();
     let limits = &shared.warning_limits;
@@ -81,7 +82,8 @@ pub(super) fn warn_of_missing_lines(shared: &Shared, is_last: bool) {
     }
 }
 
-/// Warns of the lines of a connector whose last handle is dropped while no flusher runs.
+/// Logs a warning about unsent lines if the application drops its last handle of the client while
+/// no flusher runs.
 pub(crate) fn warn_of_abandoned_lines(shared: &Shared) {
     warn_of_missing_lines(shared, true);
     let Tally { lines, bytes } = shared.stats().buffered;
@@ -92,19 +94,20 @@ pub(crate) fn warn_of_abandoned_lines(shared: &Shared) {
 
 const HANDLES_DROPPED: &str = "the last connector was dropped with metrics unsent";
 
-/// The reason for a flusher's exit.
+/// Reason for which a flusher ended.
 pub(super) enum ExitCause {
-    /// A handle stopped the flusher.
+    /// The application stopped the flusher.
     Stopped,
-    /// The last handle was dropped.
+    /// The application dropped its last handle of the client.
     HandlesDropped,
-    /// The flusher's runtime ended, or the flusher panicked.
+    /// The tokio runtime of the flusher ended, or the flusher panicked.
     RuntimeEnded,
 }
 
 impl ExitCause {
-    /// Warns of lines that an exiting flusher leaves unsent or unacknowledged. An exit of which the
-    /// owner may not know is always reported.
+    /// Logs a warning about the lines that an ended flusher leaves unsent (`kept`) or
+    /// unacknowledged. Always logs the end of the runtime, since the application may not know that
+    /// the flusher ended.
     pub(super) fn warn(&self, shared: &Shared, kept: Tally, unacknowledged: Tally) {
         if unacknowledged.lines > 0 {
             let Tally { lines, bytes } = unacknowledged;
@@ -143,10 +146,11 @@ impl ExitCause {
     }
 }
 
-/// Warns on drop, for a flusher that is dropped before it reports its exit.
+/// Guard of a flusher that logs a warning on drop, if the flusher is dropped without an orderly
+/// end.
 pub(super) struct ExitWarning {
     shared: Arc<Shared>,
-    /// Cause to report, or `None` if there is nothing to report.
+    /// Cause of the flusher's end to log on drop, or `None` if there is nothing to log.
     pub(super) cause: Option<ExitCause>,
     pub(super) unacknowledged: Tally,
 }
@@ -165,8 +169,8 @@ impl Drop for ExitWarning {
     }
 }
 
-/// Calls `warn` and catches its panic: a subscriber that panics must not end the flusher, nor a
-/// process whose flusher ends by a panic.
+/// Calls `warn`, which logs, and catches a panic of the application's log subscriber. This panic
+/// must not end the flusher, or abort the process while the flusher itself panics.
 fn guarded(warn: impl FnOnce()) {
     let _ = catch_unwind(AssertUnwindSafe(warn));
 }

@@ -1,4 +1,4 @@
-//! Starting and stopping the flusher of a connector.
+//! Start, flush and stop of a connector's flusher, the task that sends the lines.
 
 mod waiting;
 
@@ -18,24 +18,26 @@ use waiting::Reply;
 
 type Commands = mpsc::UnboundedSender<Command>;
 
-/// Connection of the handles to the flusher. Only handles own it: dropping the last one drops the
-/// sender of commands, and the flusher stops.
+/// Channel through which connectors and metrics send commands to their flusher task. Dropping the
+/// last of these handles closes the channel, and the flusher stops.
 #[derive(Default)]
 pub(crate) struct Lifecycle {
-    /// Process that last started the flusher, or 0 before the first start. In a forked child,
-    /// `commands` holds the parent's sender, in its state at the fork. The child must neither use
-    /// nor drop it.
+    /// Identifier of the process that last started the flusher, or 0 before the first start.
+    ///
+    /// In a forked child, `commands` holds the parent's sender, in its state at the fork. The child
+    /// must neither use nor drop it.
     process: AtomicU32,
     commands: Mutex<Option<Commands>>,
 }
 
-/// Time for which the caller of a stop waits for the reply, beyond the flusher's own deadline: the
-/// flusher's report is better than a timeout. An overloaded machine takes this long to run a
-/// thread.
+/// Additional time, beyond the stop timeout, that the caller of a stop waits for the flusher's
+/// report. An overloaded machine may take this long to run the flusher's thread.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// Minimum time for which a start waits for the flusher, even if the stop timeout is shorter. A
-/// flusher that fails later is not noticed, and an overloaded machine takes a while to run a thread.
+/// Minimum time that a start waits for the flusher's first reply, even if the stop timeout is
+/// shorter. A flusher that fails later than this is not noticed.
+///
+/// An overloaded machine takes a while to run a thread.
 const MIN_START_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Lifecycle {
@@ -70,7 +72,8 @@ impl Lifecycle {
         start_result(waiting::block_until(Instant::now() + start_timeout(shared), started).into())
     }
 
-    /// Returns a new flusher, or an error if one is running.
+    /// Returns a new flusher with a new command channel, or an error if a flusher is already
+    /// running.
     fn flusher(&self, shared: &Arc<Shared>) -> Result<Flusher, StartError> {
         let is_forked = self.is_started_by_parent();
         shared.wake.prepare().map_err(StartError::Descriptor)?;
@@ -91,14 +94,14 @@ impl Lifecycle {
         self.commands.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns true if a parent of this process started the flusher.
+    /// Returns true if a parent of this process started the flusher, before a fork.
     fn is_started_by_parent(&self) -> bool {
         // ORDERING: Relaxed, as at the store.
         let starter = self.process.load(Relaxed);
         starter != 0 && starter != process::id()
     }
 
-    /// Returns the sender of commands, or `None` if no flusher runs in this process.
+    /// Returns the sender of commands to the flusher, or `None` if no flusher runs in this process.
     fn commands(&self) -> Option<Commands> {
         // ORDERING: Relaxed, as at the store.
         if self.process.load(Relaxed) != process::id() {
@@ -109,8 +112,8 @@ impl Lifecycle {
         self.lock_commands().clone().filter(|commands| !commands.is_closed())
     }
 
-    /// Returns a function that sends a command, and the receiver of the reply, or `None` if no
-    /// flusher runs.
+    /// Returns a function that sends a command to the flusher, and the receiver of the flusher's
+    /// reply. Returns `None` if no flusher runs in this process.
     fn command<T: Send + 'static>(
         &self,
         command: impl FnOnce(oneshot::Sender<T>) -> Command + Send + 'static,
@@ -156,7 +159,8 @@ impl Lifecycle {
         stop_report(shared, sent_before, reply)
     }
 
-    /// Returns true if no flusher runs, in this process or in a parent of it.
+    /// Returns true if no flusher runs in this process, and no parent of this process started one
+    /// before a fork.
     pub(crate) fn is_without_flusher(&self) -> bool {
         !self.is_started_by_parent() && !self.is_running()
     }
@@ -182,8 +186,8 @@ fn start_timeout(shared: &Shared) -> Duration {
     shared.settings.stop_timeout.max(MIN_START_TIMEOUT)
 }
 
-/// Returns the result of a start. If the runtime does not run yet, the flusher begins once it does,
-/// and counts as started.
+/// Converts the flusher's reply to the result of a start. A timeout counts as success: the flusher
+/// begins once its runtime runs.
 fn start_result(reply: Reply<Result<(), StartError>>) -> Result<(), StartError> {
     match reply {
         Reply::Received(result) => result,
@@ -200,7 +204,8 @@ fn flush_outcome(reply: Reply<Result<(), FlushError>>) -> Result<(), FlushError>
     }
 }
 
-/// Returns the flusher's report. Without a reply in time, makes a report from the account.
+/// Returns the flusher's report of a stop. Without a reply in time, the function makes a report
+/// from the counters.
 fn stop_report(shared: &Shared, sent_before: Tally, reply: Reply<StopReport>) -> StopReport {
     match reply {
         Reply::Received(report) => report,

@@ -1,5 +1,5 @@
-//! Requests to the flusher whose reply is awaited until a deadline, on any thread and in any
-//! executor.
+//! Requests to the flusher task, such as a stop. The caller waits for the reply until a deadline,
+//! on any thread and in any executor.
 //!
 //! This module needs no runtime, no permanent thread, no lock of the whole process, and no
 //! thread-local storage: the caller may be a forked child, or a thread that is exiting.
@@ -16,9 +16,9 @@ use tokio::task::unconstrained;
 
 pub(crate) enum Reply<T> {
     Received(T),
-    /// The sender of the reply is gone.
+    /// The flusher has dropped the sender of the reply without replying.
     Closed,
-    /// The deadline came before the reply.
+    /// The deadline passed before the reply arrived.
     TimedOut,
 }
 
@@ -32,7 +32,8 @@ impl<T> From<Option<Result<T, RecvError>>> for Reply<T> {
     }
 }
 
-/// Calls `send`, then blocks the thread until the reply or the deadline.
+/// Calls `send`, which sends a request, and blocks the thread until the reply arrives or the time
+/// `limit` has passed.
 pub(crate) fn blocking_request<T>(
     limit: Duration,
     send: impl FnOnce() + Send + 'static,
@@ -47,7 +48,8 @@ pub(crate) fn blocking_request<T>(
     block_until(deadline, reply).into()
 }
 
-/// Calls `send`, then waits until the reply or the deadline, in any executor.
+/// Calls `send`, which sends a request, and waits until the reply arrives or the time `limit` has
+/// passed. Works in any executor.
 ///
 /// A thread keeps the deadline, and ends with the wait. tokio's clock cannot keep it: the executor
 /// may not be tokio's. And it cannot be found out whether a tokio runtime has a clock that runs
@@ -78,14 +80,16 @@ pub(crate) async fn request<T>(
     .into()
 }
 
-/// Returns true if another thread must call `send`. A worker of a multi-threaded runtime may keep
-/// the task that it wakes for itself, and this worker may be about to block.
+/// Returns true if a separate thread must send the request, because the caller may run on a worker
+/// of a multi-threaded tokio runtime.
+///
+/// Such a worker may keep the task that it wakes for itself, and may be about to block.
 fn must_send_from_thread() -> bool {
     let flavor = Handle::try_current().map(|runtime| runtime.runtime_flavor());
     flavor.is_ok_and(|flavor| flavor != RuntimeFlavor::CurrentThread)
 }
 
-/// Returns the reply, or `None` if `expired` completes first.
+/// Returns the output of the future `reply`, or `None` if the future `expired` completes first.
 async fn first_of<F: Future>(reply: F, expired: impl Future) -> Option<F::Output> {
     // If another executor blocks a tokio task, the budget of the task is not renewed.
     let (mut expired, mut reply) = (pin!(unconstrained(expired)), pin!(unconstrained(reply)));
@@ -111,7 +115,8 @@ async fn busy_poll<F: Future>(deadline: Instant, future: F) -> Option<F::Output>
     .await
 }
 
-/// Runs `run` with the task on a new thread. Returns the task if no thread can be spawned.
+/// Calls `run` with the task on a new thread. Returns the task as an error if no thread can be
+/// spawned.
 fn run_on_thread<T: Send + 'static>(
     task: T,
     run: impl FnOnce(T) + Send + 'static,
@@ -133,8 +138,8 @@ fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
     slot.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
-/// Blocks the thread until the future is ready or the deadline. Returns its output, or `None` at
-/// the deadline.
+/// Blocks the thread until the future is ready or the deadline has passed. Returns the future's
+/// output, or `None` after the deadline.
 pub(crate) fn block_until<F: Future>(deadline: Instant, future: F) -> Option<F::Output> {
     let signal = Arc::new(Signal::default());
     let waker = Waker::from(Arc::clone(&signal));
@@ -151,8 +156,8 @@ pub(crate) fn block_until<F: Future>(deadline: Instant, future: F) -> Option<F::
     }
 }
 
-/// Waker that ends the wait of a blocked thread. It does not park the thread, since a thread that
-/// is exiting has lost its parker.
+/// Waker that ends the wait of a blocked thread by a condition variable. Parking is not used, since
+/// a thread that is exiting has lost its parker.
 #[derive(Default)]
 struct Signal {
     is_set: Mutex<bool>,
@@ -160,7 +165,7 @@ struct Signal {
 }
 
 impl Signal {
-    /// Waits until the signal is set or the deadline, and clears the signal.
+    /// Waits until the signal is set or the deadline has passed, and then clears the signal.
     fn wait(&self, deadline: Instant) {
         let remaining = deadline.saturating_duration_since(Instant::now());
         let is_set = self.is_set.lock().unwrap_or_else(PoisonError::into_inner);
@@ -183,7 +188,8 @@ mod tests {
     const LONG: Duration = Duration::from_secs(60);
     const SHORT: Duration = Duration::from_millis(20);
 
-    /// Returns a request that another thread answers after 20 ms, and the receiver of the reply.
+    /// Returns a function that starts a thread, which replies with `value` after 20 ms, and the
+    /// receiver of this reply.
     fn answered<T: Send + 'static>(value: T) -> (impl FnOnce() + Send, oneshot::Receiver<T>) {
         let (sender, reply) = oneshot::channel();
         let send = move || {

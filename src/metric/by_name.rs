@@ -1,4 +1,5 @@
-//! Calls by name: lines without tags, sample rate and optional fields of their own.
+//! Emission of metrics by name alone, such as `incr(name)`, without tags, sample rate and optional
+//! fields for the single call.
 
 use super::Metric;
 use super::kind::Kind;
@@ -9,7 +10,8 @@ use crate::encode::{
     CharacterRules, Digits, Line, LineFormat, MetricType, Number, ONE, Scope, ValueField,
 };
 
-/// Emits a measurement of this kind and name.
+/// Emits a measurement (the value of one call) for the metric `name` of kind `K`, unless the
+/// connector is disabled.
 #[inline(always)]
 pub(crate) fn record<K: Kind>(core: &ConnectorCore, name: &str, measurement: impl Measurement) {
     if let Some(scoped) = core.enabled() {
@@ -17,8 +19,8 @@ pub(crate) fn record<K: Kind>(core: &ConnectorCore, name: &str, measurement: imp
     }
 }
 
-/// Emits a measurement to a connector that is enabled. Not inlined, so that a call compiles to a test
-/// and a jump.
+/// Emits a measurement through an enabled connector. The function is not inlined, so that a call
+/// compiles to a test and a jump.
 #[inline(never)]
 fn record_enabled<K: Kind>(core: &ScopedExchange, name: &str, measurement: impl Measurement) {
     let (exchange, scope, kind) = (&core.exchange, &core.scoped.scope, K::TYPE);
@@ -30,8 +32,8 @@ fn record_enabled<K: Kind>(core: &ScopedExchange, name: &str, measurement: impl 
     }
 }
 
-/// Emits a measurement with the checks of its dialect. Not inlined, so that the fast path stays
-/// small.
+/// Emits a measurement that needs the dialect's checks or sampling. The function is not inlined, so
+/// that the fast path stays small.
 #[inline(never)]
 fn record_slow<K: Kind>(core: &ScopedExchange, name: &str, measurement: impl Measurement) {
     let (exchange, scope, kind) = (&core.exchange, &core.scoped.scope, K::TYPE);
@@ -39,14 +41,14 @@ fn record_slow<K: Kind>(core: &ScopedExchange, name: &str, measurement: impl Mea
     if format.is_direct {
         measurement.write_to(&Named::<true> { exchange, scope, format, name, kind });
     } else {
-        Metric::<K>::new(Some(core), name).record(measurement);
+        Metric::<K>::new(Some(core), name).record_measurement(measurement);
     }
 }
 
-/// Name of a line without fields of its own.
+/// Metric of a call by name that is not sampled and has no fields of its own.
 ///
-/// The constant `ANY_RULE` is false if the format [is plain](LineFormat::is_plain). Otherwise the rule
-/// of the dialect checks the name, and the kind decides which numbers are accepted.
+/// The constant `ANY_RULE` is false if the line format [is plain](LineFormat::is_plain): then the
+/// values need no check. Otherwise the dialect's rules check the name and the value.
 struct Named<'a, const ANY_RULE: bool> {
     exchange: &'a Exchange,
     scope: &'a Scope,

@@ -1,11 +1,12 @@
-//! Prepared counters.
+//! Prepared counters: handles with a line that is already rendered, except for its value.
 
 use super::handle::Handle;
 use super::kind::{calls, kind};
 use super::measurement::{Amount, Negated, One};
 use crate::encode::Value;
 
-/// A prepared counter, from [`Metric::build`](crate::Metric::build): the fastest way to count.
+/// Prepared counter, the fastest way to count. [`Metric::build`](crate::Metric::build) renders its
+/// line in advance, except for the value.
 ///
 /// ```
 /// use freewheel::{Connector, Counter, Dialect};
@@ -31,28 +32,28 @@ impl super::Sampled for Counter {}
 impl super::Timestamped for Counter {}
 
 calls!(Counter {
-    /// Counts one.
+    /// Adds 1 to the counter.
     #[inline]
     pub fn incr(&self) {
-        self.record(One);
+        self.record_measurement(One);
     }
 
-    /// Counts `amount`, which may be negative or fractional. In `Influx` it must be an
-    /// [integer](crate::Dialect#variant.Influx).
+    /// Adds `amount`, which may be negative or fractional, to the counter. In `Influx` the amount
+    /// must be an [integer](crate::Dialect#variant.Influx).
     #[inline]
     pub fn incr_by(&self, amount: impl Value) {
-        self.record(Amount(amount));
+        self.record_measurement(Amount(amount));
     }
 
-    /// Counts one down.
+    /// Subtracts 1 from the counter.
     #[inline]
     pub fn decr(&self) {
-        self.record(Negated(1));
+        self.record_measurement(Negated(1));
     }
 
-    /// Counts `amount` down: `decr_by(2)` sends `-2`.
+    /// Subtracts `amount` from the counter: `decr_by(2)` sends `-2`.
     #[inline]
     pub fn decr_by(&self, amount: impl Value) {
-        self.record(Negated(amount));
+        self.record_measurement(Negated(amount));
     }
 });

@@ -1,11 +1,12 @@
-//! Prepared gauges.
+//! Prepared gauges: handles with a line that is already rendered, except for its value.
 
 use super::handle::Handle;
 use super::kind::{calls, kind};
 use super::measurement::{Absolute, Delta};
 use crate::encode::Value;
 
-/// A prepared gauge, from [`Metric::build`](crate::Metric::build).
+/// Prepared gauge. [`Metric::build`](crate::Metric::build) renders its line in advance, except for
+/// the value.
 ///
 /// ```
 /// use freewheel::{Connector, Gauge};
@@ -29,17 +30,17 @@ kind!(Gauge, sampled: false);
 impl super::Timestamped for Gauge {}
 
 calls!(Gauge {
-    /// Sets the gauge. A number below zero is sent as two lines, except in DogStatsD: see
+    /// Sets the gauge to `value`. A negative number is sent as two lines, except in DogStatsD: see
     /// [`Connector::gauge`](crate::Connector::gauge).
     #[inline]
     pub fn set(&self, value: impl Value) {
-        self.record(Absolute(value));
+        self.record_measurement(Absolute(value));
     }
 
-    /// Changes the gauge by `delta`, which may be negative. DogStatsD does not support deltas: the line is
-    /// dropped there and counted as [unsupported](crate::Drops::unsupported).
+    /// Changes the gauge by `delta`, which may be negative. In DogStatsD, which has no deltas, the
+    /// line is dropped and counted as [unsupported](crate::Drops::unsupported).
     #[inline]
     pub fn change_by(&self, delta: impl Value) {
-        self.record(Delta(delta));
+        self.record_measurement(Delta(delta));
     }
 });

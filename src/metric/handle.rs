@@ -1,4 +1,4 @@
-//! Handles of prepared metrics.
+//! Handles of prepared metrics, which hold a line that is rendered except for its value.
 
 use super::measurement::{Measurement, Target};
 use crate::connector_core::ScopeContext;
@@ -10,45 +10,50 @@ use crate::encode::{
 use std::fmt;
 use std::sync::Arc;
 
-/// Handle of a prepared metric of any kind.
+/// Internal handle of a prepared metric of any kind, such as a counter or a gauge.
 #[derive(Clone)]
 pub(crate) enum Handle {
-    /// Does nothing.
+    /// Handle from a disabled connector. Its calls do nothing.
     Disabled,
-    /// Every call emits a line. Only the member of a set may need cleaning.
+    /// Handle of a metric that is neither sampled nor always dropped, with a name and tags that
+    /// needed no alteration.
     Fast(FastHandle),
-    /// Calls may be sampled, dropped, or emit altered lines.
+    /// Handle of a metric that is sampled or always dropped, or with a name or a tag that was
+    /// altered to be valid.
     Slow(SlowHandle),
 }
 
-/// A handle whose calls need no checks.
+/// Prepared metric that is neither sampled nor always dropped, with a name and tags that needed no
+/// alteration.
 #[derive(Clone)]
 pub(crate) struct FastHandle(PreparedMetric);
 
-/// A handle whose calls check for sampling, drops and alterations.
+/// Prepared metric that is sampled or always dropped, or with a name or a tag that was altered to
+/// be valid.
 #[derive(Clone)]
 pub(crate) struct SlowHandle(PreparedMetric);
 
-/// A prepared metric and its exchange.
+/// Prepared metric: the rendered parts of its line, and the exchange (the buffers of lines for the
+/// flusher).
 #[derive(Clone)]
 struct PreparedMetric {
     exchange: Arc<Exchange>,
     parts: Arc<PreparedParts>,
 }
 
-/// Parts of a prepared metric that its clones share.
+/// Parts of a prepared metric that all its clones share, such as the rendered line.
 struct PreparedParts {
     line: LineTemplate,
-    /// The line whose value is 1.
+    /// Complete line with the value 1, rendered in advance.
     one: ChunkedText,
     rate: Option<EffectiveRate>,
     numbers: AcceptedNumbers,
     drop_reason: Option<DropReason>,
-    /// Keeps the flusher running.
+    /// Reference to the connector's state, which keeps the flusher task running.
     scoped: Arc<ScopeContext>,
 }
 
-/// The reason for which each line of a metric is dropped.
+/// Reason to drop every line of a prepared metric.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum DropReason {
     Invalid,
@@ -85,7 +90,8 @@ impl Handle {
 }
 
 impl FastHandle {
-    /// Emits the line of a measurement. Not inlined, so that callers stay small.
+    /// Emits the metric's line with the value of one call. The function is not inlined, so that
+    /// callers stay small.
     #[inline(never)]
     fn write(&self, measurement: impl Measurement) {
         measurement.write_to(&Prepared::<false>(&self.0));
@@ -106,7 +112,8 @@ impl SlowHandle {
     }
 }
 
-/// A prepared metric whose lines may be altered, if the constant is true.
+/// Prepared metric that emits a line for each measurement (the value of one call). `MAY_BE_ALTERED`
+/// is true if the metric's name or tags may have been altered to be valid.
 struct Prepared<'a, const MAY_BE_ALTERED: bool>(&'a PreparedMetric);
 
 impl<'a, const MAY_BE_ALTERED: bool> Target for Prepared<'a, MAY_BE_ALTERED> {

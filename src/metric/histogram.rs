@@ -1,13 +1,13 @@
-//! Prepared histograms, which the server computes for each sender, and distributions, which it
-//! computes over all senders.
+//! Prepared histograms, which each agent or server aggregates alone, and distributions, which
+//! Datadog aggregates over all hosts.
 
 use super::handle::Handle;
 use super::kind::{calls, kind};
 use super::measurement::Amount;
 use crate::encode::Value;
 
-/// A prepared histogram, from [`Metric::build`](crate::Metric::build). In `Extended`, DogStatsD and
-/// Influx.
+/// Prepared histogram, with a line that [`Metric::build`](crate::Metric::build) renders in advance,
+/// except for the value. The dialects `Extended`, `DogStatsD` and `Influx` have histograms.
 ///
 /// ```
 /// use freewheel::{Connector, Dialect, Histogram};
@@ -31,15 +31,16 @@ kind!(Histogram, sampled: true);
 impl super::Sampled for Histogram {}
 
 calls!(Histogram {
-    /// Records a value. In `Influx` one below zero is dropped and counted as
+    /// Records a value of the histogram. In `Influx` a negative value is dropped and counted as
     /// [unsupported](crate::Drops::unsupported).
     #[inline]
     pub fn record(&self, value: impl Value) {
-        self.record(Amount(value));
+        self.record_measurement(Amount(value));
     }
 });
 
-/// A prepared distribution, from [`Metric::build`](crate::Metric::build). In DogStatsD.
+/// Prepared distribution, with a line that [`Metric::build`](crate::Metric::build) renders in
+/// advance, except for the value. Only the dialect `DogStatsD` has distributions.
 ///
 /// ```
 /// use freewheel::{Connector, Dialect, Distribution};
@@ -63,9 +64,9 @@ kind!(Distribution, sampled: true);
 impl super::Sampled for Distribution {}
 
 calls!(Distribution {
-    /// Records a value.
+    /// Records a value of the distribution.
     #[inline]
     pub fn record(&self, value: impl Value) {
-        self.record(Amount(value));
+        self.record_measurement(Amount(value));
     }
 });

@@ -20,8 +20,8 @@ pub trait Sampled: Kind {}
 pub trait Timestamped: Kind {}
 
 impl SampleRate {
-    /// Returns the rate at which lines of this kind are sampled in this dialect, as sent on the line: see
-    /// [What is sent](Self#what-is-sent).
+    /// Returns the rate at which metrics of kind `K` are sampled in `dialect`, which may be lower
+    /// than this rate. Lines carry the returned rate: see [What is sent](Self#what-is-sent).
     ///
     /// ```
     /// use freewheel::{Counter, Dialect, SampleRate, Timing};
@@ -42,17 +42,20 @@ pub(crate) mod sealed {
     use crate::encode::MetricType;
     use crate::metric::handle::Handle;
 
-    /// Seals `Kind`: code outside the crate cannot name this trait.
+    /// Supertrait that seals `Kind`: code outside the crate cannot name this trait, and so cannot
+    /// implement `Kind`.
     #[allow(private_interfaces, unnameable_types)]
     pub trait Sealed: Sized {
         const TYPE: MetricType;
-        /// True for kinds that are [`Sampled`](super::Sampled).
+        /// True for kinds of metrics that can be sampled: those that are
+        /// [`Sampled`](super::Sampled).
         const SAMPLED: bool;
         fn from(handle: Handle) -> Self;
     }
 }
 
-/// Implements the kind's traits for the type of its prepared handle.
+/// Implements the trait `Kind` and its helpers for the type of a prepared metric, such as
+/// `Counter`.
 macro_rules! kind {
     ($kind:ident, sampled: $sampled:literal) => {
         impl crate::metric::Kind for $kind {}
@@ -66,7 +69,7 @@ macro_rules! kind {
         }
         impl $kind {
             #[inline(always)]
-            fn record(
+            fn record_measurement(
                 &self,
                 measurement: impl crate::metric::measurement::Measurement,
             ) {
@@ -81,7 +84,8 @@ macro_rules! kind {
     };
 }
 
-/// Defines the same calls for a prepared metric and for one that is emitted at once.
+/// Defines the same methods, such as `incr`, for a prepared metric and for a metric that is emitted
+/// at once.
 macro_rules! calls {
     ($kind:ident { $($calls:tt)* }) => {
         impl $kind { $($calls)* }

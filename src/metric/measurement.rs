@@ -1,18 +1,19 @@
-//! Measurements: the values of all calls, with the rules for each.
+//! Measurements: the values that calls emit, such as a number or a duration, with the rules for
+//! sending each of them.
 //!
 //! A value is formatted only once it is known that its line is emitted. Calls by name, metrics and
 //! prepared handles share these rules. Each of them is a [`Target`], which makes the lines.
 
 use crate::emit::{Exchange, drop_invalid, drop_unsupported, emit, emit_ordered};
 use crate::encode::{
-    CharacterRules, Digits, EncodeLine, Number, Scratch, Value, ValueField, ZERO,
-    milliseconds, seconds_as_milliseconds,
+    CharacterRules, Digits, EncodeLine, Number, Scratch, Value, ValueField, ZERO, milliseconds,
+    seconds_as_milliseconds,
 };
 use std::time::Duration;
 
-/// Metric that measurements are written to.
+/// Metric that emits a line for each measurement (the value of one call).
 pub(crate) trait Target {
-    /// Line of this metric with a value.
+    /// Encodable line of this metric with a value of type `F`.
     type Line<F: ValueField>: EncodeLine;
     /// Line of this metric with the value 1.
     type One: EncodeLine;
@@ -24,22 +25,23 @@ pub(crate) trait Target {
     /// Returns the line with the value 1.
     fn one(&self) -> Self::One;
 
-    /// Returns true if the dialect takes a gauge's value with a sign for a delta.
+    /// Returns true if servers of the dialect read a gauge value with a sign, such as `-3`, as a
+    /// change of the gauge.
     fn has_deltas(&self) -> bool;
 
     /// Returns true if servers of the dialect read this number correctly.
     fn accepts(&self, number: &Number<impl Digits>) -> bool;
 
-    /// Returns the rules for members of sets.
+    /// Returns the dialect's rules for the characters in members of sets.
     fn rules(&self) -> &CharacterRules;
 }
 
-/// The value of one call.
+/// Value of one call, such as a number or a duration, which can be written to any metric.
 pub(crate) trait Measurement: Copy {
     fn write_to(self, target: &impl Target);
 }
 
-/// The number 1, formatted in advance.
+/// Measurement of the number 1, which is formatted in advance.
 #[derive(Clone, Copy)]
 pub(crate) struct One;
 
@@ -50,7 +52,7 @@ impl Measurement for One {
     }
 }
 
-/// A number that is sent unchanged.
+/// Measurement of a number that is sent unchanged.
 #[derive(Clone, Copy)]
 pub(crate) struct Amount<V>(pub(crate) V);
 
@@ -62,7 +64,7 @@ impl<V: Value> Measurement for Amount<V> {
     }
 }
 
-/// A number that is subtracted from a counter.
+/// Measurement of a number that is subtracted from a counter.
 #[derive(Clone, Copy)]
 pub(crate) struct Negated<V>(pub(crate) V);
 
@@ -74,7 +76,8 @@ impl<V: Value> Measurement for Negated<V> {
     }
 }
 
-/// Writes the number, or counts the line as dropped.
+/// Emits a line with the number. Counts the line as dropped if the number is invalid, or if the
+/// dialect does not support it.
 #[inline(always)]
 fn write_accepted(target: &impl Target, number: Option<Number<impl Digits>>) {
     match number {
@@ -84,7 +87,7 @@ fn write_accepted(target: &impl Target, number: Option<Number<impl Digits>>) {
     }
 }
 
-/// The new value of a gauge.
+/// Measurement that sets a gauge to a new value.
 #[derive(Clone, Copy)]
 pub(crate) struct Absolute<V>(pub(crate) V);
 
@@ -104,7 +107,7 @@ impl<V: Value> Measurement for Absolute<V> {
     }
 }
 
-/// The change of a gauge.
+/// Measurement that changes a gauge by a difference.
 #[derive(Clone, Copy)]
 pub(crate) struct Delta<V>(pub(crate) V);
 
@@ -120,7 +123,7 @@ impl<V: Value> Measurement for Delta<V> {
     }
 }
 
-/// A duration, in milliseconds on the line.
+/// Measurement of a duration, which is sent in milliseconds.
 #[derive(Clone, Copy)]
 pub(crate) struct DurationValue(pub(crate) Duration);
 
@@ -132,7 +135,7 @@ impl Measurement for DurationValue {
     }
 }
 
-/// A duration in seconds, in milliseconds on the line.
+/// Measurement of a duration given in seconds, which is sent in milliseconds.
 #[derive(Clone, Copy)]
 pub(crate) struct Seconds(pub(crate) f64);
 
@@ -147,7 +150,7 @@ impl Measurement for Seconds {
     }
 }
 
-/// The member of a set.
+/// Measurement that inserts a member into a set.
 #[derive(Clone, Copy)]
 pub(crate) struct SetMember<'a>(pub(crate) &'a str);
 

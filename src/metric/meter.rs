@@ -1,12 +1,12 @@
-//! Prepared meters: counters whose rate the server computes.
+//! Prepared meters: counters for which the server computes a rate.
 
 use super::handle::Handle;
 use super::kind::{calls, kind};
 use super::measurement::Amount;
 use crate::encode::Value;
 
-/// A prepared meter, from [`Metric::build`](crate::Metric::build). Only the dialect `Extended` has
-/// meters.
+/// Prepared meter, with a line that [`Metric::build`](crate::Metric::build) renders in advance,
+/// except for the value. Only the dialect `Extended` has meters.
 ///
 /// ```
 /// use freewheel::{Connector, Dialect, Meter};
@@ -30,9 +30,9 @@ kind!(Meter, sampled: true);
 impl super::Sampled for Meter {}
 
 calls!(Meter {
-    /// Counts `amount` events.
+    /// Counts `amount` events of the meter.
     #[inline]
     pub fn mark(&self, amount: impl Value) {
-        self.record(Amount(amount));
+        self.record_measurement(Amount(amount));
     }
 });

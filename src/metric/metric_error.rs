@@ -1,8 +1,9 @@
-//! Errors of preparing a metric.
+//! Errors of preparing a metric to be emitted often.
 
 use std::fmt;
 
-/// An error of [`Metric::try_build`](crate::Metric::try_build).
+/// Error of [`Metric::try_build`](crate::Metric::try_build), which refuses a metric with lines that
+/// would be altered or dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MetricError {

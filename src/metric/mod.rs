@@ -1,4 +1,5 @@
-//! Metrics: a kind, a name and optional fields, emitted at once or prepared.
+//! Metrics with a kind, a name, tags and optional fields, which are emitted at once or prepared to
+//! be emitted often.
 //!
 //! The kinds and [`Metric`] are also at the root of the crate. The helper traits and types that bound
 //! their methods are only here: [`Kind`], [`Sampled`], [`Timestamped`], [`Value`], [`Tags`], [`NoTags`] and
@@ -33,8 +34,8 @@ pub use crate::encode::{NoTags, Tagged, Tags, Value};
 use crate::connector_core::{ScopeContext, ScopedExchange};
 use crate::emit::{Exchange, drop_invalid, drop_unsupported};
 use crate::encode::{
-    Cardinality, CharacterRules, Digits, EffectiveRate, LineSpec, LineTemplate, Number,
-    ONE, OptionalFields, SampleRate, Scope, TaggedLine, Timestamp, ValueField,
+    Cardinality, CharacterRules, Digits, EffectiveRate, LineSpec, LineTemplate, Number, ONE,
+    OptionalFields, SampleRate, Scope, TaggedLine, Timestamp, ValueField,
 };
 use handle::{DropReason, Handle};
 pub(crate) use measurement::{
@@ -77,13 +78,13 @@ use std::time::SystemTime;
 /// ```
 #[must_use = "nothing is emitted before a value is given"]
 pub struct Metric<'a, K, T = NoTags> {
-    /// `None` if the connector is disabled.
+    /// State of the connector that emits the metric, or `None` if the connector is disabled.
     core: Option<&'a ScopedExchange>,
     name: &'a str,
     tags: T,
     rate: Option<EffectiveRate>,
     optional: OptionalFields,
-    /// True if the timestamp is before 1970-01-01 00:00:01 UTC.
+    /// True if the metric's timestamp is before 1970-01-01 00:00:01 UTC.
     invalid: bool,
     kind: PhantomData<fn() -> K>,
 }
@@ -107,7 +108,8 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
         Metric { core, name, tags, rate, optional, invalid, kind }
     }
 
-    /// Sets the sample rate, in place of the builder's [patterns](crate::Builder::sample).
+    /// Sets the sample rate of this metric, which takes precedence over the builder's
+    /// [patterns](crate::Builder::sample).
     ///
     /// If the dialect's servers misread this rate, the nearest lower rate that they
     /// [read correctly](SampleRate#what-is-sent) is used. A metric with a timestamp is never sampled.
@@ -121,8 +123,10 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
         self
     }
 
-    /// Sets the timestamp, to the second. The Datadog Agent passes such a metric on without aggregating
-    /// it. Requires DogStatsD 1.3. Times before 1970-01-01 00:00:01 UTC make the line invalid.
+    /// Sets the timestamp of the metric in whole seconds, which requires DogStatsD 1.3. A time
+    /// before 1970-01-01 00:00:01 UTC makes the line invalid.
+    ///
+    /// The Datadog Agent passes a metric with a timestamp on without aggregating it.
     ///
     /// ```
     /// # use freewheel::{Connector, Dialect, Gauge};
@@ -149,7 +153,7 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
         self
     }
 
-    /// Sets the cardinality of the tags that the Datadog Agent adds, in place of the
+    /// Sets the cardinality of the tags that the Datadog Agent adds to this metric, in place of the
     /// [builder's](crate::Builder::cardinality). Requires DogStatsD 1.6.
     #[inline(always)]
     pub fn cardinality(mut self, cardinality: Cardinality) -> Self {
@@ -157,7 +161,8 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
         self
     }
 
-    /// Prepares the metric: renders the whole line except its value once, with up to ten allocations.
+    /// Prepares the metric to be emitted often: renders the whole line once, except for its value.
+    /// The call makes up to ten allocations.
     ///
     /// The returned handle is cheap to clone, can be sent and shared, and borrows nothing. The flusher
     /// counts it as a handle of the connector.
@@ -200,8 +205,8 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
         K::from(Handle::new(exchange, scoped, &spec, drop_reason))
     }
 
-    /// Prepares the metric as [`build`](Self::build) does, or returns an error if its lines would be
-    /// altered or dropped.
+    /// Prepares the metric as [`build`](Self::build) does, or returns an error if the metric's
+    /// lines would be altered or dropped.
     ///
     /// ```
     /// use freewheel::{Connector, Counter, MetricError};
@@ -244,7 +249,8 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
         }
     }
 
-    /// Returns true if the dialect supports the metric. The cases are those of [`check`](Self::check).
+    /// Returns true if the dialect supports the kind, the tags and the optional fields of the
+    /// metric. The function tests the same features as [`check`](Self::check).
     #[inline(always)]
     fn is_supported(&self, scope: &Scope) -> bool {
         scope.supports(K::TYPE)
@@ -253,7 +259,7 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
             && (self.optional.timestamp.is_none() || scope.has_timestamps())
     }
 
-    /// Returns the sample rate, or `None` if every line is emitted.
+    /// Returns the sample rate of the metric, or `None` if every line is emitted.
     #[inline(always)]
     fn rate<'b>(&'b self, inner: &'b ScopedExchange) -> Option<&'b EffectiveRate> {
         let ScopeContext { scope, owner } = &*inner.scoped;
@@ -286,13 +292,14 @@ impl<K: Kind, T: Tags> fmt::Debug for Metric<'_, K, T> {
 
 impl<K: Kind, T: Tags> Metric<'_, K, T> {
     #[inline]
-    fn record(&self, measurement: impl Measurement) {
+    fn record_measurement(&self, measurement: impl Measurement) {
         if let Some(core) = self.core {
             self.record_enabled(core, measurement);
         }
     }
 
-    /// Records a measurement by an enabled connector. Not inlined, so that callers stay small.
+    /// Emits the metric with the value of one call, through an enabled connector. The function is
+    /// separate, so that callers stay small.
     fn record_enabled(&self, core: &ScopedExchange, measurement: impl Measurement) {
         let scope = &core.scoped.scope;
         if !self.is_supported(scope) {
@@ -308,7 +315,7 @@ impl<K: Kind, T: Tags> Metric<'_, K, T> {
     }
 }
 
-/// A metric whose lines are encoded at each call.
+/// Metric that is not prepared: each call encodes the whole line, with tags and optional fields.
 struct TaggedMetric<'a, T> {
     spec: LineSpec<'a, T>,
     core: &'a ScopedExchange,

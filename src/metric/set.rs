@@ -1,10 +1,11 @@
-//! Prepared sets, whose distinct members the server counts.
+//! Prepared sets: the server counts the distinct members that are inserted into a set.
 
 use super::handle::Handle;
 use super::kind::{calls, kind};
 use super::measurement::SetMember;
 
-/// A prepared set, from [`Metric::build`](crate::Metric::build).
+/// Prepared set. [`Metric::build`](crate::Metric::build) renders its line in advance, except for
+/// the member.
 ///
 /// ```
 /// use freewheel::{Connector, Set};
@@ -26,10 +27,10 @@ pub struct Set(Handle);
 kind!(Set, sampled: false);
 
 calls!(Set {
-    /// Inserts a member, which may be any text. Characters that the
+    /// Inserts a member, which may be any text, into the set. Characters that the
     /// [dialect](crate::Dialect#clean-input) forbids are replaced by `_`.
     #[inline]
     pub fn insert(&self, member: &str) {
-        self.record(SetMember(member));
+        self.record_measurement(SetMember(member));
     }
 });

@@ -7,8 +7,8 @@ use crate::connector_core::ConnectorCore;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// Records the time since [`Connector::timer`](crate::Connector::timer) or [`Timing::start`] when it is
-/// dropped, also during unwinding. It may be held across await points.
+/// Guard that records the time since [`Connector::timer`](crate::Connector::timer) or
+/// [`Timing::start`] when it is dropped, also during unwinding. It may be held across await points.
 ///
 /// ```
 /// # let statsd = freewheel::Connector::disabled();
@@ -20,30 +20,31 @@ use std::time::{Duration, Instant};
 #[must_use = "the time ends when the guard is dropped"]
 pub struct Timer<'a> {
     target: Target<'a>,
-    /// `None` if the timer is discarded, or its connector is disabled.
+    /// Time at which the timer started, or `None` if the timer is discarded or its connector is
+    /// disabled.
     start: Option<Instant>,
 }
 
-/// The metric that a timer records.
+/// Metric that a timer records its duration to.
 enum Target<'a> {
     Named(&'a ConnectorCore, &'a str),
     Prepared(&'a Handle),
 }
 
 impl<'a> Timer<'a> {
-    /// Starts a timer for the timing of this name. Reads no clock if the connector is disabled.
+    /// Starts a timer for the timing `name`. The clock is not read if the connector is disabled.
     pub(crate) fn named(core: &'a ConnectorCore, name: &'a str) -> Self {
         let start = core.enabled().is_some().then(Instant::now);
         Self { target: Target::Named(core, name), start }
     }
 
-    /// Starts a timer for a prepared timing. Reads no clock if the handle is disabled.
+    /// Starts a timer for a prepared timing. The clock is not read if the handle is disabled.
     pub(super) fn prepared(handle: &'a Handle) -> Self {
         let is_enabled = !matches!(handle, Handle::Disabled);
         Self { target: Target::Prepared(handle), start: is_enabled.then(Instant::now) }
     }
 
-    /// Returns the time since the start, or zero if the connector is disabled.
+    /// Returns the time since the start of the timer, or zero if the connector is disabled.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.start.map_or(Duration::ZERO, |start| start.elapsed())
@@ -56,7 +57,8 @@ impl<'a> Timer<'a> {
 }
 
 impl Timing {
-    /// Starts a timer, which records its duration when the guard is dropped, also by a panic.
+    /// Starts a timer for this timing. The returned guard records the elapsed time when it is
+    /// dropped, also during a panic.
     #[inline]
     pub fn start(&self) -> Timer<'_> {
         Timer::prepared(&self.0)

@@ -1,11 +1,12 @@
-//! Prepared timings.
+//! Prepared timings: handles with a line that is already rendered, except for its value.
 
 use super::handle::Handle;
 use super::kind::{calls, kind};
 use super::measurement::{DurationValue, Seconds};
 use std::time::Duration;
 
-/// A prepared timing, from [`Metric::build`](crate::Metric::build).
+/// Prepared timing. [`Metric::build`](crate::Metric::build) renders its line in advance, except for
+/// the value.
 ///
 /// ```
 /// use freewheel::{Connector, Timing};
@@ -31,16 +32,16 @@ kind!(Timing, sampled: true);
 impl super::Sampled for Timing {}
 
 calls!(Timing {
-    /// Records a duration, in milliseconds, exact to the nanosecond.
+    /// Records the duration `elapsed` in milliseconds, exact to the nanosecond.
     #[inline]
     pub fn record(&self, elapsed: Duration) {
-        self.record(DurationValue(elapsed));
+        self.record_measurement(DurationValue(elapsed));
     }
 
-    /// Records a duration in seconds, sent as milliseconds with the digits of `seconds`. A negative or
-    /// non-finite number is dropped and counted as invalid.
+    /// Records a duration given in seconds, and sends it in milliseconds with no digit rounded. A
+    /// negative or non-finite number is dropped and counted as invalid.
     #[inline]
     pub fn record_seconds(&self, seconds: f64) {
-        self.record(Seconds(seconds));
+        self.record_measurement(Seconds(seconds));
     }
 });

@@ -1,4 +1,4 @@
-//! Bodies of responses whose duration is recorded.
+//! Response bodies that record the time until they end.
 
 use super::record::BodyRecord;
 use http_body::{Body, Frame, SizeHint};
@@ -7,8 +7,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 pin_project! {
-    /// Body of a response whose duration is recorded: see
-    /// [`body_time`](super::StatsdLayer::body_time).
+    /// Response body that records the time from the head of the response to the end of the body:
+    /// see [`body_time`](super::StatsdLayer::body_time).
     ///
     /// The duration is recorded when the body ends, when it fails, or when it is dropped.
     pub struct TimedBody<B> {

@@ -1,4 +1,4 @@
-//! Futures of responses, which end the record of a request.
+//! Futures of responses, which record a request's duration when the response is ready.
 
 use super::path::MetricPath;
 use super::record::Record;
@@ -10,7 +10,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 pin_project! {
-    /// The future of a response of a [`TimedService`](super::TimedService).
+    /// Future of a response from a [`TimedService`](super::TimedService), which records the
+    /// duration of the request.
     ///
     /// The request is recorded when the response is ready and before it is returned, or when the
     /// future is dropped.

@@ -1,4 +1,4 @@
-//! Connector for request handlers, which joins the parts of metric paths.
+//! Connector (the StatsD client) for request handlers, which joins the parts of metric paths.
 
 use super::path::{MetricPath, PathText};
 use crate::connector::Connector;
@@ -7,7 +7,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::time::{Duration, Instant};
 
-/// Connector for request handlers, whose calls take [metric paths](MetricPath) in parts.
+/// Connector (the StatsD client) for request handlers, with methods that take
+/// [metric paths](MetricPath) in parts.
 ///
 /// It dereferences to [`Connector`]. In axum it is an extractor: see [`freewheel::axum`](crate::axum).
 ///
@@ -45,7 +46,8 @@ impl Statsd {
         Self(connector)
     }
 
-    /// Starts a timer, which records its duration when the guard is dropped.
+    /// Starts a timer for the timing `path`. The returned guard records the elapsed time when it is
+    /// dropped.
     ///
     /// It also records if the handler panics, or if its future is dropped because the client
     /// disconnected.
@@ -58,14 +60,14 @@ impl Statsd {
         ExecutionTimer { running }
     }
 
-    /// Counts `amount`, which may be negative or fractional.
+    /// Adds `amount`, which may be negative or fractional, to the counter `path`.
     pub fn increase_counter(&self, path: impl MetricPath, amount: impl Value) {
         if self.0.inner().is_some() {
             self.0.incr_by(PathText::new(&path).as_str(), amount);
         }
     }
 
-    /// Records a duration.
+    /// Records the duration `elapsed` for the timing `path`.
     pub fn record_timing(&self, elapsed: Duration, path: impl MetricPath) {
         if self.0.inner().is_some() {
             self.0.timing(PathText::new(&path).as_str(), elapsed);
@@ -86,7 +88,8 @@ impl Deref for Statsd {
 /// The guard borrows nothing, so it can be held across awaits and moved to another task.
 #[must_use = "the time ends when the guard is dropped"]
 pub struct ExecutionTimer {
-    /// `None` if the timer is discarded, or its connector is disabled.
+    /// Connector, path and start of the timer, or `None` if the timer is discarded or its connector
+    /// is disabled.
     running: Option<RunningTimer>,
 }
 
@@ -97,7 +100,7 @@ struct RunningTimer {
 }
 
 impl ExecutionTimer {
-    /// Returns the time since the start, or zero if the connector is disabled.
+    /// Returns the time since the start of the timer, or zero if the connector is disabled.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.running.as_ref().map_or(Duration::ZERO, |running| running.start.elapsed())

@@ -1,9 +1,10 @@
-//! Number of requests in flight, and its gauge.
+//! Number of requests in flight, and the gauge that reports this number.
 
 use crate::connector::Connector;
 use std::sync::atomic::{AtomicU64, Ordering::AcqRel};
 
-/// Count of requests in flight, and the gauge that is set to the count whenever it changes.
+/// Count of requests in flight, with the name of the gauge that is set to the count whenever it
+/// changes.
 ///
 /// Counting and emitting are two steps, and other threads can run between them. So a thread reads the
 /// count again after it has emitted, and emits again until the count is the value that it emitted.
@@ -36,7 +37,8 @@ impl InFlight {
         self.change(u64::MAX, |count| connector.gauge(&self.gauge, count));
     }
 
-    /// Adds `by` to the count, wrapping, and emits until the emitted value is the count.
+    /// Adds `by` to the count with wrapping, then emits the count until the emitted value equals
+    /// the current count. Other threads may change the count meanwhile.
     #[inline(always)]
     fn change(&self, by: u64, mut emit: impl FnMut(u64)) {
         // ORDERING: AcqRel. Acquire: lines of threads that read the count earlier happened before the
@@ -63,7 +65,7 @@ mod tests {
     use super::*;
     use std::sync::{Barrier, Mutex, PoisonError};
 
-    /// Emitted counts, in the order of emission.
+    /// Test recorder of the emitted counts, in the order of emission.
     #[derive(Default)]
     struct Lines(Mutex<Vec<u64>>);
 
@@ -77,8 +79,9 @@ mod tests {
         }
     }
 
-    /// Makes the first of `changes`, and the others in the midst of it: before or after its first
-    /// or second line, as the bits of `places` choose.
+    /// Simulates interleaved threads: makes the first of `changes`, and makes the other changes
+    /// while the first one runs. The bits of `places` choose the moment: before or after its first
+    /// or second emitted line.
     fn interleaved(in_flight: &InFlight, lines: &Lines, changes: &[u64], mut places: u32) {
         let [change, others @ ..] = changes else { return };
         let (mut others, mut turn) = (Some(others), 0);
@@ -101,9 +104,10 @@ mod tests {
         interleaved(in_flight, lines, others.unwrap_or_default(), places >> 1);
     }
 
-    /// The last line has the current count, wherever changes by other threads come between a
-    /// change, its line and the next read of the count. Two threads enter and two leave, in each
-    /// possible order.
+    /// Simulates up to four threads on which requests begin or end, with every interleaving of
+    /// their changes and emitted lines. The last emitted line must have the current count.
+    ///
+    /// The changes of other threads come between a change, its line and the next read of the count.
     #[test]
     fn last_line_is_the_count_in_every_interleaving() {
         const IN: u64 = 1;

@@ -1,4 +1,4 @@
-//! The layer that times requests, and the settings of what it records.
+//! Layer for tower services that times requests, and the methods that select what it records.
 
 use super::in_flight::InFlight;
 use super::record::LayerState;
@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use tower_layer::Layer;
 
-/// Times every request of a service; see the [module](super).
+/// Layer that times every request of a tower service: see the [module](super).
 ///
 /// ```
 /// use freewheel::tower::StatsdLayer;
@@ -21,23 +21,23 @@ use tower_layer::Layer;
 /// With a [disabled](Connector::disabled) connector the layer only forwards requests.
 #[derive(Clone, Debug)]
 pub struct StatsdLayer<N, R = Head> {
-    /// State of the layer, shared by its services, since axum may create a service for each
-    /// request.
+    /// Connector and gauge of the layer, which all its services share. axum may create a service
+    /// for each request.
     state: Arc<LayerState>,
     name: N,
     recorded: PhantomData<fn() -> R>,
 }
 
 impl<N> StatsdLayer<N> {
-    /// Creates a layer that times requests as `timers.<handler>.<METHOD>.<status>`. `name` provides
-    /// the handler.
+    /// Creates a layer that times requests as `timers.<handler>.<METHOD>.<status>`. The parameter
+    /// `name` provides the `<handler>` of each request.
     #[must_use]
     pub fn new(connector: &Connector, name: N) -> Self {
         let state = LayerState { connector: connector.clone(), in_flight: None };
         Self { state: Arc::new(state), name, recorded: PhantomData }
     }
 
-    /// Also times the bodies of responses, as `timers.<handler>.<METHOD>.<status>.body`.
+    /// Adds the timing of response bodies, as `timers.<handler>.<METHOD>.<status>.body`.
     ///
     /// The time begins with the head of the response. It ends with the body, or when the body is
     /// dropped. The type of the response's body becomes [`TimedBody`](super::TimedBody), for which
@@ -49,8 +49,8 @@ impl<N> StatsdLayer<N> {
 }
 
 impl<N, R> StatsdLayer<N, R> {
-    /// Sets the gauge `gauges.<gauge>` to the number of requests in flight whenever the number
-    /// changes. A request is in flight until the head of its response is ready.
+    /// Adds the gauge `gauges.<gauge>`, which is set to the number of requests in flight whenever
+    /// this number changes. A request is in flight until the head of its response is ready.
     ///
     /// Each line has the number itself, not its change, so that a lost line does no lasting harm. The
     /// last line always has the current number: 0 once all requests have their response. If

@@ -1,10 +1,10 @@
-//! Names of requests, under which their times are recorded.
+//! Names of requests, which become the `<handler>` part of their metric paths.
 #![allow(unnameable_types)]
 
 use super::path::{MetricPath, PathText};
 use http::Request;
 
-/// Gives each request its name, the `<handler>` of `timers.<handler>.<METHOD>.<status>`.
+/// Source of each request's name, which is the `<handler>` in `timers.<handler>.<METHOD>.<status>`.
 ///
 /// Implemented for a fixed text, for functions of the request, and for axum's
 /// [`RouteName`](crate::axum::RouteName). This trait is sealed.
@@ -36,8 +36,10 @@ pub(crate) mod sealed {
     use super::{MetricPath, Request};
 
     pub trait Name<B> {
-        /// Name that is kept until the request has ended. It is small, since the future of the
-        /// response holds it. A destructor formats it, so its type belongs to this crate.
+        /// Type of a request's name, which is kept until the request has ended.
+        ///
+        /// It is small, since the future of the response holds it. A destructor formats it, so its
+        /// type belongs to this crate.
         type RequestName: MetricPath;
         fn name(&self, request: &Request<B>) -> Self::RequestName;
     }
@@ -64,8 +66,8 @@ where
     F: Fn(&Request<B>) -> P,
     P: MetricPath,
 {
-    /// The name as text, formatted at once: a destructor must not call a `Display` of the
-    /// application.
+    /// Name as text that is formatted when the request arrives, since a destructor must not call a
+    /// `Display` of the application.
     type RequestName = PathText;
     fn name(&self, request: &Request<B>) -> PathText {
         PathText::new(&self(request))

@@ -1,4 +1,4 @@
-//! Metric paths, whose parts are joined on the stack.
+//! Metric paths, such as `users.17.loads`, which are joined from their parts on the stack.
 #![allow(unnameable_types)]
 
 use arrayvec::ArrayString;
@@ -32,7 +32,7 @@ pub(crate) mod sealed {
     }
 }
 
-/// A metric path as text, without an allocation if it is short.
+/// Text of a metric path, which needs no allocation if it is short.
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "most paths are short, and must not be allocated")]
 pub enum PathText {
@@ -41,7 +41,7 @@ pub enum PathText {
 }
 
 impl PathText {
-    /// Formats a path. The text is empty if a part cannot be formatted.
+    /// Formats a metric path as text. The text is empty if a part of the path cannot be formatted.
     pub(crate) fn new(path: &(impl MetricPath + ?Sized)) -> Self {
         let mut text = Self::Short(ArrayString::new_const());
         if path.write(&mut text).is_err() {
@@ -75,7 +75,8 @@ impl PathText {
         }
     }
 
-    /// Appends a part, after a dot if it is not the first. Omits an empty part.
+    /// Appends a part to the path, after a dot unless it is the first part. An empty part is
+    /// omitted.
     pub(crate) fn push_part(&mut self, part: impl Display) -> fmt::Result {
         let before = self.as_str().len();
         if before > 0 {

@@ -1,4 +1,4 @@
-//! Record of one request, which emits the request's line when it is dropped.
+//! Record of one request, which emits the request's duration when the record is dropped.
 //!
 //! A record moves with the future, which axum boxes. To stay small, it holds the parts of the path and
 //! joins them at the end.
@@ -11,20 +11,21 @@ use http::{Method, StatusCode};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Status recorded for a request whose service failed or panicked.
+/// HTTP status recorded for a request if the service failed or panicked.
 const STATUS_FAILED: u16 = 500;
-/// Status recorded for a request whose future was dropped. nginx uses this number for a client that
-/// closed its request.
+/// HTTP status recorded for a request if its future was dropped before the response. nginx uses
+/// this number for a client that closed its request.
 const STATUS_DROPPED: u16 = 499;
 
-/// State that all requests of a layer share.
+/// Connector and optional gauge that all requests of a layer share.
 #[derive(Debug)]
 pub(super) struct LayerState {
     pub(super) connector: Connector,
     pub(super) in_flight: Option<InFlight>,
 }
 
-/// Record of a request in flight. Emits the request's time with the current status when it is dropped.
+/// Record of a request in flight. Dropping the record emits the request's duration with the current
+/// status.
 pub struct Record<N: MetricPath> {
     state: Arc<LayerState>,
     name: N,
@@ -34,7 +35,8 @@ pub struct Record<N: MetricPath> {
 }
 
 impl<N: MetricPath> Record<N> {
-    /// Begins the record of a request. Returns `None` if the connector is disabled.
+    /// Begins the record of a request, which starts its time. Returns `None` if the connector is
+    /// disabled.
     pub(super) fn begin(
         state: &Arc<LayerState>,
         method: &Method,
@@ -59,23 +61,24 @@ impl<N: MetricPath> Record<N> {
         path
     }
 
-    /// Sets the status that is recorded if the service panics. Called before the service runs.
+    /// Sets the status to 500, which is recorded if the service fails or panics in its next poll.
     pub(super) fn enter(&mut self) {
         self.status = STATUS_FAILED;
     }
 
-    /// Sets the status that is recorded if the future is dropped. Called when the service has
-    /// returned without a response.
+    /// Sets the status to 499, which is recorded if the future is dropped before the service has
+    /// returned a response.
     pub(super) fn leave(&mut self) {
         self.status = STATUS_DROPPED;
     }
 
-    /// Emits the line of the request with the status of its response.
+    /// Ends the record: emits the request's duration with the status of its response.
     pub(super) fn finish(mut self, status: StatusCode) {
         self.status = status.as_u16();
     }
 
-    /// Emits the line of the request with the status of its response, and begins the record of its body.
+    /// Ends the record of the response's head, and begins the record of its body. The request's
+    /// duration is emitted with the status of the response.
     pub(super) fn finish_head(mut self, status: StatusCode) -> BodyRecord {
         self.status = status.as_u16();
         let state = Arc::clone(&self.state);
@@ -97,7 +100,7 @@ impl<N: MetricPath> Drop for Record<N> {
     }
 }
 
-/// Record of a response body in flight, which emits the body's line when it is dropped.
+/// Record of a response body in flight, which emits the body's duration when the record is dropped.
 pub(super) struct BodyRecord {
     state: Arc<LayerState>,
     path: PathText,
@@ -110,8 +113,8 @@ impl Drop for BodyRecord {
     }
 }
 
-/// Returns the method between dots, or `.OTHER.` for a non-standard method, since clients can send any
-/// number of these.
+/// Returns the HTTP method between dots, such as `.GET.`. A non-standard method becomes `.OTHER.`,
+/// since clients can send any number of these.
 fn method_part(method: &Method) -> &'static str {
     match *method {
         Method::GET => ".GET.",

@@ -1,4 +1,5 @@
-//! The part of a response whose time is recorded: its head, or its head and its body.
+//! Types that select the times that a layer records: only for the head of a response, or also for
+//! its body.
 #![allow(unnameable_types)]
 
 use super::body::TimedBody;
@@ -6,24 +7,28 @@ use super::path::MetricPath;
 use super::record::Record;
 use http::Response;
 
-/// Records the time until the head of the response: the default of [`StatsdLayer`](super::StatsdLayer).
+/// Selects the time until the head of the response, and no other time: the default of
+/// [`StatsdLayer`](super::StatsdLayer).
 #[derive(Clone, Copy, Debug)]
 pub enum Head {}
 
-/// Records the times of the head and of the body: see [`body_time`](super::StatsdLayer::body_time).
+/// Selects the times of the head and of the body of a response: see
+/// [`body_time`](super::StatsdLayer::body_time).
 #[derive(Clone, Copy, Debug)]
 pub enum HeadAndBody {}
 
-/// Part of a response whose time is recorded: [`Head`] or [`HeadAndBody`]. This trait is sealed.
+/// Selection of the part of a response that a layer times: [`Head`] or [`HeadAndBody`]. This trait
+/// is sealed.
 pub trait RecordedPart<B>: sealed::EndHead<B, Self::Body> {
-    /// Body of the response that the layer returns.
+    /// Type of the response body that the timed service returns.
     type Body;
 }
 
 pub(super) mod sealed {
     use super::{MetricPath, Record, Response};
 
-    /// Ends the record of the head and wraps the body as the layer returns it.
+    /// Operation on a response with a complete head: ends the record of the head, and wraps the
+    /// body if its time is recorded too.
     pub trait EndHead<B, T> {
         fn end_head<N: MetricPath>(response: Response<B>, record: Option<Record<N>>)
         -> Response<T>;

@@ -1,4 +1,4 @@
-//! Services that begin the record of each request.
+//! Services that start the timing of each request.
 
 use super::future::ResponseFuture;
 use super::name::NameRequest;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use tower_service::Service;
 
-/// A service whose requests are timed by [`StatsdLayer`](super::StatsdLayer).
+/// Wrapper of a service, made by [`StatsdLayer`](super::StatsdLayer), that times each request.
 #[derive(Clone, Debug)]
 pub struct TimedService<S, N, R = Head> {
     inner: S,
@@ -24,7 +24,7 @@ impl<S, N, R> TimedService<S, N, R> {
         Self { inner, name, state, recorded: PhantomData }
     }
 
-    /// Returns the inner service.
+    /// Returns the wrapped service.
     pub fn into_inner(self) -> S {
         self.inner
     }

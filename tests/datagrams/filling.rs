@@ -1,5 +1,5 @@
-//! Contents of datagrams: as many whole lines as fit, and a gauge's reset and its negative value
-//! together.
+//! Tests of the contents of UDP datagrams. Each holds as many whole lines as fit, and a gauge's
+//! negative value stays together with its reset to 0.
 
 use crate::support::{
     UdpReceiver, emit_numbered, flush, lines_of, numbers_by_thread, started, udp,
@@ -9,7 +9,8 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
-/// Emits with `emit`, and returns the datagrams that arrive with a maximum payload of `max` bytes.
+/// Emits with `emit` through a connector with a maximum datagram payload of `max` bytes. Returns
+/// the datagrams that arrive.
 fn datagrams(max: usize, emit: impl Fn(&Connector)) -> Vec<String> {
     let receiver = UdpReceiver::start();
     let statsd = udp(receiver.port()).max_datagram_payload(max).build().unwrap();
@@ -37,8 +38,8 @@ fn a_datagram_is_never_longer_than_its_maximum_unless_a_line_is() {
     }
 }
 
-/// A gauge's negative value and its reset to 0 arrive in the same datagram. Without the reset,
-/// servers would read the value as a change.
+/// A gauge's negative value arrives in the same datagram as the reset to 0 before it, at any
+/// maximum payload. Without the reset, servers would read the value as a change.
 #[test]
 fn a_gauge_below_zero_and_its_reset_share_a_datagram() {
     for max in 1..60 {
@@ -57,7 +58,8 @@ fn a_gauge_below_zero_and_its_reset_share_a_datagram() {
     }
 }
 
-/// The end of a block does not separate a gauge's reset to 0 from its negative value.
+/// The end of a block (a buffer of lines) does not separate a gauge's negative value from the reset
+/// to 0 before it.
 #[test]
 fn a_gauge_below_zero_and_its_reset_share_a_block() {
     let receiver = UdpReceiver::start();

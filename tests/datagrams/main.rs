@@ -1,4 +1,4 @@
-//! Contents of datagrams, and batches of datagrams in one system call.
+//! Tests of the contents of UDP datagrams, and of batches of datagrams in one system call.
 
 #![allow(clippy::unwrap_used)]
 

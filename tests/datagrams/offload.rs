@@ -1,9 +1,9 @@
-//! Segmentation offload: batches of datagrams in one system call, on real sockets.
+//! Tests of UDP segmentation offload: batches of datagrams in one system call, on real sockets.
 
 use crate::support::{UdpReceiver, assert_balanced, flush, lines_of, started, udp};
 
-/// Emits lines of several lengths, a few datagrams at a time, and returns the datagrams that
-/// arrive. The maximum payload is 1432 bytes.
+/// Emits lines of several lengths, with or without segmentation offload, and asserts that all
+/// arrive in order. Returns the datagrams, with a maximum payload of 1432 bytes.
 fn datagrams(offload: bool) -> Vec<String> {
     let receiver = UdpReceiver::start();
     let statsd = started(udp(receiver.port()).segmentation_offload(offload));

@@ -1,5 +1,5 @@
-//! Forbidden characters of each dialect become `_` in every field, and each altered line is
-//! counted.
+//! Tests that forbidden characters of each dialect become `_` in names, tags and set members, and
+//! that each altered line is counted.
 
 use crate::arrived_in;
 use freewheel::{Connector, Counter, Dialect, Set};
@@ -64,8 +64,8 @@ fn forbidden_characters_become_underscores() {
     assert_eq!((lines, stats.altered), (vec!["d:1|c".to_owned()], 0));
 }
 
-/// Checks the table at [`Dialect`] for each character, in a text whose other characters are
-/// allowed.
+/// Characters that the documentation of [`Dialect`] lists as forbidden become `_`, and all other
+/// characters are sent unchanged. The test checks each character up to U+00FF.
 #[test]
 fn table_of_forbidden_characters() {
     let words = " !#,:;=[\\]^|~";
@@ -108,8 +108,8 @@ fn table_of_forbidden_characters() {
     }
 }
 
-/// Set members that begin with a sign are altered in the dialects `StatsD` and `Influx`. Telegraf
-/// reads these dialects, and drops such members.
+/// A sign at the start of a set member becomes `_` in the dialects `StatsD` and `Influx`. Telegraf
+/// reads these dialects, and drops members that begin with a sign.
 #[test]
 fn members_have_no_sign_where_servers_reject_it() {
     for dialect in crate::ALL {
@@ -131,7 +131,7 @@ fn members_have_no_sign_where_servers_reject_it() {
     }
 }
 
-/// Names that some server reads as a value or a tag are sanitized.
+/// Names that some StatsD server would read as a name with a value or a tag are sanitized.
 #[test]
 fn no_name_is_a_value_or_a_tag() {
     for name in [

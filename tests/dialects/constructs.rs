@@ -1,4 +1,5 @@
-//! Every construct in every dialect: the lines that arrive are exactly the expected ones.
+//! Tests that each kind of metric and each optional field arrives as exactly the expected lines in
+//! every dialect.
 
 use crate::{ALL, arrived, arrived_in, half_rate, timestamp};
 use freewheel::{
@@ -7,12 +8,13 @@ use freewheel::{
 };
 use std::time::Duration;
 
-/// Construct with its ways to emit (by name, by a metric, by a prepared metric) and its lines.
+/// Feature of the client (a kind of metric or an optional field), with equivalent calls that emit
+/// it and the expected lines.
 struct Construct {
     name: &'static str,
     ways: Vec<fn(&Connector)>,
-    /// Expected lines in each dialect, in the order of [`ALL`]; empty if the dialect lacks the
-    /// construct.
+    /// Expected lines in each dialect, in the order of [`ALL`]; empty if the dialect does not
+    /// support the feature.
     lines: [&'static [&'static str]; 7],
 }
 

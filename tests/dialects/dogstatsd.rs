@@ -1,4 +1,5 @@
-//! Features of DogStatsD only: fields by version, packed values, events and service checks.
+//! Tests of features of DogStatsD only: fields that need a protocol version, packed values, events
+//! and service checks.
 
 use crate::{arrived, arrived_in, datagrams, half_rate, timestamp};
 use freewheel::{
@@ -70,8 +71,8 @@ fn an_older_server_is_not_asked_for_more_than_it_reads() {
     assert_eq!(refused(|b| b.cardinality(Cardinality::Low), V1_5, V1_6), "cardinality");
 }
 
-/// No metric's line begins with `_e{` or `_sc`. The Agent would read such a line as an event or a
-/// service check.
+/// No metric's line begins with `_e{` or `_sc`, because the Datadog Agent would read the line as an
+/// event or a service check.
 #[test]
 fn no_metric_is_taken_for_an_event() {
     let (lines, stats) = arrived_in(Dialect::DogStatsD, |statsd| {

@@ -1,4 +1,5 @@
-//! Events and service checks, read by the strict DogStatsD parser.
+//! Property tests of DogStatsD events and service checks: a strict parser reads the lines that
+//! arrive.
 //!
 //! Every field arrives, sanitized if necessary. Items that are too long are dropped and counted.
 //! Adjacent lines arrive whole.
@@ -10,7 +11,8 @@ use freewheel::dogstatsd::{AlertType, Event, Priority, ServiceCheck, Status};
 use freewheel::{Builder, Cardinality, Connector, Counter, Dialect, Stats};
 use proptest::prelude::*;
 
-/// Configures a connector with origin fields, which every line must carry.
+/// Sets the DogStatsD dialect, a prefix, a tag, and the origin fields (container ID, external data
+/// and cardinality) that every line must carry.
 fn configure(builder: Builder) -> Builder {
     let builder = builder.dialect(Dialect::DogStatsD).prefix("app").tag("env", "prod");
     builder.container_id("ci-1").external_data("it-x").cardinality(Cardinality::Low)
@@ -21,7 +23,8 @@ fn origin() -> Origin {
     Origin { container: text("ci-1"), external_data: text("it-x"), cardinality: text("low") }
 }
 
-/// Returns the lines that arrive, parsed in version 1.6.
+/// Emits with `emit`. Returns the lines that arrive, parsed as DogStatsD version 1.6, and the
+/// statistics.
 fn read(emit: impl FnOnce(&Connector)) -> (Vec<Line>, Stats) {
     let (datagrams, stats) = datagrams(configure, emit);
     let lines = datagrams.iter().flat_map(|datagram| {
@@ -33,17 +36,18 @@ fn read(emit: impl FnOnce(&Connector)) -> (Vec<Line>, Stats) {
     (lines, stats)
 }
 
-/// Replaces these characters and all control characters by `_`.
+/// Replaces the characters in `forbidden` and all control characters by `_`.
 fn without(text: &str, forbidden: &[char]) -> String {
     text.replace(|c: char| forbidden.contains(&c) || c.is_control(), "_")
 }
 
-/// Sanitizes an optional field, which is absent if the text is empty.
+/// Returns the text of an optional field as it must arrive: sanitized, or `None` if the text is
+/// empty.
 fn field(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| without(text, &['|']))
 }
 
-/// Sanitizes a tag's key or value. An empty text becomes `_`.
+/// Returns a tag's key or value as it must arrive: sanitized, or `_` if the text is empty.
 fn tag_part(text: &str, forbidden: &[char]) -> String {
     if text.is_empty() { "_".to_owned() } else { without(text, forbidden) }
 }
@@ -54,13 +58,13 @@ fn tags(key: &str, value: &str) -> Vec<Tag> {
     vec![tag("env".to_owned(), "prod".to_owned()), own]
 }
 
-/// Converts all line breaks to `\n`, and sanitizes other control characters.
+/// Converts all line breaks to `\n`, and replaces other control characters except tabs by `_`.
 fn with_unix_line_breaks(text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace('\r', "\n").replace("\\n", "\n");
     text.replace(|c: char| c.is_control() && c != '\n' && c != '\t', "_")
 }
 
-/// Generates text of any characters, often of those with a meaning in DogStatsD.
+/// Generates random text, often with characters that have a meaning in DogStatsD.
 fn any_text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         "[|,:#@{}\\\\\\r\\n\\tnm_]{0,4}",
@@ -159,8 +163,8 @@ proptest! {
     }
 }
 
-/// Items up to the Agent's limit arrive whole, if necessary in a separate datagram. Longer items
-/// are dropped and counted. Adjacent lines are unaffected.
+/// Events and service checks up to the Agent's maximum length arrive whole, if necessary in a
+/// separate datagram. Longer ones are dropped and counted, and adjacent lines are unaffected.
 #[test]
 fn oversize_events_are_counted_and_never_torn() {
     let text = |length| "x".repeat(length);
@@ -190,8 +194,8 @@ fn oversize_events_are_counted_and_never_torn() {
     assert_eq!(stats.sent.lines, 5);
 }
 
-/// An altered tag of the connector counts in `altered` with each event and service check. An
-/// altered prefix does not, because they carry no prefix.
+/// Each event and service check counts as altered if a tag of the connector has a forbidden
+/// character. A forbidden character in the prefix does not count, because events carry no prefix.
 #[test]
 fn altered_connector_tags_count_on_events() {
     let (_, stats) = read(|statsd| {

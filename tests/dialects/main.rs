@@ -1,4 +1,5 @@
-//! Lines of each dialect as they arrive. Unsupported constructs are counted and not sent.
+//! Tests of the lines that arrive in each dialect. Metrics that the dialect does not support are
+//! counted and not sent.
 
 #![allow(clippy::unwrap_used)]
 
@@ -21,8 +22,8 @@ use std::net::UdpSocket;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use support::{assert_balanced, flush, started};
 
-/// Emits with `emit` through a configured connector. Returns the datagrams that arrive, and the
-/// statistics.
+/// Starts a connector that `configure` has configured, and emits with `emit`. Returns the UDP
+/// datagrams that arrive, and the statistics.
 fn datagrams(
     configure: impl FnOnce(Builder) -> Builder,
     emit: impl FnOnce(&Connector),
@@ -46,8 +47,8 @@ fn datagrams(
     (datagrams, stats)
 }
 
-/// Emits with `emit` through a configured connector. Returns the lines that arrive, and the
-/// statistics.
+/// Starts a connector that `configure` has configured, and emits with `emit`. Returns the lines
+/// that arrive, and the statistics.
 fn arrived(
     configure: impl FnOnce(Builder) -> Builder,
     emit: impl FnOnce(&Connector),
@@ -67,13 +68,13 @@ fn arrived(
     (lines, stats)
 }
 
-/// Returns true if the line is a gauge or a service check.
+/// Returns true if the line is a gauge or a service check, which keep their order across threads.
 fn is_ordered(line: &str) -> bool {
     line.starts_with("_sc|") || line.split('|').nth(1) == Some("g")
 }
 
-/// Emits with `emit` in this dialect, without type prefixes. Returns the lines that arrive, and the
-/// statistics.
+/// Emits with `emit` in this dialect, without type prefixes such as `counters.`. Returns the lines
+/// that arrive, and the statistics.
 fn arrived_in(dialect: Dialect, emit: impl FnOnce(&Connector)) -> (Vec<String>, Stats) {
     arrived(|builder| builder.dialect(dialect).type_prefixes(false), emit)
 }
@@ -88,7 +89,7 @@ const ALL: [Dialect; 7] = [
     Dialect::SignalFx,
 ];
 
-/// Returns true if the dialect has tags, and writes them as part of the name.
+/// Returns true if the dialect writes tags as part of the metric's name.
 fn tags_stand_in_names(dialect: Dialect) -> bool {
     !matches!(dialect, Dialect::StatsD | Dialect::Extended | Dialect::DogStatsD)
 }

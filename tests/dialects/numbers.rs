@@ -1,10 +1,10 @@
-//! Numbers that a dialect's servers would misread.
+//! Tests that numbers which a dialect's servers would misread are not sent.
 
 use crate::{ALL, arrived_in};
 use freewheel::{Connector, Counter, Dialect, Histogram};
 
-/// Only counter values that are 64-bit integers are sent to Telegraf, which would truncate all
-/// others.
+/// Counter values that are not 64-bit integers are not sent in the dialect `Influx`, because
+/// Telegraf would truncate them.
 #[test]
 fn counters_truncated_by_telegraf_are_not_sent() {
     let exact: [fn(&Connector); 6] = [
@@ -43,8 +43,8 @@ fn counters_truncated_by_telegraf_are_not_sent() {
     }
 }
 
-/// Histogram values below zero are not sent to Telegraf, which accepts a sign only before the
-/// values of counters and gauges.
+/// Negative histogram values are not sent in the dialect `Influx`, because Telegraf accepts a sign
+/// only before the values of counters and gauges.
 #[test]
 fn histograms_below_zero_are_not_sent_to_telegraf() {
     for dialect in ALL {

@@ -1,4 +1,5 @@
-//! Sample rates: the weight that servers compute from the text on the wire is the intended one.
+//! Tests of sample rates: servers compute the intended weight from the rate that is written in a
+//! line.
 
 use crate::{ALL, arrived_in, half_rate};
 use freewheel::{Connector, Counter, Dialect, Distribution, Histogram, Meter, SampleRate, Timing};
@@ -8,8 +9,8 @@ fn one_in(n: u64) -> SampleRate {
     SampleRate::one_in(NonZeroU64::new(n).unwrap())
 }
 
-/// Returns the weight that each server gives a timing with this sample rate. (Casts truncate, in Go
-/// and in Rust.)
+/// Returns the weight that each of several servers gives a timing with this sample rate, by the
+/// server's own formula. (Casts truncate, in Go and in Rust.)
 fn weights(rate: f64) -> [(&'static str, f64); 5] {
     [
         ("the Agent, pkg/metrics/histogram.go: int64(1/rate)", (1.0 / rate) as i64 as f64),
@@ -21,7 +22,7 @@ fn weights(rate: f64) -> [(&'static str, f64); 5] {
 }
 
 /// Returns the count that each server with integer counters computes from this value and sample
-/// rate. (Netdata's minimum rate is omitted.)
+/// rate, by the server's own formula. (Netdata's minimum rate is omitted.)
 fn counts(value: i64, rate: f64) -> [(&'static str, f64); 2] {
     let value = value as f64;
     [
@@ -51,7 +52,7 @@ fn all_servers_weigh_one_in_n_as_n() {
     }
 }
 
-/// Rates that differ from 1/n only by rounding are sent as 1/n.
+/// A sample rate that differs from 1/n only by rounding, such as `0.1 * 0.1`, is sent as 1/n.
 #[test]
 fn computed_rates_are_taken_for_one_in_n() {
     for (computed, n) in [
@@ -95,8 +96,8 @@ impl Sent for SampleRate {
     }
 }
 
-/// Checks the table at `SampleRate`: kinds whose rate is sent as requested, and kinds whose rate is
-/// sent as one in n.
+/// A sample rate is sent as requested, or rounded to one in n, for the dialects and kinds of metric
+/// that the documentation of `SampleRate` lists.
 #[test]
 fn table_of_sent_rates() {
     for (requested, n) in
@@ -127,7 +128,8 @@ fn table_of_sent_rates() {
     }
 }
 
-/// Lines carry the rate of [`SampleRate::effective_rate`], in whichever way they are emitted.
+/// Sampled lines state the rate that [`SampleRate::effective_rate`] returns, both for metrics
+/// emitted directly and for prepared metrics.
 #[test]
 fn lines_say_the_effective_rate() {
     // The seed makes the draws succeed at 0.5, and therefore also at 0.7.

@@ -1,4 +1,4 @@
-//! Refusals: invalid settings, dropped lines, and errors of `try_build`.
+//! Tests of refused input: invalid settings, dropped lines, and errors of `try_build`.
 
 use crate::{arrived_in, half_rate, timestamp};
 use freewheel::{

@@ -1,10 +1,12 @@
-//! Sampling: the number of emitted lines, and the names that patterns match.
+//! Tests of sampling: the number of emitted lines, and the names to which a sampling pattern
+//! applies.
 
 use crate::{arrived, half_rate};
 use freewheel::{Builder, Connector, Counter, SampleRate, Set};
 use std::time::Duration;
 
-/// The number of emitted lines is within six standard deviations of its mean. The seed is fixed.
+/// Sampled calls emit a number of lines within six standard deviations of the expected mean, for
+/// each way to set a sample rate. The random seed is fixed.
 #[test]
 fn lines_are_sampled_at_their_rate() {
     const CALLS: u64 = 100_000;

@@ -1,10 +1,10 @@
-//! Addresses and host names of servers.
+//! Tests of connectors that reach their server by an IPv6 address or by a host name.
 
 use crate::support::{Close, TcpReceiver, UdpReceiver, flush, started};
 use freewheel::{Connector, Protocol};
 use std::net::{Ipv6Addr, ToSocketAddrs, UdpSocket};
 
-/// Asserts that a line reaches the host over TCP and over UDP.
+/// Asserts that one line reaches the server at this host over TCP, and another line over UDP.
 fn assert_reaches(host: &str, tcp_receiver: &TcpReceiver, udp_receiver: &UdpReceiver) {
     let both = [(Protocol::Tcp, tcp_receiver.port()), (Protocol::Udp, udp_receiver.port())];
     for (protocol, port) in both {

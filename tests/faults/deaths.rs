@@ -1,4 +1,4 @@
-//! Servers that stop or close connections.
+//! Tests of TCP servers that stop, or that close connections.
 
 use crate::support::{
     Close, Load, TcpReceiver, assert_balanced, assert_whole_and_in_order, emit_numbered,
@@ -11,8 +11,9 @@ use std::thread;
 use std::time::Duration;
 use tokio::runtime::Builder as RuntimeBuilder;
 
-/// Only lines that a stopped server had not read are lost. No line is torn, duplicated or out of
-/// order. All lines arrive that are emitted after the last restart.
+/// A TCP server stops and restarts ten times while three threads emit. Only lines that a stopped
+/// server had not read are lost, and the others arrive whole, once and in order. Every line emitted
+/// after the last restart arrives.
 #[test]
 fn server_dying_ten_times_loses_only_received_lines() {
     let port = unused_port();
@@ -51,7 +52,7 @@ fn server_dying_ten_times_loses_only_received_lines() {
     assert!(received.len() as u64 <= stats.sent.lines);
 }
 
-/// Emits lines until the server's socket is full, so that a line is probably partly written.
+/// Emits lines until the server's socket buffer is full, so that a line is probably partly written.
 /// Returns the number of the next line.
 fn emit_until_stalled(statsd: &Connector, mut number: u64) -> u64 {
     eventually("the server's socket is full", || {
@@ -67,9 +68,8 @@ fn emit_until_stalled(statsd: &Connector, mut number: u64) -> u64 {
     number
 }
 
-/// A server that closes the connection within a line receives that line again from its start on
-/// the next connection. Bytes sent but not read are lost with the connection. The lines counted as
-/// not sent arrive once.
+/// A server reads a part of a line and closes the connection. The next connection begins with the
+/// first line that does not count as sent, from its start. It and all later lines arrive once.
 #[test]
 fn line_cut_by_a_broken_connection_is_sent_again_from_its_start() {
     let port = unused_port();
@@ -98,9 +98,9 @@ fn line_cut_by_a_broken_connection_is_sent_again_from_its_start() {
     assert_eq!(statsd.stats().dropped(), Tally::default());
 }
 
-/// A server that closes the connection between lines loses none. The flusher checks for the end of
-/// the connection before each write, because the first write to a closed connection would succeed
-/// and be lost.
+/// A server that closes the connection between two lines loses none, because the flusher checks for
+/// the end of the connection before each write. The first write to a closed connection would
+/// succeed, and its data would be lost.
 #[test]
 fn hang_up_between_lines_loses_nothing() {
     let receiver = TcpReceiver::start();
@@ -114,8 +114,8 @@ fn hang_up_between_lines_loses_nothing() {
     assert_eq!(numbers_by_thread(&receiver.lines())[&0], Vec::from_iter(0..20));
 }
 
-/// A server that closes the connection while the runtime does not poll its sockets loses no line.
-/// Only the operating system knows that the connection has ended.
+/// A server that closes the connection while the flusher's tokio runtime does not run loses no
+/// line. Only the operating system knows then that the connection has ended.
 #[test]
 fn hang_up_while_the_runtime_is_idle_loses_nothing() {
     let receiver = TcpReceiver::start();

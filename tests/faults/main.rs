@@ -1,4 +1,5 @@
-//! Servers that stop and restart, close a connection within a line, reply, or are absent.
+//! Tests of faulty servers: they stop and restart, close a connection within a line, send replies,
+//! or do not listen.
 
 // An `unwrap` in a test is an assertion.
 #![allow(clippy::unwrap_used)]

@@ -1,4 +1,4 @@
-//! Datagrams that are refused because no server listens.
+//! Tests of UDP datagrams that are refused because no server listens at the port.
 
 use crate::support::{
     UdpReceiver, assert_balanced, assert_whole_and_in_order, emit_numbered, eventually, flush,
@@ -8,8 +8,8 @@ use freewheel::Tally;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-/// Refused datagrams are held until a server listens, including the datagram whose refusal is
-/// reported. On the same machine the report comes at once.
+/// Lines are held while UDP datagrams are refused, and arrive once a server listens, including the
+/// lines of the first refused datagram. On the same machine, the refusal is reported at once.
 #[test]
 fn refused_datagrams_are_held() {
     let port = unused_port();
@@ -32,8 +32,8 @@ fn refused_datagrams_are_held() {
     assert!(statsd.connected());
 }
 
-/// With `hold_when_refused` off, lines do not wait for a server. All are sent, and the refused ones
-/// are counted as lost.
+/// Lines do not wait for a UDP server if `hold_when_refused` is off. The flusher sends them all,
+/// and counts the refused ones as lost.
 #[test]
 fn refused_datagrams_are_lost_and_counted_with_holding_off() {
     let port = unused_port();
@@ -59,7 +59,8 @@ fn refused_datagrams_are_lost_and_counted_with_holding_off() {
     assert_balanced(&statsd.blocking_stop().stats);
 }
 
-/// A server that returns at the same port receives all lines that were emitted in its absence.
+/// A UDP server that stops and returns at the same port receives all lines that were emitted in its
+/// absence.
 #[test]
 fn returning_udp_server_receives_the_held_lines() {
     let port = unused_port();

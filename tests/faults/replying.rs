@@ -1,4 +1,4 @@
-//! Servers that reply, although the protocol has no replies.
+//! Tests of TCP servers that send replies, although the StatsD protocol has none.
 
 use crate::support::{WAIT_TIMEOUT, emit_numbered, flush, numbers_by_thread, started, tcp};
 use freewheel::Tally;
@@ -8,9 +8,9 @@ use std::thread;
 use std::time::Duration;
 use tokio::runtime::Builder as RuntimeBuilder;
 
-/// A server that replies sees an orderly end of its connection, because the client reads the
-/// replies. Unread replies would turn the close into a reset. A reset discards the data that the
-/// server has not read yet, and is fatal for some servers.
+/// A TCP server that sends replies sees an orderly end of its connection, because the client reads
+/// the replies. Unread replies would turn the close into a reset, which discards data that the
+/// server has not read.
 #[test]
 fn replying_server_sees_an_orderly_end() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -51,9 +51,9 @@ fn replying_server_loses_nothing() {
     assert_eq!(numbers_by_thread(&lines)[&0], Vec::from_iter(0..100));
 }
 
-/// A server that replies and reads slowly receives all lines before a stop returns. A stop waits
-/// until the server has closed the connection. A socket closed earlier would answer the server's
-/// replies with a reset, which discards the data that the server has not read yet.
+/// A TCP server that sends replies and reads slowly receives all lines before a stop returns,
+/// because the stop waits until the server closes the connection. An earlier close would answer
+/// later replies with a reset, which discards data that the server has not read.
 #[test]
 fn slow_replying_server_receives_all_lines_before_a_stop() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();

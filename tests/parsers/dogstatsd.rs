@@ -2,7 +2,8 @@ use super::parsers::dogstatsd::{Event, Line, ServiceCheck, parse};
 use super::parsers::{Origin, Tag};
 use super::{assert_refused, formatted};
 
-/// Returns the first minor version of DogStatsD that accepts the line, and the parsed line.
+/// Returns the lowest minor version of DogStatsD 1.x at which the strict parser accepts the line,
+/// and the parsed line.
 fn first_version_of(line: &str) -> Option<(u8, Line)> {
     let mut versions = (0..=6).map(|minor| (minor, parse(line.as_bytes(), minor)));
     versions.find_map(|(minor, parsed)| Some((minor, parsed.ok()?.remove(0))))

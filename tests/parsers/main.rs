@@ -1,4 +1,4 @@
-//! Tests of the strict parsers that other tests use.
+//! Tests of the strict StatsD parsers with which other tests check received lines.
 //!
 //! They check accepted lines, refused lines with their reasons, and that no line parses like one of
 //! its one-byte mutations.
@@ -15,7 +15,7 @@ mod tagged;
 
 use parsers::{Metric, Refused};
 
-/// Formats a metric as in the tables of the tests: `name <tags> values code rate`.
+/// Formats a parsed metric as the tables of these tests write it: `name <tags> values code rate`.
 fn formatted(metric: &Metric) -> String {
     let tags = metric.tags.iter().map(|(key, value)| match value {
         Some(value) => format!("{key}={value}"),

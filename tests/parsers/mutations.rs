@@ -1,5 +1,5 @@
-//! One-byte mutations of valid lines. An accepted mutation parses to a different line, and the
-//! parsed line formats back to the same text.
+//! Tests of the strict parsers with one-byte mutations of valid lines. An accepted mutation parses
+//! to a different line, and the parsed line formats back to the same text.
 
 use super::parsers::dogstatsd::Line;
 use super::parsers::plain::Types;
@@ -8,11 +8,11 @@ use super::parsers::{
 };
 use std::fmt::{Debug, Write};
 
-/// Bytes with a meaning in some dialect, and some without.
+/// Bytes that the mutations insert: some have a meaning in a dialect, and some have none.
 const BYTES: &[u8] = b":|@#,;=[]{}_e!^~/\\.-+0127 \n\r\tcdghkmnpstTx\0\x7f\xc3\xff";
 
-/// Returns all variants of the line with one byte changed, removed, added, or swapped with its
-/// neighbour.
+/// Returns all variants of the line with one byte changed, removed or added, or with two adjacent
+/// bytes swapped.
 fn neighbours(line: &[u8]) -> Vec<Vec<u8>> {
     let mut all = Vec::new();
     for at in 0..=line.len() {
@@ -34,7 +34,8 @@ fn neighbours(line: &[u8]) -> Vec<Vec<u8>> {
     all
 }
 
-/// Checks all mutations of these lines. Returns the numbers of accepted and refused mutations.
+/// Asserts that each accepted mutation of these lines parses to a different result, which formats
+/// back to the mutated text. Returns the numbers of accepted and refused mutations.
 ///
 /// `format` is the inverse of `parse`.
 #[track_caller]
@@ -62,7 +63,8 @@ fn check<T: Debug + PartialEq>(
     (accepted, refused)
 }
 
-/// Formats a metric with its tags in the syntax of a dialect.
+/// Formats a metric with its tags in the syntax of a dialect: `open` and `close` enclose the tags,
+/// and `next` separates them.
 fn tagged(metric: &Metric, open: &str, next: &str, close: &str) -> String {
     let tags = metric.tags.iter().map(|(key, value)| match value {
         Some(value) => format!("{key}={value}"),
@@ -74,7 +76,7 @@ fn tagged(metric: &Metric, open: &str, next: &str, close: &str) -> String {
     format!("{}{tags}:{}|{}{rate}", metric.name, metric.values.join(":"), metric.code)
 }
 
-/// Formats a line of DogStatsD.
+/// Formats a parsed line of DogStatsD (a metric, an event or a service check) as text.
 fn format_dogstatsd(line: &Line) -> String {
     let mut text = String::new();
     let optional = |text: &mut String, begin: &str, field: &Option<String>| {

@@ -3,8 +3,8 @@ use super::{assert_parsed, assert_refused};
 
 type Parse = fn(&[u8]) -> Result<Vec<Metric>, Refused>;
 
-/// Parser of each dialect with tags in the name, and the name `a` with the tags k=v and l=w in its
-/// syntax.
+/// Parsers of the four dialects that write tags into the metric's name. Each has a sample in its
+/// syntax: the name `a` with the tags k=v and l=w.
 const DIALECTS: [(Parse, &str); 4] = [
     (graphite::parse, "a;k=v;l=w"),
     (influx::parse, "a,k=v,l=w"),

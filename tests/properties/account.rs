@@ -1,4 +1,5 @@
-//! The statistics balance after any sequence of events.
+//! Property test: the statistics account for every line after any sequence of emissions, stalls,
+//! flushes, starts and stops.
 
 use crate::emitter::Emitter;
 use crate::support::{
@@ -11,10 +12,10 @@ use std::thread;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
-/// Event that affects a connector or its server.
+/// Step of a generated test: an event that affects the connector or its server.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// A thread begins to emit this many lines.
+    /// A producer thread begins to emit this many lines.
     Emit {
         thread: usize,
         lines: u64,
@@ -26,7 +27,7 @@ enum Step {
     Start,
     Stop,
     Flush,
-    /// The runtime is dropped without a stop.
+    /// The tokio runtime of the flusher is dropped without a stop.
     DropRuntime,
     Pause,
 }
@@ -51,7 +52,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Connector with its runtime and its server.
+/// Connector under test, with its tokio runtime and its server.
 struct Fixture {
     statsd: Connector,
     runtime: Option<Runtime>,
@@ -92,9 +93,9 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// Threads emit, the server stalls, and the connector is stopped and started. Each line is
-    /// dropped, or it arrives whole, once and in its thread's order. The statistics count the
-    /// dropped lines and the lines that arrive.
+    /// Threads emit while the server stalls and the connector is stopped and started, in a random
+    /// order. Each line is dropped and counted, or it arrives whole, once and in its thread's
+    /// order.
     #[test]
     fn the_account_balances(
         capacity in 1_usize << 10..16 << 10,

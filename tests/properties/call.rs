@@ -1,4 +1,4 @@
-//! Calls that emit, and their expected lines.
+//! Generated API calls that emit a metric, and the lines expected from them.
 
 use crate::{ends_field, is_forbidden};
 use freewheel::Connector;
@@ -7,44 +7,46 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Function that emits under a name.
+/// Function that emits a metric under the given name.
 type Emit = dyn Fn(&Connector, &str);
 
-/// Call that emits, and its expected lines.
+/// Generated API call that emits a metric, and the lines expected from it.
 #[derive(Clone)]
 pub(crate) struct Call {
     /// Text of the call, shown if a test fails.
     text: String,
     pub(crate) emit: Arc<Emit>,
-    /// Predicate for characters that the metric's name cannot contain.
+    /// Predicate for the characters that the metric's name cannot contain. The client replaces them
+    /// by `_`.
     pub(crate) forbidden: fn(char) -> bool,
-    /// Type prefix of the metric's name.
+    /// Type prefix of the metric's name, such as `counters`; empty for an injected line.
     pub(crate) kind: &'static str,
-    /// Type code of the lines.
+    /// Type code of the expected lines, such as `c`.
     pub(crate) code: String,
     /// Expected values, one for each line; empty if the call is invalid.
     pub(crate) values: Vec<Expected>,
 }
 
-/// Expected value of a line.
+/// Value that a received line must have.
 #[derive(Clone, Debug)]
 pub(crate) enum Expected {
-    /// Exactly this text.
+    /// Value that is exactly this text.
     Text(String),
-    /// Text that parses to this `f64`.
+    /// Value that parses to this `f64`.
     Double(f64),
-    /// Text that parses to this `f32`.
+    /// Value that parses to this `f32`.
     Single(f32),
-    /// This duration, written in milliseconds.
+    /// Value in milliseconds that equals this duration.
     Time(Duration),
-    /// This number of seconds, written in milliseconds.
+    /// Value in milliseconds that equals this number of seconds.
     Seconds(f64),
-    /// A value that always has a sign, so that it changes a gauge.
+    /// Value that begins with a sign, even if it is positive, so that servers change the gauge by
+    /// it.
     Change(Box<Expected>),
 }
 
 impl Expected {
-    /// Returns true if the text of a value is as expected.
+    /// Returns true if `value`, the text of a received value, is as expected.
     pub(crate) fn matches(&self, value: &str) -> bool {
         let has_sign = |negative: bool| value.starts_with('-') == negative;
         match self {
@@ -82,7 +84,7 @@ impl Expected {
     }
 }
 
-/// Parses milliseconds with up to six decimals. Returns nanoseconds.
+/// Parses a number of milliseconds with up to six decimals, and returns it in nanoseconds.
 fn nanoseconds(milliseconds: &str) -> Option<u128> {
     let (whole, fraction) = milliseconds.split_once('.').unwrap_or((milliseconds, ""));
     let whole: u128 = whole.parse().ok()?;
@@ -90,9 +92,9 @@ fn nanoseconds(milliseconds: &str) -> Option<u128> {
     (fraction < 1_000_000).then_some(whole * 1_000_000 + fraction)
 }
 
-/// Number that a call accepts.
+/// Number type that the API calls accept, with the value expected in the line.
 pub(crate) trait Number: Value + fmt::Debug {
-    /// Returns the expected value, or `None` if the number is not finite.
+    /// Returns the value expected in the line, or `None` if the number is not finite.
     fn expected(self) -> Option<Expected>;
 }
 

@@ -1,18 +1,19 @@
-//! Threads that emit on request.
+//! Producer threads that emit lines when a test requests them.
 
 use crate::support::emit_numbered;
 use freewheel::{Connector, Tally};
 use std::sync::mpsc::{self, Sender};
 use std::thread::{self, JoinHandle};
 
-/// Thread that emits the requested numbers of lines.
+/// Producer thread that emits as many lines as a test requests.
 pub(crate) struct Emitter {
     requests: Sender<u64>,
     thread: JoinHandle<Tally>,
 }
 
 impl Emitter {
-    /// Starts a thread that emits numbered lines. `thread` is the thread number in these lines.
+    /// Starts a thread that emits numbered lines on request. `thread` is the thread number that is
+    /// written in these lines.
     pub(crate) fn spawn(statsd: &Connector, thread: u64) -> Self {
         let (requests, requested) = mpsc::channel();
         let statsd = statsd.clone();
@@ -29,12 +30,13 @@ impl Emitter {
         Self { requests, thread }
     }
 
-    /// Requests this many more lines, without waiting for them.
+    /// Requests this many more lines from the thread, without waiting for them.
     pub(crate) fn emit(&self, lines: u64) {
         self.requests.send(lines).expect("the thread is alive");
     }
 
-    /// Waits until all requested lines are emitted. Returns their tally.
+    /// Waits until all requested lines are emitted, and ends the thread. Returns the number of
+    /// emitted lines and bytes.
     pub(crate) fn end(self) -> Tally {
         drop(self.requests);
         self.thread.join().expect("the thread does not panic")

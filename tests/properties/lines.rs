@@ -1,4 +1,4 @@
-//! Each API call arrives as the expected StatsD line.
+//! Property test: each API call arrives as the expected StatsD line.
 
 use crate::call::{Call, Expected};
 use crate::strategies::{call, name, prefix};
@@ -11,8 +11,8 @@ use proptest::test_runner::TestCaseResult;
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Names stay in their field, numbers parse to the same numbers, and invalid lines are counted.
-    /// Adjacent lines are unaffected.
+    /// Random API calls arrive as the expected lines: names stay in their field, and numbers parse
+    /// to the same numbers. Invalid calls are counted, and adjacent lines are unaffected.
     #[test]
     fn received_lines_match_their_calls(
         prefix in prefix(),
@@ -23,8 +23,8 @@ proptest! {
     }
 }
 
-/// Makes these calls, each between two calls that emit a neighbouring line. Checks all lines and
-/// the statistics.
+/// Makes these API calls, each between two increments of a counter. Asserts that exactly the
+/// expected lines arrive, and that the statistics agree.
 fn assert_lines_match(
     prefix: String,
     type_prefixes: bool,

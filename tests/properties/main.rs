@@ -1,4 +1,5 @@
-//! Property tests: arbitrary calls arrive as the expected lines, and the statistics balance.
+//! Property tests: random API calls arrive as the expected lines, and the statistics account for
+//! every line.
 //!
 //! The expected lines are compared with the lines that the server received.
 
@@ -12,16 +13,17 @@ mod lines;
 mod order;
 mod strategies;
 
-/// Size of a block in bytes at the default capacity. No line is longer.
+/// Maximum length of a line in bytes: the size of a block (a thread's buffer of lines) at the
+/// default capacity.
 const LONGEST_LINE: usize = 16 << 10;
 
-/// Returns true if a name cannot contain the character.
+/// Returns true if the name of a metric cannot contain the character.
 fn is_forbidden(character: char) -> bool {
     ends_field(character) || "#,;=@[]".contains(character)
 }
 
-/// Returns true if the character ends a field or is a control character. Neither an injected path
-/// nor a value can contain it.
+/// Returns true if the character ends a field of a line or is a control character. Neither a value
+/// nor the name of an injected line can contain it.
 fn ends_field(character: char) -> bool {
     matches!(character, ':' | '|') || character.is_control()
 }

@@ -1,12 +1,13 @@
-//! Order of the lines of one thread.
+//! Test of the order in which the lines of one thread arrive.
 
 use crate::emitter::Emitter;
 use crate::support::{
     TcpReceiver, assert_whole_and_in_order, emit_numbered, eventually, flush, started, tcp,
 };
 
-/// Lines of a thread stay in order if the thread rotates to its next block while a sweep visits the
-/// threads one by one. Its newer lines must not overtake its sealed lines.
+/// Lines of a thread arrive in order even if it fills its block while the flusher collects the
+/// lines of all threads one by one. Newer lines in the thread's next block must not overtake the
+/// full block.
 #[test]
 fn lines_of_a_thread_keep_their_order_across_blocks() {
     const IDLE: u64 = 100;

@@ -1,4 +1,4 @@
-//! Strategies for calls, names and prefixes.
+//! Proptest strategies for API calls, metric names and prefixes.
 
 use crate::call::{Call, Number};
 use crate::{LONGEST_LINE, is_forbidden};
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use std::ops::Range;
 use std::time::Duration;
 
-/// Generates characters that end fields or lines, or that some programs treat like those.
+/// Generates any character, often one that ends a field or a line in some program.
 fn hostile_character() -> impl Strategy<Value = char> {
     prop_oneof![
         2 => prop::char::range(' ', '~'),
@@ -18,12 +18,13 @@ fn hostile_character() -> impl Strategy<Value = char> {
     ]
 }
 
-/// Generates texts of hostile characters.
+/// Generates texts of hostile characters, with a length in this range.
 fn hostile(length: Range<usize>) -> impl Strategy<Value = String> {
     prop::collection::vec(hostile_character(), length).prop_map(String::from_iter)
 }
 
-/// Generates mostly common names; otherwise hostile, empty, and long names around the limit.
+/// Generates metric names: common ones, hostile or empty ones, and rarely a long one of up to the
+/// maximum length of a line.
 pub(crate) fn name() -> impl Strategy<Value = String> {
     prop_oneof![
         20 => "[a-z][a-z0-9_.-]{0,40}",
@@ -59,7 +60,8 @@ fn time() -> impl Strategy<Value = Duration> {
     ]
 }
 
-/// Generates a metric call of any kind, with a valid or invalid value.
+/// Generates an API call that emits a counter, a gauge, a timing or an injected line, with a valid
+/// or invalid value.
 pub(crate) fn call() -> impl Strategy<Value = Call> {
     let integers = prop_oneof![
         any_call_with(any::<u8>()),
@@ -88,7 +90,7 @@ pub(crate) fn call() -> impl Strategy<Value = Call> {
     ]
 }
 
-/// Generates mostly valid prefixes.
+/// Generates prefixes of metric names, most of them valid.
 pub(crate) fn prefix() -> impl Strategy<Value = String> {
     prop_oneof![
         6 => hostile(0..60).prop_map(|text| text.replace(is_forbidden, ".")),

@@ -1,5 +1,5 @@
-//! Lines that the peer's kernel never acknowledged do not count as sent, and go to the next
-//! connection.
+//! Tests that lines which the server's kernel never acknowledged do not count as sent, and are sent
+//! on the next connection.
 
 use crate::namespace::{Host, resolve_server_to, with_a_network};
 use crate::network::{receiver, settings};
@@ -25,7 +25,7 @@ fn emit_until_stalled(statsd: &Connector) -> u64 {
     next
 }
 
-/// Lets a server read `read` bytes, stall, and then end its connection by `close`.
+/// Lets a server read `read` bytes and stall, and then ends its connection by `close`.
 ///
 /// Returns the discrepancies, and the tally of the lines acknowledged before the end.
 fn stall_then_close(
@@ -56,8 +56,8 @@ fn stall_then_close(
 
 const RESET: fn(ServerConnection) = ServerConnection::reset;
 
-/// A reset by a stalled server loses only acknowledged lines. The client has written megabytes, and
-/// the server has acknowledged little.
+/// A stalled TCP server that resets its connection loses only lines that its kernel had
+/// acknowledged. These are few, although the client has written megabytes.
 #[test]
 fn reset_of_a_stalled_server_loses_only_its_kernel_buffer() {
     let server = Listener::tcp(0);
@@ -69,8 +69,8 @@ fn reset_of_a_stalled_server_loses_only_its_kernel_buffer() {
     }
 }
 
-/// No acknowledged line is sent again after a reset, even if the runtime did not run since the
-/// acknowledgement.
+/// A line that the server acknowledged before a reset is not sent again, even if the client's tokio
+/// runtime did not run between the acknowledgement and the reset.
 #[test]
 fn lines_acknowledged_before_a_reset_arrive_once() {
     let server = Listener::tcp(0);
@@ -95,9 +95,9 @@ fn lines_acknowledged_before_a_reset_arrive_once() {
     );
 }
 
-/// A stalled Unix server that closes its connection loses no line. Both ends share one kernel,
-/// which reports the bytes that the server has not read. If the server has read a part of a socket
-/// buffer, that part is sent again.
+/// A stalled server that closes its connection over a Unix socket loses no line, because the kernel
+/// tells the client how many bytes the server has not read. A partly read socket buffer is sent
+/// again.
 #[test]
 fn closing_stalled_unix_server_loses_no_line() {
     let socket_path = SocketPath::new("stalled");
@@ -111,8 +111,8 @@ fn closing_stalled_unix_server_loses_no_line() {
     }
 }
 
-/// A host crashes, and its connection state is lost. The host that replaces it gets the lines that
-/// the crashed one never acknowledged.
+/// A host crashes, and its TCP state is lost. A new host at the same address gets the lines that
+/// the crashed host never acknowledged.
 #[test]
 fn crashed_host_loses_no_unacknowledged_line() {
     with_a_network(|| {
@@ -166,7 +166,7 @@ fn silent_host_is_left_after_the_peer_timeout() {
 }
 
 /// A stop keeps its deadline while the network is down and the connection is open. It reports the
-/// lines left to the kernel, which delivers them once the network is back.
+/// unacknowledged lines, which the kernel delivers once the network is back.
 #[test]
 fn stop_in_a_partition_reports_lines_in_flight() {
     with_a_network(|| {

@@ -1,4 +1,4 @@
-//! Receivers in separate processes that are killed while they read.
+//! Test of receivers in separate processes that are killed while they read.
 
 use crate::process::{command_of_test, role};
 use crate::support::{
@@ -14,13 +14,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Maximum length of one read in bytes. A killed process can lose these bytes.
+/// Maximum number of bytes that a receiver process reads at a time. A killed process can lose these
+/// bytes.
 const READ_BYTES: u64 = 16 << 10;
 
-/// Maximum size of the receiver's kernel buffer in bytes.
+/// Maximum size in bytes of the kernel's socket buffer for a receiver process.
 const KERNEL_BUFFER_BYTES: u64 = 32 << 10;
 
-/// Child process that reads one connection, and writes the bytes to a file.
+/// Child process that accepts one connection, and writes the bytes that it reads to a file.
 struct Receiver {
     process: Child,
     file: PathBuf,
@@ -37,7 +38,8 @@ impl Receiver {
         Self { process, file }
     }
 
-    /// Runs in the receiver's process: reads one connection and writes the bytes to a file.
+    /// Accepts one connection, and writes the bytes that it reads to a file. The receiver process
+    /// runs this function.
     fn run(role: &str) {
         let (port, file) = role.split_once(' ').unwrap();
         let mut file = File::create(file).unwrap();
@@ -52,12 +54,13 @@ impl Receiver {
         }
     }
 
-    /// Returns how many bytes the process has written to its file.
+    /// Returns the number of bytes that the receiver process has written to its file.
     fn bytes_read(&self) -> u64 {
         fs::metadata(&self.file).map_or(0, |file| file.len())
     }
 
-    /// Returns the number of unread bytes in the receiver's kernel buffer: see proc_pid_net(5).
+    /// Returns the number of bytes in the kernel's buffers that the receiver at this port has not
+    /// read yet: see proc_pid_net(5).
     fn unread(port: u16) -> u64 {
         let local_address = format!("0100007F:{port:04X}");
         let text = fs::read_to_string("/proc/self/net/tcp").unwrap();
@@ -76,7 +79,8 @@ impl Receiver {
         unsafe { libc::kill(self.process.id() as libc::pid_t, signal) };
     }
 
-    /// Waits for the end of the process, and returns the bytes it had read.
+    /// Waits for the end of the receiver process, and returns the bytes that it had written to its
+    /// file.
     fn wait(mut self) -> Vec<u8> {
         self.process.wait().unwrap();
         fs::read(&self.file).unwrap_or_default()
@@ -91,7 +95,7 @@ impl Drop for Receiver {
     }
 }
 
-/// Emits 10,000 lines a second until `end` is set; returns the number of lines.
+/// Emits 10,000 lines a second until another thread sets `end`. Returns the number of lines.
 fn emit_steadily(statsd: &Connector, end: &AtomicBool) -> u64 {
     let (start, mut next) = (Instant::now(), 0);
     while !end.load(Ordering::Relaxed) {
@@ -103,18 +107,20 @@ fn emit_steadily(statsd: &Connector, end: &AtomicBool) -> u64 {
     next
 }
 
-/// State when a receiver was killed.
+/// Observations about one receiver process that the test has killed.
 struct Death {
-    /// Bytes that the receiver had written to its file.
+    /// Bytes that the killed receiver had written to its file.
     text: Vec<u8>,
-    /// Number of lines that the client counts as acknowledged.
+    /// Number of lines that the client counted as acknowledged, once it had noticed the end of the
+    /// connection.
     sent: u64,
-    /// Bytes that the kernel had acknowledged, without those that were read and not yet written to
-    /// the file. `Some` if the receiver was suspended before it was killed.
+    /// Minimum number of acknowledged bytes: those in the receiver's file and those unread in the
+    /// kernel. `None` if the receiver was not suspended before it was killed.
     acknowledged: Option<u64>,
 }
 
-/// Returns how many whole lines, beginning with number `first`, fit into `bytes`.
+/// Returns the number of whole lines, beginning with line number `first`, that fit into this many
+/// bytes.
 fn lines_within(bytes: u64, first: u64) -> u64 {
     let sizes = (first..).map(|number| numbered_line(0, number).len() as u64 + 1);
     let ends = sizes.scan(0, |end, size| {
@@ -124,8 +130,8 @@ fn lines_within(bytes: u64, first: u64) -> u64 {
     ends.take_while(|end| *end <= bytes).count() as u64
 }
 
-/// Each killed process loses only lines that it was reading or that its kernel had acknowledged.
-/// Half of the processes are suspended before they are killed.
+/// A killed receiver process loses only lines that it was reading or that its kernel had
+/// acknowledged. The test kills ten processes, and suspends half of them before.
 #[test]
 fn killed_receivers_lose_only_their_buffers() {
     if let Some(role) = role() {

@@ -1,4 +1,5 @@
-//! Fault rig: servers, networks and processes fail, and the tests account for every line.
+//! Tests with injected faults: servers, networks and processes fail, and each test accounts for
+//! every line.
 //!
 //! Lines are numbered. Each test compares the arrivals with the connector's statistics, which
 //! reveals lost, duplicated, torn and reordered lines. Tests that need a network run in network

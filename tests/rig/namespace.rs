@@ -1,5 +1,5 @@
-//! Private networks for tests: this process in one network namespace, each host in another, and a
-//! cable (a veth pair) between them.
+//! Private networks for tests: this process in one network namespace, each simulated host in
+//! another, and a cable (a veth pair) between them.
 
 use crate::process::{assert_passes, skip, test_of};
 use std::fs;
@@ -10,14 +10,15 @@ use std::sync::Once;
 use std::sync::mpsc::{self, Sender};
 use std::thread::{self, JoinHandle};
 
-/// Environment variable that is set in a process with a private network only.
+/// Name of the environment variable that marks a process with a private network.
 const IN_NETWORK: &str = "FREEWHEEL_RIG_NETWORK";
 
-/// Options of `unshare` for private network, user and mount namespaces. They need no privileges
-/// if the kernel permits unprivileged user namespaces.
+/// Options of the tool `unshare` that create private network, user and mount namespaces. They need
+/// no privileges if the kernel permits unprivileged user namespaces.
 const UNSHARE: [&str; 4] = ["--user", "--map-root-user", "--net", "--mount"];
 
-/// Runs the body of a test in a process with a private network.
+/// Runs the body of a test in a child process with a private network, or skips the test if the
+/// machine permits none.
 ///
 /// `body` must be the whole body of the test: the process is this program again, and runs only this
 /// test.
@@ -44,7 +45,7 @@ pub(crate) fn with_a_network<F: FnOnce()>(body: F) {
     assert_passes(test, command.env(IN_NETWORK, "yes"));
 }
 
-/// Makes the name `server` resolve to these addresses, in a process with a private network.
+/// Makes the host name `server` resolve to these addresses, in this process with a private network.
 pub(crate) fn resolve_server_to(addresses: &[Ipv4Addr]) {
     static OWN_FILE: Once = Once::new();
     let lines = addresses.iter().map(|address| format!("{address} server\n"));
@@ -52,7 +53,8 @@ pub(crate) fn resolve_server_to(addresses: &[Ipv4Addr]) {
     fs::write("/etc/hosts", lines.collect::<String>()).unwrap();
 }
 
-/// Makes each name lookup hang for minutes and then fail, because `resolver` does not answer.
+/// Makes each name lookup of this process hang for minutes and then fail, because the DNS server at
+/// `resolver` does not answer.
 pub(crate) fn make_lookups_hang(resolver: Ipv4Addr) {
     resolve_server_to(&[]);
     write_resolver_configuration(&format!(
@@ -60,7 +62,7 @@ pub(crate) fn make_lookups_hang(resolver: Ipv4Addr) {
     ));
 }
 
-/// Makes each name lookup fail at once, because no resolver listens.
+/// Makes each name lookup of this process fail at once, because no DNS server listens.
 pub(crate) fn make_lookups_fail() {
     resolve_server_to(&[]);
     write_resolver_configuration("nameserver 127.0.0.1\n");
@@ -71,7 +73,7 @@ fn write_resolver_configuration(text: &str) {
     fs::write("/etc/resolv.conf", text).unwrap();
 }
 
-/// Mounts an empty file over `path`, for this process only.
+/// Mounts an empty file over the file at `path`, for this process only.
 fn mount_empty_file_over(path: &str) {
     let file = std::env::temp_dir().join(format!("freewheel-shadow-{}", std::process::id()));
     fs::write(&file, "").unwrap();
@@ -81,7 +83,8 @@ fn mount_empty_file_over(path: &str) {
 
 type Task = Box<dyn FnOnce() + Send>;
 
-/// Host at the other end of a cable: a thread whose sockets belong to a separate network namespace.
+/// Simulated host at the other end of a cable (a veth pair): a thread with sockets in a separate
+/// network namespace.
 ///
 /// The namespace ends with the thread and its sockets.
 pub(crate) struct Host {
@@ -91,7 +94,8 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Starts a host and connects its cable. The hosts of a test have different numbers, from 1.
+    /// Starts a simulated host, and connects it to this process by a cable. The hosts of a test
+    /// have different numbers, from 1.
     pub(crate) fn start(number: u8) -> Self {
         let (tasks, task_queue) = mpsc::channel::<Task>();
         let (ready, is_ready) = mpsc::channel();
@@ -120,12 +124,12 @@ impl Host {
         host
     }
 
-    /// Returns the address of the host.
+    /// Returns the IPv4 address of the simulated host.
     pub(crate) fn address(&self) -> Ipv4Addr {
         Ipv4Addr::new(10, 9, self.number, 2)
     }
 
-    /// Runs `task` on the host, and returns its result.
+    /// Runs `task` on the simulated host's thread, and returns its result.
     pub(crate) fn run<T: Send + 'static>(&self, task: impl FnOnce() -> T + Send + 'static) -> T {
         let (done, result) = mpsc::channel();
         let task = Box::new(move || drop(done.send(task())));
@@ -133,7 +137,8 @@ impl Host {
         result.recv().expect("the task does not panic")
     }
 
-    /// Unplugs the cable at the host's end: packets are lost, and this end does not notice.
+    /// Unplugs the cable at the host's end: packets are lost, and the client's kernel does not
+    /// notice.
     pub(crate) fn unplug(&self) {
         self.run(|| ip("link set cable down"));
     }
@@ -143,7 +148,7 @@ impl Host {
         self.run(|| ip("link set cable up"));
     }
 
-    /// Drops one packet in twenty at random, in both directions.
+    /// Makes the cable drop one packet in twenty at random, in both directions.
     ///
     /// The filter is BPF code (see bpf(8) of tc) that loads a random number and drops the packet
     /// if the number is in the lowest twentieth. netem is missing in most kernels of test
@@ -160,8 +165,8 @@ impl Host {
         self.run(move || lose_at("cable"))
     }
 
-    /// Limits the cable to `rate` kilobits a second from this end. Queued packets count against
-    /// the sender's socket buffer.
+    /// Limits the cable from the client to the host to `rate` kilobits a second. Queued packets
+    /// count against the client's socket buffer.
     pub(crate) fn slow_down(&self, rate: u32) -> io::Result<()> {
         let device = format!("host{}", self.number);
         traffic_control(&format!(
@@ -169,12 +174,13 @@ impl Host {
         ))
     }
 
-    /// Unplugs the cable at this end: the kernel reports that the network is unreachable.
+    /// Unplugs the cable at the client's end: the client's kernel reports that the network is
+    /// unreachable.
     pub(crate) fn unplug_here(&self) {
         ip(&format!("link set host{} down", self.number));
     }
 
-    /// Plugs the cable back in at this end.
+    /// Plugs the cable back in at the client's end.
     pub(crate) fn plug_in_here(&self) {
         ip(&format!("link set host{} up", self.number));
     }
@@ -190,7 +196,7 @@ impl Drop for Host {
     }
 }
 
-/// Adds an address to which all packets are lost, and returns it.
+/// Adds an address in the host's network to which all packets are lost, and returns it.
 ///
 /// The address is in this host's network. Resolvers put near addresses first, and would move a
 /// distant address after the host's.
@@ -200,7 +206,7 @@ pub(crate) fn black_hole(host: &Host) -> Ipv4Addr {
     Ipv4Addr::new(10, 9, number, 3)
 }
 
-/// Runs the tool `ip` in the calling thread's network namespace.
+/// Runs the command-line tool `ip` with these arguments, in the calling thread's network namespace.
 pub(crate) fn ip(arguments: &str) {
     run("ip", &arguments.split(' ').collect::<Vec<_>>());
 }
@@ -209,7 +215,8 @@ fn traffic_control(arguments: &str) -> io::Result<()> {
     traffic_control_with(arguments, &[])
 }
 
-/// Runs the tool `tc`; fails if the kernel lacks the requested feature.
+/// Runs the traffic-control tool `tc` with these arguments. Returns an error if the kernel lacks
+/// the requested feature.
 fn traffic_control_with(arguments: &str, extra: &[&str]) -> io::Result<()> {
     let output = Command::new("tc").args(arguments.split(' ')).args(extra).output()?;
     let errors = String::from_utf8_lossy(&output.stderr);

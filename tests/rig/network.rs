@@ -1,4 +1,5 @@
-//! Networks that are partitioned or lose packets, and names that move to another host.
+//! Tests of networks that are partitioned or lose packets, and of host names that begin to resolve
+//! to another host.
 
 use crate::namespace::{
     Host, black_hole, make_lookups_fail, make_lookups_hang, resolve_server_to, with_a_network,
@@ -13,10 +14,10 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
-/// Port of the servers in these tests.
+/// Port at which the servers of these tests listen.
 const PORT: u16 = 8125;
 
-/// Returns settings with short intervals for a server on this host.
+/// Returns a connector builder for a server at this host, with short intervals.
 pub(crate) fn settings(host: &str) -> Builder {
     Connector::builder(host)
         .port(PORT)
@@ -27,7 +28,7 @@ pub(crate) fn settings(host: &str) -> Builder {
         .stop_timeout(WAIT_TIMEOUT)
 }
 
-/// Starts a TCP server on this host.
+/// Starts a TCP server on this simulated host.
 pub(crate) fn receiver(host: &Host) -> TcpReceiver {
     let address = host.address();
     host.run(move || TcpReceiver::listen(address, PORT, Close::Orderly))
@@ -53,7 +54,7 @@ fn connection_survives_a_partition() {
     });
 }
 
-/// The server receives every line although its network cable is unplugged half of the time.
+/// A TCP server receives every line although its network cable is unplugged half of the time.
 #[test]
 fn flapping_cable_loses_no_line_over_tcp() {
     with_a_network(|| {
@@ -75,7 +76,8 @@ fn flapping_cable_loses_no_line_over_tcp() {
     });
 }
 
-/// Asserts that lines in lost packets arrive at the next server if their server stops.
+/// Asserts that lines in lost TCP packets arrive at the next server, if the current server stops
+/// before the kernel sends the packets again.
 ///
 /// The kernel retransmits only while the connection lasts. Three times, the cable is unplugged,
 /// lines are written, and the server stops before a retransmission.
@@ -99,7 +101,7 @@ fn assert_no_loss_with_the_server(host: &Host, mut server: TcpReceiver, statsd: 
     assert!(statsd.stats().connections >= 4, "{:?}", statsd.stats());
 }
 
-/// No line is lost over TCP although packets are lost at random, in both directions.
+/// The network loses packets at random, in both directions. No line is lost over TCP.
 #[test]
 fn random_packet_loss_loses_no_line_over_tcp() {
     with_a_network(|| {
@@ -121,7 +123,7 @@ fn random_packet_loss_loses_no_line_over_tcp() {
     });
 }
 
-/// Returns the number of TCP segments retransmitted in this network.
+/// Returns the number of TCP segments that this network namespace has retransmitted.
 fn retransmitted() -> u64 {
     let text = fs::read_to_string("/proc/self/net/snmp").unwrap();
     let mut lines = text.lines().filter_map(|line| line.strip_prefix("Tcp: "));
@@ -130,7 +132,8 @@ fn retransmitted() -> u64 {
     fields.find(|(name, _)| *name == "RetransSegs").unwrap().1.parse().unwrap()
 }
 
-/// If UDP datagrams are lost at random, only whole datagrams are lost. They are counted as sent.
+/// The network loses UDP datagrams at random. Lines are lost only by whole datagrams, and these
+/// lines count as sent.
 #[test]
 fn random_packet_loss_loses_whole_datagrams_over_udp() {
     with_a_network(|| {
@@ -160,8 +163,8 @@ fn random_packet_loss_loses_whole_datagrams_over_udp() {
     });
 }
 
-/// Lines wait, and none is lost, if a network device is slower than the producer and its queue is
-/// full. The kernel then accepts no more datagrams for a while (`EAGAIN`).
+/// A network device is slower than the producer, so that its queue is full and UDP sends fail with
+/// `EAGAIN` for a while. Lines wait meanwhile, and none is lost.
 #[test]
 fn slow_device_loses_no_line_over_udp() {
     with_a_network(|| {
@@ -184,8 +187,8 @@ fn slow_device_loses_no_line_over_udp() {
     });
 }
 
-/// If all packets to the first address of a name are lost, the client tries the next address after
-/// one connect timeout.
+/// The first address of a host name loses all packets. The client tries the next address after one
+/// connect timeout.
 #[test]
 fn black_hole_address_is_skipped_after_one_timeout() {
     with_a_network(|| {
@@ -200,8 +203,8 @@ fn black_hole_address_is_skipped_after_one_timeout() {
     });
 }
 
-/// A refusal of a UDP datagram moves the client to the next address of the name, whichever address
-/// the resolver returns first. Connecting a UDP socket always succeeds.
+/// The client moves to the next address of a host name when a UDP datagram is refused. Connecting a
+/// UDP socket always succeeds, so only the refusal shows that no server listens.
 #[test]
 fn refusal_moves_to_the_next_address_of_the_name() {
     with_a_network(|| {
@@ -218,8 +221,8 @@ fn refusal_moves_to_the_next_address_of_the_name() {
     });
 }
 
-/// A refusal with `hold_when_refused` off moves the client to the next address of the name, without
-/// a reconnect.
+/// The client moves to the next address of a host name when a UDP datagram is refused, even if
+/// `hold_when_refused` is off. The statistics count no reconnect.
 #[test]
 fn refusal_without_hold_moves_to_the_next_address() {
     with_a_network(|| {
@@ -252,7 +255,7 @@ fn refusal_without_hold_moves_to_the_next_address() {
     });
 }
 
-/// One address of a name accepts connections and closes them, like a load balancer without a
+/// One address of a host name accepts connections and closes them, like a load balancer without a
 /// server. The client still connects to the other address.
 #[test]
 fn closing_address_does_not_hide_the_next_one() {
@@ -295,7 +298,8 @@ fn stop_keeps_its_deadline_at_a_black_hole() {
     });
 }
 
-/// Lines wait while the kernel reports that the network is unreachable, and none is lost.
+/// Lines over UDP wait while the client's kernel reports that the network is unreachable, and none
+/// is lost.
 #[test]
 fn unreachable_network_loses_no_line_over_udp() {
     with_a_network(|| {
@@ -319,8 +323,8 @@ fn unreachable_network_loses_no_line_over_udp() {
     });
 }
 
-/// Datagrams sent while the server's cable is unplugged are lost and counted as sent, because the
-/// client does not notice. No line before or after them is lost.
+/// UDP datagrams sent while the server's cable is unplugged are lost and counted as sent, because
+/// the client does not notice. No line before or after them is lost.
 #[test]
 fn partition_loses_only_lines_sent_into_it_over_udp() {
     with_a_network(|| {
@@ -349,7 +353,8 @@ fn partition_loses_only_lines_sent_into_it_over_udp() {
     });
 }
 
-/// A server that restarts on another host is found by its name.
+/// The client looks the host name up again for each connection, and so finds a server that restarts
+/// on another host.
 #[test]
 fn name_is_resolved_again_for_each_connection() {
     with_a_network(|| {
@@ -372,8 +377,8 @@ fn name_is_resolved_again_for_each_connection() {
     });
 }
 
-/// Over UDP a refusal reveals that the server has moved, and the next attempt's lookup finds it.
-/// The refused lines go to the new host too.
+/// A refused UDP datagram makes the client look the host name up again, so that it finds a server
+/// that has moved. The refused lines go to the new host too.
 #[test]
 fn moved_udp_server_is_found_after_a_refusal() {
     with_a_network(|| {
@@ -404,8 +409,8 @@ fn moved_udp_server_is_found_after_a_refusal() {
     });
 }
 
-/// A name that cannot be resolved at first is looked up again. Servers and clients may start
-/// together, for instance.
+/// A host name that cannot be resolved at first is looked up again until the client finds the
+/// server, for instance if servers and clients start together.
 #[test]
 fn unknown_name_is_resolved_again() {
     with_a_network(|| {
@@ -429,8 +434,8 @@ fn unknown_name_is_resolved_again() {
     });
 }
 
-/// The next periodic lookup finds a UDP server that moved without a refusal. Later lines go to the
-/// new address.
+/// A UDP server moves to another address, and the old address refuses no datagram. The client finds
+/// the new address at the next periodic lookup of the host name, and sends later lines there.
 #[test]
 fn moved_udp_server_is_found_at_the_next_lookup() {
     with_a_network(|| {
@@ -462,7 +467,8 @@ fn moved_udp_server_is_found_at_the_next_lookup() {
     });
 }
 
-/// A resolver that does not answer delays no flush, and lines still arrive at the known address.
+/// A DNS server that does not answer a periodic lookup delays no flush, and lines still arrive at
+/// the address found before.
 #[test]
 fn hanging_lookup_delays_no_flush() {
     with_a_network(|| {
@@ -488,7 +494,8 @@ fn hanging_lookup_delays_no_flush() {
     });
 }
 
-/// A hanging lookup that a connection needs does not delay a stop beyond its deadline.
+/// A stop keeps its deadline while the client waits for a hanging name lookup, without which it
+/// cannot connect.
 #[test]
 fn stop_keeps_its_deadline_during_a_lookup() {
     with_a_network(|| {

@@ -1,5 +1,5 @@
-//! Injected errors of system calls: this program overrides `send`, `sendmsg`, `getsockopt` and
-//! `setsockopt` of the C library.
+//! Tests with injected errors of system calls: this program overrides `send`, `sendmsg`,
+//! `getsockopt` and `setsockopt` of the C library.
 //!
 //! The overrides return errors for the ports that a test has a [`Plan`] for, or that a test has put
 //! into [`OLD_KERNEL_PORTS`].
@@ -17,14 +17,14 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// Function that chooses the error of a call, from the datagram's length and the number of earlier
-/// calls. `None` lets the call through.
+/// Function that chooses the error of a send call, from the length of the data and the number of
+/// earlier calls. `None` lets the call through to the kernel.
 type Plan = fn(size_t, u64) -> Option<c_int>;
 
-/// Plans and numbers of calls so far, by the peer's port.
+/// Plan of injected errors for each server's port, and the number of send calls to the port so far.
 static PLANS: Mutex<BTreeMap<u16, (Plan, u64)>> = Mutex::new(BTreeMap::new());
 
-/// Counts the call, and returns the planned error, if any.
+/// Counts a send call to this port, and returns the error that the port's plan injects, if any.
 fn planned_error(port: u16, length: size_t) -> Option<c_int> {
     let mut plans = PLANS.lock().unwrap_or_else(PoisonError::into_inner);
     let (plan, calls) = plans.get_mut(&port)?;
@@ -44,7 +44,7 @@ fn peer_port(socket: c_int) -> u16 {
     .to_be()
 }
 
-/// Flags of the calls so far, by the peer's port, for the ports that a test watches.
+/// Flags of the send calls so far, by the server's port, for the ports that a test watches.
 static FLAGS: Mutex<BTreeMap<u16, Vec<c_int>>> = Mutex::new(BTreeMap::new());
 
 fn record_flags(port: u16, flags: c_int) {
@@ -54,18 +54,19 @@ fn record_flags(port: u16, flags: c_int) {
     }
 }
 
-/// Starts to record the flags of each call that sends to this port.
+/// Starts to record the flags of each send call to this port.
 pub(crate) fn watch_flags_to(port: u16) {
     FLAGS.lock().unwrap_or_else(PoisonError::into_inner).insert(port, Vec::new());
 }
 
-/// Stops recording, and returns the flags recorded for this port.
+/// Stops the recording of the flags of send calls to this port, and returns the recorded flags.
 pub(crate) fn flags_to(port: u16) -> Vec<c_int> {
     let mut recorded = FLAGS.lock().unwrap_or_else(PoisonError::into_inner);
     recorded.remove(&port).unwrap_or_default()
 }
 
-/// Overrides the C library's `send`.
+/// Overrides the C library's `send`: records the flags, and returns an injected error or sends the
+/// data.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn send(
     socket: c_int,
@@ -84,8 +85,8 @@ unsafe extern "C" fn send(
     unsafe { libc::sendto(socket, bytes, length, flags, std::ptr::null(), 0) }
 }
 
-/// Overrides the C library's `sendmsg`. The length passed to the plan is the total length of the
-/// batch.
+/// Overrides the C library's `sendmsg`: records the flags, and returns an injected error or sends
+/// the batch of datagrams. The plan of errors gets the total length of the batch.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn sendmsg(socket: c_int, batch: *const libc::msghdr, flags: c_int) -> ssize_t {
     // SAFETY: the caller passes a valid header and valid pieces.
@@ -107,15 +108,16 @@ unsafe extern "C" fn sendmsg(socket: c_int, batch: *const libc::msghdr, flags: c
     unsafe { libc::syscall(libc::SYS_sendmsg, socket, &raw const batch, flags) as ssize_t }
 }
 
-/// Ports of peers to which this process behaves as an old kernel: it knows neither segmentation
-/// offload nor the options of a TCP connection.
+/// Ports of servers to which this process behaves as with an old kernel, which knows neither UDP
+/// segmentation offload nor the options of TCP connections.
 static OLD_KERNEL_PORTS: Mutex<Vec<u16>> = Mutex::new(Vec::new());
 
 fn has_old_kernel(port: u16) -> bool {
     OLD_KERNEL_PORTS.lock().unwrap_or_else(PoisonError::into_inner).contains(&port)
 }
 
-/// Overrides the C library's `getsockopt`.
+/// Overrides the C library's `getsockopt`, so that UDP segmentation offload looks unsupported for
+/// the ports in `OLD_KERNEL_PORTS`.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn getsockopt(
     socket: c_int,
@@ -133,7 +135,8 @@ unsafe extern "C" fn getsockopt(
     unsafe { libc::syscall(libc::SYS_getsockopt, socket, level, option, value, size) as c_int }
 }
 
-/// Overrides the C library's `setsockopt`.
+/// Overrides the C library's `setsockopt`, so that options of TCP connections are refused for the
+/// ports in `OLD_KERNEL_PORTS`.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn setsockopt(
     socket: c_int,
@@ -151,8 +154,8 @@ unsafe extern "C" fn setsockopt(
     unsafe { libc::syscall(libc::SYS_setsockopt, socket, level, option, value, size) as c_int }
 }
 
-/// A kernel without segmentation offload gets single datagrams. Linux before 4.18 ignores the
-/// request to cut a batch, and would send the batch as one datagram.
+/// The client sends single datagrams if the kernel has no segmentation offload. Linux before 4.18
+/// ignores the request to cut a batch, and would send the batch as one datagram.
 #[test]
 fn kernel_without_offload_gets_single_datagrams() {
     let receiver = UdpReceiver::start();
@@ -171,8 +174,8 @@ fn kernel_without_offload_gets_single_datagrams() {
     assert_eq!(arrivals.tally(), statsd.stats().sent);
 }
 
-/// A connection works although the system refuses options of TCP connections. WSL 1, for instance,
-/// has no `TCP_USER_TIMEOUT`.
+/// A TCP connection works although the operating system refuses its socket options. WSL 1, for
+/// instance, has no `TCP_USER_TIMEOUT`.
 #[test]
 fn refused_options_do_not_cost_the_connection() {
     let server = Listener::tcp(0);
@@ -187,20 +190,20 @@ fn refused_options_do_not_cost_the_connection() {
     Arrivals::of_stream(&reading.join().unwrap()).assert_agree_with(&stats);
 }
 
-/// Starts a receiver, and injects the errors of `plan` into sends to it.
+/// Starts a UDP server, and injects the errors of `plan` into send calls to it.
 fn receiver_with(plan: Plan) -> UdpReceiver {
     let receiver = UdpReceiver::start();
     PLANS.lock().unwrap().insert(receiver.port(), (plan, 0));
     receiver
 }
 
-/// Returns the number of calls that sent or tried to send to this receiver.
+/// Returns the number of send calls to this server, including failed ones.
 fn calls(receiver: &UdpReceiver) -> u64 {
     PLANS.lock().unwrap()[&receiver.port()].1
 }
 
-/// A network may accept less than the configured payload. Datagrams of several lines are then made
-/// smaller. A single line that is too long is discarded and counted.
+/// The network accepts less than the configured datagram payload. The client then sends smaller
+/// datagrams, and it discards and counts a single line that is too long.
 #[test]
 fn oversized_datagram_is_split() {
     let receiver = receiver_with(|length, _| (length > 500).then_some(libc::EMSGSIZE));
@@ -222,7 +225,8 @@ fn oversized_datagram_is_split() {
     assert_eq!(arrivals.numbers(0), Vec::from_iter(0..300));
 }
 
-/// The client sends a datagram again if the kernel lacks memory, so that no line is lost.
+/// The client sends a datagram again if the kernel lacks memory for it (`ENOBUFS` or `ENOMEM`), so
+/// that no line is lost.
 #[test]
 fn datagram_without_kernel_memory_is_sent_again() {
     for plan in [(|_, call| (call % 3 < 2).then_some(libc::ENOBUFS)) as Plan, |_, call| {
@@ -238,7 +242,8 @@ fn datagram_without_kernel_memory_is_sent_again() {
     }
 }
 
-/// Lines wait while a firewall, a missing route or a missing interface makes sends fail.
+/// Lines wait while a firewall, a missing route or a missing interface makes sends fail, and are
+/// sent later.
 #[test]
 fn unroutable_datagram_is_sent_later() {
     const CALLS: u64 = 10;
@@ -261,9 +266,9 @@ fn unroutable_datagram_is_sent_later() {
     }
 }
 
-/// The lines of a batch that the system refuses are sent as single datagrams, regardless of the
-/// error. (Causes are a filter of system calls, a kernel or device without offload, or a security
-/// module.)
+/// A batch of datagrams that the operating system refuses is sent again as single datagrams,
+/// regardless of the error. (Causes are a filter of system calls, a kernel or device without
+/// offload, or a security module.)
 #[test]
 fn refused_batch_is_sent_as_single_datagrams() {
     for plan in [
@@ -289,7 +294,7 @@ fn refused_batch_is_sent_as_single_datagrams() {
     }
 }
 
-/// Between attempts to reconnect, the client does not call `send`.
+/// The client repeats a failing `send` only when it reconnects, and not in between.
 #[test]
 fn failing_send_is_retried_only_at_reconnects() {
     let receiver = receiver_with(|_, _| Some(libc::EPERM));
@@ -302,7 +307,8 @@ fn failing_send_is_retried_only_at_reconnects() {
     assert_eq!(statsd.stats().buffered, emitted);
 }
 
-/// A process without free descriptors cannot connect. It keeps its lines until it can.
+/// A process without free file descriptors cannot reconnect. The client keeps its lines until
+/// descriptors are free.
 #[test]
 fn lines_wait_while_descriptors_are_exhausted() {
     in_own_process(|| {
@@ -333,7 +339,7 @@ fn lines_wait_while_descriptors_are_exhausted() {
     });
 }
 
-/// Limits the number of descriptors of this process. Open descriptors stay open.
+/// Limits the number of file descriptors that this process can open. Open descriptors stay open.
 fn limit_descriptors(max: libc::rlim_t) {
     // SAFETY: an all-zero limit is valid; the first call writes it and the second reads it.
     let result = unsafe {

@@ -1,5 +1,5 @@
-//! Back-pressure: memory stays within its bound, dropped lines are counted, and no line is dropped
-//! once the server keeps up.
+//! Tests of servers that are slower than the producers: memory stays within its bound, dropped
+//! lines are counted, and no line is dropped once the server keeps up.
 
 use crate::process::in_own_process;
 use crate::support::{
@@ -13,16 +13,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Default capacity of the queue in bytes.
+/// Default capacity of a connector's queue in bytes.
 const CAPACITY: u64 = 4 << 20;
 
-/// Additional default capacity of the ordered queue in bytes.
+/// Default capacity in bytes of the ordered queue (which holds gauges), in addition to `CAPACITY`.
 const ORDERED_CAPACITY: u64 = 1 << 20;
 
-/// Memory in bytes that each producer thread adds to the capacity: a block and its counters.
+/// Memory in bytes that each producer thread can use beyond the queue capacity: a block of lines
+/// and its counters.
 const BLOCK_BYTES: u64 = (16 << 10) + 256;
 
-/// Allowance in bytes for threads, the test harness and the arrivals.
+/// Memory in bytes that the tests allow for threads, the test harness and the received lines.
 const SLACK_BYTES: u64 = 2 << 20;
 
 /// Returns the resident memory of this process in bytes.
@@ -32,8 +33,8 @@ fn resident() -> u64 {
     line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
 }
 
-/// Memory stays within the capacity if a server reads nothing while producers emit fifty times the
-/// capacity. Once the server reads, no line is dropped.
+/// Memory stays within the queue capacity while a server reads nothing and producers emit fifty
+/// times the capacity. Once the server reads, no further line is dropped.
 #[test]
 fn stalled_server_keeps_memory_within_the_capacity() {
     in_own_process(|| {
@@ -71,8 +72,8 @@ fn stalled_server_keeps_memory_within_the_capacity() {
     });
 }
 
-/// The lines that a slow server receives arrive in order, and the others are counted as dropped.
-/// The server reads all the time, but more slowly than the producer emits.
+/// A server reads all the time, but more slowly than the producer emits. The lines that it receives
+/// arrive in order, and the others are counted as dropped.
 #[test]
 fn slow_server_gets_lines_in_order_and_drops_are_counted() {
     let server = Listener::tcp(0);
@@ -101,7 +102,8 @@ fn slow_server_gets_lines_in_order_and_drops_are_counted() {
     assert_eq!((stats.drops.full, arrivals.numbers(1).len()), (dropped, 1_000));
 }
 
-/// Emits 1,000 numbered lines every 10 ms for `time`, and measures memory after each burst.
+/// Emits 1,000 numbered lines every 10 ms for `time`, and measures the cost of a call and the
+/// resident memory at each burst.
 ///
 /// Returns the nanoseconds that a call took, as the median of the bursts, and the minimum and
 /// maximum resident memory.
@@ -122,9 +124,9 @@ fn emit_steadily(statsd: &Connector, next: &mut u64, time: Duration) -> (u128, (
     (costs[costs.len() / 2], memory)
 }
 
-/// A server is slower than the producer for `FREEWHEEL_PRESSURE_SECONDS`. Memory does not grow, and
-/// lines that find no room are counted. Dropping ends once the server is fast again. The test
-/// prints what a call costs while the server is slow.
+/// A server is slower than the producer for `FREEWHEEL_PRESSURE_SECONDS` seconds. Memory does not
+/// grow, and lines that find no room are counted as dropped. Dropping ends once the server is fast
+/// again.
 #[test]
 fn long_back_pressure_does_not_grow_memory() {
     let seconds =
@@ -190,7 +192,8 @@ fn long_back_pressure_does_not_grow_memory() {
     });
 }
 
-/// 1,000 threads that emitted one line each leave the whole capacity to a busy thread.
+/// A thousand idle threads that emitted one line each leave the whole queue capacity to a busy
+/// thread.
 #[test]
 fn idle_threads_do_not_starve_a_busy_one() {
     const IDLE: u64 = 1_000;
@@ -236,8 +239,8 @@ fn idle_threads_do_not_starve_a_busy_one() {
     });
 }
 
-/// Thousands of threads start and exit. All their lines arrive, and later threads reuse their
-/// memory.
+/// Thousands of threads start, emit and exit. All their lines arrive, and later threads reuse the
+/// memory of earlier ones.
 #[test]
 fn short_lived_threads_leak_no_memory() {
     const AT_ONCE: u64 = 20;
@@ -270,7 +273,7 @@ fn short_lived_threads_leak_no_memory() {
     });
 }
 
-/// Connections leak neither memory nor descriptors, however often they end.
+/// Hundreds of connections that end and are replaced leak neither memory nor file descriptors.
 #[test]
 fn reconnects_leak_no_memory_or_descriptors() {
     let sockets = || fs::read_dir("/proc/self/fd").unwrap().count() as u64;

@@ -1,20 +1,20 @@
-//! Tests in separate processes: this program starts itself again, and the new process runs only one
-//! test.
+//! Helpers for tests in separate processes: this program starts itself again, and the new process
+//! runs only one test.
 
 use std::io::{self, Write};
 use std::process::Command;
 
-/// Environment variable that holds the role of a process in its test. It is unset in the original
-/// process.
+/// Name of the environment variable that tells a child process its role in a test. The original
+/// process does not have it.
 const ROLE: &str = "FREEWHEEL_RIG_ROLE";
 
-/// Reports that a test is skipped, and the reason. The test passes.
+/// Prints that a test is skipped, and the reason. The test passes nevertheless.
 pub(crate) fn skip(test: &str, reason: impl std::fmt::Display) {
     // The test harness captures the output of `eprintln!`, but not of `writeln!`.
     let _ = writeln!(io::stderr(), "SKIPPED {test}: {reason}");
 }
 
-/// Returns the name of the test whose body holds this closure.
+/// Returns the name of the test function that contains the closure of type `F`.
 pub(crate) fn test_of<F>() -> &'static str {
     // `rig::module::test::{{closure}}`
     let closure = std::any::type_name::<F>();
@@ -22,7 +22,8 @@ pub(crate) fn test_of<F>() -> &'static str {
     path.strip_suffix("::{{closure}}").expect("the type is a closure of a test function")
 }
 
-/// Runs only this test by `command`, which ends with this program; panics unless the test passes.
+/// Runs `command`, which starts this test program, with arguments that select only this test.
+/// Panics unless the test passes.
 #[track_caller]
 pub(crate) fn assert_passes(test: &str, command: &mut Command) {
     let output = command.args([test, "--exact", "--include-ignored", "--nocapture"]).output();
@@ -37,12 +38,12 @@ pub(crate) fn assert_passes(test: &str, command: &mut Command) {
     }
 }
 
-/// Returns the role of this process in the test, or `None` in the original process.
+/// Returns the role of this child process in its test, or `None` in the original process.
 pub(crate) fn role() -> Option<String> {
     std::env::var(ROLE).ok()
 }
 
-/// Returns a command that runs only this test in this program, with this role.
+/// Returns a command that starts this program again, and runs only this test in this role.
 pub(crate) fn command_of_test(test: &str, role: &str) -> Command {
     let mut command =
         Command::new(std::env::current_exe().expect("the path of this program is known"));
@@ -50,7 +51,7 @@ pub(crate) fn command_of_test(test: &str, role: &str) -> Command {
     command
 }
 
-/// Runs the whole body of a test in a process where no other test runs.
+/// Runs the whole body of a test in a child process where no other test runs.
 pub(crate) fn in_own_process<F: FnOnce()>(body: F) {
     if role().is_some() {
         return body();

@@ -1,4 +1,5 @@
-//! Remote host with a long round trip: a refusal arrives some time after the datagram was sent.
+//! Test of a remote host with a long round trip: the refusal of a UDP datagram arrives some time
+//! after the datagram was sent.
 //!
 //! The test simulates the host at the other end of a TUN device: see the kernel's tuntap.rst.
 
@@ -14,30 +15,30 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// Time from the arrival of a datagram until its refusal is sent.
+/// Time that the simulated host waits between the arrival of a datagram and its refusal.
 const DELAY: Duration = Duration::from_millis(10);
 
-/// Address of the remote host.
+/// IPv4 address of the simulated remote host.
 const HOST: &str = "10.9.9.2";
 
-/// Length of an IPv4 header without options.
+/// Length in bytes of an IPv4 header without options.
 const IP_HEADER: usize = 20;
-/// Length of a UDP header.
+/// Length in bytes of a UDP header.
 const UDP_HEADER: usize = 8;
 
-/// Simulated remote host, at the other end of a TUN device.
+/// Simulated remote host that receives or refuses UDP datagrams, at the other end of a TUN device.
 #[derive(Default)]
 struct Host {
-    /// True if a server listens on the host.
+    /// True if a server listens on the simulated host. Otherwise the host refuses datagrams.
     is_open: AtomicBool,
     /// Number of datagrams that the host has refused.
     refused: AtomicU64,
-    /// Payloads of the datagrams that the server has received.
+    /// Payloads of the datagrams that the server on the simulated host has received.
     received: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Host {
-    /// Creates the TUN device, which exists until this process ends.
+    /// Starts the simulated host, with a new TUN device that exists until this process ends.
     fn start() -> io::Result<Arc<Self>> {
         let mut device = tun("remote0")?;
         ip("address add 10.9.9.1/24 dev remote0");
@@ -54,7 +55,8 @@ impl Host {
         Ok(host)
     }
 
-    /// Receives the datagram if a server listens, and refuses it after the delay otherwise.
+    /// Receives the UDP datagram in `packet` if a server listens on the simulated host, and refuses
+    /// it after a delay otherwise.
     fn answer(self: &Arc<Self>, packet: &[u8], device: &File) {
         // The kernel sends other packets too: only UDP over IPv4 gets an answer.
         if packet[0] != 0x45 || packet[9] != 17 {
@@ -73,7 +75,7 @@ impl Host {
     }
 }
 
-/// Creates a TUN device of this name.
+/// Creates a TUN device (a virtual network interface) of this name.
 fn tun(name: &str) -> io::Result<File> {
     let device = OpenOptions::new().read(true).write(true).open("/dev/net/tun")?;
     // SAFETY: an all-zero request is valid; the call reads and writes only the request.
@@ -88,7 +90,8 @@ fn tun(name: &str) -> io::Result<File> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(device) }
 }
 
-/// Returns an ICMP "port unreachable" message about this packet (RFC 792).
+/// Returns an IPv4 packet with an ICMP "port unreachable" message (RFC 792) that refuses this
+/// packet.
 fn refusal(packet: &[u8]) -> Vec<u8> {
     let about = &packet[..IP_HEADER + UDP_HEADER];
     let length = (IP_HEADER + 8 + about.len()) as u16;
@@ -104,7 +107,7 @@ fn refusal(packet: &[u8]) -> Vec<u8> {
     [ip, icmp].concat()
 }
 
-/// Computes the checksum of RFC 1071 for an even number of bytes.
+/// Computes the Internet checksum (RFC 1071) of an even number of bytes.
 fn checksum(bytes: &[u8]) -> u16 {
     let words = bytes.chunks(2).map(|word| u32::from(u16::from_be_bytes([word[0], word[1]])));
     let sum: u32 = words.sum();
@@ -112,8 +115,8 @@ fn checksum(bytes: &[u8]) -> u16 {
     !((folded & 0xffff) + (folded >> 16)) as u16
 }
 
-/// After a refusal from a remote host, each attempt to reconnect sends one datagram as a probe, and
-/// the others wait for its success. Such a refusal arrives after many more datagrams were sent.
+/// The client sends one datagram as a probe at each attempt to reconnect to a remote host that
+/// refuses datagrams. Other lines wait until a probe succeeds.
 #[test]
 fn reconnects_probe_with_single_datagrams() {
     with_a_network(|| {

@@ -1,4 +1,5 @@
-//! Writing to a connection that the peer has closed is an error, and raises no signal.
+//! Tests that a client's write to a connection closed by the server fails with an error, and raises
+//! no SIGPIPE.
 //!
 //! The tests record the flags of each call that sends, and restore the default action of SIGPIPE.
 
@@ -12,8 +13,11 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use std::net::Shutdown;
 use std::thread;
 
-/// A Unix server that shuts down its reading direction causes no SIGPIPE at the next write. (A
-/// server that hangs up could cause it only between the client's check for the end and the write.)
+/// A Unix stream server shuts down its reading direction. The client's next write must fail without
+/// SIGPIPE, and the client must reconnect and keep its lines.
+///
+/// A server that closes the whole connection could cause SIGPIPE only between the client's check
+/// for the end and its write.
 #[test]
 fn server_shutting_down_reading_causes_no_sigpipe() {
     in_own_process(|| {
@@ -38,8 +42,11 @@ fn server_shutting_down_reading_causes_no_sigpipe() {
     });
 }
 
-/// Each call that sends sets `MSG_NOSIGNAL`: over TCP, and for single datagrams and batches. No
-/// server can provoke the signal reliably there, so the test checks the flags.
+/// The client sets `MSG_NOSIGNAL` in each system call that sends: over TCP, and for single UDP
+/// datagrams and batches.
+///
+/// No server can provoke the signal reliably there, so the test intercepts the calls and checks
+/// their flags.
 #[test]
 fn every_send_sets_msg_nosignal() {
     let check = |port, settings: Builder| {

@@ -1,4 +1,6 @@
-//! Soak tests with random faults, one after the other.
+//! Soak tests: a connector runs while random faults of the server occur, one after the other. The
+//! connector's statistics must agree with the lines that arrive, except for lines in the buffers of
+//! closed sockets.
 //!
 //! `FREEWHEEL_SOAK_SECONDS` sets the duration for each protocol. `FREEWHEEL_SOAK_SEED` repeats the
 //! random choices of the run that printed the seed.
@@ -14,19 +16,21 @@ use std::os::unix::net::UnixDatagram;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Reads a number from the environment.
+/// Parses the environment variable `name` as a number. Returns `None` if the variable is not set.
 fn env_number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().expect("the variable is a number"))
 }
 
-/// Random number generator with a reproducible seed, and the end of the soak test.
+/// State of a soak test: a random number generator with a reproducible seed, and the time at which
+/// the test ends.
 pub(crate) struct SoakRun {
     state: u64,
     end: Instant,
 }
 
 impl SoakRun {
-    /// Reads the seed and the duration from the environment, and prints them.
+    /// Starts a soak test. Reads its seed and duration from environment variables, or chooses them,
+    /// and prints them so that the run can be repeated.
     pub(crate) fn start(soak: &str) -> Self {
         let seed =
             env_number("FREEWHEEL_SOAK_SEED").unwrap_or_else(|| RandomState::new().hash_one(()));
@@ -35,7 +39,7 @@ impl SoakRun {
         Self { state: seed, end: Instant::now() + Duration::from_secs(seconds) }
     }
 
-    /// Returns true until the duration is over.
+    /// Returns true until the duration of the soak test is over.
     pub(crate) fn is_running(&self) -> bool {
         Instant::now() < self.end
     }
@@ -54,7 +58,8 @@ impl SoakRun {
         self.random_below(count) == 0
     }
 
-    /// Chooses settings at random that do not affect the assertions.
+    /// Returns the settings with a random queue capacity and a random choice of the lines to drop
+    /// from a full queue. The assertions hold for every choice.
     fn choose_settings(&mut self, settings: Builder) -> Builder {
         let drops = [WhenFull::DropNewest, WhenFull::DropOldest];
         let settings = settings.queue_capacity(1 << (10 + self.random_below(14)));
@@ -67,7 +72,8 @@ impl SoakRun {
     }
 }
 
-/// Emitter that uses new producer threads each time.
+/// Emitter of numbered test lines to a connector, from new producer threads at each call. It
+/// records the number of emitted lines and bytes.
 pub(crate) struct Emitters {
     statsd: Connector,
     threads: u64,
@@ -79,7 +85,7 @@ impl Emitters {
         Self { statsd: statsd.clone(), threads: 0, emitted: Tally::default() }
     }
 
-    /// Emits at least three lines, and about `max` lines at most, on three threads.
+    /// Emits a random number of lines, between three and about `max`, on three new threads.
     pub(crate) fn emit(&mut self, run: &mut SoakRun, max: u64) {
         let counts = [(); 3].map(|()| 1 + run.random_below(max.div_ceil(3)));
         thread::scope(|scope| {
@@ -94,7 +100,7 @@ impl Emitters {
         });
     }
 
-    /// Emits exactly one line.
+    /// Emits exactly one line, on the calling thread.
     pub(crate) fn emit_one(&mut self) {
         self.emitted += emit_all(&self.statsd, self.threads, 0..1);
         self.threads += 1;
@@ -104,7 +110,8 @@ impl Emitters {
         self.statsd.stats()
     }
 
-    /// Asserts that the statistics balance and contain all lines emitted here.
+    /// Asserts that `stats` contains exactly the lines that this emitter emitted, and that its
+    /// sent, buffered, dropped and lost lines add up to them.
     #[track_caller]
     pub(crate) fn assert_accounted(&self, stats: &Stats) {
         assert_eq!(stats.emitted, self.emitted);
@@ -112,7 +119,8 @@ impl Emitters {
     }
 }
 
-/// Runs a soak test against a stream server that reads and ends each connection at random.
+/// Runs a soak test against a TCP or Unix stream server. The server reads a random part of each
+/// connection, and then ends the connection in a random way.
 ///
 /// Each broken connection may lose at most the bytes in the kernel's buffers.
 fn soak_stream(mut run: SoakRun, listen: impl Fn() -> Listener, settings: Builder, is_unix: bool) {
@@ -217,9 +225,10 @@ fn unix_stream_survives_random_faults() {
     soak_stream(SoakRun::start("soak::unix_stream_survives_random_faults"), listen, settings, true);
 }
 
-/// Receiver of datagrams.
+/// Datagram server of a soak test: a UDP or Unix socket that the test reads.
 trait Receive {
-    /// Counts the lines of the datagrams that have arrived; does not wait.
+    /// Reads the datagrams that have arrived, without waiting, and counts their lines in
+    /// `arrivals`.
     fn read(&mut self, arrivals: &mut Arrivals);
 }
 
@@ -239,7 +248,8 @@ impl Receive for UnixDatagram {
     }
 }
 
-/// Flushes and reads the receiver at the same time, because its buffer may not hold all lines.
+/// Flushes the connector on one thread and reads the datagram server on another, because the
+/// server's socket buffer may not hold all lines.
 fn flush_and_read(statsd: &Connector, receiver: &mut impl Receive, arrivals: &mut Arrivals) {
     thread::scope(|scope| {
         let flushing = scope.spawn(|| flush(statsd));
@@ -252,7 +262,7 @@ fn flush_and_read(statsd: &Connector, receiver: &mut impl Receive, arrivals: &mu
     receiver.read(arrivals);
 }
 
-/// Runs a soak test against a datagram server that vanishes and restarts.
+/// Runs a soak test against a datagram server that repeatedly closes its socket and binds it again.
 ///
 /// On one machine, each disappearance loses exactly the lines that the server had not read.
 fn soak_datagrams<R: Receive>(mut run: SoakRun, bind: impl Fn() -> R, settings: Builder) {

@@ -1,4 +1,5 @@
-//! Soak test with random faults of a network and of the remote host: see `soak`.
+//! Soak test over TCP with random faults of the network and of the server's host, such as an
+//! unplugged cable or a crash. It uses the environment variables of the module `soak`.
 
 use crate::namespace::{Host, with_a_network};
 use crate::network::{receiver, settings};
@@ -7,11 +8,12 @@ use crate::support::{Arrivals, Discrepancies, flush, started};
 use std::thread;
 use std::time::Duration;
 
-/// Maximum number of bytes in a host's kernel. A crash of the host loses them.
+/// Maximum number of received bytes that the kernel of the server's host holds for a connection.
+/// These bytes are lost if the host crashes or the server closes the connection.
 const KERNEL_BYTES: u64 = 64 << 10;
 
-/// Unplugs the cable, emits lines, and sleeps for a random time. The caller may plug the cable in
-/// again.
+/// Unplugs the simulated network cable of the server's host, emits lines, and sleeps for a random
+/// time. The cable stays unplugged.
 ///
 /// No line counts as sent meanwhile, once the acknowledgements of earlier lines are processed.
 fn unplug_for_a_while(host: &Host, emitters: &mut Emitters, run: &mut SoakRun) {

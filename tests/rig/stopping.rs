@@ -1,5 +1,5 @@
-//! Stops in various states of the server, the path or the runtime: each stop keeps its deadline,
-//! and its report agrees with the arrivals.
+//! Tests of stopping a connector in various states of the server, the socket path or the tokio
+//! runtime. Each stop returns by its deadline, and its report agrees with the lines that arrived.
 
 use crate::support::{
     Arrivals, Listener, SocketPath, TcpReceiver, UdpReceiver, WAIT_TIMEOUT, assert_balanced,
@@ -15,7 +15,7 @@ use tokio::runtime::Builder as RuntimeBuilder;
 
 const STOP_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// Starts with these settings, emits `lines` lines, and stops.
+/// Starts a connector with these settings, emits `lines` lines, and stops the connector.
 ///
 /// Asserts that the stop uses its whole timeout and then returns promptly.
 fn stop_at_the_deadline(settings: Builder, lines: u64) -> (Connector, StopReport) {
@@ -77,8 +77,8 @@ fn stop_without_a_socket_path_keeps_all_lines() {
     }
 }
 
-/// A stream server never reads before the stop. The lines left to the kernel arrive, and the other
-/// lines arrive after the next start.
+/// A stop keeps its unsent lines if the stream server does not read. Lines already written to the
+/// socket still arrive, and the kept lines arrive after the next start.
 #[test]
 fn stop_at_a_stalled_server_keeps_unsent_lines() {
     let socket_path = SocketPath::new("stop-stalled");
@@ -114,8 +114,8 @@ fn stop_at_a_stalled_server_ends_on_a_whole_frame() {
     arrivals.assert_agree_with(&report.stats);
 }
 
-/// A stop keeps its deadline while the server closes each connection at once, so that an attempt to
-/// reconnect is always imminent.
+/// A stop returns by its deadline while the server closes each connection at once, so that the
+/// client keeps reconnecting.
 #[test]
 fn stop_keeps_its_deadline_while_connections_are_closed() {
     let server = Listener::tcp(0);
@@ -137,8 +137,8 @@ fn stop_keeps_its_deadline_while_connections_are_closed() {
     });
 }
 
-/// The runtime shuts down during the stop. The stop returns by its deadline, and unsent lines are
-/// kept.
+/// A stop returns by its deadline and keeps unsent lines, although the tokio runtime of the flusher
+/// task shuts down during the stop.
 #[test]
 fn stop_returns_while_the_runtime_shuts_down() {
     for pause in [0, 1, 5, 20] {
@@ -162,8 +162,8 @@ fn stop_returns_while_the_runtime_shuts_down() {
     }
 }
 
-/// No line is lost if runtimes are dropped with the flusher on them, repeatedly, under load. Each
-/// later runtime continues where the previous one ended.
+/// No line is lost if tokio runtimes are repeatedly dropped while they run the flusher task. The
+/// flusher on the next runtime sends the lines that remain.
 #[test]
 fn successive_runtimes_lose_no_line() {
     let server = TcpReceiver::start();
@@ -187,8 +187,8 @@ fn successive_runtimes_lose_no_line() {
     assert_eq!(stats.sent, stats.emitted);
 }
 
-/// Lines in flight are kept if the server resets the connection, and the runtime ends before the
-/// flusher notices.
+/// Lines in flight (written but not acknowledged) are kept if the server resets the connection and
+/// the runtime ends before the flusher notices. The next connection delivers them.
 #[test]
 #[cfg(target_os = "linux")]
 fn runtime_dropped_after_a_reset_keeps_lines_in_flight() {
@@ -221,7 +221,8 @@ fn runtime_dropped_after_a_reset_keeps_lines_in_flight() {
     }
 }
 
-/// Several threads stop and start the connector concurrently under load. No line is lost.
+/// Several threads concurrently start the connector, emit lines and stop the connector. No line is
+/// lost.
 #[test]
 fn concurrent_stops_and_starts_lose_no_line() {
     let server = TcpReceiver::start();

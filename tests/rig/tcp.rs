@@ -1,4 +1,4 @@
-//! TCP servers that read slowly, half-close, refuse, or close connections at once.
+//! Tests with TCP servers that read slowly, half-close, refuse, or close connections at once.
 
 use crate::support::{
     Arrivals, Discrepancies, Listener, assert_balanced, emit_all, eventually, flush, started, tcp,
@@ -22,8 +22,8 @@ fn slow_reader_misses_no_line() {
     assert_eq!(statsd.stats().connections, 1);
 }
 
-/// A server that half-closes and keeps reading counts as about to close. It gets the lines in
-/// flight, and the next connection gets all later lines.
+/// The client treats a server that half-closes a connection as about to close. The server still
+/// receives the lines in flight, and the next connection carries all later lines.
 #[test]
 fn half_close_moves_later_lines_to_the_next_connection() {
     let server = Listener::tcp(0);
@@ -45,7 +45,8 @@ fn half_close_moves_later_lines_to_the_next_connection() {
     assert_eq!(stats.connections, 21);
 }
 
-/// No line is sent and none is lost while no server listens, however many attempts fail.
+/// The client keeps all lines while no server listens, and repeats its attempts to connect. The
+/// next server receives every line once.
 #[test]
 fn refusing_server_misses_no_line() {
     let port = unused_port();
@@ -68,9 +69,11 @@ fn refusing_server_misses_no_line() {
     assert_balanced(&stats);
 }
 
-/// A half-closed server that reads only after the client stops waiting gets no line twice, because
-/// the client has reset that connection. Otherwise its kernel would still deliver lines that the
-/// next connection gets as well.
+/// A server half-closes a connection, and reads from it only after the client has given up waiting
+/// and reconnected. No line arrives twice, because the client has reset the old connection.
+///
+/// Without the reset, the server's kernel would still deliver lines that the next connection
+/// carries as well.
 #[test]
 #[cfg(target_os = "linux")]
 fn half_closed_late_reader_gets_no_line_twice() {
@@ -92,8 +95,8 @@ fn half_closed_late_reader_gets_no_line_twice() {
     assert_eq!((stats.sent.lines, stats.connections, in_order), (20_000, 2, false));
 }
 
-/// A server closes each connection at once, like a load balancer without a server. Each connection
-/// loses at most the lines that the server's kernel had buffered.
+/// A server resets each connection at once, like a load balancer without a server. Each connection
+/// loses at most the lines in the buffer of the server's kernel.
 #[test]
 fn each_closed_connection_loses_at_most_a_kernel_buffer() {
     let server = Listener::tcp(0);
@@ -117,8 +120,8 @@ fn each_closed_connection_loses_at_most_a_kernel_buffer() {
     assert_eq!(arrivals.missing(0, found.lost), found.lost);
 }
 
-/// Each attempt to reconnect waits for at least three quarters of the reconnect sleep. This holds
-/// for a server that closes its connections and for a port without a server.
+/// The client waits for at least three quarters of the setting `reconnect_sleep` before each
+/// attempt to reconnect. The server either closes each connection at once or does not listen.
 #[test]
 fn reconnects_wait_for_the_reconnect_sleep() {
     const SLEEP: Duration = Duration::from_millis(40);
@@ -136,8 +139,8 @@ fn reconnects_wait_for_the_reconnect_sleep() {
     }
 }
 
-/// A server that reads frames resets within a frame. The next connection begins with a whole frame
-/// that begins with a whole line.
+/// A server resets connections in the middle of a length-prefixed frame. Each next connection
+/// begins with a whole frame, which begins with a whole line.
 #[test]
 fn frame_cut_by_a_reset_is_sent_again() {
     let server = Listener::tcp(0);

@@ -1,4 +1,5 @@
-//! UDP servers that vanish with unread datagrams and restart.
+//! Tests with UDP servers that close their sockets before they have read all datagrams, and
+//! restart.
 
 use crate::support::{
     Arrivals, Discrepancies, UdpReceiver, assert_balanced, emit_all, eventually, flush, started,
@@ -8,8 +9,8 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-/// Datagrams that arrived but were not read are lost with the server. Later lines wait for its
-/// successor, including the lines of the refused datagram.
+/// A UDP server that closes its socket loses only the datagrams that it has not read. The client
+/// keeps later lines, including the lines of a refused datagram, for the next server.
 #[test]
 fn vanished_udp_server_loses_only_unread_datagrams() {
     let port = unused_port();
@@ -39,8 +40,8 @@ fn vanished_udp_server_loses_only_unread_datagrams() {
     );
 }
 
-/// The client uses a new source port after each lookup interval, even if the host is an address. A
-/// NAT device may have expired the mapping of the old port.
+/// The client sends from a new source port after each lookup interval, even if the host is an IP
+/// address. A NAT device may have expired the mapping of the old port.
 #[test]
 fn source_port_changes_after_each_lookup_interval() {
     let server = UdpReceiver::start();
@@ -59,8 +60,8 @@ fn source_port_changes_after_each_lookup_interval() {
     assert_balanced(&stats);
 }
 
-/// The client reads a refusal sent to the old port before it changes ports, so that no line is
-/// lost.
+/// The client reads a refusal (ICMP error) that has arrived at its old source port before it
+/// changes the port. It then sends the refused lines again, so that no line is lost.
 #[test]
 fn pending_refusal_is_read_before_the_port_changes() {
     let port = unused_port();

@@ -1,4 +1,5 @@
-//! Unix sockets whose servers vanish or are replaced, and paths of the wrong kind.
+//! Tests with Unix sockets: servers that close or are replaced, and paths with a file of the wrong
+//! kind.
 
 use crate::support::{
     Arrivals, Discrepancies, Listener, SocketPath, emit_all, eventually, flush, started,
@@ -19,7 +20,8 @@ fn count(arrivals: &mut Arrivals, receiver: &UnixDatagram, lines: u64) {
     }
 }
 
-/// Socket that detects when the receiver currently bound at a path is closed.
+/// Client socket that detects when the datagram server currently bound at a path has closed its
+/// socket.
 ///
 /// A child process of another test may hold the receiver a little longer than the test itself.
 struct ReceiverWatch(UnixDatagram);
@@ -32,7 +34,7 @@ impl ReceiverWatch {
         Self(socket)
     }
 
-    /// Waits until the receiver is closed.
+    /// Waits until the watched server has closed its socket.
     fn wait(&self) {
         eventually("the receiver is closed", || {
             self.0.send(b"?").is_err_and(|error| error.kind() != ErrorKind::WouldBlock)
@@ -64,8 +66,8 @@ fn vanished_receiver_loses_only_unread_datagrams() {
     assert_eq!((stats.sent, stats.connections), (stats.emitted, 10));
 }
 
-/// A receiver is replaced while it still runs. Its successor takes the path, and the client
-/// connects to it once the old receiver has closed its socket.
+/// A second datagram server takes over the socket path while the first server still runs. The
+/// client connects to the second server once the first has closed its socket, and no line is lost.
 #[test]
 fn replaced_receiver_misses_no_line() {
     let socket_path = SocketPath::new("replaced");
@@ -89,8 +91,8 @@ fn replaced_receiver_misses_no_line() {
     assert_eq!(arrivals.numbers(0), Vec::from_iter(0..2_000));
 }
 
-/// The file at the path is not a socket, or it is a socket of the other kind. Lines wait for the
-/// right kind.
+/// The client sends nothing while the path holds a regular file, or a socket of another type than
+/// the protocol requires. The lines wait until a socket of the right type is bound.
 #[test]
 fn path_of_the_wrong_kind_gets_no_line() {
     for protocol in [Protocol::UnixDatagram, Protocol::UnixStream] {
@@ -123,8 +125,8 @@ fn path_of_the_wrong_kind_gets_no_line() {
     }
 }
 
-/// Removing the path of a Unix socket does not end the connection. The next connection waits until
-/// the path is back.
+/// Removing the file of a Unix socket does not end the existing connection. The client reconnects
+/// only once a server listens at the path again, and no line is lost.
 #[test]
 fn removed_and_restored_path_loses_no_line() {
     let socket_path = SocketPath::new("path");
@@ -146,9 +148,11 @@ fn removed_and_restored_path_loses_no_line() {
     arrivals.assert_agree_with(&stats);
 }
 
-/// A partly written frame is finished with its original lines, even if lines are evicted before
-/// that. (Delivery is `Written`: otherwise all lines of so small a capacity would be in flight, and
-/// none could be evicted.)
+/// The client finishes a partly written frame with its original lines, even if a full queue evicts
+/// other lines in the meantime.
+///
+/// The delivery is `Written`: otherwise all lines of so small a queue would be in flight, and none
+/// could be evicted.
 #[test]
 fn partly_written_frame_is_not_evicted() {
     let socket_path = SocketPath::new("evicted");
@@ -174,8 +178,10 @@ fn partly_written_frame_is_not_evicted() {
     }
 }
 
-/// A full receiver is left once another receiver has taken its path, although the full one is still
-/// open. (If it were closed, sends to it would be refused.)
+/// The client switches from a datagram server with a full socket buffer to a new server at the same
+/// path, although the old server is still open.
+///
+/// If the old server were closed, the kernel would refuse datagrams to it.
 #[test]
 fn full_receiver_is_left_once_its_path_is_taken() {
     let socket_path = SocketPath::new("full-replaced");
@@ -202,9 +208,12 @@ fn full_receiver_is_left_once_its_path_is_taken() {
     assert_eq!(arrivals.numbers(0), Vec::from_iter(0..5_000));
 }
 
-/// A stalled server that keeps its connection is left after the peer timeout, once another server
-/// listens at its path. That server gets the lines that the stalled one has not read. While the
-/// same server listens there, the client stays: a second connection would deliver lines twice.
+/// The client drops its connection to a stalled Unix stream server after the peer timeout, but only
+/// once another server listens at the same path. The new server receives all lines that the stalled
+/// server has not read.
+///
+/// While the same server listens at the path, the client keeps its connection: a second connection
+/// would deliver lines twice.
 #[test]
 #[cfg(target_os = "linux")]
 fn stalled_server_is_left_once_its_path_is_taken() {
@@ -235,7 +244,8 @@ fn stalled_server_is_left_once_its_path_is_taken() {
     }
 }
 
-/// The client stays with a stalled server while no server listens at the path.
+/// The client keeps its connection to a stalled Unix stream server while no other server listens at
+/// the path.
 #[test]
 #[cfg(target_os = "linux")]
 fn stalled_server_is_kept_while_its_path_has_no_listener() {
@@ -258,7 +268,8 @@ fn stalled_server_is_kept_while_its_path_has_no_listener() {
     assert_eq!(statsd.stats().connections, 1);
 }
 
-/// A receiver that accepts nothing for longer than the peer timeout counts as disconnected.
+/// A connector counts as disconnected if a datagram server with a full socket buffer reads nothing
+/// for longer than the peer timeout. It counts as connected again once the server reads.
 #[test]
 fn full_receiver_counts_as_disconnected_after_the_timeout() {
     let socket_path = SocketPath::new("full-for-long");

@@ -15,23 +15,24 @@ use crate::sampling_and_sets::{DISTINCT_MEMBERS, connector, count_sampled, inser
 use crate::server::{DEADLINE, Metrics, Reports, Server};
 use crate::workload::{Workload, deliver};
 
-/// Counter that shows when collectd listens. Every report repeats all counters, so the probe also
-/// shows that another report is complete.
+/// Name of a counter that the test sends until collectd reports it, which shows that collectd
+/// listens. Every later report repeats this counter, so the test counts complete reports by it.
 const PROBE: &str = "probe";
 
-/// Interval between probes.
+/// Interval between two lines for the counter `PROBE`, which a test sends until collectd reports
+/// it.
 const PROBE_INTERVAL: Duration = Duration::from_millis(200);
 
 static WORKLOAD: Workload = Workload { fraction: 3.0, tick: Duration::from_millis(2) };
 
-/// Running collectd.
+/// Running collectd process, and the UDP port of its statsd plugin.
 struct Collectd {
     server: Server,
     port: u16,
 }
 
 impl Collectd {
-    /// Starts a server on a free port and waits until it has counted a probe.
+    /// Starts collectd on a free UDP port, and waits until collectd reports the counter `PROBE`.
     fn start() -> Self {
         let probe = UdpSocket::bind("127.0.0.1:0").expect("loopback has free ports");
         let port = free_udp_port();
@@ -58,7 +59,8 @@ impl Collectd {
     }
 }
 
-/// Returns the path of collectd. Debian installs it outside an ordinary user's `PATH`.
+/// Returns the path of the program collectd. It also searches `/usr/sbin`, where Debian installs
+/// collectd, outside an ordinary user's `PATH`.
 fn program() -> PathBuf {
     env::split_paths(&env::var_os("PATH").unwrap_or_default())
         .chain([PathBuf::from("/usr/sbin")])
@@ -67,7 +69,8 @@ fn program() -> PathBuf {
         .expect("collectd is not installed: run .ci/servers")
 }
 
-/// Returns a port that is currently free. collectd cannot choose a port itself.
+/// Returns a UDP port that is currently free. The test gives it to collectd, which cannot choose a
+/// port itself.
 fn free_udp_port() -> u16 {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback has free ports");
     socket.local_addr().expect("the socket is bound").port()
@@ -101,9 +104,11 @@ LoadPlugin csv
     )
 }
 
-/// Parses `PUTVAL host/statsd/TYPE-NAME interval=SECONDS TIME:VALUE`, which the csv plugin writes
-/// for every metric in every report. The value is a counter's total, a gauge's value, or a timer's
-/// summary since the last report.
+/// Parses a line of collectd's csv plugin, which reports one metric, and records its value in
+/// `reported`.
+///
+/// The line has the form `PUTVAL host/statsd/TYPE-NAME interval=SECONDS TIME:VALUE`. The value is a
+/// counter's total, a gauge's value, or a timer's summary since the last report.
 fn parse_line(reported: &mut Reports, line: &str) -> Option<()> {
     let (path, times) = line.strip_prefix("PUTVAL host/statsd/")?.split_once(" interval=")?;
     let (kind, name) = path.split_once('-')?;

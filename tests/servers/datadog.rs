@@ -1,5 +1,5 @@
-//! Tests with datadog-serverless-compat, for DogStatsD over UDP. The server supports counters,
-//! gauges and distributions.
+//! Tests of the dialect DogStatsD over UDP with the server datadog-serverless-compat, which
+//! supports counters, gauges and distributions.
 //!
 //! The server listens at all addresses and would contact Datadog. Server and test therefore run in
 //! a network namespace that has only a loopback interface. Once every ten seconds, the server logs
@@ -15,17 +15,20 @@ use std::time::{Duration, UNIX_EPOCH};
 
 const PORT: u16 = 8125;
 
-/// Timestamp of the metrics that have one, in seconds since the epoch.
+/// Timestamp, in seconds since the Unix epoch, that the test gives to a counter and a gauge. It
+/// lies in the past.
 const PAST: u64 = 1_656_581_400;
 
-/// Environment variable that is set in a process whose network has only a loopback interface.
+/// Name of the environment variable that tells this test program that it runs in a network
+/// namespace with only a loopback interface.
 const IN_NETWORK_ENV: &str = "FREEWHEEL_SERVERS_LOOPBACK";
 
-/// Arguments of `unshare(1)` that run a program in a network with only a loopback interface.
+/// Arguments of `unshare(1)` that run a program in a new network namespace, which has only a
+/// loopback interface.
 const UNSHARE: [&str; 3] = ["--user", "--map-root-user", "--net"];
 
-/// Runs the body of a test in a process whose network has only a loopback interface. The process is
-/// this program again, which then runs only this test. The closure must be the entire body.
+/// Runs the body of a test in a process that has only a loopback network interface. The process
+/// runs this test program again, with only this test, so `body` must be the test's entire body.
 fn in_loopback_network<F: FnOnce()>(body: F) {
     if std::env::var_os(IN_NETWORK_ENV).is_some() {
         return body();
@@ -48,7 +51,7 @@ fn in_loopback_network<F: FnOnce()>(body: F) {
     assert_passes(test, command.env(IN_NETWORK_ENV, "yes"));
 }
 
-/// Starts a server and waits until it listens.
+/// Starts datadog-serverless-compat, and waits until it listens.
 fn start() -> Server {
     let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/servers/datadog-0.19.0");
     let program = home.join("datadog-serverless-compat");
@@ -73,7 +76,8 @@ fn start() -> Server {
     server
 }
 
-/// Parses a line of the server's log: lines parsed, lines rejected, and metrics that would be sent.
+/// Parses a line of the server's log, and records its content in `reported`. The log shows the
+/// parsed lines, the rejected lines, and the metrics that the server would send to Datadog.
 fn parse_line(reported: &mut Reports, line: &str) -> Option<()> {
     let (_, message) = line.split_once(": ")?;
     if message.starts_with("dogstatsd-udp: starting to listen") {
@@ -99,7 +103,8 @@ fn parse_line(reported: &mut Reports, line: &str) -> Option<()> {
     Some(())
 }
 
-/// Adds a counter or a gauge to the metrics.
+/// Parses `metric`, a counter or a gauge in the server's log, and adds its value to `metrics` under
+/// `name`.
 fn add_series(metrics: &mut Metrics, name: String, metric: &str) {
     let value = number(metric, " value: ").expect("a point has a value");
     // Values within the same ten seconds are aggregated into a single point.
@@ -114,8 +119,8 @@ fn add_series(metrics: &mut Metrics, name: String, metric: &str) {
     }
 }
 
-/// Calls `read` with each metric in the `Debug` output of a list. The name is followed by the
-/// sorted tags.
+/// Calls `read` for each metric in `text`, which is the `Debug` output of a list of metrics. `read`
+/// gets the name with the sorted tags, and the text after the name.
 fn for_each_metric(text: &str, mut read: impl FnMut(String, &str)) {
     for metric in text.split(r#" { metric: ""#).skip(1) {
         let (name, rest) = metric.split_once('"').expect("a name ends");
@@ -129,7 +134,7 @@ fn for_each_metric(text: &str, mut read: impl FnMut(String, &str)) {
     }
 }
 
-/// Returns the number after the name of a field.
+/// Returns the number that follows the field name `field` in `text`, or `None` if there is none.
 fn number(text: &str, field: &str) -> Option<f64> {
     let (_, value) = text.split_once(field)?;
     value.split([',', ' ', '}']).next()?.parse().ok()
@@ -144,14 +149,15 @@ fn connector(configure: impl FnOnce(Builder) -> Builder) -> Connector {
 }
 
 const THREADS: u64 = 4;
-/// Number of turns that each thread takes. A turn emits [`LINES`] lines.
+/// Number of turns of each thread. A turn is one call of `take_turn`, which emits [`LINES`] lines.
 const TURNS: u64 = 500;
-/// Number of turns that each thread takes before the test waits for the server to catch up.
+/// Number of turns (calls of `take_turn`) that each thread takes before the test waits until the
+/// server has parsed all lines sent so far.
 const TURNS_PER_FLUSH: u64 = 20;
-/// Number of lines that a thread emits in a turn.
+/// Number of lines that one call of `take_turn` emits.
 const LINES: u64 = 6;
 
-/// Emits the lines of one turn.
+/// Emits the lines that each thread repeats `TURNS` times: counters and a distribution, with tags.
 fn take_turn(statsd: &Connector, turn: u64) {
     // The same metric three times: by name in a scope, with a tag in the call, and prepared.
     statsd.with_tag("route", "/").incr("hits");
@@ -164,7 +170,7 @@ fn take_turn(statsd: &Connector, turn: u64) {
     statsd.metric::<Counter>("a:1|c\nb").tag("k", "v,forged:yes|c:x\nb:1").incr();
 }
 
-/// Emits the lines that must arrive once, in this order.
+/// Emits the final lines of the test once, in this order: gauges, and metrics with a timestamp.
 fn take_last_turn(statsd: &Connector) {
     statsd.gauge("depth", 17);
     // Each call is a single line: DogStatsD sets gauges also to negative values.
@@ -178,7 +184,8 @@ fn take_last_turn(statsd: &Connector) {
 
 const LAST_LINES: u64 = 6;
 
-/// Returns the metrics that the server must report after all turns.
+/// Returns the metrics that the server must report after all threads have emitted their lines and
+/// the test has emitted the final lines.
 fn expected() -> Metrics {
     let turns = (THREADS * TURNS) as f64;
     let mut metrics = Metrics::default();
@@ -203,8 +210,8 @@ fn expected() -> Metrics {
     metrics
 }
 
-/// The server reports the exact totals of tagged metrics. It also parses a line that has every
-/// field of the protocol, and ignores the fields it does not use.
+/// The server reports the exact totals of tagged metrics that several threads emit. It also accepts
+/// a line that has every field of the protocol, and ignores the fields it does not use.
 #[test]
 #[ignore = "needs datadog-serverless-compat: run .ci/servers, then cargo test --test servers -- --ignored"]
 fn exact_totals_of_tagged_metrics() {

@@ -1,4 +1,5 @@
-//! Killed servers: `kill -9` under load, and then a new server at the same port.
+//! Tests that kill a StatsD server (`kill -9`) under load, and then start a new server at the same
+//! port.
 
 use crate::server::DEADLINE;
 use freewheel::{Connector, Protocol};
@@ -9,16 +10,17 @@ use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Number of servers that are killed.
+/// Number of servers that a test kills, one after the other.
 const DEATHS: u64 = 5;
 
-/// Number of lines emitted while no server runs.
+/// Number of lines that the test emits after each kill, while no server runs.
 const LINES_PER_OUTAGE: u64 = 1_000;
 
-/// Counters of a server, by name.
+/// Values of the counters that a server reports, by name.
 type Counters = BTreeMap<String, f64>;
 
-/// Kills servers under load, and asserts that only lines of the killed servers are lost.
+/// Kills several servers under load, one after the other. Asserts that only lines that the client
+/// had sent to the killed servers are lost.
 ///
 /// The next server must count every line emitted while no server runs. No name may be torn. The
 /// statistics must count all lines as sent.
@@ -66,7 +68,8 @@ pub(crate) fn assert_deaths_lose_only_counted_lines<S>(
     assert!(stats.connections > DEATHS, "{stats:?}");
 }
 
-/// Guard that sets the flag when it is dropped.
+/// Guard that sets an atomic flag to true when it is dropped. The flag ends the thread that emits
+/// the load, even if the test panics.
 struct EndOnDrop<'a>(&'a AtomicBool);
 
 impl Drop for EndOnDrop<'_> {
@@ -75,8 +78,9 @@ impl Drop for EndOnDrop<'_> {
     }
 }
 
-/// Waits until the counter `name` reaches `count`. Asserts that all names are whole, and that no
-/// counter exceeds the lines emitted in its outage.
+/// Waits until the server reports at least `count` for the counter `name`. Asserts that all
+/// reported names are intact, and that no server outage has more reported lines than the test
+/// emitted during the outage.
 fn wait_for(counted: impl Fn() -> Counters, name: &str, count: u64) {
     let deadline = Instant::now() + DEADLINE;
     loop {
@@ -95,8 +99,8 @@ fn wait_for(counted: impl Fn() -> Counters, name: &str, count: u64) {
     }
 }
 
-/// Returns a port that is currently free, outside the operating system's ephemeral range. Each call
-/// returns another port.
+/// Returns a port that is currently free, outside the operating system's range of ephemeral ports.
+/// Each call returns a different port.
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 10_000 + (std::process::id() % 10_000) as u16;

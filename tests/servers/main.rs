@@ -1,4 +1,5 @@
-//! Freewheel with real StatsD servers: their reports contain every line exactly once.
+//! Tests of freewheel with real StatsD servers. The servers' reports must contain every line
+//! exactly once, except lines that a killed server had received.
 //!
 //! A plain `cargo test` ignores these tests, which need installed servers. Install the servers with
 //! `.ci/servers`, and run the tests with

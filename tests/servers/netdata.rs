@@ -13,15 +13,15 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-/// Running netdata, killed when dropped.
+/// Running netdata process, which is killed when this value is dropped.
 struct Netdata {
     process: Child,
-    /// Port of the HTTP interface.
+    /// Port of netdata's HTTP interface.
     web: u16,
 }
 
 impl Netdata {
-    /// Starts a server and waits until it answers.
+    /// Starts netdata, and waits until its HTTP interface answers.
     fn start(program: &Path, statsd: u16, web: u16) -> Self {
         let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("netdata-{statsd}"));
         fs::create_dir_all(&home).expect("cargo created the parent directory");
@@ -41,7 +41,8 @@ impl Netdata {
         server
     }
 
-    /// Queries all metrics in the Prometheus format. Returns `None` if the server does not answer.
+    /// Queries all metrics from netdata's HTTP interface, in the Prometheus format. Returns `None`
+    /// if netdata does not answer.
     fn query(&self) -> Option<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.web)).ok()?;
         stream.set_read_timeout(Some(DEADLINE)).ok()?;
@@ -52,7 +53,8 @@ impl Netdata {
         answer.starts_with("HTTP/1.1 200").then_some(answer)
     }
 
-    /// Returns the values of all counters by name. Panics if there is another kind of metric.
+    /// Returns the values of all counters that netdata reports, by name. Panics if netdata reports
+    /// another type of metric.
     fn counted(&self) -> BTreeMap<String, f64> {
         let metrics = self.metrics();
         let counted = metrics.into_iter().map(|(name, count)| {
@@ -63,8 +65,11 @@ impl Netdata {
         counted.collect()
     }
 
-    /// Returns all metrics under `NAME TYPE DIMENSION`. The source is
-    /// `netdata_statsd_NAME_TYPE{...,dimension="DIMENSION"} NUMBER TIME`, where `_` replaces a dot.
+    /// Returns the values of all metrics that netdata reports, under keys of the form
+    /// `NAME TYPE DIMENSION`.
+    ///
+    /// netdata reports lines `netdata_statsd_NAME_TYPE{...,dimension="DIMENSION"} NUMBER TIME`,
+    /// where `_` replaces a dot.
     fn metrics(&self) -> BTreeMap<String, f64> {
         let answer = self.query().expect("the server answers");
         let lines = answer.lines().filter_map(|line| line.strip_prefix("netdata_statsd_"));
@@ -139,7 +144,7 @@ fn configuration(home: &Path, statsd: u16, web: u16) -> String {
     )
 }
 
-/// Returns the path of netdata, or `None` if it is not installed.
+/// Returns the path of the program netdata, or `None` if it is not installed.
 fn program() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let directories = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
@@ -158,7 +163,8 @@ fn deaths_over_tcp() {
     assert_deaths_lose_only_counted_lines(Protocol::Tcp, statsd, start, Netdata::counted);
 }
 
-/// Asserts that the server reports metrics of all kinds as expected.
+/// Sends counters, gauges, meters, timings, histograms and sets to netdata, and asserts that
+/// netdata reports the expected values.
 ///
 /// Counters and gauges persist in the server, so they are sent once. Summaries cover a single
 /// second, so they are sent until a report shows them. Gauges, times and sizes are reported in

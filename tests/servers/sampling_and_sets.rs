@@ -1,17 +1,21 @@
-//! Sampled counters and sets, which statsd, collectd and netdata interpret in the same way.
+//! Helpers for tests of sampled counters and of sets, which statsd, collectd and netdata interpret
+//! in the same way.
 
 use freewheel::{Builder, Connector, Counter, Dialect, Protocol, SampleRate, Set};
 use std::time::{Duration, Instant};
 
 use crate::server::DEADLINE;
 
-/// Sample rate: a power of two, so that the server's arithmetic is exact.
+/// Sample rate of the tests' sampled counters. It is a power of two, so that the server's
+/// arithmetic is exact.
 pub(crate) const QUARTER: f64 = 0.25;
 
-/// Number of distinct [members](insert_members) after sanitizing.
+/// Number of distinct set members that [`insert_members`] inserts, counted after the client has
+/// sanitized them.
 pub(crate) const DISTINCT_MEMBERS: f64 = 4.0;
 
-/// Returns a connector whose counter `by.pattern` is sampled.
+/// Returns a connector for a server at `port` that samples the counter `by.pattern` at the rate
+/// `QUARTER`.
 pub(crate) fn connector(
     dialect: Dialect,
     port: u16,
@@ -24,9 +28,11 @@ pub(crate) fn connector(
     configure(builder.stop_timeout(DEADLINE)).build().expect("the settings are valid")
 }
 
-/// Increments three counters a thousand times each: prepared, sampled by call, and sampled by
-/// pattern. Returns the value that a server must report for each, computed from the number of
-/// sampled lines.
+/// Increments three sampled counters a thousand times each. Returns the value that a server must
+/// report for each counter, computed from the number of emitted lines.
+///
+/// One counter is prepared, one gets its sample rate in each call, and one gets it from a name
+/// pattern.
 pub(crate) fn count_sampled(statsd: &Connector) -> [(&'static str, f64); 3] {
     let rate = SampleRate::new(QUARTER).expect("the rate is valid");
     let prepared = statsd.metric::<Counter>("prepared").sample_rate(rate).build();
@@ -45,7 +51,7 @@ pub(crate) fn count_sampled(statsd: &Connector) -> [(&'static str, f64); 3] {
     })
 }
 
-/// Inserts [`DISTINCT_MEMBERS`] members into the set `visitors`, some of them twice.
+/// Inserts [`DISTINCT_MEMBERS`] distinct members into the set `visitors`, some of them twice.
 pub(crate) fn insert_members(statsd: &Connector) {
     let visitors = statsd.metric::<Set>("visitors").build();
     for member in ["ann", "bob", "ann", "a:b|c\nd", "Élodie @ #1"] {
@@ -54,8 +60,11 @@ pub(crate) fn insert_members(statsd: &Connector) {
     statsd.set("visitors", "a_b_c_d");
 }
 
-/// Inserts the members repeatedly until a report contains all of them. Servers start a new set with
-/// each report, so a report may contain only some; none may contain more.
+/// Inserts the members of `insert_members` repeatedly until a report of the server contains all of
+/// them.
+///
+/// Servers start a new set with each report, so a report may contain only some of the members. No
+/// report may contain more.
 pub(crate) fn insert_until_seen(statsd: &Connector, size: impl Fn() -> Option<f64>) {
     let deadline = Instant::now() + DEADLINE;
     loop {

@@ -1,4 +1,5 @@
-//! A StatsD server as a child process, and its reports so far.
+//! StatsD server that a test runs as a child process, and the reports that the server has printed
+//! so far.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
@@ -10,7 +11,8 @@ use std::time::{Duration, Instant};
 /// Maximum time that a test waits for a server's report. Only a failing test waits this long.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Metrics that a server derived from the received lines, under the server's names.
+/// Metrics that a server has derived from the lines it received, by the names that the server
+/// reports.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Metrics {
     pub(crate) counters: BTreeMap<String, f64>,
@@ -18,7 +20,8 @@ pub(crate) struct Metrics {
     pub(crate) timers: BTreeMap<String, Timer>,
 }
 
-/// Summary of the durations recorded under one name, in milliseconds.
+/// Summary of the durations that a server received for one timer: their count, minimum, maximum and
+/// sum, in milliseconds.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Timer {
     pub(crate) count: f64,
@@ -28,7 +31,8 @@ pub(crate) struct Timer {
 }
 
 impl Metrics {
-    /// Returns the timer of this name, which is created if missing.
+    /// Returns the summary of the timer with this name, and creates an empty summary if there is
+    /// none.
     pub(crate) fn timer(&mut self, name: &str) -> &mut Timer {
         self.timers.entry(name.to_owned()).or_default()
     }
@@ -39,7 +43,7 @@ impl Timer {
         Self { count: 1.0, lower: milliseconds, upper: milliseconds, sum: milliseconds }
     }
 
-    /// Adds the durations that another report of the server gives for the same name.
+    /// Merges the summary of the same timer from another report of the server into this summary.
     pub(crate) fn merge(&mut self, other: &Self) {
         self.count += other.count;
         self.lower = self.lower.min(other.lower);
@@ -49,25 +53,25 @@ impl Timer {
 }
 
 impl Default for Timer {
-    /// Returns a timer without durations.
+    /// Returns the summary of a timer without any durations.
     fn default() -> Self {
         Self { count: 0.0, lower: f64::INFINITY, upper: f64::NEG_INFINITY, sum: 0.0 }
     }
 }
 
-/// Values that the server under test has flushed so far.
+/// Values from all reports that the server under test has printed so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reports {
     pub(crate) metrics: Metrics,
-    /// Received lines, if the server counts them.
+    /// Number of lines that the server has received, if the server reports this number.
     pub(crate) lines: u64,
-    /// Lines that the server could not parse, if it counts them.
+    /// Number of lines that the server could not parse, if the server reports this number.
     pub(crate) bad_lines: u64,
-    /// Largest reported number of distinct members, by set.
+    /// Largest number of distinct members that a report has contained for each set, by name.
     pub(crate) sets: BTreeMap<String, f64>,
-    /// Ports that the server chose, by protocol.
+    /// Ports at which the server listens, by protocol.
     pub(crate) ports: BTreeMap<String, u16>,
-    /// Number of complete reports. It grows even if no lines arrive.
+    /// Number of complete reports of the server. It grows even if no lines arrive.
     pub(crate) completed: u64,
 }
 
@@ -78,11 +82,11 @@ impl Reports {
     }
 }
 
-/// Function that parses a line of the server's standard output. It returns `None` if the line is
-/// not a report.
+/// Function that parses one line of the server's standard output and records its content. It
+/// returns `None` if the line is not part of a report.
 pub(crate) type ParseLine = fn(&mut Reports, &str) -> Option<()>;
 
-/// Running server, killed when dropped.
+/// StatsD server that runs as a child process, which is killed when this value is dropped.
 pub(crate) struct Server {
     child: Child,
     output: Arc<Output>,
@@ -97,7 +101,7 @@ struct Output {
 #[derive(Default)]
 struct State {
     reported: Reports,
-    /// Output that is not a report, such as the server's error messages.
+    /// Output of the server that is not part of a report, such as error messages.
     log: String,
     ended: bool,
 }
@@ -109,7 +113,8 @@ impl Output {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads the output until its end. Lines that are not reports go to the log.
+    /// Reads an output stream of the server until its end, and parses each line. Lines that are not
+    /// part of a report are appended to the log.
     fn read_output(&self, stream: impl Read, parse_line: ParseLine) {
         for line in BufReader::new(stream).lines() {
             let line = line.expect("a server's output is text");
@@ -150,8 +155,8 @@ impl Server {
         Self { child, output }
     }
 
-    /// Waits until `done` is true for the reports, or until the deadline. Returns the reports in
-    /// both cases, so that the caller's assertion shows the difference.
+    /// Waits until `done` returns true for the server's reports, or until `DEADLINE` has passed.
+    /// Returns the reports in both cases, so that the caller's assertion shows the difference.
     ///
     /// # Panics
     ///
@@ -160,7 +165,7 @@ impl Server {
         self.wait_for(DEADLINE, done)
     }
 
-    /// Same as [`wait_until`](Self::wait_until), with another time limit.
+    /// Waits like [`wait_until`](Self::wait_until), with `limit` as the time limit.
     pub(crate) fn wait_for(&self, limit: Duration, done: impl Fn(&Reports) -> bool) -> Reports {
         let deadline = Instant::now() + limit;
         let mut state = self.output.lock();
@@ -176,9 +181,10 @@ impl Server {
         state.reported.clone()
     }
 
-    /// Asserts that the server reports exactly these metrics, and still the same metrics two
-    /// reports later. This shows that no line was delivered twice, and that the server is still
-    /// alive.
+    /// Asserts that the server reports exactly the metrics `expected`, and reports the same metrics
+    /// two reports later.
+    ///
+    /// The later reports show that no line was delivered twice, and that the server is still alive.
     pub(crate) fn assert_reports(&self, expected: &Metrics) -> Reports {
         let first = self.wait_until(|reported| reported.metrics == *expected);
         assert_eq!(first.metrics, *expected);

@@ -11,7 +11,7 @@ use crate::sampling_and_sets::{DISTINCT_MEMBERS, connector, count_sampled, inser
 use crate::server::{Metrics, Reports, Server, Timer};
 use crate::workload::{Workload, deliver};
 
-/// Running statsd.
+/// Running statsd process, and the ports at which it listens.
 struct Statsd {
     server: Server,
     udp: u16,
@@ -19,12 +19,13 @@ struct Statsd {
 }
 
 impl Statsd {
-    /// Starts a server on free ports and waits until it listens.
+    /// Starts statsd on free ports, and waits until it listens.
     fn start() -> Self {
         Self::start_at(0)
     }
 
-    /// Starts a server at this port for both protocols, and waits until it listens.
+    /// Starts statsd at this port for both UDP and TCP, and waits until it listens. Port 0 picks
+    /// free ports.
     fn start_at(port: u16) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let program = root.join("target/servers/node_modules/statsd/stats.js");
@@ -43,7 +44,8 @@ impl Statsd {
     }
 }
 
-/// Parses a line of `statsd-backend.js`.
+/// Parses a line that the statsd backend `statsd-backend.js` prints, and records its content in
+/// `reported`.
 fn parse_line(reported: &mut Reports, line: &str) -> Option<()> {
     let mut words = line.split(' ');
     let kind = words.next()?;
@@ -76,10 +78,12 @@ fn parse_line(reported: &mut Reports, line: &str) -> Option<()> {
     Some(())
 }
 
-/// Workload with values in halves and quarters, whose sums are exact in the server's arithmetic.
+/// Lines to send to statsd. Their values are multiples of a quarter, so that their sums are exact
+/// in the server's arithmetic.
 static WORKLOAD: Workload = Workload { fraction: 0.5, tick: Duration::from_micros(250) };
 
-/// Kills servers at the same port under load, and asserts that only their lines are lost.
+/// Kills several statsd servers at the same port under load. Asserts that only lines that the
+/// client had sent to the killed servers are lost.
 fn deaths(protocol: Protocol) {
     let port = free_port();
     let counted = |statsd: &Statsd| {
@@ -102,7 +106,7 @@ fn deaths_over_tcp() {
     deaths(Protocol::Tcp);
 }
 
-/// Delivers the workload, and asserts that the server reports its totals.
+/// Sends all lines of the workload to statsd, and asserts that statsd reports their exact totals.
 async fn exact_totals(protocol: Protocol) {
     let statsd = Statsd::start();
     let port = match protocol {
@@ -127,8 +131,10 @@ async fn exact_totals_over_tcp() {
     exact_totals(Protocol::Tcp).await;
 }
 
-/// A stop delivers all lines of a connector with a host name and the defaults (TCP, no prefix). The
-/// flusher runs on a separate thread, as in a program without a runtime.
+/// A stop delivers all lines of a connector that has only a host name and a port, and otherwise the
+/// defaults (TCP, no prefix).
+///
+/// The flusher runs on a separate thread, as in a program without a runtime.
 #[tokio::test]
 #[ignore = "needs statsd 0.9.0: run .ci/servers, then cargo test --test servers -- --ignored"]
 async fn host_name_and_defaults() {
@@ -147,8 +153,10 @@ async fn host_name_and_defaults() {
     assert_eq!((reported.lines, reported.bad_lines), (2, 0));
 }
 
-/// With type prefixes off, the server reports metrics under the prefix and the name only. Some
-/// servers add their own type prefixes.
+/// A connector without type prefixes (such as `counters.`) sends each metric name with its prefix
+/// only. The server reports the metrics under exactly these names.
+///
+/// Some servers add such prefixes themselves.
 #[tokio::test]
 #[ignore = "needs statsd 0.9.0: run .ci/servers, then cargo test --test servers -- --ignored"]
 async fn no_type_prefixes() {
@@ -173,8 +181,9 @@ async fn no_type_prefixes() {
     });
 }
 
-/// Etsy's server reports Graphite tags as part of the name, also for sampled counters and sets.
-/// Characters that the server would rewrite or remove are already replaced by `_`.
+/// The original StatsD server reports Graphite tags as part of the metric name, also for sampled
+/// counters and sets. The client replaces characters by `_` that the server would rewrite or
+/// remove.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs statsd 0.9.0: run .ci/servers, then cargo test --test servers -- --ignored"]
 async fn graphite_tags_rates_and_sets() {

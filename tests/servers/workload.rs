@@ -1,4 +1,5 @@
-//! Lines that the tests send, and the metrics that a server must derive from them.
+//! Workload of the server tests: the lines that they send, and the metrics that a server must
+//! derive from these lines.
 
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -9,32 +10,35 @@ use freewheel::{Connector, Protocol};
 
 use crate::server::{Metrics, Reports, Server, Timer};
 
-/// Number of threads that emit concurrently.
+/// Number of threads that emit lines concurrently.
 const THREADS: u64 = 4;
-/// Number of turns that each thread takes. A turn emits ten lines.
+/// Number of turns of each thread. A turn is one call of `take_turn`, which emits ten lines.
 const TURNS: u64 = 1_250;
 
-/// Total number of lines: 50,000 from `take_turn`, and 12 from `take_last_turn`.
+/// Total number of lines that a test sends: 50,000 from `take_turn`, and 12 from `take_last_turn`.
 const LINES: u64 = THREADS * TURNS * 10 + 12;
 
-/// Number of turns that each thread takes before the test waits for the server to catch up. UDP has
-/// no back-pressure: 1,000 lines are about 30 datagrams, and a socket's default buffer holds about
-/// 90.
+/// Number of turns (calls of `take_turn`) that each thread takes before the test waits until the
+/// server has counted all lines sent so far.
+///
+/// UDP has no back-pressure: 1,000 lines are about 30 datagrams, and a socket's default buffer
+/// holds about 90.
 const TURNS_PER_FLUSH: u64 = 25;
 
-/// Prefix of all names.
+/// Prefix of all metric names that the tests send.
 const PREFIX: &str = "app";
 
-/// Lines to send, whose values the tested server stores exactly.
+/// Parameters of the lines that a test sends. They are chosen so that the tested server stores each
+/// value exactly.
 pub(crate) struct Workload {
-    /// Amount added to a counter with every turn.
+    /// Amount that each call of `take_turn` adds to the counter `load`.
     pub(crate) fraction: f64,
-    /// Unit of the timings, which are 1 to 4 times as long.
+    /// Unit of the durations to record. Each duration is 1 to 4 units long.
     pub(crate) tick: Duration,
 }
 
 impl Workload {
-    /// Emits one thread's lines for one turn.
+    /// Emits the ten lines of one turn for the thread with the number `thread`.
     fn take_turn(&self, statsd: &Connector, thread: u64, turn: u64) {
         let (number, depth) = (format!("turn.{thread}"), format!("depth.{thread}"));
         statsd.incr_by("bytes", 1_500);
@@ -49,7 +53,8 @@ impl Workload {
         statsd.incr("requests");
     }
 
-    /// Emits the lines that must arrive once, in this order.
+    /// Emits the final lines of the test once. The order of the gauge lines determines the values
+    /// that the server must report.
     fn take_last_turn(&self, statsd: &Connector) {
         statsd.gauge("queue", 17);
         statsd.gauge_delta("queue", -3);
@@ -66,7 +71,7 @@ impl Workload {
         statsd.inject_metric("as.it:is", "7", "c");
     }
 
-    /// Returns the metrics that the server must report in the end.
+    /// Returns the metrics that the server must report after all lines have arrived.
     pub(crate) fn metrics(&self) -> Metrics {
         let turns = (THREADS * TURNS) as f64;
         let mut metrics = Metrics::default();
@@ -109,7 +114,8 @@ impl Workload {
     }
 }
 
-/// Thread that takes the requested turns, and confirms each range. It ends when the channel closes.
+/// Thread that emits the lines of the requested turns, and confirms each requested range of turns.
+/// It ends when the request channel closes.
 struct Emitter {
     requests: Sender<Range<u64>>,
     confirmations: Receiver<()>,
@@ -135,8 +141,10 @@ impl Emitter {
     }
 }
 
-/// Sends the whole workload and stops. Asserts that the client's statistics count every line as
-/// sent. Returns the number of lines.
+/// Starts a connector, sends all lines of the workload to the server, and stops the connector.
+/// Returns the number of lines.
+///
+/// Asserts that the client's statistics count every line as sent.
 ///
 /// Waiting for the server blocks the calling thread, so the test's runtime needs worker threads for
 /// freewheel's flusher.

@@ -1,53 +1,55 @@
-//! Record of the numbered lines that arrived, to compare with the connector's statistics.
+//! Record of the numbered test lines that a server received, to compare with the connector's
+//! statistics.
 
 use super::{lines_of, parse_numbered};
 use freewheel::{Stats, Tally};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Numbered lines that arrived.
+/// Record of the numbered test lines that a server received.
 #[derive(Default)]
 pub(crate) struct Arrivals {
-    /// Line numbers that arrived, by producer thread.
+    /// Numbers of the received lines, by the producer thread that emitted them.
     numbers: BTreeMap<u64, BTreeSet<u64>>,
-    /// Tally of the distinct lines.
+    /// Number of distinct lines received, and of their bytes.
     tally: Tally,
     duplicated: u64,
     torn: u64,
     reordered: u64,
 }
 
-/// Differences between the arrivals and the statistics: numbers of lines that did not arrive
-/// exactly once, whole and in their thread's order.
+/// Differences between the lines that arrived at a server and the connector's statistics. Each
+/// field counts lines with one kind of defect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Discrepancies {
-    /// Lines counted as sent that never arrived.
+    /// Number of lines that the statistics count as sent, but that never arrived.
     pub(crate) lost: u64,
-    /// Lines that arrived but are not counted as sent.
+    /// Number of lines that arrived, but that the statistics do not count as sent.
     pub(crate) unaccounted: u64,
-    /// Repeated arrivals of lines.
+    /// Number of times that a line arrived again.
     pub(crate) duplicated: u64,
-    /// Lines that were truncated or joined to another line.
+    /// Number of received lines that were truncated or joined to another line.
     pub(crate) torn: u64,
-    /// Lines that first arrived after a later line of the same thread.
+    /// Number of lines that first arrived after a later line of the same thread.
     pub(crate) reordered: u64,
 }
 
 impl Arrivals {
-    /// Counts these lines in a new record.
+    /// Creates a record of these received lines.
     pub(crate) fn of(lines: &[String]) -> Self {
         let mut arrivals = Self::default();
         arrivals.count_all(lines);
         arrivals
     }
 
-    /// Counts the lines of one connection's bytes in a new record. See [`Arrivals::count_stream`].
+    /// Creates a record of the lines in the bytes received on one connection. See
+    /// [`Arrivals::count_stream`].
     pub(crate) fn of_stream(bytes: &[u8]) -> Self {
         let mut arrivals = Self::default();
         arrivals.count_stream(bytes);
         arrivals
     }
 
-    /// Counts the lines of one connection's bytes in this record.
+    /// Adds the lines in the bytes received on one connection to this record.
     ///
     /// A tail without a newline does not count: a broken connection left it. An empty line does
     /// not count either: the client sends it to probe the server.
@@ -57,12 +59,14 @@ impl Arrivals {
         lines.filter(|line| !line.is_empty()).for_each(|line| self.count(line));
     }
 
-    /// Counts the lines of a datagram, whose last line is always whole.
+    /// Adds the lines of a received datagram to this record. The last line counts as whole even
+    /// without a newline.
     pub(crate) fn count_datagram(&mut self, bytes: &[u8]) {
         lines_of(&String::from_utf8_lossy(bytes)).for_each(|line| self.count(line));
     }
 
-    /// Counts the lines of a stream of length-prefixed frames, and returns the frames' lengths.
+    /// Adds the lines of a stream of length-prefixed frames to this record, and returns the lengths
+    /// of the frames.
     ///
     /// A partial frame at the end does not count: a broken connection left it.
     pub(crate) fn count_frames(&mut self, mut bytes: &[u8]) -> Vec<usize> {
@@ -78,7 +82,7 @@ impl Arrivals {
         lengths
     }
 
-    /// Counts these lines in this record.
+    /// Adds these received lines to this record.
     pub(crate) fn count_all(&mut self, lines: &[String]) {
         lines.iter().for_each(|line| self.count(line));
     }
@@ -98,22 +102,23 @@ impl Arrivals {
         self.tally += Tally { lines: 1, bytes: line.len() as u64 + 1 };
     }
 
-    /// Returns the tally of the distinct lines that arrived.
+    /// Returns the number of distinct lines that arrived, and of their bytes.
     pub(crate) fn tally(&self) -> Tally {
         self.tally
     }
 
-    /// Returns the line numbers of `thread` that arrived, in ascending order.
+    /// Returns the numbers of the lines of `thread` that arrived, in ascending order.
     pub(crate) fn numbers(&self, thread: u64) -> Vec<u64> {
         self.numbers.get(&thread).into_iter().flatten().copied().collect()
     }
 
-    /// Returns how many of the first `count` lines of `thread` did not arrive.
+    /// Returns the number of lines that did not arrive among the first `count` lines of `thread`.
     pub(crate) fn missing(&self, thread: u64, count: u64) -> u64 {
         count - self.numbers.get(&thread).map_or(0, |numbers| numbers.range(..count).count() as u64)
     }
 
-    /// Compares the arrivals with the statistics.
+    /// Compares the lines that arrived with the connector's statistics, and returns the
+    /// differences.
     pub(crate) fn compare_with(&self, stats: &Stats) -> Discrepancies {
         let (sent, arrived) = (stats.sent.lines, self.tally.lines);
         Discrepancies {
@@ -125,7 +130,8 @@ impl Arrivals {
         }
     }
 
-    /// Asserts that the lines counted as sent, and no others, arrived once, whole and in order.
+    /// Asserts that exactly the lines that `stats` counts as sent arrived: each line once, whole,
+    /// and in the order of its thread.
     ///
     /// The bytes must agree as well.
     #[track_caller]

@@ -1,8 +1,8 @@
-/// UDP server that the documentation's examples send to.
+/// UDP server that receives the lines of the examples in the documentation.
 pub(crate) struct Server(std::net::UdpSocket);
 
 impl Server {
-    /// Listens at a free port.
+    /// Starts a server at a free port of 127.0.0.1.
     pub(crate) fn start() -> Self {
         Self(std::net::UdpSocket::bind("127.0.0.1:0").expect("loopback has a free port"))
     }
@@ -12,7 +12,7 @@ impl Server {
         self.0.local_addr().expect("the socket is bound").port()
     }
 
-    /// Stops the connector, and asserts that exactly these lines arrived.
+    /// Stops the connector, and asserts that exactly these lines arrived at the server.
     ///
     /// Order and repetitions do not matter.
     #[track_caller]
@@ -24,7 +24,7 @@ impl Server {
         assert_eq!(arrived, lines.iter().copied().collect());
     }
 
-    /// Receives `count` lines.
+    /// Waits until `count` lines have arrived, and returns the lines.
     pub(crate) fn lines(&self, count: u64) -> Vec<String> {
         let timeout = std::time::Duration::from_secs(30);
         self.0.set_read_timeout(Some(timeout)).expect("the timeout is not zero");

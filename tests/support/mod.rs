@@ -1,4 +1,4 @@
-//! Helpers that the test crates share: a line parser, test servers, load and timeouts.
+//! Helpers that the test crates share: a line parser, test servers, producer threads and timeouts.
 
 // Each test crate compiles all of these helpers and uses some of them.
 #![allow(dead_code, unused_imports)]
@@ -33,10 +33,12 @@ use tokio::runtime::{self, Runtime};
 /// Maximum time that a test waits for an event. Only a failing test waits this long.
 pub(crate) const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Maximum time of a call whose own deadline is a fraction of a second, even on a busy machine.
+/// Maximum time that `promptly` waits for a call. The calls should take a fraction of a second, but
+/// a busy machine is slow.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Waits until `condition` holds. Panics after [`WAIT_TIMEOUT`].
+/// Waits until `condition` returns true. Panics after [`WAIT_TIMEOUT`], with `event` in the
+/// message.
 pub(crate) fn eventually(event: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
@@ -45,7 +47,7 @@ pub(crate) fn eventually(event: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// Runs `call` on another thread and returns its result. Panics if it takes longer than
+/// Runs `call` on another thread and returns its result. Panics if the call takes longer than
 /// [`CALL_TIMEOUT`].
 ///
 /// A call that hangs therefore fails its test instead of blocking it.
@@ -59,7 +61,8 @@ pub(crate) fn promptly<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'sta
     }
 }
 
-/// Runs `future` to completion on this thread, by an executor independent of tokio.
+/// Runs `future` to completion on the calling thread, with a minimal executor that is independent
+/// of tokio.
 ///
 /// It polls only when it is woken.
 pub(crate) fn park_on<T>(future: impl Future<Output = T>) -> T {
@@ -79,7 +82,7 @@ pub(crate) fn park_on<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// Starts a runtime that runs its tasks on a separate thread, like the runtime of a service.
+/// Starts a tokio runtime that runs its tasks on a separate thread, like the runtime of a service.
 pub(crate) fn runtime() -> Runtime {
     let mut builder = runtime::Builder::new_multi_thread();
     builder
@@ -89,7 +92,7 @@ pub(crate) fn runtime() -> Runtime {
         .expect("the machine has the resources for a runtime")
 }
 
-/// Returns a free port below the range of ephemeral ports.
+/// Returns a free port of 127.0.0.1 below the range of ephemeral ports.
 ///
 /// The kernel assigns no such port, so that only the test itself will listen there. An ephemeral
 /// port is not suitable: a connection to it can get the same source port and connect to itself.
@@ -109,7 +112,7 @@ pub(crate) fn unused_port() -> u16 {
     candidates.take(20_000).find(is_free).expect("one of 20,000 ports is free")
 }
 
-/// Returns settings with short intervals for a TCP server at this port.
+/// Returns connector settings with short intervals, for a TCP server at this port of 127.0.0.1.
 ///
 /// Metric names carry no type prefix.
 pub(crate) fn tcp(port: u16) -> Builder {
@@ -121,19 +124,19 @@ pub(crate) fn tcp(port: u16) -> Builder {
         .stop_timeout(WAIT_TIMEOUT)
 }
 
-/// Returns the settings of [`tcp`] for a UDP server.
+/// Returns the settings of [`tcp`], but for a UDP server.
 pub(crate) fn udp(port: u16) -> Builder {
     tcp(port).protocol(Protocol::Udp)
 }
 
-/// Builds a connector with these settings, and starts it on a dedicated thread.
+/// Builds a connector with these settings, and starts its flusher on a dedicated thread.
 pub(crate) fn started(settings: Builder) -> Connector {
     let statsd = settings.build().expect("the settings are valid");
     statsd.start_on_thread().expect("the connector is not running yet");
     statsd
 }
 
-/// Fields of a line as a server splits it: `path:value|code`.
+/// Parts of a StatsD line `path:value|code`, as a server splits it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Line<'a> {
     pub(crate) path: &'a str,
@@ -142,7 +145,8 @@ pub(crate) struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// Splits a line without its newline. Returns `None` if a field is missing or malformed.
+    /// Splits a StatsD line, without its newline, into its parts. Returns `None` if a part is
+    /// missing or malformed.
     pub(crate) fn split(line: &'a str) -> Option<Self> {
         let (path, rest) = line.split_once(':')?;
         let (value, code) = rest.split_once('|')?;
@@ -155,7 +159,7 @@ impl<'a> Line<'a> {
         })
     }
 
-    /// Parses a line that holds a counter, a gauge or a timer in the form that every server
+    /// Parses a StatsD line of a counter, a gauge or a timer, in the form that every server
     /// accepts. Returns `None` for all other lines.
     pub(crate) fn parse(line: &'a str) -> Option<Self> {
         let Self { path, value, code } = Self::split(line)?;
@@ -168,7 +172,8 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Returns true if `text` is digits, optionally followed by a point and more digits.
+/// Returns true if `text` consists of digits, optionally followed by a decimal point and more
+/// digits.
 ///
 /// A sign, an exponent or a redundant leading zero is not accepted.
 fn is_plain_decimal(text: &str) -> bool {
@@ -177,26 +182,29 @@ fn is_plain_decimal(text: &str) -> bool {
     digits(whole) && digits(fraction) && (whole == "0" || !whole.starts_with('0'))
 }
 
-/// Returns the tally of these lines. Each line includes its newline, as in the statistics.
+/// Returns the number of these lines and of their bytes. Each line counts with its newline, as in
+/// the connector's statistics.
 pub(crate) fn tally(lines: &[String]) -> Tally {
     let bytes = lines.iter().map(|line| line.len() as u64 + 1).sum();
     Tally { lines: lines.len() as u64, bytes }
 }
 
-/// Asserts that the emitted lines equal the sent, buffered, dropped and lost lines, and so do their
-/// bytes.
+/// Asserts that the emitted lines equal the sum of the sent, buffered, dropped and lost lines, and
+/// likewise their bytes.
 #[track_caller]
 pub(crate) fn assert_balanced(stats: &Stats) {
     let accounted = stats.sent + stats.buffered + stats.dropped() + stats.lost();
     assert_eq!(stats.emitted, accounted, "{stats:?}");
 }
 
-/// Waits until all lines emitted so far are sent.
+/// Flushes the connector, which waits until all lines emitted so far are sent. Panics if the flush
+/// fails.
 pub(crate) fn flush(statsd: &Connector) {
     assert_eq!(statsd.blocking_flush(), Ok(()), "{:?}", statsd.stats());
 }
 
-/// Returns a counter line that encodes its thread and number.
+/// Returns a counter line for tests, with the number of its producer thread and its line number in
+/// the metric name.
 ///
 /// Its length follows from the number, so that torn, duplicated and reordered lines are detected.
 /// Lines have at most about 400 bytes, and about 200 on average.
@@ -204,39 +212,44 @@ pub(crate) fn numbered_line(thread: u64, number: u64) -> String {
     format!("{}:1|c", numbered_name(thread, number))
 }
 
-/// Returns the metric name of [`numbered_line`].
+/// Returns the metric name of the line that [`numbered_line`] returns.
 pub(crate) fn numbered_name(thread: u64, number: u64) -> String {
     let padding = "x".repeat((number * 97 % 389) as usize);
     format!("t{thread}.{number}.{padding}")
 }
 
-/// Emits a numbered line, and returns its tally.
+/// Emits the line that `numbered_line` returns. Returns the tally of the line: one line and its
+/// number of bytes.
 pub(crate) fn emit_numbered(statsd: &Connector, thread: u64, number: u64) -> Tally {
     let name = numbered_name(thread, number);
     statsd.incr(&name);
     Tally { lines: 1, bytes: (name.len() + ":1|c\n".len()) as u64 }
 }
 
-/// Emits numbered lines of `thread`, and returns their tally.
+/// Emits lines with these line numbers for the producer thread `thread`. Returns the number of the
+/// lines and of their bytes.
 pub(crate) fn emit_all(statsd: &Connector, thread: u64, numbers: Range<u64>) -> Tally {
     let emitted = numbers.map(|number| emit_numbered(statsd, thread, number));
     emitted.fold(Tally::default(), |sum, tally| sum + tally)
 }
 
-/// Returns the thread and number of a numbered line, and panics if the line is torn.
+/// Parses a line that `numbered_line` has created, and returns its thread and line number. Panics
+/// if the line is torn (truncated or joined to another line).
 #[track_caller]
 pub(crate) fn numbered(line: &str) -> (u64, u64) {
     parse_numbered(line).unwrap_or_else(|| panic!("torn: {line:?}"))
 }
 
-/// Returns the thread and number of a numbered line, or `None` if it is not such a line.
+/// Parses a line that `numbered_line` has created, and returns its thread and line number. Returns
+/// `None` for any other line.
 fn parse_numbered(line: &str) -> Option<(u64, u64)> {
     let mut path = Line::parse(line)?.path.strip_prefix('t')?.splitn(3, '.');
     let (thread, number) = (path.next()?.parse().ok()?, path.next()?.parse().ok()?);
     (line == numbered_line(thread, number)).then_some((thread, number))
 }
 
-/// Asserts that each line is whole and unique, and that the lines of each thread are in order.
+/// Asserts that each of these numbered lines is whole and unique, and that the lines of each
+/// producer thread are in order.
 #[track_caller]
 pub(crate) fn assert_whole_and_in_order(lines: &[String]) {
     let mut last = HashMap::new();
@@ -248,7 +261,7 @@ pub(crate) fn assert_whole_and_in_order(lines: &[String]) {
     }
 }
 
-/// Returns the line numbers that arrived, by thread.
+/// Returns the line numbers of these numbered lines by producer thread, in the order of the lines.
 pub(crate) fn numbers_by_thread(lines: &[String]) -> BTreeMap<u64, Vec<u64>> {
     let mut threads = BTreeMap::<u64, Vec<u64>>::new();
     for (thread, number) in lines.iter().map(|line| numbered(line)) {
@@ -257,14 +270,14 @@ pub(crate) fn numbers_by_thread(lines: &[String]) -> BTreeMap<u64, Vec<u64>> {
     threads
 }
 
-/// Producer threads that emit numbered lines until [`Load::end`].
+/// Producer threads that emit numbered lines until the test calls [`Load::end`].
 pub(crate) struct Load {
     end: Arc<AtomicBool>,
     threads: Vec<JoinHandle<Tally>>,
 }
 
 impl Load {
-    /// Starts the threads. Each emits ten lines at a time and sleeps for 100 µs in between.
+    /// Starts the producer threads. Each thread repeatedly emits ten lines and sleeps for 100 µs.
     pub(crate) fn begin(statsd: &Connector, threads: u64) -> Self {
         let end = Arc::new(AtomicBool::new(false));
         let spawn = |thread| {
@@ -287,7 +300,7 @@ impl Load {
         Self { end, threads }
     }
 
-    /// Stops the threads; returns the tally of the lines they emitted.
+    /// Stops the producer threads, and returns the number of lines and bytes that they emitted.
     pub(crate) fn end(self) -> Tally {
         self.end.store(true, Ordering::Relaxed);
         let ended = self

@@ -7,22 +7,22 @@ use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
-/// Listening TCP or Unix socket that accepts only on request.
+/// Listening TCP or Unix socket that accepts a connection only when the test calls for it.
 pub(crate) struct Listener(Socket);
 
 impl Listener {
-    /// Listens at this port of 127.0.0.1; 0 picks a free port.
+    /// Listens at this TCP port of 127.0.0.1. Port 0 picks a free port.
     pub(crate) fn tcp(port: u16) -> Self {
         Self::tcp_at(Ipv4Addr::LOCALHOST, port)
     }
 
-    /// Listens at this address and port; port 0 picks a free port.
+    /// Listens at this TCP address and port. Port 0 picks a free port.
     pub(crate) fn tcp_at(address: impl Into<IpAddr>, port: u16) -> Self {
         let address = SocketAddr::new(address.into(), port);
         Self::bound(Domain::for_address(address), &address.into())
     }
 
-    /// Listens at this path, in place of any earlier file.
+    /// Listens with a Unix stream socket at this path, and replaces any file there.
     #[cfg(unix)]
     pub(crate) fn unix(path: &Path) -> Self {
         let _ = std::fs::remove_file(path);
@@ -69,19 +69,20 @@ impl Listener {
         ServerConnection(socket)
     }
 
-    /// Accepts a pending connection and drops it. Returns true if there was one.
+    /// Accepts a pending connection and closes it at once, without waiting. Returns true if a
+    /// connection was pending.
     pub(crate) fn drop_pending_connection(&self) -> bool {
         self.0.accept().is_ok()
     }
 }
 
-/// Server's end of a connection.
+/// Server's end of a connection that a `Listener` has accepted.
 ///
 /// Its drop closes the connection with a FIN if everything was read, and otherwise with a reset.
 pub(crate) struct ServerConnection(Socket);
 
 impl ServerConnection {
-    /// Reads exactly `count` bytes.
+    /// Waits for exactly `count` bytes, and reads them.
     #[track_caller]
     pub(crate) fn read(&mut self, count: usize) -> Vec<u8> {
         let mut bytes = vec![0; count];
@@ -89,7 +90,8 @@ impl ServerConnection {
         bytes
     }
 
-    /// Waits for bytes, and reads at most `max_len` of them. Returns no bytes at the end.
+    /// Waits for bytes, and reads at most `max_len` of them. Returns an empty vector if the client
+    /// has closed the connection.
     #[track_caller]
     pub(crate) fn read_some(&mut self, max_len: usize) -> Vec<u8> {
         let mut bytes = vec![0; max_len];
@@ -98,7 +100,7 @@ impl ServerConnection {
         bytes
     }
 
-    /// Reads the bytes that have arrived so far, at most `max_len` of them; does not wait.
+    /// Reads the bytes that have arrived so far, at most `max_len` of them, without waiting.
     pub(crate) fn read_so_far(&mut self, max_len: u64) -> Vec<u8> {
         self.0.set_nonblocking(true).expect("the socket is open");
         let mut bytes = Vec::new();
@@ -119,7 +121,7 @@ impl ServerConnection {
         bytes
     }
 
-    /// Reads until the client closes the connection with a FIN.
+    /// Reads until the client closes the connection with a FIN, and returns the bytes.
     #[track_caller]
     pub(crate) fn read_to_end(mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -127,24 +129,26 @@ impl ServerConnection {
         bytes
     }
 
-    /// Reads until the connection ends. The flag is true if the client closed it with a FIN.
+    /// Reads until the connection ends, and returns the bytes. The flag is true if the client
+    /// closed the connection with a FIN, and false after a reset.
     pub(crate) fn read_to_any_end(mut self) -> (Vec<u8>, bool) {
         let mut bytes = Vec::new();
         let result = self.0.read_to_end(&mut bytes);
         (bytes, result.is_ok())
     }
 
-    /// Shuts down the sending direction, like a server that is about to close.
+    /// Shuts down the sending direction of the connection, like a server that is about to close.
     pub(crate) fn half_close(&self) {
         self.0.shutdown(Shutdown::Write).expect("the socket is connected");
     }
 
-    /// Closes the connection with a reset, even if everything was read.
+    /// Closes the connection with a reset, even if the server has read all bytes.
     pub(crate) fn reset(self) {
         self.0.set_linger(Some(Duration::ZERO)).expect("the socket is open");
     }
 
-    /// Returns the size of the kernel's receive buffer in bytes, headers included.
+    /// Returns the size in bytes of the kernel's receive buffer for this connection, including the
+    /// kernel's overhead.
     pub(crate) fn buffer(&self) -> u64 {
         self.0.recv_buffer_size().expect("the socket is open") as u64
     }

@@ -1,4 +1,5 @@
-//! Servers that record the lines that they receive, and stall, close or stop on request.
+//! Test servers that record the lines that they receive, and stall, close connections or stop on
+//! request.
 
 use super::{WAIT_TIMEOUT, eventually};
 use std::io::ErrorKind;
@@ -12,16 +13,16 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime;
 use tokio::sync::{oneshot, watch};
 
-/// Way in which a server's connections end when the server stops.
+/// Way in which a test server closes its connections when it stops.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Close {
-    /// Closes with a FIN. Unread bytes turn the FIN into a reset.
+    /// Closes each connection with a FIN, or with a reset if unread bytes remain.
     Orderly,
-    /// Closes with a reset.
+    /// Closes each connection with a reset.
     Abrupt,
 }
 
-/// TCP server that records the bytes of each connection.
+/// TCP server that records the bytes received on each connection.
 pub(crate) struct TcpReceiver {
     port: u16,
     received: Arc<Received>,
@@ -32,9 +33,9 @@ pub(crate) struct TcpReceiver {
 
 #[derive(Default)]
 struct Received {
-    /// Connections in the order in which they were accepted.
+    /// Connections of the server, in the order in which they were accepted.
     connections: Mutex<Vec<Connection>>,
-    /// Number of newlines received so far.
+    /// Number of newlines received so far on all connections.
     lines: AtomicU64,
 }
 
@@ -47,17 +48,18 @@ struct Connection {
 #[derive(Clone, Copy)]
 struct Commands {
     reading: bool,
-    /// Generation of new connections. Connections of earlier generations are closed.
+    /// Generation number of newly accepted connections. The server closes all connections of
+    /// earlier generations.
     generation: u64,
 }
 
 impl TcpReceiver {
-    /// Listens at a free port of 127.0.0.1.
+    /// Starts a server at a free port of 127.0.0.1.
     pub(crate) fn start() -> Self {
         Self::listen(Ipv4Addr::LOCALHOST, 0, Close::Orderly)
     }
 
-    /// Listens at this address; port 0 picks a free port.
+    /// Starts a server at this address and port. Port 0 picks a free port.
     pub(crate) fn listen(address: impl Into<IpAddr>, port: u16, close: Close) -> Self {
         let address = SocketAddr::new(address.into(), port);
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
@@ -84,12 +86,12 @@ impl TcpReceiver {
         self.port
     }
 
-    /// Stops reading. A read in flight may still complete.
+    /// Stops reading from all connections, which stay open. A read in progress may still complete.
     pub(crate) fn stall(&self) {
         self.commands.send_modify(|commands| commands.reading = false);
     }
 
-    /// Resumes reading.
+    /// Resumes reading from all connections.
     pub(crate) fn resume_reading(&self) {
         self.commands.send_modify(|commands| commands.reading = true);
     }
@@ -103,7 +105,7 @@ impl TcpReceiver {
         });
     }
 
-    /// Waits until this many whole lines have arrived.
+    /// Waits until the server has received this many whole lines.
     #[track_caller]
     pub(crate) fn wait_for_lines(&self, lines: u64) {
         let arrived = || self.received.lines.load(Ordering::Relaxed);
@@ -111,7 +113,7 @@ impl TcpReceiver {
         eventually(&event, || arrived() >= lines);
     }
 
-    /// Waits until both sides have closed every connection.
+    /// Waits until every connection accepted so far has been closed by both sides.
     #[track_caller]
     pub(crate) fn wait_for_end(&self) {
         eventually("all connections end", || {
@@ -119,7 +121,7 @@ impl TcpReceiver {
         });
     }
 
-    /// Returns the whole lines of each connection so far.
+    /// Returns the whole lines received so far, separately for each connection.
     ///
     /// A tail without a newline is not a line: a broken connection left it.
     pub(crate) fn lines_by_connection(&self) -> Vec<Vec<String>> {
@@ -130,12 +132,12 @@ impl TcpReceiver {
             .collect()
     }
 
-    /// Returns the whole lines of all connections.
+    /// Returns the whole lines received so far on all connections.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.lines_by_connection().concat()
     }
 
-    /// Stops the server, and closes its connections in the way chosen at its start.
+    /// Stops the server, and closes its connections with a FIN or a reset, as chosen at its start.
     ///
     /// Returns the whole lines that the server received.
     pub(crate) fn kill(mut self) -> Vec<String> {
@@ -211,7 +213,8 @@ async fn accept(
     }
 }
 
-/// Records the bytes of a connection until its end, and does not read while the server is stalled.
+/// Records the bytes of a connection until its end. Does not read while the test has stalled the
+/// server.
 async fn read(
     mut stream: TcpStream,
     mut commands: watch::Receiver<Commands>,
@@ -226,24 +229,26 @@ async fn read(
     }
 }
 
-/// Waits for the command to close connections of this generation.
+/// Waits until the test requests to close the connections of this generation.
 async fn close_requested(mut commands: watch::Receiver<Commands>, generation: u64) {
     let _ = commands.wait_for(|commands| commands.generation > generation).await;
 }
 
-/// Returns the lines of a stream. A tail without a newline is not a line.
+/// Returns the lines in the bytes of a connection. An unfinished line at the end, without a
+/// newline, is left out.
 fn whole_lines(bytes: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(bytes);
     let lines = text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
     lines.map(str::to_owned).collect()
 }
 
-/// Returns the lines of a datagram without the empty lines that pad some datagrams.
+/// Returns the lines of a datagram, without the empty lines with which the client pads some
+/// datagrams.
 pub(crate) fn lines_of(datagram: &str) -> impl Iterator<Item = &str> {
     datagram.lines().filter(|line| !line.is_empty())
 }
 
-/// UDP server that reads only on request.
+/// UDP server that reads only when the test calls for it.
 ///
 /// Its socket buffers at least 200 small datagrams, or 90 full ones.
 pub(crate) struct UdpReceiver {
@@ -251,12 +256,12 @@ pub(crate) struct UdpReceiver {
 }
 
 impl UdpReceiver {
-    /// Listens at a free port of 127.0.0.1.
+    /// Starts a server at a free port of 127.0.0.1.
     pub(crate) fn start() -> Self {
         Self::listen(Ipv4Addr::LOCALHOST, 0)
     }
 
-    /// Listens at this address; port 0 picks a free port.
+    /// Starts a server at this address and port. Port 0 picks a free port.
     pub(crate) fn listen(address: impl Into<IpAddr>, port: u16) -> Self {
         let socket = UdpSocket::bind((address.into(), port)).expect("the port is free");
         socket.set_read_timeout(Some(WAIT_TIMEOUT)).expect("the timeout is not zero");
@@ -268,13 +273,13 @@ impl UdpReceiver {
         self.socket.local_addr().expect("the socket is bound").port()
     }
 
-    /// Reads the next datagram, and returns its source port.
+    /// Waits for the next datagram, reads it, and returns its source port.
     pub(crate) fn next_source_port(&self) -> u16 {
         let (_, sender) = self.socket.recv_from(&mut [0; 1 << 16]).expect("a datagram arrives");
         sender.port()
     }
 
-    /// Returns true if an unread datagram has arrived; does not wait.
+    /// Returns true if an unread datagram has arrived, without waiting.
     pub(crate) fn has_datagram(&self) -> bool {
         self.socket.set_nonblocking(true).expect("the socket is open");
         let peeked = self.socket.peek(&mut [0]);
@@ -282,7 +287,7 @@ impl UdpReceiver {
         peeked.is_ok()
     }
 
-    /// Reads datagrams until they hold this many lines.
+    /// Reads datagrams until they hold at least this many lines, and returns the datagrams.
     #[track_caller]
     pub(crate) fn datagrams(&self, lines: u64) -> Vec<String> {
         let mut buffer = vec![0; 1 << 16];
@@ -299,7 +304,7 @@ impl UdpReceiver {
         datagrams
     }
 
-    /// Reads the datagrams that have arrived so far; does not wait.
+    /// Reads the datagrams that have arrived so far, without waiting, and returns their lines.
     pub(crate) fn lines_so_far(&self) -> Vec<String> {
         let mut lines = Vec::new();
         while self.has_datagram() {
@@ -308,7 +313,7 @@ impl UdpReceiver {
         lines
     }
 
-    /// Reads datagrams until they hold this many lines, and returns the lines.
+    /// Reads datagrams until they hold at least this many lines, and returns the lines.
     #[track_caller]
     pub(crate) fn lines(&self, lines: u64) -> Vec<String> {
         self.datagrams(lines)
@@ -319,7 +324,8 @@ impl UdpReceiver {
     }
 }
 
-/// Listener with a full accept queue that accepts no connection, so that no connect completes.
+/// TCP listener that never accepts and has a full accept queue, so that no client's connection
+/// attempt completes.
 pub(crate) struct FullAcceptQueue {
     port: u16,
     _listener: std::net::TcpListener,
@@ -327,7 +333,7 @@ pub(crate) struct FullAcceptQueue {
 }
 
 impl FullAcceptQueue {
-    /// Listens at a free port, and fills the accept queue.
+    /// Listens at a free port of 127.0.0.1, and fills the accept queue with connections.
     pub(crate) fn open() -> Self {
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
         let listener =
@@ -350,7 +356,7 @@ impl FullAcceptQueue {
         Self { port: address.port(), _listener: listener, _queue: queue }
     }
 
-    /// Returns the port of the server.
+    /// Returns the port of the listener.
     pub(crate) fn port(&self) -> u16 {
         self.port
     }

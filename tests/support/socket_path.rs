@@ -1,4 +1,4 @@
-//! Paths of Unix sockets.
+//! Paths for the Unix sockets of the tests.
 
 use freewheel::{Builder, Connector, Protocol};
 use std::fs;
@@ -6,22 +6,23 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Socket path that only one test uses; dropping it removes the file.
+/// Path of a Unix socket that only one test uses. Dropping this value removes the socket's file.
 pub(crate) struct SocketPath(PathBuf);
 
 impl SocketPath {
-    /// Makes a path in the temporary directory from `name` and the process ID.
+    /// Creates a path in the temporary directory from `name` and the process ID. Does not create a
+    /// file.
     pub(crate) fn new(name: &str) -> Self {
         let name = format!("freewheel-{}-{name}.sock", std::process::id());
         Self(std::env::temp_dir().join(name))
     }
 
-    /// Returns the path.
+    /// Returns the path of the Unix socket.
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
-    /// Binds a datagram receiver at the path, in place of any earlier socket.
+    /// Binds a Unix datagram socket at the path, and replaces any earlier socket.
     pub(crate) fn bind(&self) -> UnixDatagram {
         let _ = fs::remove_file(&self.0);
         let receiver = UnixDatagram::bind(&self.0).expect("the path is free");
@@ -29,7 +30,7 @@ impl SocketPath {
         receiver
     }
 
-    /// Returns settings with short intervals for a server at this path.
+    /// Returns connector settings with short intervals, for a server at this Unix socket path.
     pub(crate) fn settings(&self, protocol: Protocol) -> Builder {
         Connector::builder(self.0.to_str().expect("the path is UTF-8"))
             .protocol(protocol)

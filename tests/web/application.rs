@@ -19,11 +19,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
-/// Environment variable that selects the application in its process.
+/// Name of the environment variable that tells a child process of the tests which sample
+/// application to run.
 const APPLICATION: &str = "FREEWHEEL_TEST_APPLICATION";
 
-/// Process with a sample application. `STATSD_HOST` and `STATSD_PREFIX` are set. `STATSD_PORT` is
-/// set if the test gives a port.
+/// Child process that runs a sample application with `STATSD_HOST` and `STATSD_PREFIX` set.
+/// `STATSD_PORT` is set only if the test gives a port.
 pub(crate) struct Application {
     child: Child,
     output: BufReader<ChildStdout>,
@@ -31,7 +32,8 @@ pub(crate) struct Application {
 }
 
 impl Application {
-    /// Starts the application for `axum` or for `hyper`.
+    /// Starts the sample application `which` (`axum` or `hyper`) with a StatsD server at `host`,
+    /// and waits until the application listens.
     pub(crate) fn start(which: &str, host: &str, port: Option<u16>) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["application::application", "--exact", "--nocapture"]);
@@ -56,14 +58,14 @@ impl Application {
         Self { child, output, address }
     }
 
-    /// Sends a signal, named without `SIG`, to the process.
+    /// Sends a Unix signal to the process. The name of the signal has no `SIG`, as in `TERM`.
     pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         let mut kill = Command::new("kill");
         assert!(kill.args([&format!("-{name}"), &id]).status().unwrap().success());
     }
 
-    /// Waits until the process ends successfully. Returns its remaining output.
+    /// Waits until the process exits with success, and returns its remaining output.
     pub(crate) fn end(mut self) -> String {
         let start = Instant::now();
         while self.child.try_wait().unwrap().is_none() {
@@ -84,8 +86,8 @@ impl Drop for Application {
     }
 }
 
-/// Runs the application if another test has started this program as an application. Otherwise does
-/// nothing.
+/// Runs a sample application if another test has started this program as an application. Otherwise
+/// does nothing.
 #[test]
 fn application() {
     let Ok(which) = std::env::var(APPLICATION) else { return };
@@ -99,8 +101,8 @@ fn application() {
     });
 }
 
-/// Makes one request to the application and stops it. Returns the received lines, with `_` for
-/// times.
+/// Makes one request to a sample application, and stops the application with a signal. Returns the
+/// lines that the StatsD server received, with `_` in place of durations.
 #[cfg(unix)]
 async fn lines_of_one_request(which: &str, signal: &str) -> Vec<String> {
     let receiver = off_runtime(TcpReceiver::start).await;
@@ -149,7 +151,7 @@ async fn sigint_under_load_loses_no_metric_of_an_answered_request() {
     stop_under_load("INT").await;
 }
 
-/// Stops the application by this signal while clients make requests.
+/// Stops a sample application with this signal while HTTP clients make requests.
 ///
 /// Asserts that the metrics of all answered requests arrive.
 #[cfg(unix)]

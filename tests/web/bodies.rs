@@ -1,4 +1,4 @@
-//! Timing of response bodies.
+//! Tests of the timing of HTTP response bodies.
 
 use crate::{milliseconds, start_connector, stop_and_receive};
 use freewheel::tower::{StatsdLayer, TimedBody};
@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 
-/// Body that yields one frame after 50 ms, and then ends or fails.
+/// HTTP response body that yields one frame after 50 ms, and then ends or fails.
 struct Slow {
     delay: Option<Pin<Box<tokio::time::Sleep>>>,
     fails: bool,
@@ -47,8 +47,10 @@ impl Body for Slow {
 
 type Timed = TimedBody<Slow>;
 
-/// Makes a request, and reads the response body with `read`. Returns the received lines, and the
-/// time of the body. A body that `read` returns is dropped only after the time is recorded.
+/// Makes a request to a timed service, and passes the response body to `read`. Returns the lines
+/// that the StatsD server received, and the body's recorded time in milliseconds.
+///
+/// A body that `read` returns is dropped only after the time is recorded.
 async fn lines(fails: bool, read: impl AsyncFnOnce(Timed) -> Option<Timed>) -> (Vec<String>, f64) {
     let (receiver, statsd) = start_connector().await;
     let service = ServiceBuilder::new()

@@ -1,4 +1,4 @@
-//! HTTP client for the tests.
+//! HTTP clients for the tests.
 
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Empty};
@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-/// Client that keeps its connections alive.
+/// HTTP client that keeps its connections alive.
 #[derive(Clone)]
 pub(crate) struct KeepAliveClient {
     client: Client<HttpConnector, Empty<Bytes>>,
@@ -22,7 +22,7 @@ impl KeepAliveClient {
         Self { client, server }
     }
 
-    /// Makes a request and reads the whole response. Returns its status.
+    /// Makes an HTTP request, reads the whole response, and returns the status.
     pub(crate) async fn request(
         &self,
         method: &str,
@@ -37,7 +37,8 @@ impl KeepAliveClient {
     }
 }
 
-/// Sends a request on a new connection. Returns the connection, which the caller may break.
+/// Sends an HTTP request on a new connection, without reading the response. Returns the connection,
+/// so that the caller may close it early.
 pub(crate) async fn send_request(server: SocketAddr, path: &str) -> TcpStream {
     let mut stream = TcpStream::connect(server).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n");

@@ -1,4 +1,4 @@
-//! The `Statsd` extractor, which gives handlers access to metrics.
+//! Tests of the `Statsd` extractor, which gives HTTP handlers access to metrics.
 
 use crate::{milliseconds, start_connector, stop_and_receive};
 use axum::body::Body;

@@ -1,4 +1,5 @@
-//! gRPC with tonic: tonic's client calls a service without generated code over HTTP/2.
+//! Tests of timed gRPC services with tonic. A tonic client calls a service over HTTP/2, without
+//! generated code.
 
 use crate::{start_connector, stop_and_receive, wait_until_emitted};
 use bytes::{Buf, BufMut, Bytes};
@@ -19,7 +20,7 @@ use tonic::transport::{Channel, Endpoint, Server, server::TcpIncoming};
 use tonic::{Code, Status};
 use tower::Service;
 
-/// Codec that does not change messages.
+/// Codec of gRPC messages that passes their bytes unchanged.
 #[derive(Clone, Copy, Default)]
 struct Raw;
 
@@ -55,8 +56,8 @@ impl Decoder for Raw {
 
 type Answer<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// Service `test.Echo`, as generated code would implement it. The method `Say` echoes its message,
-/// and `Refuse` fails.
+/// Service `test.Echo` for gRPC, as generated code would implement it. The method `Say` echoes its
+/// message, and `Refuse` fails.
 #[derive(Clone)]
 struct Echo;
 
@@ -80,7 +81,8 @@ impl Service<Request<Body>> for Echo {
     }
 }
 
-/// Implementation of both methods of the service: echoes the message, or fails if `refuse` is true.
+/// Implementation of both methods of the gRPC service: echoes the message, or fails if `refuse` is
+/// true.
 struct Say {
     refuse: bool,
 }
@@ -105,7 +107,8 @@ async fn call(channel: &Channel, path: &'static str) -> Result<Bytes, Code> {
     answer.map(tonic::Response::into_inner).map_err(|status| status.code())
 }
 
-/// Calls both methods of [`Echo`], and one that does not exist.
+/// Calls both methods of [`Echo`], and a method of a service that does not exist. Asserts the
+/// results.
 async fn call_all(listener_address: std::net::SocketAddr) {
     let endpoint = Endpoint::from_shared(format!("http://{listener_address}")).unwrap();
     let channel = endpoint.connect().await.unwrap();

@@ -1,4 +1,4 @@
-//! Load from a real HTTP client on loopback: each request is counted exactly once.
+//! Load test with real HTTP clients on loopback: each request is counted exactly once.
 
 use crate::client::{KeepAliveClient, send_request};
 use crate::support::{self, TcpReceiver};
@@ -14,11 +14,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-/// Number of concurrent clients with persistent connections.
+/// Number of concurrent HTTP clients with persistent connections.
 const CLIENTS: u64 = 32;
-/// Number of requests of each client.
+/// Number of requests that each HTTP client makes.
 const REQUESTS: u64 = 1_000;
-/// Number of requests whose clients disconnect before the response.
+/// Number of additional requests that are aborted: the client disconnects before the response.
 const ABORTED: u64 = 500;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

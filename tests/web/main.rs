@@ -1,4 +1,4 @@
-//! Timed web services: the StatsD server receives the metrics of every request.
+//! Tests of timed web services: the StatsD server receives the metrics of every request.
 
 #![allow(clippy::unwrap_used)]
 
@@ -19,13 +19,14 @@ mod serving;
 use freewheel::Connector;
 use support::TcpReceiver;
 
-/// Calls `make` on a blocking thread, because the value starts a runtime of its own.
+/// Calls `make` on a thread for blocking tasks, and returns its value. `make` starts a tokio
+/// runtime, which is not permitted on a thread of the test's runtime.
 async fn off_runtime<T: Send + 'static>(make: fn() -> T) -> T {
     tokio::task::spawn_blocking(make).await.unwrap()
 }
 
-/// Starts a connector on this runtime, and the receiver of its lines. Paths are `{type}.{name}`,
-/// without a prefix.
+/// Starts a TCP server, and a connector on this runtime that sends to the server. Metric names are
+/// `{type}.{name}`, without a prefix.
 async fn start_connector() -> (TcpReceiver, Connector) {
     let receiver = off_runtime(TcpReceiver::start).await;
     let statsd = support::tcp(receiver.port()).type_prefixes(true).build().unwrap();
@@ -33,7 +34,7 @@ async fn start_connector() -> (TcpReceiver, Connector) {
     (receiver, statsd)
 }
 
-/// Waits until `lines` lines are emitted.
+/// Waits until `lines` lines have been emitted to the connector.
 async fn wait_until_emitted(statsd: &Connector, lines: u64) {
     let wait = tokio::time::timeout(support::WAIT_TIMEOUT, async {
         while statsd.stats().emitted.lines < lines {
@@ -43,7 +44,8 @@ async fn wait_until_emitted(statsd: &Connector, lines: u64) {
     assert!(wait.await.is_ok(), "fewer than {lines} lines are emitted: {}", statsd.stats());
 }
 
-/// Stops the connector. Returns all emitted lines, sorted, with `_` for times.
+/// Stops the connector. Returns all lines that the server received, sorted, with `_` in place of
+/// durations.
 async fn stop_and_receive(receiver: &TcpReceiver, statsd: &Connector) -> Vec<String> {
     let report = statsd.stop().await;
     assert_eq!(report.kept.lines, 0, "{report:?}");
@@ -54,7 +56,7 @@ async fn stop_and_receive(receiver: &TcpReceiver, statsd: &Connector) -> Vec<Str
     lines
 }
 
-/// Replaces the value of a timing with `_`.
+/// Replaces the duration in a line of a timer with `_`. Returns any other line unchanged.
 fn without_time(line: &str) -> String {
     match line.split_once(':') {
         Some((name, value)) if value.ends_with("|ms") => format!("{name}:_|ms"),
@@ -62,7 +64,7 @@ fn without_time(line: &str) -> String {
     }
 }
 
-/// Returns the value of a timing line in milliseconds.
+/// Returns the duration in a line of a timer, in milliseconds.
 fn milliseconds(line: &str) -> f64 {
     let (_, value) = line.split_once(':').unwrap();
     value.strip_suffix("|ms").unwrap().parse().unwrap()

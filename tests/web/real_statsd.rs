@@ -1,4 +1,4 @@
-//! Test of the sample application with statsd 0.9.0, the original server.
+//! Test of the sample application `examples/axum.rs` with statsd 0.9.0, the original server.
 
 #[path = "../servers/server.rs"]
 #[allow(dead_code)]
@@ -23,7 +23,8 @@ fn start_statsd(address: &str) -> Server {
     server
 }
 
-/// Parses a line of `statsd-backend.js`, and records only timers and ports.
+/// Parses a line that the statsd backend `statsd-backend.js` prints, and records only timers and
+/// listening ports in `reported`.
 fn parse_line(reported: &mut Reports, line: &str) -> Option<()> {
     let mut words = line.split(' ');
     let (kind, name) = (words.next()?, words.next().unwrap_or_default());

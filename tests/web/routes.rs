@@ -1,4 +1,4 @@
-//! Metric names in axum are taken from routes, and never from request data.
+//! Tests that metric names in axum come from the routes, and never from request data.
 
 use crate::{start_connector, stop_and_receive};
 use axum::Router;

@@ -1,4 +1,4 @@
-//! `serve_until` starts, serves and stops within its deadlines.
+//! Tests that `serve_until` starts, serves and stops a web service within its deadlines.
 
 use crate::client::{KeepAliveClient, send_request};
 use crate::off_runtime;
@@ -18,7 +18,8 @@ fn settings(port: u16) -> Settings {
     settings.protocol(freewheel::Protocol::Tcp).shutdown_timeout(support::WAIT_TIMEOUT)
 }
 
-/// Waits until the service ends. Panics if the service does not end within [`WAIT_TIMEOUT`].
+/// Waits until the web service ends, and returns its report. Panics if the service does not end
+/// within [`WAIT_TIMEOUT`].
 ///
 /// [`WAIT_TIMEOUT`]: support::WAIT_TIMEOUT
 async fn wait_for_end(served: Served) -> freewheel::StopReport {
@@ -31,7 +32,8 @@ async fn wait_for_end(served: Served) -> freewheel::StopReport {
 
 type Served = JoinHandle<Result<freewheel::StopReport, ServeError>>;
 
-/// Starts a service on this runtime. Returns its address, a channel that stops it, and its task.
+/// Starts a web service on this runtime with `serve_until`. Returns its address, a channel that
+/// stops it, and its task.
 async fn spawn_service(
     router: Router,
     settings: Settings,

@@ -1,5 +1,5 @@
-//! Program that prints the instruction count of each of freewheel's calls. A printed line is, for
-//! example, `incr 153.6`.
+//! Program that prints one line for each kind of freewheel call, with the number of CPU
+//! instructions that the call executes, such as `incr 153.6`.
 //!
 //! `.ci/instructions` compares this output with `benches/instructions.baseline`.
 

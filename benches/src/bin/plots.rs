@@ -1,4 +1,5 @@
-//! Program that redraws the plots and the tables from the existing results, without a measurement.
+//! Program that redraws the benchmark plots and tables from stored results, without new
+//! measurements.
 //!
 //! ```sh
 //! cargo plots             # from benches/results

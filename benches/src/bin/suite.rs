@@ -1,5 +1,5 @@
-//! Program that runs the suite, writes the results to `benches/results/`, and redraws the plots and
-//! tables.
+//! Program that runs the benchmark suite, writes the results to `benches/results/`, and redraws the
+//! plots and tables of `BENCHMARKS.md`.
 //!
 //! ```sh
 //! cargo suite                           # everything: less than half an hour on two cores

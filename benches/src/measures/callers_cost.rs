@@ -1,5 +1,5 @@
-//! Measure of what a call costs its caller: nanoseconds per call in bursts of one thread, with a
-//! receiver that keeps up.
+//! Benchmark of the cost of a call to the calling thread: nanoseconds per call, in bursts of one
+//! thread, with a server that keeps up.
 
 use super::options::{SuiteOptions, formats_lines};
 use super::outcome::{PAYLOAD, job};
@@ -12,7 +12,8 @@ use crate::workload::Workload;
 use crate::workload::bursts::{BurstTotals, Bursts, Cost};
 use std::time::Duration;
 
-/// Measures the cost of each call of each subject. Returns one sample per subject, call and round.
+/// Measures the nanoseconds per call of every client, for each kind of call. Returns one sample per
+/// client, kind of call and repetition.
 pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     let receiver = Receiver::start(Transport::Udp, SocketBuffer::Large);
     let mut samples = Vec::new();

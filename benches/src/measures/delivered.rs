@@ -1,5 +1,5 @@
-//! Measure of delivery, unthrottled and at fixed rates: lines received a second, share of lost
-//! lines, and the client's processor time and memory.
+//! Benchmark of delivery to a server, at full speed and at fixed rates: lines received per second,
+//! share of lost lines, and the client's processor time and memory.
 
 use super::links::{LINKS, LOADS, fits};
 use super::options::{SuiteOptions, sends_over};
@@ -10,8 +10,8 @@ use crate::subject::{Kind, Transport};
 use crate::workload::emission::Emission;
 use std::time::Duration;
 
-/// Measures which lines arrive, and what they cost the client. Returns one sample per subject,
-/// link, load and round.
+/// Measures the lines that arrive from each client, and the processor time and memory that they
+/// cost. Returns one sample per client, transport with payload size, rate and repetition.
 pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     let mut samples = Vec::new();
     for (transport, payload) in LINKS {

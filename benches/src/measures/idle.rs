@@ -1,5 +1,5 @@
-//! Measure of idle clients: wake-ups, processor time and memory, observed from the suite's process,
-//! and the delay of the first line after the idle time.
+//! Benchmark of idle clients: wake-ups, processor time and memory, and the delay of the first line
+//! after the idle time. The suite observes each client's process from outside.
 
 use super::options::{SuiteOptions, without_call_variants};
 use super::outcome::{PAYLOAD, job};
@@ -14,8 +14,8 @@ use crate::workload::idleness::Idleness;
 use std::fs;
 use std::time::{Duration, Instant};
 
-/// Measures idle clients with 1, 100 and 1,000 threads. Returns one sample per client and number of
-/// threads.
+/// Measures the resource usage of idle clients in processes with 1, 100 and 1,000 threads. Returns
+/// one sample per client and number of threads.
 pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     let mut samples = Vec::new();
     let all =
@@ -42,14 +42,14 @@ pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     samples
 }
 
-/// Idle client process of one subject, and the receiver of its lines.
+/// Idle process that runs one benchmarked client, and the server that receives its lines.
 struct IdleClient {
     subject: Info,
     process: ClientProcess,
     receiver: Receiver,
 }
 
-/// Resource usage of a client process at one moment, summed over its threads.
+/// Resource usage of a client process at one moment: wake-ups, processor time and memory.
 #[derive(Clone, Copy)]
 struct UsageSnapshot {
     at: u64,
@@ -107,8 +107,8 @@ impl IdleClient {
     }
 }
 
-/// Lets each idle client emit a line. Returns the milliseconds from each call to the line's
-/// arrival, or `None` for a line that did not arrive in time.
+/// Makes each idle client emit one line. Returns, for each client, the milliseconds from the call
+/// to the arrival of the line at the server, or `None` if it did not arrive in time.
 ///
 /// Only clients with one thread are measured.
 fn first_lines(

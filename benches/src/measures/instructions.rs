@@ -1,5 +1,5 @@
-//! Measure of the instructions that a call executes in the calling thread. Valgrind counts them
-//! exactly and repeatably.
+//! Benchmark of the number of CPU instructions that a call executes in the calling thread. Valgrind
+//! counts them exactly and repeatably.
 //!
 //! Waiting, the time that each instruction takes, and the work of other threads are not included.
 
@@ -14,11 +14,11 @@ use crate::workload::Workload;
 use crate::workload::profiled::Profiled;
 use std::fs;
 
-/// Number of calls whose instructions valgrind counts.
+/// Number of calls in one run under valgrind, over which the instruction count is averaged.
 const REPEAT: usize = 1_000;
 
-/// Counts the instructions of each call of each subject. Returns one sample for each, or none
-/// without valgrind.
+/// Counts the instructions of every kind of call of every client. Returns one sample per client and
+/// kind of call, or no sample if valgrind is not installed.
 pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     if crate::machine::command_output("valgrind", &["--version"]).is_empty() {
         eprintln!("instructions: SKIPPED: no valgrind");
@@ -34,8 +34,8 @@ pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     samples
 }
 
-/// Makes a subject's call repeatedly under valgrind, and returns the mean number of instructions
-/// that a call executes.
+/// Makes one kind of call of a client repeatedly under valgrind. Returns the mean number of
+/// instructions that a call executes.
 ///
 /// # Panics
 /// If valgrind fails.

@@ -1,5 +1,5 @@
-//! Measure of the latency of single calls, from the median to the maximum, at the rates of a
-//! service and back to back.
+//! Benchmark of the latency of single calls: quantiles from the median to the maximum, for calls at
+//! fixed intervals and for calls back to back.
 
 use super::options::{SuiteOptions, without_call_variants};
 use super::outcome::{PAYLOAD, job};
@@ -12,15 +12,16 @@ use crate::workload::Workload;
 use crate::workload::paced::{Latency, Paced};
 use std::time::Duration;
 
-/// Paces at which calls are made: name in the results, interval between calls, and number of calls
-/// in a round.
+/// Intervals at which the latency benchmark makes calls: name in the results, interval, and number
+/// of calls in a repetition. A zero interval means calls back to back.
 const PACES: [(&str, Duration, u64); 3] = [
     ("every 10 us", Duration::from_micros(10), 100_000),
     ("every 100 us", Duration::from_micros(100), 20_000),
     ("back to back", Duration::ZERO, 300_000),
 ];
 
-/// Measures the latency of single calls. Returns one sample per subject, pace and round.
+/// Measures the latency of single calls of each client. Returns one sample per client, interval
+/// between calls and repetition.
 pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     let receiver = Receiver::start(Transport::Udp, SocketBuffer::Large);
     let mut samples = Vec::new();

@@ -1,5 +1,5 @@
-//! Measures of the suite. Each runs a workload with its subjects, mostly in several rounds, and
-//! returns the figures as samples.
+//! Benchmarks that the suite runs, called measures. Each runs a workload with several clients,
+//! usually more than once, and returns the measured values as samples.
 
 pub mod callers_cost;
 pub mod delivered;
@@ -17,14 +17,14 @@ pub use options::SuiteOptions;
 
 use crate::results::Sample;
 
-/// Measure of the suite: its name, and the function that runs it.
+/// Benchmark of the suite: its name, and the function that runs it.
 pub struct Measure {
-    /// Name of the measure on the command line, and of its file of results.
+    /// Name of the benchmark on the command line, and of its result file.
     pub id: &'static str,
     pub run: fn(&SuiteOptions) -> Vec<Sample>,
 }
 
-/// All measures, in the order in which the suite runs them.
+/// Benchmarks of the suite, in the order in which they run.
 pub const ALL: [Measure; 8] = [
     Measure { id: "callers_cost", run: callers_cost::run },
     Measure { id: "latency", run: latency::run },

@@ -1,4 +1,4 @@
-//! Runs of one subject in a client process, and their conversion to samples.
+//! Runs of one benchmarked client in a child process, and conversion of their results to samples.
 
 use crate::client_process::{ClientProcess, Job};
 use crate::fixtures::LineLength;
@@ -9,10 +9,12 @@ use crate::workload::Workload;
 use crate::workload::emission::{Emission, EmissionCounts, ResourceUsage};
 use std::time::Duration;
 
-/// Payload in bytes of a datagram that fits an Ethernet frame.
+/// Maximum datagram payload in bytes with which most benchmarks configure a client. It fits an
+/// Ethernet frame.
 pub(super) const PAYLOAD: usize = 1432;
 
-/// Returns the job of a client process that sends to `receiver`.
+/// Returns a job for a child process: the client to run, its workload, and `receiver`, the server
+/// to which it sends.
 pub(super) fn job(
     subject: &Info,
     receiver: &Receiver,
@@ -24,7 +26,8 @@ pub(super) fn job(
     Job { subject: subject.id.to_owned(), setup, workload }
 }
 
-/// Counts of lines and resource usage of one measured run, from the client and from the receiver.
+/// Result of one measured run: the lines that the client emitted, the lines that the server
+/// received, and the resources that the client used.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Outcome {
     pub(super) emitted: EmissionCounts,
@@ -38,7 +41,8 @@ impl Outcome {
         1.0 - self.received.lines as f64 / self.emitted.calls.max(1) as f64
     }
 
-    /// Returns the lines received a second, from the first call to the last arrival.
+    /// Returns the number of lines received per second, between the first call and the last
+    /// arrival.
     fn lines_per_second(&self) -> f64 {
         let nanoseconds = self.received.last_at.saturating_sub(self.emitted.started_at).max(1);
         self.received.lines as f64 * 1e9 / nanoseconds as f64
@@ -71,7 +75,8 @@ impl Outcome {
     }
 }
 
-/// Lets a subject emit to a new receiver, and returns the counts of the client and of the receiver.
+/// Starts a server, and a client process that emits lines to it. Returns the counts of both, and
+/// the resources that the client used.
 pub(super) fn run_emission(
     subject: &Info,
     transport: Transport,

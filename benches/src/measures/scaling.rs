@@ -1,5 +1,5 @@
-//! Measure of the cost of a call and of the share of lost lines with several threads, in bursts
-//! with pauses and at full speed.
+//! Benchmark of clients that several threads call at once: cost of a call and share of lost lines,
+//! in bursts with pauses and at full speed.
 
 use super::options::{SuiteOptions, sends_over, without_call_variants};
 use super::outcome::{PAYLOAD, job, run_emission};
@@ -13,8 +13,8 @@ use crate::workload::bursts::{BurstTotals, Bursts, Cost};
 use crate::workload::emission::Emission;
 use std::time::Duration;
 
-/// Measures the cost of a call with up to 16 threads. Returns one sample per subject, load, number
-/// of threads and round.
+/// Measures the cost of a call and the share of lost lines with up to 16 emitting threads. Returns
+/// one sample per client, load (bursts or full speed), number of threads and repetition.
 pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     let mut samples = Vec::new();
     for threads in [1_usize, 2, 4, 8, 16] {

@@ -1,4 +1,5 @@
-//! Measure of delivery to a receiver with the default socket buffer, which bursts can overflow.
+//! Benchmark of delivery over UDP to a server with the operating system's default socket buffer,
+//! which bursts of datagrams can overflow.
 
 use super::options::{SuiteOptions, sends_over};
 use super::outcome::{PAYLOAD, run_emission};
@@ -8,7 +9,7 @@ use crate::subject::Transport;
 use crate::workload::emission::Emission;
 use std::time::Duration;
 
-/// Rates at which clients emit: name in the results, and lines a second.
+/// Rates at which clients emit lines in this benchmark: name in the results, and lines per second.
 pub const RATES: [(&str, u64); 5] = [
     ("100,000/s", 100_000),
     ("300,000/s", 300_000),
@@ -17,8 +18,8 @@ pub const RATES: [(&str, u64); 5] = [
     ("4,000,000/s", 4_000_000),
 ];
 
-/// Measures the share of lines that arrive in a default socket buffer. Returns one sample per
-/// subject, rate and round.
+/// Measures the share of emitted lines that reach a server with the default socket buffer. Returns
+/// one sample per client, rate and repetition.
 pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     let mut samples = Vec::new();
     let wanted =

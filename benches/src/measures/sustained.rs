@@ -1,4 +1,4 @@
-//! Measure of the highest rate of lines that a client sustains for ten seconds without loss.
+//! Benchmark of the highest rate of lines that a client sustains for ten seconds without loss.
 //!
 //! A bisection with short trials finds a candidate. The candidate is then held for ten seconds, and
 //! is lowered by a fifth each time that fails.
@@ -12,8 +12,8 @@ use crate::subject::{Info, Transport};
 use crate::workload::emission::Emission;
 use std::time::Duration;
 
-/// Searches for the highest sustained rate of each subject over each link. Returns one sample for
-/// each pair.
+/// Searches for the highest rate that each client sustains without loss, over each transport and
+/// payload size. Returns one sample for each combination.
 pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     let mut samples = Vec::new();
     for (transport, payload) in LINKS {
@@ -40,7 +40,7 @@ pub fn run(options: &SuiteOptions) -> Vec<Sample> {
     samples
 }
 
-/// Outcome of one trial, in which a client emits at a rate.
+/// Outcome of a trial, in which a client emits lines at a fixed rate.
 #[derive(PartialEq, Eq)]
 enum Attempt {
     /// The client kept the rate, and every line arrived.
@@ -51,7 +51,7 @@ enum Attempt {
     Late,
 }
 
-/// Search for the highest rate of one subject over one link.
+/// Search for the highest rate that one client sustains without loss, over one transport.
 struct RateSearch<'a> {
     subject: &'a Info,
     transport: Transport,
@@ -59,8 +59,8 @@ struct RateSearch<'a> {
 }
 
 impl RateSearch<'_> {
-    /// Lets the subject emit at `rate` lines a second for `duration`, and returns whether it
-    /// sustained this rate.
+    /// Runs the client at `rate` lines per second for `duration`. Returns the outcome: rate
+    /// sustained, lines lost, or client too slow.
     fn attempt(&self, rate: f64, duration: Duration) -> Attempt {
         let emission = Emission { threads: 1, rate: Some(rate as u64), duration };
         let buffer = SocketBuffer::Large;
@@ -76,8 +76,8 @@ impl RateSearch<'_> {
         }
     }
 
-    /// Returns the highest rate that the subject sustains in short trials, found by bisection. The
-    /// search stops at a difference of 10 %, or after a fixed number of rates.
+    /// Finds the highest rate in lines per second that the client sustains in short trials, by
+    /// bisection. Stops once the bounds differ by less than 10 %, or after a fixed number of steps.
     fn find_rate(&self, options: &SuiteOptions) -> f64 {
         let duration = options.pick(Duration::from_millis(400), Duration::from_millis(100));
         // A single loss may be a coincidence, so that a trial with a loss is repeated once.
@@ -101,8 +101,8 @@ impl RateSearch<'_> {
         good
     }
 
-    /// Lowers `rate` until the subject sustains it in a long trial. Returns this rate and the
-    /// number of tries, or zeros if every try failed.
+    /// Lowers `rate` until the client sustains it in a long trial. Returns the sustained rate and
+    /// the number of trials, or zeros if every trial failed.
     fn hold(&self, options: &SuiteOptions, mut rate: f64) -> (f64, u32) {
         for tries in 1..=options.pick(4, 2) {
             let duration = options.pick(Duration::from_secs(10), Duration::from_secs(1));

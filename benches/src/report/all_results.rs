@@ -1,19 +1,20 @@
-//! Results of all measures, from which plots and tables are drawn.
+//! Results of all benchmarks of the suite, from which plots and tables are drawn.
 
 use crate::measures;
 use crate::results::Results;
 use std::collections::BTreeMap;
 use std::io;
 
-/// Results of the measures that have been run, by the id of the measure.
+/// Results of all benchmarks that have been run, by the identifier of the benchmark.
 pub struct AllResults(BTreeMap<&'static str, Results>);
 
 /// Name of a plot or table, and the function that draws it. The function returns `None` if there
-/// are no results.
+/// are no results for it.
 pub(super) type Drawing = (&'static str, fn(&AllResults) -> Option<String>);
 
 impl AllResults {
-    /// Reads the results of every measure that has been run.
+    /// Reads the stored results of every benchmark that has been run. `scratch` selects the results
+    /// of quick or partial runs.
     pub fn read(scratch: bool) -> io::Result<Self> {
         let mut all = BTreeMap::new();
         for measure in &measures::ALL {
@@ -24,7 +25,7 @@ impl AllResults {
         Ok(Self(all))
     }
 
-    /// Returns the results of a measure, or `None` if it was never run.
+    /// Returns the results of the benchmark named `measure`, or `None` if it was never run.
     pub(super) fn results(&self, measure: &str) -> Option<&Results> {
         self.0.get(measure)
     }

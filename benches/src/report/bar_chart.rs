@@ -1,15 +1,15 @@
-//! Bar charts: one row per subject on a logarithmic scale, with the spread of the rounds and a
-//! note.
+//! Bar charts of benchmark results: one bar per client on a logarithmic scale, with the range over
+//! all repetitions and an optional note.
 
 use super::svg::{Anchor, FAINT, GRID, INK, LOST, OURS, Style, Svg};
 use crate::results::Spread;
 
 pub struct BarChart {
     pub title: String,
-    /// Meaning of the figures, and which direction is better.
+    /// Text below the title: the meaning of the values, and whether more or less is better.
     pub subtitle: String,
     pub bars: Vec<Bar>,
-    /// Function that formats a figure with its unit.
+    /// Function that formats a value of the chart with its unit.
     pub format: fn(f64) -> String,
 }
 
@@ -17,10 +17,10 @@ pub struct Bar {
     pub label: String,
     pub colour: &'static str,
     pub ours: bool,
-    /// The figure, or `None` if the subject has none.
+    /// Measured value that the bar shows (median and range), or `None` if there is no measurement.
     pub figure: Option<Spread>,
-    /// Note after the figure, in red, such as the share of lost lines. Takes the figure's place if
-    /// there is none.
+    /// Note in red after the bar's value, such as the share of lost lines, or a note in place of a
+    /// missing value.
     pub warning: Option<String>,
 }
 
@@ -34,8 +34,8 @@ impl BarChart {
         HEAD + ROW * self.bars.len() as f64 + FOOT
     }
 
-    /// Draws the chart with its top left corner at `x` and `y`. Labels take the first `labels` of
-    /// its `width`.
+    /// Draws the chart with its top left corner at `x` and `y`. The leftmost `labels` units of its
+    /// `width` are for the labels of the bars.
     pub fn draw(&self, svg: &mut Svg, x: f64, y: f64, labels: f64, width: f64) {
         svg.text(x, y + 18.0, Style::new(15.0, INK).bold(true), &self.title);
         svg.text(x, y + 36.0, Style::new(11.5, FAINT), &self.subtitle);
@@ -87,14 +87,14 @@ impl BarChart {
     }
 }
 
-/// Logarithmic scale between two powers of ten.
+/// Logarithmic axis of a chart, between two powers of ten.
 pub struct Scale {
     pub low: i32,
     pub high: i32,
 }
 
 impl Scale {
-    /// Returns the smallest scale that contains the medians and maxima of the figures.
+    /// Returns an axis between powers of ten that contains the medians and maxima of these values.
     pub fn around(figures: impl Iterator<Item = Spread>) -> Self {
         let (mut low, mut high) = (f64::INFINITY, f64::MIN_POSITIVE);
         for Spread { median, max, .. } in figures {
@@ -111,7 +111,7 @@ impl Scale {
         Self { low, high: (high.log10().ceil() as i32).max(low + 1) }
     }
 
-    /// Returns the position of a value as a share of the scale's length.
+    /// Returns the position of `value` on the axis, as a share of its length from 0 to 1.
     #[must_use]
     pub fn share(&self, value: f64) -> f64 {
         let span = f64::from(self.high - self.low);
@@ -130,7 +130,7 @@ pub fn time(nanoseconds: f64) -> String {
     }
 }
 
-/// Formats a rate of lines a second.
+/// Formats a rate in lines per second, such as `6.9 M/s`.
 #[must_use]
 pub fn rate(lines: f64) -> String {
     match lines {
@@ -140,7 +140,7 @@ pub fn rate(lines: f64) -> String {
     }
 }
 
-/// Formats a number without a unit.
+/// Formats a number without a unit, in thousands (`k`) or millions (`M`) if it is large.
 #[must_use]
 pub fn number(value: f64) -> String {
     match value {
@@ -150,7 +150,7 @@ pub fn number(value: f64) -> String {
     }
 }
 
-/// Formats KiB as megabytes.
+/// Formats an amount of memory, given in KiB, in megabytes.
 #[must_use]
 pub fn memory(kib: f64) -> String {
     format!("{} MB", significant(kib * 1024.0 / 1e6))
@@ -169,7 +169,8 @@ pub fn percent(share: f64) -> String {
     }
 }
 
-/// Formats a number with two significant digits, or with all digits before the decimal point.
+/// Formats a number below 10 with at most two significant digits, and a larger number without
+/// decimals.
 fn significant(value: f64) -> String {
     match value {
         0.0 => "0".to_owned(),

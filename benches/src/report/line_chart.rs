@@ -1,5 +1,5 @@
-//! Line charts, with one series per subject over steps from left to right. Series are labelled at
-//! the right end. The scale is logarithmic, or a percentage.
+//! Line charts of benchmark results: one line per client, labelled at its right end. The vertical
+//! scale is logarithmic, or linear for shares.
 
 use super::bar_chart::Scale;
 use super::svg::{Anchor, FAINT, GRID, INK, OURS, Style, Svg};
@@ -8,11 +8,11 @@ use crate::results::Spread;
 pub struct LineChart {
     pub title: String,
     pub subtitle: String,
-    /// Labels below the chart, one for each step from left to right.
+    /// Labels of the horizontal axis, one for each point of the lines from left to right.
     pub steps: Vec<String>,
     pub series: Vec<Series>,
     pub format: fn(f64) -> String,
-    /// True for a linear scale of shares from 0 to 1, instead of a logarithmic one.
+    /// True if the vertical scale is linear, for shares from 0 to 1. False for a logarithmic scale.
     pub is_share: bool,
 }
 
@@ -20,7 +20,8 @@ pub struct Series {
     pub label: String,
     pub colour: &'static str,
     pub ours: bool,
-    /// Figure at each step, or `None` where the subject has none.
+    /// Measured value at each point of the horizontal axis, or `None` for a point without a
+    /// measurement.
     pub figures: Vec<Option<f64>>,
 }
 

@@ -1,4 +1,4 @@
-//! Plots and tables, drawn from the results.
+//! Plots and tables that are drawn from the benchmark results.
 
 mod all_results;
 pub mod bar_chart;
@@ -16,8 +16,8 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-/// Writes the plots, and writes the tables between their markers in `BENCHMARKS.md`. For a scratch
-/// run, writes the plots and tables to its folder instead.
+/// Writes the plots as files, and the tables into `BENCHMARKS.md`. If `scratch` is true (a quick or
+/// partial run), writes both to a separate folder instead.
 pub fn show(all: &AllResults, scratch: bool) -> io::Result<()> {
     let plots = if scratch { folder(true) } else { folder(false).join("../plots") };
     fs::create_dir_all(&plots)?;
@@ -36,7 +36,8 @@ pub fn show(all: &AllResults, scratch: bool) -> io::Result<()> {
     fs::write(document, text)
 }
 
-/// Replaces the part of `text` between the markers `<!-- name -->` and `<!-- /name -->` by `with`.
+/// Replaces the part of `text` between the markers `<!-- name -->` and `<!-- /name -->` by the text
+/// `with`.
 fn replace_section(text: &mut String, name: &str, with: &str) {
     let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
     let Some(from) = text.find(&begin).map(|at| at + begin.len()) else {

@@ -1,4 +1,5 @@
-//! Plots, one file each: their charts and the figures that the charts show.
+//! Definitions of the plots of the benchmark report: the charts of each plot, and the results that
+//! each chart shows.
 
 use super::all_results::{AllResults, Drawing};
 use super::bar_chart::{self, Bar, BarChart, number, percent, rate, time};
@@ -9,7 +10,8 @@ use crate::results::Results;
 use crate::subject::Info;
 use crate::subjects;
 
-/// Draws all plots for which there are results. Yields their file names and contents.
+/// Draws every plot for which there are results. Yields the file name and the SVG text of each
+/// plot.
 pub(super) fn all(all: &AllResults) -> impl Iterator<Item = (&'static str, String)> {
     let plots: [Drawing; 9] = [
         ("overview", overview),
@@ -29,7 +31,7 @@ const LABELS: f64 = 236.0;
 const PANEL: f64 = 560.0;
 const MARGIN: f64 = 24.0;
 
-/// Draws a plot of bar charts, two in a row, and returns it as SVG.
+/// Draws a plot of bar charts, with two charts per row, and returns it as SVG.
 fn bar_plot(title: &str, charts: &[BarChart]) -> String {
     let columns = charts.len().min(2);
     let rows: Vec<_> = charts.chunks(2).collect();
@@ -50,7 +52,7 @@ fn bar_plot(title: &str, charts: &[BarChart]) -> String {
     svg.finish()
 }
 
-/// Draws a plot of line charts, two in a row, and returns it as SVG.
+/// Draws a plot of line charts, with two charts per row, and returns it as SVG.
 fn line_plot(title: &str, charts: &[LineChart], height: f64) -> String {
     let columns = charts.len().min(2);
     let rows = charts.len().div_ceil(2);
@@ -65,7 +67,7 @@ fn line_plot(title: &str, charts: &[LineChart], height: f64) -> String {
     svg.finish()
 }
 
-/// Draws the title of a plot, and the legend of the subjects' colours.
+/// Draws the title of a plot, and the legend that explains the colours of the clients.
 fn heading(svg: &mut Svg, title: &str) {
     svg.text(MARGIN, 34.0, Style::new(19.0, INK).bold(true), title);
     let mut x = MARGIN;
@@ -83,7 +85,8 @@ fn heading(svg: &mut Svg, title: &str) {
 
 type Case<'a> = &'a [(&'a str, &'a str)];
 
-/// Returns a bar for each wanted subject that has this figure in this case.
+/// Returns a bar for each client that satisfies `wanted` and has a measured value named `figure`
+/// under the parameters `case`.
 fn bars(results: &Results, case: Case, figure: &str, wanted: impl Fn(&Info) -> bool) -> Vec<Bar> {
     let all = subjects::all().into_iter().filter(|info| wanted(info));
     all.filter_map(|info| {
@@ -100,7 +103,8 @@ fn bars(results: &Results, case: Case, figure: &str, wanted: impl Fn(&Info) -> b
     .collect()
 }
 
-/// Describes the lines that did not arrive: dropped and counted by the client, or lost uncounted.
+/// Returns a note on the share of lines that did not arrive, or `None` if all arrived. The note
+/// separates lines that the client counted as dropped from other lost lines.
 fn loss_note(results: &Results, info: &Info, case: Case) -> Option<String> {
     let figure = |name| results.median(info.id, case, name);
     let not_arrived = figure("share_lost").filter(|&share| share > 0.0)?;
@@ -117,8 +121,8 @@ fn chart(title: &str, subtitle: &str, bars: Vec<Bar>, format: fn(f64) -> String)
     BarChart { title: title.to_owned(), subtitle: subtitle.to_owned(), bars, format }
 }
 
-/// Returns true for the subjects of the overview: each client in its recommended use, and the
-/// bounds.
+/// Returns true if the overview plot shows this client or reference program. The plot shows each
+/// client in its recommended use, and most reference programs.
 fn is_headline(info: &Info) -> bool {
     !matches!(
         info.id,
@@ -133,8 +137,8 @@ fn is_headline(info: &Info) -> bool {
     )
 }
 
-/// Draws the overview: one chart each of the callers' cost, latency, sustained rates and delivery,
-/// as far as there are results.
+/// Draws the overview plot, with one chart each for cost of a call, latency, sustained rate, and
+/// processor time per line. Leaves out charts that have no results.
 fn overview(all: &AllResults) -> Option<String> {
     let load: Case = &[("transport", "udp"), ("payload", "1432"), ("load", "1,000,000/s")];
     let sends = |info: &Info| is_headline(info) && colour(info) != AGGREGATE;
@@ -193,7 +197,8 @@ fn callers_cost(all: &AllResults) -> Option<String> {
     Some(bar_plot("What a call costs its caller", &charts))
 }
 
-/// Returns a series for each wanted subject that has a figure for at least one step.
+/// Returns a chart line for each client that satisfies `wanted` and has a measured value for at
+/// least one point of the horizontal axis.
 fn series(
     steps: usize,
     wanted: impl Fn(&Info) -> bool,

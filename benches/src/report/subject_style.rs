@@ -1,9 +1,9 @@
-//! Appearance of each subject in plots and tables.
+//! Colours of the benchmarked clients and reference programs in plots, and emphasis of freewheel.
 
 use super::svg;
 use crate::subject::{Info, Kind};
 
-/// Returns true if the subject is freewheel, in any of its variants.
+/// Returns true if `info` describes freewheel or one of its variants, rather than another client.
 pub(super) fn is_ours(info: &Info) -> bool {
     info.id.starts_with("freewheel")
 }

@@ -7,16 +7,16 @@ pub const FAINT: &str = "#7b8794";
 pub const GRID: &str = "#e4e7eb";
 /// Colour of freewheel's bars and lines in the charts.
 pub const OURS: &str = "#d9480f";
-/// Colour of the bars and lines of other clients that send a line per call.
+/// Colour of the bars and lines of clients other than freewheel that send a line per call.
 pub const PEER: &str = "#5c7cfa";
-/// Colour of the bars and lines of clients that aggregate.
+/// Colour of the bars and lines of clients that aggregate values, and do not send a line per call.
 pub const AGGREGATE: &str = "#9775fa";
-/// Colour of the bars and lines of the bounds, which are not clients.
+/// Colour of the bars and lines of reference programs, which are shown for comparison with clients.
 pub const BOUND: &str = "#adb5bd";
 /// Colour of the notes on lost lines in bar charts.
 pub const LOST: &str = "#c92a2a";
 
-/// SVG image under construction. Its background is white, even on a dark page.
+/// Builder of an SVG image. The image has a white background, even on a dark page.
 pub struct Svg {
     width: f64,
     height: f64,
@@ -30,7 +30,7 @@ pub enum Anchor {
     End,
 }
 
-/// Style of a text.
+/// Style of a text in an SVG image: size, colour, weight and anchor.
 #[derive(Clone, Copy)]
 pub struct Style {
     pub size: f64,

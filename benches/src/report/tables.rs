@@ -1,4 +1,5 @@
-//! Tables of `BENCHMARKS.md`: medians, and in subscript the lowest and the highest round.
+//! Tables of benchmark results for `BENCHMARKS.md`. Cells have the median, and in subscript the
+//! minimum and maximum over all repetitions.
 
 use super::all_results::{AllResults, Drawing};
 use super::bar_chart::{memory, number, percent, rate, time};
@@ -9,8 +10,8 @@ use crate::results::{Results, Spread};
 use crate::subject::{Call, Info, Kind};
 use crate::subjects;
 
-/// Returns all tables for which there are results. Yields the names of their markers and their
-/// text.
+/// Formats every table for which there are results. Yields the name that marks the table's section
+/// in `BENCHMARKS.md`, and the text of the table.
 pub(super) fn all(all: &AllResults) -> impl Iterator<Item = (&'static str, String)> {
     let tables: [Drawing; 11] = [
         ("machine", machine),
@@ -51,7 +52,8 @@ fn machine(all: &AllResults) -> Option<String> {
     Some(text)
 }
 
-/// Returns a table with a row for each wanted subject that has at least one of the cells.
+/// Formats a Markdown table with a row for each client that satisfies `wanted` and has at least one
+/// cell.
 pub(super) fn table(
     headings: &[String],
     wanted: impl Fn(&Info) -> bool,
@@ -74,7 +76,8 @@ pub(super) fn table(
     text
 }
 
-/// Formats the median, and the minimum and maximum if they differ after formatting.
+/// Formats a result as its median, followed by the minimum and maximum if they differ after
+/// formatting.
 fn format_spread(spread: Spread, format: fn(f64) -> String) -> String {
     let Spread { median, min, max } = spread;
     let [median, min, max] = [median, min, max].map(format);
@@ -95,7 +98,8 @@ fn headings<const N: usize>(headings: [&str; N]) -> [String; N] {
     headings.map(str::to_owned)
 }
 
-/// Column headings of the calls, in the order of `Call::ALL`.
+/// Column headings for the kinds of calls in tables of benchmark results, in the order of
+/// `Call::ALL`.
 const CALLS: [&str; 6] =
     ["counter", "counter, 2 tags", "gauge, whole", "gauge, two decimals", "gauge, full", "timing"];
 
@@ -140,8 +144,8 @@ fn scaling(all: &AllResults) -> Option<String> {
     ))
 }
 
-/// Draws the table of lines emitted at full speed by several threads: received a second, and shares
-/// that arrived, were dropped or were lost.
+/// Formats the table of lines that several threads emit at full speed: lines received per second,
+/// and the shares that arrived, were dropped and were lost.
 fn account(all: &AllResults) -> Option<String> {
     let results = all.results("scaling")?;
     let threads = ["1", "4", "16"];

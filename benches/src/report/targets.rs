@@ -1,5 +1,5 @@
-//! Table of freewheel's performance targets, and whether they are met. Most targets are ratios of
-//! two figures of the suite.
+//! Table of freewheel's performance targets, with the measured value of each target and a note if
+//! it is met. Most targets are ratios of two benchmark results.
 
 use super::all_results::AllResults;
 use super::bar_chart::{percent, rate, time};
@@ -140,8 +140,8 @@ pub(super) fn table(all: &AllResults) -> Option<String> {
     Some(text)
 }
 
-/// Compares freewheel's time with the floor's. Returns the text for the table, and true if the
-/// ratio is at most `times`.
+/// Compares freewheel's time with the floor (the time to only format a line). Returns the text for
+/// the table, and true if the ratio is at most `times`.
 fn ratio_to_floor(
     results: &Results,
     case: Case,
@@ -154,8 +154,8 @@ fn ratio_to_floor(
     Some((format!("{} and {}: {ratio:.2}", time(ours), time(floor)), ratio <= times))
 }
 
-/// Compares freewheel's rate with that of the subject `ceiling`. Returns the text for the table,
-/// and true if the ratio is at least `share`.
+/// Compares freewheel's rate of lines with the rate of `ceiling`, a sender of prebuilt lines.
+/// Returns the text for the table, and true if the ratio is at least `share`.
 fn ratio_to_ceiling(
     results: &Results,
     case: Case,
@@ -174,7 +174,8 @@ fn peers() -> impl Iterator<Item = Info> {
     subjects::all().into_iter().filter(move |info| info.kind == Kind::LinePerCall && !ours(info))
 }
 
-/// Returns the name of the peer whose figure is the greatest by `order`, and this figure.
+/// Returns the name and value of the other client (not freewheel) with the greatest value of
+/// `figure` by `order`.
 fn best_peer(
     results: &Results,
     case: Case,

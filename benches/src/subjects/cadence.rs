@@ -1,6 +1,8 @@
-//! Client cadence 1, with three sinks: the first discards lines, the second buffers them, and the
-//! third queues them before it buffers them. Sockets are non-blocking, as the documentation
-//! recommends. The queue has the bound of the documentation's example.
+//! Adapter that benchmarks the StatsD client cadence 1 with three sinks: one discards lines, one
+//! buffers them, and one queues lines before a buffer.
+//!
+//! Sockets are non-blocking, as the documentation recommends. The queue has the bound of the
+//! documentation's example.
 
 use crate::fixtures::{ELAPSED, FULL_PRECISION, TAG_PARTS, TWO_DECIMALS, WHOLE};
 use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Target, Transport};
@@ -106,7 +108,8 @@ impl Subject for Buffered {
     }
 }
 
-/// Sink that shares its queue, so that the subject can query the queue's length.
+/// Sink of cadence that shares its queue with the adapter, which queries the length of the queue
+/// before it closes the client.
 struct SharedQueue(Arc<QueuingMetricSink>);
 
 impl MetricSink for SharedQueue {

@@ -1,5 +1,7 @@
-//! Client dipstick 0.9 with its buffered StatsD output. Metrics are defined once, as its interface
-//! requires. It has only whole numbers and no tags. Its buffer has 576 bytes.
+//! Adapter that benchmarks the StatsD client dipstick 0.9 with its buffered output. This client has
+//! only whole numbers, no tags, and a buffer of 576 bytes.
+//!
+//! Metrics are defined once, as its interface requires.
 
 use crate::fixtures::{ELAPSED, WHOLE};
 use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Transport};
@@ -38,7 +40,7 @@ impl Subject for Buffered {
         }
     }
 
-    /// Drops the client, which flushes.
+    /// Drops the client, which then sends its buffered lines.
     fn close(self) -> Option<u64> {
         None
     }

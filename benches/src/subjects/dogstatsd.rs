@@ -1,5 +1,7 @@
-//! Client dogstatsd 0.12 with batching: it sends a datagram when the payload is full, or after 100
-//! ms. It accepts gauges as strings, so that the caller formats them.
+//! Adapter that benchmarks the StatsD client dogstatsd 0.12 with batching: the client sends a
+//! datagram when the payload is full, or after 100 ms.
+//!
+//! The client accepts gauges as strings, so that the caller formats them.
 
 use crate::fixtures::{ELAPSED_MILLISECONDS, FULL_PRECISION, TAGS, TWO_DECIMALS, WHOLE};
 use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Target, Transport};
@@ -46,13 +48,13 @@ impl Subject for Batching {
     fn caller(&self) -> SharedClient {
         SharedClient { client: Arc::clone(&self.0.client), name: self.0.name }
     }
-    /// Drops the client. Its thread then sends the remaining lines.
+    /// Drops the client. The client's thread then sends the remaining lines.
     fn close(self) -> Option<u64> {
         None
     }
 }
 
-/// An empty list of tags.
+/// Empty list of tags, for calls without tags.
 const NO_TAGS: [&str; 0] = [];
 
 impl Caller for SharedClient {

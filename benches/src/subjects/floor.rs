@@ -1,5 +1,5 @@
-//! The floor: a subject that formats lines in a straightforward way, and does nothing else.
-//! Benchmarks compare clients with it.
+//! Reference program called the floor, which only formats lines, in a straightforward way.
+//! Benchmarks compare the cost of a client's call with it.
 //!
 //! The floor writes the same bytes as freewheel into a buffer of the calling thread, with the same
 //! crates, and starts over when the buffer is full. It gives nothing to another thread, checks no
@@ -12,7 +12,8 @@ use std::cell::RefCell;
 use std::hint::black_box;
 use std::time::Duration;
 
-/// Size of each thread's buffer in bytes, equal to the size of freewheel's blocks.
+/// Size in bytes of the buffer into which each thread formats lines. It equals the size of
+/// freewheel's blocks (per-thread line buffers).
 const CAPACITY: usize = 16 << 10;
 
 struct Buffer {
@@ -40,13 +41,14 @@ fn copy_pieces<const N: usize>(pieces: [&[u8]; N]) {
     });
 }
 
-/// Writes the line `{head}{name}:1|c`.
+/// Formats the line `{head}{name}:1|c` into the calling thread's buffer.
 #[inline]
 pub fn incr(head: &[u8], name: &str) {
     copy_pieces([head, name.as_bytes(), b":1|c\n"]);
 }
 
-/// Writes the line `{head}{name}:1|c|#{key}:{value},{key}:{value}`.
+/// Formats the line `{head}{name}:1|c|#{key}:{value},{key}:{value}` into the calling thread's
+/// buffer.
 #[inline]
 pub fn incr_tagged(head: &[u8], name: &str, tags: [(&str, &str); 2]) {
     let [first, second] = tags.map(|(key, value)| (key.as_bytes(), value.as_bytes()));
@@ -65,28 +67,30 @@ pub fn incr_tagged(head: &[u8], name: &str, tags: [(&str, &str); 2]) {
     ]);
 }
 
-/// Writes the line `{head}{name}:{amount}|c`.
+/// Formats the line `{head}{name}:{amount}|c` into the calling thread's buffer.
 #[inline]
 pub fn incr_by(head: &[u8], name: &str, amount: u64) {
     let mut integer = itoa::Buffer::new();
     copy_pieces([head, name.as_bytes(), b":", integer.format(amount).as_bytes(), b"|c\n"]);
 }
 
-/// Writes the line `{head}{name}:{value}|g`.
+/// Formats the line `{head}{name}:{value}|g` into the calling thread's buffer.
 #[inline]
 pub fn gauge(head: &[u8], name: &str, value: u64) {
     let mut integer = itoa::Buffer::new();
     copy_pieces([head, name.as_bytes(), b":", integer.format(value).as_bytes(), b"|g\n"]);
 }
 
-/// Writes the line `{head}{name}:{value}|g`, with the float formatted by ryu.
+/// Formats the line `{head}{name}:{value}|g` into the calling thread's buffer. The crate ryu
+/// formats the float.
 #[inline]
 pub fn gauge_float(head: &[u8], name: &str, value: f64) {
     let mut float = ryu::Buffer::new();
     copy_pieces([head, name.as_bytes(), b":", float.format(value).as_bytes(), b"|g\n"]);
 }
 
-/// Writes the line `{head}{name}:{milliseconds}|ms`, with six digits after the decimal point.
+/// Formats the line `{head}{name}:{milliseconds}|ms` into the calling thread's buffer, with six
+/// digits after the decimal point.
 #[inline]
 pub fn timing(head: &[u8], name: &str, elapsed: Duration) {
     let (mut whole, mut fraction) = (itoa::Buffer::new(), itoa::Buffer::new());

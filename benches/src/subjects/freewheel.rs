@@ -1,12 +1,12 @@
-//! Client freewheel, with default settings except the endpoint, the payload, the prefixes and, for
-//! tags, the dialect.
+//! Adapters that benchmark freewheel with default settings, except the endpoint, the payload size,
+//! the name prefixes and, for tags, the dialect.
 
 use crate::fixtures::{ELAPSED, FULL_PRECISION, TAG_PARTS, TWO_DECIMALS, WHOLE};
 use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Target, Transport};
 use freewheel::{Builder, Connector, Counter, Dialect, Gauge, Protocol, Timing};
 use std::hint::black_box;
 
-/// freewheel without tags, with calls that pass the metric's name.
+/// Benchmarked freewheel client without tags. Each call passes the name of the metric.
 pub struct Plain {
     statsd: Connector,
     name: &'static str,
@@ -30,7 +30,7 @@ impl Subject for Plain {
         Self { statsd: self.statsd.clone(), name: self.name }
     }
 
-    /// Stops the flusher, so that only the calling thread runs.
+    /// Stops the flusher thread, so that only the calling thread runs.
     fn quiesce(&self) {
         let _ = self.statsd.blocking_stop();
     }
@@ -40,7 +40,8 @@ impl Subject for Plain {
     }
 }
 
-/// freewheel in a dialect with tags, with calls that pass the metric's name.
+/// Benchmarked freewheel client in a dialect with tags (DogStatsD). Each call passes the name of
+/// the metric.
 pub struct Tagged(Plain);
 
 impl Subject for Tagged {
@@ -72,7 +73,8 @@ impl Subject for Tagged {
     }
 }
 
-/// freewheel with prepared metrics, whose lines are rendered beforehand except the value.
+/// Benchmarked freewheel client with prepared metrics: handles that render each line in advance,
+/// except the value.
 pub struct Prepared(Tagged);
 
 pub struct Metrics {

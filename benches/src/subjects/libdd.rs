@@ -1,5 +1,7 @@
-//! Client libdd-dogstatsd-client 10, built on cadence, with a queue of 32,768 lines and one
-//! datagram per line. It has no prefix and no timings. A histogram replaces the timing.
+//! Adapter that benchmarks the client libdd-dogstatsd-client 10, which is built on cadence, queues
+//! up to 32,768 lines, and sends one datagram per line.
+//!
+//! The client has no prefix and no timings. A histogram replaces the timing.
 
 use crate::fixtures::{ELAPSED_MILLISECONDS, FULL_PRECISION, TAG_PARTS, TWO_DECIMALS, WHOLE};
 use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Target, Transport};

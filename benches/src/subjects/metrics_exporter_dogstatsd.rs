@@ -1,6 +1,8 @@
-//! Client metrics-exporter-dogstatsd 0.9, which aggregates: it sends one line per metric every
-//! three seconds. It is measured through the macros of `metrics`, which look the metric up at each
-//! call, and through stored handles. Its telemetry is off, because the other clients have none.
+//! Adapters that benchmark the client metrics-exporter-dogstatsd 0.9, which aggregates values and
+//! sends one line per metric every three seconds.
+//!
+//! It is measured through the macros of `metrics`, which look the metric up at each call, and
+//! through stored handles. Its telemetry is off, because the other clients have none.
 
 use crate::fixtures::{ELAPSED, FULL_PRECISION, TWO_DECIMALS, WHOLE};
 use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Transport};
@@ -8,15 +10,17 @@ use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use metrics_exporter_dogstatsd::DogStatsDBuilder;
 use std::hint::black_box;
 
-/// The metric name as a literal, which the macros require. The setup's line length is ignored: the
-/// client sends no line per call.
+/// Expands to the metric name as a literal, which the macros of the `metrics` crate require.
+///
+/// The setup's line length is ignored: the client sends no line per call.
 macro_rules! name {
     () => {
         "requests.accepted.by.the.gateway"
     };
 }
 
-/// Installs the client as the recorder of all metrics of this process.
+/// Installs metrics-exporter-dogstatsd as the global recorder of the `metrics` crate in this
+/// process.
 fn install(setup: &Setup) {
     let builder = DogStatsDBuilder::default();
     let builder =

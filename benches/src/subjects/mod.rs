@@ -1,4 +1,5 @@
-//! Subjects, with one client or bound in each file, and their lookup by id.
+//! Subjects (the benchmarked clients and reference programs), with one client crate or reference
+//! program in each file, and their lookup by identifier.
 
 pub mod floor;
 mod freewheel;
@@ -23,7 +24,7 @@ mod statsd;
 
 use crate::subject::{Info, Subject};
 
-/// Operation to run with a subject, generic over the subject's type.
+/// Operation that is run with one benchmarked client, generic over the client's type.
 pub trait Visitor {
     type Output;
     fn visit<S: Subject>(self) -> Self::Output;
@@ -31,13 +32,15 @@ pub trait Visitor {
 
 macro_rules! subjects {
     ($($(#[$condition:meta])* $subject:path,)*) => {
-        /// Returns the descriptions of all subjects, in the order of the tables.
+        /// Returns the descriptions of all benchmarked clients and reference programs, in the order
+        /// of the table rows.
         #[must_use]
         pub fn all() -> Vec<Info> {
             vec![$($(#[$condition])* <$subject>::INFO,)*]
         }
 
-        /// Runs the visitor's operation with the subject of this id.
+        /// Runs the operation `visitor` with the benchmarked client or reference program that has
+        /// the identifier `id`.
         ///
         /// # Panics
         /// If there is no such subject.
@@ -85,7 +88,7 @@ subjects! {
     rylv::Prepared,
 }
 
-/// Returns the description of the subject with this id.
+/// Returns the description of the benchmarked client or reference program with the identifier `id`.
 ///
 /// # Panics
 /// If there is no such subject.

@@ -1,4 +1,5 @@
-//! Subject whose calls do nothing: the cost of the loop, the clock and the machine itself.
+//! Reference program with calls that do nothing. Its results are the cost of the measurement
+//! itself: the loop and the clock.
 
 use crate::subject::{Call, Caller, Info, Kind, Setup, Subject};
 use std::hint::black_box;

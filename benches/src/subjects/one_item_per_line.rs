@@ -1,5 +1,5 @@
-//! Client with a lock-free queue that has one item per line. Freewheel, which queues blocks of
-//! lines, is compared with it.
+//! Minimal StatsD client, written for comparison, with a lock-free queue that has one item per
+//! line. Freewheel instead queues blocks of lines.
 //!
 //! A call formats a line into an array and pushes the array. A thread pops lines, fills datagrams
 //! and sends them. That thread polls every millisecond and is never woken, so that callers make no
@@ -15,7 +15,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Maximum length of a line in bytes. An item then has 120 bytes.
+/// Maximum length of a line in bytes. A queue item, which also has a length byte, then takes 120
+/// bytes.
 const MAX_LINE: usize = 119;
 
 struct Line {
@@ -35,7 +36,8 @@ pub struct OneItemPerLine {
     length: LineLength,
 }
 
-/// Number of queue items in 4 MiB, freewheel's default queue capacity.
+/// Maximum number of lines in the queue. They take 4 MiB, which is freewheel's default queue
+/// capacity.
 const CAPACITY: usize = (4 << 20) / size_of::<Line>();
 
 impl Subject for OneItemPerLine {

@@ -1,5 +1,5 @@
-//! The raw ceiling: a subject that sends prebuilt lines with the same system calls as freewheel,
-//! and does nothing else.
+//! Reference senders that give a ceiling on throughput. They send prebuilt lines with the same
+//! system calls as freewheel, and do nothing else.
 //!
 //! A call increments a count of lines. Once the count fills a write, the prebuilt bytes are sent.
 
@@ -10,10 +10,13 @@ use std::net::{TcpStream, UdpSocket};
 use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 
-/// Sender that makes one system call per datagram, or per 64 KiB of a stream.
+/// Reference sender of prebuilt lines that makes one system call per datagram, or per 64 KiB of a
+/// TCP stream.
 pub struct Raw(Setup);
 
-/// Sender that makes one system call for as many datagrams as fit 64 KiB. The kernel segments them.
+/// Reference sender of prebuilt lines that makes one system call per 64 KiB. The kernel splits
+/// these bytes into datagrams (UDP segmentation offload).
+///
 /// All datagrams have the same size, and are padded with newlines.
 pub struct Segmented(Setup);
 
@@ -65,7 +68,8 @@ impl Subject for Segmented {
     }
 }
 
-/// Maximum number of bytes in one system call with segmentation offload, or to a stream.
+/// Maximum number of bytes that one system call sends, with UDP segmentation offload or to a TCP
+/// stream.
 const MAX_WRITE: usize = 65_507;
 
 enum Socket {
@@ -79,17 +83,19 @@ pub struct Sender {
     bytes: Arc<[u8]>,
     /// Length of a line in bytes.
     line_len: usize,
-    /// Length of a segment in bytes.
+    /// Length in bytes of a segment: the payload of one datagram, or one write to a TCP stream.
     segment_len: usize,
-    /// Number of lines in a segment.
+    /// Number of whole lines in a segment (the payload of one datagram, or one write to a TCP
+    /// stream).
     lines_per_segment: usize,
-    /// Number of lines in all of `bytes`, which one system call sends.
+    /// Number of lines in `bytes`, the buffer that one system call sends.
     lines_per_write: usize,
     counted: usize,
 }
 
 impl Sender {
-    /// Creates a sender whose writes have up to `max_write` bytes, in segments of `segment_len`.
+    /// Creates a sender that writes up to `max_write` bytes per system call, in segments of
+    /// `segment_len` bytes.
     fn new(setup: &Setup, segment_len: usize, max_write: usize) -> Self {
         let line = setup.length.counter_line();
         let lines_per_segment = segment_len / line.len();
@@ -150,7 +156,8 @@ impl Caller for Sender {
     }
 }
 
-/// Sends the remaining lines: whole segments first, then a partial one.
+/// Sends the remaining lines when the sender is dropped: whole segments first, then a partial
+/// segment.
 impl Drop for Sender {
     fn drop(&mut self) {
         let segments = self.counted / self.lines_per_segment;

@@ -1,6 +1,8 @@
-//! Client rylv-metrics 0.4, which aggregates in each thread. It is measured with names and tags
-//! looked up at each call, and with prepared metrics. It has only whole numbers, and sends one line
-//! per metric every ten seconds by default.
+//! Adapters that benchmark the client rylv-metrics 0.4, which aggregates values in each thread and
+//! sends one line per metric, by default every ten seconds.
+//!
+//! It is measured with names and tags looked up at each call, and with prepared metrics. It has
+//! only whole numbers.
 
 use crate::fixtures::{ELAPSED, WHOLE};
 use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Transport};

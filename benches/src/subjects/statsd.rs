@@ -1,6 +1,8 @@
-//! Client statsd 0.16, with one send per call, and with a pipeline. Several threads can share its
-//! client only with one send per call. Each thread has its own pipeline, which is sent when a
-//! datagram is full.
+//! Adapters that benchmark the client statsd 0.16: one sends a datagram per call, and one collects
+//! lines in a pipeline, which it sends when a datagram is full.
+//!
+//! Several threads can share the client only with one send per call. Each thread has its own
+//! pipeline.
 
 use crate::fixtures::{ELAPSED_MILLISECONDS, FULL_PRECISION, TWO_DECIMALS, WHOLE};
 use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Transport};

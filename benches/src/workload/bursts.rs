@@ -1,4 +1,5 @@
-//! Workload of bursts of calls with pauses: the cost of a call while the client keeps up.
+//! Workload of threads that make bursts of calls with pauses between them. It measures the cost of
+//! a call while the client keeps up.
 //!
 //! The pauses keep queues short. Without them, clients with bounded queues would soon drop lines,
 //! which costs less than to queue them. For clients with unbounded queues, the cost would include
@@ -10,12 +11,12 @@ use crate::subject::{Call, Caller, Repeat, Setup, Subject};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Workload of threads that make calls in bursts, with pauses in between.
+/// Workload of threads that make calls in bursts, with pauses between the bursts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Bursts {
     pub calls: Vec<Call>,
     pub threads: usize,
-    /// Number of bursts of each thread and call.
+    /// Number of bursts that each thread makes for each kind of call.
     pub bursts: usize,
     /// Number of calls in a burst.
     pub burst_len: usize,
@@ -28,13 +29,15 @@ pub struct Cost {
     pub call: Call,
     /// Wall-clock time per call in the median burst.
     pub wall_ns: f64,
-    /// Mean processor time of the threads per call. Waiting for a processor is not included.
+    /// Mean processor time of the emitting threads per call. Waiting for a processor is not
+    /// included.
     pub cpu_ns: f64,
     /// Wall-clock time per call in the slowest burst.
     pub slowest_burst_ns: f64,
 }
 
-/// Numbers of lines emitted and dropped in all bursts, including the warm-up. Sent after the costs.
+/// Numbers of lines that the client emitted and dropped in all bursts, including the warm-up. The
+/// client process sends them to the suite after the costs of the calls.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct BurstTotals {
     pub emitted: u64,

@@ -1,5 +1,5 @@
-//! Workload of calls during a fixed time, at full speed or at a rate. The suite counts the lines
-//! that arrive.
+//! Workload of threads that make calls for a fixed time, at full speed or at a fixed rate. The
+//! suite's server counts the lines that arrive.
 
 use crate::clock;
 use crate::ipc;
@@ -11,38 +11,40 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Emission {
     pub threads: usize,
-    /// Calls a second of all threads together, made in a burst each millisecond. `None` is full
-    /// speed. A thread gives up once it is late by a quarter of the duration.
+    /// Number of calls per second of all threads together, in one burst per millisecond, or `None`
+    /// for full speed. A thread gives up once it is late by a quarter of the duration.
     pub rate: Option<u64>,
     pub duration: Duration,
 }
 
-/// Counts of calls and drops of the client, sent to the suite once the client has closed.
+/// Counts of the calls made and the lines dropped by a client. The client process sends them to the
+/// suite once the client is closed.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct EmissionCounts {
     pub calls: u64,
     /// True if no thread fell so far behind the rate that it gave up.
     pub complete: bool,
-    /// Time of the first call, by [`clock::monotonic_ns`].
+    /// Time of the first call in nanoseconds, by [`clock::monotonic_ns`].
     pub started_at: u64,
-    /// Wall-clock time of all calls. It exceeds the workload's duration if the client did not keep
-    /// up.
+    /// Wall-clock time from the first call to the last. It exceeds the workload's duration if the
+    /// client did not keep up.
     pub elapsed_ns: u64,
-    /// Number of lines that the client counted as dropped until its close, or `None` if it does not
-    /// count them.
+    /// Number of lines that the client itself counted as dropped until it was closed, or `None` if
+    /// it does not count them.
     pub dropped: Option<u64>,
 }
 
-/// Resources that the client process has used, sent to the suite after the last line has arrived.
+/// Processor time and memory that the client process has used. The process sends them to the suite
+/// after the last line has arrived.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct ResourceUsage {
-    /// Processor time of all threads since the first call. The emitting threads' sleeps and
-    /// wake-ups between bursts are subtracted.
+    /// Processor time of all threads since the first call, without the cost of the emitting
+    /// threads' sleeps and wake-ups between bursts.
     pub cpu_ns: u64,
     pub peak_rss_kib: u64,
 }
 
-/// Interval between the bursts in which a thread makes its calls at a rate.
+/// Interval between two bursts of calls of a thread that emits at a fixed rate.
 const TICK: Duration = Duration::from_millis(1);
 
 impl Emission {
@@ -76,8 +78,8 @@ impl Emission {
         ipc::send(&ResourceUsage { cpu_ns, peak_rss_kib: clock::peak_rss_kib() });
     }
 
-    /// Makes the calls of one thread. Returns their number, and the processor time in nanoseconds
-    /// that the thread's sleeps took.
+    /// Makes the calls of one thread. Returns the number of calls, and the processor time in
+    /// nanoseconds that the thread's sleeps took.
     fn run_thread(&self, mut caller: impl Caller) -> (u64, u64) {
         let (mut calls, mut pacing_ns, start) = (0, 0, Instant::now());
         let Some(rate) = self.rate else {
@@ -107,8 +109,8 @@ impl Emission {
         self.duration.as_millis() as u64
     }
 
-    /// Returns the number of calls that one thread makes before `tick`. Totals are exact even if
-    /// the calls of a millisecond are not a whole number.
+    /// Returns the number of calls that one thread makes at `rate` before the burst with the number
+    /// `tick`. Totals are exact even if the calls of a millisecond are not a whole number.
     fn calls_until(&self, rate: u64, tick: u64) -> u64 {
         rate * tick / (1_000 * self.threads as u64)
     }

@@ -8,7 +8,8 @@ use crate::subject::{Caller, Setup, Subject};
 use serde::{Deserialize, Serialize};
 use std::sync::Barrier;
 
-/// Workload of threads that emit one line each and then stay idle.
+/// Workload of threads that emit one line each and then stay idle, while the suite observes the
+/// resource usage of the process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Idleness {
     pub threads: usize,

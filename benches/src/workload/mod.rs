@@ -1,4 +1,5 @@
-//! Workloads. Each runs with one subject in a client process, and sends its figures to the suite.
+//! Workloads of the benchmarks: patterns of calls that a client process makes through one client.
+//! Each workload sends its results to the suite.
 
 pub mod bursts;
 pub mod emission;
@@ -9,7 +10,7 @@ pub mod profiled;
 use crate::subject::{Setup, Subject};
 use serde::{Deserialize, Serialize};
 
-/// Workload with its parameters.
+/// Pattern of calls that a client process makes, with its parameters.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Workload {
@@ -21,7 +22,8 @@ pub enum Workload {
 }
 
 impl Workload {
-    /// Runs the workload in this process, and sends its figures to the suite.
+    /// Runs the workload in this process with the client `S`, and sends the results to the
+    /// benchmark suite.
     pub fn run<S: Subject>(&self, setup: &Setup) {
         match self {
             Self::Bursts(work) => work.run::<S>(setup),

@@ -1,4 +1,4 @@
-//! Workload of single calls, each timed separately, at an interval or back to back.
+//! Workload of single calls, each timed separately, at a fixed interval or back to back.
 
 use crate::ipc;
 use crate::subject::{Call, Loop, Setup, Subject};
@@ -7,7 +7,7 @@ use quanta::Clock;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Workload of single calls, whose latency is measured.
+/// Workload of single calls, each timed separately to measure its latency.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Paced {
     pub call: Call,
@@ -17,8 +17,8 @@ pub struct Paced {
     pub calls: u64,
 }
 
-/// Quantiles of the latency of a call in nanoseconds, and the client's drops. The two readings of
-/// the clock around the call are included.
+/// Quantiles of the latency of a call in nanoseconds, and the number of lines that the client
+/// dropped. Latencies include the two clock readings around the call.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Latency {
     pub p50: u64,

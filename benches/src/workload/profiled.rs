@@ -1,11 +1,11 @@
-//! Workload of calls under valgrind, which counts the instructions of one function in the calling
-//! thread.
+//! Workload that makes calls in one function, while valgrind counts the instructions that this
+//! function executes.
 
 use crate::ipc;
 use crate::subject::{Call, Caller, Repeat, Setup, Subject};
 use serde::{Deserialize, Serialize};
 
-/// Workload of calls whose instructions valgrind counts.
+/// Workload of calls under valgrind, which counts the executed instructions.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Profiled {
     pub call: Call,
@@ -27,7 +27,8 @@ impl Profiled {
     }
 }
 
-/// Makes the calls whose instructions valgrind counts. Valgrind finds this function by its name.
+/// Makes `repeat` calls, during which valgrind counts instructions. Valgrind finds this function by
+/// its name.
 #[inline(never)]
 fn suite_profiled_calls<C: Caller>(call: Call, caller: &mut C, repeat: usize) {
     call.drive(caller, Repeat(repeat));

@@ -1,12 +1,13 @@
-//! Tests of the send window, through a consumer.
+//! Tests of the send window, the consumer's list of bytes taken and not yet released. They use it
+//! through a `Consumer`.
 
 use crate::stress::exchange;
 use crate::{Consumer, Exchange};
 use bytes::Buf;
 use std::sync::Arc;
 
-/// Returns a consumer that has swept lines of eight bytes in blocks of 32. The first line was swept
-/// while its block was part-filled. The first `in_flight` bytes are in flight.
+/// Creates an exchange with blocks of 32 bytes, and a consumer that has taken six lines of eight
+/// bytes. The first line was taken alone, and the first `in_flight` bytes are marked as sent.
 fn swept(in_flight: usize) -> (Arc<Exchange>, Consumer) {
     let exchange = exchange(32, 1 << 13);
     let mut consumer = Consumer::claim(&exchange).expect("no consumer exists");
@@ -35,8 +36,8 @@ fn unsent_lines_are_evicted_oldest_first() {
     assert_eq!(exchange.supply.free_len(), 1);
 }
 
-/// The block of the line in flight is full, and all its other lines are evicted. The block must
-/// not be written to before that line is acknowledged.
+/// Checks that a full block is not given back for reuse while one of its lines is in flight (sent,
+/// but not acknowledged). All its other lines are evicted (dropped).
 #[test]
 fn block_with_a_line_in_flight_is_kept() {
     let (exchange, mut consumer) = swept(8);
@@ -48,8 +49,8 @@ fn block_with_a_line_in_flight_is_kept() {
     assert_eq!((exchange.supply.free_len(), consumer.consumed()), (1, 48));
 }
 
-/// Evicted lines after those in flight count as consumed once these are acknowledged, since a
-/// flush waits for a position in the order.
+/// Checks that evicted (dropped) lines count as consumed only after all older lines are released. A
+/// flush waits until the count of consumed bytes reaches a position in this order.
 #[test]
 fn evicted_gap_counts_in_order() {
     let (exchange, mut consumer) = swept(16);
@@ -61,8 +62,8 @@ fn evicted_gap_counts_in_order() {
     assert_eq!((consumer.consumed(), exchange.supply.free_len()), (48, 1));
 }
 
-/// Lines after those in flight are evicted before their block is full. When a sweep finds the
-/// block full, with no bytes left, it is recycled at once: it may be the only empty block.
+/// Checks that the consumer gives a block back as soon as it finds the block full, if all lines of
+/// the block were evicted (dropped) before. An older line in another block is still in flight.
 #[test]
 fn block_evicted_before_it_is_full_is_recycled() {
     let (exchange, mut consumer) = swept(8);
@@ -80,7 +81,8 @@ fn block_evicted_before_it_is_full_is_recycled() {
     assert_eq!((consumer.consumed(), consumer.remaining()), (72, 0));
 }
 
-/// Same case, but a sweep finds the block full before its lines are evicted.
+/// Checks that a block that the consumer has found full is given back as soon as its last line is
+/// evicted (dropped). An older line in another block is still in flight.
 #[test]
 fn block_evicted_after_it_is_full_is_recycled() {
     let (exchange, mut consumer) = swept(8);
@@ -96,8 +98,8 @@ fn block_evicted_after_it_is_full_is_recycled() {
     assert_eq!((exchange.supply.free_len(), consumer.consumed()), (2, 72));
 }
 
-/// A sweep recycles a block whose lines were all released before the block was full. No
-/// acknowledgement follows that could recycle it.
+/// Checks that a sweep (the consumer's pass that takes records) gives back a full block if all
+/// lines of the block were released before. No later acknowledgement would give the block back.
 #[test]
 fn sweep_recycles_a_spent_full_block() {
     let (exchange, mut consumer) = swept(0);
@@ -112,8 +114,9 @@ fn sweep_recycles_a_spent_full_block() {
     assert_eq!(consumer.remaining(), 8);
 }
 
-/// Quarantined lines are skipped, also after a requeue. They keep their place and their block, and
-/// are not evicted. Then the quarantine ends and they are unsent in order, or they are discarded.
+/// Checks that quarantined lines (set aside from sending) are neither sent nor evicted (dropped),
+/// also after a requeue. They become unsent in their old order when the quarantine ends, or are
+/// discarded.
 #[test]
 fn quarantined_lines_keep_their_place() {
     let (exchange, mut consumer) = swept(0);
@@ -139,7 +142,8 @@ fn quarantined_lines_keep_their_place() {
     assert_eq!((consumer.consumed(), consumer.remaining(), exchange.supply.free_len()), (48, 0, 1));
 }
 
-/// The next consumer sends these lines like all others.
+/// Checks that dropping a consumer ends the quarantine: the lines that it had set aside are unsent
+/// for the next consumer.
 #[test]
 fn stop_ends_the_quarantine() {
     let (exchange, mut consumer) = swept(0);
@@ -151,8 +155,9 @@ fn stop_ends_the_quarantine() {
     consumer.discard(48);
 }
 
-/// A link that takes line after line and acknowledges none does not make the index grow without
-/// bound.
+/// Checks that a consumer stops taking records while many records are sent and none is
+/// acknowledged, so that its list of unreleased records stays bounded. It must continue after an
+/// acknowledgement.
 #[test]
 fn sweeps_stop_while_nothing_is_acknowledged() {
     let (exchange, mut consumer) = swept(48);

@@ -1,4 +1,5 @@
-//! Stress test of signal handlers that emit on the flusher's thread.
+//! Stress test of signal handlers that emit records on the flusher thread, which consumes the
+//! records.
 
 #![allow(unsafe_code)]
 
@@ -22,8 +23,8 @@ fn handed_over(exchange: &Exchange) -> u64 {
     accepted.records + full.records + reentrant.records
 }
 
-/// Signals interrupt the flusher all the time, and their handler emits on its thread. A
-/// handler that interrupts a queue operation must not wait for it.
+/// Checks that a signal handler that emits lines on the flusher thread never blocks, although
+/// signals also interrupt the flusher's queue operations. All accepted lines must arrive.
 #[test]
 fn handler_on_the_flushers_thread_never_waits() {
     const TIME: Duration = Duration::from_secs(2);

@@ -1,4 +1,5 @@
-//! Types of loom's build: stand-ins with the same contracts and the same orderings.
+//! Types of loom's build: replacements for the real types, with the same contracts and the same
+//! memory orderings.
 
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize};
 pub(crate) use loom::sync::{Arc, Mutex};
@@ -12,15 +13,17 @@ use loom::sync::atomic::fence;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
-/// Callback that wakes the consumer. Not unwind-safe, since loom's types are not.
+/// Callback that wakes the consumer thread. It need not be unwind-safe, since loom's types are not.
 pub type Wake = Box<dyn Fn() + Send + Sync>;
 
-/// Stand-in for crossbeam's `ArrayQueue`, whose core atomics loom cannot see.
+/// Replacement for crossbeam's `ArrayQueue` in loom's build, because loom cannot see the atomics of
+/// the real queue.
 ///
 /// `ConcurrentQueue::bounded` is the same algorithm with loom's atomics.
 pub(crate) struct ArrayQueue<T> {
     queue: ConcurrentQueue<T>,
-    /// Modified before each operation; it orders no memory.
+    /// Atomic that each queue operation modifies first, so that loom tries all orders of the
+    /// operations. It orders no memory.
     ///
     /// The queue loads an atomic before it changes it, and loom remembers only the last access to
     /// an atomic. Without this, loom would forget another thread's earlier operation, and would
@@ -52,7 +55,7 @@ impl<T> ArrayQueue<T> {
     }
 }
 
-/// Asymmetric barrier, made of two full fences.
+/// Replacement for the asymmetric memory barrier in loom's build. Both sides of it are full fences.
 ///
 /// It is active only in the models of dormancy. In other models the producers' fence would hide a
 /// missing ordering.
@@ -80,7 +83,8 @@ impl Barrier {
     }
 }
 
-/// Reports races on bytes, and bytes that are never freed.
+/// Detector of data races and leaks in loom's build: reports conflicting accesses to a byte, and
+/// bytes that are never freed.
 ///
 /// Each byte has a cell, so that the published start of a block may be read while its end is
 /// written.
@@ -108,19 +112,22 @@ impl AccessTracker {
     }
 }
 
-/// Minimum capacity of the ordered queue, in records: so few that a model can fill the queue.
+/// Minimum capacity of the ordered queue in loom's build, in records. It is so small that a model
+/// can fill the queue.
 pub(crate) const MIN_RECORDS: usize = 4;
 
-/// Returns 0: loom has fewer interleavings to explore without spare slots.
+/// Returns the number of extra slots of the ordered queue. It is 0 in loom's build, so that loom
+/// has fewer interleavings to explore.
 pub(crate) fn spare_slots(_records: usize) -> usize {
     0
 }
 
-/// No spare: loom has fewer interleavings to explore.
+/// Number of blocks that threads leave in the queue of empty blocks. It is 0 in loom's build, so
+/// that loom has fewer interleavings to explore.
 pub(crate) const SPARE_BLOCKS: usize = 0;
 
-/// Number of thread slots without indirection. Models have few threads, and loom explores each
-/// slot.
+/// Number of thread slots that are stored in one array, indexed by thread ID, in loom's build.
+/// Models have few threads, and loom explores each slot.
 pub(crate) const INLINE_SLOTS: usize = 2;
 
 const WORDS: usize = 1;
@@ -132,7 +139,7 @@ impl<const WORDS: usize> ThreadIds<WORDS> {
 }
 
 loom::lazy_static! {
-    /// Created for each interleaving.
+    /// Allocator of thread IDs. Loom creates a new one for each interleaving.
     static ref THREAD_IDS: std::sync::Arc<ThreadIds<WORDS>> = std::sync::Arc::new(ThreadIds::new());
 }
 
@@ -140,10 +147,12 @@ loom::thread_local! {
     static THREAD_STATE: ThreadState = ThreadState::new();
 }
 
-/// State word of a thread. Only that thread uses it, so it is not one of loom's atomics.
+/// State of a thread in loom's build: its ID, or that it is busy or has ended. Only this thread
+/// uses the word, so the word is not one of loom's atomics.
 struct ThreadState {
     word: AtomicU32,
-    /// Kept alive here, since the thread's ID is released after loom drops its statics.
+    /// Reference that keeps the ID allocator alive, since loom drops its statics before the thread
+    /// releases its ID.
     ids: std::sync::Arc<ThreadIds<WORDS>>,
 }
 
@@ -167,10 +176,12 @@ pub(super) fn with_thread_state<R>(task: impl FnOnce(&AtomicU32) -> R) -> R {
     THREAD_STATE.with(|state| task(&state.word))
 }
 
-/// Does nothing: models have no signals.
+/// Does nothing in loom's build. In the normal build it keeps signal handlers from emitting
+/// records, but models have no signals.
 pub(crate) fn forbid_reentry() {}
 
-/// Returns true: in a model no thread emits while it exits.
+/// Does nothing and returns true, which means that the thread is not exiting. In loom's build,
+/// dropping `ThreadState` releases the thread's ID.
 pub(super) fn register_exit_hook() -> bool {
     true
 }

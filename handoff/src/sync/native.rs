@@ -1,4 +1,5 @@
-//! Types of the normal build.
+//! Types of the normal build: real atomics, locks, queues and thread-local state. Models use loom's
+//! types instead.
 
 use super::thread_guard::{self, MAX_THREADS, NONE, ThreadGuard};
 use super::thread_ids::ThreadIds;
@@ -8,10 +9,12 @@ pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, A
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst, compiler_fence};
 pub(crate) use std::sync::{Arc, Mutex};
 
-/// Callback that wakes the consumer. Unwind-safe, so that a connector is unwind-safe too.
+/// Callback that wakes the consumer thread. It must be unwind-safe, so that the client that owns it
+/// is unwind-safe too.
 pub type Wake = Box<dyn Fn() + Send + Sync + UnwindSafe + RefUnwindSafe>;
 
-/// Keeps signal handlers on this thread from emitting until the returned guard is dropped.
+/// Keeps signal handlers on the current thread from emitting records until the returned guard is
+/// dropped.
 ///
 /// The consumer calls this before it uses the queues. Records that a handler emits meanwhile are
 /// counted as reentrant.
@@ -19,19 +22,21 @@ pub(crate) fn forbid_reentry() -> Option<ThreadGuard> {
     ThreadGuard::enter_or_register().ok()
 }
 
-/// Minimum capacity of the ordered queue, in records. They take 4 KiB.
+/// Minimum capacity of the ordered queue, in records. They take 4 KiB of memory.
 pub(crate) const MIN_RECORDS: usize = 16;
 
-/// Returns the number of slots that the ordered queue has beyond its records: one for the record
-/// that is being taken out, and some for threads that found the last free slot at the same time.
+/// Returns the number of extra slots of the ordered queue: one for a record that is being taken
+/// out, and some for threads that find the last free slot at the same time.
 pub(crate) fn spare_slots(records: usize) -> usize {
     records / 16 + 1
 }
 
-/// Number of empty blocks that no thread takes.
+/// Number of blocks that threads leave in the queue of empty blocks, because the consumer may still
+/// be pushing the last block.
 pub(crate) const SPARE_BLOCKS: usize = 1;
 
-/// Number of thread slots without indirection. Few processes have more threads that emit at a time.
+/// Number of thread slots that are stored in one array, indexed by thread ID. Few processes have
+/// more threads that emit at the same time.
 pub(crate) const INLINE_SLOTS: usize = 64;
 
 const WORDS: usize = MAX_THREADS as usize / 64;
@@ -49,7 +54,8 @@ pub(super) fn with_thread_ids<R>(task: impl FnOnce(&ThreadIds<WORDS>) -> R) -> R
 }
 
 thread_local! {
-    /// State word of the thread. It has no destructor, so it is usable until the thread is gone.
+    /// State of the current thread: its ID, or that it has no ID, is busy or has ended. It has no
+    /// destructor, so it is usable until the thread is gone.
     static THREAD_STATE: AtomicU32 = const { AtomicU32::new(NONE) };
     static RELEASE_ID: ReleaseId = const { ReleaseId };
 }
@@ -60,7 +66,7 @@ pub(super) fn with_thread_state<R>(task: impl FnOnce(&AtomicU32) -> R) -> R {
 }
 
 /// Arranges for the thread's ID to be released when the thread exits. Returns false if the thread's
-/// destructors have run already.
+/// thread-local destructors have already run.
 pub(super) fn register_exit_hook() -> bool {
     RELEASE_ID.try_with(|_| ()).is_ok()
 }
@@ -73,7 +79,8 @@ impl Drop for ReleaseId {
     }
 }
 
-/// Asymmetric full fence between two threads.
+/// Asymmetric memory barrier: acts as a full fence between two threads, at no run-time cost for one
+/// of them.
 ///
 /// The *light* side is free at run time. The *heavy* side makes every thread of the process execute
 /// a full fence.
@@ -82,8 +89,8 @@ pub struct Barrier(Option<Heavy>);
 type Heavy = Box<dyn Fn() -> bool + Send + Sync + UnwindSafe + RefUnwindSafe>;
 
 impl Barrier {
-    /// Creates a barrier from its heavy side, which returns false if the platform has none. On Linux
-    /// it is `membarrier(2)`, private and expedited.
+    /// Creates a barrier. `heavy` must make every thread of the process execute a full fence, as
+    /// the expedited private `membarrier(2)` does on Linux, or return false if the platform cannot.
     ///
     /// A function that returns true without a fence can leave the consumer asleep while records
     /// wait. It cannot corrupt them.
@@ -93,13 +100,15 @@ impl Barrier {
         Self(Some(Box::new(heavy)))
     }
 
-    /// Returns a barrier without a heavy side. A consumer with it is never dormant.
+    /// Creates a barrier that orders nothing. A consumer with this barrier never becomes dormant
+    /// (sleeps without a timeout).
     #[must_use]
     pub fn none() -> Self {
         Self(None)
     }
 
-    /// Runs the side that is free at run time.
+    /// Executes the cheap side of the barrier: only a compiler fence, which costs nothing at run
+    /// time.
     #[inline(always)]
     pub(crate) fn light(&self) {
         // ORDERING: SeqCst, for the compiler only. `heavy` makes the processor's fence.
@@ -108,14 +117,15 @@ impl Barrier {
         compiler_fence(SeqCst);
     }
 
-    /// Runs the expensive side. Returns false if there is none: then nothing is ordered.
+    /// Executes the expensive side of the barrier: a full fence on every thread of the process.
+    /// Returns false, with nothing ordered, if the barrier lacks this side.
     pub(crate) fn heavy(&self) -> bool {
         self.0.as_ref().is_some_and(|heavy| heavy())
     }
 }
 
-/// Does nothing here. In loom's build it reports races on the bytes of a block, or on data that one
-/// thread owns.
+/// Empty type that does nothing. In loom's build, the type of the same name reports races on the
+/// bytes of a block, or on data that one thread owns.
 #[derive(Default)]
 pub(crate) struct AccessTracker;
 

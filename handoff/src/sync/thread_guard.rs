@@ -1,4 +1,5 @@
-//! Reentry guard: a thread emits one record at a time.
+//! Reentry guard: makes sure that a thread emits only one record at a time, even if a signal
+//! handler interrupts it.
 //!
 //! A signal handler, or an allocator that emits, can call while its thread is already emitting.
 //! Each thread has one state word, in storage that needs no initialisation:
@@ -19,35 +20,38 @@ use std::marker::PhantomData;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicU32, compiler_fence};
 
-/// Maximum number of threads with an ID. All IDs are below it.
+/// Maximum number of threads that have an ID at the same time. All IDs are less than this number.
 pub(super) const MAX_THREADS: u32 = 1 << 16;
-/// State of a thread without an ID.
+/// Value of a thread's state word: the thread has no ID yet.
 pub(super) const NONE: u32 = u32::MAX;
-/// State of a thread that holds a guard.
+/// Value of a thread's state word: the thread holds its guard, because it is emitting a record.
 const BUSY: u32 = NONE - 1;
-/// State of a thread whose thread-local destructors have run.
+/// Value of a thread's state word: the thread is exiting, and its thread-local destructors have
+/// run.
 const ENDED: u32 = NONE - 2;
 
-/// The right to use data owned by the current thread.
+/// Permission to use the data that the current thread owns, such as its block. A thread holds at
+/// most one guard at a time.
 pub(crate) struct ThreadGuard {
     id: u32,
-    /// The guard stays on its thread.
+    /// Marker that makes the guard `!Send`, so that the guard stays on its thread.
     is_not_send: PhantomData<*const ()>,
 }
 
-/// The reason why a thread gets no guard.
+/// Reason for which a thread cannot get its guard, the permission to emit a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GuardError {
-    /// The thread holds a guard already.
+    /// Error: the thread already holds its guard, because it is emitting a record.
     Reentrant,
-    /// The thread is exiting.
+    /// Error: the thread is exiting, so that it cannot emit any more.
     ThreadExiting,
-    /// No thread ID is free.
+    /// Error: no thread ID is free for the thread.
     TooManyThreads,
 }
 
 impl ThreadGuard {
-    /// Takes the guard if `lookup` finds a value for the thread's ID, and returns both.
+    /// Takes the guard of the current thread if `lookup` finds a value for the thread's ID. Returns
+    /// the guard and this value.
     ///
     /// A thread without an ID, or one that holds a guard, passes a word to `lookup` that is no ID.
     /// `lookup` must return `None` for it.
@@ -68,7 +72,7 @@ impl ThreadGuard {
         })
     }
 
-    /// Takes the guard, and allocates an ID for a thread that has none.
+    /// Takes the guard of the current thread. First allocates an ID if the thread has none.
     #[cold]
     pub(crate) fn enter_or_register() -> Result<Self, GuardError> {
         loop {
@@ -94,7 +98,8 @@ impl ThreadGuard {
         }
     }
 
-    /// Allocates an ID for the thread, whose state is `BUSY` already.
+    /// Allocates an ID for the current thread, and returns the guard of the thread. The state of
+    /// the thread is already `BUSY`.
     fn register() -> Result<Self, GuardError> {
         let id = if register_exit_hook() {
             with_thread_ids(|ids| ids.allocate()).ok_or(GuardError::TooManyThreads)
@@ -128,7 +133,8 @@ impl Drop for ThreadGuard {
     }
 }
 
-/// Marks an exiting thread as ended, and releases its ID.
+/// Marks an exiting thread as ended. Calls `release` with the thread's ID, if the thread has an ID
+/// and holds no guard.
 pub(super) fn on_thread_exit(state: &AtomicU32, release: impl FnOnce(u32)) {
     // ORDERING: Relaxed, both. Only this thread uses the word.
     let id = state.load(Relaxed);

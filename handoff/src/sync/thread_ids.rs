@@ -1,15 +1,16 @@
-//! Allocator of thread IDs: each thread gets the smallest free one, without a lock.
+//! Lock-free allocator of thread IDs. Each thread gets the smallest free ID.
 
 use super::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-/// Set of IDs from 0 on, with one bit for each. A set bit is an allocated ID.
+/// Set of the allocated thread IDs, with one bit for each ID from 0 on. A set bit marks an
+/// allocated ID.
 pub(crate) struct ThreadIds<const WORDS: usize> {
     pub(super) allocated: [AtomicU64; WORDS],
 }
 
 impl<const WORDS: usize> ThreadIds<WORDS> {
-    /// Allocates the smallest free ID, or returns `None` if there is none.
+    /// Allocates the smallest free thread ID, or returns `None` if all IDs are allocated.
     pub(super) fn allocate(&self) -> Option<u32> {
         (0..).step_by(64).zip(&self.allocated).find_map(|(first, word)| {
             // ORDERING: Relaxed. The exchange below checks the value read here.
@@ -28,7 +29,7 @@ impl<const WORDS: usize> ThreadIds<WORDS> {
         })
     }
 
-    /// Releases an allocated ID.
+    /// Releases an allocated thread ID, so that another thread can get it.
     pub(super) fn release(&self, id: u32) {
         // ORDERING: Release, pairs with the Acquire in `allocate`.
         // Model: slot_reuse_happens_after_thread_exit.

@@ -1,5 +1,5 @@
-//! Program that runs all models, or the models whose names contain the argument, and prints a table
-//! of their interleavings.
+//! Program that runs all loom models, or the models with the argument in their names, and prints a
+//! table with the number of interleavings that loom explored for each.
 //!
 //! ```sh
 //! cargo models                  # all

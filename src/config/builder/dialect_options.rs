@@ -1,4 +1,5 @@
-//! Settings of the dialect, tags, sampling and origin.
+//! Builder methods for the StatsD dialect, tags, sampling and the origin (the container that sends
+//! the lines).
 
 use super::Builder;
 use crate::config::validated::MAX_PAYLOAD;
@@ -16,7 +17,8 @@ pub(super) struct DialectOptions {
     tags: Vec<Tag>,
     sampling: SamplingRules,
     origin: OriginFields,
-    /// Detected origin. The fields that the version does not support are not sent.
+    /// Origin (container and related fields) that was detected from the process's environment.
+    /// Fields that the DogStatsD version does not support are not sent.
     detected: OriginFields,
     pack_values: bool,
 }
@@ -24,11 +26,12 @@ pub(super) struct DialectOptions {
 #[derive(Clone, Debug)]
 struct Tag {
     key: String,
-    /// Value, or `None` for a tag without a value.
+    /// Value of the tag, or `None` for a tag without a value.
     value: Option<String>,
 }
 
-/// Validated options: the scope of the lines, the sampling rules, and whether values are packed.
+/// Validated dialect options: the scope (prefix, tags and other constant parts of all lines), the
+/// sampling rules, and whether values are packed.
 pub(super) struct ValidatedDialect {
     pub(super) scope: Scope,
     pub(super) sampling: SamplingRules,
@@ -36,7 +39,8 @@ pub(super) struct ValidatedDialect {
 }
 
 impl Builder {
-    /// Sets the dialect that the server reads. Default: [`Dialect::StatsD`], which every server reads.
+    /// Sets the dialect of StatsD that the server reads. Default: [`Dialect::StatsD`], which every
+    /// server reads.
     pub fn dialect(mut self, dialect: Dialect) -> Self {
         self.dialect_options.dialect = dialect;
         self
@@ -77,7 +81,8 @@ impl Builder {
         self
     }
 
-    /// Samples the metrics whose name matches the pattern. Each `*` matches any number of characters.
+    /// Sets the sample rate of metrics with a name that matches the pattern. Each `*` in the
+    /// pattern matches any number of characters.
     ///
     /// The first pattern that matches applies. The rate of a call takes precedence. The name is the
     /// name in the call with the prefixes of its [scopes](crate::Connector::scoped), without the
@@ -107,8 +112,8 @@ impl Builder {
         self
     }
 
-    /// Packs the values of consecutive lines in a datagram into one line, such as `hits:1:2:3|c`, if
-    /// the lines differ only in their value. Default: false.
+    /// Sets whether consecutive lines that differ only in their value are packed into one line of a
+    /// datagram, such as `hits:1:2:3|c`. Default: false.
     ///
     /// The flusher compares each line with the one before it; callers pay nothing. The account counts
     /// the lines as they were emitted. Sets and lines with a timestamp are not packed. Needs
@@ -118,8 +123,8 @@ impl Builder {
         self
     }
 
-    /// Sets the container that lines come from, by which the Datadog Agent finds its tags. Default:
-    /// none.
+    /// Sets the identifier of the container that sends the lines. The Datadog Agent uses it to add
+    /// the container's tags. Default: none.
     ///
     /// The value is the identifier of the container. From version 1.4 of the protocol, it is `ci-`
     /// and the identifier, or `in-` and the inode of its cgroup. Needs DogStatsD 1.2. The value must
@@ -129,8 +134,8 @@ impl Builder {
         self
     }
 
-    /// Sets the data that the Datadog Agent's admission controller gives the process in
-    /// `DD_EXTERNAL_ENV`. Default: none.
+    /// Sets the external data that each line carries: the value that Datadog's admission controller
+    /// gives the process as `DD_EXTERNAL_ENV`. Default: none.
     ///
     /// Needs DogStatsD 1.5. The same limits apply as for the [container](Self::container_id).
     pub fn external_data(mut self, data: impl Into<String>) -> Self {
@@ -153,16 +158,17 @@ impl Builder {
         self
     }
 
-    /// Sets the detected origin. Fields set explicitly take precedence, and fields that the dialect
-    /// does not support are not sent.
+    /// Sets the origin (container and related fields) that was detected from the process's
+    /// environment. Fields set by the application take precedence, and fields that the dialect does
+    /// not support are not sent.
     pub(crate) fn detected(mut self, origin: OriginFields) -> Self {
         self.dialect_options.detected = origin;
         self
     }
 }
 
-/// Returns the fields of a detected origin that the version supports. Versions before 1.4 send the
-/// identifier of a container without `ci-`.
+/// Returns the fields of a detected origin that the DogStatsD version supports. Versions before 1.4
+/// get the container's identifier without its `ci-`, and no `in-` identifier.
 fn supported_by(detected: OriginFields, has: impl Fn(Feature) -> bool) -> OriginFields {
     let without_kind = |id: String| id.strip_prefix("ci-").map(str::to_owned);
     let container_id = detected.container_id.filter(|_| has(Feature::ContainerId));
@@ -175,36 +181,38 @@ fn supported_by(detected: OriginFields, has: impl Fn(Feature) -> bool) -> Origin
 }
 
 impl DialectOptions {
-    /// Returns true if the dialect has prefixes for types by default.
+    /// Returns true if metric names in the dialect get a prefix for their type by default, such as
+    /// `counters.`.
     pub(super) fn has_type_prefixes(&self) -> bool {
         self.dialect.has_type_prefixes()
     }
 
-    /// Returns the default protocol of the dialect.
+    /// Returns the default transport protocol of the dialect.
     pub(super) fn default_protocol(&self) -> Protocol {
         self.dialect.default_protocol()
     }
 
-    /// Returns the default framing of the dialect's streams.
+    /// Returns the dialect's default framing for streams of this protocol: newlines or length
+    /// prefixes.
     pub(super) fn default_framing(&self, protocol: Protocol) -> Framing {
         self.dialect.default_framing(protocol)
     }
 
-    /// Returns the maximum length of a line: the maximum that the server reads, or that a datagram
-    /// can carry. `payload` is the configured size of datagrams, which implies that the server reads
-    /// datagrams of that size.
+    /// Returns the maximum length of a line in bytes: the limit of the dialect's servers, or else
+    /// the size of the largest UDP datagram. `payload` is the configured size of datagrams, which
+    /// the server is assumed to read.
     pub(super) fn max_line(&self, protocol: Protocol, payload: Option<usize>) -> usize {
         self.dialect.max_line(protocol.is_stream(), payload.unwrap_or(0)).unwrap_or(MAX_PAYLOAD)
     }
 
-    /// Returns true if the dialect allows the prefix as it is.
+    /// Returns true if the dialect allows this prefix of metric names without an alteration.
     pub(super) fn accepts_prefix(&self, prefix: &str) -> bool {
         let is_misread = self.dialect.has_events() && is_misread(prefix.as_bytes());
         !prefix.chars().any(|character| self.dialect.rules().name.forbids(character)) && !is_misread
     }
 
-    /// Validates the options. The prefix must be validated already. `max_line` is the maximum length
-    /// of a line.
+    /// Validates the dialect options and builds the scope, the constant parts of all lines. The
+    /// prefix must be validated already, and `max_line` is the maximum length of a line.
     pub(super) fn validate(
         self,
         prefix: &str,
@@ -278,12 +286,13 @@ impl Tag {
     }
 }
 
-/// Part of a line in bytes that the tags of a connector leave for names, values and tags of calls.
+/// Minimum number of bytes of the longest line that the builder's tags must leave for the names,
+/// values and tags of single calls.
 const MIN_SPACE_FOR_CALLS: usize = 256;
 
 const LEAVES_SPACE: &str = "tags that leave 256 bytes of the longest line for calls";
 
-/// Maximum length of a field of the origin in bytes.
+/// Maximum length in bytes of an origin field: the container's identifier, or the external data.
 pub(crate) const MAX_ORIGIN_FIELD: usize = 256;
 
 const ORIGIN_FIELD: &str = "1 to 256 bytes without `|` or a control character";

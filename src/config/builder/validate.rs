@@ -1,4 +1,4 @@
-//! Validation of a builder's settings, and the sizes derived from them.
+//! Validation of a builder's settings, and the buffer sizes that follow from them.
 
 use super::Builder;
 use super::dialect_options::ValidatedDialect;
@@ -8,7 +8,8 @@ use crate::error::{BuildError, quoted, require};
 use crate::options::{Framing, WhenFull};
 use std::time::Duration;
 
-/// Size of a block in bytes, unless the capacity is too small for several such blocks.
+/// Size in bytes of a block (a producer thread's buffer for lines), unless the queue capacity is
+/// less than five blocks of this size.
 const BLOCK_SIZE: usize = 16 << 10;
 const MIN_CAPACITY: usize = 1 << 10;
 const MAX_CAPACITY: usize = 1 << 30;
@@ -16,7 +17,8 @@ const MAX_PREFIX: usize = 256;
 const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Builder {
-    /// Validates all settings and returns the configuration of both sides of a connector.
+    /// Validates all settings, and returns the configurations of the flusher task and of the
+    /// producer threads.
     pub(crate) fn check(self) -> Result<(FlusherConfig, ProducerConfig), BuildError> {
         let protocol = self.protocol.unwrap_or(self.dialect_options.default_protocol());
         let endpoint = Endpoint::new(protocol, &self.host, self.port)?;
@@ -95,9 +97,10 @@ pub(crate) fn require_duration(
     require(setting, format!("{duration:?}"), in_bounds, "more than 0, at most a day")
 }
 
-/// Returns the number of full blocks above which the oldest are evicted: three quarters of all
-/// blocks, but at least half if there are few. The number is always less than all blocks, or no
-/// producer thread could wake the flusher.
+/// Returns the number of full blocks (buffers of unsent lines) above which the flusher evicts the
+/// oldest ones. This is three quarters of all blocks, or at least half if there are few.
+///
+/// The number is always less than all blocks, or no producer thread could wake the flusher.
 fn max_full_blocks(producer: &ProducerConfig) -> usize {
     let three_quarters = producer.blocks.saturating_sub(2 * producer.ring_at);
     three_quarters.max(producer.blocks.div_ceil(2).min(producer.blocks - 1))

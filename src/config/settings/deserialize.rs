@@ -1,4 +1,4 @@
-//! Deserialization of settings, as from a file. An error names the setting, its value and the
+//! Deserialization of settings, such as from a file. An error names the setting, its value and the
 //! accepted values.
 
 use super::{Prefix, Settings};
@@ -20,7 +20,8 @@ impl<'de> Deserialize<'de> for Settings {
     }
 }
 
-/// Settings as a file holds them. A setting that is null counts as absent, except for the prefix.
+/// Settings in the form in which a file holds them. A setting that is null counts as absent, except
+/// that a null prefix means no prefix.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename = "Settings")]
 struct File {
@@ -86,8 +87,8 @@ struct File {
     stop_timeout: Option<Duration>,
 }
 
-/// Defines a function for each setting, which passes the name of the setting to a reader. The
-/// errors of serde do not name the setting.
+/// Defines a deserialization function for each setting, which adds the setting's name to errors.
+/// The errors of serde do not name the setting.
 macro_rules! readers {
     ($($type:ty = $reader:ident($expected:expr) => $($setting:ident)+;)+) => {$($(
         fn $setting<'de, D: Deserializer<'de>>(file: D) -> Result<$type, D::Error> {
@@ -118,7 +119,7 @@ readers! {
     Option<Cardinality> = named(Cardinality::EXPECTED) => cardinality;
 }
 
-/// Reads the value of a setting, or returns `None` for null. An error names the setting.
+/// Deserializes the value of a setting, or returns `None` for null. An error names the setting.
 fn read<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     setting: &str,
     expected: &str,
@@ -128,8 +129,8 @@ fn read<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
         .map_err(|error| D::Error::custom(format_args!("{setting}: expected {expected}: {error}")))
 }
 
-/// Reads a number wider than the setting, so that a number out of range is an error with the name of
-/// the setting.
+/// Deserializes an integer as an `i64` and converts it to the type of the setting. An error for a
+/// number out of range therefore names the setting.
 fn integer<'de, T: TryFrom<i64>, D: Deserializer<'de>>(
     setting: &str,
     expected: &str,
@@ -149,7 +150,7 @@ fn seconds<'de, D: Deserializer<'de>>(
     read(setting, expected, file)?.map(convert).transpose()
 }
 
-/// Reads a value that the file gives by its name, such as `udp`.
+/// Deserializes a setting from the name of its value, such as `udp`.
 fn named<'de, T: FromStr, D: Deserializer<'de>>(
     setting: &str,
     expected: &str,
@@ -174,7 +175,7 @@ fn rates<'de, D: Deserializer<'de>>(
     pairs.map(|pairs| pairs.into_iter().map(convert).collect()).transpose()
 }
 
-/// Reads a prefix. Null means explicitly no prefix.
+/// Deserializes the prefix of metric names. Null means explicitly no prefix.
 fn prefix_or_none<'de, D: Deserializer<'de>>(
     setting: &str,
     expected: &str,
@@ -236,8 +237,8 @@ fn set<T>(builder: Builder, value: Option<T>, setter: fn(Builder, T) -> Builder)
     }
 }
 
-/// Deserializer that reads a struct from a map only. Derived code also reads a struct from a sequence
-/// of values, which would accept `[]` as settings.
+/// Deserializer that reads a struct only from a map. Derived code would also read a struct from a
+/// sequence of values, and accept `[]` as settings.
 struct MapOnly<D>(D);
 
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for MapOnly<D> {

@@ -1,4 +1,4 @@
-//! Settings of an application, completed by its environment.
+//! Settings of an application's metrics, completed by environment variables.
 //!
 //! This file holds the settings, [`resolve`] the rules that turn them into a connector, and
 //! [`deserialize`] their form in a file.
@@ -12,7 +12,7 @@ use crate::error::BuildError;
 use crate::options::Protocol;
 use std::time::Duration;
 
-/// Settings of an application's metrics.
+/// Settings of an application's metrics, from which a connector (the StatsD client) is created.
 ///
 /// [`connector`](Self::connector) completes them with environment variables:
 ///
@@ -89,23 +89,24 @@ pub struct Settings {
     service: Option<String>,
     environment: Option<String>,
     pub(crate) shutdown_timeout: Duration,
-    /// Builder with the settings that no environment variable provides, and with the protocol.
+    /// Builder that holds the protocol, and the settings that no environment variable provides.
     builder: Builder,
 }
 
-/// Prefix as the settings define it.
+/// Prefix of metric names as the settings define it, before environment variables complete them.
 #[derive(Clone, Debug, Default)]
 enum Prefix {
-    /// Not set: the environment provides the prefix.
+    /// No prefix is set: `STATSD_PREFIX`, or the names of service and environment, provide the
+    /// prefix.
     #[default]
     Unset,
-    /// Set to no prefix.
+    /// The prefix is explicitly disabled.
     None,
     Given(String),
 }
 
 impl Settings {
-    /// Creates settings of which none is set.
+    /// Creates settings in which no value is set.
     pub fn new() -> Self {
         Self {
             enabled: None,
@@ -145,7 +146,7 @@ impl Settings {
         self
     }
 
-    /// Disables the prefix, even if the environment has one.
+    /// Disables the prefix of metric paths, even if an environment variable provides one.
     pub fn no_prefix(mut self) -> Self {
         self.prefix = Prefix::None;
         self
@@ -156,26 +157,27 @@ impl Settings {
         self.tune(|builder| builder.protocol(protocol))
     }
 
-    /// Sets the delay before a reconnection, the builder's
-    /// [`reconnect_sleep`](Builder::reconnect_sleep). Default: 1 s.
+    /// Sets the delay before a reconnection, as the builder's
+    /// [`reconnect_sleep`](Builder::reconnect_sleep) does. Default: 1 s.
     pub fn reconnect_timeout(self, timeout: Duration) -> Self {
         self.tune(|builder| builder.reconnect_sleep(timeout))
     }
 
-    /// Sets the maximum time that a line waits before it is sent, the builder's
-    /// [`flush_interval`](Builder::flush_interval). Default: 100 ms.
+    /// Sets the maximum time that a line waits before it is sent, as the builder's
+    /// [`flush_interval`](Builder::flush_interval) does. Default: 100 ms.
     pub fn wait_timeout(self, timeout: Duration) -> Self {
         self.tune(|builder| builder.flush_interval(timeout))
     }
 
-    /// Sets the name of the service, for the prefix `applications.<service>.<environment>`.
+    /// Sets the name of the service, which is part of the default prefix
+    /// `applications.<service>.<environment>`.
     pub fn service(mut self, service: impl Into<String>) -> Self {
         self.service = Some(service.into());
         self
     }
 
-    /// Sets the environment of the service, such as `production`, for the prefix
-    /// `applications.<service>.<environment>`.
+    /// Sets the environment of the service, such as `production`, which is part of the default
+    /// prefix `applications.<service>.<environment>`.
     pub fn environment(mut self, environment: impl Into<String>) -> Self {
         self.environment = Some(environment.into());
         self
@@ -189,9 +191,10 @@ impl Settings {
         self
     }
 
-    /// Applies a function to the [`Builder`], for any other setting. The function cannot set host,
-    /// port and prefix, which the [rules](Self#rules) determine. A protocol set here counts as
-    /// [set](Self::protocol).
+    /// Applies a function to the underlying [`Builder`], for settings without a method here. The
+    /// [rules](Self#rules) still determine host, port and prefix.
+    ///
+    /// A protocol that the function sets counts as [set](Self::protocol).
     ///
     /// ```
     /// use freewheel::{Settings, WhenFull};
@@ -214,8 +217,8 @@ impl Default for Settings {
 }
 
 impl Builder {
-    /// Creates the builder of a connector that is configured by the environment through
-    /// [`Settings::new`], or returns `None` if the environment disables metrics.
+    /// Creates the builder of a connector that is configured only by environment variables, through
+    /// [`Settings::new`]. Returns `None` if metrics are disabled or no host is given.
     ///
     /// # Errors
     /// The same as for [`Settings::connector`].

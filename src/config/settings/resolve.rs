@@ -1,4 +1,4 @@
-//! Rules that turn settings and the environment into a connector.
+//! Rules that turn settings and environment variables into a connector.
 
 use super::{Prefix, Settings};
 use crate::config::builder::{Builder, require_duration};
@@ -10,15 +10,16 @@ use std::ffi::OsString;
 
 const ENABLED: &str = "STATSD_ENABLED";
 
-/// Value and the name of its source, which errors show.
+/// Value of a setting, and the name of the setting or environment variable that provides it, for
+/// error messages.
 struct Sourced<T> {
     value: T,
     source: &'static str,
 }
 
 impl Settings {
-    /// Returns the builder of the connector of these settings, or `None` if the connector is
-    /// disabled. `environment` returns the value of a variable.
+    /// Returns a builder with these settings and environment variables, or `None` if the connector
+    /// is disabled. The function `environment` returns the value of a variable.
     ///
     /// ```
     /// use freewheel::Settings;
@@ -112,7 +113,7 @@ impl Settings {
         Ok(Sourced { value, source })
     }
 
-    /// Returns the protocol that the environment variable names, or `None` if the settings have one
+    /// Returns the protocol that `STATSD_PROTOCOL` names, or `None` if the settings have a protocol
     /// or if the variable is unset.
     fn resolve_protocol(&self, variables: &Variables<'_>) -> Result<Option<Protocol>, BuildError> {
         if self.builder.has_protocol() {
@@ -170,7 +171,7 @@ fn linked_port(text: &str) -> Option<&str> {
     (is_link && !host.is_empty() && is_port).then_some(port)
 }
 
-/// Returns true for 0 and for the usual words for false, in upper or lower case.
+/// Returns true if the text is 0 or a usual word for false, such as `off`, in any case.
 fn is_falsy(text: &str) -> bool {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     let is_zero = !digits.is_empty() && digits.bytes().all(|byte| byte == b'0');
@@ -178,7 +179,7 @@ fn is_falsy(text: &str) -> bool {
     is_zero || words.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
-/// Returns true for an integer other than 0, and for `on`, `t`, `true` and `yes` in any case.
+/// Returns true if the text is an integer other than 0, or `on`, `t`, `true` or `yes` in any case.
 fn is_truthy(text: &str) -> bool {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     let is_integer = digits.bytes().all(|byte| byte.is_ascii_digit());

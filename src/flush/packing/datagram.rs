@@ -1,4 +1,4 @@
-//! Filling datagrams: as many whole lines as the maximum payload holds.
+//! Filling of datagrams: each datagram gets as many whole lines as the maximum payload holds.
 //!
 //! This module has no state: it turns runs of whole lines into the next datagram. A datagram ends
 //! with the newline of its last line, which every server accepts.
@@ -7,12 +7,12 @@ use crate::tally::Tally;
 use bytes::BytesMut;
 use memchr::{memchr, memchr_iter, memrchr};
 
-/// A datagram, and the size of the lines in it.
+/// Payload of one datagram, with the number of lines in it and their bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Datagram<'a> {
     pub(crate) payload: &'a [u8],
-    /// Number of bytes of the lines, which is one more than the payload if a line fits only without
-    /// its newline.
+    /// Number of bytes of the original lines. The payload is shorter if the last newline did not
+    /// fit, or if several values share one line.
     pub(crate) line_bytes: usize,
     pub(crate) lines: u64,
 }
@@ -25,14 +25,14 @@ impl<'a> Datagram<'a> {
         Self { payload, line_bytes, lines: (newlines + omitted) as u64 }
     }
 
-    /// Returns the size of the lines.
+    /// Returns the number of lines in the datagram, and their bytes.
     pub(crate) fn size(&self) -> Tally {
         Tally { lines: self.lines, bytes: self.line_bytes as u64 }
     }
 }
 
-/// Returns the next datagram of the lines in these runs, or `None` if there are no lines. A
-/// datagram that spans several runs is copied to `scratch`.
+/// Returns the next datagram, filled with lines from these runs (contiguous slices of memory), or
+/// `None` if there are no lines. Copies lines to `scratch` only if they span several runs.
 ///
 /// Each run holds whole lines. The datagram is longer than `max` only if it is a single longer
 /// line, or the reset and the value of a gauge, which are never separated.
@@ -61,8 +61,9 @@ pub(crate) fn next<'a>(
     Some(Datagram::new(scratch, line_bytes))
 }
 
-/// Returns the number of bytes of lines for the next datagram: whole lines up to `max`, or the
-/// first line or gauge pair alone if it is longer. Returns 0 if there are no lines.
+/// Returns the number of bytes of whole lines for the next datagram: at most `max`, or the length
+/// of a longer first line (or pair of lines that sets a negative gauge). Returns 0 if there are no
+/// lines.
 pub(super) fn extent<'a>(runs: impl Iterator<Item = &'a [u8]> + Clone, max: usize) -> usize {
     let mut extent = 0;
     for run in runs.clone() {
@@ -75,8 +76,8 @@ pub(super) fn extent<'a>(runs: impl Iterator<Item = &'a [u8]> + Clone, max: usiz
     if extent > 0 { extent } else { runs.clone().next().map_or(0, first_unit) }
 }
 
-/// Returns the number of bytes of the whole lines of this run that fit into `max` bytes. The two
-/// lines of a gauge below zero are not separated.
+/// Returns the number of bytes of the whole lines of this run that fit into `max` bytes. Does not
+/// separate the two lines that set a negative gauge (`g:0|g`, then `g:-5|g`).
 fn whole_lines_within(run: &[u8], max: usize) -> usize {
     if run.len() <= max {
         return run.len();
@@ -87,8 +88,8 @@ fn whole_lines_within(run: &[u8], max: usize) -> usize {
     if is_gauge_reset(&run[last_line..end], &run[end..]) { last_line } else { end }
 }
 
-/// Returns the length of the first line, or of the first two if they are the two lines of a gauge
-/// below zero.
+/// Returns the length of the first line, or of the first two lines if they together set a negative
+/// gauge (`g:0|g`, then `g:-5|g`).
 pub(in crate::flush) fn first_unit(run: &[u8]) -> usize {
     let end = line_length(run);
     let (line, rest) = run.split_at(end);
@@ -100,7 +101,8 @@ fn line_length(run: &[u8]) -> usize {
 }
 
 /// Returns true if `line` sets a gauge to 0 so that the next line can set it below zero:
-/// `name:0|g`, then `name:-5|g`. Without the first line the second is a delta.
+/// `name:0|g`, then `name:-5|g`. Without the first line, the server would read the second as a
+/// delta.
 fn is_gauge_reset(line: &[u8], rest: &[u8]) -> bool {
     let Some(colon) = memchr(b':', line) else { return false };
     let (name, value) = line.split_at(colon);
@@ -115,7 +117,8 @@ pub(in crate::flush) mod tests {
     use std::collections::VecDeque;
     use std::io::IoSlice;
 
-    /// Runs of whole lines, as a consumer yields them.
+    /// Source of lines for tests: several runs (contiguous slices) of whole lines, as the real
+    /// consumer yields them.
     pub(in crate::flush) struct Runs(pub(in crate::flush) VecDeque<Bytes>);
 
     impl Buf for Runs {
@@ -183,8 +186,8 @@ pub(in crate::flush) mod tests {
     }
 
     proptest! {
-        /// No line is lost, split or reordered. No datagram is too long, and none has room for the
-        /// next line.
+        /// Fills datagrams of a random maximum payload with random lines. No line may be lost,
+        /// split or reordered, and no datagram may be too long or have room for the next line.
         #[test]
         fn any_lines_fill_datagrams_of_any_payload(
             runs in prop::collection::vec(prop::collection::vec("[a-c]{1,9}:(0|-?[0-9]{1,3})\\|[cg]\n", 1..9), 1..90),

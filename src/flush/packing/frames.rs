@@ -1,4 +1,4 @@
-//! Frames: groups of lines, each after its length in bytes, as the Datadog Agent reads them from a
+//! Frames: groups of lines with a length prefix, as the Datadog Agent reads them from a Unix
 //! stream.
 //!
 //! A frame is a 32-bit little-endian length and as many bytes of whole lines (Datadog's
@@ -16,13 +16,15 @@ const HEADER: usize = 4;
 
 pub(crate) struct Frames {
     max_payload: usize,
-    /// Sizes of the lines of each frame that was begun and is not released, oldest first.
+    /// Number of lines and bytes in each frame that is begun and not yet acknowledged whole, oldest
+    /// first.
     started: VecDeque<Tally>,
-    /// Header of the newest frame.
+    /// Header of the newest frame: its length in bytes.
     header: [u8; HEADER],
-    /// Number of bytes of the newest frame that the connection took, with the header.
+    /// Number of bytes of the newest frame, with its header, that the socket has accepted.
     written: usize,
-    /// Number of bytes of all frames in `started` that the connection took, with the headers.
+    /// Number of bytes of all frames in `started`, with their headers, that the socket has
+    /// accepted.
     in_flight: usize,
 }
 
@@ -32,9 +34,8 @@ impl Frames {
         Self { max_payload, started, header: [0; HEADER], written: 0, in_flight: 0 }
     }
 
-    /// Fills `slices` with the rest of the incomplete frame, or with a new frame. Returns the
-    /// number of slices filled. A new frame holds at most `max_bytes` of lines, but at least one
-    /// line.
+    /// Fills `slices` with the unsent rest of the newest frame, or else with a new frame of at most
+    /// `max_bytes` of lines (but at least one line). Returns the number of slices filled.
     pub(super) fn next<'a>(
         &'a mut self,
         lines: &'a Consumer,
@@ -54,12 +55,14 @@ impl Frames {
         slices.iter_mut().zip(pieces).map(|(slice, piece)| *slice = IoSlice::new(piece)).count()
     }
 
-    /// Returns the newest frame if the connection has not taken all of it.
+    /// Returns the number of lines and bytes in the newest frame, if the socket has not accepted
+    /// all of it yet.
     fn incomplete(&self) -> Option<Tally> {
         self.started.back().copied().filter(|newest| self.written < length(newest))
     }
 
-    /// Returns the number of unsent bytes of lines of the newest frame.
+    /// Returns the number of bytes of lines in the newest frame that are unsent. The frame's header
+    /// does not count.
     pub(super) fn unsent_in_newest(&self) -> usize {
         self.incomplete().map_or(0, |newest| length(&newest) - self.written.max(HEADER))
     }
@@ -83,8 +86,8 @@ impl Frames {
         Some(frame)
     }
 
-    /// Records that the connection took `count` more bytes. Returns how many of them belong to
-    /// lines.
+    /// Records that the socket has accepted `count` more bytes. Returns how many of them belong to
+    /// lines, and not to a frame's header.
     pub(super) fn on_written(&mut self, count: usize) -> usize {
         let header = HEADER.saturating_sub(self.written).min(count);
         self.written += count;
@@ -92,8 +95,8 @@ impl Frames {
         count - header
     }
 
-    /// Releases the frames that arrived whole, given that all bytes except the last
-    /// `unacknowledged` arrived. Returns the size of their lines.
+    /// Removes the frames that arrived whole, given that all bytes written except the last
+    /// `unacknowledged` arrived. Returns the number of lines in these frames, and their bytes.
     pub(super) fn acknowledge(&mut self, unacknowledged: usize) -> Tally {
         let mut arrived = Tally::default();
         while let Some(oldest) = self.started.front() {

@@ -1,4 +1,5 @@
-//! Packing: decides which lines go next, in one datagram, batch or frame. No module here has sockets.
+//! Packing: chooses the lines that the next datagram, batch of datagrams, or frame of a stream
+//! contains. The modules here use no sockets.
 //!
 //! | modules | part |
 //! |---|---|

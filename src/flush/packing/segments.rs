@@ -1,5 +1,5 @@
-//! Batches: several datagrams in one call, which the operating system or the network card cuts into
-//! *segments* (UDP segmentation offload).
+//! Batches of datagrams for UDP segmentation offload: one system call passes several datagrams. The
+//! operating system or the network card cuts them into *segments*, one for each datagram.
 //!
 //! This module has no state: it turns runs of whole lines into the next batch. The datagrams hold
 //! the same lines as single datagrams would. But all have one length, except the last, which may be
@@ -12,36 +12,38 @@ use memchr::memchr_iter;
 use std::io::IoSlice;
 use std::iter::once;
 
-/// Maximum number of segments of one call: `UDP_MAX_SEGMENTS` of Linux.
+/// Maximum number of datagrams (segments) in a batch for one system call: `UDP_MAX_SEGMENTS` of
+/// Linux.
 const MAX_SEGMENTS: usize = 64;
 
-/// Maximum number of bytes of one call: the payload of an IPv4 datagram.
+/// Maximum number of bytes in a batch for one system call: the largest payload of an IPv4 datagram.
 const MAX_BYTES: usize = 65_507;
 
-/// Maximum number of slices of one call, less than `UIO_MAXIOV` of Linux.
+/// Maximum number of memory slices in a batch for one system call, less than `UIO_MAXIOV` of Linux.
 const MAX_PIECES: usize = 1_000;
 
-/// Divisor for the maximum padding of a datagram: an eighth of a segment's length. A datagram of
+/// Divisor that limits the padding of a datagram to an eighth of the segment length. A datagram of
 /// few long lines would otherwise waste bandwidth.
 const MAX_PADDING: usize = 8;
 
-/// Newlines that pad a datagram, as many as the longest padding: a batch has at least two segments.
+/// Newlines that pad a datagram to the segment length of its batch. Their number is the longest
+/// possible padding, given that a batch has at least two segments.
 static PADDING: [u8; MAX_BYTES / 2 / MAX_PADDING] = [b'\n'; MAX_BYTES / 2 / MAX_PADDING];
 
-/// Several datagrams, and the size of the lines in them.
+/// Batch of datagrams for one system call, with the number of lines in them and their bytes.
 pub(crate) struct Batch<'a> {
-    /// Payloads of all datagrams, in pieces.
+    /// Payloads of all datagrams in order, as slices of memory.
     pub(crate) pieces: Vec<IoSlice<'a>>,
-    /// Length of each datagram except the last.
+    /// Length in bytes of each datagram except the last, which may be shorter.
     pub(crate) segment: usize,
     /// Number of datagrams, at least two.
     pub(crate) segments: usize,
-    /// Size of the lines, without padding.
+    /// Number of lines in the batch, and their bytes without padding.
     pub(crate) size: Tally,
 }
 
-/// Returns the next batch of the lines in these runs, of at most `max_bytes`, or `None` if no two
-/// datagrams fit into one batch.
+/// Returns the next batch of datagrams, of at most `max_bytes`, filled with lines from these runs
+/// (contiguous slices of memory). Returns `None` if a batch cannot hold two datagrams.
 ///
 /// Each run holds whole lines. No datagram is longer than `max`: the batch ends before a longer
 /// line.
@@ -95,9 +97,10 @@ pub(crate) fn next<'a>(
     (segments > 1).then_some(Batch { pieces, segment: longest, segments, size })
 }
 
-/// The bytes of the runs that are in no segment yet.
+/// Cursor over several runs (contiguous slices of lines): the bytes that are in no datagram of the
+/// batch yet.
 struct Cursor<'a, I> {
-    /// Rest of the first contiguous run of bytes. Empty only if no bytes remain.
+    /// Rest of the current run (contiguous slice). It is empty only if no run has bytes left.
     first: &'a [u8],
     others: I,
 }
@@ -112,7 +115,7 @@ impl<'a, I: Iterator<Item = &'a [u8]> + Clone> Cursor<'a, I> {
         once(self.first).chain(self.others.clone())
     }
 
-    /// Takes the next `count` bytes, and passes them to `visit` in pieces.
+    /// Takes the next `count` bytes, and passes them to `visit` in contiguous pieces.
     fn take(&mut self, count: usize, mut visit: impl FnMut(&'a [u8])) {
         let mut remaining = count;
         while remaining > 0 {
@@ -134,8 +137,8 @@ mod tests {
     use bytes::{Buf, Bytes, BytesMut};
     use proptest::prelude::*;
 
-    /// Sends all lines, in batches where possible and in single datagrams otherwise. Returns the
-    /// datagrams of each call.
+    /// Simulates sending all lines, in batches where possible and in single datagrams otherwise.
+    /// Returns the datagrams of each simulated system call.
     fn send(runs: &[String], max: usize, max_bytes: usize) -> Vec<Vec<String>> {
         let mut lines = Runs(runs.iter().cloned().map(Bytes::from).collect());
         let mut scratch = BytesMut::new();
@@ -177,8 +180,8 @@ mod tests {
         );
     }
 
-    /// A datagram whose padding would be a third of a segment is sent alone, or as the last of a
-    /// batch.
+    /// Builds batches from lines of 6 and 9 bytes. A datagram that needs a third of a segment as
+    /// padding must be sent alone, or as the last of a batch.
     #[test]
     fn padding_is_limited() {
         let lines = ["a:1|c\n", "bbbb:1|c\n", "c:1|c\n", "dddd:1|c\n", "eeee:1|c\n"];
@@ -208,8 +211,8 @@ mod tests {
         assert_eq!(calls.iter().map(Vec::len).collect::<Vec<_>>(), [3, 3, 1]);
     }
 
-    /// Runs of one short line each are split over several calls, since the operating system limits
-    /// the pieces of a call.
+    /// Builds batches from 5,000 runs of one short line each. They must be split over several
+    /// system calls, since the operating system limits the slices of a call.
     #[test]
     fn many_short_runs_are_split_over_several_calls() {
         let runs = vec!["a:1|c\n".to_owned(); 5_000];
@@ -219,8 +222,8 @@ mod tests {
     }
 
     proptest! {
-        /// Batches are sent without losing, splitting or reordering a line. No datagram is too long
-        /// or empty, and each holds the same lines as without batches.
+        /// Sends random lines in batches. No line may be lost, split or reordered, no datagram may
+        /// be too long, and each must hold the same lines as without batches.
         #[test]
         fn batches_of_any_lines(
             runs in prop::collection::vec(prop::collection::vec("[a-c]{1,40}:(0|-?[0-9]{1,3})\\|[cg]\n", 1..30), 1..30),

@@ -1,4 +1,5 @@
-//! Streams: which bytes a connection sends next, and which lines arrived whole.
+//! Streams over TCP or a Unix socket: chooses the bytes that a connection sends next, and finds the
+//! lines that arrived whole.
 //!
 //! This module knows no socket. Bytes that the connection took are in flight until they are
 //! acknowledged. A line is released once it is acknowledged whole. The lines that a broken
@@ -16,9 +17,10 @@ use bytes::Buf;
 use memchr::{memchr_iter, memrchr};
 use std::io::IoSlice;
 
-/// Framing state of one connection. Each connection begins at the start of a line.
+/// Framing of the lines on one stream connection: lines with newlines, or frames with a length
+/// prefix. Each connection begins at the start of a line.
 pub(crate) enum Stream {
-    /// Lines end with their newline and need no frame.
+    /// Each line ends with a newline, and there are no frames.
     Lines,
     Frames(Frames),
 }
@@ -31,7 +33,8 @@ impl Stream {
         }
     }
 
-    /// Fills `slices` with the next bytes of this connection. Returns the number of slices filled.
+    /// Fills `slices` with the next bytes that this connection should write. Returns the number of
+    /// slices filled.
     pub(crate) fn next<'a>(&'a mut self, lines: &'a Consumer, slices: &mut [IoSlice<'a>]) -> usize {
         match self {
             Self::Lines => lines.chunks_vectored(slices),
@@ -39,8 +42,8 @@ impl Stream {
         }
     }
 
-    /// Fills `slices` with the next `count` bytes, which are the rest of one line. Frames fill them
-    /// with the incomplete frame, or with a new frame of this line.
+    /// Fills `slices` with bytes of one line only, and returns the number of slices filled. The
+    /// bytes are the next `count` unsent bytes, or the rest of a frame that holds this line alone.
     pub(crate) fn next_within_line<'a>(
         &'a mut self,
         lines: &'a Consumer,
@@ -59,7 +62,7 @@ impl Stream {
         }
     }
 
-    /// Returns an empty line, which every server skips.
+    /// Returns the bytes of an empty line in this framing. Every server skips an empty line.
     pub(crate) fn empty_line(&self) -> &'static [u8] {
         match self {
             Self::Lines => b"\n",
@@ -67,8 +70,8 @@ impl Stream {
         }
     }
 
-    /// Returns the number of unsent bytes of lines in the incomplete frame, whose header announces
-    /// them.
+    /// Returns the number of unsent bytes of lines in the incomplete frame. They must be sent next,
+    /// since the frame's header has announced them.
     pub(crate) fn committed(&self) -> usize {
         match self {
             Self::Lines => 0,
@@ -76,8 +79,8 @@ impl Stream {
         }
     }
 
-    /// Records that the connection took `count` more bytes. Returns how many of them belong to
-    /// lines; the caller marks these as sent.
+    /// Records that the socket has accepted `count` more bytes. Returns how many of them belong to
+    /// lines, and not to frame headers; the caller marks these as sent.
     pub(crate) fn on_written(&mut self, count: usize) -> usize {
         match self {
             Self::Lines => count,
@@ -85,8 +88,8 @@ impl Stream {
         }
     }
 
-    /// Returns the size of the lines in flight that arrived whole, given that all bytes except the
-    /// last `unacknowledged` arrived. The caller releases these lines.
+    /// Returns the number of lines in flight that arrived whole, and their bytes, given that all
+    /// bytes except the last `unacknowledged` arrived. The caller releases these lines.
     pub(crate) fn acknowledge(&mut self, lines: &Consumer, unacknowledged: usize) -> Tally {
         match self {
             Self::Lines => {
@@ -98,7 +101,8 @@ impl Stream {
     }
 }
 
-/// Returns the size of the lines that lie whole within the first `count` bytes of these runs.
+/// Returns the number of lines that lie whole within the first `count` bytes of these runs
+/// (contiguous slices of memory), and their bytes.
 fn whole_lines<'a>(runs: impl Iterator<Item = &'a [u8]>, count: usize) -> Tally {
     let mut whole = Tally::default();
     let mut remaining = count;
@@ -120,8 +124,8 @@ pub(in crate::flush) mod tests {
     use proptest::prelude::*;
     use std::sync::Arc;
 
-    /// Returns a consumer that has swept these lines, in blocks of 64 bytes, after each
-    /// `sweep_every` lines.
+    /// Returns a consumer (the flusher's source of lines) that holds these lines in blocks of 64
+    /// bytes. The consumer takes them `sweep_every` at a time.
     pub(in crate::flush) fn swept(lines: &[String], sweep_every: usize) -> Consumer {
         let settings = freewheel_handoff::Settings {
             block_size: 64,
@@ -198,8 +202,8 @@ pub(in crate::flush) mod tests {
     }
 
     proptest! {
-        /// The servers get each acknowledged line once, in order, and no other line is released.
-        /// Each connection takes, acknowledges and breaks at any byte.
+        /// Simulates connections that accept, acknowledge and break at random bytes. The servers
+        /// must get each acknowledged line once, in order, and no other line may be released.
         #[test]
         fn any_writes_acknowledgements_and_breaks(
             lines in prop::collection::vec("[a-z]{1,30}:[0-9]{1,3}\\|c\n", 1..60),

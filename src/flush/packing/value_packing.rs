@@ -1,5 +1,5 @@
-//! Value packing: neighbouring lines that differ only in their value share one line,
-//! `hits:1:2:3|c`, as DogStatsD reads them since version 1.1.
+//! Value packing: adjacent lines that differ only in their value share one line, such as
+//! `hits:1:2:3|c`. DogStatsD reads this format since version 1.1 of its protocol.
 //!
 //! Like [`datagram`](super::datagram), which it replaces if the settings say so, this module has no
 //! state. Values are packed here and not on the producer thread: a published line is frozen, since
@@ -10,8 +10,8 @@ use crate::encode::{MetricType, is_misread};
 use bytes::BytesMut;
 use memchr::memchr;
 
-/// Returns the next datagram of the lines in these runs, with packed values and copied to
-/// `scratch`, or `None` if there are no lines.
+/// Returns the next datagram, built in `scratch` from the lines in these runs (contiguous slices of
+/// memory), or `None` if there are no lines. Values of equal adjacent metrics share one line.
 ///
 /// Each run holds whole lines. The datagram is longer than `max` only if it is a single longer
 /// line.
@@ -54,7 +54,8 @@ pub(crate) fn next<'a>(
     Some(Datagram { payload: scratch, line_bytes, lines })
 }
 
-/// Parts of a line whose value can be packed: `{name}:{value}{rest}`.
+/// Parts of a line, `{name}:{value}{rest}`, if its value can share one line with the values of
+/// other lines.
 #[derive(Clone, Copy)]
 struct Parts<'a> {
     name: &'a [u8],
@@ -64,9 +65,9 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// Splits a line. Returns `None` if its value cannot be packed: members of sets are any text;
-    /// lines with a timestamp are excluded; events (`_e{`) and service checks (`_sc`) are no
-    /// metrics.
+    /// Splits a line into its parts. Returns `None` if its value cannot share a line with others,
+    /// which excludes set members, lines with a timestamp, events (`_e{`) and service checks
+    /// (`_sc`).
     fn split(line: &'a [u8]) -> Option<Self> {
         let (name, behind) = line.split_at(memchr(b':', line)?);
         let (value, rest) = behind[1..].split_at(memchr(b'|', &behind[1..])?);
@@ -83,7 +84,8 @@ impl<'a> Parts<'a> {
         })
     }
 
-    /// Returns true if the value of `other` can be packed into this line: only the values differ.
+    /// Returns true if the two lines differ only in their values, so that the value of `other` can
+    /// be added to this line.
     fn can_take(&self, other: &Self) -> bool {
         self.name == other.name && self.rest == other.rest
     }
@@ -97,7 +99,8 @@ mod tests {
     use bytes::{Buf, Bytes};
     use proptest::prelude::*;
 
-    /// Packs all lines. Returns the datagrams, each with the size of its lines.
+    /// Packs all lines of `runs` into datagrams of at most `max` bytes. Returns each datagram with
+    /// the number of its original lines and their bytes.
     fn pack(runs: &[String], max: usize) -> Vec<(String, Tally)> {
         let mut lines = Runs(runs.iter().map(|run| Bytes::from(run.clone())).collect());
         let mut scratch = BytesMut::new();
@@ -110,7 +113,7 @@ mod tests {
         datagrams
     }
 
-    /// Returns one line for each value, as a server reads it.
+    /// Splits a datagram with packed values into one line for each value, as a server reads it.
     fn expand(datagram: &str) -> Vec<String> {
         let expand = |line: &str| {
             let whole = vec![format!("{line}\n")];
@@ -159,8 +162,8 @@ mod tests {
     }
 
     proptest! {
-        /// Lines that are packed and expanded again are unchanged and in order, and count the same
-        /// size as without packing.
+        /// Packs random lines into datagrams, and expands these again. The lines must be unchanged
+        /// and in order, and the counts of lines and bytes must match the original lines.
         #[test]
         fn packing_and_expanding_gives_back_the_lines(
             runs in prop::collection::vec(

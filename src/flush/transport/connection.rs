@@ -1,4 +1,4 @@
-//! Connections: TCP, and streams to Unix sockets.
+//! Stream connections to the server: TCP and Unix sockets.
 
 mod line_by_line;
 
@@ -28,50 +28,57 @@ use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep_until, timeout};
 
-/// Maximum number of slices that one write passes to the operating system.
+/// Maximum number of memory slices that one vectored write passes to a stream socket.
 const SLICES: usize = 64;
 
-/// Maximum time to wait until the server closes its side, after the connection's own side is shut
-/// down. Most servers close at once. The deadline of the stop comes first in any case.
+/// Maximum time that a closing connection waits until the server closes its side too. The deadline
+/// of a stop can end the wait earlier.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Maximum time to wait for the next acknowledgement after the server has closed its side. A server
-/// that only stopped writing still acknowledges. A server that is gone answers with a reset.
+/// Maximum time to wait for the next acknowledgement after the server has closed its sending side.
+/// A server that only stopped writing still acknowledges, and a server that is gone answers with a
+/// reset.
 const HALF_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Maximum number of bytes that the operating system holds before it sends them: TCP_NOTSENT_LOWAT.
-/// The other lines wait in the outbox. Room below the limit is also the only event that follows an
-/// acknowledgement.
+/// Maximum number of unsent bytes that the operating system accepts for a connection: the socket
+/// option `TCP_NOTSENT_LOWAT`. Further lines wait in the flusher.
+///
+/// Room below the limit is also the only event of the socket that follows an acknowledgement.
 #[cfg(target_os = "linux")]
 const NOTSENT_LOWAT: u32 = 256 << 10;
 
-/// Minimum interval of the polls for acknowledgements, which cause no event.
+/// Minimum interval at which the flusher asks the operating system for new acknowledgements. No
+/// event of the socket reports them.
 const ACK_POLL_MIN: Duration = Duration::from_millis(1);
 
-/// Maximum interval of the polls for acknowledgements.
+/// Maximum interval at which the flusher asks the operating system for new acknowledgements.
 const ACK_POLL_MAX: Duration = Duration::from_millis(64);
 
 pub(in crate::flush) struct Connection {
     socket: Socket,
     stream: Stream,
     delivery: Delivery,
-    /// Next poll for acknowledgements, or `None` if all bytes are acknowledged.
+    /// Next query of the operating system for acknowledgements, or `None` if there is nothing to
+    /// wait for.
     ack_poll: Option<AckPoll>,
     stall: Stall,
-    /// Set while lines are sent one by one, to find one that makes the server close the connection.
+    /// State of sending lines one by one, to find a line on which the server closes the connection.
+    /// `None` in normal operation.
     line_by_line: Option<LineByLine>,
-    /// Identity of the socket file, taken just before the connect. `None` over TCP.
+    /// Identity of the Unix socket's file, taken just before the connect, to detect another server
+    /// at the same path. `None` over TCP.
     #[cfg(unix)]
     identity: Option<SocketIdentity>,
-    /// Deadline of the server's next acknowledgement, once it has closed its side.
+    /// Time until which the next acknowledgement must arrive. Set once the server has closed its
+    /// sending side.
     half_close_deadline: Option<Instant>,
 }
 
-/// A poll for acknowledgements.
+/// Scheduled query of the operating system for the number of unacknowledged bytes.
 #[derive(Clone, Copy)]
 struct AckPoll {
     at: Instant,
-    /// Interval between the previous poll and this one.
+    /// Interval between the previous query and this one.
     interval: Duration,
 }
 
@@ -162,8 +169,8 @@ impl Connection {
         self.acknowledge(outbox)
     }
 
-    /// Waits for the last acknowledgements of a server that has closed its side. Returns `end` once
-    /// none is outstanding, or none came in time.
+    /// Collects the last acknowledgements of a server that has closed its sending side. Returns the
+    /// error `end` once no byte is unacknowledged, or no acknowledgement came in time.
     fn acknowledge_after_half_close(
         &mut self,
         outbox: &mut Outbox,
@@ -206,7 +213,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Releases the lines that the other side has, and counts them as sent.
+    /// Releases the lines that the server's side has acknowledged, and counts them as sent.
     ///
     /// # Errors
     /// An error means that the other side can receive no more.
@@ -233,14 +240,14 @@ impl Connection {
         Ok(())
     }
 
-    /// Returns the number of unsent bytes of lines in the incomplete frame, whose header announces
-    /// them.
+    /// Returns the number of unsent bytes of lines in the incomplete frame. They must be sent next,
+    /// since the frame's header has announced them.
     pub(super) fn committed(&self) -> usize {
         self.stream.committed()
     }
 
-    /// Leaves the bytes in flight to the operating system, which continues to deliver them. The
-    /// lines that it has whole count as sent.
+    /// Leaves the bytes in flight to the operating system, which continues to deliver them after
+    /// the flusher ends. The lines that the operating system has accepted whole count as sent.
     ///
     /// Returns these lines. Returns nothing if the connection is gone and they with it: they stay
     /// in flight, and are requeued.
@@ -258,8 +265,8 @@ impl Connection {
         whole
     }
 
-    /// Releases the lines that the other side has, and resets the connection if others are in
-    /// flight: these go to the next connection.
+    /// Gives up a broken connection. Over TCP, releases the lines that arrived, and prepares a
+    /// reset if others are in flight, since the next connection sends these again.
     pub(super) fn abandon(&mut self, outbox: &mut Outbox) {
         // A Unix stream whose server is gone does not say what was read: see `unacknowledged`.
         if let Socket::Tcp(_) = self.socket {
@@ -271,9 +278,9 @@ impl Connection {
         }
     }
 
-    /// Returns the number of trailing bytes that are not acknowledged yet. Over TCP the peer's kernel
-    /// acknowledges bytes. Over a Unix stream, bytes that the server has read count as acknowledged.
-    /// Returns 0 if the delivery setting requires no acknowledgement.
+    /// Returns the number of bytes, the last ones written, that the server's side has not
+    /// acknowledged. Over TCP its kernel acknowledges bytes; on a Unix stream, a read by the server
+    /// counts. Returns 0 if the delivery setting requires no acknowledgement.
     fn unacknowledged(&self) -> io::Result<usize> {
         match self.delivery {
             #[cfg(target_os = "linux")]
@@ -293,8 +300,8 @@ impl Connection {
         }
     }
 
-    /// Discards bytes that the server sent, since a StatsD client expects none. Returns
-    /// `UnexpectedEof` if the server has closed its side.
+    /// Returns `UnexpectedEof` if the server has closed its sending side. Discards bytes that the
+    /// server sent, since a StatsD client expects none.
     fn check_open(&self) -> io::Result<()> {
         // This asks the operating system. tokio's `try_read` knows of an end only after its reactor
         // has run, which may be after the write whose lines would be lost.
@@ -333,8 +340,8 @@ impl Connection {
 }
 
 impl AckPoll {
-    /// Returns the poll for acknowledgements after `last`. The interval doubles while no line is
-    /// acknowledged.
+    /// Returns the query for acknowledgements that follows `last`. The interval doubles while no
+    /// line is acknowledged.
     fn next(last: Option<Self>, has_progress: bool) -> Self {
         let now = Instant::now();
         match last {

@@ -1,4 +1,4 @@
-//! Datagram sockets, and the meaning of their errors.
+//! Datagram sockets (UDP and Unix), and the meaning of their errors.
 
 use super::NO_SIGNAL;
 #[cfg(any(target_os = "linux", test))]
@@ -20,7 +20,8 @@ use tokio::net::UdpSocket;
 #[cfg(unix)]
 use tokio::net::UnixDatagram;
 
-/// Connects a UDP socket, so that it receives an error if no process listens.
+/// Connects a UDP socket to the server, so that the operating system reports an error if no process
+/// listens there. Refuses to connect a socket to itself.
 fn connect(socket: &std::net::UdpSocket, address: SocketAddr) -> io::Result<()> {
     socket.connect(address)?;
     // While no server listens, this socket may be given the server's port. It would then receive its
@@ -35,7 +36,7 @@ pub(super) enum Socket {
     Udp(UdpSocket),
     #[cfg(unix)]
     Unix(UnixDatagram),
-    /// Gives the answers of a script, then accepts everything.
+    /// Simulated socket for tests. It gives scripted answers, and then accepts everything.
     #[cfg(test)]
     Scripted(super::datagrams::tests::Script),
 }
@@ -63,7 +64,7 @@ impl Socket {
         }
     }
 
-    /// Waits for a refusal, and for room in the socket if `to_send`. Cancel safe.
+    /// Waits until a datagram is refused, or until the socket has room if `to_send`. Cancel safe.
     pub(super) async fn ready(&self, to_send: bool) -> io::Result<()> {
         match self {
             Self::Udp(socket) => {
@@ -91,7 +92,8 @@ impl Socket {
         }
     }
 
-    /// Returns true if the operating system can cut a batch into datagrams.
+    /// Returns true if the operating system can cut a batch into datagrams (UDP segmentation
+    /// offload).
     ///
     /// Linux before 4.18 ignores the request and sends the whole batch as one datagram, without an
     /// error. Such a version does not know the option of the socket.
@@ -108,7 +110,8 @@ impl Socket {
         }
     }
 
-    /// Sends several datagrams in one call. Each has the length of a segment, except the last.
+    /// Sends a batch of datagrams in one system call. All have the same length, except the last,
+    /// which may be shorter.
     #[cfg(any(target_os = "linux", test))]
     pub(super) fn try_send_batch(&self, batch: &Batch<'_>) -> io::Result<usize> {
         match self {
@@ -131,8 +134,8 @@ impl Socket {
         }
     }
 
-    /// Takes the pending error of the socket. With `query`, asks the operating system even if tokio
-    /// has reported none.
+    /// Takes the pending error of the socket, such as a refused datagram. With `query`, asks the
+    /// operating system even if tokio has reported no error.
     pub(super) fn take_error(&self, query: bool) -> Option<io::Error> {
         match self {
             Self::Udp(socket) => {
@@ -152,7 +155,7 @@ impl Socket {
     }
 }
 
-/// Opens a socket to the current receiver at this path.
+/// Opens a Unix datagram socket to the receiver that is bound to this path now.
 #[cfg(unix)]
 pub(super) fn to_path(path: &Path) -> io::Result<Socket> {
     let socket = UnixDatagram::unbound()?;
@@ -160,17 +163,18 @@ pub(super) fn to_path(path: &Path) -> io::Result<Socket> {
     Ok(Socket::Unix(socket))
 }
 
-/// Returns true if lines whose batch failed with this error may be sent in single datagrams:
-/// always, except if nothing was sent, or if single datagrams handle the error themselves.
+/// Returns true if the lines of a batch that failed with this error should be sent again in single
+/// datagrams. Excluded are refusals, interrupts, a full socket and missing buffers, which the
+/// sender handles for batches and single datagrams alike.
 pub(super) fn may_send_singly(error: &io::Error) -> bool {
     use ErrorKind::{ConnectionRefused, Interrupted, WouldBlock};
     !matches!(error.kind(), ConnectionRefused | Interrupted | WouldBlock)
         && !is_out_of_buffers(error)
 }
 
-/// Returns true if the operating system cannot cut this batch. Linux returns `EIO` without checksum
-/// offload on the route, and `EINVAL` or `EMSGSIZE` if a segment is longer than a datagram of the
-/// route.
+/// Returns true if this error means that the operating system cannot cut the batch into datagrams.
+/// Linux returns `EIO` without checksum offload on the route, and `EINVAL` or `EMSGSIZE` if a
+/// segment is longer than a datagram of the route.
 pub(super) fn is_batch_unsupported(error: &io::Error) -> bool {
     #[cfg(unix)]
     let is_cut_error =
@@ -180,7 +184,7 @@ pub(super) fn is_batch_unsupported(error: &io::Error) -> bool {
     is_cut_error || error.kind() == ErrorKind::Unsupported
 }
 
-/// Returns true if a datagram is longer than the socket or the route takes.
+/// Returns true if this error means that a datagram is longer than the socket or the route accepts.
 pub(super) fn is_datagram_too_long(error: &io::Error) -> bool {
     error.raw_os_error() == Some(codes::TOO_LONG)
 }
@@ -189,14 +193,16 @@ pub(super) fn is_out_of_buffers(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|code| codes::OUT_OF_BUFFERS.contains(&code))
 }
 
-/// Error codes of the operating system that [`ErrorKind`] does not distinguish.
+/// Unix error codes that [`ErrorKind`] does not distinguish: for a datagram that is too long, and
+/// for missing buffers.
 #[cfg(unix)]
 mod codes {
     pub(super) const TOO_LONG: i32 = libc::EMSGSIZE;
     pub(super) const OUT_OF_BUFFERS: [i32; 2] = [libc::ENOBUFS, libc::ENOMEM];
 }
 
-/// Error codes of Winsock: `WSAEMSGSIZE` and `WSAENOBUFS`.
+/// Winsock error codes for a datagram that is too long (`WSAEMSGSIZE`), and for missing buffers
+/// (`WSAENOBUFS`).
 #[cfg(not(unix))]
 mod codes {
     pub(super) const TOO_LONG: i32 = 10_040;

@@ -1,4 +1,4 @@
-//! Datagrams: UDP, and datagrams to Unix sockets.
+//! Sending of datagrams to the server, over UDP or to a Unix socket.
 //!
 //! Over UDP datagrams are sent in batches if the operating system can cut them (see
 //! `flush::packing::segments`), and in paced bursts (see `flush::pacer`). The last datagram or batch stays
@@ -34,10 +34,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
-/// Time to wait for the refusal of a probe: the one datagram that is sent after a refusal.
+/// Time to wait for the refusal of a probe. A probe is the single datagram that is sent after the
+/// server has refused a datagram.
 const PROBE_TIME: Duration = Duration::from_millis(100);
 
-/// Pause when the operating system is out of buffers. No event announces new ones.
+/// Pause of sending when the operating system is out of buffers. No event announces free buffers.
 const NO_BUFFERS_PAUSE: Duration = Duration::from_millis(10);
 
 pub(in crate::flush) struct Datagrams {
@@ -46,51 +47,56 @@ pub(in crate::flush) struct Datagrams {
     pack_values: bool,
     hold_when_refused: bool,
     scratch: BytesMut,
-    /// Size of the lines of the last datagram or batch. They stay in flight: the next refusal would
-    /// be about them.
+    /// Number of lines in the last sent datagram or batch, and their bytes. They stay in flight,
+    /// since the next refusal would be about them.
     unconfirmed: Tally,
-    /// Set if the unconfirmed datagram, or else the next one, is a probe.
+    /// Set if the last sent datagram, or else the next one, is a probe: a single datagram that
+    /// tests whether the server still refuses datagrams.
     probing: bool,
-    /// Set while batches may be sent on this socket.
+    /// Set while this socket may send batches of datagrams in one system call (UDP segmentation
+    /// offload).
     #[cfg_attr(not(any(target_os = "linux", test)), expect(dead_code))]
     offload: bool,
-    /// Initial value of `offload` for each new socket.
+    /// Value of `offload` (the permission to send batches) that each new socket begins with.
     offload_enabled: bool,
-    /// Set after an error, so that no batch is sent until a single datagram is confirmed.
+    /// Set after a refusal or a lack of buffers. The flusher then sends single datagrams, and no
+    /// batch, until one datagram is confirmed (not refused).
     batching_suspended: bool,
     pacer: Pacer,
     /// Time before which nothing is sent.
     paused_until: Option<Instant>,
     lookups: Option<Lookups>,
-    /// Addresses to which the host's name resolved. Empty for a path.
+    /// Addresses to which the server's name resolved. Empty for the path of a Unix socket.
     addresses: Vec<SocketAddr>,
-    /// Address to change to once no datagram is unconfirmed.
+    /// Address of the server to change to. The change waits until the last sent datagram is
+    /// confirmed (not refused).
     next_address: Option<SocketAddr>,
-    /// Schedule by which the UDP socket is replaced, or `None` for a Unix socket.
+    /// Schedule for replacing the UDP socket at intervals, or `None` for a Unix socket.
     renewal: Option<Renewal>,
     #[cfg(unix)]
     path: Option<PathBuf>,
     stall: Stall,
 }
 
-/// Schedule by which a UDP socket is replaced.
+/// Schedule for replacing the UDP socket at intervals, so that it gets a new local port.
 #[derive(Clone, Copy)]
 struct Renewal {
     at: Instant,
     interval: Duration,
 }
 
-/// A datagram or batch that `send` passed to the operating system.
+/// Datagram or batch that the flusher tried to send in one system call.
 struct Attempt {
-    /// Size of the lines, as they were emitted.
+    /// Number of lines in the datagram or batch, and their bytes as the application emitted them.
     size: Tally,
-    /// Number of bytes passed to the operating system.
+    /// Number of bytes passed to the operating system, after packing or padding.
     length: usize,
     datagrams: usize,
 }
 
 impl Datagrams {
-    /// Opens a UDP socket to the first of these addresses to which one can be opened.
+    /// Tries the addresses in order, and opens a UDP socket to the first one that the operating
+    /// system accepts.
     pub(super) fn to(
         addresses: Vec<SocketAddr>,
         settings: &FlusherConfig,
@@ -169,8 +175,10 @@ impl Datagrams {
         }
     }
 
-    /// Records the addresses that a lookup found. Schedules a change to the first of them unless
-    /// the current address is among them. A change that fails is tried again after the next lookup.
+    /// Records the addresses that a name lookup found. Schedules a change to the first of them
+    /// unless the socket's current address is among them.
+    ///
+    /// A change that fails is tried again after the next lookup.
     fn on_lookup(&mut self, addresses: Vec<SocketAddr>) {
         self.next_address = match self.socket.peer() {
             Some(current) if !addresses.contains(&current) => addresses.first().copied(),
@@ -179,8 +187,8 @@ impl Datagrams {
         self.addresses = addresses;
     }
 
-    /// Schedules a change to the next address of the name, after a refusal that does not end the
-    /// link.
+    /// Schedules a change to the next address of the server's name, after a refusal that does not
+    /// end the link to the server.
     fn rotate_address(&mut self) {
         let Some(current) = self.socket.peer() else { return };
         let index = self.addresses.iter().position(|address| *address == current);
@@ -189,7 +197,9 @@ impl Datagrams {
         self.next_address = next.filter(|next| *next != current);
     }
 
-    /// Replaces the socket if that is due:
+    /// Replaces the datagram socket by a new one if a replacement is due.
+    ///
+    /// The reasons for a replacement are:
     ///
     /// * to change to another address;
     /// * after the renewal interval, to get another port: a router may have forgotten the old one;
@@ -228,8 +238,8 @@ impl Datagrams {
         Ok(())
     }
 
-    /// Sends lines until none are left, the socket has no room, or the pacer pauses. With `unpaced`
-    /// the pacer does not pause.
+    /// Sends lines as datagrams until none are left, the socket has no room, or the pacer (the
+    /// limit on the UDP speed) requires a pause. With `unpaced`, the pacer does not pause.
     pub(super) fn send(&mut self, outbox: &mut Outbox, unpaced: bool) -> io::Result<()> {
         self.check_refusal(self.unconfirmed.bytes > 0, outbox)?;
         if self.paused_until.is_some_and(|until| Instant::now() < until) {
@@ -311,8 +321,8 @@ impl Datagrams {
         Ok(())
     }
 
-    /// Tries to send a batch if that is possible, or else a datagram. Returns `None` if there are
-    /// no lines.
+    /// Tries to send a batch of datagrams if that is possible, or else a single datagram. Returns
+    /// `None` if there are no lines to send.
     fn try_next(&mut self, lines: &Consumer) -> Option<(Attempt, io::Result<usize>)> {
         #[cfg(any(target_os = "linux", test))]
         if self.offload && !self.probing && !self.batching_suspended {
@@ -334,7 +344,8 @@ impl Datagrams {
         Some((attempt, self.socket.try_send(datagram.payload)))
     }
 
-    /// Releases the unconfirmed lines and counts them as sent: no refusal came.
+    /// Counts the lines of the last datagram or batch as sent and releases them, since no refusal
+    /// came.
     fn confirm(&mut self, outbox: &mut Outbox) {
         let confirmed = take(&mut self.unconfirmed);
         if confirmed.bytes > 0 {
@@ -344,8 +355,8 @@ impl Datagrams {
         }
     }
 
-    /// Handles the pending error of the socket. With `query`, asks the operating system even if
-    /// tokio has reported none.
+    /// Takes the pending error of the socket and handles it if it is a refusal. With `query`, asks
+    /// the operating system even if tokio has reported no error.
     fn check_refusal(&mut self, query: bool, outbox: &mut Outbox) -> io::Result<()> {
         match self.socket.take_error(query) {
             None => Ok(()),
@@ -356,8 +367,8 @@ impl Datagrams {
         }
     }
 
-    /// Handles a refusal: no process listens at the server's port. Returns the error if lines are
-    /// held; otherwise the unconfirmed lines are lost.
+    /// Handles a refusal: no process listens at the server's port. Returns the error if the setting
+    /// holds refused lines for a later attempt; otherwise counts the last sent lines as lost.
     fn on_refused(&mut self, error: io::Error, outbox: &mut Outbox) -> io::Result<()> {
         if self.hold_when_refused {
             return Err(error);

@@ -1,5 +1,5 @@
-//! Name lookups: one at each connection attempt; over UDP also at intervals, since no event shows
-//! that a server has moved.
+//! Lookups of the server's name: one at each attempt to connect, and over UDP also at intervals. No
+//! event shows that a UDP server has moved.
 
 use crate::config::Address;
 use std::future::Future;
@@ -30,15 +30,15 @@ pub(super) async fn look_up(address: &Address) -> io::Result<Vec<SocketAddr>> {
     result.await.unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
 }
 
-/// Minimum time between the end of a lookup and the next one.
+/// Minimum time between the end of a name lookup and the next one.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Periodic lookups of a name while its link is up.
+/// Periodic lookups of the server's name while a UDP socket to the server is open.
 pub(super) struct Lookups {
     address: Address,
     interval: Duration,
     due: Instant,
-    /// Time of the last lookup's end.
+    /// Time at which the last lookup ended.
     ended: Instant,
     in_flight: Option<Lookup>,
 }
@@ -46,7 +46,8 @@ pub(super) struct Lookups {
 type Lookup = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
 
 impl Lookups {
-    /// Creates the periodic lookups of a name, or returns `None` if the host is an address.
+    /// Creates the periodic lookups of the server's name, or returns `None` if the host is an IP
+    /// address.
     pub(super) fn new(address: &Address, interval: Duration) -> Option<Self> {
         let is_name = address.host.parse::<IpAddr>().is_err();
         let ended = Instant::now();
@@ -54,12 +55,13 @@ impl Lookups {
         is_name.then(|| Self { address, interval, due, ended, in_flight: None })
     }
 
-    /// Makes the next lookup due early, since the server refuses datagrams: it may have moved.
+    /// Makes the next lookup due early. The caller calls this when the server refuses datagrams,
+    /// since the server may have moved.
     pub(super) fn hasten(&mut self) {
         self.due = self.due.min(self.ended + PAUSE);
     }
 
-    /// Returns lookups of which one is in flight and never completes.
+    /// Creates periodic lookups for tests, with one lookup in progress that never completes.
     #[cfg(test)]
     pub(super) fn hanging() -> Self {
         let address = Address { host: "server".into(), port: 8125 };
@@ -69,7 +71,7 @@ impl Lookups {
         Self { address, interval, due: now, ended: now, in_flight: Some(in_flight) }
     }
 
-    /// Returns the addresses of the name after the next successful lookup. Cancel safe.
+    /// Waits for the next successful lookup, and returns the addresses that it found. Cancel safe.
     pub(super) async fn next(&mut self) -> Vec<SocketAddr> {
         loop {
             if let Some(in_flight) = &mut self.in_flight {

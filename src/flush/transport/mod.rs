@@ -1,4 +1,4 @@
-//! The link to the server. No other module has sockets.
+//! The link to the server: a stream connection or a datagram socket. Only this module uses sockets.
 
 mod connection;
 mod datagram_socket;
@@ -23,13 +23,15 @@ use std::net::{Ipv4Addr, SocketAddr};
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
-/// Maximum number of system calls of one [`Link::send`], after which the flusher checks for other
-/// events.
+/// Maximum number of sending system calls in one [`Link::send`], after which the flusher checks for
+/// other events.
 const MAX_CALLS_PER_SEND: usize = 64;
 
-/// Flag for each call that sends. A closed peer is then an error of the call, and causes no
-/// SIGPIPE, which by default ends the process. Apple's systems have no such flag. There the
-/// standard library and mio set an option of each socket.
+/// Flag for each system call that sends, which suppresses SIGPIPE. A closed peer then makes the
+/// call return an error, instead of a signal that ends the process by default.
+///
+/// Apple's systems have no such flag. There the standard library and mio set an option of each
+/// socket.
 #[cfg(all(unix, not(target_vendor = "apple")))]
 const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
 #[cfg(not(all(unix, not(target_vendor = "apple"))))]
@@ -89,8 +91,8 @@ impl Link {
         }
     }
 
-    /// Waits until [`send`](Self::send) has work: room in the socket, if `to_send`, or an event of
-    /// the other side. Cancel safe.
+    /// Waits until a call of [`send`](Self::send) has work to do: an event of the server, a timer,
+    /// or, if `to_send`, room in the socket. Cancel safe.
     ///
     /// While `dormant`, events that only a timer would find are not waited for.
     pub(super) async fn ready(&mut self, to_send: bool, dormant: bool) -> io::Result<()> {
@@ -108,9 +110,9 @@ impl Link {
         }
     }
 
-    /// Sends lines until none are left, the operating system takes no more, or
-    /// [`MAX_CALLS_PER_SEND`] is reached. Unless `unpaced`, a pause of the pacer ends the sending
-    /// too.
+    /// Sends lines until none are left, the operating system accepts no more, or
+    /// [`MAX_CALLS_PER_SEND`] is reached. Over UDP, sending also ends at a pause of the pacer (the
+    /// speed limit), unless `unpaced`.
     ///
     /// # Errors
     /// An error means that the link must be abandoned. Unsent lines remain in the outbox.
@@ -121,14 +123,16 @@ impl Link {
         }
     }
 
-    /// Sends lines one by one up to this offset, if the link is a connection.
+    /// Makes a stream connection send lines one by one up to this byte offset. A datagram socket
+    /// ignores this.
     pub(super) fn send_line_by_line_until(&mut self, offset: u64, outbox: &Outbox) {
         if let Self::Connection(connection) = self {
             connection.send_line_by_line_until(offset, outbox);
         }
     }
 
-    /// Returns the number of unsent bytes that the link is committed to send next.
+    /// Returns the number of unsent bytes that must be sent next: the rest of a length-prefixed
+    /// frame that is already begun. They must not be evicted.
     pub(super) fn committed(&self) -> usize {
         match self {
             Self::Connection(connection) => connection.committed(),
@@ -136,8 +140,8 @@ impl Link {
         }
     }
 
-    /// Settles the lines in flight on a link that is given up: releases those that arrived, and
-    /// requeues the others.
+    /// Gives up a failed link to the server: releases the lines in flight that arrived, and makes
+    /// the others unsent again.
     pub(super) fn abandon(&mut self, outbox: &mut Outbox, poison: &mut PoisonDetector) {
         match self {
             Self::Connection(connection) => {
@@ -148,8 +152,9 @@ impl Link {
         }
     }
 
-    /// Leaves the lines in flight to the operating system and counts them as sent. Returns those
-    /// that are not acknowledged.
+    /// Leaves the lines in flight on a stream to the operating system, which continues to deliver
+    /// them after the flusher ends. Counts them as sent, and returns the count of lines and bytes
+    /// that the server has not acknowledged.
     pub(super) fn hand_over(&mut self, outbox: &mut Outbox) -> Tally {
         match self {
             Self::Connection(connection) => connection.hand_over(outbox),
@@ -157,7 +162,7 @@ impl Link {
         }
     }
 
-    /// Closes the link so that the other side receives all that was sent.
+    /// Closes the link in order, so that the server receives all bytes that were sent.
     pub(super) async fn close(self) {
         if let Self::Connection(connection) = self {
             connection.close().await;
@@ -165,7 +170,7 @@ impl Link {
     }
 }
 
-/// Returns these addresses in their order, beginning with the one at index `first`. Indices wrap
+/// Rotates the addresses so that the list begins with the address at index `first`. The index wraps
 /// around.
 fn rotated(mut addresses: Vec<SocketAddr>, first: usize) -> Vec<SocketAddr> {
     let first = first % addresses.len().max(1);

@@ -1,4 +1,4 @@
-//! Identity of the socket at a path, to detect that another server has taken the path.
+//! Identity of the Unix socket file at a path, to detect that another server has replaced it.
 
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::fs::metadata;
@@ -18,7 +18,7 @@ impl SocketIdentity {
         Some(Self { path: path.to_owned(), file: file_at(path)? })
     }
 
-    /// Returns true if another socket lies at the path, and a server listens there.
+    /// Returns true if another socket file lies at the path now, and a server listens there.
     pub(super) fn was_replaced(&self) -> bool {
         let is_another = file_at(&self.path).is_some_and(|file| file != self.file);
         is_another && has_listener(&self.path)
@@ -30,8 +30,8 @@ fn file_at(path: &Path) -> Option<[i64; 4]> {
     Some([data.dev().cast_signed(), data.ino().cast_signed(), data.ctime(), data.ctime_nsec()])
 }
 
-/// Returns true if a connect to the path succeeds at once. A listener whose queue is full does not
-/// count.
+/// Returns true if a connect to the Unix socket at this path succeeds at once. Returns false if the
+/// queue of the listener is full.
 fn has_listener(path: &Path) -> bool {
     let connect = || {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;

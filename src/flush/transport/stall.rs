@@ -1,4 +1,5 @@
-//! Stall detection: whether a link makes no progress although lines are outstanding.
+//! Stall detection: measures the time without progress of the link to the server, while lines wait
+//! to be sent or acknowledged.
 
 use crate::config::FlusherConfig;
 use std::future::pending;
@@ -6,14 +7,15 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 pub(super) struct Stall {
-    /// Duration of a stall after which the link counts as down.
+    /// Duration of a stall (no progress) after which the flusher considers the server unreachable.
     timeout: Duration,
-    /// Interval at which a stalled link checks whether another socket has taken the server's path.
+    /// Interval at which the flusher checks, during a stall, whether another server's socket has
+    /// taken the path of the Unix socket.
     check_interval: Duration,
     current: Option<CurrentStall>,
 }
 
-/// A stall in progress.
+/// Stall in progress: lines wait, and the link to the server makes no progress.
 struct CurrentStall {
     since: Instant,
     next_check: Instant,
@@ -25,7 +27,8 @@ impl Stall {
         Self { timeout, check_interval: settings.reconnect_sleep.min(timeout), current: None }
     }
 
-    /// Records whether the link has just made `progress`, and whether lines are `outstanding`.
+    /// Updates the stall after an attempt to send. The stall ends if no line is `outstanding`, and
+    /// its time restarts on `progress`.
     pub(super) fn record(&mut self, progress: bool, outstanding: bool) {
         self.current = match self.current.take() {
             _ if !outstanding => None,
@@ -37,8 +40,8 @@ impl Stall {
         };
     }
 
-    /// Returns true if a check of the server's path is due, and schedules the next one. One check
-    /// comes at the moment when the stall times out.
+    /// Returns true if a check of the server's Unix socket path is due, and schedules the next
+    /// check. One check comes exactly when the stall times out.
     pub(super) fn take_due_check(&mut self) -> bool {
         let Some(CurrentStall { since, next_check }) = &mut self.current else { return false };
         let (now, timeout) = (Instant::now(), *since + self.timeout);
@@ -50,13 +53,14 @@ impl Stall {
         is_due
     }
 
-    /// Returns true if the stall has lasted for the timeout.
+    /// Returns true if the link to the server has made no progress for the timeout, although lines
+    /// wait.
     pub(super) fn is_timed_out(&self) -> bool {
         self.current.as_ref().is_some_and(|stall| stall.since.elapsed() >= self.timeout)
     }
 
-    /// Waits until the next check of the server's path is due. Never returns if the link is not
-    /// stalled. Cancel safe.
+    /// Waits until the next check of the server's Unix socket path is due. Never returns if there
+    /// is no stall. Cancel safe.
     pub(super) async fn next_check(&self) {
         match &self.current {
             Some(stall) => sleep_until(stall.next_check).await,

@@ -1,4 +1,4 @@
-//! Sockets of connections: TCP and Unix streams.
+//! Stream sockets, TCP and Unix, of the connections to the server.
 
 use super::NO_SIGNAL;
 use socket2::SockRef;

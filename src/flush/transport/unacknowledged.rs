@@ -1,13 +1,13 @@
-//! Number of written bytes that are not acknowledged: a question to the operating system for which
-//! no well-maintained crate has a safe function.
+//! Query of the operating system for the number of bytes that are written to a socket and not
+//! acknowledged. No well-maintained crate has a safe function for this query.
 
 #![allow(unsafe_code)]
 
 use socket2::SockRef;
 use std::os::fd::AsRawFd;
 
-/// Returns how many of the last bytes written to this socket are not acknowledged, or `None` if the
-/// operating system does not say.
+/// Returns the number of bytes that are written to this socket and not acknowledged by the peer, or
+/// `None` if the operating system does not report it.
 ///
 /// Over TCP the operating system of the other side acknowledges bytes. The number is also right
 /// after a reset. Over a Unix stream the number is an upper bound of what the server has not read:

@@ -1,4 +1,5 @@
-//! DogStatsD, as "Datagram Format and Shell Usage" documents it, versions 1.0 to 1.6:
+//! Parser of DogStatsD, versions 1.0 to 1.6, as the page "Datagram Format and Shell Usage"
+//! documents the protocol:
 //!
 //! ```text
 //! metric = name ":" value *( ":" value ) "|" code [ "|@" rate ] [ "|#" tags ] *field
@@ -33,7 +34,7 @@ const READER: Reader = Reader {
     rounds_rates: &["ms", "h", "d"],
 };
 
-/// Minor version `n` of the protocol's version 1.`n`.
+/// Minor version of the DogStatsD protocol: `n` stands for version 1.`n`.
 pub(crate) type Minor = u8;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +46,7 @@ pub(crate) enum Line {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Event {
-    /// Title with its line breaks unescaped.
+    /// Title of the event, with its line breaks unescaped.
     pub(crate) title: String,
     pub(crate) text: String,
     pub(crate) timestamp: Option<u64>,
@@ -66,7 +67,7 @@ pub(crate) struct ServiceCheck {
     pub(crate) hostname: Option<String>,
     pub(crate) tags: Vec<Tag>,
     pub(crate) origin: Origin,
-    /// Message without escapes.
+    /// Message of the service check, without escapes.
     pub(crate) message: Option<String>,
 }
 
@@ -162,7 +163,8 @@ fn service_check(rest: &str, minor: Minor) -> Result<ServiceCheck, Reason> {
     Ok(check)
 }
 
-/// Remaining fields of a line, which must be in the documented order.
+/// Optional fields of a DogStatsD line that are not parsed yet. They must be in the documented
+/// order.
 struct Fields<'a, 'f> {
     next: Option<&'a str>,
     rest: &'f mut Split<'a, char>,
@@ -173,14 +175,16 @@ impl<'a, 'f> Fields<'a, 'f> {
         Self { next: rest.next(), rest }
     }
 
-    /// Takes the next field if it has this prefix, and returns the rest of the field.
+    /// Consumes the next field of the line if the field begins with `prefix`, and returns the text
+    /// after the prefix.
     fn take(&mut self, prefix: &str) -> Option<&'a str> {
         let field = self.next?.strip_prefix(prefix)?;
         self.next = self.rest.next();
         Some(field)
     }
 
-    /// Takes the next field if it has this prefix, and checks that its text is not empty.
+    /// Consumes the next field of the line if the field begins with `prefix`. Returns the text
+    /// after the prefix, or an error if the text is empty.
     fn text(&mut self, prefix: &str) -> Result<Option<String>, Reason> {
         let Some(text) = self.take(prefix) else { return Ok(None) };
         require(!text.is_empty(), "an empty field")?;
@@ -188,14 +192,15 @@ impl<'a, 'f> Fields<'a, 'f> {
         Ok(Some(text.to_owned()))
     }
 
-    /// Takes the next field if it has this prefix, and checks that its text is one of `known`.
+    /// Consumes the next field of the line if the field begins with `prefix`. Returns the text
+    /// after the prefix, or an error if it is not one of `known`.
     fn one_of(&mut self, prefix: &str, known: &[&str]) -> Result<Option<String>, Reason> {
         let text = self.text(prefix)?;
         require(text.as_deref().is_none_or(|text| known.contains(&text)), "an unknown word")?;
         Ok(text)
     }
 
-    /// Takes the tags, if any.
+    /// Consumes the field with the tags, if the line has one, and returns the tags.
     fn tags(&mut self) -> Result<Vec<Tag>, Reason> {
         let Some(text) = self.take("#") else { return Ok(Vec::new()) };
         require(!text.contains(char::is_control), "a control character")?;
@@ -211,7 +216,8 @@ impl<'a, 'f> Fields<'a, 'f> {
         tags.collect()
     }
 
-    /// Takes the fields of version 1.2 and later, in any order.
+    /// Consumes the fields of protocol version 1.2 and later, in any order. Returns the fields that
+    /// identify the sender, and the timestamp.
     fn origin(&mut self, minor: Minor, is_dated: bool) -> Result<(Origin, Option<u64>), Reason> {
         let (mut origin, mut timestamp) = (Origin::default(), None);
         loop {
@@ -240,7 +246,7 @@ impl<'a, 'f> Fields<'a, 'f> {
         }
     }
 
-    /// Refuses a remaining field.
+    /// Returns an error if the line has a field that is not parsed yet.
     fn end(&self) -> Result<(), Reason> {
         require(self.next.is_none(), "an unknown field or a wrong order of fields")
     }
@@ -251,7 +257,7 @@ fn length(text: &str) -> Result<usize, Reason> {
     text.parse().map_err(|_| "a length that is not a number")
 }
 
-/// Parses a Unix timestamp in seconds, above 0.
+/// Parses a Unix timestamp in seconds, which must be above 0.
 fn seconds(text: &str) -> Result<u64, Reason> {
     require(is_number(text), "a timestamp that is not a number")?;
     let seconds: i64 = text.parse().map_err(|_| "a timestamp that is not a number")?;
@@ -264,13 +270,14 @@ fn is_number(text: &str) -> bool {
     is_digits && (text == "0" || !text.starts_with('0'))
 }
 
-/// Unescapes the title or text of an event, where `\n` stands for a line break.
+/// Unescapes the title or text of an event: replaces each `\n` by a line break.
 fn unescaped(text: &str) -> Result<String, Reason> {
     require(!text.contains(|c: char| c.is_control() && c != '\t'), "a control character")?;
     Ok(text.replace("\\n", "\n"))
 }
 
-/// Unescapes the message of a service check, where `m:` is escaped too.
+/// Unescapes the message of a service check: replaces each `\n` by a line break, and each `m\:` by
+/// `m:`.
 fn message(text: &str) -> Result<String, Reason> {
     require(!text.is_empty(), "an empty message")?;
     require(!text.contains("m:"), "an `m:` in a message")?;

@@ -1,5 +1,5 @@
-//! Graphite's tags, as documented ("Graphite Tag Support") and as Etsy's server passes them
-//! through: `name;key=value;key=value:1|c|@0.5`.
+//! Parser of lines with Graphite's tags, as Graphite documents them ("Graphite Tag Support") and as
+//! Etsy's server passes them through: `name;key=value;key=value:1|c|@0.5`.
 //!
 //! Keys and values are ASCII. A key holds none of `;!^=`. A value holds no `;`, and does not begin
 //! with `~`. Text that Etsy's server rewrites is refused too. (The server keeps letters, digits
@@ -28,7 +28,7 @@ pub(crate) fn parse(datagram: &[u8]) -> Result<Vec<Metric>, Refused> {
     })
 }
 
-/// Returns true if Etsy's server does not rewrite `text`.
+/// Returns true if `text` has only letters, digits and `_-.`, which Etsy's server does not rewrite.
 fn is_kept(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
 }

@@ -1,4 +1,5 @@
-//! Telegraf's `statsd` input, as its README documents it: `name,key=value,key=value:1|c|@0.5`.
+//! Parser of lines with tags in InfluxDB's style, as the README of Telegraf's `statsd` input
+//! documents them: `name,key=value,key=value:1|c|@0.5`.
 //!
 //! Its types are counters, gauges, timings, histograms and sets. (Distributions belong to its
 //! DogStatsD option.) The parser refuses backslashes, which escape in InfluxDB's line protocol.

@@ -1,5 +1,5 @@
-//! Librato's tags, as its backend for Etsy's server and statsd_exporter read them:
-//! `name#key=value,key=value:1|c|@0.5`.
+//! Parser of lines with Librato's tags, as statsd_exporter and Librato's backend for Etsy's server
+//! read them: `name#key=value,key=value:1|c|@0.5`.
 //!
 //! statsd_exporter truncates `1 / rate` of timings.
 

@@ -1,5 +1,5 @@
-//! Strict parsers of the StatsD dialects, written from their documentation, without freewheel's
-//! code.
+//! Strict parsers of the StatsD dialects for tests, written from the documentation of the dialects
+//! and without freewheel's code.
 //!
 //! A line that is not exactly in the grammar is refused, with the reason. The parsers are stricter
 //! than servers: each server tolerates other deviations. A line that passes here means the same to
@@ -18,24 +18,24 @@ mod tagged;
 
 use std::fmt;
 
-/// Line that holds a metric.
+/// Line of a metric after parsing: its name, tags, values, type and other fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Metric {
     pub(crate) name: String,
     pub(crate) tags: Vec<Tag>,
-    /// Values of the line, more than one if they are packed.
+    /// Values of the metric. A DogStatsD line can hold several values, separated by `:`.
     pub(crate) values: Vec<String>,
-    /// Type code: `c`, `g`, `ms` and so on.
+    /// Code of the metric's type: `c`, `g`, `ms` and so on.
     pub(crate) code: String,
     pub(crate) rate: Option<String>,
     pub(crate) timestamp: Option<u64>,
     pub(crate) origin: Origin,
 }
 
-/// Key, and the value if the tag has one.
+/// Tag of a metric: its key, and its value if it has one.
 pub(crate) type Tag = (String, Option<String>);
 
-/// Fields of a DogStatsD line that identify its sender.
+/// Fields of a DogStatsD line that identify the sender of the line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Origin {
     pub(crate) container: Option<String>,
@@ -43,7 +43,7 @@ pub(crate) struct Origin {
     pub(crate) cardinality: Option<String>,
 }
 
-/// Line that the dialect's grammar does not accept, with the reason.
+/// Error of a parser: a line that the dialect's grammar does not accept, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refused {
     pub(crate) line: String,
@@ -58,7 +58,8 @@ impl fmt::Display for Refused {
 
 pub(crate) type Reason = &'static str;
 
-/// Parses each line of a datagram. The last line may end without a newline.
+/// Parses each line of a datagram with `read`, and returns the results or the first refused line.
+/// The last line may end without a newline.
 fn each_line<T>(
     datagram: &[u8],
     read: impl Fn(&str) -> Result<T, Reason>,
@@ -70,7 +71,7 @@ fn each_line<T>(
     text.split('\n').map(|line| read(line).map_err(|reason| refused(line, reason))).collect()
 }
 
-/// Parts of a line `{name}:{value}|{code}`, and the fields after further bars.
+/// Parts of a line `{name}:{value}|{code}`, and the optional fields after further `|` characters.
 struct Parts<'a> {
     name: &'a str,
     value: &'a str,
@@ -92,7 +93,7 @@ impl<'a> Parts<'a> {
         Ok(Self { name, value, code, fields })
     }
 
-    /// Returns the sample rate, if any, and refuses all other fields.
+    /// Returns the sample rate of the line, if it has one, and refuses a line with any other field.
     fn only_rate(mut self, reader: &Reader) -> Result<Option<String>, Reason> {
         let Some(field) = self.fields.next() else { return Ok(None) };
         let text = field.strip_prefix('@').ok_or("a field that is not a sample rate")?;
@@ -102,33 +103,37 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Rules for names, values and rates of the strictest servers of a dialect.
+/// Rules that the strictest servers of a dialect impose on names, values and sample rates.
 struct Reader {
-    /// Characters that end a name, or begin its tags, at one of the servers.
+    /// Characters that a name must not contain, because a server would end the name or begin tags
+    /// there.
     name_separators: &'static [char],
-    /// Characters that end or alter a set's member at one of the servers.
+    /// Characters that a set member must not contain, because a server would end or alter the
+    /// member there.
     member_separators: &'static [char],
-    /// True if a signed value changes a gauge instead of setting it.
+    /// True if a value with a sign changes a gauge by that amount, instead of setting it.
     signs_change_gauges: bool,
-    /// True if only gauges and counters may have a sign; members must not begin with one.
+    /// True if only the values of gauges and counters may begin with a sign. A set member must not
+    /// begin with a sign then.
     refuses_signs: bool,
-    /// True if the servers truncate counters to 64-bit integers.
+    /// True if the dialect's servers truncate counter values to 64-bit integers.
     truncates_counters: bool,
-    /// Codes of the types that can be sampled.
+    /// Codes of the metric types that may have a sample rate.
     sampled: &'static [&'static str],
-    /// Codes of the types for which the servers round `1 / rate` or `value / rate` to an
+    /// Codes of the metric types for which a server rounds `1 / rate` or `value / rate` to an
     /// integer.
     rounds_rates: &'static [&'static str],
 }
 
 impl Reader {
-    /// Returns the name, or the reason if it has a separator. The caller has cut off the tags.
+    /// Returns the metric name, without tags, or an error if the name contains a separator.
     fn name(&self, name: &str) -> Result<String, Reason> {
         require(!name.contains(self.name_separators), "a separator in the name")?;
         Ok(name.to_owned())
     }
 
-    /// Checks one value of the type `code`.
+    /// Checks one value of a metric of the type `code`. Returns the value, or the reason why it is
+    /// refused.
     fn value(&self, text: &str, code: &str) -> Result<String, Reason> {
         let has_sign = text.starts_with(['-', '+']);
         require(
@@ -154,7 +159,8 @@ impl Reader {
         Ok(text.to_owned())
     }
 
-    /// Checks a sample rate: above 0, at most 1, for a sampled type, and not truncated.
+    /// Checks a sample rate, and returns it or the reason why it is refused. The rate must be above
+    /// 0 and at most 1, for a type that can be sampled, and not rounded by a server.
     fn rate(&self, code: &str, text: &str) -> Result<String, Reason> {
         require(self.sampled.contains(&code), "a sample rate for a type that is not sampled")?;
         require(is_plain_decimal(text), "a sample rate that is not a plain decimal")?;
@@ -167,7 +173,8 @@ impl Reader {
     }
 }
 
-/// Returns true if `text` is digits, optionally followed by a point and more digits.
+/// Returns true if `text` consists of digits, optionally followed by a decimal point and more
+/// digits.
 ///
 /// An exponent or a redundant zero is not accepted.
 fn is_plain_decimal(text: &str) -> bool {
@@ -180,7 +187,7 @@ fn is_plain_decimal(text: &str) -> bool {
     is_whole && fraction.is_none_or(|part| is_digits(part) && !part.ends_with('0'))
 }
 
-/// Returns the reason as an error unless the condition holds.
+/// Returns `reason` as an error unless `holds` is true.
 fn require(holds: bool, reason: Reason) -> Result<(), Reason> {
     if holds { Ok(()) } else { Err(reason) }
 }

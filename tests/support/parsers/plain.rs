@@ -1,5 +1,5 @@
-//! StatsD as Etsy's server documents it (`docs/metric_types.md`), and with the additional types of
-//! netdata and other servers:
+//! Parser of plain StatsD, as Etsy's server documents it (`docs/metric_types.md`), and with the
+//! additional metric types of netdata and other servers:
 //!
 //! ```text
 //! line   = name ":" value "|" code [ "|@" rate ]
@@ -28,17 +28,20 @@ const ETSY: Reader = Reader {
     rounds_rates: &["ms"],
 };
 
-/// Rules of netdata, which also rounds the counts of sampled counters.
+/// Rules for plain StatsD with netdata's additional metric types. Unlike Etsy's server, netdata
+/// rounds the counts of sampled counters.
 const EXTENDED: Reader = Reader { rounds_rates: &["c", "ms", "h", "m"], ..ETSY };
 
-/// Set of metric types.
+/// Set of metric types that the parser of plain StatsD accepts: the types of Etsy's server, or also
+/// histograms and meters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Types {
     Etsy,
     Extended,
 }
 
-/// Parses the lines of a datagram.
+/// Parses the lines of a datagram. Returns an error for a line outside the grammar, or with a
+/// metric type that `types` does not contain.
 pub(crate) fn parse(datagram: &[u8], types: Types) -> Result<Vec<Metric>, Refused> {
     each_line(datagram, |line| metric(line, types))
 }

@@ -1,4 +1,4 @@
-//! SignalFx's dimensions, as its gateway and statsd_exporter read them:
+//! Parser of lines with SignalFx's dimensions, as SignalFx's gateway and statsd_exporter read them:
 //! `name[key=value,key=value]:1|c|@0.5`.
 //!
 //! statsd_exporter truncates `1 / rate` of timings.

@@ -1,11 +1,13 @@
-//! Common parser of the dialects with tags in the name: `name` + tags + `:value|code[|@rate]`.
+//! Shared parser of the dialects that append tags to the metric name: `name` + tags +
+//! `:value|code[|@rate]`.
 //!
 //! Servers that read several of these dialects, such as statsd_exporter, refuse lines that mix
 //! them. A separator of one dialect is therefore refused in the names, keys and values of all.
 
 use super::{Metric, Parts, Reader, Reason, Tag, require};
 
-/// Rules of Etsy's server, which rounds no rate.
+/// Rules of Etsy's server for names, values and sample rates. This server does not round sample
+/// rates.
 pub(super) const READER: Reader = Reader {
     // `metric` checks the name without its tags.
     name_separators: &[],
@@ -17,18 +19,20 @@ pub(super) const READER: Reader = Reader {
     rounds_rates: &[],
 };
 
-/// Tag syntax of a dialect.
+/// Syntax of the tags that a dialect appends to the metric name, and the other rules of the
+/// dialect.
 pub(super) struct Syntax {
     pub(super) reader: Reader,
     /// Character before the first tag.
     pub(super) open: char,
     /// Character between two tags.
     pub(super) next: char,
-    /// Character after the last tag.
+    /// Character after the last tag, if the dialect has one.
     pub(super) close: Option<char>,
-    /// Known type codes.
+    /// Codes of the metric types that the dialect accepts.
     pub(super) codes: &'static [&'static str],
-    /// Checks a key and a value by the dialect's own documentation.
+    /// Function that checks a tag's key and value by the additional rules in the dialect's
+    /// documentation.
     pub(super) check_tag: fn(key: &str, value: &str) -> Result<(), Reason>,
 }
 
@@ -64,7 +68,8 @@ fn read_tags(text: &str, syntax: &Syntax) -> Result<Vec<Tag>, Reason> {
     tags.collect()
 }
 
-/// Returns true if `text` holds no separator of any of the dialects.
+/// Returns true if `text` contains no character that separates parts of a line in any of the
+/// dialects.
 fn is_clean(text: &str) -> bool {
     !text.contains([' ', ',', ';', '=', '#', '[', ']', ':', '|'])
 }

@@ -1,4 +1,5 @@
-//! Copy of the repository in which a change is made and its model is run.
+//! Copy of the repository in which the source is changed, and in which the model (loom test) that
+//! must catch the change is run.
 
 use super::Mutation;
 use super::sources::Sources;
@@ -8,31 +9,32 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Copy of the repository, with a target directory of its own.
+/// Copy of the repository with a separate target directory, in which the source can be changed.
 pub struct Copy {
     root: PathBuf,
     target: PathBuf,
 }
 
-/// Result of running a model on a change.
+/// Result of running a model (loom test) on a deliberately wrong change of the source.
 pub enum Verdict {
-    /// The model did not catch the change, for this reason.
+    /// Outcome in which the model did not catch the change. Contains the reason, for example that
+    /// the model passed.
     Uncaught(&'static str),
-    /// The model failed with this message.
+    /// Outcome in which the model failed, as it should. Contains the message of the failure.
     Caught(String),
 }
 
-/// Maximum duration of a model. The longest model takes two minutes. If a change makes its model
-/// run longer than this, it counts as not caught.
+/// Maximum duration of one run of a model (loom test), ten times the duration of the longest model.
+/// A model that runs longer on a change counts as not having caught the change.
 const TIMEOUT: Duration = Duration::from_secs(20 * 60);
 
-/// Messages of models that explored too little, or more than loom's limit. Such a failure does not
-/// count as catching the change.
+/// Messages of failures that do not count as catching a change: the model explored too few
+/// interleavings, or exceeded loom's limit.
 const NOT_COUNTED: &[&str] = &["interleavings of at least", "exceeded maximum number of branches"];
 
 impl Copy {
-    /// Creates a copy of the repository below this crate's target directory. Copies used at the
-    /// same time need different numbers.
+    /// Creates a copy of the repository in this crate's target directory. Copies that are used at
+    /// the same time need different numbers.
     pub fn create(number: usize) -> Self {
         let original = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let work = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("target/prove/{number}"));
@@ -46,7 +48,7 @@ impl Copy {
         &self.root
     }
 
-    /// Runs all models and returns their output, or `None` if a model fails.
+    /// Runs all models (loom tests) and returns their output, or returns `None` if a model fails.
     pub fn run_all(&self) -> Option<String> {
         let output = self
             .cargo_test(&["--tests"])
@@ -57,7 +59,8 @@ impl Copy {
         output.status.success().then_some(text)
     }
 
-    /// Makes the change, runs its model, and reverts the change.
+    /// Makes the change in the copy, runs the model that must catch the change, and reverts the
+    /// change.
     pub fn run_with(&self, mutation: &Mutation, sources: &Sources) -> Verdict {
         let path = self.root.join(&mutation.file);
         let (original, changed) = mutation.apply_in(&self.root);
@@ -101,7 +104,8 @@ impl Copy {
         Verdict::Caught(message)
     }
 
-    /// Builds the models of a file and returns their program, or `None` if they do not compile.
+    /// Compiles the models in the test file with this name. Returns the path of the compiled test
+    /// program, or `None` if the models do not compile.
     fn build(&self, file: &str) -> Option<PathBuf> {
         let mut cargo = self.cargo_test(&["--test", file, "--no-run", "--message-format=json"]);
         let built = cargo.stderr(Stdio::null()).output().expect("cargo can be run");
@@ -124,7 +128,8 @@ impl Copy {
     }
 }
 
-/// Waits for the program to end. Kills it after [`TIMEOUT`], and returns `None`.
+/// Waits for the program to end, and returns its exit status. Kills the program after [`TIMEOUT`],
+/// and returns `None`.
 fn wait(mut program: Child) -> Option<ExitStatus> {
     let begun = Instant::now();
     while begun.elapsed() < TIMEOUT {
@@ -150,7 +155,8 @@ fn copy_directory(from: &Path, to: &Path) {
     }
 }
 
-/// Returns the first message of a panic or of the allocator in the output of a model.
+/// Returns the first message of a panic, or of a memory error that the allocator found, from the
+/// output of a model (loom test).
 ///
 /// More messages may follow, because loom panics again while it unwinds.
 fn first_message(output: &str) -> Option<String> {

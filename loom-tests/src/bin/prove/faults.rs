@@ -1,7 +1,8 @@
-//! Faults that a change could introduce, and the model that must catch each. There is one file for
-//! each source file.
+//! Faults: deliberate mistakes to plant in the source, each with the model (loom test) that must
+//! catch it. There is one file of faults for each source file.
 
-/// Expands to the text of a mutex that orders no memory, followed by a line of the source.
+/// Expands to source text: a mutex that orders no memory, followed by the given line. Faults use
+/// this text to replace the real mutex.
 ///
 /// Each lock is also an atomic operation, so that loom tries every order of the locks.
 macro_rules! mutex_without_order {
@@ -44,11 +45,11 @@ mod thread_ids;
 
 use super::Mutation;
 
-/// Fault: its description, the name of the model that must catch it, and its edits. An edit is a
-/// text that occurs once in the file, and its replacement.
+/// Fault: its description, the name of the model (loom test) that must catch it, and its edits. An
+/// edit is a text that occurs once in the source file, and the replacement of this text.
 type Fault = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
-/// Path of a source file, and the faults planted in it.
+/// Path of a source file, and the faults to plant in this file.
 type File = (&'static str, &'static [Fault]);
 
 const FILES: &[File] = &[

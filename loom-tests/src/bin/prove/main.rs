@@ -1,4 +1,5 @@
-//! Program that proves that the models catch mistakes.
+//! Program that proves that the models (loom tests) catch mistakes: it plants one mistake at a time
+//! in a copy of the source, and checks that the model for this mistake fails.
 //!
 //! It runs every model. Then it weakens every ordering and plants every fault, one at a time, in a
 //! copy of the source. The comment of an ordering, or the fault in `faults/`, names the model that
@@ -32,15 +33,15 @@ use std::thread;
 
 const PROOF: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/PROOF.md");
 
-/// Change that makes the source wrong, and the model that must then fail.
+/// Change that makes the source wrong, and the model (loom test) that must then fail.
 struct Mutation {
-    /// First cells of the row in PROOF.md, which describe the change.
+    /// First cells of the row for this change in the report PROOF.md. They describe the change.
     row: String,
     /// Path of the changed file in the repository.
     file: String,
-    /// Texts that each occur once in the file, and their replacements.
+    /// Edits of the file: texts that each occur once in the file, and the replacement of each.
     edits: Vec<(String, String)>,
-    /// Name of the model that must fail.
+    /// Name of the model (loom test) that must fail.
     model: String,
 }
 
@@ -66,15 +67,16 @@ impl Mutation {
     }
 }
 
-/// Results of the changes of one kind, orderings or faults: their table, and how many were caught.
+/// Results of all changes of one kind (weakened orderings, or planted faults): the table of
+/// results, and the number of caught changes.
 struct Judged {
     table: String,
     caught: usize,
     all: usize,
 }
 
-/// Makes each change in one of the copies, runs its model there, and prints the results in the
-/// order of the changes.
+/// Makes each change in a copy of the repository, runs the model that must catch the change, and
+/// prints the results in the order of the changes.
 fn judge(head: &str, mutations: &[Mutation], copies: &[Copy], sources: &Sources) -> Judged {
     let mut table = format!("| {head} | caught by | which says |\n");
     table += &("|---".repeat(head.split('|').count() + 2) + "|\n");

@@ -1,10 +1,12 @@
-//! Table of the models, with their claims and the numbers of explored interleavings.
+//! Table of the models (loom tests) for PROOF.md: what each model proves, and how many
+//! interleavings loom explored.
 
 use crate::copy::Copy;
 use crate::sources::Sources;
 use freewheel_loom_tests::Explored;
 
-/// Runs all models and returns their table, or `None` if a model fails.
+/// Runs all models (loom tests), and returns a table of them in Markdown, or `None` if a model
+/// fails.
 pub fn table(copy: &Copy, sources: &Sources) -> Option<String> {
     let output = copy.run_all()?;
     let row = |Explored { name, interleavings, floor, bound, .. }: Explored| {

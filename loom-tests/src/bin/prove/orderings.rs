@@ -1,10 +1,12 @@
-//! Changes that each weaken one memory ordering in the source.
+//! Changes that each weaken one memory ordering in the source, to check that a model (loom test)
+//! then fails.
 
 use super::Mutation;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Returns a change for each memory ordering in the source and each weaker ordering in its place.
+/// Returns one change for each memory ordering in the source and each weaker ordering that can
+/// replace it.
 pub fn all(root: &Path) -> Vec<Mutation> {
     let mut files = Vec::new();
     find(&root.join("handoff/src"), &mut files);
@@ -12,8 +14,8 @@ pub fn all(root: &Path) -> Vec<Mutation> {
     files.iter().flat_map(|file| in_file(root, file)).collect()
 }
 
-/// Files without models: the stand-ins, the types that they replace, tests, and code outside the
-/// hand-off.
+/// Names of source files in which no ordering is weakened, because no model covers them: the types
+/// of loom's build, the types that they replace, tests, and code outside the crate `handoff`.
 const NOT_PROVEN: &[&str] =
     &["loom.rs", "native.rs", "thread_guard.rs", "stress.rs", "handlers.rs", "in_flight.rs"];
 
@@ -67,7 +69,7 @@ fn in_file(root: &Path, file: &Path) -> Vec<Mutation> {
     mutations
 }
 
-/// Returns the words of a line of code, and their offsets.
+/// Returns the words (identifiers) of a line of code, each with its byte offset.
 fn words(code: &str) -> impl Iterator<Item = (usize, &str)> {
     let is_part = |character: char| character.is_alphanumeric() || character == '_';
     let starts = code
@@ -79,8 +81,8 @@ fn words(code: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// Returns the name of the model in the comment above an ordering. `above` are the lines before the
-/// ordering.
+/// Returns the name of the model (loom test) that the comment of a memory ordering contains.
+/// `above` holds the source lines before the ordering.
 fn model(above: &[&str]) -> String {
     for line in above.iter().rev().take(10) {
         if let Some((_, rest)) = line.split_once("Model: ") {

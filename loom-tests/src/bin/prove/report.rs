@@ -1,4 +1,4 @@
-//! Writer of PROOF.md, as a whole or row by row.
+//! Functions that write the report PROOF.md: the whole file, or some of its rows.
 
 use super::{Judged, PROOF};
 use std::fs;
@@ -27,7 +27,7 @@ pub fn write(models: &str, weakened: &Judged, planted: &Judged) {
     fs::write(PROOF, report).expect("PROOF.md is writable");
 }
 
-/// Replaces the table of the models in PROOF.md.
+/// Replaces the table of the models (loom tests) in the report PROOF.md.
 pub fn replace_models(models: &str) {
     let proof = fs::read_to_string(PROOF).expect("PROOF.md is readable");
     let (before, rest) = proof.split_once(MODELS).expect("PROOF.md has the table of the models");
@@ -36,8 +36,8 @@ pub fn replace_models(models: &str) {
     fs::write(PROOF, proof).expect("PROOF.md is writable");
 }
 
-/// Replaces the rows of these changes in PROOF.md. Rows of new changes are added only by a full
-/// run.
+/// Replaces the rows of these changes in the report PROOF.md by new results. Changes without a row
+/// are ignored, because only a full run adds rows.
 pub fn replace(judged: &[Judged]) {
     let mut lines: Vec<_> = fs::read_to_string(PROOF)
         .expect("PROOF.md is readable")
@@ -56,13 +56,14 @@ pub fn replace(judged: &[Judged]) {
     fs::write(PROOF, lines.join("\n") + "\n").expect("PROOF.md is writable");
 }
 
-/// Returns the cells of a row of PROOF.md that describe the change, and not its result.
+/// Returns the cells of a row of the report PROOF.md that describe the change, without the cells of
+/// its result.
 fn change(row: &str) -> Option<&str> {
     let (change, _) = row.strip_suffix(" |")?.rsplit_once(" | ")?;
     change.rsplit_once(" | ").map(|(change, _)| change)
 }
 
-/// Updates the number of caught changes in the heading of a table.
+/// Updates the number of caught changes in the heading of a table in the report PROOF.md.
 fn count(lines: &mut [String], head: &str) {
     let Some(at) = lines.iter().position(|line| line.starts_with(head)) else { return };
     let rows = lines[at + 1..].iter().take_while(|line| !line.starts_with('#'));

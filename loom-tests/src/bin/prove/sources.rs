@@ -1,9 +1,9 @@
-//! Source files of the models.
+//! Source files of the models (loom tests), and what they tell about each model.
 
 use std::fs;
 use std::path::Path;
 
-/// Names and texts of the files in `loom-tests/tests/`.
+/// Names and texts of the files in `loom-tests/tests/`, which contain the models (loom tests).
 pub struct Sources(Vec<(String, String)>);
 
 impl Sources {
@@ -21,14 +21,14 @@ impl Sources {
         Self(entries.map(|entry| read(&entry.expect("tests/ is readable").path())).collect())
     }
 
-    /// Returns the name of the file that contains the model.
+    /// Returns the name of the file that contains the model (loom test) with the given name.
     pub fn file_of(&self, model: &str) -> Option<&str> {
         let has = |text: &str| text.contains(&format!("#[test]\nfn {model}()"));
         self.0.iter().find(|(_, text)| has(text)).map(|(file, _)| &file[..])
     }
 
-    /// Returns the name of each model and its claim, which is the first paragraph of its
-    /// documentation.
+    /// Returns the name of each model (loom test) and its claim, which is the first paragraph of
+    /// its documentation.
     pub fn models(&self) -> impl Iterator<Item = (&str, String)> {
         let texts = self.0.iter().flat_map(|(_, text)| text.split("explore(").skip(1));
         let names =
@@ -36,8 +36,8 @@ impl Sources {
         names.filter_map(|name| Some((name, self.claim(name)?)))
     }
 
-    /// Returns the first paragraph of the model's documentation, or `None` if no test has this
-    /// name.
+    /// Returns the claim of a model: the first paragraph of its documentation. Returns `None` if no
+    /// test has this name.
     pub fn claim(&self, model: &str) -> Option<String> {
         let function = format!("fn {model}()");
         let (above, _) = self.0.iter().find_map(|(_, text)| text.split_once(&function))?;

@@ -1,12 +1,13 @@
-//! Check that PROOF.md has a row for each model, ordering and fault of the source, and no other
-//! row. Only a full run checks the results in the rows.
+//! Checker of the report PROOF.md: it must have a row for each model, weakened ordering and fault,
+//! and no other row. The results in the rows are not checked.
 
 use super::sources::Sources;
 use super::{PROOF, faults, orderings};
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Prints the rows that PROOF.md lacks, and its rows of changes and models that no longer exist.
+/// Prints the rows that the report PROOF.md lacks, and its obsolete rows of changes and models that
+/// no longer exist. Fails if there are any.
 pub fn check() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mutations = orderings::all(&root).into_iter().chain(faults::all());

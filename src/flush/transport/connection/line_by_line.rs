@@ -1,4 +1,4 @@
-//! Sending lines one by one, to a server that may close the connection on one of them: see
+//! Sending of lines one by one, to find a line on which the server closes the connection: see
 //! `flush::poison`.
 //!
 //! First the server must show that it is there: it takes an empty line, and keeps the connection
@@ -14,32 +14,37 @@ use std::io::{self, ErrorKind, IoSlice};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Time for which the server must keep the connection once the empty line is acknowledged.
+/// Time for which the server must keep the connection open after it has acknowledged an empty test
+/// line. Only then are real lines sent one by one.
 const QUIET: Duration = Duration::from_millis(100);
 
-/// Interval at which the flusher asks whether the peer has acknowledged the empty line of the probe.
+/// Interval at which the flusher asks whether the server's side has acknowledged the empty test
+/// line.
 const PROBE_POLL: Duration = Duration::from_millis(5);
 
 pub(super) struct LineByLine {
-    /// Offset in the outbox up to which lines are sent one by one.
+    /// Offset up to which lines are sent one by one, counted in bytes over all lines since the
+    /// client was built.
     until: u64,
     probe: Probe,
-    /// Maximum number of lines in flight.
+    /// Maximum number of lines in flight. It begins at one, and doubles each time that this many
+    /// lines are acknowledged.
     window: u32,
-    /// Number of lines started in the current window. The window ends when all its lines are
-    /// acknowledged.
+    /// Number of lines of the current window (the lines allowed in flight together) that the
+    /// flusher has begun to write. The window ends when all its lines are acknowledged.
     started: u32,
-    /// Number of unsent bytes of the last started line.
+    /// Number of unsent bytes of the line that the flusher is writing.
     rest: usize,
 }
 
-/// State of the probe: an empty line, which shows whether the server keeps the connection open.
+/// State of the probe: an empty line that is sent first, to test whether the server keeps the
+/// connection open.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Probe {
     NotSent,
-    /// The empty line is in flight.
+    /// The empty line is sent, and not acknowledged yet.
     Sent,
-    /// The empty line is acknowledged. The connection must last until this time.
+    /// The empty line is acknowledged. The server must keep the connection open until this time.
     Quiet(Instant),
     Passed,
 }
@@ -49,7 +54,8 @@ impl LineByLine {
         Self { until, probe: Probe::NotSent, window: 1, started: 0, rest: 0 }
     }
 
-    /// Returns the time of the next check of the probe, or `None` if none is in progress.
+    /// Returns the time of the next check of the probe (the empty test line), or `None` if no probe
+    /// is in progress.
     pub(super) fn next_check(&self) -> Option<Instant> {
         match self.probe {
             Probe::NotSent | Probe::Passed => None,
@@ -58,14 +64,16 @@ impl LineByLine {
         }
     }
 
-    /// Doubles the window if all its lines were sent. Called once no line is in flight.
+    /// Doubles the window (the maximum number of lines in flight) if all its lines were sent. The
+    /// caller calls this once no line is in flight.
     pub(super) fn on_all_acknowledged(&mut self) {
         if self.rest == 0 && self.started >= self.window {
             (self.window, self.started) = (self.window.saturating_mul(2), 0);
         }
     }
 
-    /// Returns true while nothing may be written, even if the socket has room.
+    /// Returns true while no line may be written, even if the socket has room: the probe or the
+    /// current window is not finished.
     pub(super) fn is_blocked(&self) -> bool {
         match self.probe {
             Probe::NotSent => false,
@@ -76,12 +84,14 @@ impl LineByLine {
 }
 
 impl Connection {
-    /// Sends lines one by one up to this offset.
+    /// Makes the connection send lines one by one up to this byte offset. Later lines are sent as
+    /// usual.
     pub(in crate::flush) fn send_line_by_line_until(&mut self, offset: u64, outbox: &Outbox) {
         self.line_by_line = (outbox.offset() < offset).then(|| LineByLine::new(offset));
     }
 
-    /// Takes the next step of the probe, if it is possible. Returns true once the probe has passed.
+    /// Advances the probe (the empty test line) by one step: sends it, checks for its
+    /// acknowledgement, or checks the time since then. Returns true once the probe has passed.
     fn advance_probe(&mut self) -> io::Result<bool> {
         let Some(line_by_line) = &self.line_by_line else { return Ok(true) };
         let next = match line_by_line.probe {

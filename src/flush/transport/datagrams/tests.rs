@@ -1,4 +1,4 @@
-//! Tests of datagrams with a socket that gives scripted answers.
+//! Tests of the datagram sender with a simulated socket that gives scripted answers.
 
 use super::*;
 use crate::Connector;
@@ -10,19 +10,21 @@ use bytes::Buf;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-/// A simulated socket with an answer for each call. After the last answer it accepts everything.
+/// Simulated datagram socket with a scripted answer for each send. After the last answer, it
+/// accepts everything.
 #[derive(Default)]
 pub(in crate::flush::transport) struct Script {
     answers: Mutex<VecDeque<Answer>>,
     accepted: Mutex<Vec<String>>,
-    /// Set from a refused datagram until the next call on the socket, which reports the refusal.
+    /// Set when a datagram is refused. The next call on the socket reports the refusal and clears
+    /// the flag.
     refused: Mutex<bool>,
 }
 
 enum Answer {
     Accepts,
     Fails(io::Error),
-    /// The socket takes the datagram, and a refusal follows.
+    /// The socket accepts the datagram, and the next call reports a refusal.
     AcceptsThenRefuses,
 }
 use Answer::{Accepts, AcceptsThenRefuses, Fails};
@@ -41,7 +43,8 @@ impl Script {
         Ok(payload.len())
     }
 
-    /// Gives one answer for the whole batch. If it is accepted, records each datagram of the batch.
+    /// Simulates the send of a batch with one answer for the whole batch. If the batch is accepted,
+    /// records each of its datagrams.
     pub(in crate::flush::transport) fn try_send_batch(
         &self,
         batch: &segments::Batch<'_>,
@@ -59,7 +62,7 @@ impl Script {
         Ok(sent)
     }
 
-    /// Takes the pending refusal.
+    /// Takes the pending refusal of the simulated socket, if there is one.
     pub(in crate::flush::transport) fn refusal(&self) -> Option<io::Error> {
         take(&mut *self.refused.lock().unwrap()).then(|| ErrorKind::ConnectionRefused.into())
     }
@@ -69,7 +72,7 @@ const A: &str = "a:1|c\n";
 const B: &str = "b:2|c\n";
 const C: &str = "c:3|c\n";
 
-/// A link whose socket gives scripted answers, and an outbox of three lines of six bytes.
+/// Test scene: a datagram sender with a simulated socket, and three unsent lines of six bytes each.
 struct Scene {
     datagrams: Datagrams,
     outbox: Outbox,
@@ -88,8 +91,8 @@ impl Scene {
         Self { datagrams, outbox, account }
     }
 
-    /// Returns a scene whose link sends batches, and whose lines fit into one batch of three
-    /// datagrams.
+    /// Returns a test scene with batches enabled, in which the three lines fit into one batch of
+    /// three datagrams.
     fn batched(hold: bool, answers: Vec<Answer>) -> Self {
         let mut scene = Self::new(7, hold, answers);
         scene.datagrams.offload = true;
@@ -104,8 +107,8 @@ impl Scene {
         self.outbox = Outbox::new(swept(lines, 999), Arc::clone(&self.account));
     }
 
-    /// Asserts which datagrams the socket accepted, how many lines the account counts, and how many
-    /// bytes are unsent or in flight.
+    /// Asserts which datagrams the socket accepted, and how many lines count as sent, refused and
+    /// too long. Also asserts how many bytes (`held`) are unsent or in flight.
     #[track_caller]
     fn assert(&self, accepted: &[&str], sent: u64, refused: u64, too_long: u64, held: usize) {
         let Socket::Scripted(script) = &self.datagrams.socket else { unreachable!() };
@@ -137,8 +140,8 @@ fn a_refused_batch_is_held() {
     scene.assert(&[], 0, 0, 0, 18);
 }
 
-/// With `hold_when_refused` off, a refused batch is lost. The lines after it are sent in single
-/// datagrams, until one is confirmed.
+/// Refuses a batch while the setting `hold_when_refused` is off: its lines must be lost. The next
+/// lines must be sent in single datagrams, until one is confirmed.
 #[test]
 fn a_refused_batch_is_followed_by_single_datagrams() {
     let mut scene = Scene::batched(false, vec![AcceptsThenRefuses]);
@@ -151,8 +154,8 @@ fn a_refused_batch_is_followed_by_single_datagrams() {
     assert!(!scene.datagrams.batching_suspended);
 }
 
-/// After a batch fails, its lines are sent in single datagrams, whatever the error. Errors that a
-/// single datagram can meet too, such as a refusal, are tested elsewhere.
+/// Fails a batch with each Linux error code in turn: its lines must then be sent in single
+/// datagrams. Other tests cover the errors that a single datagram can meet too, such as a refusal.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_failed_batch_is_sent_singly_after_any_error() {
@@ -175,8 +178,8 @@ fn an_error_of_batch_and_datagram_is_the_links_error() {
     scene.assert(&[], 0, 0, 0, 18);
 }
 
-/// After a batch fails, the batch before it is sent again too, since the error may be about that
-/// one.
+/// Fails the second of two batches: the first batch must be sent again too, since the error may be
+/// about it.
 #[test]
 #[cfg(target_os = "linux")]
 fn an_error_of_a_batch_requeues_the_batch_before() {
@@ -268,7 +271,8 @@ fn an_unreachable_network_loses_nothing() {
     scene.assert(&[A], 0, 0, 0, 18);
 }
 
-/// While a lookup hangs, the socket becomes ready and the next burst begins as usual.
+/// Leaves a name lookup hanging. The socket must still become ready, and a pause of sending must
+/// end in time.
 #[tokio::test(start_paused = true)]
 async fn a_hanging_lookup_delays_nothing() {
     let mut scene = Scene::new(7, true, vec![]);
@@ -279,8 +283,8 @@ async fn a_hanging_lookup_delays_nothing() {
     tokio::time::timeout(limit, scene.datagrams.ready(true, false)).await.unwrap().unwrap();
 }
 
-/// After a Unix socket refuses a datagram, this one and the one before it are unsent again. The one
-/// before may have vanished with its receiver.
+/// Makes a simulated socket refuse the third datagram at its send. This datagram and the second
+/// must be unsent again, since the second may have vanished with its receiver.
 #[test]
 fn a_refused_send_requeues_the_datagram_before() {
     let refusal = Fails(ErrorKind::ConnectionRefused.into());
@@ -291,7 +295,8 @@ fn a_refused_send_requeues_the_datagram_before() {
     assert_eq!(scene.outbox.lines().chunk(), b"b:2|c\nc:3|c\n");
 }
 
-/// A send to a receiver that is gone fails itself, and not a later call. No standard demands that.
+/// Sends to a Unix datagram socket after its receiver is gone: this send must fail, and not a later
+/// call. No standard requires that.
 #[tokio::test]
 #[cfg(target_os = "linux")]
 async fn a_vanished_receiver_at_a_path_refuses_the_send() {
@@ -309,7 +314,8 @@ async fn a_vanished_receiver_at_a_path_refuses_the_send() {
     assert_eq!((scene.outbox.unsent(), scene.outbox.in_flight()), (18, 0));
 }
 
-/// The address after one that refuses may be unusable, such as an IPv6 address without a route.
+/// Rotates through three addresses of a server, of which the second is unusable (IPv6 without a
+/// route). The sender must skip it and use the third.
 #[tokio::test]
 async fn an_unusable_address_is_passed_over() {
     let server = std::net::UdpSocket::bind(("127.0.0.1", 0)).unwrap();
@@ -325,7 +331,8 @@ async fn an_unusable_address_is_passed_over() {
     }
 }
 
-/// After a refusal one datagram is sent. The others wait until the time for its refusal has passed.
+/// Sends a probe, the single datagram after a refusal. The other datagrams must wait until the time
+/// for a refusal of the probe has passed.
 #[tokio::test(start_paused = true)]
 async fn a_probe_is_given_time_to_be_refused() {
     let mut scene = Scene::new(7, true, vec![]);

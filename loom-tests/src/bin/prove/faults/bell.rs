@@ -1,4 +1,5 @@
-//! Faults of the bell.
+//! Faults (deliberate mistakes) to plant in `bell.rs`, the consumer's wake-up flag, each with the
+//! loom model that must catch it.
 
 use super::File;
 

@@ -1,4 +1,5 @@
-//! Faults of the blocks.
+//! Faults (deliberate mistakes) to plant in `block.rs`, the buffers of records that two threads
+//! share, each with the loom model that must catch it.
 
 use super::File;
 

@@ -1,4 +1,5 @@
-//! Faults of the block supply.
+//! Faults (deliberate mistakes) to plant in `block_supply.rs`, the source of empty record buffers,
+//! each with the loom model that must catch it.
 
 use super::File;
 

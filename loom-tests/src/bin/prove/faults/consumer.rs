@@ -1,4 +1,5 @@
-//! Faults of the consumer.
+//! Faults (deliberate mistakes) to plant in `consumer.rs`, the receiver of the producers' records,
+//! each with the loom model that must catch it.
 
 use super::File;
 
@@ -129,7 +130,8 @@ pub const FAULTS: File = (
     ],
 );
 
-/// Code of a sweep that notes part-filled blocks.
+/// Source text of the loop in `Consumer::sweep` that notes the lengths of part-filled blocks.
+/// Faults remove or move this loop.
 const NOTE: &str = "        for producer in exchange.producers.iter() {
             if let Some(view) = producer.current.get() {
                 state.snapshots.push((view, view.published()));

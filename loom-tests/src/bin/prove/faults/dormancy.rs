@@ -1,4 +1,5 @@
-//! Faults of dormancy.
+//! Faults (deliberate mistakes) to plant in `dormancy.rs`, the consumer's sleep without a timeout,
+//! each with the loom model that must catch it.
 
 use super::File;
 

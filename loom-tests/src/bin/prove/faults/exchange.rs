@@ -1,4 +1,5 @@
-//! Faults of the producers' side.
+//! Faults (deliberate mistakes) to plant in `exchange.rs`, the queue between producer threads and
+//! the consumer, each with the loom model that must catch it.
 
 use super::File;
 

@@ -1,4 +1,5 @@
-//! Faults of the ordered queue.
+//! Faults (deliberate mistakes) to plant in `ordered.rs`, the queue that keeps the order of records
+//! across threads, each with the loom model that must catch it.
 
 use super::File;
 

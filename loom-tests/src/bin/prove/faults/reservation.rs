@@ -1,4 +1,5 @@
-//! Faults of the commit.
+//! Faults (deliberate mistakes) to plant in `reservation.rs`, the commit of records to the
+//! consumer, each with the loom model that must catch it.
 
 use super::File;
 

@@ -1,4 +1,5 @@
-//! Faults of reserving.
+//! Faults (deliberate mistakes) to plant in `reserve.rs`, the reservation of space for records,
+//! each with the loom model that must catch it.
 
 use super::File;
 

@@ -1,4 +1,5 @@
-//! Faults of the send window.
+//! Faults (deliberate mistakes) to plant in `send_window.rs`, the list of bytes taken by the
+//! consumer and not yet released, each with the loom model that must catch it.
 
 use super::File;
 

@@ -1,4 +1,5 @@
-//! Faults of thread IDs.
+//! Faults (deliberate mistakes) to plant in `thread_ids.rs`, the allocator of thread IDs, each with
+//! the loom model that must catch it.
 
 use super::File;
 
