@@ -33,8 +33,8 @@ const NAME: &str = "requests.accepted.by.the.gateway";
 /// Metric name shorter than sixteen bytes, for the benchmark of the code path that copies and
 /// checks short names.
 const SHORT_NAME: &str = "cache.hit";
-/// Metric name of more than 32 bytes (four chunks of sixteen), for the benchmark of the code path
-/// that copies and checks long names.
+/// Metric name of 52 bytes, for the benchmark of the code path that copies and checks names of more
+/// than 32 bytes.
 const LONG_NAME: &str = "requests.accepted.by.the.gateway.of.the.eastern.zone";
 const HEAD: &[u8] = b"applications.my-service.counters.";
 
@@ -86,7 +86,8 @@ impl Pipeline {
 /// more lines, so that a burst drops none.
 const BURST: u64 = 2_000;
 
-/// Times `call` in bursts, and runs `pause` after each burst, outside the timed part.
+/// Times bursts of calls of the closure `call`, and runs the closure `pause` after each burst,
+/// outside the timed part.
 ///
 /// The pause lets the queue drain, so that no line is dropped and no other thread works while calls
 /// are timed.
@@ -113,9 +114,10 @@ fn bench_bursts(
     });
 }
 
-/// Measures a call of freewheel with two running clients, and `floor`, a function that only formats
-/// the same line. Pauses between bursts of `floor` also send lines, so that the CPU caches are in
-/// the same state for each.
+/// Times bursts of `floor`, which only formats a line, and of `call`, which emits the same line
+/// through freewheel. Measures `call` with each of two running clients, whose flushers run on
+/// different CPU cores. Pauses after bursts of `floor` also send lines, so that the CPU caches are
+/// in the same state for both.
 ///
 /// The functions are inlined into the timing loops.
 fn bench_pair(

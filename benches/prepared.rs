@@ -74,8 +74,8 @@ fn discarding_server() -> u16 {
     port
 }
 
-/// Starts a connector (a freewheel client), and times bursts of the closure that `make` builds for
-/// it. Flushes the connector after each burst, outside the timed part.
+/// Starts a connector (a freewheel client), and times bursts of calls of the closure that `make`
+/// builds from the connector. Flushes the connector after each burst, outside the timed part.
 fn bench_bursts<C: Fn()>(
     group: &mut BenchmarkGroup<'_, WallTime>,
     name: &str,

@@ -27,7 +27,7 @@ pub(crate) struct ScopeContext {
 }
 
 /// State that all connectors and metrics of one flusher task share. The flusher holds no reference
-/// to this state, so dropping the last of these handles stops the flusher.
+/// to this state: the flusher stops when the last connector or metric is dropped.
 pub(crate) struct FlusherOwner {
     pub(crate) sampling: SamplingRules,
     pub(crate) lifecycle: Lifecycle,

@@ -5,16 +5,16 @@ use crate::encode::{EncodeLine, LineWriter};
 use crate::tally::{LineTally, Tally};
 use freewheel_handoff::{MARGIN, OrderedBuffer};
 
-/// Buffers that carry lines from the producer threads to the flusher task. Each record of the
-/// generic exchange is a line.
+/// Buffers that carry lines from the producer threads to the flusher task: an exchange of the crate
+/// `freewheel_handoff`, with a line in each record.
 pub(crate) type Exchange = freewheel_handoff::Exchange<LineCounts>;
 
-/// Receiving end of the exchange, with which the flusher task takes the lines of the producer
-/// threads.
+/// Receiving end of the exchange (the buffers of lines), with which the flusher task takes the
+/// lines of the producer threads.
 pub(crate) type Consumer = freewheel_handoff::Consumer<LineCounts>;
 
-/// Counts of one thread's invalid, unsupported and altered lines. The generic exchange cannot count
-/// these, since its records are opaque bytes.
+/// Counts of one thread's invalid, unsupported and altered lines. The exchange (the buffers of
+/// lines) cannot count these lines itself, since it does not interpret their bytes.
 #[derive(Default)]
 pub(crate) struct LineCounts {
     pub(crate) invalid: LineTally,
@@ -104,8 +104,9 @@ fn emit_encoded(exchange: &Exchange, channel: Channel, lines: u64, text: &[u8], 
     });
 }
 
-/// Reserves space for `lines` lines and commits what `write` puts there. `write` returns the length,
-/// and true if a text was altered.
+/// Reserves space for `lines` lines in the channel (a thread's block or the ordered queue), and
+/// commits the lines that `write` encodes there. `write` returns their length in bytes, and true if
+/// forbidden characters were replaced.
 fn fill(
     exchange: &Exchange,
     channel: Channel,

@@ -17,14 +17,14 @@ macro_rules! names {
     ($type:ident, setting: $setting:literal, expected: $expected:expr;
      $($(#[$cfg:meta])? $variant:ident => $name:literal,)+) => {
         impl $type {
-            /// List of all variants.
+            /// List of all variants of the enum.
             #[cfg(test)]
             pub(crate) const ALL: &[Self] = &[$($(#[$cfg])? Self::$variant),+];
 
             /// Description of the names that `FromStr` accepts, for error messages.
             pub(crate) const EXPECTED: &str = $expected;
 
-            /// Returns the name of this value, as settings files write it.
+            /// Returns the name of this variant, as settings files write it.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -34,7 +34,7 @@ macro_rules! names {
         }
 
         impl std::fmt::Display for $type {
-            /// Writes the name of this value, which [`FromStr`](std::str::FromStr) reads back.
+            /// Writes the name of this variant, which [`FromStr`](std::str::FromStr) reads back.
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.pad(self.as_str())
             }
@@ -43,7 +43,7 @@ macro_rules! names {
         impl std::str::FromStr for $type {
             type Err = $crate::error::BuildError;
 
-            /// Parses a name exactly as [`Display`](std::fmt::Display) writes it.
+            /// Parses the name of a variant, exactly as [`Display`](std::fmt::Display) writes it.
             fn from_str(name: &str) -> Result<Self, Self::Err> {
                 match name {
                     $($(#[$cfg])? $name => Ok(Self::$variant),)+

@@ -19,8 +19,8 @@ use crate::names::names;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Protocol {
-    /// A TCP stream, with large writes and automatic reconnection. [`Delivery`] defines what a
-    /// broken connection can lose.
+    /// TCP stream, with large writes and automatic reconnection. [`Delivery`] defines what a broken
+    /// connection can lose.
     Tcp,
     /// UDP datagrams, each filled with lines up to the maximum payload.
     Udp,

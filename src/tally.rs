@@ -7,9 +7,9 @@ use std::ops::{Add, AddAssign};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Tally {
-    /// Number of lines.
+    /// Number of counted lines.
     pub lines: u64,
-    /// Number of bytes of these lines, each with its newline.
+    /// Number of bytes of all counted lines, including their newlines.
     pub bytes: u64,
 }
 

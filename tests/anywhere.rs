@@ -243,9 +243,9 @@ fn on_the_flusher_s_own_thread() {
     assert_eq!(runtime.block_on(statsd.flush()), Err(FlushError::NotRunning));
 }
 
-/// Flushes, stops and starts on a new thread succeed inside a tokio runtime that does not run the
-/// flusher. That runtime may lack drivers, and the calling task may have used up its cooperative
-/// budget.
+/// Flushes and stops, and starts of a flusher on a new thread, succeed inside a tokio runtime that
+/// does not run the flusher. That runtime may lack drivers, and the calling task may have used up
+/// its cooperative budget.
 #[test]
 fn in_another_runtime_than_the_flushers() {
     let receiver = UdpReceiver::start();

@@ -118,8 +118,9 @@ fn tags_must_leave_space_for_calls() {
     assert_eq!(build(1024 - 256, 1 << 10).unwrap_err().expected(), expected);
 }
 
-/// A call drops and counts a line that is longer than the servers of the dialect read over this
-/// transport.
+/// A line of the maximum length is accepted, and a line that is one byte longer is dropped and
+/// counted. The maximum depends on the dialect, the transport protocol and the maximum datagram
+/// payload.
 #[test]
 fn the_longest_line_depends_on_dialect_and_transport() {
     use freewheel::{Dialect, Protocol};

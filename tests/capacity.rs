@@ -108,9 +108,9 @@ fn lines_in_flight_are_not_evicted() {
     assert_eq!((threads[&0][0], *threads[&3].last().unwrap()), (0, LINES - 1));
 }
 
-/// The flusher evicts lines from a queue that was full before the flusher started, whether the
-/// server stalls or refuses datagrams. Producer threads do not wake the flusher, because they find
-/// no free block to fill.
+/// The flusher evicts old lines from a queue that was full before the flusher started, while a
+/// server reads nothing or refuses datagrams. Producer threads do not wake the flusher, because
+/// they find no free block of memory to fill.
 #[test]
 fn full_capacity_before_a_start_is_evicted() {
     let receiver = TcpReceiver::start();

@@ -229,8 +229,8 @@ fn undrawn_line_has_no_effect() {
     }
 }
 
-/// Returns a UDP socket as the server, and a fixture with a running flusher. All blocks of the
-/// fixture's queue capacity are allocated.
+/// Returns a UDP socket as the server, and a fixture with a running flusher. The fixture's blocks
+/// of memory are already allocated, up to its queue capacity.
 fn with_flusher(dialect: Dialect) -> (std::net::UdpSocket, Fixture) {
     let receiver = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = receiver.local_addr().unwrap().port();

@@ -197,8 +197,9 @@ fn poison_frames_are_sent_line_by_line() {
     assert_all_but(&statsd, 0, &server, &expected);
 }
 
-/// A server that disconnects on every line loses none. Once it accepts all lines, it receives them
-/// in order, except at most eight that the connector then holds in quarantine as suspects.
+/// The connector discards no line while a server disconnects on every line. A server that then
+/// accepts all lines receives them in order, except at most eight that the connector had held back
+/// and now rejects.
 #[test]
 fn server_closing_on_every_line_loses_none() {
     for framing in [Framing::Newlines, Framing::LengthPrefixed] {

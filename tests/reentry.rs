@@ -61,8 +61,9 @@ fn set_handler(signal: libc::c_int, handler: extern "C" fn(libc::c_int)) {
 struct Traced(libc::pid_t);
 
 impl Traced {
-    /// Delivers a signal to the traced process, unless it is 0, and continues the process until it
-    /// stops again. Returns the signal of that stop.
+    /// Resumes the traced process by the ptrace request `request`, and waits until the process
+    /// stops again. Delivers `signal` to the process unless it is 0. Returns the signal of the new
+    /// stop.
     fn resume(&self, request: libc::c_uint, signal: libc::c_int) -> libc::c_int {
         // SAFETY: the process is stopped, and traced by this thread.
         assert_eq!(unsafe { libc::ptrace(request, self.0, null_mut::<()>(), signal as usize) }, 0);

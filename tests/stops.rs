@@ -244,8 +244,8 @@ fn a_stop_does_not_wait_for_the_next_attempt_to_connect() {
     receiver.wait_for_lines(1);
 }
 
-/// Lines that a stop could not write to a stalled server by its deadline arrive after the next
-/// start. No line is lost or sent twice.
+/// Lines that a stop could not write by its deadline, because the server did not read, arrive after
+/// the next start. No line is lost or sent twice.
 #[test]
 fn restart_delivers_exactly_the_kept_lines() {
     let receiver = TcpReceiver::start();

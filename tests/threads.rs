@@ -149,8 +149,9 @@ fn short_lived_threads_lose_nothing() {
 #[test]
 fn short_lived_threads_share_their_memory() {
     const BLOCK: u64 = 1 << 10;
-    /// Maximum number of thread slots, each with one block (buffer), that the threads of this test
-    /// use. Threads of other tests may use some slots at the same time.
+    /// Maximum number of blocks (buffers) that the thousand threads of this test use in turn.
+    /// Threads of other tests may hold some of the reusable thread IDs at the same time, which
+    /// raises the number.
     const SLOTS: u64 = 200;
     let statsd = tcp(unused_port()).queue_capacity(BLOCK as usize).build().unwrap();
     let mut emitted = Tally::default();

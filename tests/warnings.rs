@@ -139,8 +139,9 @@ fn use_another() {
     assert_eq!(another.blocking_stop().kept.lines, 0);
 }
 
-/// Uses the connector that warns, from within its warning on the flusher's own thread. A flush
-/// times out there, because the flusher cannot answer.
+/// Uses a running connector from within the log's handler of a warning that its flusher logs.
+/// Asserts that a start is refused, and that a flush times out because the flusher cannot answer
+/// there.
 fn use_running(statsd: &Connector) {
     emit(statsd);
     let _ = format!("{statsd:?} {}", statsd.connected());
@@ -149,8 +150,8 @@ fn use_running(statsd: &Connector) {
     use_another();
 }
 
-/// Uses the connector that warns, after its flusher has ended. A flush fails, and a new start
-/// succeeds.
+/// Uses a connector with an ended flusher from within the log's handler of a warning. Asserts that
+/// a flush fails, and that a new start succeeds.
 fn use_ended(statsd: &Connector) {
     emit(statsd);
     assert!(!statsd.connected());
@@ -475,7 +476,8 @@ mod of_a_service {
         statsd.increase_counter("handled", 1);
     }
 
-    /// Sends a request to the handler in a router without freewheel's instrumentation.
+    /// Sends a request to a router without freewheel's instrumentation. The request's handler uses
+    /// the `Statsd` extractor, which then logs a warning and discards the metrics.
     fn call_handler() {
         let router = Router::new().route("/", get(handler));
         let request = Request::get("/").body(Body::empty()).unwrap();

@@ -6,8 +6,8 @@ use freewheel::{Builder, Connector, Protocol};
 use std::net::UdpSocket;
 use std::time::Duration;
 
-/// Builds and starts a connector, and calls `emit` with it. Returns the lines that a UDP server
-/// receives, with gauges last.
+/// Builds a connector with the function `configure`, starts it, and calls the function `emit` with
+/// it. Returns the lines that a UDP server receives, with gauges last.
 fn received_lines(
     configure: impl Fn(Builder) -> Builder,
     emit: impl Fn(&Connector),
@@ -38,7 +38,8 @@ fn received_lines(
     lines
 }
 
-/// Returns the lines that a UDP server receives when `emit` uses a connector without type prefixes.
+/// Calls `emit` with a connector that adds no type prefixes (such as `counters.`) to metric names.
+/// Returns the lines that a UDP server receives.
 fn lines(emit: impl Fn(&Connector)) -> Vec<String> {
     received_lines(|builder| builder.type_prefixes(false), emit)
 }

@@ -55,7 +55,8 @@ pub const WHOLE: u64 = 1234;
 pub const TWO_DECIMALS: f64 = 12.34;
 pub const FULL_PRECISION: f64 = 0.123_456_789_012_345_67;
 pub const ELAPSED: std::time::Duration = std::time::Duration::from_nanos(1_234_567);
-/// Duration [`ELAPSED`] in milliseconds, for clients that accept a timing as a number.
+/// Duration of the benchmarked timing calls ([`ELAPSED`]) in milliseconds, for clients that accept
+/// a timing as a number.
 pub const ELAPSED_MILLISECONDS: f64 = 1.234_567;
 /// Tags that the benchmarks pass in tagged calls, each as one string `key:value`.
 pub const TAGS: [&str; 2] = ["method:GET", "status:200"];

@@ -22,7 +22,8 @@ pub struct Header {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Sample {
     pub subject: String,
-    /// Parameters of this measurement by name, such as the kind of call or the number of threads.
+    /// Parameters with which the values of the sample were measured, by name, such as the kind of
+    /// call or the number of threads.
     #[serde(flatten)]
     pub case: BTreeMap<String, String>,
     pub round: u32,
@@ -105,8 +106,8 @@ impl Results {
         Ok(Some(Self { header, samples }))
     }
 
-    /// Returns the median, minimum and maximum of `figure` over all repetitions with the parameters
-    /// `case`, or `None` if it was not measured.
+    /// Returns the median, minimum and maximum of a client's measured value `figure`, over all
+    /// repetitions with the parameters `case`. Returns `None` if there is no such value.
     #[must_use]
     pub fn spread(&self, subject: &str, case: &[(&str, &str)], figure: &str) -> Option<Spread> {
         let mut values: Vec<f64> = self

@@ -188,7 +188,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// Returns the address as the text `127.0.0.1:port`.
+    /// Returns the server's address as the text `127.0.0.1:port`, for UDP and TCP.
     ///
     /// # Panics
     /// If the target is a Unix socket.

@@ -59,9 +59,9 @@ pub(crate) fn problems(run: &Run) -> Vec<String> {
     problems.into_iter().flatten().map(|problem| format!("{}: {problem}", run.name)).collect()
 }
 
-/// Describes the difference if the received lines are not the sent lines. Datagrams that the kernel
-/// discarded, because the socket buffer was full, explain a loss of at least one line and at most
-/// [`PAYLOAD`] bytes each.
+/// Describes the difference of the sent and received lines, or returns `None` if they are equal, or
+/// if discarded datagrams explain it. Each datagram that the kernel discards, because the socket
+/// buffer is full, explains a loss of at least one line and at most [`PAYLOAD`] bytes.
 fn compare_arrivals(run: &Run) -> Option<String> {
     let (sent, received, overflowed) = (run.stats.sent, run.received.size, run.overflowed());
     let lines_fit = received.lines + overflowed <= sent.lines;

@@ -75,13 +75,14 @@ enum Call<'a> {
     Inject { value: &'a str, code: &'a str },
 }
 
-/// Expected lines of one emitting call: type prefix of the name, type code and values.
+/// Expected lines of one emitting call: metric type in the name (such as `counters`), type code and
+/// values.
 struct Meaning {
-    /// Function that returns true for characters that must not occur in the name.
+    /// Function that returns true for characters that must not occur in the metric name.
     is_forbidden: fn(char) -> bool,
     kind: &'static str,
     code: String,
-    /// Expected values, one for each line.
+    /// Expected values of the lines that the call emits, one for each line.
     values: Vec<Value>,
 }
 
@@ -198,10 +199,11 @@ struct Model<'a> {
     prefix: &'a str,
     type_prefixes: bool,
     block_size: usize,
-    /// Number of blocks (line buffers) in the pool that all threads share, without the block of
-    /// this thread and the block of the ordered queue.
+    /// Number of blocks (line buffers) in the pool that all threads share. Excludes the block of
+    /// the emitting thread, and the block of the ordered queue for gauges.
     blocks: usize,
-    /// Number of full blocks (line buffers) that the consumer has not collected yet.
+    /// Number of full blocks (line buffers) that the consumer, which takes the lines out, has not
+    /// collected yet.
     full_blocks: usize,
     /// Number of bytes in the current block (line buffer) of the emitting thread.
     used: usize,
@@ -217,8 +219,8 @@ struct Ordered {
     max_long_bytes: usize,
     queue: VecDeque<Record>,
     held: Option<Record>,
-    /// Number of bytes in the block (line buffer) to which gauges move from the queue, or `None`
-    /// before the first move.
+    /// Number of bytes in the block (line buffer) to which gauges move from the ordered queue, or
+    /// `None` before the first move.
     used: Option<usize>,
     lines: Vec<Expected>,
 }
@@ -245,16 +247,16 @@ impl Ordered {
         self.queue.len() == self.slots
     }
 
-    /// Returns true if the ordered queue has room for a long record of `bytes` bytes, which does
-    /// not fit one of its slots.
+    /// Returns true if the ordered queue for gauges has room for a record of `bytes` bytes, which
+    /// is too long for a fixed-size slot.
     fn has_room_for_long(&self, bytes: usize) -> bool {
         let long = self.held.iter().chain(&self.queue).filter(|record| record.is_long);
         let sum: usize = long.map(|record| record.bytes).sum();
         !self.is_full() && sum + bytes <= self.max_long_bytes
     }
 
-    /// Moves the record that waits for a block, and at most `max_records` queued records, to blocks
-    /// (line buffers). Stops once no empty block is left.
+    /// Moves gauge records to blocks (line buffers): first a record that already waits for a block,
+    /// then at most `max_records` from the queue. Stops once no empty block is left.
     fn move_some(&mut self, max_records: usize, block_size: usize, empty_blocks: &mut usize) {
         for _ in 0..max_records + usize::from(self.held.is_some()) {
             let Some(record) = self.held.take().or_else(|| self.queue.pop_front()) else { break };
@@ -308,8 +310,8 @@ impl<'a> Model<'a> {
         self.full_blocks = self.blocks - empty_blocks;
     }
 
-    /// Moves queued records to blocks, if necessary, to make room for a gauge of `bytes` bytes that
-    /// does not fit a queue slot. Returns true if there is room.
+    /// Makes room for a gauge record of `bytes` bytes that is too long for a queue slot. Moves
+    /// queued records to blocks (line buffers) if necessary. Returns true if there is room.
     fn make_room_for_long(&mut self, bytes: usize) -> bool {
         if !self.ordered.has_room_for_long(bytes) {
             self.move_some(MOVE_BATCH);

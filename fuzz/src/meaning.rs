@@ -22,7 +22,8 @@ impl Value {
         Self { text: text.into(), parse: None }
     }
 
-    /// Returns true if `written` is the expected text, or an accepted equivalent.
+    /// Returns true if `written`, the value in an emitted line, is the expected text or an accepted
+    /// equivalent.
     pub fn is(&self, written: &str) -> bool {
         let is_equivalent = |parse: Parse| {
             let lengths = |text: &str| (text.len(), text.trim_end_matches('0').len());
@@ -35,7 +36,7 @@ impl Value {
         self.text.starts_with('-')
     }
 
-    /// Returns the expected text with the opposite sign.
+    /// Returns the expected text of the negated number.
     pub fn negated(mut self) -> Self {
         self.text = match self.text.strip_prefix('-') {
             Some(magnitude) => magnitude.to_owned(),
@@ -45,7 +46,8 @@ impl Value {
         self
     }
 
-    /// Returns the expected text with an explicit sign, as in a change of a gauge (`+1` or `-1`).
+    /// Returns the expected text of the number with an explicit sign, as in a change of a gauge
+    /// (`+1` or `-1`).
     pub fn signed(mut self) -> Self {
         if !self.is_negative() {
             self.text.insert(0, '+');

@@ -155,8 +155,9 @@ pub fn check(input: &Input<'_>) {
     assert!(pending.is_empty(), "never sent: {pending:?}");
 }
 
-/// Sends a batch of datagrams, and checks that each equals the datagram of a single send, except
-/// for padding. Returns false if there is no batch.
+/// Sends a batch (several datagrams in one system call). Checks that each datagram equals the one
+/// of a send without batches, apart from newlines added as padding. Returns false if no batch is
+/// possible.
 fn send_batch(
     packer: &mut Packer,
     runs: &mut VecDeque<Vec<u8>>,

@@ -87,11 +87,14 @@ struct Run {
     full: Tally,
     /// Number that the next emitted line has as its value.
     next: u64,
-    /// Number of bytes of `text` that the consumer has taken over from the producer thread.
+    /// Number of bytes of the accepted lines that the consumer (the flusher's side of the queue)
+    /// has taken over.
     swept: usize,
-    /// Number of acknowledged bytes of `text`, without a partly acknowledged line.
+    /// Number of bytes of the accepted lines that the peer has acknowledged, without a partly
+    /// acknowledged line.
     whole: usize,
-    /// Offset in `text` of the first byte that belongs to the current connection.
+    /// Offset of the first byte of the current connection within the bytes of all accepted lines
+    /// (`text`).
     connection_start: usize,
     /// Number of bytes of the current connection that the peer has acknowledged.
     acknowledged: usize,

@@ -35,8 +35,8 @@ pub(crate) struct Bell {
 }
 
 impl Bell {
-    /// Creates a bell in the quiet state: no work is announced. `wake` must unpark the consumer
-    /// thread, or make its next park return at once.
+    /// Creates a bell (wake-up flag) in the quiet state: no work is announced. `wake` must unpark
+    /// the consumer thread, or make its next park return at once.
     pub(crate) fn new(wake: Wake) -> Self {
         Self { state: AtomicU8::new(QUIET), wake }
     }
@@ -51,21 +51,22 @@ impl Bell {
         }
     }
 
-    /// Wakes the consumer thread, whether it is parked or not, and leaves the state of the bell
-    /// unchanged.
+    /// Wakes the consumer thread, whether it is parked or not. The state of the bell (the
+    /// consumer's wake-up flag) stays unchanged.
     pub(crate) fn wake(&self) {
         (self.wake)();
     }
 
-    /// Resets the bell to its quiet state. The consumer calls this before it looks for work, so
-    /// that no later ring is lost.
+    /// Resets the bell (the consumer's wake-up flag) to its quiet state. The consumer calls this
+    /// before it looks for work, so that no later announcement is lost.
     pub(crate) fn clear(&self) {
         // ORDERING: Acquire, pairs with the Release in `ring`. Model: ring_and_clear.
         self.state.swap(QUIET, Acquire);
     }
 
-    /// Marks the consumer as parked and returns true, or returns false if a thread has rung since
-    /// the consumer last cleared the bell. The consumer may park only after a return of true.
+    /// Marks the consumer as parked and returns true. Returns false instead if a thread has
+    /// announced work since the consumer last called `clear`. The consumer may park only after a
+    /// return of true.
     pub(crate) fn prepare_park(&self) -> bool {
         // ORDERING: Relaxed. Nothing is handed over here: the consumer takes the announced work
         // after `clear`.

@@ -95,8 +95,8 @@ impl Deref for Handle {
 pub(crate) struct BlockPool {
     id: u64,
     block_size: usize,
-    /// Number of blocks that the pool may still allocate for shared use by all threads. The first
-    /// block of each thread is not counted.
+    /// Number of blocks that may still be allocated for shared use by all threads. The first block
+    /// of each thread is not counted.
     budget: AtomicUsize,
     allocated: SegQueue<Handle>,
 }
@@ -252,7 +252,7 @@ fn no_space() -> ! {
 pub(crate) struct WriterCell {
     block: std::sync::atomic::AtomicPtr<Block>,
     published: std::sync::atomic::AtomicUsize,
-    /// Detects, only in loom's build, two threads that use the cell at the same time.
+    /// Detects, only in loom's build, two threads that use this `WriterCell` at the same time.
     tracker: AccessTracker,
 }
 
@@ -261,7 +261,7 @@ pub(crate) struct WriterCell {
 pub(crate) struct LentWriter<'a> {
     cell: &'a WriterCell,
     writer: BlockWriter,
-    /// Number of bytes that still fit into the block.
+    /// Number of bytes that still fit into the thread's block.
     available: usize,
     /// Guard that keeps the thread from starting another record. Dropping it allows the thread to
     /// write again.
@@ -294,8 +294,8 @@ impl WriterCell {
         self.load().map(|writer| writer.available())
     }
 
-    /// Stores a new writer for the current thread. Returns the writer that was stored before, if
-    /// any.
+    /// Stores the writer of the block into which the current thread writes its next records.
+    /// Returns the writer of the thread's previous block, if any.
     pub(crate) fn replace(
         &self,
         _guard: &mut ThreadGuard,
@@ -310,7 +310,7 @@ impl WriterCell {
 }
 
 impl LentWriter<'_> {
-    /// Returns the number of bytes that still fit into the block.
+    /// Returns the number of bytes that still fit into the thread's block.
     #[inline(always)]
     pub(crate) fn available(&self) -> usize {
         self.available
@@ -364,7 +364,7 @@ impl SealedBlock {
 pub(crate) struct BlockView(Handle);
 
 impl BlockView {
-    /// Returns the number of bytes published so far.
+    /// Returns the number of bytes that the writer of the block has published so far.
     pub(crate) fn published(&self) -> usize {
         // ORDERING: Acquire, pairs with the Release store in `BlockWriter::append`.
         // Model: publish_and_read.

@@ -17,8 +17,9 @@ pub(crate) struct BlockSupply {
 }
 
 impl BlockSupply {
-    /// Creates a supply of at most `budget` shared blocks, and the permit to read all its blocks.
-    /// Each call of [`create`](Self::create) adds one more block.
+    /// Creates a block supply (source of empty blocks) with at most `budget` shared blocks, and the
+    /// permission to read all its blocks. Each call of [`create`](Self::create) adds one more
+    /// block.
     pub(crate) fn new(block_size: usize, budget: usize) -> (Self, ReadPermit) {
         let (pool, permit) = BlockPool::new(block_size, budget);
         // Every thread always holds one block, so at most `budget` blocks and the spare are free.
@@ -47,7 +48,8 @@ impl BlockSupply {
         free.or_else(|| self.pool.allocate_within_budget())
     }
 
-    /// Returns a closure with which the consumer gives emptied blocks back to the supply.
+    /// Returns a closure with which the consumer gives emptied blocks back to the supply, the
+    /// source of empty blocks.
     pub(crate) fn returner(&self) -> impl FnMut(BlockWriter) {
         |writer| {
             let pushed = self.free.push(writer);
@@ -55,8 +57,8 @@ impl BlockSupply {
         }
     }
 
-    /// Returns the number of emptied blocks that threads may take. It does not count the spare
-    /// block, which threads leave in the queue.
+    /// Returns the number of emptied blocks that threads may take. One more block, the spare, stays
+    /// in the queue of empty blocks and is not counted.
     #[cfg(test)]
     pub(crate) fn free_len(&self) -> usize {
         self.free.len() - SPARE_BLOCKS

@@ -200,8 +200,9 @@ impl<C: Default> Consumer<C> {
         self.parts().1.window.requeue();
     }
 
-    /// Sets aside (quarantines) the first `count` unsent bytes, so that they are not sent for now.
-    /// They must be whole records, and no bytes may be in flight.
+    /// Sets aside (quarantines) the first `count` unsent bytes, so that sending skips them until
+    /// the quarantine ends. They must be whole records, and no bytes may be in flight (sent, but
+    /// not acknowledged).
     ///
     /// Quarantined bytes keep their place, and are skipped.
     pub fn quarantine(&mut self, count: usize) {
@@ -251,8 +252,8 @@ impl<C: Default> Consumer<C> {
         self.state().window.consumed()
     }
 
-    /// Returns the number of bytes that consumers have taken since the exchange was created: those
-    /// released, quarantined, in flight and unsent.
+    /// Returns the number of bytes that consumers have taken since the exchange was created. They
+    /// were released, or are quarantined (set aside), in flight (sent, not acknowledged) or unsent.
     pub fn swept(&self) -> u64 {
         self.state().window.swept()
     }

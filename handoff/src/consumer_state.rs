@@ -62,8 +62,8 @@ impl ConsumerState {
         }
     }
 
-    /// Gives full blocks without unreleased bytes back to the block supply. It checks the oldest
-    /// chunks (ranges of records) of the send window, and the chunks from the index `first` on.
+    /// Gives full blocks without unreleased bytes back for reuse. It looks through the list of
+    /// taken chunks (ranges of records): the oldest chunks, and those from the index `first` on.
     pub(crate) fn recycle_spent(&mut self, supply: &BlockSupply, first: usize) {
         self.window.recycle_spent(first, &mut self.permit, supply.returner());
         self.window.release(&mut self.permit, supply.returner());

@@ -264,8 +264,8 @@ impl<C: Default> Exchange<C> {
         sum
     }
 
-    /// Returns the application's own counts, one value for each slot of a producer thread. The
-    /// counts of exited threads are included.
+    /// Returns the application's own counts, one value for each slot (per-thread state) of the
+    /// exchange. The counts of exited threads are included.
     pub fn application_counts(&self) -> impl Iterator<Item = &C> {
         self.producers.iter().map(|producer| &producer.application)
     }

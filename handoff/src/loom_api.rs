@@ -18,8 +18,8 @@ use bytes::Buf;
 pub struct Exchange(Arc<exchange::Exchange<()>>);
 
 impl Exchange {
-    /// Creates an exchange with these settings. It has no memory barrier, so its consumer cannot
-    /// become dormant (sleep without a timeout).
+    /// Creates an exchange with the given settings. It has no memory barrier, so its consumer
+    /// cannot become dormant (sleep without a timeout).
     pub fn new(
         block_size: usize,
         blocks: usize,
@@ -188,7 +188,7 @@ impl Consumer {
 pub struct Bell(bell::Bell);
 
 impl Bell {
-    /// Creates a bell with no announced work. `wake` must wake the flusher thread.
+    /// Creates a bell (wake-up flag) with no announced work. `wake` must wake the flusher thread.
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
         Self(bell::Bell::new(Box::new(wake)))
     }
@@ -198,7 +198,8 @@ impl Bell {
         self.0.ring();
     }
 
-    /// Resets the bell to its quiet state. The flusher thread calls this before it looks for work.
+    /// Resets the bell (the flusher's wake-up flag) to its quiet state. The flusher thread calls
+    /// this before it looks for work.
     pub fn clear(&self) {
         self.0.clear();
     }

@@ -20,8 +20,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 pub(crate) struct OrderedQueue {
     /// Queued records. The queue has a few more slots than `max_records`, since `ArrayQueue::push`
-    /// spins while another thread empties the slot. In a process that was forked at that moment, it
-    /// would spin forever.
+    /// spins while another thread empties the only free slot. In a process that was forked at that
+    /// moment, it would spin forever.
     queue: ArrayQueue<Record>,
     max_records: usize,
     /// Total length in bytes of the queued records that are too long for a queue slot, and are

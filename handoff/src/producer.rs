@@ -3,8 +3,8 @@
 use crate::block::{CurrentBlock, WriterCell};
 use crate::tally::SingleWriterTally;
 
-/// State of a producer thread: its current block, and its counts of records. A thread that reuses
-/// the slot after the thread's exit continues with this state.
+/// State of a producer thread: its current block, and its counts of records. A new thread can take
+/// over and continue this state after the thread has exited.
 #[derive(Default)]
 pub(crate) struct Producer<C> {
     /// Writer of the block that the thread is filling. Only the thread itself uses it.

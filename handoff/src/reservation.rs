@@ -165,8 +165,8 @@ mod sealed {
         /// them.
         fn bytes(&mut self, len: usize) -> &mut [u8];
 
-        /// Counts the records and passes them to the consumer. Returns false if the records are
-        /// dropped instead.
+        /// Counts the records of the reservation and passes them to the consumer. Returns false if
+        /// these records are dropped instead.
         #[allow(private_interfaces)]
         fn publish<C: Default>(
             self,

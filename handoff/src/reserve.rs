@@ -62,8 +62,8 @@ impl<C: Default> Exchange<C> {
     }
 
     /// Reserves space in `buffer` for records that keep their order across threads. Returns `None`
-    /// if the records are too long for the buffer, or if only `reserve_ordered` can handle the
-    /// call.
+    /// if the records are empty or too long, the thread already holds a reservation, or the
+    /// exchange does not know the thread yet.
     ///
     /// This is the fast path of [`reserve_ordered`](Self::reserve_ordered). It counts nothing if it
     /// fails.

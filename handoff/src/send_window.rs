@@ -22,12 +22,13 @@ pub(crate) struct SendWindow {
     quarantined: usize,
     in_flight: usize,
     unsent: usize,
-    /// Position of the first unsent byte: the index of its chunk in `chunks`, and the offset in
-    /// this chunk.
+    /// Position of the first unsent byte: the index of its chunk (range of records) in `chunks`,
+    /// and the offset in this chunk.
     unsent_start: (usize, usize),
-    /// Number of bytes released from the window since the exchange was created.
+    /// Number of bytes that consumers have released since the exchange was created. Released bytes
+    /// were acknowledged, discarded or evicted (dropped unsent).
     consumed: u64,
-    /// Number of bytes added to the window since the exchange was created.
+    /// Number of bytes that consumers have taken from the blocks since the exchange was created.
     swept: u64,
 }
 
@@ -36,11 +37,11 @@ struct Chunk {
     view: BlockView,
     from: usize,
     to: usize,
-    /// Right to reuse the block, once its bytes are released. Only the chunk with the last records
-    /// of a full block holds it.
+    /// Right to reuse the block, once its bytes are released. Only one of a full block's chunks
+    /// (ranges of records) holds it: the chunk with the last records.
     sealed: Option<SealedBlock>,
     /// True if the records of this chunk were evicted (dropped unsent). The chunk stays in the list
-    /// until all older chunks are released, so that `consumed` counts in order.
+    /// of chunks until all older ones are released, so that `consumed` counts in order.
     evicted: bool,
 }
 
@@ -59,8 +60,8 @@ impl Chunk {
 }
 
 impl SendWindow {
-    /// Appends the bytes of a block from the offset `from` to the offset `to` to the window, as
-    /// unsent bytes.
+    /// Adds the bytes of a block from the offset `from` to the offset `to` to the unsent bytes.
+    /// `sealed` is the right to reuse the block later, if the block is full.
     pub(crate) fn push(
         &mut self,
         view: BlockView,
@@ -93,12 +94,14 @@ impl SendWindow {
         self.swept
     }
 
-    /// Returns the number of chunks (ranges of records) in the window.
+    /// Returns the number of chunks (ranges of records) in the send window, the list of bytes taken
+    /// and not yet released.
     pub(crate) fn chunks(&self) -> usize {
         self.chunks.len()
     }
 
-    /// Returns the number of full blocks in the window that have not been given back for reuse.
+    /// Returns the number of full blocks that the consumer has taken and not yet given back for
+    /// reuse.
     pub(crate) fn blocks(&self) -> usize {
         self.chunks.iter().filter(|chunk| chunk.sealed.is_some()).count()
     }
@@ -132,8 +135,9 @@ impl SendWindow {
         self.runs(0, self.quarantined, permit)
     }
 
-    /// Skips the first `skip` bytes of the window, and returns the next `count` bytes as a sequence
-    /// of contiguous slices. The returned range must not include unsent bytes.
+    /// Returns `count` bytes that the consumer has taken and not released, after the oldest `skip`
+    /// of them, as a sequence of contiguous slices. The returned range must not include unsent
+    /// bytes.
     fn runs<'r>(
         &self,
         mut skip: usize,
@@ -200,7 +204,7 @@ impl SendWindow {
     }
 
     /// Releases the bytes that [`quarantine`](Self::quarantine) has set aside, without sending
-    /// them. All other bytes stay in the window.
+    /// them. Bytes in flight and unsent bytes are kept.
     pub(crate) fn discard_quarantined(
         &mut self,
         permit: &mut ReadPermit,
@@ -276,8 +280,8 @@ impl SendWindow {
         true
     }
 
-    /// Gives back full blocks for reuse that have no bytes left in the window, because all their
-    /// bytes were released before the consumer found the blocks full.
+    /// Gives full blocks back for reuse if all their bytes were released or evicted (dropped)
+    /// before the consumer found the blocks full.
     ///
     /// Their last chunks are empty, and are at the index `first` or later. Older chunks may keep
     /// them from the front of the window.
@@ -294,8 +298,8 @@ impl SendWindow {
         }
     }
 
-    /// Gives the block of the chunk at the index `last` back for reuse and marks this chunk as
-    /// evicted, unless the window still holds bytes of the block.
+    /// Gives the block of the chunk (range of records) at the index `last` back for reuse, and
+    /// marks this chunk as evicted (dropped). Does nothing if the block still has unreleased bytes.
     fn recycle_if_spent(
         &mut self,
         last: usize,
@@ -317,8 +321,9 @@ impl SendWindow {
         }
     }
 
-    /// Merges the evicted chunk at `index` into the chunk before it, if the latter is evicted too.
-    /// This limits the length of the list while the oldest chunk waits for its acknowledgement.
+    /// Merges the evicted (dropped) chunk at `index` into the chunk before it, if the latter is
+    /// evicted too. This limits the length of the list of chunks while its oldest chunk waits for
+    /// an acknowledgement.
     fn merge_gap(&mut self, index: usize) {
         let Some(previous) = index.checked_sub(1) else { return };
         let is_gap = |chunk: &Chunk| chunk.evicted && chunk.sealed.is_none();
@@ -331,8 +336,8 @@ impl SendWindow {
         }
     }
 
-    /// Removes chunks without unreleased bytes from the front of the window, and gives their full
-    /// blocks back for reuse.
+    /// Removes the oldest chunks (ranges of records) that have no unreleased bytes, and gives their
+    /// full blocks back for reuse.
     pub(crate) fn release(
         &mut self,
         permit: &mut ReadPermit,

@@ -62,8 +62,8 @@ fn sum(tallies: impl IntoIterator<Item = Tally>) -> Tally {
     tallies.into_iter().fold(Tally::default(), |sum, one| sum + one)
 }
 
-/// Takes all published lines. Then releases and returns as many unsent bytes as `share` picks,
-/// which may end within a line.
+/// Takes all lines that threads have published. The function `share` then picks how many of the
+/// unsent bytes are released and returned. The returned bytes may end within a line.
 fn sweep_and_consume(
     consumer: &mut Consumer,
     exchange: &Exchange,
@@ -116,16 +116,16 @@ fn check_account(exchange: &Exchange, received: &[u8], emitted: Tally) -> Counts
     account
 }
 
-/// Returns the time for which each stress scenario is repeated: `FREEWHEEL_STRESS_SECONDS`, or a
-/// default.
+/// Returns the time for which each stress scenario is repeated: the environment variable
+/// `FREEWHEEL_STRESS_SECONDS`, or a default.
 fn time() -> Duration {
     let set = std::env::var("FREEWHEEL_STRESS_SECONDS").ok();
     let set = set.map(|seconds| seconds.parse().expect("FREEWHEEL_STRESS_SECONDS is a number"));
     set.map_or(DEFAULT_TIME, Duration::from_secs)
 }
 
-/// Runs a scenario again and again until its time is over. Each run gets the next number, from 0
-/// on, which it may use as a random seed.
+/// Runs a scenario again and again, for the duration that `time` returns. Each run gets the next
+/// number, from 0 on, which it may use as a random seed.
 fn repeat(scenario: impl Fn(u64)) {
     let (begun, time) = (Instant::now(), time());
     (0..).take_while(|&round| round == 0 || begun.elapsed() < time).for_each(scenario);

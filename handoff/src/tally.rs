@@ -7,9 +7,9 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 /// Number of records, and total number of their bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Number of records.
+    /// Number of counted records.
     pub records: u64,
-    /// Total number of bytes of these records.
+    /// Total length of the counted records in bytes.
     pub bytes: u64,
 }
 
@@ -58,8 +58,8 @@ impl SingleWriterTally {
         self.records.fetch_add(more.records, Release);
     }
 
-    /// Adds records on their producer thread, before the thread publishes them. It uses plain
-    /// atomic loads and stores, and no read-modify-write.
+    /// Adds records to the count. Only one thread at a time may call this, before it publishes the
+    /// records. It uses plain atomic loads and stores, and no read-modify-write.
     #[inline(always)]
     pub fn count(&self, more: Tally) {
         // ORDERING: Relaxed, both. The record's publication publishes them. A reader ordered after

@@ -5,10 +5,10 @@ use crate::sync::{INLINE_SLOTS, ThreadGuard};
 use std::sync::OnceLock;
 
 pub(crate) struct ThreadSlots<T> {
-    /// Slots of the smallest thread IDs, in one array that is indexed by ID.
+    /// Slots (values) of the smallest thread IDs, in one array that is indexed by ID.
     inline: Box<[T; INLINE_SLOTS]>,
-    /// Slots of larger thread IDs, in buckets of 1, 2, 4, ... slots. A bucket is allocated when a
-    /// thread first needs it, and never moves.
+    /// Slots (values) of larger thread IDs, in buckets (arrays) of 1, 2, 4, ... slots. A bucket is
+    /// allocated when a thread first needs it, and never moves.
     buckets: [OnceLock<Box<[T]>>; u32::BITS as usize],
 }
 
@@ -19,8 +19,9 @@ impl<T: Default> ThreadSlots<T> {
         Self { inline, buckets: [const { OnceLock::new() }; u32::BITS as usize] }
     }
 
-    /// Takes the guard of the current thread, and returns it with the slot of the thread. Returns
-    /// `None` if the thread has no slot here yet, or already holds its guard.
+    /// Takes the guard of the current thread, which keeps the thread from starting a second record.
+    /// Returns it with the thread's slot (value), or returns `None` if the thread has no slot here
+    /// yet or already holds its guard.
     #[inline(always)]
     pub(crate) fn enter(&self) -> Option<(ThreadGuard, &T)> {
         ThreadGuard::enter(|id| {
@@ -36,8 +37,8 @@ impl<T: Default> ThreadSlots<T> {
         self.buckets[bucket].get()?.get(index)
     }
 
-    /// Returns the slot of the thread that holds the guard. Allocates the bucket that contains the
-    /// slot if needed.
+    /// Returns the slot (value) of the thread that holds the guard. Allocates the bucket (array)
+    /// that contains the slot if needed.
     pub(crate) fn get_or_create(&self, guard: &ThreadGuard) -> &T {
         let id = guard.id() as usize;
         if let Some(slot) = self.inline.get(id) {
@@ -53,15 +54,15 @@ impl<T: Default> ThreadSlots<T> {
         &slots[index]
     }
 
-    /// Returns all allocated slots, including slots that no thread has used.
+    /// Returns all allocated slots (per-thread values), including slots that no thread has used.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         let others = self.buckets.iter().filter_map(OnceLock::get).flat_map(|bucket| bucket.iter());
         self.inline.iter().chain(others)
     }
 }
 
-/// Returns the bucket that contains the slot of a thread ID from [`INLINE_SLOTS`] on, and the index
-/// of the slot in the bucket.
+/// Returns the position of the slot (value) of a thread ID from [`INLINE_SLOTS`] on: the number of
+/// its bucket (array), and the index in the bucket.
 fn position(id: usize) -> (usize, usize) {
     let rank = id - INLINE_SLOTS + 1;
     let bucket = rank.ilog2();

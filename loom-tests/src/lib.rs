@@ -45,18 +45,18 @@ pub struct Witness {
 }
 
 impl Witness {
-    /// Creates a witness for an event that has not happened yet.
+    /// Creates a witness: it checks that `event` happens in at least one interleaving of a model.
     pub const fn new(event: &'static str) -> Self {
         Self { event, observed: AtomicBool::new(false) }
     }
 
-    /// Records whether the event happened in this interleaving.
+    /// Records whether the event of this witness happened in the current interleaving.
     pub fn observe(&self, happened: bool) {
         self.observed.fetch_or(happened, Relaxed);
     }
 
-    /// Runs the model as [`explore`] does, and also fails if the event happened in none of the
-    /// interleavings.
+    /// Runs the model as [`explore`] does, and also fails if the event of this witness happened in
+    /// none of the interleavings.
     pub fn explore(
         &self,
         name: &str,

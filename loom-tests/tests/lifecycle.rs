@@ -10,9 +10,9 @@ use std::sync::atomic::Ordering::{Acquire, Release};
 
 fn no_wake() {}
 
-/// A flush takes every line that was emitted before the request, regardless of other threads and
-/// earlier passes of the flusher. The line may be the first of its thread, and the thread may go on
-/// to a new block.
+/// A flush takes every line that was emitted before the flush was requested, regardless of other
+/// threads and earlier passes of the flusher. The line may be the first of its thread, and the
+/// thread may go on to a new block.
 #[test]
 fn flush_covers_earlier_lines() {
     explore("flush_covers_earlier_lines", Some(3), 110_000, || {
@@ -42,8 +42,9 @@ fn flush_covers_earlier_lines() {
     });
 }
 
-/// A flusher that starts on another thread continues where the stopped flusher ended, and gets the
-/// lines that the latter took and did not consume. At most one flusher has the consumer at a time.
+/// A flusher that starts on another thread continues where the stopped flusher ended. It gets the
+/// lines that the stopped flusher took and did not consume. At most one flusher at a time has the
+/// consumer (the receiver of lines).
 #[test]
 fn restarted_flusher_resumes_where_it_stopped() {
     explore("restarted_flusher_resumes_where_it_stopped", Some(4), 60_000, || {
@@ -72,8 +73,8 @@ fn restarted_flusher_resumes_where_it_stopped() {
     });
 }
 
-/// Two flushers start at the same time. Exactly one of them gets the consumer, and the other is
-/// refused.
+/// Two flushers start at the same time. Exactly one of them gets the consumer (the receiver of
+/// lines), and the other is refused.
 #[test]
 fn concurrent_starts_yield_one_consumer() {
     explore("concurrent_starts_yield_one_consumer", None, 2, || {
@@ -86,8 +87,8 @@ fn concurrent_starts_yield_one_consumer() {
     });
 }
 
-/// A producer or the flusher drops the last reference to the exchange, which frees all memory
-/// exactly once. Lines stay intact until then, and loom reports leaks.
+/// A producer or the flusher drops the last reference to the exchange (the queue of lines), which
+/// frees all memory exactly once. Lines stay intact until then, and loom reports leaks.
 #[test]
 fn last_handle_frees_all_memory() {
     explore("last_handle_frees_all_memory", None, 200_000, || {

@@ -251,7 +251,7 @@ fn remaining(queue: &impl Queue) -> Vec<Answer> {
 
 /// Runs the test case under loom on the queue that replaces `ArrayQueue`, and returns the outcomes
 /// of all interleavings. Loom reports a race if a thread that pops a value does not see the writes
-/// before its push.
+/// made before the value was pushed.
 fn outcomes_of_the_stand_in(history: &'static History) -> BTreeSet<Outcome> {
     let outcomes = Arc::new(Mutex::new(BTreeSet::new()));
     let found = Arc::clone(&outcomes);

@@ -47,8 +47,8 @@ mod tests {
         ));
     }
 
-    /// Test subscriber for `tracing`. It extracts a connector while it handles each event, and then
-    /// reports the event on a channel.
+    /// Test subscriber for `tracing`. For each event, the subscriber extracts a connector from an
+    /// empty request, and then sends a message on a channel.
     struct Extracting(mpsc::Sender<()>);
 
     impl tracing::Subscriber for Extracting {
@@ -68,8 +68,9 @@ mod tests {
         fn exit(&self, _span: &span::Id) {}
     }
 
-    /// Extracts twice from a request without a connector. The `tracing` subscriber that handles the
-    /// extractor's warning extracts too: this must not deadlock, and the warning must come once.
+    /// Extracts a connector from two requests that have none, which logs a warning. The `tracing`
+    /// subscriber also extracts a connector while it handles the warning. The test must not
+    /// deadlock, and the warning must come once.
     ///
     /// The test uses a separate thread, which a held lock would block forever.
     #[test]

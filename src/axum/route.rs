@@ -6,8 +6,8 @@ use axum::extract::MatchedPath;
 use http::Request;
 use std::fmt;
 
-/// Naming rule for requests: the name is the route that the request matched, never the path that
-/// the client sent.
+/// Naming rule for the metrics of requests: the name is the route that the request matched, never
+/// the path that the client sent.
 ///
 /// Each segment of the route becomes a part of the name. The braces and the `*` of a parameter are
 /// omitted, and dots become `_`:

@@ -48,8 +48,8 @@ impl<'a> Variables<'a> {
         (self.lookup)(variable).map(|value| value.to_string_lossy().trim().to_owned())
     }
 
-    /// Adds a warning about the value of an environment variable. The text ends with the
-    /// consequence, such as `is ignored`.
+    /// Adds a warning about the value of an environment variable. The warning ends with
+    /// `consequence`, such as `is ignored`.
     pub(crate) fn warn(&self, variable: &str, value: &str, consequence: impl Display) {
         self.warnings.borrow_mut().push(format!("{variable}: {} {consequence}", quoted(value)));
     }
@@ -61,8 +61,8 @@ impl<'a> Variables<'a> {
 }
 
 thread_local! {
-    /// True on a thread that logs warnings of this module. Further warnings from this thread are
-    /// discarded.
+    /// Flag that is true on the thread that logs warnings about environment variables. Further such
+    /// warnings that arise on this thread are discarded.
     static IS_LOGGING: Cell<bool> = const { Cell::new(false) };
 }
 

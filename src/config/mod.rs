@@ -1,4 +1,4 @@
-//! Configuration: settings and environment variables, and what the builder makes of them.
+//! Configuration: settings, environment variables, the builder, and the validated result.
 //!
 //! [`Settings`] reads the environment and fills a [`Builder`]. The builder validates all settings
 //! together, and returns the configuration of the producer threads and of the flusher.

@@ -22,8 +22,8 @@ pub(crate) struct FlusherConfig {
     pub(crate) unpaced_beyond: usize,
     pub(crate) delivery: Delivery,
     pub(crate) framing: Framing,
-    /// Number of full blocks (buffers of unsent lines) above which the flusher evicts the oldest.
-    /// `None` keeps the oldest lines and drops new ones instead.
+    /// Number of full blocks (buffers of unsent lines) above which the flusher discards the oldest
+    /// blocks. `None` keeps the oldest lines and drops new lines instead.
     pub(crate) max_full_blocks: Option<usize>,
     pub(crate) flush_interval: Duration,
     pub(crate) reconnect_sleep: Duration,

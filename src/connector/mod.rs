@@ -88,7 +88,8 @@ use std::sync::atomic::Ordering::Relaxed;
 pub struct Connector(ConnectorCore);
 
 impl Connector {
-    /// Returns a connector that discards all metrics, at the cost of one test per call.
+    /// Returns a connector that discards all metrics. Each call only tests that the connector is
+    /// disabled.
     ///
     /// Its [`stats`](Self::stats) stay 0, and it is never connected.
     #[must_use]

@@ -107,9 +107,9 @@ fn builder(environment: DatadogEnv, detect: impl FnOnce() -> Option<Origin>) -> 
     builder.detected(encode::OriginFields { container_id, external_data, cardinality })
 }
 
-/// Returns the event or service check that `render` creates from the connector's tags and origin
-/// fields. Returns `None` and counts a dropped line if the dialect has no events, or if `render`
-/// returns `None`.
+/// Calls `render` with the connector's tags and origin fields (which identify the sender), and
+/// returns the resulting event or service check. Returns `None` and counts a dropped line if the
+/// dialect has no events, or if `render` returns `None`.
 fn rendered(
     inner: &ScopedExchange,
     render: impl FnOnce(ConnectorFields<'_>) -> Option<RenderedLine>,

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// check contains.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ConnectorFields<'a> {
-    /// Tags of the connector, which precede the tags of the line: `a:b,c:d`.
+    /// Tags of the connector, which precede the tags of the event or service check: `a:b,c:d`.
     pub(crate) tags: &'a str,
     /// Fields that identify the sender to the Datadog Agent, each with a leading bar:
     /// `|c:ci-...|e:...|card:low`.
@@ -24,13 +24,14 @@ pub(crate) struct RenderedLine {
 }
 
 impl RenderedLine {
-    /// Appends a text that needs no check.
+    /// Appends a text to the line unchanged. The caller ensures that it contains no forbidden
+    /// character.
     pub(super) fn put(&mut self, piece: &str) -> &mut Self {
         self.line.push_str(piece);
         self
     }
 
-    /// Appends the content of a field. Bars and control characters become `_`.
+    /// Appends the content of a field to the line. Bars (`|`) and control characters become `_`.
     pub(super) fn put_field(&mut self, given: &str) -> &mut Self {
         self.put_without(given, |character| character == '|')
     }
@@ -44,8 +45,8 @@ impl RenderedLine {
         self
     }
 
-    /// Appends a time as Unix seconds. Servers reject times before 1970-01-01 00:00:01 UTC: these are
-    /// omitted.
+    /// Appends a time to the line as Unix seconds. Omits times before 1970-01-01 00:00:01 UTC,
+    /// which servers reject.
     pub(super) fn put_timestamp(&mut self, timestamp: Option<SystemTime>) -> &mut Self {
         let seconds = |time: SystemTime| {
             let since = time.duration_since(UNIX_EPOCH).ok()?;
@@ -59,7 +60,8 @@ impl RenderedLine {
         self
     }
 
-    /// Appends the tags of the connector, followed by the tags of the line.
+    /// Appends the tags of the connector to the line, followed by `own`, the tags of the event or
+    /// service check.
     pub(super) fn put_tags(&mut self, connector: &str, own: &[(String, String)]) -> &mut Self {
         let mut separator = "|#";
         if !connector.is_empty() {
@@ -102,8 +104,8 @@ impl RenderedLine {
         self
     }
 
-    /// Appends a key or a value of a tag, with `_` in place of each separator and control
-    /// character. Appends `_` if the text is empty.
+    /// Appends a key or a value of a tag to the line, with `_` in place of each separator and
+    /// control character. Appends `_` if the key or value is empty.
     fn put_tag_part(&mut self, given: &str, is_separator: impl Fn(char) -> bool) -> &mut Self {
         if given.is_empty() {
             self.altered = true;
@@ -112,8 +114,8 @@ impl RenderedLine {
         self.put_without(given, is_separator)
     }
 
-    /// Appends a text with `_` in place of each control character and each character that
-    /// `is_separator` selects.
+    /// Appends a text to the line, with `_` in place of each control character and each character
+    /// that `is_separator` selects.
     fn put_without(&mut self, given: &str, is_separator: impl Fn(char) -> bool) -> &mut Self {
         let forbidden = |character: char| is_separator(character) || character.is_control();
         self.altered |= given.contains(forbidden);

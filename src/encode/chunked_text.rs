@@ -7,7 +7,7 @@ pub(crate) struct ChunkedText {
     len: usize,
     first: [u8; Self::CHUNK],
     second: [u8; Self::CHUNK],
-    /// Third and further chunks of the text.
+    /// Chunks after the first two, for a text of more than 128 bytes.
     rest: Box<[[u8; Self::CHUNK]]>,
 }
 
@@ -24,7 +24,8 @@ impl ChunkedText {
         Self::concat(&[text])
     }
 
-    /// Joins pieces to one text. Allocates only for a text of more than two chunks.
+    /// Joins pieces of text, and stores the result in chunks of 64 bytes. Allocates only for a
+    /// result of more than two chunks.
     pub(super) fn concat(pieces: &[&[u8]]) -> Self {
         let len = pieces.iter().map(|piece| piece.len()).sum::<usize>();
         let mut bytes = pieces.iter().copied().flatten().copied();
@@ -42,7 +43,7 @@ impl ChunkedText {
         Self::concat(&pieces.map(str::as_bytes))
     }
 
-    /// Returns this text with another one appended.
+    /// Returns a text that consists of this text and `text`.
     pub(crate) fn followed_by(&self, text: &[u8]) -> Self {
         Self::concat(&[&self.to_vec(), text])
     }
@@ -63,25 +64,25 @@ impl ChunkedText {
         self.len == 0
     }
 
-    /// Returns the first chunk of the text.
+    /// Returns the first chunk of this text (64 bytes).
     #[inline(always)]
     pub(super) fn first(&self) -> &[u8; Self::CHUNK] {
         &self.first
     }
 
-    /// Returns the second chunk of the text.
+    /// Returns the second chunk of this text (64 bytes).
     #[inline(always)]
     pub(super) fn second(&self) -> &[u8; Self::CHUNK] {
         &self.second
     }
 
-    /// Returns true if the text has at most two chunks.
+    /// Returns true if this text has at most two chunks (128 bytes).
     #[inline(always)]
     pub(super) fn is_short(&self) -> bool {
         self.len <= 2 * Self::CHUNK
     }
 
-    /// Returns the third and further chunks of the text.
+    /// Returns the chunks of 64 bytes after the first two.
     #[inline(always)]
     pub(super) fn rest(&self) -> &[[u8; Self::CHUNK]] {
         &self.rest

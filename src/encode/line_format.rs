@@ -40,8 +40,8 @@ pub(crate) struct LineFormat {
 }
 
 impl LineFormat {
-    /// Creates a format from the dialect and the text before the metric name. `Scope` fills in the
-    /// other fields later.
+    /// Creates the format of one metric type (the text that all its lines share) from the dialect
+    /// and the text before the metric name. `Scope` fills in the other fields later.
     pub(super) fn new(head: ChunkedText, dialect: Dialect) -> Self {
         Self {
             head,
@@ -57,7 +57,8 @@ impl LineFormat {
         }
     }
 
-    /// Returns the total length in bytes of the constant texts and of the colon before the value.
+    /// Returns the total length in bytes of all text that the lines share, and of the colon before
+    /// the value.
     #[inline(always)]
     pub(super) fn len(&self) -> usize {
         self.len

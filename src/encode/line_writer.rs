@@ -28,8 +28,8 @@ impl<'a, const SANITIZE: bool> LineWriter<'a, SANITIZE> {
         Self { rest: space, altered: false }
     }
 
-    /// Returns the number of bytes that are not written yet, including the margin at the end of the
-    /// slice.
+    /// Returns the number of bytes of the slice that are not written yet. The number includes the
+    /// margin, spare space at the end of the slice for copies of constant size.
     #[inline(always)]
     pub(crate) fn remaining(&self) -> usize {
         self.rest.len()
@@ -50,8 +50,8 @@ impl<'a, const SANITIZE: bool> LineWriter<'a, SANITIZE> {
         Ok(())
     }
 
-    /// Returns the next `len` bytes of the slice for writing, and advances the writer past these
-    /// bytes.
+    /// Returns the next `len` bytes of the destination slice for writing, and advances the writer
+    /// past these bytes.
     #[inline(always)]
     fn next(&mut self, len: usize) -> &mut [u8] {
         let Some((next, rest)) = std::mem::take(&mut self.rest).split_at_mut_checked(len) else {
@@ -130,8 +130,8 @@ impl<'a, const SANITIZE: bool> LineWriter<'a, SANITIZE> {
         }
     }
 
-    /// Writes a precomputed text of any length. A text of at most two chunks is copied in whole
-    /// chunks, and the last chunk may reach into the margin at the end of the slice.
+    /// Writes a precomputed text of any length. Copies a text of at most two chunks (64 bytes each)
+    /// in whole chunks. The last chunk may reach into the spare space at the end of the slice.
     #[inline(always)]
     pub(super) fn put_chunked(&mut self, text: &ChunkedText) {
         if text.is_short() {
@@ -141,7 +141,7 @@ impl<'a, const SANITIZE: bool> LineWriter<'a, SANITIZE> {
         }
     }
 
-    /// Writes a precomputed text of at most two chunks by copying whole chunks.
+    /// Writes a precomputed text of at most two chunks (64 bytes each) by copying whole chunks.
     #[inline(always)]
     pub(super) fn put_short_chunked(&mut self, text: &ChunkedText) {
         const { assert!(ChunkedText::CHUNK <= MARGIN) };
@@ -154,8 +154,8 @@ impl<'a, const SANITIZE: bool> LineWriter<'a, SANITIZE> {
         }
     }
 
-    /// Writes a precomputed text of at most two chunks. The function is optimized for at most 16
-    /// bytes, a common length of the text after a value.
+    /// Writes a precomputed text of at most two chunks (64 bytes each). The function is optimized
+    /// for at most 16 bytes, a common length of the text after a value.
     #[inline(always)]
     pub(super) fn put_tail(&mut self, text: &ChunkedText) {
         match text.first().first_chunk::<16>() {
@@ -195,7 +195,7 @@ impl<'a, const SANITIZE: bool> LineWriter<'a, SANITIZE> {
     }
 }
 
-/// Copies a text of more than two chunks.
+/// Copies a precomputed text of more than 128 bytes to a slice of the same length.
 #[inline(never)]
 fn copy_long(to: &mut [u8], text: &ChunkedText) {
     let (first, rest) = to.split_at_mut(ChunkedText::CHUNK);

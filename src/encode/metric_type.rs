@@ -13,10 +13,10 @@ macro_rules! metric_types {
         }
 
         impl MetricType {
-            /// List of all types, in the order of their discriminants.
+            /// List of all metric types, in the order of their discriminants.
             pub(crate) const ALL: [Self; [$($code as &[u8]),*].len()] = [$(Self::$variant),*];
 
-            /// Returns the type of a code, such as `ms`, or `None` if no type has this code.
+            /// Returns the metric type of a code, such as `ms`, or `None` if no type has this code.
             pub(crate) fn from_code(code: &[u8]) -> Option<Self> {
                 match code {
                     $($code => Some(Self::$variant),)*

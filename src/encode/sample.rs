@@ -60,7 +60,7 @@ use std::num::NonZeroU64;
 pub struct SampleRate {
     requested: f64,
     exact: EffectiveRate,
-    /// Rate of the form 1/n, for an integer n. Used for servers that misread other rates.
+    /// Sample rate of the form 1/n, for an integer n. Used for servers that misread other rates.
     one_in_n: EffectiveRate,
 }
 
@@ -113,7 +113,7 @@ impl SampleRate {
         Self { requested: 1.0 / n.get() as f64, exact: one_in_n, one_in_n }
     }
 
-    /// Returns the rate that was asked for.
+    /// Returns the sample rate that the application asked for.
     #[must_use]
     pub fn rate(self) -> f64 {
         self.requested
@@ -135,13 +135,15 @@ pub(crate) struct EffectiveRate {
     /// Number of random numbers, of 2^64 possible ones, that cause a line to be emitted. `u64::MAX`
     /// means that all lines are emitted.
     drawn: u64,
-    /// Plain decimal that reads back as `rate`.
+    /// Text that states the sample rate on lines: a plain decimal, which a server reads as exactly
+    /// `rate`. Zero bytes fill the rest.
     text: [u8; Self::MAX_LEN],
     len: u8,
 }
 
 impl EffectiveRate {
-    /// Maximum length of the text in bytes: `0.`, 19 zeros, 17 digits, and some more.
+    /// Size of the buffer `text` in bytes. The longest decimal of a sample rate has 38 bytes: `0.`,
+    /// 19 zeros and 17 digits.
     const MAX_LEN: usize = 40;
 
     /// Creates a sample rate that lines state as `rate`. `drawn` of the 2^64 possible random
@@ -162,7 +164,7 @@ impl EffectiveRate {
         Self::new(reciprocal(n), u64::try_from(drawn).unwrap_or(u64::MAX))
     }
 
-    /// Returns the rate that the line states, as servers read it.
+    /// Returns the sample rate that lines state, as servers read it.
     pub(crate) fn rate(&self) -> f64 {
         self.rate
     }

@@ -84,8 +84,9 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
-    /// Creates the scope of a new connector. The caller has validated `prefix`. `is_sampled` is
-    /// true if the configuration sets sample rates by patterns of metric names.
+    /// Creates the scope (the dialect, prefixes and tags) of a new connector. The caller has
+    /// validated `prefix`. `is_sampled` is true if the configuration sets sample rates by patterns
+    /// of metric names.
     pub(crate) fn new(
         dialect: Dialect,
         version: DogStatsDVersion,
@@ -126,7 +127,8 @@ impl Scope {
         scope
     }
 
-    /// Renders the formats again, after a change of the tags or the prefixes.
+    /// Renders the format of each metric type (the text that all its lines share) again, after a
+    /// change of the tags or the prefixes.
     fn render_formats(&mut self) {
         let mut tags = self.tags.to_vec();
         if let Some(format) = self.tag_format.filter(|_| !tags.is_empty()) {
@@ -166,8 +168,9 @@ impl Scope {
         self.with_rendered_tag(tag.len(), |format, writer| format.put_bare(true, tag, writer))
     }
 
-    /// Returns a copy of the scope with one more tag, which `put` writes. `len` is the length of
-    /// the tag's texts in bytes.
+    /// Returns a copy of the scope (the dialect, prefixes and tags of a connector) with one more
+    /// tag, which the function `put` writes. `len` is the total length of the tag's key and value
+    /// in bytes.
     fn with_rendered_tag(
         &self,
         len: usize,
@@ -189,7 +192,8 @@ impl Scope {
         scope
     }
 
-    /// Returns a copy of the scope that also puts `prefix` and a dot before all metric names.
+    /// Returns a copy of the scope (the dialect, prefixes and tags of a connector) that also puts
+    /// `prefix` and a dot before all metric names.
     pub(crate) fn with_prefix(&self, prefix: &str) -> Self {
         let mut scope = self.clone();
         let given = prefix.trim_matches('.');

@@ -3,7 +3,7 @@
 /// A text of up to four bytes.
 #[derive(Clone, Copy)]
 pub(super) struct ShortText {
-    /// The text, followed by zeros.
+    /// Text, padded with zeros to four bytes.
     pub(super) bytes: [u8; Self::CAPACITY],
     len: u8,
 }

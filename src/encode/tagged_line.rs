@@ -17,8 +17,8 @@ use super::tags::Tags;
 use super::timestamp::Timestamp;
 use super::value_field::ValueField;
 
-/// Parts of a line except its value: the scope of the connector, the metric type, the name, the
-/// tags and further fields.
+/// Parts of a line except its value: the connector's scope (its dialect, prefixes and tags), the
+/// metric type, the name, the tags of the call, and further fields.
 #[derive(Clone, Copy)]
 pub(crate) struct LineSpec<'a, T> {
     pub(crate) scope: &'a Scope,
@@ -102,7 +102,7 @@ impl<T: Tags> LineSpec<'_, T> {
         }
     }
 
-    /// Writes the text before the value.
+    /// Writes the part of the line before the value, including the colon, to `writer`.
     #[inline(always)]
     pub(super) fn put_before<const SANITIZE: bool>(
         &self,
@@ -119,7 +119,7 @@ impl<T: Tags> LineSpec<'_, T> {
         Ok(())
     }
 
-    /// Writes the text after the value.
+    /// Writes the part of the line after the value to `writer`.
     #[inline(always)]
     pub(super) fn put_after<const SANITIZE: bool>(
         &self,

@@ -29,7 +29,7 @@ pub(crate) mod sealed {
 
     /// Seals `Tags`: this trait cannot be named outside the crate.
     pub trait Sealed: Copy {
-        /// True if there is at least one tag.
+        /// True if a list of this type has at least one tag.
         const ANY: bool;
 
         /// Returns the maximum length of the rendered tags in bytes. The maximum is the exact

@@ -29,7 +29,7 @@ impl LineTemplate {
         self.altered
     }
 
-    /// Renders the whole line with this value.
+    /// Renders the complete line of this template with the given value.
     pub(crate) fn with_value(&self, field: impl ValueField) -> ChunkedText {
         let (value, _) = render(field.size(), |writer| field.put(writer));
         ChunkedText::new(

@@ -12,7 +12,7 @@ pub(crate) trait ValueField: Copy {
     /// sanitizing does not alter the value.
     fn size(&self) -> usize;
 
-    /// Writes a colon and the value.
+    /// Writes a colon and the value to `writer`.
     #[inline(always)]
     fn put_after_colon<const SANITIZE: bool>(
         &self,
@@ -22,7 +22,7 @@ pub(crate) trait ValueField: Copy {
         self.put(writer)
     }
 
-    /// Writes the value.
+    /// Writes the value to `writer`, without a colon.
     fn put<const SANITIZE: bool>(
         &self,
         writer: &mut LineWriter<'_, SANITIZE>,

@@ -171,8 +171,8 @@ impl Flusher {
         }
     }
 
-    /// Takes lines from the producer threads if a pending flush or stop still waits for that, and
-    /// replies to completed flushes. Returns true if a pending stop is complete.
+    /// Takes more lines from the producer threads if a pending flush or stop waits for them and no
+    /// line is unsent. Replies to completed flushes. Returns true if a pending stop is complete.
     fn complete_pending(&mut self) -> bool {
         // While lines are unsent, newer ones stay where the capacity bounds them.
         if self.outbox.unsent() == 0 && self.pending.wants_sweep() {
@@ -267,9 +267,9 @@ impl Flusher {
         self.next_tick = Instant::now() + self.shared.settings.flush_interval;
     }
 
-    /// Handles a producer thread's signal that full blocks or queued records are waiting. Takes all
-    /// lines, or only the queued records if lines cannot be sent now and the setting does not evict
-    /// old lines.
+    /// Handles the signal of a producer thread that blocks of lines are full, or that records
+    /// (gauges and service checks) wait in the ordered queue. Takes all lines if they can be sent
+    /// now, or if the setting discards old lines to make room. Otherwise takes only the records.
     fn on_ring(&mut self) {
         if self.can_sweep() || self.shared.settings.max_full_blocks.is_some() {
             self.sweep();

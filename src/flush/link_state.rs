@@ -49,7 +49,7 @@ impl LinkState {
     }
 
     /// Returns the number of unsent bytes that must be sent next: the rest of a length-prefixed
-    /// frame that is already begun. They must not be evicted.
+    /// frame that is already begun. They must not be evicted (discarded to make room).
     pub(super) fn committed(&self) -> usize {
         match self {
             Self::Up(link) => link.committed(),

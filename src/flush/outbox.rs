@@ -41,7 +41,8 @@ impl Outbox {
         self.consumer.has_remaining()
     }
 
-    /// Returns the number of unsent bytes.
+    /// Returns the number of unsent bytes, which the flusher has taken from the producer threads
+    /// and must still pass to the operating system. Quarantined (set aside) lines do not count.
     pub(super) fn unsent(&self) -> usize {
         self.consumer.remaining()
     }
@@ -122,12 +123,14 @@ impl Outbox {
         self.consumer.quarantine(bytes);
     }
 
-    /// Makes the quarantined lines unsent again, and also the lines in flight.
+    /// Makes the quarantined lines (set aside because the server seems to close connections on
+    /// them) unsent again, and also the lines in flight.
     pub(super) fn end_quarantine(&mut self) {
         self.consumer.end_quarantine();
     }
 
-    /// Discards the quarantined lines, if there are any, and counts them as rejected by the server.
+    /// Discards the quarantined lines (set aside because the server seems to close connections on
+    /// them), and counts them as rejected by the server. Does nothing if there are none.
     pub(super) fn reject_quarantined(&mut self) {
         if !self.has_quarantined() {
             return;
@@ -142,8 +145,9 @@ impl Outbox {
         });
     }
 
-    /// Evicts the oldest unsent lines until the flusher holds at most `max_blocks` full blocks of
-    /// lines. Keeps the first `committed` unsent bytes, the rest of a frame that is already begun.
+    /// Evicts (discards and counts) the oldest unsent lines until the flusher holds at most
+    /// `max_blocks` full blocks of lines. Keeps the first `committed` unsent bytes, the rest of a
+    /// length-prefixed frame that is already begun.
     pub(super) fn evict_to_limit(&mut self, max_blocks: usize, committed: usize) {
         let evicted = &self.account.evicted;
         let count = |run: &[u8]| {

@@ -180,9 +180,9 @@ mod tests {
         assert!(!pacer.should_yield());
     }
 
-    /// Gives the pacer a backlog just above half of its limit: sending must not pause, and each
-    /// system call must stay small. A backlog of exactly half the limit must still be sent in
-    /// bursts.
+    /// Gives the pacer (which limits the UDP speed) slightly more than half of the backlog at which
+    /// pacing ends. Sending must not pause, and each system call must stay small. A backlog of
+    /// exactly half must still be sent in bursts.
     #[tokio::test(start_paused = true)]
     async fn a_large_backlog_is_sent_without_a_pause() {
         let mut pacer = Pacer::new(1_000);
@@ -207,8 +207,8 @@ mod tests {
         }
     }
 
-    /// Renews the pacer ten times per burst interval, for 100 intervals. It must allow one burst
-    /// per interval.
+    /// Renews the pacer (which limits the UDP speed) ten times per burst interval, for 100
+    /// intervals. It must allow one burst per interval.
     #[tokio::test(start_paused = true)]
     async fn one_burst_is_sent_per_interval() {
         let mut pacer = Pacer::new(usize::MAX);

@@ -37,13 +37,14 @@ pub(super) struct FlushTarget {
 }
 
 impl FlushTarget {
-    /// Returns a target that comprises all lines emitted so far.
+    /// Returns a target (the lines that a flush or stop waits for) that comprises all lines emitted
+    /// so far.
     pub(super) fn now(lines: &Consumer) -> Self {
         Self { drained_records: lines.enqueued_records(), consumed: None }
     }
 
-    /// Updates the target after the flusher has taken lines from the producer threads. The taken
-    /// lines may now include all lines of the target.
+    /// Updates the target (the lines that a flush or stop waits for) after the flusher has taken
+    /// lines from the producer threads. The taken lines may now include all lines of the target.
     pub(super) fn on_sweep(&mut self, lines: &Consumer) {
         if self.consumed.is_none() && lines.drained_records() >= self.drained_records {
             self.consumed = Some(lines.swept());

@@ -36,9 +36,11 @@ const MAX_QUARANTINED: u32 = 8;
 pub(super) struct PoisonDetector {
     /// Offset of the first line that was in flight when a connection last ended.
     suspect: u64,
-    /// Number of consecutive connections that ended with the line at `suspect` first in flight.
+    /// Number of consecutive connections that ended while the line at the offset `suspect` was the
+    /// first line in flight.
     disconnects: u32,
-    /// Largest end offset of the bytes in flight, over the connections that `disconnects` counts.
+    /// Maximum offset that the bytes in flight reached, at the ends of the connections that
+    /// `disconnects` counts.
     furthest: u64,
     /// Offset up to which the flusher sends lines one by one, to find a line on which the server
     /// closes the connection.
@@ -92,9 +94,9 @@ impl PoisonDetector {
         }
     }
 
-    /// Quarantines (sets aside) the first line if the server can be tried with another line.
-    /// Otherwise the same line is tried again; but if lines are quarantined already, the server is
-    /// at fault and all become unsent again.
+    /// Quarantines (sets aside) the first unsent line, to test the server with another line. Keeps
+    /// the line if there is no other, or if `MAX_QUARANTINED` lines are quarantined. In this case,
+    /// quarantined lines also become unsent again, since the server is at fault.
     fn quarantine_first(&mut self, outbox: &mut Outbox) {
         let line = first_unit(outbox.lines().chunk());
         if outbox.unsent() <= line {

@@ -36,7 +36,8 @@ mod by_descriptor {
     struct ProcessDescriptor {
         process: u32,
         notifier: Arc<Notifier>,
-        /// Next node of the list: the descriptor of a forked child of this process, or empty.
+        /// Descriptor of a forked child of this process: the next node of the list. Empty if no
+        /// child has appended one.
         child: Wake,
     }
 
@@ -178,8 +179,8 @@ mod by_descriptor {
                 let _ = (&self.writer).write(&[1]);
             }
 
-            /// Reads all pending notifications from the socket, so that the next notification
-            /// causes a new event.
+            /// Reads all pending notifications from the reading end of the socket pair, so that the
+            /// next notification causes a new event.
             pub(super) fn clear(&self) {
                 while (&self.reader).read(&mut [0; 64]).is_ok_and(|read| read > 0) {}
             }

@@ -19,7 +19,7 @@ use waiting::Reply;
 type Commands = mpsc::UnboundedSender<Command>;
 
 /// Channel through which connectors and metrics send commands to their flusher task. Dropping the
-/// last of these handles closes the channel, and the flusher stops.
+/// last of these connectors and metrics closes the channel, and the flusher stops.
 #[derive(Default)]
 pub(crate) struct Lifecycle {
     /// Identifier of the process that last started the flusher, or 0 before the first start.

@@ -19,8 +19,8 @@ pub(crate) fn record<K: Kind>(core: &ConnectorCore, name: &str, measurement: imp
     }
 }
 
-/// Emits a measurement through an enabled connector. The function is not inlined, so that a call
-/// compiles to a test and a jump.
+/// Emits a metric with the value of one call, through an enabled connector. The function is not
+/// inlined, so that a call compiles to a test and a jump.
 #[inline(never)]
 fn record_enabled<K: Kind>(core: &ScopedExchange, name: &str, measurement: impl Measurement) {
     let (exchange, scope, kind) = (&core.exchange, &core.scoped.scope, K::TYPE);
@@ -32,8 +32,8 @@ fn record_enabled<K: Kind>(core: &ScopedExchange, name: &str, measurement: impl 
     }
 }
 
-/// Emits a measurement that needs the dialect's checks or sampling. The function is not inlined, so
-/// that the fast path stays small.
+/// Emits a metric that needs the dialect's checks or sampling, with the value of one call. The
+/// function is not inlined, so that the fast path stays small.
 #[inline(never)]
 fn record_slow<K: Kind>(core: &ScopedExchange, name: &str, measurement: impl Measurement) {
     let (exchange, scope, kind) = (&core.exchange, &core.scoped.scope, K::TYPE);
@@ -45,7 +45,8 @@ fn record_slow<K: Kind>(core: &ScopedExchange, name: &str, measurement: impl Mea
     }
 }
 
-/// Metric of a call by name that is not sampled and has no fields of its own.
+/// Metric of a call by name alone, such as `incr(name)`: the metric is not sampled, and has no tags
+/// or optional fields from the call.
 ///
 /// The constant `ANY_RULE` is false if the line format [is plain](LineFormat::is_plain): then the
 /// values need no check. Otherwise the dialect's rules check the name and the value.

@@ -99,7 +99,8 @@ impl FastHandle {
 }
 
 impl SlowHandle {
-    /// Emits the line of a measurement, unless it is dropped or not sampled.
+    /// Emits the metric's line with the value of one call, unless the metric is always dropped, or
+    /// sampling omits the line.
     #[inline(never)]
     fn write_checked(&self, measurement: impl Measurement) {
         let PreparedMetric { exchange, parts } = &self.0;

@@ -2,9 +2,9 @@
 
 use crate::encode::{Dialect, SampleRate};
 
-/// A kind of metric: [`Counter`](crate::Counter), [`Gauge`](crate::Gauge),
-/// [`Timing`](crate::Timing), [`Histogram`](crate::Histogram),
-/// [`Distribution`](crate::Distribution), [`Set`](crate::Set) or [`Meter`](crate::Meter).
+/// Kind of metric: [`Counter`](crate::Counter), [`Gauge`](crate::Gauge), [`Timing`](crate::Timing),
+/// [`Histogram`](crate::Histogram), [`Distribution`](crate::Distribution), [`Set`](crate::Set) or
+/// [`Meter`](crate::Meter).
 ///
 /// This trait is sealed.
 pub trait Kind: sealed::Sealed {}

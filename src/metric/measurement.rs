@@ -13,23 +13,23 @@ use std::time::Duration;
 
 /// Metric that emits a line for each measurement (the value of one call).
 pub(crate) trait Target {
-    /// Encodable line of this metric with a value of type `F`.
+    /// Encodable line of the metric with a value of type `F`.
     type Line<F: ValueField>: EncodeLine;
-    /// Line of this metric with the value 1.
+    /// Encodable line of the metric with the value 1.
     type One: EncodeLine;
 
     fn exchange(&self) -> &Exchange;
 
     fn line<F: ValueField>(&self, field: F) -> Self::Line<F>;
 
-    /// Returns the line with the value 1.
+    /// Returns the metric's line with the value 1.
     fn one(&self) -> Self::One;
 
     /// Returns true if servers of the dialect read a gauge value with a sign, such as `-3`, as a
     /// change of the gauge.
     fn has_deltas(&self) -> bool;
 
-    /// Returns true if servers of the dialect read this number correctly.
+    /// Returns true if servers of the dialect read `number` correctly.
     fn accepts(&self, number: &Number<impl Digits>) -> bool;
 
     /// Returns the dialect's rules for the characters in members of sets.
@@ -41,7 +41,7 @@ pub(crate) trait Measurement: Copy {
     fn write_to(self, target: &impl Target);
 }
 
-/// Measurement of the number 1, which is formatted in advance.
+/// Number 1 as the value of one call, formatted in advance.
 #[derive(Clone, Copy)]
 pub(crate) struct One;
 
@@ -52,7 +52,7 @@ impl Measurement for One {
     }
 }
 
-/// Measurement of a number that is sent unchanged.
+/// Number that one call emits, which is sent unchanged.
 #[derive(Clone, Copy)]
 pub(crate) struct Amount<V>(pub(crate) V);
 
@@ -64,7 +64,7 @@ impl<V: Value> Measurement for Amount<V> {
     }
 }
 
-/// Measurement of a number that is subtracted from a counter.
+/// Number that one call subtracts from a counter. It is sent with the opposite sign.
 #[derive(Clone, Copy)]
 pub(crate) struct Negated<V>(pub(crate) V);
 
@@ -76,8 +76,8 @@ impl<V: Value> Measurement for Negated<V> {
     }
 }
 
-/// Emits a line with the number. Counts the line as dropped if the number is invalid, or if the
-/// dialect does not support it.
+/// Emits the metric's line with `number` as the value. Counts the line as dropped if the number is
+/// invalid (`None`), or if the dialect does not support it.
 #[inline(always)]
 fn write_accepted(target: &impl Target, number: Option<Number<impl Digits>>) {
     match number {
@@ -87,7 +87,7 @@ fn write_accepted(target: &impl Target, number: Option<Number<impl Digits>>) {
     }
 }
 
-/// Measurement that sets a gauge to a new value.
+/// New value that one call sets a gauge to.
 #[derive(Clone, Copy)]
 pub(crate) struct Absolute<V>(pub(crate) V);
 
@@ -107,7 +107,7 @@ impl<V: Value> Measurement for Absolute<V> {
     }
 }
 
-/// Measurement that changes a gauge by a difference.
+/// Difference by which one call changes a gauge.
 #[derive(Clone, Copy)]
 pub(crate) struct Delta<V>(pub(crate) V);
 
@@ -123,7 +123,7 @@ impl<V: Value> Measurement for Delta<V> {
     }
 }
 
-/// Measurement of a duration, which is sent in milliseconds.
+/// Duration that one call records, which is sent in milliseconds.
 #[derive(Clone, Copy)]
 pub(crate) struct DurationValue(pub(crate) Duration);
 
@@ -135,7 +135,7 @@ impl Measurement for DurationValue {
     }
 }
 
-/// Measurement of a duration given in seconds, which is sent in milliseconds.
+/// Duration in seconds that one call records, which is sent in milliseconds.
 #[derive(Clone, Copy)]
 pub(crate) struct Seconds(pub(crate) f64);
 
@@ -150,7 +150,7 @@ impl Measurement for Seconds {
     }
 }
 
-/// Measurement that inserts a member into a set.
+/// Member that one call inserts into a set.
 #[derive(Clone, Copy)]
 pub(crate) struct SetMember<'a>(pub(crate) &'a str);
 

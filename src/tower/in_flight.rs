@@ -37,8 +37,8 @@ impl InFlight {
         self.change(u64::MAX, |count| connector.gauge(&self.gauge, count));
     }
 
-    /// Adds `by` to the count with wrapping, then emits the count until the emitted value equals
-    /// the current count. Other threads may change the count meanwhile.
+    /// Adds `by` to the number of requests in flight, with wrapping. Then emits the number,
+    /// repeatedly if other threads change it meanwhile, until the emitted number is current.
     #[inline(always)]
     fn change(&self, by: u64, mut emit: impl FnMut(u64)) {
         // ORDERING: AcqRel. Acquire: lines of threads that read the count earlier happened before the
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
     use std::sync::{Barrier, Mutex, PoisonError};
 
-    /// Test recorder of the emitted counts, in the order of emission.
+    /// Test recorder of the emitted numbers of requests in flight, in the order of emission.
     #[derive(Default)]
     struct Lines(Mutex<Vec<u64>>);
 
@@ -79,9 +79,9 @@ mod tests {
         }
     }
 
-    /// Simulates interleaved threads: makes the first of `changes`, and makes the other changes
-    /// while the first one runs. The bits of `places` choose the moment: before or after its first
-    /// or second emitted line.
+    /// Simulates concurrent threads that change the number of requests in flight: makes the first
+    /// of `changes`, and makes the others while the first one runs. The bits of `places` choose the
+    /// moment: before or after the first or second line that the first change emits.
     fn interleaved(in_flight: &InFlight, lines: &Lines, changes: &[u64], mut places: u32) {
         let [change, others @ ..] = changes else { return };
         let (mut others, mut turn) = (Some(others), 0);
@@ -104,8 +104,9 @@ mod tests {
         interleaved(in_flight, lines, others.unwrap_or_default(), places >> 1);
     }
 
-    /// Simulates up to four threads on which requests begin or end, with every interleaving of
-    /// their changes and emitted lines. The last emitted line must have the current count.
+    /// Simulates up to four threads on which requests begin or end, with every interleaving of the
+    /// changed counts and the emitted lines. The last emitted line must have the final number of
+    /// requests in flight.
     ///
     /// The changes of other threads come between a change, its line and the next read of the count.
     #[test]

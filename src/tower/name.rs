@@ -66,8 +66,8 @@ where
     F: Fn(&Request<B>) -> P,
     P: MetricPath,
 {
-    /// Name as text that is formatted when the request arrives, since a destructor must not call a
-    /// `Display` of the application.
+    /// Name as text, which is formatted when the request arrives. A `Display` of the application
+    /// must not be called later, in the destructor that emits the metric.
     type RequestName = PathText;
     fn name(&self, request: &Request<B>) -> PathText {
         PathText::new(&self(request))

@@ -24,8 +24,8 @@ pub(super) struct LayerState {
     pub(super) in_flight: Option<InFlight>,
 }
 
-/// Record of a request in flight. Dropping the record emits the request's duration with the current
-/// status.
+/// Record of a request in flight. Dropping the record emits the request's duration with the HTTP
+/// status that was set last.
 pub struct Record<N: MetricPath> {
     state: Arc<LayerState>,
     name: N,
@@ -61,13 +61,14 @@ impl<N: MetricPath> Record<N> {
         path
     }
 
-    /// Sets the status to 500, which is recorded if the service fails or panics in its next poll.
+    /// Sets the recorded HTTP status to 500, which applies if the service fails or panics in its
+    /// next poll.
     pub(super) fn enter(&mut self) {
         self.status = STATUS_FAILED;
     }
 
-    /// Sets the status to 499, which is recorded if the future is dropped before the service has
-    /// returned a response.
+    /// Sets the recorded HTTP status to 499, which applies if the future is dropped before the
+    /// service has returned a response.
     pub(super) fn leave(&mut self) {
         self.status = STATUS_DROPPED;
     }
@@ -114,7 +115,7 @@ impl Drop for BodyRecord {
 }
 
 /// Returns the HTTP method between dots, such as `.GET.`. A non-standard method becomes `.OTHER.`,
-/// since clients can send any number of these.
+/// since clients can send any number of different methods.
 fn method_part(method: &Method) -> &'static str {
     match *method {
         Method::GET => ".GET.",

@@ -22,8 +22,8 @@ use std::net::UdpSocket;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use support::{assert_balanced, flush, started};
 
-/// Starts a connector that `configure` has configured, and emits with `emit`. Returns the UDP
-/// datagrams that arrive, and the statistics.
+/// Builds a connector with the function `configure`, starts it, and calls the function `emit` with
+/// it. Returns the UDP datagrams that arrive, and the statistics.
 fn datagrams(
     configure: impl FnOnce(Builder) -> Builder,
     emit: impl FnOnce(&Connector),
@@ -47,8 +47,8 @@ fn datagrams(
     (datagrams, stats)
 }
 
-/// Starts a connector that `configure` has configured, and emits with `emit`. Returns the lines
-/// that arrive, and the statistics.
+/// Builds a connector with the function `configure`, starts it, and calls the function `emit` with
+/// it. Returns the lines that arrive, and the statistics.
 fn arrived(
     configure: impl FnOnce(Builder) -> Builder,
     emit: impl FnOnce(&Connector),

@@ -1,5 +1,5 @@
-//! Property test: the statistics account for every line after any sequence of emissions, stalls,
-//! flushes, starts and stops.
+//! Property test: the statistics account for every line after any sequence of emissions, flushes,
+//! starts and stops, while the server stops and resumes reading.
 
 use crate::emitter::Emitter;
 use crate::support::{
@@ -93,9 +93,9 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// Threads emit while the server stalls and the connector is stopped and started, in a random
-    /// order. Each line is dropped and counted, or it arrives whole, once and in its thread's
-    /// order.
+    /// Threads emit while the server stops and resumes reading, and the connector is stopped and
+    /// started, in a random order. Each line is dropped and counted, or it arrives whole, once and
+    /// in its thread's order.
     #[test]
     fn the_account_balances(
         capacity in 1_usize << 10..16 << 10,

@@ -19,7 +19,8 @@ pub(crate) struct Call {
     /// Predicate for the characters that the metric's name cannot contain. The client replaces them
     /// by `_`.
     pub(crate) forbidden: fn(char) -> bool,
-    /// Type prefix of the metric's name, such as `counters`; empty for an injected line.
+    /// Type prefix of the metric's name, such as `counters`; empty for a call of `inject_metric`,
+    /// which adds no type prefix.
     pub(crate) kind: &'static str,
     /// Type code of the expected lines, such as `c`.
     pub(crate) code: String,

@@ -22,8 +22,8 @@ fn is_forbidden(character: char) -> bool {
     ends_field(character) || "#,;=@[]".contains(character)
 }
 
-/// Returns true if the character ends a field of a line or is a control character. Neither a value
-/// nor the name of an injected line can contain it.
+/// Returns true if the character ends a field of a line or is a control character. No value can
+/// contain it, and no name in a call of `inject_metric`.
 fn ends_field(character: char) -> bool {
     matches!(character, ':' | '|') || character.is_control()
 }

@@ -60,8 +60,8 @@ fn time() -> impl Strategy<Value = Duration> {
     ]
 }
 
-/// Generates an API call that emits a counter, a gauge, a timing or an injected line, with a valid
-/// or invalid value.
+/// Generates an API call that emits a counter, a gauge, a timing or a line with any type code (by
+/// `inject_metric`), with a valid or invalid value.
 pub(crate) fn call() -> impl Strategy<Value = Call> {
     let integers = prop_oneof![
         any_call_with(any::<u8>()),

@@ -25,7 +25,8 @@ fn emit_until_stalled(statsd: &Connector) -> u64 {
     next
 }
 
-/// Lets a server read `read` bytes and stall, and then ends its connection by `close`.
+/// Emits lines to a server that reads only the first `read` bytes, and then ends the connection by
+/// the function `close`. A second connection receives the remaining lines.
 ///
 /// Returns the discrepancies, and the tally of the lines acknowledged before the end.
 fn stall_then_close(
@@ -56,8 +57,8 @@ fn stall_then_close(
 
 const RESET: fn(ServerConnection) = ServerConnection::reset;
 
-/// A stalled TCP server that resets its connection loses only lines that its kernel had
-/// acknowledged. These are few, although the client has written megabytes.
+/// A TCP server that stops reading and then resets its connection loses only lines that its kernel
+/// had acknowledged. These lines are few, although the client has written megabytes.
 #[test]
 fn reset_of_a_stalled_server_loses_only_its_kernel_buffer() {
     let server = Listener::tcp(0);
@@ -95,9 +96,9 @@ fn lines_acknowledged_before_a_reset_arrive_once() {
     );
 }
 
-/// A stalled server that closes its connection over a Unix socket loses no line, because the kernel
-/// tells the client how many bytes the server has not read. A partly read socket buffer is sent
-/// again.
+/// A server that stops reading and then closes its Unix socket connection loses no line. The kernel
+/// tells the client how many bytes the server has not read. The data of a partly read socket buffer
+/// is sent again.
 #[test]
 fn closing_stalled_unix_server_loses_no_line() {
     let socket_path = SocketPath::new("stalled");

@@ -215,8 +215,8 @@ fn traffic_control(arguments: &str) -> io::Result<()> {
     traffic_control_with(arguments, &[])
 }
 
-/// Runs the traffic-control tool `tc` with these arguments. Returns an error if the kernel lacks
-/// the requested feature.
+/// Runs the traffic-control tool `tc` with the space-separated `arguments`, followed by the `extra`
+/// arguments. Returns an error if the tool fails, for instance because the kernel lacks a feature.
 fn traffic_control_with(arguments: &str, extra: &[&str]) -> io::Result<()> {
     let output = Command::new("tc").args(arguments.split(' ')).args(extra).output()?;
     let errors = String::from_utf8_lossy(&output.stderr);

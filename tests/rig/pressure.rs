@@ -102,8 +102,8 @@ fn slow_server_gets_lines_in_order_and_drops_are_counted() {
     assert_eq!((stats.drops.full, arrivals.numbers(1).len()), (dropped, 1_000));
 }
 
-/// Emits 1,000 numbered lines every 10 ms for `time`, and measures the cost of a call and the
-/// resident memory at each burst.
+/// Emits bursts of 1,000 numbered lines, one burst every 10 ms, for `time`. The line numbers begin
+/// with `next`. Measures the duration of a call and the resident memory at each burst.
 ///
 /// Returns the nanoseconds that a call took, as the median of the bursts, and the minimum and
 /// maximum resident memory.

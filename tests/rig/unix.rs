@@ -208,9 +208,9 @@ fn full_receiver_is_left_once_its_path_is_taken() {
     assert_eq!(arrivals.numbers(0), Vec::from_iter(0..5_000));
 }
 
-/// The client drops its connection to a stalled Unix stream server after the peer timeout, but only
-/// once another server listens at the same path. The new server receives all lines that the stalled
-/// server has not read.
+/// The client leaves a Unix stream server that reads nothing for the peer timeout, but only once
+/// another server listens at the same path. The new server receives all lines that the old server
+/// has not read.
 ///
 /// While the same server listens at the path, the client keeps its connection: a second connection
 /// would deliver lines twice.
@@ -244,8 +244,8 @@ fn stalled_server_is_left_once_its_path_is_taken() {
     }
 }
 
-/// The client keeps its connection to a stalled Unix stream server while no other server listens at
-/// the path.
+/// The client keeps its connection to a Unix stream server that reads nothing for the peer timeout,
+/// if no other server listens at the path.
 #[test]
 #[cfg(target_os = "linux")]
 fn stalled_server_is_kept_while_its_path_has_no_listener() {

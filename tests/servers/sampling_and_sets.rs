@@ -60,8 +60,9 @@ pub(crate) fn insert_members(statsd: &Connector) {
     statsd.set("visitors", "a_b_c_d");
 }
 
-/// Inserts the members of `insert_members` repeatedly until a report of the server contains all of
-/// them.
+/// Inserts the members of `insert_members` repeatedly, until `size` shows that a report of the
+/// server contains all of them. The function `size` returns the number of members that the server
+/// has reported.
 ///
 /// Servers start a new set with each report, so a report may contain only some of the members. No
 /// report may contain more.

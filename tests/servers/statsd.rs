@@ -78,8 +78,8 @@ fn parse_line(reported: &mut Reports, line: &str) -> Option<()> {
     Some(())
 }
 
-/// Lines to send to statsd. Their values are multiples of a quarter, so that their sums are exact
-/// in the server's arithmetic.
+/// Workload for statsd: values of the lines to send. They are multiples of a quarter, so that their
+/// sums are exact in the server's arithmetic.
 static WORKLOAD: Workload = Workload { fraction: 0.5, tick: Duration::from_micros(250) };
 
 /// Kills several statsd servers at the same port under load. Asserts that only lines that the

@@ -1,5 +1,5 @@
-//! Test servers that record the lines that they receive, and stall, close connections or stop on
-//! request.
+//! Test servers that record the lines that they receive. Servers stop reading, close connections or
+//! shut down when the test requests it.
 
 use super::{WAIT_TIMEOUT, eventually};
 use std::io::ErrorKind;
@@ -213,8 +213,8 @@ async fn accept(
     }
 }
 
-/// Records the bytes of a connection until its end. Does not read while the test has stalled the
-/// server.
+/// Reads a connection until its end, and passes the bytes to `record`. Does not read while the test
+/// has told the server to stop reading.
 async fn read(
     mut stream: TcpStream,
     mut commands: watch::Receiver<Commands>,
@@ -229,7 +229,8 @@ async fn read(
     }
 }
 
-/// Waits until the test requests to close the connections of this generation.
+/// Waits until the test requests that the connections of this generation are closed. (A generation
+/// is all connections accepted between two such requests.)
 async fn close_requested(mut commands: watch::Receiver<Commands>, generation: u64) {
     let _ = commands.wait_for(|commands| commands.generation > generation).await;
 }

@@ -47,8 +47,9 @@ impl Body for Slow {
 
 type Timed = TimedBody<Slow>;
 
-/// Makes a request to a timed service, and passes the response body to `read`. Returns the lines
-/// that the StatsD server received, and the body's recorded time in milliseconds.
+/// Makes a request to a timed service, and passes the response body to `read`. The body ends with
+/// an error if `fails` is true. Returns the lines that the StatsD server received, and the body's
+/// recorded time in milliseconds.
 ///
 /// A body that `read` returns is dropped only after the time is recorded.
 async fn lines(fails: bool, read: impl AsyncFnOnce(Timed) -> Option<Timed>) -> (Vec<String>, f64) {

@@ -75,8 +75,8 @@ impl Outcome {
     }
 }
 
-/// Starts a server, and a client process that emits lines to it. Returns the counts of both, and
-/// the resources that the client used.
+/// Starts a server, and a client process that emits lines to it. Returns the numbers of emitted and
+/// received lines, and the resources that the client used.
 pub(super) fn run_emission(
     subject: &Info,
     transport: Transport,

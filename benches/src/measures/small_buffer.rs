@@ -9,7 +9,8 @@ use crate::subject::Transport;
 use crate::workload::emission::Emission;
 use std::time::Duration;
 
-/// Rates at which clients emit lines in this benchmark: name in the results, and lines per second.
+/// Rates at which clients emit lines in the benchmark of the default socket buffer: name in the
+/// results, and lines per second.
 pub const RATES: [(&str, u64); 5] = [
     ("100,000/s", 100_000),
     ("300,000/s", 300_000),

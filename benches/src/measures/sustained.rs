@@ -43,11 +43,11 @@ pub fn run(options: &SuiteOptions) -> Vec<Sample> {
 /// Outcome of a trial, in which a client emits lines at a fixed rate.
 #[derive(PartialEq, Eq)]
 enum Attempt {
-    /// The client kept the rate, and every line arrived.
+    /// Success: the client emitted lines at the trial's rate, and every line arrived.
     Held,
-    /// The client kept the rate, but some lines did not arrive.
+    /// Loss: the client emitted lines at the trial's rate, but some lines did not arrive.
     Lost,
-    /// The client was too slow to keep the rate.
+    /// Delay: the client was too slow to emit lines at the trial's rate.
     Late,
 }
 

@@ -94,7 +94,7 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// Returns an axis between powers of ten that contains the medians and maxima of these values.
+    /// Returns an axis between powers of ten that contains the medians and maxima of `figures`.
     pub fn around(figures: impl Iterator<Item = Spread>) -> Self {
         let (mut low, mut high) = (f64::INFINITY, f64::MIN_POSITIVE);
         for Spread { median, max, .. } in figures {

@@ -197,8 +197,8 @@ fn callers_cost(all: &AllResults) -> Option<String> {
     Some(bar_plot("What a call costs its caller", &charts))
 }
 
-/// Returns a chart line for each client that satisfies `wanted` and has a measured value for at
-/// least one point of the horizontal axis.
+/// Returns a chart line for each client that the predicate `wanted` selects. Leaves out clients
+/// without a measured value for any point of the horizontal axis.
 fn series(
     steps: usize,
     wanted: impl Fn(&Info) -> bool,

@@ -52,8 +52,8 @@ fn machine(all: &AllResults) -> Option<String> {
     Some(text)
 }
 
-/// Formats a Markdown table with a row for each client that satisfies `wanted` and has at least one
-/// cell.
+/// Formats a Markdown table with a row for each client that the predicate `wanted` selects. Leaves
+/// out rows without any value.
 pub(super) fn table(
     headings: &[String],
     wanted: impl Fn(&Info) -> bool,

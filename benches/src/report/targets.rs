@@ -140,8 +140,8 @@ pub(super) fn table(all: &AllResults) -> Option<String> {
     Some(text)
 }
 
-/// Compares freewheel's time with the floor (the time to only format a line). Returns the text for
-/// the table, and true if the ratio is at most `times`.
+/// Compares freewheel's time with the time of the floor (code that only formats a line). Returns
+/// the text for the table, and true if freewheel takes at most `times` times as long.
 fn ratio_to_floor(
     results: &Results,
     case: Case,
@@ -154,8 +154,9 @@ fn ratio_to_floor(
     Some((format!("{} and {}: {ratio:.2}", time(ours), time(floor)), ratio <= times))
 }
 
-/// Compares freewheel's rate of lines with the rate of `ceiling`, a sender of prebuilt lines.
-/// Returns the text for the table, and true if the ratio is at least `share`.
+/// Compares freewheel's rate of lines with that of `ceiling`, a sender of prebuilt lines. Returns
+/// the text for the table, and true if freewheel reaches at least the fraction `share` of the
+/// ceiling's rate.
 fn ratio_to_ceiling(
     results: &Results,
     case: Case,
@@ -174,8 +175,8 @@ fn peers() -> impl Iterator<Item = Info> {
     subjects::all().into_iter().filter(move |info| info.kind == Kind::LinePerCall && !ours(info))
 }
 
-/// Returns the name and value of the other client (not freewheel) with the greatest value of
-/// `figure` by `order`.
+/// Returns the name of the best client other than freewheel, and its measured value `figure`. The
+/// closure `order` compares two values, of which the greater is the better.
 fn best_peer(
     results: &Results,
     case: Case,

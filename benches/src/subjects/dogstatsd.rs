@@ -81,7 +81,7 @@ impl Caller for SharedClient {
         let value = black_box(FULL_PRECISION).to_string();
         let _ = self.client.gauge(black_box(self.name), value, NO_TAGS);
     }
-    /// Records the elapsed time in whole milliseconds.
+    /// Records the duration of the benchmarked timing calls, rounded down to whole milliseconds.
     #[inline]
     fn timing(&mut self) {
         let elapsed = black_box(ELAPSED_MILLISECONDS) as i64;

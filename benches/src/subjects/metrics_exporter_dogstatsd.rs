@@ -10,7 +10,8 @@ use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use metrics_exporter_dogstatsd::DogStatsDBuilder;
 use std::hint::black_box;
 
-/// Expands to the metric name as a literal, which the macros of the `metrics` crate require.
+/// Expands to the benchmarks' metric name as a literal, which the macros of the `metrics` crate
+/// require.
 ///
 /// The setup's line length is ignored: the client sends no line per call.
 macro_rules! name {

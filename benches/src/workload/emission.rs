@@ -22,7 +22,8 @@ pub struct Emission {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct EmissionCounts {
     pub calls: u64,
-    /// True if no thread fell so far behind the rate that it gave up.
+    /// True if no thread gave up. A thread gives up if it falls too far behind the workload's fixed
+    /// rate.
     pub complete: bool,
     /// Time of the first call in nanoseconds, by [`clock::monotonic_ns`].
     pub started_at: u64,

@@ -115,8 +115,8 @@ fn sweep_recycles_a_spent_full_block() {
 }
 
 /// Checks that quarantined lines (set aside from sending) are neither sent nor evicted (dropped),
-/// also after a requeue. They become unsent in their old order when the quarantine ends, or are
-/// discarded.
+/// also after a new connection has made sent lines unsent again. They become unsent in their old
+/// order when the quarantine ends, or are discarded.
 #[test]
 fn quarantined_lines_keep_their_place() {
     let (exchange, mut consumer) = swept(0);

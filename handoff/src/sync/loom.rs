@@ -126,8 +126,8 @@ pub(crate) fn spare_slots(_records: usize) -> usize {
 /// that loom has fewer interleavings to explore.
 pub(crate) const SPARE_BLOCKS: usize = 0;
 
-/// Number of thread slots that are stored in one array, indexed by thread ID, in loom's build.
-/// Models have few threads, and loom explores each slot.
+/// Number of thread slots (one value for each thread ID) that are stored in one array in loom's
+/// build. Models have few threads, and loom explores each slot.
 pub(crate) const INLINE_SLOTS: usize = 2;
 
 const WORDS: usize = 1;

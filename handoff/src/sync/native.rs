@@ -35,8 +35,8 @@ pub(crate) fn spare_slots(records: usize) -> usize {
 /// be pushing the last block.
 pub(crate) const SPARE_BLOCKS: usize = 1;
 
-/// Number of thread slots that are stored in one array, indexed by thread ID. Few processes have
-/// more threads that emit at the same time.
+/// Number of thread slots (one value for each thread ID) that are stored in one array. Few
+/// processes have more threads that emit at the same time.
 pub(crate) const INLINE_SLOTS: usize = 64;
 
 const WORDS: usize = MAX_THREADS as usize / 64;

@@ -34,7 +34,7 @@ const ENDED: u32 = NONE - 2;
 /// most one guard at a time.
 pub(crate) struct ThreadGuard {
     id: u32,
-    /// Marker that makes the guard `!Send`, so that the guard stays on its thread.
+    /// Marker that makes the guard `!Send`, so that no other thread can use or drop the guard.
     is_not_send: PhantomData<*const ()>,
 }
 
@@ -50,8 +50,9 @@ pub(crate) enum GuardError {
 }
 
 impl ThreadGuard {
-    /// Takes the guard of the current thread if `lookup` finds a value for the thread's ID. Returns
-    /// the guard and this value.
+    /// Takes the guard of the current thread, which keeps the thread from starting a second record.
+    /// Returns it with the value that `lookup` finds for the thread's ID, or returns `None` without
+    /// a value.
     ///
     /// A thread without an ID, or one that holds a guard, passes a word to `lookup` that is no ID.
     /// `lookup` must return `None` for it.
@@ -72,7 +73,8 @@ impl ThreadGuard {
         })
     }
 
-    /// Takes the guard of the current thread. First allocates an ID if the thread has none.
+    /// Takes the guard of the current thread, which keeps the thread from starting a second record.
+    /// First allocates an ID if the thread has none.
     #[cold]
     pub(crate) fn enter_or_register() -> Result<Self, GuardError> {
         loop {
@@ -98,8 +100,8 @@ impl ThreadGuard {
         }
     }
 
-    /// Allocates an ID for the current thread, and returns the guard of the thread. The state of
-    /// the thread is already `BUSY`.
+    /// Allocates an ID for the current thread, and returns the thread's guard (permission to emit a
+    /// record). The state of the thread is already `BUSY`.
     fn register() -> Result<Self, GuardError> {
         let id = if register_exit_hook() {
             with_thread_ids(|ids| ids.allocate()).ok_or(GuardError::TooManyThreads)
@@ -134,7 +136,7 @@ impl Drop for ThreadGuard {
 }
 
 /// Marks an exiting thread as ended. Calls `release` with the thread's ID, if the thread has an ID
-/// and holds no guard.
+/// and is not emitting a record.
 pub(super) fn on_thread_exit(state: &AtomicU32, release: impl FnOnce(u32)) {
     // ORDERING: Relaxed, both. Only this thread uses the word.
     let id = state.load(Relaxed);

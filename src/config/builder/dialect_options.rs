@@ -31,7 +31,7 @@ struct Tag {
 }
 
 /// Validated dialect options: the scope (prefix, tags and other constant parts of all lines), the
-/// sampling rules, and whether values are packed.
+/// sampling rules, and the setting that packs several values into one line.
 pub(super) struct ValidatedDialect {
     pub(super) scope: Scope,
     pub(super) sampling: SamplingRules,
@@ -167,8 +167,9 @@ impl Builder {
     }
 }
 
-/// Returns the fields of a detected origin that the DogStatsD version supports. Versions before 1.4
-/// get the container's identifier without its `ci-`, and no `in-` identifier.
+/// Returns the fields of a detected origin (container and related fields) that the DogStatsD
+/// version supports. Versions before 1.4 get the container's identifier without the prefix `ci-`,
+/// and get no identifier with the prefix `in-`.
 fn supported_by(detected: OriginFields, has: impl Fn(Feature) -> bool) -> OriginFields {
     let without_kind = |id: String| id.strip_prefix("ci-").map(str::to_owned);
     let container_id = detected.container_id.filter(|_| has(Feature::ContainerId));
@@ -286,7 +287,7 @@ impl Tag {
     }
 }
 
-/// Minimum number of bytes of the longest line that the builder's tags must leave for the names,
+/// Minimum space in bytes that the builder's tags leave in a line of maximum length, for the names,
 /// values and tags of single calls.
 const MIN_SPACE_FOR_CALLS: usize = 256;
 

@@ -97,8 +97,8 @@ pub(crate) fn require_duration(
     require(setting, format!("{duration:?}"), in_bounds, "more than 0, at most a day")
 }
 
-/// Returns the number of full blocks (buffers of unsent lines) above which the flusher evicts the
-/// oldest ones. This is three quarters of all blocks, or at least half if there are few.
+/// Returns the number of full blocks (buffers of unsent lines) above which the flusher discards the
+/// oldest blocks. The number is three quarters of all blocks, or at least half if there are few.
 ///
 /// The number is always less than all blocks, or no producer thread could wake the flusher.
 fn max_full_blocks(producer: &ProducerConfig) -> usize {

@@ -70,8 +70,8 @@ impl Stream {
         }
     }
 
-    /// Returns the number of unsent bytes of lines in the incomplete frame. They must be sent next,
-    /// since the frame's header has announced them.
+    /// Returns the number of unsent bytes of lines in the incomplete frame (lines with a length
+    /// prefix). They must be sent next, since the frame's header has announced them.
     pub(crate) fn committed(&self) -> usize {
         match self {
             Self::Lines => 0,

@@ -60,7 +60,7 @@ pub(crate) fn next<'a>(
 struct Parts<'a> {
     name: &'a [u8],
     value: &'a [u8],
-    /// Text from the `|` on, with the newline.
+    /// Text of the line from the `|` after the value to the end, with the newline.
     rest: &'a [u8],
 }
 

@@ -240,8 +240,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Returns the number of unsent bytes of lines in the incomplete frame. They must be sent next,
-    /// since the frame's header has announced them.
+    /// Returns the number of unsent bytes of lines in the incomplete frame (lines with a length
+    /// prefix). They must be sent next, since the frame's header has announced them.
     pub(super) fn committed(&self) -> usize {
         self.stream.committed()
     }
@@ -278,9 +278,10 @@ impl Connection {
         }
     }
 
-    /// Returns the number of bytes, the last ones written, that the server's side has not
-    /// acknowledged. Over TCP its kernel acknowledges bytes; on a Unix stream, a read by the server
-    /// counts. Returns 0 if the delivery setting requires no acknowledgement.
+    /// Returns the number of written bytes that the server's side has not acknowledged; these are
+    /// the last ones. Over TCP, the server's kernel acknowledges bytes. On a Unix stream, bytes
+    /// count as acknowledged once the server reads them. Returns 0 if the delivery setting requires
+    /// no acknowledgement.
     fn unacknowledged(&self) -> io::Result<usize> {
         match self.delivery {
             #[cfg(target_os = "linux")]

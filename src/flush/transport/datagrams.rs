@@ -63,7 +63,7 @@ pub(in crate::flush) struct Datagrams {
     /// batch, until one datagram is confirmed (not refused).
     batching_suspended: bool,
     pacer: Pacer,
-    /// Time before which nothing is sent.
+    /// Time at which a pause of sending ends, or `None` if sending is not paused.
     paused_until: Option<Instant>,
     lookups: Option<Lookups>,
     /// Addresses to which the server's name resolved. Empty for the path of a Unix socket.

@@ -38,7 +38,7 @@ pub(super) struct Lookups {
     address: Address,
     interval: Duration,
     due: Instant,
-    /// Time at which the last lookup ended.
+    /// Time at which the last name lookup ended. Initially the time of creation.
     ended: Instant,
     in_flight: Option<Lookup>,
 }

@@ -43,7 +43,7 @@ pub(super) enum Link {
 }
 
 impl Link {
-    /// Checks that the runtime has an I/O driver.
+    /// Checks that the tokio runtime has an I/O driver, which sockets need.
     ///
     /// # Panics
     /// Panics if it has none.
@@ -132,7 +132,7 @@ impl Link {
     }
 
     /// Returns the number of unsent bytes that must be sent next: the rest of a length-prefixed
-    /// frame that is already begun. They must not be evicted.
+    /// frame that is already begun. They must not be evicted (discarded to make room).
     pub(super) fn committed(&self) -> usize {
         match self {
             Self::Connection(connection) => connection.committed(),

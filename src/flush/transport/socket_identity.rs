@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 pub(super) struct SocketIdentity {
     path: PathBuf,
-    /// Device, inode number, and time of the inode's last change in seconds and nanoseconds. The
-    /// time distinguishes files with a reused inode number.
+    /// Device, inode number, and change time of the socket file (seconds and nanoseconds). The
+    /// change time distinguishes files if an inode number is reused.
     file: [i64; 4],
 }
 

@@ -27,8 +27,8 @@ impl Stall {
         Self { timeout, check_interval: settings.reconnect_sleep.min(timeout), current: None }
     }
 
-    /// Updates the stall after an attempt to send. The stall ends if no line is `outstanding`, and
-    /// its time restarts on `progress`.
+    /// Updates the stall (a time without progress while lines wait) after an attempt to send. The
+    /// stall ends if no line is `outstanding`, and its time restarts on `progress`.
     pub(super) fn record(&mut self, progress: bool, outstanding: bool) {
         self.current = match self.current.take() {
             _ if !outstanding => None,

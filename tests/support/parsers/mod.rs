@@ -58,8 +58,8 @@ impl fmt::Display for Refused {
 
 pub(crate) type Reason = &'static str;
 
-/// Parses each line of a datagram with `read`, and returns the results or the first refused line.
-/// The last line may end without a newline.
+/// Parses each line of a datagram with the function `read`, and returns the results or the first
+/// refused line. The last line may end without a newline.
 fn each_line<T>(
     datagram: &[u8],
     read: impl Fn(&str) -> Result<T, Reason>,

@@ -59,8 +59,8 @@ impl Copy {
         output.status.success().then_some(text)
     }
 
-    /// Makes the change in the copy, runs the model that must catch the change, and reverts the
-    /// change.
+    /// Makes the deliberately wrong change `mutation` in the copy, runs the model that must catch
+    /// it, and reverts the change.
     pub fn run_with(&self, mutation: &Mutation, sources: &Sources) -> Verdict {
         let path = self.root.join(&mutation.file);
         let (original, changed) = mutation.apply_in(&self.root);
@@ -104,8 +104,8 @@ impl Copy {
         Verdict::Caught(message)
     }
 
-    /// Compiles the models in the test file with this name. Returns the path of the compiled test
-    /// program, or `None` if the models do not compile.
+    /// Compiles the models in the test file with the name `file`. Returns the path of the compiled
+    /// test program, or `None` if the models do not compile.
     fn build(&self, file: &str) -> Option<PathBuf> {
         let mut cargo = self.cargo_test(&["--test", file, "--no-run", "--message-format=json"]);
         let built = cargo.stderr(Stdio::null()).output().expect("cargo can be run");
@@ -128,8 +128,8 @@ impl Copy {
     }
 }
 
-/// Waits for the program to end, and returns its exit status. Kills the program after [`TIMEOUT`],
-/// and returns `None`.
+/// Waits for a test program to end, and returns its exit status. Kills the program after
+/// [`TIMEOUT`], and returns `None`.
 fn wait(mut program: Child) -> Option<ExitStatus> {
     let begun = Instant::now();
     while begun.elapsed() < TIMEOUT {

@@ -35,7 +35,7 @@ const PROOF: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/PROOF.md");
 
 /// Change that makes the source wrong, and the model (loom test) that must then fail.
 struct Mutation {
-    /// First cells of the row for this change in the report PROOF.md. They describe the change.
+    /// First cells of the change's row in the report PROOF.md. They describe the change.
     row: String,
     /// Path of the changed file in the repository.
     file: String,
@@ -46,7 +46,8 @@ struct Mutation {
 }
 
 impl Mutation {
-    /// Returns the text of the file before and after the change.
+    /// Returns the text of the changed source file in the directory `root`, before and after the
+    /// change.
     ///
     /// # Panics
     /// If a text to replace does not occur exactly once.

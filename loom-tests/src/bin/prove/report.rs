@@ -36,8 +36,8 @@ pub fn replace_models(models: &str) {
     fs::write(PROOF, proof).expect("PROOF.md is writable");
 }
 
-/// Replaces the rows of these changes in the report PROOF.md by new results. Changes without a row
-/// are ignored, because only a full run adds rows.
+/// Replaces the rows of all changes in `judged` in the report PROOF.md by new results. Changes
+/// without a row are ignored, because only a full run adds rows.
 pub fn replace(judged: &[Judged]) {
     let mut lines: Vec<_> = fs::read_to_string(PROOF)
         .expect("PROOF.md is readable")
@@ -56,8 +56,8 @@ pub fn replace(judged: &[Judged]) {
     fs::write(PROOF, lines.join("\n") + "\n").expect("PROOF.md is writable");
 }
 
-/// Returns the cells of a row of the report PROOF.md that describe the change, without the cells of
-/// its result.
+/// Returns the cells that describe a change of the source, from the change's row in the report
+/// PROOF.md. The cells of the result are left out.
 fn change(row: &str) -> Option<&str> {
     let (change, _) = row.strip_suffix(" |")?.rsplit_once(" | ")?;
     change.rsplit_once(" | ").map(|(change, _)| change)

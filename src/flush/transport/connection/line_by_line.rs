@@ -42,9 +42,10 @@ pub(super) struct LineByLine {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Probe {
     NotSent,
-    /// The empty line is sent, and not acknowledged yet.
+    /// The empty test line is sent, and not acknowledged yet.
     Sent,
-    /// The empty line is acknowledged. The server must keep the connection open until this time.
+    /// The empty test line is acknowledged. The server must keep the connection open until this
+    /// time.
     Quiet(Instant),
     Passed,
 }
@@ -72,8 +73,9 @@ impl LineByLine {
         }
     }
 
-    /// Returns true while no line may be written, even if the socket has room: the probe or the
-    /// current window is not finished.
+    /// Returns true while no line may be written, even if the socket has room. The cause is a probe
+    /// (an empty test line) in progress, or a used-up window (the maximum number of lines in
+    /// flight).
     pub(super) fn is_blocked(&self) -> bool {
         match self.probe {
             Probe::NotSent => false,
