@@ -232,7 +232,8 @@ impl<C: Default> Exchange<C> {
         }
     }
 
-    /// Returns the maximum length of a record in bytes.
+    /// Returns the length in bytes of the longest record (bytes that a producer thread emits as a
+    /// unit) that the exchange accepts.
     #[must_use]
     pub fn max_record(&self) -> usize {
         self.max_len

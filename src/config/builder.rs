@@ -314,8 +314,8 @@ impl Builder {
         self
     }
 
-    /// Sets the interval at which the flusher resolves the host's name again over UDP. Default:
-    /// 60 s.
+    /// Sets the interval at which the flusher resolves the host's name again while it sends over
+    /// UDP. Default: 60 s.
     ///
     /// Over UDP nothing else reveals that a server has moved. Sending continues during the lookup.
     /// A failure or a refusal also causes a lookup, and over TCP each connection does.

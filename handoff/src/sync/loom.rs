@@ -147,8 +147,9 @@ loom::thread_local! {
     static THREAD_STATE: ThreadState = ThreadState::new();
 }
 
-/// State of a thread in loom's build: its ID, or that it is busy or has ended. Only this thread
-/// uses the word, so the word is not one of loom's atomics.
+/// State of one thread in loom's build, in one integer: the thread's ID, or a mark that the thread
+/// is inside a call or has exited. Only this thread uses the integer, so it is not one of loom's
+/// atomics.
 struct ThreadState {
     word: AtomicU32,
     /// Reference that keeps the ID allocator alive, since loom drops its statics before the thread

@@ -37,7 +37,8 @@ const PROOF: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/PROOF.md");
 struct Mutation {
     /// First cells of the change's row in the report PROOF.md. They describe the change.
     row: String,
-    /// Path of the changed file in the repository.
+    /// Path of the source file that this mutation (a fault planted to test the models) changes,
+    /// relative to the root of the repository.
     file: String,
     /// Edits of the file: texts that each occur once in the file, and the replacement of each.
     edits: Vec<(String, String)>,
