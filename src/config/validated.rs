@@ -20,6 +20,9 @@ pub(crate) struct FlusherConfig {
     /// Number of unsent bytes above which the flusher no longer limits the speed at which it sends
     /// UDP datagrams.
     pub(crate) unpaced_beyond: usize,
+    /// Number of bytes that may gather in the producer threads' blocks from one sweep to the next,
+    /// while lines are emitted at a steady rate.
+    pub(crate) sweep_budget: usize,
     pub(crate) delivery: Delivery,
     pub(crate) framing: Framing,
     /// Number of full blocks (buffers of unsent lines) above which the flusher discards the oldest

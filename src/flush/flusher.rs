@@ -11,6 +11,7 @@ use super::outbox::Outbox;
 use super::pending::{Command, FlushTarget, Pending, PendingFlush, PendingStop};
 use super::poison::PoisonDetector;
 use super::shared::Shared;
+use super::sweep_schedule::SweepSchedule;
 use super::transport::Link;
 use super::wake::WakeListener;
 use super::warnings::{
@@ -48,6 +49,7 @@ pub(crate) struct Flusher {
     poison: PoisonDetector,
     pending: Pending,
     idle: IdleDetector,
+    sweeps: SweepSchedule,
     next_tick: Instant,
     /// Failure of the connection to the server that the flusher has yet to log. It logs the failure
     /// before it waits for the next event.
@@ -73,6 +75,8 @@ enum Event {
     Rung,
     /// A producer thread or a signal handler has woken the flusher.
     Woken,
+    /// Lines are due to be taken from the producer threads, before the next tick.
+    SweepDue,
     Tick,
 }
 
@@ -95,6 +99,10 @@ impl Flusher {
             poison: PoisonDetector::default(),
             pending: Pending::default(),
             idle: IdleDetector::default(),
+            sweeps: SweepSchedule::new(
+                shared.settings.sweep_budget,
+                shared.settings.flush_interval,
+            ),
             next_tick: Instant::now(),
             link_failure: None,
             is_report_due: false,
@@ -144,6 +152,7 @@ impl Flusher {
         // was last cleared.
         let rung = !self.outbox.lines().prepare_park();
         let dormant = self.idle.is_dormant();
+        let (wake_at, due) = self.next_timer();
         let event = tokio::select! {
             biased;
             command = self.commands.recv(), if stopping.is_none() => Event::Command(command),
@@ -152,9 +161,17 @@ impl Flusher {
             () = yield_now(), if rung => Event::Rung,
             () = listener.notified() => Event::Woken,
             // A dormant flusher has no timer, which would wake it.
-            () = sleep_until(self.next_tick), if !dormant => Event::Tick,
+            () = sleep_until(wake_at), if !dormant => due,
         };
         Some(event)
+    }
+
+    /// Returns the time at which the flusher wakes by itself, and the event that is due then.
+    fn next_timer(&self) -> (Instant, Event) {
+        match self.sweeps.next_sweep() {
+            Some(at) if at < self.next_tick && self.can_sweep() => (at, Event::SweepDue),
+            _ => (self.next_tick, Event::Tick),
+        }
     }
 
     fn handle(&mut self, event: Event) {
@@ -164,9 +181,11 @@ impl Flusher {
             Event::Rung => self.on_ring(),
             Event::Woken if self.idle.is_dormant() => {
                 self.idle.reset();
+                self.sweeps.restart(self.outbox.lines().swept());
                 self.schedule_tick();
             }
             Event::Woken => self.on_ring(),
+            Event::SweepDue => self.sweep(),
             Event::Tick => self.on_tick(),
         }
     }
@@ -176,7 +195,7 @@ impl Flusher {
     fn complete_pending(&mut self) -> bool {
         // While lines are unsent, newer ones stay where the capacity bounds them.
         if self.outbox.unsent() == 0 && self.pending.wants_sweep() {
-            self.outbox.sweep();
+            self.take_lines();
             self.pending.on_sweep(self.outbox.lines());
             self.send();
             self.evict_to_limit();
@@ -233,7 +252,7 @@ impl Flusher {
         self.shared.account.connections.fetch_add(1, Relaxed);
         // Unsent lines go first. Newer lines stay where the capacity bounds them.
         if self.outbox.unsent() == 0 {
-            self.outbox.sweep();
+            self.take_lines();
         }
         self.send();
         self.evict_to_limit();
@@ -285,8 +304,14 @@ impl Flusher {
         self.outbox.lines().is_ready_to_sweep() && self.link.is_up()
     }
 
-    fn sweep(&mut self) {
+    /// Takes all lines that the producer threads have published, without sending them.
+    fn take_lines(&mut self) {
         self.outbox.sweep();
+        self.sweeps.on_sweep(self.outbox.lines().swept());
+    }
+
+    fn sweep(&mut self) {
+        self.take_lines();
         self.send();
         self.evict_to_limit();
     }

@@ -5,6 +5,7 @@
 //! | [`flusher`], [`pending`], [`idle`], [`link_state`], [`shared`] | the task and its events |
 //! | [`outbox`] | the swept lines, with the account of them |
 //! | [`packing`] | filling datagrams, batches of them, and frames of a stream |
+//! | [`sweep_schedule`] | the time of the next sweep |
 //! | [`pacer`] | the size and time of the bursts over UDP |
 //! | [`poison`] | detecting a line on which a server closes the connection |
 //! | [`transport`] | all sockets; no other module knows any |
@@ -22,6 +23,7 @@ mod poison;
 mod process_barrier;
 mod rate_limit;
 mod shared;
+mod sweep_schedule;
 mod transport;
 mod wake;
 mod warnings;

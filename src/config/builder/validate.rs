@@ -13,6 +13,9 @@ use std::time::Duration;
 const BLOCK_SIZE: usize = 16 << 10;
 const MIN_CAPACITY: usize = 1 << 10;
 const MAX_CAPACITY: usize = 1 << 30;
+/// Divisor of the capacity that gives the number of bytes that may gather from one sweep to the
+/// next. It is less than what makes a producer thread wake the flusher.
+const CAPACITY_PER_SWEEP: usize = 16;
 const MAX_PREFIX: usize = 256;
 const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -74,6 +77,7 @@ impl Builder {
             segmentation_offload: self.segmentation_offload,
             // Pacing ends well before producer threads drop lines.
             unpaced_beyond: capacity / 2,
+            sweep_budget: capacity / CAPACITY_PER_SWEEP,
             delivery: self.delivery,
             framing,
             max_full_blocks: evicts.then(|| max_full_blocks(&producer)),
