@@ -8,9 +8,12 @@
 //!           0                        published              len
 //! ```
 //!
+//! A full block is linked to the next block of its thread, so that the blocks of a thread form a
+//! chain, which the consumer follows from the oldest.
+//!
 //! Rights are values. A [`BlockWriter`] is the right to append to a block. A [`SealedBlock`] is
-//! the right to recycle it. Each block has exactly one of the two, so moving that value is the
-//! hand-off. Views are copies: a [`BlockView`] gives access to published bytes only, together
+//! the right to recycle it. Each block has exactly one of the two, or a link, which the consumer
+//! turns into a `SealedBlock`. Views are copies: a [`BlockView`] gives access to published bytes only, together
 //! with the pool's single [`ReadPermit`].
 //!
 //! Every `unsafe` below rests on these invariants:
@@ -39,7 +42,7 @@ use crossbeam_utils::CachePadded;
 use std::cell::UnsafeCell;
 use std::ops::Deref;
 use std::panic::RefUnwindSafe;
-use std::ptr::NonNull;
+use std::ptr::{NonNull, null_mut};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
@@ -55,6 +58,9 @@ struct Block {
     /// Number of bytes at the start of the block that the consumer may read. They hold whole
     /// records.
     published: AtomicUsize,
+    /// Next block of the same thread. Set by the writer when it leaves the block, and cleared by the
+    /// consumer when it follows the link.
+    next: AtomicPtr<Block>,
     /// Capacity of the block in bytes, without the `MARGIN` spare bytes at its end.
     size: usize,
     /// Memory of the block: `size` bytes for records, and [`MARGIN`] spare bytes after them.
@@ -126,6 +132,7 @@ impl BlockPool {
         let block = Box::new(Block {
             pool_id: self.id,
             published: AtomicUsize::new(0),
+            next: AtomicPtr::new(null_mut()),
             size: self.block_size,
             bytes: (0..self.block_size + MARGIN).map(|_| UnsafeCell::new(0)).collect(),
             tracker: AccessTracker::new(self.block_size),
@@ -227,6 +234,15 @@ impl BlockWriter {
     /// Returns a `BlockView`: a read-only handle to the published bytes of the block.
     pub(crate) fn view(&self) -> BlockView {
         BlockView(self.block)
+    }
+
+    /// Consumes the writer, so that nothing more can be appended to the block, and links the block to
+    /// the next one of the same thread.
+    pub(crate) fn link(self, next: BlockView) {
+        // ORDERING: Release, pairs with the Acquire load in `BlockView::follow`. A consumer that
+        // sees the link sees all bytes of this block, and the next block's allocation or reset.
+        // Model: rotation_keeps_the_order_of_lines.
+        self.block.next.store(next.0.0.as_ptr(), Release);
     }
 
     /// Consumes the writer, so that nothing more can be appended to the block. Returns the block as
@@ -386,10 +402,29 @@ impl BlockView {
         unsafe { std::slice::from_raw_parts(start.add(from), to - from) }
     }
 
-    /// Returns true if the block has published bytes that the consumer has not yet taken (swept).
+    /// Follows the link to the next block of the same thread, if there is one. Returns the right to
+    /// recycle this block, which is full, and a read-only handle to the next one.
+    ///
+    /// # Panics
+    /// If the permit belongs to another pool.
+    pub(crate) fn follow(&self, permit: &mut ReadPermit) -> Option<(SealedBlock, BlockView)> {
+        permit.check(&self.0);
+        // ORDERING: Acquire, pairs with the Release store in `BlockWriter::link`.
+        // Model: rotation_keeps_the_order_of_lines.
+        let next = NonNull::new(self.0.next.load(Acquire))?;
+        // ORDERING: Relaxed. A linked block has no writer, and only the consumer uses the link.
+        self.0.next.store(null_mut(), Relaxed);
+        // `link` stores only blocks of this exchange, so the next block is alive by invariant 1.
+        Some((SealedBlock(self.0), BlockView(Handle(next))))
+    }
+
+    /// Returns true if the consumer has something to take from the block: published bytes, or the
+    /// full block itself.
     pub(crate) fn has_unswept(&self) -> bool {
-        // ORDERING: Relaxed. Only the consumer uses it, as in `mark_swept`.
-        self.0.swept.load(Relaxed) < self.published()
+        // ORDERING: Relaxed, both. Only the consumer uses `swept`, as in `mark_swept`. A missed link
+        // belongs to a producer that sees the dormancy, for which the consumer calls this.
+        let is_linked = !self.0.next.load(Relaxed).is_null();
+        is_linked || self.0.swept.load(Relaxed) < self.published()
     }
 
     /// Notes that the consumer has taken (swept) the published bytes of the block up to the offset
@@ -415,28 +450,36 @@ impl ReadPermit {
     }
 }
 
-/// Pointer to the block to which a producer thread currently appends. The thread sets it, and the
-/// consumer reads it.
+/// Chain of the blocks of one producer thread, from the oldest that the consumer has not taken whole.
+/// The thread sets the first block, and appends further blocks by links. The consumer moves on.
 #[derive(Default)]
-pub(crate) struct CurrentBlock(AtomicPtr<Block>);
+pub(crate) struct Chain(AtomicPtr<Block>);
 
-impl CurrentBlock {
-    /// Makes `block` the current block of the thread, and shows it to the consumer.
-    pub(crate) fn set(&self, block: BlockView) {
-        // ORDERING: Release, pairs with the Acquire load in `get`. A consumer that sees the new
-        // block sees its allocation, and that the block before was pushed to `sealed`. So it
-        // cannot deliver the newer lines first. Model: reused_slot_keeps_its_lines_in_order.
-        self.0.store(block.0.0.as_ptr(), Release);
+impl Chain {
+    /// Begins the chain with the first block of the thread, and shows it to the consumer.
+    pub(crate) fn begin(&self, first: BlockView) {
+        // ORDERING: Release, pairs with the Acquire load in `oldest`. A consumer that sees the block
+        // sees its allocation. Model: part_filled_block_is_swept_in_order.
+        self.0.store(first.0.0.as_ptr(), Release);
     }
 
-    /// Returns a read-only handle to the thread's current block, or `None` if the thread has not
-    /// written a record yet.
-    pub(crate) fn get(&self) -> Option<BlockView> {
-        // ORDERING: Acquire, pairs with the Release store in `set`.
-        // Model: reused_slot_keeps_its_lines_in_order.
-        let current = self.0.load(Acquire);
-        // `set` stores only blocks of this exchange, so the block is alive by invariant 1.
-        NonNull::new(current).map(|block| BlockView(Handle(block)))
+    /// Returns a read-only handle to the oldest block that the consumer has not taken whole, or
+    /// `None` if the thread has not written a record yet.
+    pub(crate) fn oldest(&self) -> Option<BlockView> {
+        // ORDERING: Acquire, pairs with the Release store in `begin`.
+        // Model: part_filled_block_is_swept_in_order.
+        let oldest = self.0.load(Acquire);
+        // The chain has only blocks of this exchange, so the block is alive by invariant 1.
+        NonNull::new(oldest).map(|block| BlockView(Handle(block)))
+    }
+
+    /// Notes that the consumer has taken all blocks before `block` whole. Only the consumer calls
+    /// this: it has the permit.
+    pub(crate) fn advance_to(&self, block: BlockView, permit: &mut ReadPermit) {
+        permit.check(&block.0);
+        // ORDERING: Relaxed. The producer never reads it. The consumer moves between threads through
+        // a mutex.
+        self.0.store(block.0.0.as_ptr(), Relaxed);
     }
 }
 

@@ -85,12 +85,8 @@ impl<C: Default> Consumer<C> {
             return false;
         }
         // A record that is published and not seen here belongs to a producer that sees the dormancy.
-        // The queue of sealed blocks needs a check too: if the record that a block was rotated for
-        // was then rejected, the thread's current block is empty.
-        let mut current = exchange.producers.iter().filter_map(|producer| producer.current.get());
-        let is_idle = !current.any(|view| view.has_unswept())
-            && exchange.sealed.is_empty()
-            && exchange.ordered.is_empty();
+        let mut oldest = exchange.producers.iter().filter_map(|one| one.taken.chain.oldest());
+        let is_idle = !oldest.any(|block| block.has_unswept()) && exchange.ordered.is_empty();
         if !is_idle {
             exchange.dormancy.leave();
         }
@@ -100,27 +96,18 @@ impl<C: Default> Consumer<C> {
     /// Takes all records that producer threads have published so far, and adds them to the unsent
     /// bytes. Records of one thread keep their order.
     ///
-    /// The sweep notes the lengths of part-filled blocks, then drains the queue of full blocks,
-    /// then takes the noted ones. If a thread rotates in between, its noted block is in the queue,
-    /// and its newer records wait for the next sweep.
+    /// The sweep follows each thread's chain of blocks, from the oldest to the one that the thread is
+    /// filling.
     pub fn sweep(&mut self) {
         let _no_reentry = forbid_reentry();
         let (exchange, state) = self.parts();
         exchange.bell.clear();
+        exchange.full_blocks.begin_sweep();
         let chunks_before = state.window.chunks();
         for producer in exchange.producers.iter() {
-            if let Some(view) = producer.current.get() {
-                state.snapshots.push((view, view.published()));
-            }
-        }
-        while let Some(sealed) = exchange.sealed.pop() {
-            state.take_sealed(sealed);
-        }
-        while let Some((view, to)) = state.snapshots.pop() {
-            state.take(view, to, None);
+            state.take_chain(&producer.taken);
         }
         state.take_records(&exchange.ordered, &exchange.supply);
-        // Last: a noted block may be full by now.
         state.recycle_spent(&exchange.supply, chunks_before);
     }
 
@@ -157,9 +144,10 @@ impl<C: Default> Consumer<C> {
     /// Returns an estimate of the number of bytes that wait to be sent: unsent bytes, full blocks
     /// that the consumer has not taken, and records in the ordered queue.
     pub fn backlog(&self) -> usize {
-        let sealed = self.exchange.sealed.len() * self.exchange.supply.block_size();
+        let blocks: usize = self.exchange.producers.iter().map(|one| one.waiting_blocks()).sum();
+        let full = blocks * self.exchange.supply.block_size();
         let records = self.exchange.ordered.len() * Record::SLOT;
-        self.state().window.unsent() + sealed + records
+        self.state().window.unsent() + full + records
     }
 
     /// Returns the unsent bytes as a sequence of contiguous slices (runs). Each run holds whole

@@ -4,15 +4,13 @@
 use crate::block::{BlockView, BlockWriter, ReadPermit, SealedBlock};
 use crate::block_supply::BlockSupply;
 use crate::ordered::OrderedQueue;
+use crate::producer::Taken;
 use crate::send_window::SendWindow;
 use crate::sync::AccessTracker;
 
 pub(crate) struct ConsumerState {
     pub(crate) permit: ReadPermit,
     pub(crate) window: SendWindow,
-    /// Blocks that producer threads were still filling when the current pass of the consumer looked
-    /// at them, each with its published length at that moment. Each pass reuses the allocation.
-    pub(crate) snapshots: Vec<(BlockView, usize)>,
     /// Number of records taken from the ordered queue (the queue that keeps order across threads)
     /// since the exchange was created.
     pub(crate) drained_records: u64,
@@ -26,10 +24,26 @@ impl ConsumerState {
         Self {
             permit,
             window: SendWindow::default(),
-            snapshots: Vec::new(),
             drained_records: 0,
             tracker: AccessTracker::new(1),
         }
+    }
+
+    /// Adds the bytes that a producer thread has published, and that were not taken before, to the
+    /// unsent bytes.
+    ///
+    /// The loop ends although the thread may emit meanwhile: blocks are not given back before the
+    /// end of the sweep, so the thread runs out of them.
+    pub(crate) fn take_chain(&mut self, taken: &Taken) {
+        let Some(mut block) = taken.chain.oldest() else { return };
+        // The link is read before the published length, which is final once a block is linked.
+        while let Some((full, next)) = block.follow(&mut self.permit) {
+            self.take_sealed(full);
+            taken.chain.advance_to(next, &mut self.permit);
+            taken.count_full();
+            block = next;
+        }
+        self.take(block, block.published(), None);
     }
 
     /// Moves the records of the ordered queue into blocks, as far as empty blocks are available,

@@ -2,17 +2,15 @@
 //! blocking.
 
 use crate::bell::Bell;
-use crate::block::SealedBlock;
 use crate::block_supply::BlockSupply;
 use crate::consumer_state::ConsumerState;
 use crate::dormancy::Dormancy;
+use crate::full_blocks::FullBlocks;
 use crate::ordered::{OrderedQueue, PushOutcome};
 use crate::producer::Producer;
 use crate::record::Record;
 use crate::settings::Settings;
-use crate::sync::{
-    ArrayQueue, AtomicU64, Barrier, GuardError, Mutex, SPARE_BLOCKS, ThreadGuard, Wake,
-};
+use crate::sync::{AtomicU64, Barrier, GuardError, Mutex, SPARE_BLOCKS, ThreadGuard, Wake};
 use crate::tally::{SingleWriterTally, Tally};
 use crate::thread_slots::ThreadSlots;
 use crossbeam_utils::CachePadded;
@@ -35,15 +33,11 @@ pub struct Exchange<C = ()> {
     pub(crate) producers: ThreadSlots<CachePadded<Producer<C>>>,
     /// Source of empty blocks, the buffers into which records are written.
     pub(crate) supply: BlockSupply,
-    /// Queue of full blocks, from the producer threads to the consumer.
-    pub(crate) sealed: ArrayQueue<SealedBlock>,
+    pub(crate) full_blocks: FullBlocks,
     /// Queue of the records that keep their order across threads.
     pub(crate) ordered: OrderedQueue,
     pub(crate) bell: Bell,
     pub(crate) dormancy: Dormancy,
-    /// Number of full blocks in the queue at which a producer thread wakes the consumer. Fewer
-    /// blocks wait until the consumer's timer fires.
-    ring_at: usize,
     /// State of the consumer, stored here while no consumer exists. The next consumer takes it from
     /// here.
     pub(crate) state: Mutex<Option<ConsumerState>>,
@@ -104,13 +98,10 @@ impl<C: Default> Exchange<C> {
         Self {
             producers: ThreadSlots::new(),
             supply,
-            // Every thread always holds one block, so at most `blocks` blocks and the spare are
-            // sealed. One more slot, since `push` spins on a slot that is being emptied.
-            sealed: ArrayQueue::new(blocks + 2 * SPARE_BLOCKS),
+            full_blocks: FullBlocks::new(ring_at),
             ordered,
             bell: Bell::new(wake),
             dormancy: Dormancy::new(barrier),
-            ring_at,
             state: Mutex::new(Some(ConsumerState::new(permit))),
             unregistered: UnregisteredCounts::default(),
             max_len: max_record,
@@ -172,18 +163,15 @@ impl<C: Default> Exchange<C> {
         is_oversize
     }
 
-    /// Passes the thread's current block to the consumer, and gives the thread an empty block
-    /// instead. Returns false without a change if no empty block is available.
+    /// Gives the thread an empty block, and links its full block to it, which passes the full block
+    /// to the consumer. Returns false without a change if no empty block is available.
     pub(crate) fn rotate(&self, producer: &Producer<C>, guard: &mut ThreadGuard) -> bool {
         let Some(empty) = self.supply.take() else { return false };
-        let view = empty.view();
+        let next = empty.view();
         let full = producer.writer.replace(guard, empty).expect("the thread holds a block");
-        // Pushed before the next block becomes current. A sweep that sees newer records there then
-        // finds the full block in the queue, and a flush finds it in one of the two.
-        let pushed = self.sealed.push(full.seal());
-        assert!(pushed.is_ok(), "the queue has a slot for every block");
-        producer.current.set(view);
-        if self.sealed.len() >= self.ring_at {
+        producer.count_linked();
+        full.link(next);
+        if self.full_blocks.count() {
             self.bell.ring();
         }
         true

@@ -7,6 +7,7 @@ mod consumer;
 mod consumer_state;
 mod dormancy;
 mod exchange;
+mod full_blocks;
 #[cfg(freewheel_loom)]
 #[doc(hidden)]
 pub mod loom_api;

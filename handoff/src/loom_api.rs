@@ -74,7 +74,7 @@ impl Exchange {
 
     /// Returns the number of full blocks of lines that the flusher has not taken yet.
     pub fn sealed_blocks(&self) -> usize {
-        self.0.sealed.len()
+        self.0.producers.iter().map(|one| one.waiting_blocks()).sum()
     }
 
     /// Creates the consumer of the exchange for the flusher thread, or returns `None` while another

@@ -1,7 +1,10 @@
 //! Producers: state of each thread that emits records.
 
-use crate::block::{CurrentBlock, WriterCell};
+use crate::block::{Chain, WriterCell};
+use crate::sync::AtomicUsize;
 use crate::tally::SingleWriterTally;
+use crossbeam_utils::CachePadded;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// State of a producer thread: its current block, and its counts of records. A new thread can take
 /// over and continue this state after the thread has exited.
@@ -9,8 +12,10 @@ use crate::tally::SingleWriterTally;
 pub(crate) struct Producer<C> {
     /// Writer of the block that the thread is filling. Only the thread itself uses it.
     pub(crate) writer: WriterCell,
-    /// Pointer to the block that the thread is filling, for the consumer to read.
-    pub(crate) current: CurrentBlock,
+    /// Number of full blocks that the thread has linked to their next block.
+    linked: AtomicUsize,
+    /// What the consumer keeps about the thread, apart from the cache lines that the thread writes.
+    pub(crate) taken: CachePadded<Taken>,
     pub(crate) accepted: SingleWriterTally,
     pub(crate) full: SingleWriterTally,
     pub(crate) oversize: SingleWriterTally,
@@ -19,4 +24,36 @@ pub(crate) struct Producer<C> {
     pub(crate) rejected_late: SingleWriterTally,
     /// Counts that the application itself keeps for this thread.
     pub(crate) application: C,
+}
+
+/// State of a producer thread on the consumer's side: the blocks that the consumer has not taken.
+#[derive(Default)]
+pub(crate) struct Taken {
+    pub(crate) chain: Chain,
+    /// Number of full blocks that the consumer has taken.
+    full_blocks: AtomicUsize,
+}
+
+impl<C> Producer<C> {
+    /// Counts a full block that the thread is about to link to its next block.
+    pub(crate) fn count_linked(&self) {
+        // ORDERING: Relaxed, both. Only this thread writes it, and the link publishes it.
+        self.linked.store(self.linked.load(Relaxed) + 1, Relaxed);
+    }
+
+    /// Returns the number of full blocks that the consumer has not taken.
+    pub(crate) fn waiting_blocks(&self) -> usize {
+        // ORDERING: Relaxed, both. An estimate while the thread emits; a link that the consumer has
+        // followed was counted before.
+        self.linked.load(Relaxed).saturating_sub(self.taken.full_blocks.load(Relaxed))
+    }
+}
+
+impl Taken {
+    /// Counts a full block that the consumer has taken.
+    pub(crate) fn count_full(&self) {
+        // ORDERING: Relaxed, both. Only the consumer writes it. It moves between threads through a
+        // mutex.
+        self.full_blocks.store(self.full_blocks.load(Relaxed) + 1, Relaxed);
+    }
 }

@@ -48,7 +48,7 @@ impl<C: Default> Exchange<C> {
         let available = producer.writer.available(&guard).unwrap_or_else(|| {
             let first = self.supply.create();
             let available = first.available();
-            producer.current.set(first.view());
+            producer.taken.chain.begin(first.view());
             producer.writer.replace(&mut guard, first);
             available
         });
