@@ -222,8 +222,8 @@ fn prepared(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Measures the recording of a duration through a histogram handle of another client,
-/// metrics-exporter-dogstatsd.
+/// Benchmarks another client, metrics-exporter-dogstatsd: times the recording of a duration through
+/// one of its histogram handles.
 ///
 /// It is the only other client with handles that send each value. Only its histograms do so. It
 /// aggregates counters and gauges into one line every three seconds.

@@ -95,8 +95,8 @@ fn emit_measured<L: EncodeLine>(exchange: &Exchange, channel: Channel, line: L) 
     }
 }
 
-/// Emits lines that are already encoded: copies `text` into the channel, the thread's block or the
-/// ordered queue.
+/// Emits lines that are already encoded: copies `text` into the channel (the thread's block or the
+/// ordered queue).
 fn emit_encoded(exchange: &Exchange, channel: Channel, lines: u64, text: &[u8], altered: bool) {
     fill(exchange, channel, lines, text.len(), |space| {
         space[..text.len()].copy_from_slice(text);

@@ -18,8 +18,8 @@ use support::{
 
 const LINES: u64 = 20_000;
 
-/// Emits numbered lines of `thread`, slowly enough for the flusher to evict older ones in time.
-/// Returns the number of emitted lines and bytes.
+/// Emits 20,000 lines that carry the number `thread` and a line number, slowly enough for the
+/// flusher to evict old lines from a full queue. Returns the number of emitted lines and bytes.
 fn emit(statsd: &freewheel::Connector, thread: u64) -> Tally {
     let mut emitted = Tally::default();
     for number in 0..LINES {

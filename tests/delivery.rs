@@ -49,7 +49,8 @@ fn assert_equals_range(numbers: impl IntoIterator<Item = u64>, expected: std::op
 /// and that the second server received.
 struct Reset {
     emitted: u64,
-    /// Number of lines that counted as sent just before the first server reset the connection.
+    /// Number of lines that counted as sent just before the server that read nothing reset the
+    /// connection.
     sent: u64,
     second: Vec<String>,
     report: StopReport,

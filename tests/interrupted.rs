@@ -21,8 +21,8 @@ use tokio::sync::mpsc;
 const CONNECTORS: usize = 200;
 
 static STATSD: OnceLock<Vec<Connector>> = OnceLock::new();
-/// Index in `STATSD` of the connector to which the signal handler emits next, or `CONNECTORS` for
-/// none.
+/// Index, in the list `STATSD` of connectors under test, of the connector to which the signal
+/// handler emits next. The value `CONNECTORS` stands for none.
 static NEXT: AtomicUsize = AtomicUsize::new(CONNECTORS);
 
 /// Signal handler that emits a line to the connector at index `NEXT`, and increments the index.

@@ -119,8 +119,8 @@ const BLOCK: u64 = 16 << 10;
 struct Case {
     /// True if the call under test is the first one that its thread makes.
     is_first: bool,
-    /// Number of lines of eleven bytes that the thread emits into its block before the call under
-    /// test.
+    /// Number of lines of eleven bytes that the thread under test emits into its block (buffer of
+    /// lines) before the call under test.
     fill: u64,
     task: fn(&Connector),
     expected: &'static [&'static str],

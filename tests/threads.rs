@@ -149,7 +149,7 @@ fn short_lived_threads_lose_nothing() {
 #[test]
 fn short_lived_threads_share_their_memory() {
     const BLOCK: u64 = 1 << 10;
-    /// Maximum number of blocks (buffers) that the thousand threads of this test use in turn.
+    /// Maximum number of blocks (buffers) that a thousand short-lived test threads use in turn.
     /// Threads of other tests may hold some of the reusable thread IDs at the same time, which
     /// raises the number.
     const SLOTS: u64 = 200;

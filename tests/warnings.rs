@@ -122,8 +122,8 @@ fn current_thread_runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// Number of lines that the log emits when a warning is logged. Their bytes exceed a block (buffer)
-/// of 16 KiB.
+/// Number of lines that the tests' log handler emits when a warning is logged. Their bytes exceed a
+/// block (buffer) of 16 KiB.
 const LINES: u64 = 1_000;
 
 fn emit(statsd: &Connector) {

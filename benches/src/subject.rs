@@ -205,7 +205,7 @@ impl Target {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Setup {
     pub target: Target,
-    /// Maximum size of a datagram in bytes.
+    /// Maximum size in bytes of the datagrams that the client sends.
     pub payload: usize,
     pub length: LineLength,
 }

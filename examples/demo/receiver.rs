@@ -25,11 +25,11 @@ pub(crate) struct Receiver {
 /// Counts that the receiver keeps of the lines that it has received.
 #[derive(Default)]
 pub(crate) struct Received {
-    /// Number of lines and bytes received.
+    /// Number of lines and bytes that the receiver has received.
     pub(crate) size: Tally,
     /// Sum of the increments of all received counter lines.
     pub(crate) counter_sum: u64,
-    /// Number of malformed lines.
+    /// Number of malformed lines that the receiver has received.
     pub(crate) malformed: u64,
     /// First malformed line that the receiver received.
     pub(crate) first_malformed: Option<String>,

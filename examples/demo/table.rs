@@ -2,8 +2,8 @@
 
 use crate::account::Run;
 
-/// Row of the table: label, unit, and a function that returns the number of a run, or `None` if
-/// there is none. An empty label repeats the label of the row above.
+/// Row of the table: label, unit, and a function that returns the count to show for a run, or
+/// `None` if there is none. An empty label repeats the label of the row above.
 type Row = (&'static str, &'static str, fn(&Run) -> Option<u64>);
 
 /// Table rows of the counts that freewheel keeps: emitted lines, and the sent, buffered, dropped

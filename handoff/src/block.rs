@@ -197,7 +197,8 @@ impl BlockWriter {
         self.publish_of(len, available);
     }
 
-    /// Implements [`unpublished`](Self::unpublished). The caller passes the result of
+    /// Returns the first `len` unpublished bytes of the block, as
+    /// [`unpublished`](Self::unpublished) does. The caller passes the result of
     /// [`available`](Self::available), which it may have cached.
     #[inline(always)]
     fn unpublished_of(&mut self, len: usize, available: usize) -> &mut [u8] {
@@ -211,7 +212,8 @@ impl BlockWriter {
         unsafe { std::slice::from_raw_parts_mut(start.add(self.published), len + MARGIN) }
     }
 
-    /// Implements [`publish`](Self::publish). The caller passes the result of
+    /// Makes the next `len` bytes of the block readable for the consumer, as
+    /// [`publish`](Self::publish) does. The caller passes the result of
     /// [`available`](Self::available), which it may have cached.
     #[inline(always)]
     fn publish_of(&mut self, len: usize, available: usize) {

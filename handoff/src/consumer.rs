@@ -223,8 +223,8 @@ impl<C: Default> Consumer<C> {
         self.state().window.blocks()
     }
 
-    /// Drops the oldest contiguous unsent records, so that newer records can use the memory of
-    /// their block.
+    /// Drops the oldest contiguous unsent records after the first `committed` unsent bytes, so that
+    /// newer records can use the memory of their block.
     ///
     /// The first `committed` unsent bytes stay, since the link has begun with them. `count_lost`
     /// sees the evicted bytes first. Returns false if there are none.

@@ -14,8 +14,8 @@ pub(crate) struct ConsumerState {
     /// Number of records taken from the ordered queue (the queue that keeps order across threads)
     /// since the exchange was created.
     pub(crate) drained_records: u64,
-    /// Detects, only in loom's build, two threads that use the state at the same time. The
-    /// exchange's mutex must order the owners of the state.
+    /// Detects, only in loom's build, unordered accesses of two threads to the state. Successive
+    /// consumers get the state through the exchange's mutex, which must order their accesses.
     pub(crate) tracker: AccessTracker,
 }
 
@@ -76,8 +76,9 @@ impl ConsumerState {
         }
     }
 
-    /// Gives full blocks without unreleased bytes back for reuse. It looks through the list of
-    /// taken chunks (ranges of records): the oldest chunks, and those from the index `first` on.
+    /// Gives back for reuse full blocks of which all bytes were released or evicted (dropped).
+    /// Checks the oldest chunks (ranges of records) that the consumer has taken, and the chunks
+    /// from the index `first` on.
     pub(crate) fn recycle_spent(&mut self, supply: &BlockSupply, first: usize) {
         self.window.recycle_spent(first, &mut self.permit, supply.returner());
         self.window.release(&mut self.permit, supply.returner());

@@ -12,7 +12,8 @@ pub struct Settings {
     pub blocks: usize,
     /// Number of full blocks at which a producer thread wakes a parked consumer.
     pub ring_at: usize,
-    /// Maximum length of a record in bytes, at most the size of a block. Longer records are dropped
-    /// and counted as [oversize](crate::Counts::oversize).
+    /// Maximum length in bytes of a record (bytes that a producer thread emits as a unit), at most
+    /// the size of a block. Longer records are dropped and counted as
+    /// [oversize](crate::Counts::oversize).
     pub max_record: usize,
 }

@@ -20,8 +20,8 @@ impl<T: Default> ThreadSlots<T> {
     }
 
     /// Takes the guard of the current thread, which keeps the thread from starting a second record.
-    /// Returns it with the thread's slot (value), or returns `None` if the thread has no slot here
-    /// yet or already holds its guard.
+    /// Returns the guard and the thread's slot (value). Returns `None` if the thread cannot get the
+    /// guard, or has no slot in this collection yet.
     #[inline(always)]
     pub(crate) fn enter(&self) -> Option<(ThreadGuard, &T)> {
         ThreadGuard::enter(|id| {

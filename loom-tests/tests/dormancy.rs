@@ -76,9 +76,9 @@ fn line_after_rotation_wakes_a_dormant_flusher() {
     DORMANT.explore("line_after_rotation_wakes_a_dormant_flusher", Some(3), 15_000, model);
 }
 
-/// A flusher can be woken by full blocks, through the bell (its wake-up flag), and by any line
-/// while it is dormant. It gets every line, and each of the two wakes it at most once for each
-/// attempt to park.
+/// Full blocks can wake a flusher through the bell (its wake-up flag), and any line can wake a
+/// dormant flusher (parked without a timer). The flusher gets every line. For each attempt to park,
+/// full blocks wake it at most once, and lines at most once.
 #[test]
 fn bell_and_dormancy_wake_once_each() {
     static DORMANT: Witness = Witness::new("the flusher was dormant");

@@ -143,7 +143,7 @@ fn full_capacity_drops_are_counted() {
 }
 
 /// Two threads compete for the last shared block (buffer of lines). Exactly one of them gets it,
-/// and one line of the other is dropped.
+/// and one line of the other thread is dropped.
 #[test]
 fn last_block_is_allocated_once() {
     explore("last_block_is_allocated_once", None, 60_000, || {

@@ -17,8 +17,8 @@ impl Connector {
         record::<Counter>(&self.0, name, One);
     }
 
-    /// Adds `amount`, which may be negative or fractional, to the counter `name`. In `Influx` the
-    /// amount must be an [integer](crate::Dialect#variant.Influx).
+    /// Adds `amount`, which may be negative or fractional, to the counter `name`. In the dialect
+    /// `Influx`, the amount must be an [integer](crate::Dialect#variant.Influx).
     #[inline]
     pub fn incr_by(&self, name: &str, amount: impl Value) {
         record::<Counter>(&self.0, name, Amount(amount));

@@ -99,8 +99,8 @@ impl Reader<'_> {
         Ok(DatadogEnv { endpoint, tags, origin_detection, external_data, cardinality })
     }
 
-    /// Returns the value without the characters that `is_stripped` selects. Adds a warning about
-    /// the variable if any character was removed.
+    /// Returns the environment variable's `value` without the characters that `is_stripped`
+    /// selects. Adds a warning about `variable` if any character was removed.
     fn stripped(&self, variable: &str, value: &str, is_stripped: impl Fn(char) -> bool) -> String {
         let clean = value.replace(&is_stripped, "");
         if clean != value {

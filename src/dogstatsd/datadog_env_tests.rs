@@ -13,7 +13,7 @@ fn accepted(variables: &[(&'static str, &str)]) -> DatadogEnv {
     read(variables).expect("the values are valid")
 }
 
-/// Returns the endpoint that these variables select, as a URL.
+/// Returns the URL of the server that the given environment variables select.
 fn endpoint(variables: &[(&'static str, &str)]) -> String {
     accepted(variables).endpoint.to_string()
 }

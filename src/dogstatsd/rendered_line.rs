@@ -24,8 +24,8 @@ pub(crate) struct RenderedLine {
 }
 
 impl RenderedLine {
-    /// Appends a text to the line unchanged. The caller ensures that it contains no forbidden
-    /// character.
+    /// Appends the text `piece` to the line unchanged. The caller ensures that the text contains no
+    /// forbidden character.
     pub(super) fn put(&mut self, piece: &str) -> &mut Self {
         self.line.push_str(piece);
         self

@@ -100,7 +100,7 @@ impl ServiceCheck {
         self
     }
 
-    /// Sets a message about the state. Default: none.
+    /// Sets a message about the state of the service. Default: none.
     pub fn message(mut self, message: impl Into<String>) -> Self {
         self.message = message.into();
         self

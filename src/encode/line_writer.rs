@@ -28,8 +28,8 @@ impl<'a, const SANITIZE: bool> LineWriter<'a, SANITIZE> {
         Self { rest: space, altered: false }
     }
 
-    /// Returns the number of bytes of the slice that are not written yet. The number includes the
-    /// margin, spare space at the end of the slice for copies of constant size.
+    /// Returns the number of bytes of the destination slice that are not written yet. The number
+    /// includes the margin, spare space at the end of the slice for copies of constant size.
     #[inline(always)]
     pub(crate) fn remaining(&self) -> usize {
         self.rest.len()
@@ -131,7 +131,8 @@ impl<'a, const SANITIZE: bool> LineWriter<'a, SANITIZE> {
     }
 
     /// Writes a precomputed text of any length. Copies a text of at most two chunks (64 bytes each)
-    /// in whole chunks. The last chunk may reach into the spare space at the end of the slice.
+    /// in whole chunks. The last chunk may reach into the spare space at the end of the destination
+    /// slice.
     #[inline(always)]
     pub(super) fn put_chunked(&mut self, text: &ChunkedText) {
         if text.is_short() {

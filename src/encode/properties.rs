@@ -59,7 +59,7 @@ pub(crate) struct TagSyntax {
 }
 
 impl TagSyntax {
-    /// Returns the syntax of tags that follow the name.
+    /// Returns the syntax of tags that directly follow the metric name.
     const fn in_name(opening: &str, separator: &str, closing: &str) -> Self {
         Self {
             at_end: false,
@@ -70,7 +70,7 @@ impl TagSyntax {
         }
     }
 
-    /// Returns the syntax of tags that follow the type and the rate.
+    /// Returns the syntax of tags at the end of a line, after the metric type and the sample rate.
     const fn at_end(opening: &str, separator: &str, assignment: u8) -> Self {
         Self { at_end: true, assignment, ..Self::in_name(opening, separator, "") }
     }

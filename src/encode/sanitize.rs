@@ -34,7 +34,7 @@ pub(crate) enum CharacterRule {
 }
 
 impl CharacterRule {
-    /// Returns true if the character must be replaced.
+    /// Returns true if this rule forbids the character, which sanitizing then replaces by `_`.
     pub(crate) fn forbids(self, character: char) -> bool {
         character.is_control()
             || match self {

@@ -292,7 +292,7 @@ impl Scope {
         self.path_altered
     }
 
-    /// Returns true if a tag was added in a dialect without tags.
+    /// Returns true if a tag was added to the connector although its dialect has no tags.
     pub(crate) fn has_unsupported_tags(&self) -> bool {
         self.has_unsupported_tags
     }

@@ -115,8 +115,8 @@ macro_rules! integers {
     )*};
 }
 
-/// Adds the method `itself` to all types that are `Copy`. The macro `integers` calls this method
-/// for unsigned integers, which have no `unsigned_abs`.
+/// Adds the method `itself`, which returns its argument, to all types that are `Copy`. The macro
+/// `integers` calls this method for unsigned integers, which have no `unsigned_abs`.
 trait Magnitude: Copy {
     #[inline(always)]
     fn itself(self) -> Self {

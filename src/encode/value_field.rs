@@ -1,4 +1,4 @@
-//! The field between `:` and `|`: a number, or a member of a set.
+//! Value of a line, between `:` and `|`: a number, or a member of a set.
 
 use super::decimal::Digits;
 use super::line_writer::{LineWriter, Unclean};

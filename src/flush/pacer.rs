@@ -38,8 +38,9 @@ const BURSTS_PER_BACKLOG: usize = 8;
 const BURST_INTERVAL: Duration = Duration::from_millis(1);
 
 pub(super) struct Pacer {
-    /// Backlog in bytes above which pacing ends ([`Mode::Unpaced`]). Above half of it, only the
-    /// pauses between bursts end ([`Mode::Continuous`]).
+    /// Backlog (unsent bytes) above which the pacer no longer limits the UDP speed
+    /// ([`Mode::Unpaced`]). Above half of this backlog, only the pauses between bursts end
+    /// ([`Mode::Continuous`]).
     unpaced_beyond: usize,
     /// Number of bytes that the current burst may still send.
     remaining: usize,

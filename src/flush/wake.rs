@@ -144,8 +144,8 @@ mod by_descriptor {
                 let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
             }
 
-            /// Does nothing: the listener gets an event for each write to the eventfd, and the
-            /// counter never reaches its limit of 2^64.
+            /// Leaves the eventfd unread, since the listener gets an event for each write to it.
+            /// The counter of the eventfd never reaches its limit of 2^64.
             pub(super) fn clear(&self) {}
         }
 

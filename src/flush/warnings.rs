@@ -57,8 +57,9 @@ pub(super) fn unreported_lines(shared: &Shared, stats: &Stats) -> u64 {
     missing.saturating_sub(shared.reported_missing.load(Relaxed))
 }
 
-/// Logs a warning if lines were dropped or lost since the last warning of this kind, and another if
-/// the server rejected a line. With `is_last`, the first of these ignores its rate limit.
+/// Logs a warning if lines were dropped or lost since the last such warning, and another if the
+/// server rejected a line. With `is_last`, the warning about dropped and lost lines ignores its
+/// rate limit.
 pub(super) fn warn_of_missing_lines(shared: &Shared, is_last: bool) {
     let stats = shared.stats();
     let limits = &shared.warning_limits;

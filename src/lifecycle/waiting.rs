@@ -115,8 +115,8 @@ async fn busy_poll<F: Future>(deadline: Instant, future: F) -> Option<F::Output>
     .await
 }
 
-/// Calls `run` with the task on a new thread. Returns the task as an error if no thread can be
-/// spawned.
+/// Calls the function `run` with the argument `task` on a new thread. Returns `task` as an error if
+/// no thread can be spawned.
 fn run_on_thread<T: Send + 'static>(
     task: T,
     run: impl FnOnce(T) + Send + 'static,

@@ -38,8 +38,8 @@ calls!(Counter {
         self.record_measurement(One);
     }
 
-    /// Adds `amount`, which may be negative or fractional, to the counter. In `Influx` the amount
-    /// must be an [integer](crate::Dialect#variant.Influx).
+    /// Adds `amount`, which may be negative or fractional, to the counter. In the dialect `Influx`,
+    /// the amount must be an [integer](crate::Dialect#variant.Influx).
     #[inline]
     pub fn incr_by(&self, amount: impl Value) {
         self.record_measurement(Amount(amount));

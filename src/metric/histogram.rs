@@ -31,8 +31,8 @@ kind!(Histogram, sampled: true);
 impl super::Sampled for Histogram {}
 
 calls!(Histogram {
-    /// Records a value of the histogram. In `Influx` a negative value is dropped and counted as
-    /// [unsupported](crate::Drops::unsupported).
+    /// Records a value of the histogram. In the dialect `Influx`, a negative value is dropped and
+    /// counted as [unsupported](crate::Drops::unsupported).
     #[inline]
     pub fn record(&self, value: impl Value) {
         self.record_measurement(Amount(value));

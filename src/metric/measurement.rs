@@ -29,7 +29,7 @@ pub(crate) trait Target {
     /// change of the gauge.
     fn has_deltas(&self) -> bool;
 
-    /// Returns true if servers of the dialect read `number` correctly.
+    /// Returns true if servers of the dialect read `number` correctly as a value of the metric.
     fn accepts(&self, number: &Number<impl Digits>) -> bool;
 
     /// Returns the dialect's rules for the characters in members of sets.

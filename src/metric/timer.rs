@@ -38,7 +38,8 @@ impl<'a> Timer<'a> {
         Self { target: Target::Named(core, name), start }
     }
 
-    /// Starts a timer for a prepared timing. The clock is not read if the handle is disabled.
+    /// Starts a timer for a prepared timing. The clock is not read if the timing's connector is
+    /// disabled.
     pub(super) fn prepared(handle: &'a Handle) -> Self {
         let is_enabled = !matches!(handle, Handle::Disabled);
         Self { target: Target::Prepared(handle), start: is_enabled.then(Instant::now) }

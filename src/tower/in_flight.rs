@@ -79,9 +79,9 @@ mod tests {
         }
     }
 
-    /// Simulates concurrent threads that change the number of requests in flight: makes the first
-    /// of `changes`, and makes the others while the first one runs. The bits of `places` choose the
-    /// moment: before or after the first or second line that the first change emits.
+    /// Simulates threads that change the number of requests in flight at the same time. Makes the
+    /// change `changes[0]`, and makes the other changes while this one emits its first or second
+    /// line. The bits of `places` choose the line, and a moment before or after it.
     fn interleaved(in_flight: &InFlight, lines: &Lines, changes: &[u64], mut places: u32) {
         let [change, others @ ..] = changes else { return };
         let (mut others, mut turn) = (Some(others), 0);

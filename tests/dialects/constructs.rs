@@ -13,8 +13,8 @@ use std::time::Duration;
 struct Construct {
     name: &'static str,
     ways: Vec<fn(&Connector)>,
-    /// Expected lines in each dialect, with the dialects in the order of the list [`ALL`]; empty if
-    /// the dialect does not support the feature.
+    /// Lines expected from a client feature in each dialect, in the order of the list [`ALL`] of
+    /// dialects; empty if the dialect does not support the feature.
     lines: [&'static [&'static str]; 7],
 }
 

@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 /// Step of a generated test: an event that affects the connector or its server.
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// A producer thread begins to emit this many lines.
+    /// A producer thread begins to emit the number of lines that this step states.
     Emit {
         thread: usize,
         lines: u64,

@@ -13,7 +13,7 @@ type Emit = dyn Fn(&Connector, &str);
 /// Generated API call that emits a metric, and the lines expected from it.
 #[derive(Clone)]
 pub(crate) struct Call {
-    /// Text of the call, shown if a test fails.
+    /// Text of the generated API call, shown if a test fails.
     text: String,
     pub(crate) emit: Arc<Emit>,
     /// Predicate for the characters that the metric's name cannot contain. The client replaces them
@@ -22,9 +22,10 @@ pub(crate) struct Call {
     /// Type prefix of the metric's name, such as `counters`; empty for a call of `inject_metric`,
     /// which adds no type prefix.
     pub(crate) kind: &'static str,
-    /// Type code of the expected lines, such as `c`.
+    /// Type code of the lines expected from the generated API call, such as `c`.
     pub(crate) code: String,
-    /// Expected values, one for each line; empty if the call is invalid.
+    /// Values expected from the generated API call, one for each line; empty if the call is
+    /// invalid.
     pub(crate) values: Vec<Expected>,
 }
 
@@ -93,9 +94,11 @@ fn nanoseconds(milliseconds: &str) -> Option<u128> {
     (fraction < 1_000_000).then_some(whole * 1_000_000 + fraction)
 }
 
-/// Number type that the API calls accept, with the value expected in the line.
+/// Number type that API calls accept as the value of a metric. Its method `expected` returns the
+/// value that the resulting line must have.
 pub(crate) trait Number: Value + fmt::Debug {
-    /// Returns the value expected in the line, or `None` if the number is not finite.
+    /// Returns the value that the line of a call with this number must have, or `None` if the
+    /// number is not finite.
     fn expected(self) -> Option<Expected>;
 }
 

@@ -30,13 +30,13 @@ impl Emitter {
         Self { requests, thread }
     }
 
-    /// Requests this many more lines from the thread, without waiting for them.
+    /// Requests `lines` more lines from this producer thread, without waiting for them.
     pub(crate) fn emit(&self, lines: u64) {
         self.requests.send(lines).expect("the thread is alive");
     }
 
-    /// Waits until all requested lines are emitted, and ends the thread. Returns the number of
-    /// emitted lines and bytes.
+    /// Waits until this producer thread has emitted all requested lines, and ends the thread.
+    /// Returns the number of emitted lines and bytes.
     pub(crate) fn end(self) -> Tally {
         drop(self.requests);
         self.thread.join().expect("the thread does not panic")

@@ -17,7 +17,7 @@ use std::time::Duration;
 /// Port at which the servers of these tests listen.
 const PORT: u16 = 8125;
 
-/// Returns a connector builder for a server at this host, with short intervals.
+/// Returns a connector builder for a server at this host, with short flush and reconnect intervals.
 pub(crate) fn settings(host: &str) -> Builder {
     Connector::builder(host)
         .port(PORT)

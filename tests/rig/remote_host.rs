@@ -31,7 +31,7 @@ const UDP_HEADER: usize = 8;
 struct Host {
     /// True if a server listens on the simulated host. Otherwise the host refuses datagrams.
     is_open: AtomicBool,
-    /// Number of datagrams that the host has refused.
+    /// Number of datagrams that the simulated host has refused.
     refused: AtomicU64,
     /// Payloads of the datagrams that the server on the simulated host has received.
     received: Mutex<Vec<Vec<u8>>>,

@@ -59,7 +59,7 @@ impl SoakRun {
     }
 
     /// Returns the settings with a random queue capacity and a random choice of the lines to drop
-    /// from a full queue. The assertions hold for every choice.
+    /// from a full queue. The assertions of the soak tests hold for every choice.
     fn choose_settings(&mut self, settings: Builder) -> Builder {
         let drops = [WhenFull::DropNewest, WhenFull::DropOldest];
         let settings = settings.queue_capacity(1 << (10 + self.random_below(14)));
@@ -72,8 +72,8 @@ impl SoakRun {
     }
 }
 
-/// Emitter of numbered test lines to a connector, from new producer threads at each call. It
-/// records the number of emitted lines and bytes.
+/// Emitter of numbered test lines to a connector. Each call of its method `emit` starts new
+/// producer threads. The emitter records the number of emitted lines and bytes.
 pub(crate) struct Emitters {
     statsd: Connector,
     threads: u64,

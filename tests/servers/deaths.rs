@@ -79,8 +79,8 @@ impl Drop for EndOnDrop<'_> {
 }
 
 /// Waits until the server reports at least `count` for the counter `name`. Asserts that all
-/// reported names are intact, and that the server never counts more lines of an outage than the
-/// test emitted in it.
+/// reported names are intact. Asserts that the server never counts more lines of an outage (a time
+/// without a server) than the test emitted in it.
 fn wait_for(counted: impl Fn() -> Counters, name: &str, count: u64) {
     let deadline = Instant::now() + DEADLINE;
     loop {

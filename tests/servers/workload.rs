@@ -33,7 +33,7 @@ const PREFIX: &str = "app";
 pub(crate) struct Workload {
     /// Amount that each call of `take_turn` adds to the counter `load`.
     pub(crate) fraction: f64,
-    /// Unit of the durations to record. Each duration is 1 to 4 units long.
+    /// Unit of the durations in the lines that a test sends. Each duration is 1 to 4 units long.
     pub(crate) tick: Duration,
 }
 

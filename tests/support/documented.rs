@@ -2,12 +2,12 @@
 pub(crate) struct Server(std::net::UdpSocket);
 
 impl Server {
-    /// Starts a server at a free port of 127.0.0.1.
+    /// Starts a UDP server at a free port of 127.0.0.1.
     pub(crate) fn start() -> Self {
         Self(std::net::UdpSocket::bind("127.0.0.1:0").expect("loopback has a free port"))
     }
 
-    /// Returns the port of the server.
+    /// Returns the port of the UDP server.
     pub(crate) fn port(&self) -> u16 {
         self.0.local_addr().expect("the socket is bound").port()
     }
@@ -24,7 +24,7 @@ impl Server {
         assert_eq!(arrived, lines.iter().copied().collect());
     }
 
-    /// Waits until `count` lines have arrived, and returns the lines.
+    /// Waits until `count` lines have arrived at the UDP server, and returns the lines.
     pub(crate) fn lines(&self, count: u64) -> Vec<String> {
         let timeout = std::time::Duration::from_secs(30);
         self.0.set_read_timeout(Some(timeout)).expect("the timeout is not zero");

@@ -112,7 +112,8 @@ pub(crate) fn unused_port() -> u16 {
     candidates.take(20_000).find(is_free).expect("one of 20,000 ports is free")
 }
 
-/// Returns connector settings with short intervals, for a TCP server at this port of 127.0.0.1.
+/// Returns connector settings with short flush and reconnect intervals, for a TCP server at this
+/// port of 127.0.0.1.
 ///
 /// Metric names carry no type prefix.
 pub(crate) fn tcp(port: u16) -> Builder {

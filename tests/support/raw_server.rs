@@ -82,7 +82,7 @@ impl Listener {
 pub(crate) struct ServerConnection(Socket);
 
 impl ServerConnection {
-    /// Waits for exactly `count` bytes, and reads them.
+    /// Waits for exactly `count` bytes from the client, and reads them.
     #[track_caller]
     pub(crate) fn read(&mut self, count: usize) -> Vec<u8> {
         let mut bytes = vec![0; count];

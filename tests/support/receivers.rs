@@ -48,18 +48,18 @@ struct Connection {
 #[derive(Clone, Copy)]
 struct Commands {
     reading: bool,
-    /// Generation number of newly accepted connections. The server closes all connections of
-    /// earlier generations.
+    /// Generation of newly accepted connections: the number of earlier requests to close all
+    /// connections. The server closes the connections of earlier generations.
     generation: u64,
 }
 
 impl TcpReceiver {
-    /// Starts a server at a free port of 127.0.0.1.
+    /// Starts a TCP server at a free port of 127.0.0.1.
     pub(crate) fn start() -> Self {
         Self::listen(Ipv4Addr::LOCALHOST, 0, Close::Orderly)
     }
 
-    /// Starts a server at this address and port. Port 0 picks a free port.
+    /// Starts a TCP server at this address and port. Port 0 picks a free port.
     pub(crate) fn listen(address: impl Into<IpAddr>, port: u16, close: Close) -> Self {
         let address = SocketAddr::new(address.into(), port);
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
@@ -81,7 +81,7 @@ impl TcpReceiver {
         Self { port, received, commands, end: Some(end), thread: Some(thread) }
     }
 
-    /// Returns the port of the server.
+    /// Returns the port of the TCP server.
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
@@ -257,19 +257,19 @@ pub(crate) struct UdpReceiver {
 }
 
 impl UdpReceiver {
-    /// Starts a server at a free port of 127.0.0.1.
+    /// Starts a UDP server at a free port of 127.0.0.1.
     pub(crate) fn start() -> Self {
         Self::listen(Ipv4Addr::LOCALHOST, 0)
     }
 
-    /// Starts a server at this address and port. Port 0 picks a free port.
+    /// Starts a UDP server at this address and port. Port 0 picks a free port.
     pub(crate) fn listen(address: impl Into<IpAddr>, port: u16) -> Self {
         let socket = UdpSocket::bind((address.into(), port)).expect("the port is free");
         socket.set_read_timeout(Some(WAIT_TIMEOUT)).expect("the timeout is not zero");
         Self { socket }
     }
 
-    /// Returns the port of the server.
+    /// Returns the port of the UDP server.
     pub(crate) fn port(&self) -> u16 {
         self.socket.local_addr().expect("the socket is bound").port()
     }

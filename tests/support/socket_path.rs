@@ -30,7 +30,8 @@ impl SocketPath {
         receiver
     }
 
-    /// Returns connector settings with short intervals, for a server at this Unix socket path.
+    /// Returns connector settings with short flush and reconnect intervals, for a server at this
+    /// Unix socket path.
     pub(crate) fn settings(&self, protocol: Protocol) -> Builder {
         Connector::builder(self.0.to_str().expect("the path is UTF-8"))
             .protocol(protocol)

@@ -1,5 +1,5 @@
-//! Table of freewheel's performance targets, with the measured value of each target and a note if
-//! it is met. Most targets are ratios of two benchmark results.
+//! Table of freewheel's performance targets. Each row has a target, the measured value, and `yes`
+//! or `no` to tell if freewheel meets the target. Most targets are ratios of two benchmark results.
 
 use super::all_results::AllResults;
 use super::bar_chart::{percent, rate, time};
@@ -176,7 +176,7 @@ fn peers() -> impl Iterator<Item = Info> {
 }
 
 /// Returns the name of the best client other than freewheel, and its measured value `figure`. The
-/// closure `order` compares two values, of which the greater is the better.
+/// closure `order` compares two values: the best value is the greatest in this order.
 fn best_peer(
     results: &Results,
     case: Case,

@@ -81,7 +81,7 @@ enum Socket {
 pub struct Sender {
     socket: Socket,
     bytes: Arc<[u8]>,
-    /// Length of a line in bytes.
+    /// Length in bytes of the line that the sender sends repeatedly, newline included.
     line_len: usize,
     /// Length in bytes of a segment: the payload of one datagram, or one write to a TCP stream.
     segment_len: usize,

@@ -27,12 +27,12 @@ pub struct Bursts {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Cost {
     pub call: Call,
-    /// Wall-clock time per call in the median burst.
+    /// Wall-clock time per call in the median burst, in nanoseconds.
     pub wall_ns: f64,
-    /// Mean processor time of the emitting threads per call. Waiting for a processor is not
-    /// included.
+    /// Mean processor time of the emitting threads per call, in nanoseconds. Waiting for a
+    /// processor is not included.
     pub cpu_ns: f64,
-    /// Wall-clock time per call in the slowest burst.
+    /// Wall-clock time per call in the slowest burst, in nanoseconds.
     pub slowest_burst_ns: f64,
 }
 

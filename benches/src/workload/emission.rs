@@ -27,8 +27,8 @@ pub struct EmissionCounts {
     pub complete: bool,
     /// Time of the first call in nanoseconds, by [`clock::monotonic_ns`].
     pub started_at: u64,
-    /// Wall-clock time from the first call to the last. It exceeds the workload's duration if the
-    /// client did not keep up.
+    /// Wall-clock time from the first call to the last, in nanoseconds. It exceeds the workload's
+    /// duration if the client did not keep up.
     pub elapsed_ns: u64,
     /// Number of lines that the client itself counted as dropped until it was closed, or `None` if
     /// it does not count them.
@@ -39,8 +39,8 @@ pub struct EmissionCounts {
 /// after the last line has arrived.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct ResourceUsage {
-    /// Processor time of all threads since the first call, without the cost of the emitting
-    /// threads' sleeps and wake-ups between bursts.
+    /// Processor time in nanoseconds of all threads since the first call, without the cost of the
+    /// emitting threads' sleeps and wake-ups between bursts.
     pub cpu_ns: u64,
     pub peak_rss_kib: u64,
 }

@@ -50,7 +50,8 @@ fn block_with_a_line_in_flight_is_kept() {
 }
 
 /// Checks that evicted (dropped) lines count as consumed only after all older lines are released. A
-/// flush waits until the count of consumed bytes reaches a position in this order.
+/// flush is complete when the number of consumed bytes reaches the number of bytes that were taken
+/// at its start.
 #[test]
 fn evicted_gap_counts_in_order() {
     let (exchange, mut consumer) = swept(16);

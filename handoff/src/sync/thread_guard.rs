@@ -51,8 +51,8 @@ pub(crate) enum GuardError {
 
 impl ThreadGuard {
     /// Takes the guard of the current thread, which keeps the thread from starting a second record.
-    /// Returns it with the value that `lookup` finds for the thread's ID, or returns `None` without
-    /// a value.
+    /// Returns the guard and the value that `lookup` finds for the thread's ID, or `None` if
+    /// `lookup` finds none.
     ///
     /// A thread without an ID, or one that holds a guard, passes a word to `lookup` that is no ID.
     /// `lookup` must return `None` for it.

@@ -191,8 +191,8 @@ impl Settings {
         self
     }
 
-    /// Applies a function to the underlying [`Builder`], for settings without a method here. The
-    /// [rules](Self#rules) still determine host, port and prefix.
+    /// Applies a function to the underlying [`Builder`], for settings without a method of
+    /// `Settings`. The [rules](Self#rules) still determine host, port and prefix.
     ///
     /// A protocol that the function sets counts as [set](Self::protocol).
     ///

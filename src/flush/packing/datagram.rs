@@ -11,8 +11,8 @@ use memchr::{memchr, memchr_iter, memrchr};
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Datagram<'a> {
     pub(crate) payload: &'a [u8],
-    /// Number of bytes of the original lines. The payload is shorter if the last newline did not
-    /// fit, or if several values share one line.
+    /// Number of bytes of the datagram's lines as the application emitted them. The payload is
+    /// shorter if the last newline did not fit, or if several values share one line.
     pub(crate) line_bytes: usize,
     pub(crate) lines: u64,
 }

@@ -32,11 +32,11 @@ static PADDING: [u8; MAX_BYTES / 2 / MAX_PADDING] = [b'\n'; MAX_BYTES / 2 / MAX_
 
 /// Batch of datagrams for one system call, with the number of lines in them and their bytes.
 pub(crate) struct Batch<'a> {
-    /// Payloads of all datagrams in order, as slices of memory.
+    /// Payloads of all datagrams of the batch in order, as slices of memory.
     pub(crate) pieces: Vec<IoSlice<'a>>,
-    /// Length in bytes of each datagram except the last, which may be shorter.
+    /// Length in bytes of each datagram of the batch except the last, which may be shorter.
     pub(crate) segment: usize,
-    /// Number of datagrams, at least two.
+    /// Number of datagrams in the batch, at least two.
     pub(crate) segments: usize,
     /// Number of lines in the batch, and their bytes without padding.
     pub(crate) size: Tally,
@@ -115,7 +115,8 @@ impl<'a, I: Iterator<Item = &'a [u8]> + Clone> Cursor<'a, I> {
         once(self.first).chain(self.others.clone())
     }
 
-    /// Takes the next `count` bytes, and passes them to `visit` in contiguous pieces.
+    /// Takes the next `count` bytes from the runs (contiguous slices of lines), and passes them to
+    /// `visit` in contiguous pieces.
     fn take(&mut self, count: usize, mut visit: impl FnMut(&'a [u8])) {
         let mut remaining = count;
         while remaining > 0 {

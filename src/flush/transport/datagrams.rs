@@ -68,8 +68,8 @@ pub(in crate::flush) struct Datagrams {
     lookups: Option<Lookups>,
     /// Addresses to which the server's name resolved. Empty for the path of a Unix socket.
     addresses: Vec<SocketAddr>,
-    /// Address of the server to change to. The change waits until the last sent datagram is
-    /// confirmed (not refused).
+    /// Address of the server for the next socket, or `None` to keep the current address. The change
+    /// waits until the last sent datagram is confirmed (not refused).
     next_address: Option<SocketAddr>,
     /// Schedule for replacing the UDP socket at intervals, or `None` for a Unix socket.
     renewal: Option<Renewal>,

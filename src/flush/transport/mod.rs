@@ -123,8 +123,8 @@ impl Link {
         }
     }
 
-    /// Makes a stream connection send lines one by one up to this byte offset. A datagram socket
-    /// ignores this.
+    /// Makes a stream connection send lines one by one up to `offset`, counted in bytes over all
+    /// lines since the client was built. Has no effect on a datagram socket.
     pub(super) fn send_line_by_line_until(&mut self, offset: u64, outbox: &Outbox) {
         if let Self::Connection(connection) = self {
             connection.send_line_by_line_until(offset, outbox);

@@ -28,7 +28,8 @@ impl Stall {
     }
 
     /// Updates the stall (a time without progress while lines wait) after an attempt to send. The
-    /// stall ends if no line is `outstanding`, and its time restarts on `progress`.
+    /// stall ends if `outstanding` is false (no line waits), and its time restarts if `progress` is
+    /// true.
     pub(super) fn record(&mut self, progress: bool, outstanding: bool) {
         self.current = match self.current.take() {
             _ if !outstanding => None,

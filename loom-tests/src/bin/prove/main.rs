@@ -40,15 +40,15 @@ struct Mutation {
     /// Path of the source file that this mutation (a fault planted to test the models) changes,
     /// relative to the root of the repository.
     file: String,
-    /// Edits of the file: texts that each occur once in the file, and the replacement of each.
+    /// Edits of the source file: texts that each occur once in the file, each with its replacement.
     edits: Vec<(String, String)>,
     /// Name of the model (loom test) that must fail.
     model: String,
 }
 
 impl Mutation {
-    /// Returns the text of the changed source file in the directory `root`, before and after the
-    /// change.
+    /// Returns the text of the source file that this mutation changes, before and after the change.
+    /// Reads the file below `root`, the root directory of the repository or of a copy.
     ///
     /// # Panics
     /// If a text to replace does not occur exactly once.

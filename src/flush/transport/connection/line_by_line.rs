@@ -86,8 +86,8 @@ impl LineByLine {
 }
 
 impl Connection {
-    /// Makes the connection send lines one by one up to this byte offset. Later lines are sent as
-    /// usual.
+    /// Makes the connection send lines one by one up to `offset`, counted in bytes over all lines
+    /// since the client was built. Later lines are sent as usual.
     pub(in crate::flush) fn send_line_by_line_until(&mut self, offset: u64, outbox: &Outbox) {
         self.line_by_line = (outbox.offset() < offset).then(|| LineByLine::new(offset));
     }
