@@ -47,7 +47,7 @@ pub(crate) fn emit<L: EncodeLine>(exchange: &Exchange, line: L) {
         space.commit(len);
         return;
     }
-    emit_slow(exchange, Channel::Block, line);
+    emit_in_next_block(exchange, line);
 }
 
 /// Emits a line that keeps its order across threads: encodes it into the queue that all threads
@@ -63,6 +63,21 @@ pub(crate) fn emit_ordered<L: EncodeLine>(exchange: &Exchange, line: L) {
         return;
     }
     emit_slow(exchange, Channel::OrderedQueue, line);
+}
+
+/// Emits a line that does not fit into the thread's block. The function is a second copy of the fast
+/// path, since its cache lines are cold each time: the slow path has many more.
+#[inline(never)]
+fn emit_in_next_block<L: EncodeLine>(exchange: &Exchange, line: L) {
+    let len = line.max_len();
+    if !line.is_altered()
+        && let Some(mut space) = exchange.try_reserve_in_next_block(L::LINES, len)
+        && line.encode(&mut LineWriter::<false>::new(space.buffer())).is_ok()
+    {
+        space.commit(len);
+        return;
+    }
+    emit_slow(exchange, Channel::Block, line);
 }
 
 /// Emits a line that the fast path rejects: a thread's first line, a line that needs an empty

@@ -32,7 +32,31 @@ impl<C: Default> Exchange<C> {
     /// If `max_len` is 0.
     #[inline]
     pub fn reserve(&self, records: u64, max_len: usize) -> Option<Reservation<'_, C>> {
-        self.try_reserve(records, max_len).or_else(|| self.reserve_slow(records, max_len))
+        self.try_reserve(records, max_len)
+            .or_else(|| self.try_reserve_in_next_block(records, max_len))
+            .or_else(|| self.reserve_slow(records, max_len))
+    }
+
+    /// Gives the thread an empty block, since its current one has too little space, and reserves
+    /// space there. Returns `None` if there is no empty block, or if the thread has no block yet.
+    ///
+    /// It counts nothing if it fails. The call after [`try_reserve`](Self::try_reserve) in
+    /// [`reserve`](Self::reserve): few instructions, and none that are not needed, since their cache
+    /// lines are cold.
+    #[inline(never)]
+    pub fn try_reserve_in_next_block(
+        &self,
+        records: u64,
+        max_len: usize,
+    ) -> Option<Reservation<'_, C>> {
+        let (mut guard, producer) = self.producers.enter()?;
+        let available = producer.writer.available(&guard)?;
+        let is_too_long = max_len.wrapping_sub(1) >= self.max_len;
+        if is_too_long || max_len <= available || !self.rotate(producer, &mut guard) {
+            return None;
+        }
+        let writer = producer.writer.lend(guard)?;
+        Some(Reservation::new(self, producer, records, max_len, writer))
     }
 
     /// Reserves space for the first record of a thread, and for records that need an empty block.
