@@ -67,6 +67,7 @@ pub(crate) fn emit_ordered<L: EncodeLine>(exchange: &Exchange, line: L) {
 
 /// Emits a line that does not fit into the thread's block. The function is a second copy of the fast
 /// path, since its cache lines are cold each time: the slow path has many more.
+#[cold]
 #[inline(never)]
 fn emit_in_next_block<L: EncodeLine>(exchange: &Exchange, line: L) {
     let len = line.max_len();
