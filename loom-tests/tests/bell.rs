@@ -1,7 +1,7 @@
 //! Models of the bell, the flag with which other threads wake the parked flusher thread.
 
 use freewheel_handoff::loom_api::{Bell, Consumer, Exchange};
-use freewheel_loom_tests::{Parker, check_account, explore, line, producer};
+use freewheel_loom_tests::{Parker, Witness, check_account, explore, line, producer};
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
@@ -119,7 +119,7 @@ fn clear_loses_no_ring() {
 /// would report a lost wake-up as a deadlock.
 #[test]
 fn sealed_block_wakes_a_parked_flusher() {
-    explore("sealed_block_wakes_a_parked_flusher", None, 30_000, || {
+    explore("sealed_block_wakes_a_parked_flusher", None, 2_500, || {
         let parker = Arc::new(Parker::default());
         let waker = Arc::clone(&parker);
         // Blocks of one line: the second line seals the first.
@@ -156,7 +156,7 @@ fn sealed_block_wakes_a_parked_flusher() {
 /// wake it, and two more, filled by two threads at the same time, wake it exactly once.
 #[test]
 fn ring_starts_at_the_threshold() {
-    explore("ring_starts_at_the_threshold", None, 80_000, || {
+    explore("ring_starts_at_the_threshold", None, 350, || {
         let wakes = Arc::new(AtomicUsize::new(0));
         let woken = Arc::clone(&wakes);
         let wake = move || _ = woken.fetch_add(1, Relaxed);
@@ -169,5 +169,30 @@ fn ring_starts_at_the_threshold() {
         exchange.emit(&line(1, 2));
         writer.join().expect("the thread does not panic");
         assert_eq!(wakes.load(Relaxed), 1, "parked despite three sealed blocks");
+    });
+}
+
+/// Two full blocks of lines are the threshold for waking the flusher, which takes lines while two
+/// threads fill a block each. A flusher that may then park has left at most one full block.
+///
+/// Pairs `FullBlocks::count`'s Release with `FullBlocks::begin_sweep`'s Acquire.
+#[test]
+fn ring_and_sweep() {
+    static LEFT: Witness = Witness::new("a flusher parked and left a full block");
+    LEFT.explore("ring_and_sweep", Some(3), 15_000, || {
+        // Blocks of one line: the second line of each thread fills its first.
+        let exchange = Exchange::new(2, 3, 2, || ());
+        let writers = [producer(&exchange, 0, 2), producer(&exchange, 1, 2)];
+        let mut flusher = exchange.claim_consumer().expect("no consumer exists");
+        flusher.sweep();
+        writers.into_iter().for_each(|writer| writer.join().expect("the thread does not panic"));
+        if flusher.prepare_park() {
+            assert!(exchange.sealed_blocks() < 2, "parked despite two full blocks");
+            LEFT.observe(exchange.sealed_blocks() == 1);
+        }
+        let mut received = flusher.consume_all();
+        flusher.sweep();
+        received.extend(flusher.consume_all());
+        assert_eq!(check_account(&exchange, &received, 4), 0);
     });
 }

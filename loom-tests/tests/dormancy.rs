@@ -73,7 +73,7 @@ fn two_lines_wake_a_dormant_flusher_once() {
 fn line_after_rotation_wakes_a_dormant_flusher() {
     static DORMANT: Witness = Witness::new("the flusher was dormant");
     let model = || deliver(1, 2, 2, Bell::Disabled, &DORMANT);
-    DORMANT.explore("line_after_rotation_wakes_a_dormant_flusher", Some(3), 15_000, model);
+    DORMANT.explore("line_after_rotation_wakes_a_dormant_flusher", Some(3), 1_500, model);
 }
 
 /// Full blocks can wake a flusher through the bell (its wake-up flag), and any line can wake a
@@ -83,7 +83,7 @@ fn line_after_rotation_wakes_a_dormant_flusher() {
 fn bell_and_dormancy_wake_once_each() {
     static DORMANT: Witness = Witness::new("the flusher was dormant");
     let model = || deliver(1, 2, 2, Bell::Enabled, &DORMANT);
-    DORMANT.explore("bell_and_dormancy_wake_once_each", Some(3), 15_000, model);
+    DORMANT.explore("bell_and_dormancy_wake_once_each", Some(3), 3_000, model);
 }
 
 /// A flusher is not marked as dormant (parked without a timer) after it stops, or after its attempt

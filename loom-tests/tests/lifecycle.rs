@@ -15,7 +15,7 @@ fn no_wake() {}
 /// thread may go on to a new block.
 #[test]
 fn flush_covers_earlier_lines() {
-    explore("flush_covers_earlier_lines", Some(3), 110_000, || {
+    explore("flush_covers_earlier_lines", Some(3), 40_000, || {
         // A block holds one line, so each line seals the block of the previous line.
         let exchange = Exchange::new(2, 3, 1, no_wake);
         let requested = Arc::new(AtomicBool::new(false));
@@ -91,7 +91,7 @@ fn concurrent_starts_yield_one_consumer() {
 /// frees all memory exactly once. Lines stay intact until then, and loom reports leaks.
 #[test]
 fn last_handle_frees_all_memory() {
-    explore("last_handle_frees_all_memory", None, 200_000, || {
+    explore("last_handle_frees_all_memory", None, 10_000, || {
         let exchange = Exchange::new(2, 2, 1, no_wake);
         let writer = producer(&exchange, 0, 2);
         let mut flusher = exchange.claim_consumer().expect("no consumer exists");
@@ -107,7 +107,7 @@ fn last_handle_frees_all_memory() {
 /// other references to the exchange are dropped.
 #[test]
 fn flusher_outlives_all_handles() {
-    explore("flusher_outlives_all_handles", None, 13_000, || {
+    explore("flusher_outlives_all_handles", None, 450, || {
         let exchange = Exchange::new(2, 2, 1, no_wake);
         let mut flusher = exchange.claim_consumer().expect("no consumer exists");
         let writer = producer(&exchange, 0, 2);

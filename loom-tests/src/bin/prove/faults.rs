@@ -35,8 +35,10 @@ mod bell;
 mod block;
 mod block_supply;
 mod consumer;
+mod consumer_state;
 mod dormancy;
 mod exchange;
+mod full_blocks;
 mod ordered;
 mod reservation;
 mod reserve;
@@ -56,9 +58,11 @@ const FILES: &[File] = &[
     block::FAULTS,
     block_supply::FAULTS,
     exchange::FAULTS,
+    full_blocks::FAULTS,
     reservation::FAULTS,
     reserve::FAULTS,
     consumer::FAULTS,
+    consumer_state::FAULTS,
     send_window::FAULTS,
     bell::FAULTS,
     dormancy::FAULTS,

@@ -53,6 +53,19 @@ pub const FAULTS: File = (
             )],
         ),
         (
+            "dormancy ignores full blocks",
+            "full_block_prevents_dormancy",
+            &[(
+                "        is_linked || self.0.swept",
+                "        let _ = is_linked;\n        self.0.swept",
+            )],
+        ),
+        (
+            "the consumer follows a link twice",
+            "recycled_block_is_reused_without_races",
+            &[("        self.0.next.store(null_mut(), Relaxed);\n", "")],
+        ),
+        (
             "blocks are not freed",
             "last_handle_frees_all_memory",
             &[(

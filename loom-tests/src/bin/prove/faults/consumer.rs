@@ -7,58 +7,6 @@ pub const FAULTS: File = (
     "handoff/src/consumer.rs",
     &[
         (
-            "the queue is drained before part-filled blocks are noted",
-            "rotation_keeps_the_order_of_lines",
-            &[
-                (NOTE, ""),
-                (
-                    "        while let Some((view, to)) = state.snapshots.pop() {\n",
-                    "        for producer in exchange.producers.iter() {\n\
-                 if let Some(view) = producer.current.get() {\n\
-                 state.snapshots.push((view, view.published()));\n\
-                 }\n\
-                 }\n\
-                 while let Some((view, to)) = state.snapshots.pop() {\n",
-                ),
-            ],
-        ),
-        (
-            "a block is recycled before it is consumed",
-            "recycled_block_is_reused_without_races",
-            &[(
-                "            state.take_sealed(sealed);\n",
-                "            let view = sealed.view();\n\
-             state.take(view, view.published(), None);\n\
-             exchange.supply.returner()(sealed.recycle(&mut state.permit));\n",
-            )],
-        ),
-        (
-            "a sweep leaves part-filled blocks for later",
-            "flush_covers_earlier_lines",
-            &[(NOTE, "")],
-        ),
-        (
-            "part-filled blocks are taken before the full ones",
-            "rotation_keeps_the_order_of_lines",
-            &[(
-                "        while let Some(sealed) = exchange.sealed.pop() {\n",
-                "        for (view, to) in std::mem::take(&mut state.snapshots) {\n\
-             let from = view.mark_swept(&mut state.permit, to);\n\
-             state.window.push(view, from, to, None);\n\
-             }\n\
-             while let Some(sealed) = exchange.sealed.pop() {\n",
-            )],
-        ),
-        (
-            "a part-filled block is taken beyond its noted length",
-            "rotation_keeps_the_order_of_lines",
-            &[(
-                "        while let Some((view, to)) = state.snapshots.pop() {\n",
-                "        while let Some((view, _)) = state.snapshots.pop() {\n\
-             let to = view.published();\n",
-            )],
-        ),
-        (
             "a stopped flusher acknowledges the bytes in flight",
             "bytes_in_flight_keep_their_block",
             &[(
@@ -72,9 +20,21 @@ pub const FAULTS: File = (
             &[
                 ("        exchange.bell.clear();\n", ""),
                 (
-                    "full by now.\n        state.recycle_spent(&exchange.supply, chunks_before);\n",
-                    "full by now.\n        state.recycle_spent(&exchange.supply, chunks_before);\n\
+                    "&exchange.supply);\n        state.recycle_spent(&exchange.supply, chunks_before);\n",
+                    "&exchange.supply);\n        state.recycle_spent(&exchange.supply, chunks_before);\n\
                  exchange.bell.clear();\n",
+                ),
+            ],
+        ),
+        (
+            "the count of full blocks is reset after the sweep",
+            "ring_and_sweep",
+            &[
+                ("        exchange.full_blocks.begin_sweep();\n", ""),
+                (
+                    "&exchange.supply);\n        state.recycle_spent(&exchange.supply, chunks_before);\n",
+                    "&exchange.supply);\n        state.recycle_spent(&exchange.supply, chunks_before);\n\
+                 exchange.full_blocks.begin_sweep();\n",
                 ),
             ],
         ),
@@ -110,31 +70,17 @@ pub const FAULTS: File = (
             &[("        self.exchange.dormancy.leave();\n", "")],
         ),
         (
-            "dormancy ignores full blocks",
-            "full_block_prevents_dormancy",
-            &[("            && exchange.sealed.is_empty()\n", "")],
-        ),
-        (
             "dormancy ignores the ordered queue",
             "record_wakes_a_dormant_flusher",
-            &[("            && exchange.ordered.is_empty();\n", ";\n")],
+            &[(" && exchange.ordered.is_empty();\n", ";\n")],
         ),
         (
             "a sweep leaves the ordered queue for later",
             "flush_covers_earlier_records",
             &[(
-                "        state.take_records(&exchange.ordered, &exchange.supply);\n        // Last",
-                "        // Last",
+                "        }\n        state.take_records(&exchange.ordered, &exchange.supply);\n",
+                "        }\n",
             )],
         ),
     ],
 );
-
-/// Source text of the loop in `Consumer::sweep` that notes the lengths of part-filled blocks.
-/// Faults remove or move this loop.
-const NOTE: &str = "        for producer in exchange.producers.iter() {
-            if let Some(view) = producer.current.get() {
-                state.snapshots.push((view, view.published()));
-            }
-        }
-";

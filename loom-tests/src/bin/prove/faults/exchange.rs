@@ -7,45 +7,20 @@ pub const FAULTS: File = (
     "handoff/src/exchange.rs",
     &[
         (
-            "the next block becomes current before the full one is in the queue",
+            "a full block is not linked to the next one",
             "flush_covers_earlier_lines",
-            &[
-                ("        producer.current.set(view);\n", ""),
-                (
-                    "        let pushed = self.sealed.push(full.seal());\n",
-                    "        producer.current.set(view);\n\
-                 let pushed = self.sealed.push(full.seal());\n",
-                ),
-            ],
+            &[("        full.link(next);\n", "        drop((full, next));\n")],
         ),
         (
-            "the next block never becomes current",
-            "recycled_block_is_reused_without_races",
-            &[("        producer.current.set(view);\n", "")],
-        ),
-        (
-            "the bell is rung before the block is in the queue",
+            "the bell is rung before the full block is linked",
             "sealed_block_wakes_a_parked_flusher",
             &[
+                ("        full.link(next);\n", ""),
                 (
-                    "        if self.sealed.len() >= self.ring_at {\n            self.bell.ring();\n        }\n",
-                    "",
-                ),
-                (
-                    "        let pushed = self.sealed.push(full.seal());\n",
-                    "        self.bell.ring();\n        let pushed = self.sealed.push(full.seal());\n",
+                    "            self.bell.ring();\n        }\n        true\n",
+                    "            self.bell.ring();\n        }\n        full.link(next);\n        true\n",
                 ),
             ],
-        ),
-        (
-            "the bell is rung only at exactly the threshold",
-            "ring_starts_at_the_threshold",
-            &[("self.sealed.len() >= self.ring_at", "self.sealed.len() == self.ring_at")],
-        ),
-        (
-            "the bell is rung for every sealed block",
-            "ring_starts_at_the_threshold",
-            &[("self.sealed.len() >= self.ring_at", "self.sealed.len() > 0")],
         ),
         (
             "the mutex of the consumer state orders nothing",
@@ -64,7 +39,7 @@ pub const FAULTS: File = (
             "line_after_rotation_wakes_a_dormant_flusher",
             &[(
                 "fn wake_if_dormant(&self) {\n        if self.dormancy",
-                "fn wake_if_dormant(&self) {\n        if self.sealed.is_empty() && self.dormancy",
+                "fn wake_if_dormant(&self) {\n        if self.producers.iter().all(|one| one.waiting_blocks() == 0)\n             && self.dormancy",
             )],
         ),
         (
@@ -79,8 +54,8 @@ pub const FAULTS: File = (
             "sealing a block always wakes the flusher",
             "bell_and_dormancy_wake_once_each",
             &[(
-                "        if self.sealed.len() >= self.ring_at {\n            self.bell.ring();\n",
-                "        if self.sealed.len() >= self.ring_at {\n            self.bell.ring();\n\
+                "        if self.full_blocks.count() {\n            self.bell.ring();\n",
+                "        if self.full_blocks.count() {\n            self.bell.ring();\n\
              self.bell.wake();\n",
             )],
         ),
