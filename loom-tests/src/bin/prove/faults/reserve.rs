@@ -15,9 +15,9 @@ pub const FAULTS: File = (
             )],
         ),
         (
-            "a thread's first block never becomes current",
+            "a thread's first block does not begin its chain",
             "part_filled_block_is_swept_in_order",
-            &[("set(first.view())", "set(self.supply.create().view())")],
+            &[("begin(first.view())", "begin(self.supply.create().view())")],
         ),
         (
             "ordered lines go to the blocks of their threads",
