@@ -156,8 +156,8 @@ impl Caller for Sender {
     }
 }
 
-/// Sends the remaining lines when the sender is dropped: whole segments first, then a partial
-/// segment.
+/// Sends the remaining lines when the sender is dropped. One call sends those that fill datagrams of
+/// the usual size, and another sends the rest in a shorter datagram.
 impl Drop for Sender {
     fn drop(&mut self) {
         let segments = self.counted / self.lines_per_segment;

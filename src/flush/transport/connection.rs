@@ -78,7 +78,7 @@ pub(in crate::flush) struct Connection {
 #[derive(Clone, Copy)]
 struct AckPoll {
     at: Instant,
-    /// Interval between the previous query and this one.
+    /// Time from the query before it to this query. It grows from query to query.
     interval: Duration,
 }
 
