@@ -51,7 +51,8 @@ pub struct ReceivedCounts {
     pub bytes: u64,
     /// Number of received datagrams, or of reads of a stream.
     pub reads: u64,
-    /// Time of the last arrival in nanoseconds, by [`clock::monotonic_ns`].
+    /// Time at which the last datagram or bytes of the client arrived, in nanoseconds of
+    /// [`clock::monotonic_ns`].
     pub last_at: u64,
 }
 

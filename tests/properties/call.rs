@@ -34,9 +34,9 @@ pub(crate) struct Call {
 pub(crate) enum Expected {
     /// Value that is exactly this text.
     Text(String),
-    /// Value that parses to this `f64`.
+    /// Expected value of a line: any text that parses to this `f64`.
     Double(f64),
-    /// Value that parses to this `f32`.
+    /// Expected value of a line: any text that parses to this `f32`.
     Single(f32),
     /// Value in milliseconds that equals this duration.
     Time(Duration),

@@ -25,7 +25,7 @@ pub struct EmissionCounts {
     /// True if no thread gave up. A thread gives up if it falls too far behind the workload's fixed
     /// rate.
     pub complete: bool,
-    /// Time of the first call in nanoseconds, by [`clock::monotonic_ns`].
+    /// Time at which the client made its first call, in nanoseconds of [`clock::monotonic_ns`].
     pub started_at: u64,
     /// Wall-clock time from the first call to the last, in nanoseconds. It exceeds the workload's
     /// duration if the client did not keep up.
