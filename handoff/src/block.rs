@@ -430,7 +430,7 @@ impl BlockView {
     }
 
     /// Notes that the consumer has taken (swept) the published bytes of the block up to the offset
-    /// `to`. Returns the offset of the first byte that it had not taken before, at most `to`.
+    /// `to`, which never decreases. Returns the offset of the first byte that it had not taken before.
     ///
     /// # Panics
     /// If the permit belongs to another pool.
@@ -439,10 +439,8 @@ impl BlockView {
         // ORDERING: Relaxed, both. Only the consumer uses it. The consumer moves between threads
         // through a mutex.
         let from = self.0.swept.load(Relaxed);
-        if from < to {
-            self.0.swept.store(to, Relaxed);
-        }
-        from.min(to)
+        self.0.swept.store(to, Relaxed);
+        from
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::sync::AtomicUsize;
 use crossbeam_utils::CachePadded;
-use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::atomic::Ordering;
 
 /// Number of full blocks that the consumer may not have taken.
 pub(crate) struct FullBlocks {
@@ -22,13 +22,13 @@ impl FullBlocks {
     pub(crate) fn count(&self) -> bool {
         // ORDERING: Release, pairs with the Acquire in `begin_sweep`: a sweep that resets the count
         // of a block finds its link. Model: ring_and_sweep.
-        self.since_sweep.fetch_add(1, Release) + 1 >= self.ring_at
+        self.since_sweep.fetch_add(1, Ordering::Release) + 1 >= self.ring_at
     }
 
     /// Resets the count. The consumer calls this before it follows the links of full blocks, so that
     /// a block that it does not find is counted for the next sweep.
     pub(crate) fn begin_sweep(&self) {
         // ORDERING: Acquire, pairs with the Release in `count`. Model: ring_and_sweep.
-        self.since_sweep.swap(0, Acquire);
+        self.since_sweep.swap(0, Ordering::Acquire);
     }
 }

@@ -112,9 +112,9 @@ fn dormancy_ends_on_refusal_and_stop() {
     });
 }
 
-/// A full block (buffer of lines) that waits for the flusher prevents the flusher from becoming
-/// dormant (parking without a timer). This holds even if the thread that filled the block has gone
-/// on to an empty block.
+/// Lines that wait for the flusher prevent it from becoming dormant (parking without a timer). This
+/// holds if they are in a full block (buffer of lines) whose thread has gone on to an empty block,
+/// and if they follow a full block whose lines were taken before.
 #[test]
 fn full_block_prevents_dormancy() {
     static DORMANT: Witness = Witness::new("the flusher was dormant");
@@ -127,6 +127,13 @@ fn full_block_prevents_dormancy() {
         assert!(!flusher.try_enter_dormant(), "dormant despite a full block");
         flusher.sweep();
         assert_eq!(flusher.consume_all(), line(0, 0));
+        exchange.emit(&line(0, 1));
+        flusher.sweep();
+        assert_eq!(flusher.consume_all(), line(0, 1));
+        exchange.emit(&line(0, 2));
+        assert!(!flusher.try_enter_dormant(), "dormant despite a line after a full block");
+        flusher.sweep();
+        assert_eq!(flusher.consume_all(), line(0, 2));
         DORMANT.observe(flusher.try_enter_dormant());
     });
 }

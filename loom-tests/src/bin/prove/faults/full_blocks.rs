@@ -18,11 +18,11 @@ pub const FAULTS: File = (
         ),
         (
             "full blocks are counted by a load and a store",
-            "ring_starts_at_the_threshold",
+            "ring_and_sweep",
             &[(
-                "        self.since_sweep.fetch_add(1, Release) + 1 >= self.ring_at\n",
-                "        let count = self.since_sweep.load(Acquire) + 1;\n\
-             self.since_sweep.store(count, Release);\n\
+                "        self.since_sweep.fetch_add(1, Ordering::Release) + 1 >= self.ring_at\n",
+                "        let count = self.since_sweep.load(Ordering::Acquire) + 1;\n\
+             self.since_sweep.store(count, Ordering::Release);\n\
              count >= self.ring_at\n",
             )],
         ),
