@@ -37,4 +37,4 @@ pub(crate) use pending::Command;
 pub(crate) use process_barrier::process_barrier;
 pub(crate) use shared::Shared;
 pub(crate) use wake::Wake;
-pub(crate) use warnings::warn_of_abandoned_lines;
+pub(crate) use warnings::{warn_of_abandoned_lines, warn_of_unfinished_stop};

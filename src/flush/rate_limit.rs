@@ -17,6 +17,7 @@ pub(super) struct WarningLimits {
     pub(super) missing_lines: RateLimiter,
     pub(super) kept_lines: RateLimiter,
     pub(super) rejected_line: RateLimiter,
+    pub(super) unfinished_stop: RateLimiter,
 }
 
 /// Rate limiter that admits at most one event per [`SILENCE`]. It uses no lock, since a forked

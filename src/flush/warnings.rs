@@ -92,6 +92,21 @@ pub(crate) fn warn_of_abandoned_lines(shared: &Shared) {
     }
 }
 
+/// Logs a warning that a stop ended without the flusher's reply. `kept` is the count of the lines
+/// that are unsent at that time.
+pub(crate) fn warn_of_unfinished_stop(shared: &Shared, kept: Tally) {
+    if shared.warning_limits.unfinished_stop.admit(Instant::now()).is_some() {
+        let Tally { lines, bytes } = kept;
+        guarded(|| {
+            tracing::warn!(
+                lines,
+                bytes,
+                "the flusher did not reply to a stop in time: its runtime does not run it"
+            );
+        });
+    }
+}
+
 const HANDLES_DROPPED: &str = "the last connector was dropped with metrics unsent";
 
 /// Reason for which a flusher ended.
