@@ -11,10 +11,11 @@ use super::outbox::Outbox;
 use super::pending::{Command, FlushTarget, Pending, PendingFlush, PendingStop};
 use super::poison::PoisonDetector;
 use super::shared::Shared;
-use super::transport::Link;
+use super::transport::{Link, Resolver};
 use super::wake::WakeListener;
 use super::warnings::{
-    ExitCause, ExitWarning, LinkFailure, unreported_lines, warn_of_missing_lines,
+    ExitCause, ExitWarning, LinkFailure, unreported_lines, warn_of_failed_lookup,
+    warn_of_missing_lines,
 };
 use crate::emit::Consumer;
 use crate::error::StartError;
@@ -43,6 +44,7 @@ pub(crate) struct Flusher {
     /// Index of the address that a TCP connection tries first, among the addresses of the server's
     /// name.
     first_address: usize,
+    resolver: Resolver,
     /// Time at which the current connection to the server was made.
     connected_at: Instant,
     poison: PoisonDetector,
@@ -52,6 +54,9 @@ pub(crate) struct Flusher {
     /// Failure of the connection to the server that the flusher has yet to log. It logs the failure
     /// before it waits for the next event.
     link_failure: Option<LinkFailure>,
+    /// Error of a lookup of the server's name that the flusher has yet to log. It connected with
+    /// the addresses that an earlier lookup found.
+    lookup_failure: Option<io::Error>,
     /// Set by each tick of the flusher's timer. The flusher then logs a warning if lines were lost
     /// or dropped, before it waits for the next event.
     is_report_due: bool,
@@ -91,12 +96,14 @@ impl Flusher {
             link: LinkState::Down { retry_at: Instant::now() },
             attempts: 0,
             first_address: 0,
+            resolver: Resolver::new(&shared.settings.endpoint.target),
             connected_at: Instant::now(),
             poison: PoisonDetector::default(),
             pending: Pending::default(),
             idle: IdleDetector::default(),
             next_tick: Instant::now(),
             link_failure: None,
+            lookup_failure: None,
             is_report_due: false,
             is_running: false,
             exit_warning: ExitWarning::new(&shared),
@@ -207,6 +214,9 @@ impl Flusher {
     }
 
     fn on_link_event(&mut self, event: LinkEvent) {
+        if let LinkEvent::Connected(_) | LinkEvent::Failed(_) = &event {
+            self.lookup_failure = self.resolver.take_unreported().or(self.lookup_failure.take());
+        }
         match event {
             LinkEvent::RetryDue => self.connect(),
             LinkEvent::Connected(link) => self.on_connected(link),
@@ -218,9 +228,11 @@ impl Flusher {
     fn connect(&mut self) {
         let shared = Arc::clone(&self.shared);
         let (attempt, first_address) = (self.attempts, self.first_address);
+        let resolver = self.resolver.clone();
         self.attempts += 1;
         let attempt = async move {
-            Link::connect(&shared.settings, attempt, first_address).await.map(Box::new)
+            let settings = &shared.settings;
+            Link::connect(settings, &resolver, attempt, first_address).await.map(Box::new)
         };
         self.link = LinkState::Connecting(Box::pin(attempt));
     }
@@ -244,6 +256,9 @@ impl Flusher {
     fn warn(&mut self) {
         if let Some(failure) = self.link_failure.take() {
             failure.warn(&self.shared);
+        }
+        if let Some(error) = self.lookup_failure.take() {
+            warn_of_failed_lookup(&self.shared, &error);
         }
         if take(&mut self.is_report_due) {
             warn_of_missing_lines(&self.shared, false);

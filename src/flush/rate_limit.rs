@@ -14,6 +14,7 @@ const SILENCE: Duration = Duration::from_secs(10);
 #[derive(Default)]
 pub(super) struct WarningLimits {
     pub(super) link_failure: RateLimiter,
+    pub(super) failed_lookup: RateLimiter,
     pub(super) missing_lines: RateLimiter,
     pub(super) kept_lines: RateLimiter,
     pub(super) rejected_line: RateLimiter,

@@ -50,6 +50,22 @@ impl LinkFailure {
     }
 }
 
+/// Logs a warning that a lookup of the server's name failed, and that the addresses of an earlier
+/// lookup are used.
+pub(super) fn warn_of_failed_lookup(shared: &Shared, error: &io::Error) {
+    let endpoint = &shared.settings.endpoint;
+    if let Some(suppressed) = shared.warning_limits.failed_lookup.admit(Instant::now()) {
+        guarded(|| {
+            tracing::warn!(
+                %error,
+                %endpoint,
+                suppressed,
+                "cannot look up the StatsD server's name, using its last known addresses"
+            );
+        });
+    }
+}
+
 /// Returns the number of lines that were dropped or lost since the last warning.
 pub(super) fn unreported_lines(shared: &Shared, stats: &Stats) -> u64 {
     let missing = stats.dropped().lines + stats.lost().lines;

@@ -14,9 +14,9 @@ use super::datagram_socket::to_path;
 use super::datagram_socket::{
     Socket, is_batch_unsupported, is_datagram_too_long, is_out_of_buffers, may_send_singly,
 };
-use super::lookup::Lookups;
+use super::lookup::{Lookups, Resolver};
 use super::stall::Stall;
-use crate::config::{FlusherConfig, Target};
+use crate::config::FlusherConfig;
 use crate::emit::Consumer;
 use crate::flush::outbox::{Loss, Outbox};
 use crate::flush::pacer::Pacer;
@@ -100,13 +100,11 @@ impl Datagrams {
     pub(super) fn to(
         addresses: Vec<SocketAddr>,
         settings: &FlusherConfig,
+        resolver: &Resolver,
         probing: bool,
     ) -> io::Result<Self> {
         let interval = settings.lookup_interval;
-        let lookups = match &settings.endpoint.target {
-            Target::Udp(address) => Lookups::new(address, interval),
-            _ => None,
-        };
+        let lookups = Lookups::new(resolver, interval);
         let mut socket = Err(io::Error::new(ErrorKind::NotFound, "the name has no address"));
         for address in &addresses {
             if socket.is_err() {

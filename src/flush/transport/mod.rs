@@ -17,7 +17,7 @@ use crate::flush::poison::PoisonDetector;
 use crate::tally::Tally;
 use connection::Connection;
 use datagrams::Datagrams;
-use lookup::look_up;
+pub(super) use lookup::Resolver;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
 use tokio::net::UdpSocket;
@@ -52,21 +52,22 @@ impl Link {
     }
 
     /// Connects to the server: looks up its name and tries each of the addresses found, or connects
-    /// to its Unix socket.
+    /// to its Unix socket. If the lookup fails, tries the addresses that were found last.
     ///
     /// Over UDP the address at index `attempt` is the first, since a UDP socket always connects.
     /// Over TCP the address at index `first_address` is the first, so that a server that closes its
     /// connections at once does not hide the others. Both indices wrap around.
     pub(super) async fn connect(
         settings: &FlusherConfig,
+        resolver: &Resolver,
         attempt: usize,
         first_address: usize,
     ) -> io::Result<Self> {
         let limit = settings.connect_timeout;
         match &settings.endpoint.target {
-            Target::Tcp(address) => {
+            Target::Tcp(_) => {
                 let mut failure = io::Error::new(ErrorKind::NotFound, "the name has no address");
-                let addresses = timeout(limit, look_up(address)).await??;
+                let addresses = resolver.addresses(limit).await?;
                 for address in rotated(addresses, first_address) {
                     match timeout(limit, Connection::to(address, settings)).await {
                         Ok(Ok(connection)) => return Ok(Self::Connection(connection)),
@@ -76,10 +77,9 @@ impl Link {
                 }
                 Err(failure)
             }
-            Target::Udp(address) => {
-                let addresses = timeout(limit, look_up(address)).await??;
-                let addresses = rotated(addresses, attempt);
-                Datagrams::to(addresses, settings, attempt > 0).map(Self::Datagrams)
+            Target::Udp(_) => {
+                let addresses = rotated(resolver.addresses(limit).await?, attempt);
+                Datagrams::to(addresses, settings, resolver, attempt > 0).map(Self::Datagrams)
             }
             #[cfg(unix)]
             Target::UnixDatagram(path) => Datagrams::to_path(path, settings).map(Self::Datagrams),
