@@ -34,6 +34,13 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 /// deadline has passed.
 const MIN_CLOSE_TIME: Duration = Duration::from_millis(10);
 
+/// Time for which the server must keep a connection open before it carries lines, if the last one
+/// ended soon after the server's side had acknowledged lines. The connect timeout is the limit if it
+/// is shorter.
+///
+/// A proxy closes the connection in this time if its server refuses connections.
+const MAX_PROBATION: Duration = Duration::from_millis(250);
+
 pub(crate) struct Flusher {
     outbox: Outbox,
     shared: Arc<Shared>,
@@ -47,6 +54,9 @@ pub(crate) struct Flusher {
     resolver: Resolver,
     /// Time at which the current connection to the server was made.
     connected_at: Instant,
+    /// Set if the next connection must first show that the server keeps it open, since the last
+    /// one ended soon after the server's side had acknowledged lines.
+    is_probation_due: bool,
     poison: PoisonDetector,
     pending: Pending,
     idle: IdleDetector,
@@ -98,6 +108,7 @@ impl Flusher {
             first_address: 0,
             resolver: Resolver::new(&shared.settings.endpoint.target),
             connected_at: Instant::now(),
+            is_probation_due: false,
             poison: PoisonDetector::default(),
             pending: Pending::default(),
             idle: IdleDetector::default(),
@@ -238,6 +249,9 @@ impl Flusher {
     }
 
     fn on_connected(&mut self, mut link: Box<Link>) {
+        if self.is_probation_due {
+            link.begin_probation(self.probation());
+        }
         link.send_line_by_line_until(self.poison.on_connect(&mut self.outbox), &self.outbox);
         self.link = LinkState::Up(link);
         self.connected_at = Instant::now();
@@ -327,14 +341,24 @@ impl Flusher {
         }
     }
 
+    /// Returns the time for which the server must keep a connection on probation open.
+    fn probation(&self) -> Duration {
+        MAX_PROBATION.min(self.shared.settings.connect_timeout)
+    }
+
     fn go_down(&mut self, error: io::Error) {
+        let probation = self.probation();
         if let LinkState::Up(link) = &mut self.link {
             link.abandon(&mut self.outbox, &mut self.poison);
             // An address that closes its connections at once, or that never acknowledges, is not
             // tried first again.
-            let is_short = self.connected_at.elapsed() < self.shared.settings.connect_timeout;
+            let lasted = self.connected_at.elapsed();
+            let is_short = lasted < self.shared.settings.connect_timeout;
             let timed_out = error.kind() == io::ErrorKind::TimedOut;
             self.first_address += usize::from(is_short || timed_out);
+            // A connection that carried no line proves neither.
+            self.is_probation_due = (self.is_probation_due || link.has_acknowledged_unread())
+                && lasted < self.shared.settings.connect_timeout + probation;
         }
         // ORDERING: Relaxed, as above.
         self.shared.connected.store(false, Relaxed);

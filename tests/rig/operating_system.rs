@@ -332,7 +332,7 @@ fn lines_wait_while_descriptors_are_exhausted() {
             assert_eq!(statsd.stats().connections, 1);
             limit_descriptors(1_000);
             let mut peer = server.accept();
-            arrivals.count_stream(&peer.read(emitted.bytes as usize));
+            arrivals.count_stream(&peer.read_lines(emitted.bytes as usize));
             flush(&statsd);
             arrivals.assert_agree_with(&statsd.stats());
         }

@@ -20,6 +20,7 @@ use datagrams::Datagrams;
 pub(super) use lookup::Resolver;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
@@ -128,6 +129,23 @@ impl Link {
     pub(super) fn send_line_by_line_until(&mut self, offset: u64, outbox: &Outbox) {
         if let Self::Connection(connection) = self {
             connection.send_line_by_line_until(offset, outbox);
+        }
+    }
+
+    /// Makes a stream connection carry no line until the server has kept it open for the time
+    /// `quiet`. A datagram socket ignores this.
+    pub(super) fn begin_probation(&mut self, quiet: Duration) {
+        if let Self::Connection(connection) = self {
+            connection.begin_probation(quiet);
+        }
+    }
+
+    /// Returns true if this is a TCP connection on which the server's operating system has
+    /// acknowledged a line. The server may not have read it.
+    pub(super) fn has_acknowledged_unread(&self) -> bool {
+        match self {
+            Self::Connection(connection) => connection.has_acknowledged_unread(),
+            Self::Datagrams(_) => false,
         }
     }
 
