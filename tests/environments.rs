@@ -176,8 +176,7 @@ fn warnings_of(settings: &Settings, variables: &[(&str, &str)]) -> Vec<String> {
     });
     // The thread that logs them is awaited for 50 ms at most.
     std::thread::sleep(std::time::Duration::from_millis(200));
-    let texts = warnings.0.lock().unwrap().clone();
-    texts
+    warnings.0.lock().unwrap().clone()
 }
 
 /// `STATSD_PORT` holds a link, as Kubernetes sets it, of which only the port is used. A warning says

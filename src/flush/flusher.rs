@@ -5,34 +5,32 @@
 //! previous sweep are sent. So unsent lines stay in the threads' blocks, where the capacity bounds
 //! them.
 
+mod ending;
+
 use super::idle::IdleDetector;
 use super::link_state::{LinkEvent, LinkState, jittered};
 use super::outbox::Outbox;
 use super::pending::{Command, FlushTarget, Pending, PendingFlush, PendingStop};
 use super::poison::PoisonDetector;
+use super::refusals::RefusalDetector;
 use super::shared::Shared;
 use super::transport::{Link, Resolver};
 use super::wake::WakeListener;
 use super::warnings::{
-    ExitCause, ExitWarning, LinkFailure, unreported_lines, warn_of_failed_lookup,
-    warn_of_missing_lines,
+    ExitWarning, LinkFailure, unreported_lines, warn_of_failed_lookup, warn_of_missing_lines,
 };
 use crate::emit::Consumer;
 use crate::error::StartError;
 use crate::stats::StopReport;
 use crate::tally::Tally;
 use std::io;
-use std::mem::{replace, take};
+use std::mem::take;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
-use tokio::time::{Instant, sleep_until, timeout_at};
-
-/// Minimum time that the flusher allows for closing the connection at a stop, even if the stop's
-/// deadline has passed.
-const MIN_CLOSE_TIME: Duration = Duration::from_millis(10);
+use tokio::time::{Instant, sleep_until};
 
 /// Time for which the server must keep a connection open before it carries lines, if the last one
 /// ended soon after the server's side had acknowledged lines. The connect timeout is the limit if it
@@ -58,6 +56,7 @@ pub(crate) struct Flusher {
     /// one ended soon after the server's side had acknowledged lines.
     is_probation_due: bool,
     poison: PoisonDetector,
+    refusals: RefusalDetector,
     pending: Pending,
     idle: IdleDetector,
     next_tick: Instant,
@@ -110,6 +109,7 @@ impl Flusher {
             connected_at: Instant::now(),
             is_probation_due: false,
             poison: PoisonDetector::default(),
+            refusals: RefusalDetector::default(),
             pending: Pending::default(),
             idle: IdleDetector::default(),
             next_tick: Instant::now(),
@@ -253,6 +253,7 @@ impl Flusher {
             link.begin_probation(self.probation());
         }
         link.send_line_by_line_until(self.poison.on_connect(&mut self.outbox), &self.outbox);
+        link.single_out(&self.refusals);
         self.link = LinkState::Up(link);
         self.connected_at = Instant::now();
         // ORDERING: Relaxed. A statistic; it publishes nothing.
@@ -349,7 +350,7 @@ impl Flusher {
     fn go_down(&mut self, error: io::Error) {
         let probation = self.probation();
         if let LinkState::Up(link) = &mut self.link {
-            link.abandon(&mut self.outbox, &mut self.poison);
+            link.abandon(&mut self.outbox, &mut self.poison, &mut self.refusals);
             // An address that closes its connections at once, or that never acknowledges, is not
             // tried first again.
             let lasted = self.connected_at.elapsed();
@@ -370,62 +371,5 @@ impl Flusher {
         }
         // Requeued lines may hold all blocks. Then no thread can seal one, and none rings.
         self.evict_to_limit();
-    }
-
-    /// Closes the connection, frees the queue of lines for a new flusher, and then replies to the
-    /// callers of `stop`. A caller can start a new flusher as soon as it has its reply.
-    async fn shut_down(mut self) {
-        let now = Instant::now();
-        let shared = Arc::clone(&self.shared);
-        let (deadline, sent_before, mut replies) = match &mut self.pending.stop {
-            Some(stop) => (stop.deadline, stop.sent_before, take(&mut stop.replies)),
-            None => (now, shared.account.sent.read(), Vec::new()),
-        };
-        let unacknowledged = self.hand_over();
-        if let LinkState::Up(link) = replace(&mut self.link, LinkState::Down { retry_at: now }) {
-            let _ = timeout_at(deadline.max(now + MIN_CLOSE_TIME), link.close()).await;
-        }
-        let mut commands = replace(&mut self.commands, mpsc::unbounded_channel().1);
-        self.is_running = false;
-        drop(self);
-        commands.close();
-        while let Ok(command) = commands.try_recv() {
-            if let Command::Stop { reply, .. } = command {
-                replies.push(reply);
-            }
-        }
-        let report = StopReport::new(shared.stats(), sent_before, unacknowledged);
-        // The warning comes before the replies: a caller that has its reply may end the process.
-        let is_asked_for = !replies.is_empty();
-        let cause = if is_asked_for { ExitCause::Stopped } else { ExitCause::HandlesDropped };
-        cause.warn(&shared, report.kept, unacknowledged);
-        warn_of_missing_lines(&shared, true);
-        for reply in replies {
-            let _ = reply.send(report);
-        }
-    }
-
-    /// Leaves the lines in flight to the operating system, which continues to send them after the
-    /// flusher ends. Returns the count of lines and bytes that the server has not acknowledged.
-    fn hand_over(&mut self) -> Tally {
-        match &mut self.link {
-            LinkState::Up(link) => link.hand_over(&mut self.outbox),
-            _ => Tally::default(),
-        }
-    }
-}
-
-/// Leaves the lines in flight to the operating system, and sets the cause for the exit warning.
-/// This also runs when the flusher is dropped together with its runtime.
-impl Drop for Flusher {
-    fn drop(&mut self) {
-        self.exit_warning.unacknowledged = self.hand_over();
-        if self.is_running {
-            self.exit_warning.cause = Some(match (self.commands.is_closed(), &self.pending.stop) {
-                (true, _) => ExitCause::HandlesDropped,
-                (false, Some(_)) => ExitCause::Stopped,
-                (false, None) => ExitCause::RuntimeEnded,
-            });
-        }
     }
 }

@@ -7,6 +7,7 @@
 //! | [`packing`] | filling datagrams, batches of them, and frames of a stream |
 //! | [`pacer`] | the size and time of the bursts over UDP |
 //! | [`poison`] | detecting a line on which a server closes the connection |
+//! | [`refusals`] | detecting a datagram that the operating system refuses |
 //! | [`transport`] | all sockets; no other module knows any |
 //! | [`wake`], [`process_barrier`] | waking the flusher |
 //! | [`warnings`], [`rate_limit`] | what the flusher logs |
@@ -21,6 +22,7 @@ mod pending;
 mod poison;
 mod process_barrier;
 mod rate_limit;
+mod refusals;
 mod shared;
 mod transport;
 mod wake;

@@ -74,7 +74,7 @@ pub(super) fn unreported_lines(shared: &Shared, stats: &Stats) -> u64 {
 }
 
 /// Logs a warning if lines were dropped or lost since the last warning of this kind, and another if
-/// the server rejected a line. With `is_last`, the first of these ignores its rate limit.
+/// the server or the operating system rejected a line. With `is_last`, the first of these ignores its rate limit.
 pub(super) fn warn_of_missing_lines(shared: &Shared, is_last: bool) {
     let stats = shared.stats();
     let limits = &shared.warning_limits;
@@ -89,11 +89,19 @@ pub(super) fn warn_of_missing_lines(shared: &Shared, is_last: bool) {
         && let Some(suppressed) = limits.rejected_line.admit(Instant::now())
     {
         guarded(|| {
-            tracing::warn!(
-                line,
-                suppressed,
-                "the server closes the connection on a metric, which is discarded"
-            );
+            if shared.settings.endpoint.protocol().is_stream() {
+                tracing::warn!(
+                    line,
+                    suppressed,
+                    "the server closes the connection on a metric, which is discarded"
+                );
+            } else {
+                tracing::warn!(
+                    line,
+                    suppressed,
+                    "the operating system refuses to send a metric, which is discarded"
+                );
+            }
         });
     }
 }

@@ -28,6 +28,8 @@ mod pressure;
 #[cfg(target_os = "linux")]
 mod process;
 #[cfg(target_os = "linux")]
+mod refusals;
+#[cfg(target_os = "linux")]
 mod remote_host;
 #[cfg(target_os = "linux")]
 mod signals;

@@ -235,7 +235,6 @@ mod tests {
 
     /// Returns a resolver whose lookups hang until a result is sent, the sender of results, and the
     /// number of lookups begun.
-    #[expect(clippy::type_complexity)]
     fn hanging() -> (Resolver, mpsc::Sender<io::Result<Vec<SocketAddr>>>, Arc<AtomicUsize>) {
         let (sender, results) = mpsc::channel();
         let (results, begun) = (Mutex::new(results), Arc::<AtomicUsize>::default());

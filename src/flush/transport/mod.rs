@@ -14,6 +14,7 @@ mod unacknowledged;
 use crate::config::{FlusherConfig, Target};
 use crate::flush::outbox::Outbox;
 use crate::flush::poison::PoisonDetector;
+use crate::flush::refusals::RefusalDetector;
 use crate::tally::Tally;
 use connection::Connection;
 use datagrams::Datagrams;
@@ -132,6 +133,14 @@ impl Link {
         }
     }
 
+    /// Makes a datagram socket send the lines singly that the detector suspects. A stream connection
+    /// ignores this.
+    pub(super) fn single_out(&mut self, refusals: &RefusalDetector) {
+        if let Self::Datagrams(datagrams) = self {
+            datagrams.send_singly(refusals.on_connect());
+        }
+    }
+
     /// Makes a stream connection carry no line until the server has kept it open for the time
     /// `quiet`. A datagram socket ignores this.
     pub(super) fn begin_probation(&mut self, quiet: Duration) {
@@ -160,13 +169,22 @@ impl Link {
 
     /// Gives up a failed link to the server: releases the lines in flight that arrived, and makes
     /// the others unsent again.
-    pub(super) fn abandon(&mut self, outbox: &mut Outbox, poison: &mut PoisonDetector) {
+    pub(super) fn abandon(
+        &mut self,
+        outbox: &mut Outbox,
+        poison: &mut PoisonDetector,
+        refusals: &mut RefusalDetector,
+    ) {
         match self {
             Self::Connection(connection) => {
                 connection.abandon(outbox);
                 poison.on_disconnect(outbox);
             }
-            Self::Datagrams(_) => outbox.requeue(),
+            Self::Datagrams(datagrams) => {
+                // No line after those set aside was accepted.
+                outbox.end_quarantine();
+                datagrams.take_failed().into_iter().for_each(|lines| refusals.on_failure(lines));
+            }
         }
     }
 
