@@ -86,8 +86,9 @@ pub struct Losses {
     /// Lines that were discarded to make room for newer lines, with
     /// [`WhenFull::DropOldest`](crate::WhenFull::DropOldest).
     pub evicted: Tally,
-    /// Lines on a stream that were discarded because the server repeatedly closed the connection on
-    /// them, and accepted the next line.
+    /// Lines that stopped the lines after them. On a stream, the server repeatedly closed the
+    /// connection on them, and accepted the next line. In a datagram, the operating system
+    /// repeatedly refused to send them, and accepted the next line; a packet filter may do so.
     /// [`Delivery`](crate::Delivery#lines-that-make-a-server-close-the-connection) defines which
     /// lines can be detected.
     pub rejected: Tally,

@@ -142,6 +142,89 @@ fn foreign_environment_values_cause_no_error() {
     assert_eq!(format!("{builder:?}"), format!("{expected:?}"));
 }
 
+/// Subscriber of `tracing` that records the texts of warnings.
+#[derive(Clone, Default)]
+struct Warnings(std::sync::Arc<std::sync::Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Warnings {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut text = String::new();
+        event.record(&mut |_: &tracing::field::Field, value: &dyn std::fmt::Debug| {
+            text = format!("{value:?}");
+        });
+        self.0.lock().unwrap().push(text);
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+/// Returns the warnings that are logged when the settings are resolved from these variables.
+fn warnings_of(settings: &Settings, variables: &[(&str, &str)]) -> Vec<String> {
+    let warnings = Warnings::default();
+    // As above: with two subscribers, tracing asks each.
+    let _second = tracing::Dispatch::new(warnings.clone());
+    tracing::subscriber::with_default(warnings.clone(), || {
+        let _ = resolve(settings, variables).unwrap().unwrap();
+    });
+    // The thread that logs them is awaited for 50 ms at most.
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    warnings.0.lock().unwrap().clone()
+}
+
+/// `STATSD_PORT` holds a link, as Kubernetes sets it, of which only the port is used. A warning says
+/// so if its host or transport is not used, and quotes the value escaped and cut after 64 bytes.
+#[test]
+fn link_in_statsd_port_that_is_not_the_server_is_warned_of() {
+    let (udp, host) = (("STATSD_PROTOCOL", "udp"), ("STATSD_HOST", "10.0.0.11"));
+    let settings = Settings::new().prefix("app");
+    for (variables, server) in [
+        (&[host, ("STATSD_PORT", "udp://10.0.0.11:8126")][..], "tcp://10.0.0.11:8126"),
+        (&[host, udp, ("STATSD_PORT", "tcp://10.0.0.11:8126")], "udp://10.0.0.11:8126"),
+        (&[host, udp, ("STATSD_PORT", "udp://10.0.0.99:8126")], "udp://10.0.0.11:8126"),
+        (&[HOST, udp, ("STATSD_PORT", "udp://10.0.0.11:8126")], "udp://statsd.example:8126"),
+        #[cfg(unix)]
+        (
+            &[
+                ("STATSD_HOST", "/run/statsd"),
+                ("STATSD_PROTOCOL", "unixgram"),
+                ("STATSD_PORT", "udp://10.0.0.11:8126"),
+            ],
+            "unixgram:///run/statsd",
+        ),
+    ] {
+        let link = variables[variables.len() - 1].1;
+        let expected = format!(
+            "STATSD_PORT: {link:?} is used for no more than its port: the server is {server:?}"
+        );
+        assert_eq!(warnings_of(&settings, variables), [expected]);
+    }
+    let long = format!("udp://\u{1b}{}:8126", "x".repeat(100));
+    let shown = format!(r#"STATSD_PORT: "udp://\u{{1b}}{}"… is"#, "x".repeat(64 - 12));
+    let [warning] = &warnings_of(&settings, &[host, ("STATSD_PORT", &long)])[..] else { panic!() };
+    assert!(warning.starts_with(&shown), "{warning}");
+
+    // Host and transport are used, or the variable is not.
+    for variables in [
+        &[host, ("STATSD_PORT", "tcp://10.0.0.11:8126")][..],
+        &[host, ("STATSD_PORT", "TCP://10.0.0.11:8126")],
+        &[HOST, udp, ("STATSD_PORT", "udp://Statsd.Example:8126")],
+        &[("STATSD_HOST", "[fd00::99]"), udp, ("STATSD_PORT", "udp://[fd00:0::99]:8126")],
+        &[host, ("STATSD_PORT", "8126")],
+    ] {
+        assert_eq!(warnings_of(&settings, variables), [""; 0], "{variables:?}");
+    }
+    let given = settings.port(8127);
+    assert_eq!(warnings_of(&given, &[host, ("STATSD_PORT", "udp://a:1")]), [""; 0]);
+}
+
 /// The protocol setting takes precedence over the variable `STATSD_PROTOCOL`, which takes
 /// precedence over the dialect's default.
 #[test]

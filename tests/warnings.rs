@@ -305,6 +305,28 @@ fn warns_of_lines_kept_by_a_stop() {
     receiver.wait_for_lines(LINES + 1);
 }
 
+/// The runtime of the flusher is not driven during a stop, so that the flusher cannot reply. The
+/// stop itself warns, on the thread of its caller and after its deadline, also if no line is unsent.
+/// The log may use the connector meanwhile.
+#[test]
+fn warns_of_a_stop_without_a_reply() {
+    for (lines, is_blocking) in [(0, true), (3, true), (3, false)] {
+        let (receiver, runtime) = (UdpReceiver::start(), current_thread_runtime());
+        let statsd = udp(receiver.port()).stop_timeout(STOP_TIMEOUT).build().unwrap();
+        runtime.block_on(statsd.start()).unwrap();
+        (0..lines).for_each(|_| statsd.incr("a"));
+        let in_log = statsd.clone();
+        let warnings = Warnings::record(move || {
+            emit(&in_log);
+            assert!(in_log.blocking_stop().unfinished);
+        });
+        let report =
+            if is_blocking { statsd.blocking_stop() } else { support::park_on(statsd.stop()) };
+        assert!(report.unfinished);
+        warnings.assert_one("the flusher did not reply to a stop in time", Some(lines));
+    }
+}
+
 #[test]
 fn warns_of_lines_left_by_the_last_handle() {
     let statsd = tcp(unused_port()).stop_timeout(STOP_TIMEOUT).build().unwrap();

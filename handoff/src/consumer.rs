@@ -202,6 +202,12 @@ impl<C: Default> Consumer<C> {
         self.state().window.quarantined()
     }
 
+    /// Returns the quarantined bytes (records that are set aside and not sent) as a sequence of
+    /// contiguous slices.
+    pub fn quarantined_runs(&self) -> impl Iterator<Item = &[u8]> {
+        self.state().window.quarantined_runs(&self.state().permit)
+    }
+
     /// Marks all quarantined bytes (set aside from sending) and all bytes in flight as unsent
     /// again.
     pub fn end_quarantine(&mut self) {

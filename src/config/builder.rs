@@ -289,6 +289,11 @@ impl Builder {
 
     /// Sets the timeout of resolving the host's name, and of connecting to each of its addresses.
     /// Default: 5 s.
+    ///
+    /// If the lookup fails, the addresses that were found last are tried. If a TCP connection ends
+    /// within this time after the server's side has acknowledged lines, the next one carries lines
+    /// only after the server has kept it open for 250 ms, or for this time if it is shorter. So a
+    /// proxy whose server is down costs the lines of one connection.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self

@@ -5,34 +5,40 @@
 //! previous sweep are sent. So unsent lines stay in the threads' blocks, where the capacity bounds
 //! them.
 
+mod ending;
+
 use super::idle::IdleDetector;
 use super::link_state::{LinkEvent, LinkState, jittered};
 use super::outbox::Outbox;
 use super::pending::{Command, FlushTarget, Pending, PendingFlush, PendingStop};
 use super::poison::PoisonDetector;
+use super::refusals::RefusalDetector;
 use super::shared::Shared;
 use super::sweep_schedule::SweepSchedule;
-use super::transport::Link;
+use super::transport::{Link, Resolver};
 use super::wake::WakeListener;
 use super::warnings::{
-    ExitCause, ExitWarning, LinkFailure, unreported_lines, warn_of_missing_lines,
+    ExitWarning, LinkFailure, unreported_lines, warn_of_failed_lookup, warn_of_missing_lines,
 };
 use crate::emit::Consumer;
 use crate::error::StartError;
 use crate::stats::StopReport;
 use crate::tally::Tally;
 use std::io;
-use std::mem::{replace, take};
+use std::mem::take;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
-/// Minimum time that the flusher allows for closing the connection at a stop, even if the stop's
-/// deadline has passed.
-const MIN_CLOSE_TIME: Duration = Duration::from_millis(10);
+/// Time for which the server must keep a connection open before it carries lines, if the last one
+/// ended soon after the server's side had acknowledged lines. The connect timeout is the limit if it
+/// is shorter.
+///
+/// A proxy closes the connection in this time if its server refuses connections.
+const MAX_PROBATION: Duration = Duration::from_millis(250);
 
 pub(crate) struct Flusher {
     outbox: Outbox,
@@ -44,9 +50,14 @@ pub(crate) struct Flusher {
     /// Index of the address that a TCP connection tries first, among the addresses of the server's
     /// name.
     first_address: usize,
+    resolver: Resolver,
     /// Time at which the current connection to the server was made.
     connected_at: Instant,
+    /// Set if the next connection must first show that the server keeps it open, since the last
+    /// one ended soon after the server's side had acknowledged lines.
+    is_probation_due: bool,
     poison: PoisonDetector,
+    refusals: RefusalDetector,
     pending: Pending,
     idle: IdleDetector,
     sweeps: SweepSchedule,
@@ -54,6 +65,9 @@ pub(crate) struct Flusher {
     /// Failure of the connection to the server that the flusher has yet to log. It logs the failure
     /// before it waits for the next event.
     link_failure: Option<LinkFailure>,
+    /// Error of a lookup of the server's name that the flusher has yet to log. It connected with
+    /// the addresses that an earlier lookup found.
+    lookup_failure: Option<io::Error>,
     /// Set by each tick of the flusher's timer. The flusher then logs a warning if lines were lost
     /// or dropped, before it waits for the next event.
     is_report_due: bool,
@@ -95,8 +109,11 @@ impl Flusher {
             link: LinkState::Down { retry_at: Instant::now() },
             attempts: 0,
             first_address: 0,
+            resolver: Resolver::new(&shared.settings.endpoint.target),
             connected_at: Instant::now(),
+            is_probation_due: false,
             poison: PoisonDetector::default(),
+            refusals: RefusalDetector::default(),
             pending: Pending::default(),
             idle: IdleDetector::default(),
             sweeps: SweepSchedule::new(
@@ -105,6 +122,7 @@ impl Flusher {
             ),
             next_tick: Instant::now(),
             link_failure: None,
+            lookup_failure: None,
             is_report_due: false,
             is_running: false,
             exit_warning: ExitWarning::new(&shared),
@@ -226,6 +244,9 @@ impl Flusher {
     }
 
     fn on_link_event(&mut self, event: LinkEvent) {
+        if let LinkEvent::Connected(_) | LinkEvent::Failed(_) = &event {
+            self.lookup_failure = self.resolver.take_unreported().or(self.lookup_failure.take());
+        }
         match event {
             LinkEvent::RetryDue => self.connect(),
             LinkEvent::Connected(link) => self.on_connected(link),
@@ -237,15 +258,21 @@ impl Flusher {
     fn connect(&mut self) {
         let shared = Arc::clone(&self.shared);
         let (attempt, first_address) = (self.attempts, self.first_address);
+        let resolver = self.resolver.clone();
         self.attempts += 1;
         let attempt = async move {
-            Link::connect(&shared.settings, attempt, first_address).await.map(Box::new)
+            let settings = &shared.settings;
+            Link::connect(settings, &resolver, attempt, first_address).await.map(Box::new)
         };
         self.link = LinkState::Connecting(Box::pin(attempt));
     }
 
     fn on_connected(&mut self, mut link: Box<Link>) {
+        if self.is_probation_due {
+            link.begin_probation(self.probation());
+        }
         link.send_line_by_line_until(self.poison.on_connect(&mut self.outbox), &self.outbox);
+        link.single_out(&self.refusals);
         self.link = LinkState::Up(link);
         self.connected_at = Instant::now();
         // ORDERING: Relaxed. A statistic; it publishes nothing.
@@ -263,6 +290,9 @@ impl Flusher {
     fn warn(&mut self) {
         if let Some(failure) = self.link_failure.take() {
             failure.warn(&self.shared);
+        }
+        if let Some(error) = self.lookup_failure.take() {
+            warn_of_failed_lookup(&self.shared, &error);
         }
         if take(&mut self.is_report_due) {
             warn_of_missing_lines(&self.shared, false);
@@ -337,14 +367,24 @@ impl Flusher {
         }
     }
 
+    /// Returns the time for which the server must keep a connection on probation open.
+    fn probation(&self) -> Duration {
+        MAX_PROBATION.min(self.shared.settings.connect_timeout)
+    }
+
     fn go_down(&mut self, error: io::Error) {
+        let probation = self.probation();
         if let LinkState::Up(link) = &mut self.link {
-            link.abandon(&mut self.outbox, &mut self.poison);
+            link.abandon(&mut self.outbox, &mut self.poison, &mut self.refusals);
             // An address that closes its connections at once, or that never acknowledges, is not
             // tried first again.
-            let is_short = self.connected_at.elapsed() < self.shared.settings.connect_timeout;
+            let lasted = self.connected_at.elapsed();
+            let is_short = lasted < self.shared.settings.connect_timeout;
             let timed_out = error.kind() == io::ErrorKind::TimedOut;
             self.first_address += usize::from(is_short || timed_out);
+            // A connection that carried no line proves neither.
+            self.is_probation_due = (self.is_probation_due || link.has_acknowledged_unread())
+                && lasted < self.shared.settings.connect_timeout + probation;
         }
         // ORDERING: Relaxed, as above.
         self.shared.connected.store(false, Relaxed);
@@ -356,62 +396,5 @@ impl Flusher {
         }
         // Requeued lines may hold all blocks. Then no thread can seal one, and none rings.
         self.evict_to_limit();
-    }
-
-    /// Closes the connection, frees the queue of lines for a new flusher, and then replies to the
-    /// callers of `stop`. A caller can start a new flusher as soon as it has its reply.
-    async fn shut_down(mut self) {
-        let now = Instant::now();
-        let shared = Arc::clone(&self.shared);
-        let (deadline, sent_before, mut replies) = match &mut self.pending.stop {
-            Some(stop) => (stop.deadline, stop.sent_before, take(&mut stop.replies)),
-            None => (now, shared.account.sent.read(), Vec::new()),
-        };
-        let unacknowledged = self.hand_over();
-        if let LinkState::Up(link) = replace(&mut self.link, LinkState::Down { retry_at: now }) {
-            let _ = timeout_at(deadline.max(now + MIN_CLOSE_TIME), link.close()).await;
-        }
-        let mut commands = replace(&mut self.commands, mpsc::unbounded_channel().1);
-        self.is_running = false;
-        drop(self);
-        commands.close();
-        while let Ok(command) = commands.try_recv() {
-            if let Command::Stop { reply, .. } = command {
-                replies.push(reply);
-            }
-        }
-        let report = StopReport::new(shared.stats(), sent_before, unacknowledged);
-        // The warning comes before the replies: a caller that has its reply may end the process.
-        let is_asked_for = !replies.is_empty();
-        let cause = if is_asked_for { ExitCause::Stopped } else { ExitCause::HandlesDropped };
-        cause.warn(&shared, report.kept, unacknowledged);
-        warn_of_missing_lines(&shared, true);
-        for reply in replies {
-            let _ = reply.send(report);
-        }
-    }
-
-    /// Leaves the lines in flight to the operating system, which continues to send them after the
-    /// flusher ends. Returns the count of lines and bytes that the server has not acknowledged.
-    fn hand_over(&mut self) -> Tally {
-        match &mut self.link {
-            LinkState::Up(link) => link.hand_over(&mut self.outbox),
-            _ => Tally::default(),
-        }
-    }
-}
-
-/// Leaves the lines in flight to the operating system, and sets the cause for the exit warning.
-/// This also runs when the flusher is dropped together with its runtime.
-impl Drop for Flusher {
-    fn drop(&mut self) {
-        self.exit_warning.unacknowledged = self.hand_over();
-        if self.is_running {
-            self.exit_warning.cause = Some(match (self.commands.is_closed(), &self.pending.stop) {
-                (true, _) => ExitCause::HandlesDropped,
-                (false, Some(_)) => ExitCause::Stopped,
-                (false, None) => ExitCause::RuntimeEnded,
-            });
-        }
     }
 }

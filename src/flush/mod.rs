@@ -8,6 +8,7 @@
 //! | [`sweep_schedule`] | the time of the next sweep |
 //! | [`pacer`] | the size and time of the bursts over UDP |
 //! | [`poison`] | detecting a line on which a server closes the connection |
+//! | [`refusals`] | detecting a datagram that the operating system refuses |
 //! | [`transport`] | all sockets; no other module knows any |
 //! | [`wake`], [`process_barrier`] | waking the flusher |
 //! | [`warnings`], [`rate_limit`] | what the flusher logs |
@@ -22,6 +23,7 @@ mod pending;
 mod poison;
 mod process_barrier;
 mod rate_limit;
+mod refusals;
 mod shared;
 mod sweep_schedule;
 mod transport;
@@ -39,4 +41,4 @@ pub(crate) use pending::Command;
 pub(crate) use process_barrier::process_barrier;
 pub(crate) use shared::Shared;
 pub(crate) use wake::Wake;
-pub(crate) use warnings::warn_of_abandoned_lines;
+pub(crate) use warnings::{warn_of_abandoned_lines, warn_of_unfinished_stop};

@@ -14,9 +14,11 @@ const SILENCE: Duration = Duration::from_secs(10);
 #[derive(Default)]
 pub(super) struct WarningLimits {
     pub(super) link_failure: RateLimiter,
+    pub(super) failed_lookup: RateLimiter,
     pub(super) missing_lines: RateLimiter,
     pub(super) kept_lines: RateLimiter,
     pub(super) rejected_line: RateLimiter,
+    pub(super) unfinished_stop: RateLimiter,
 }
 
 /// Rate limiter that admits at most one event per [`SILENCE`]. It uses no lock, since a forked

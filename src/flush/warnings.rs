@@ -50,6 +50,22 @@ impl LinkFailure {
     }
 }
 
+/// Logs a warning that a lookup of the server's name failed, and that the addresses of an earlier
+/// lookup are used.
+pub(super) fn warn_of_failed_lookup(shared: &Shared, error: &io::Error) {
+    let endpoint = &shared.settings.endpoint;
+    if let Some(suppressed) = shared.warning_limits.failed_lookup.admit(Instant::now()) {
+        guarded(|| {
+            tracing::warn!(
+                %error,
+                %endpoint,
+                suppressed,
+                "cannot look up the StatsD server's name, using its last known addresses"
+            );
+        });
+    }
+}
+
 /// Returns the number of lines that were dropped or lost since the last warning.
 pub(super) fn unreported_lines(shared: &Shared, stats: &Stats) -> u64 {
     let missing = stats.dropped().lines + stats.lost().lines;
@@ -58,8 +74,8 @@ pub(super) fn unreported_lines(shared: &Shared, stats: &Stats) -> u64 {
 }
 
 /// Logs a warning if lines were dropped or lost since the last such warning, and another if the
-/// server rejected a line. With `is_last`, the warning about dropped and lost lines ignores its
-/// rate limit.
+/// server or the operating system rejected a line. With `is_last`, the warning about dropped and
+/// lost lines ignores its rate limit.
 pub(super) fn warn_of_missing_lines(shared: &Shared, is_last: bool) {
     let stats = shared.stats();
     let limits = &shared.warning_limits;
@@ -74,11 +90,19 @@ pub(super) fn warn_of_missing_lines(shared: &Shared, is_last: bool) {
         && let Some(suppressed) = limits.rejected_line.admit(Instant::now())
     {
         guarded(|| {
-            tracing::warn!(
-                line,
-                suppressed,
-                "the server closes the connection on a metric, which is discarded"
-            );
+            if shared.settings.endpoint.protocol().is_stream() {
+                tracing::warn!(
+                    line,
+                    suppressed,
+                    "the server closes the connection on a metric, which is discarded"
+                );
+            } else {
+                tracing::warn!(
+                    line,
+                    suppressed,
+                    "the operating system refuses to send a metric, which is discarded"
+                );
+            }
         });
     }
 }
@@ -90,6 +114,21 @@ pub(crate) fn warn_of_abandoned_lines(shared: &Shared) {
     let Tally { lines, bytes } = shared.stats().buffered;
     if lines > 0 {
         guarded(|| tracing::warn!(lines, bytes, "{HANDLES_DROPPED}"));
+    }
+}
+
+/// Logs a warning that a stop ended without the flusher's reply. `kept` is the count of the lines
+/// that are unsent at that time.
+pub(crate) fn warn_of_unfinished_stop(shared: &Shared, kept: Tally) {
+    if shared.warning_limits.unfinished_stop.admit(Instant::now()).is_some() {
+        let Tally { lines, bytes } = kept;
+        guarded(|| {
+            tracing::warn!(
+                lines,
+                bytes,
+                "the flusher did not reply to a stop in time: its runtime does not run it"
+            );
+        });
     }
 }
 

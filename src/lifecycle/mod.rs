@@ -4,7 +4,7 @@ mod waiting;
 
 use crate::emit::Consumer;
 use crate::error::{FlushError, StartError};
-use crate::flush::{Command, Flusher, Shared};
+use crate::flush::{Command, Flusher, Shared, warn_of_unfinished_stop};
 use crate::stats::StopReport;
 use crate::tally::Tally;
 use std::mem::forget;
@@ -205,13 +205,15 @@ fn flush_outcome(reply: Reply<Result<(), FlushError>>) -> Result<(), FlushError>
 }
 
 /// Returns the flusher's report of a stop. Without a reply in time, the function makes a report
-/// from the counters.
+/// from the counters, and logs a warning.
 fn stop_report(shared: &Shared, sent_before: Tally, reply: Reply<StopReport>) -> StopReport {
-    match reply {
-        Reply::Received(report) => report,
-        _ => StopReport {
-            unfinished: matches!(reply, Reply::TimedOut),
-            ..StopReport::new(shared.stats(), sent_before, Tally::default())
-        },
+    let unfinished = matches!(reply, Reply::TimedOut);
+    if let Reply::Received(report) = reply {
+        return report;
     }
+    let report = StopReport::new(shared.stats(), sent_before, Tally::default());
+    if unfinished {
+        warn_of_unfinished_stop(shared, report.kept);
+    }
+    StopReport { unfinished, ..report }
 }

@@ -1,10 +1,11 @@
 //! Tests of TCP servers that stop, or that close connections.
 
 use crate::support::{
-    Close, Load, TcpReceiver, assert_balanced, assert_whole_and_in_order, emit_numbered,
-    eventually, flush, numbered_line, numbers_by_thread, started, tcp, unused_port,
+    Arrivals, Close, Listener, Load, TcpReceiver, assert_balanced, assert_whole_and_in_order,
+    emit_all, emit_numbered, eventually, flush, numbered_line, numbers_by_thread, started, tcp,
+    unused_port,
 };
-use freewheel::{Connector, Tally};
+use freewheel::{Connector, Framing, Tally};
 use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener};
 use std::thread;
@@ -75,12 +76,16 @@ fn line_cut_by_a_broken_connection_is_sent_again_from_its_start() {
     let port = unused_port();
     let statsd = started(tcp(port).queue_capacity(64 << 20));
     let mut next = 0;
-    for length in [1, 7, 1_000, 65_536, 100_001] {
+    for (round, length) in [1, 7, 1_000, 65_536, 100_001].into_iter().enumerate() {
         let first = statsd.stats().sent.lines;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
         let (mut connection, _) = listener.accept().unwrap();
         drop(listener);
         next = emit_until_stalled(&statsd, next);
+        // After a connection that ended soon, an empty line probes the server.
+        let mut probe = vec![0; usize::from(round > 0)];
+        connection.read_exact(&mut probe).unwrap();
+        assert!(probe.iter().all(|byte| *byte == b'\n'));
         let mut text = vec![0; length];
         connection.read_exact(&mut text).unwrap();
         drop(connection);
@@ -129,4 +134,66 @@ fn hang_up_while_the_runtime_is_idle_loses_nothing() {
         receiver.close_connections();
     }
     assert_eq!(numbers_by_thread(&receiver.lines())[&0], Vec::from_iter(0..5));
+}
+
+/// A TCP proxy without a server accepts connections, and closes each some milliseconds later. Its
+/// operating system acknowledges what it is sent until then. Only the first connection loses lines:
+/// each later one first waits for the close. Then a server accepts a connection, and gets all other
+/// lines after a moment.
+#[test]
+fn proxy_without_a_server_costs_the_lines_of_one_connection() {
+    for framing in [Framing::Newlines, Framing::LengthPrefixed] {
+        let proxy = Listener::tcp(0);
+        let statsd = started(tcp(proxy.port()).framing(framing));
+        let mut next = 0;
+        let mut emit = || {
+            emit_all(&statsd, 0, next..next + 100);
+            next += 100;
+        };
+        emit();
+        let peer = proxy.accept();
+        eventually("lines are acknowledged", || statsd.stats().sent.lines > 0);
+        peer.reset();
+        let mut lost = statsd.stats().sent.lines;
+        for number in 0..8 {
+            let peer = proxy.accept();
+            emit();
+            thread::sleep(Duration::from_millis(30));
+            if number == 0 {
+                // The first connection may have had more lines until its end.
+                lost = statsd.stats().sent.lines;
+            }
+            assert!(!statsd.connected());
+            if number % 2 == 0 { peer.reset() } else { drop(peer) }
+        }
+        assert_eq!(statsd.stats().sent.lines, lost);
+        let server = proxy.accept();
+        emit();
+        let reading = thread::spawn(|| server.read_to_end());
+        flush(&statsd);
+        assert!(statsd.connected());
+        assert_eq!(statsd.blocking_stop().kept, Tally::default());
+        let (bytes, mut arrivals) = (reading.join().unwrap(), Arrivals::default());
+        match framing {
+            Framing::Newlines => arrivals.count_stream(&bytes),
+            _ => _ = arrivals.count_frames(&bytes),
+        }
+        assert_eq!(arrivals.numbers(0), Vec::from_iter(lost..next));
+    }
+}
+
+/// A connection lasts for longer than the connect timeout. The next one carries lines at once, as
+/// the first one does.
+#[test]
+fn end_of_a_long_connection_delays_no_line() {
+    let server = Listener::tcp(0);
+    let timeout = Duration::from_millis(100);
+    let statsd = started(tcp(server.port()).connect_timeout(timeout));
+    for number in 0..3 {
+        emit_all(&statsd, 0, number..number + 1);
+        let mut peer = server.accept();
+        let line = numbered_line(0, number) + "\n";
+        assert_eq!(peer.read(line.len()), line.as_bytes());
+        thread::sleep(timeout * 3);
+    }
 }

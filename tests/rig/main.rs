@@ -16,6 +16,8 @@ mod acknowledged;
 #[cfg(target_os = "linux")]
 mod killed;
 #[cfg(target_os = "linux")]
+mod names;
+#[cfg(target_os = "linux")]
 mod namespace;
 #[cfg(target_os = "linux")]
 mod network;
@@ -25,6 +27,8 @@ mod operating_system;
 mod pressure;
 #[cfg(target_os = "linux")]
 mod process;
+#[cfg(target_os = "linux")]
+mod refusals;
 #[cfg(target_os = "linux")]
 mod remote_host;
 #[cfg(target_os = "linux")]

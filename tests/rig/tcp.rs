@@ -58,7 +58,7 @@ fn refusing_server_misses_no_line() {
         assert_eq!(statsd.stats().buffered, emitted);
         let server = Listener::tcp(port);
         let mut peer = server.accept();
-        arrivals.count_stream(&peer.read(emitted.bytes as usize));
+        arrivals.count_stream(&peer.read_lines(emitted.bytes as usize));
         flush(&statsd);
         drop((peer, server));
         eventually("the client notices the end", || !statsd.connected());

@@ -90,6 +90,16 @@ impl ServerConnection {
         bytes
     }
 
+    /// Waits for exactly `count` bytes of lines, and reads them. The empty line by which the client
+    /// probes the server may precede them, and does not count.
+    #[track_caller]
+    pub(crate) fn read_lines(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = self.read(1);
+        let is_probe = bytes == b"\n";
+        bytes.append(&mut self.read(count - usize::from(!is_probe)));
+        bytes
+    }
+
     /// Waits for bytes, and reads at most `max_len` of them. Returns an empty vector if the client
     /// has closed the connection.
     #[track_caller]

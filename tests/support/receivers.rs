@@ -35,7 +35,7 @@ pub(crate) struct TcpReceiver {
 struct Received {
     /// Connections of the server, in the order in which they were accepted.
     connections: Mutex<Vec<Connection>>,
-    /// Number of newlines received so far on all connections.
+    /// Number of whole lines received so far on all connections, without empty ones.
     lines: AtomicU64,
 }
 
@@ -165,9 +165,12 @@ impl Received {
     }
 
     fn record(&self, connection: usize, bytes: &[u8]) {
-        self.connections()[connection].bytes.extend_from_slice(bytes);
-        let newlines = bytes.iter().filter(|&&byte| byte == b'\n').count();
-        self.lines.fetch_add(newlines as u64, Ordering::Relaxed);
+        let received = &mut self.connections()[connection].bytes;
+        let first = received.last().copied().unwrap_or(b'\n');
+        let before = [&[first], bytes].concat();
+        let lines = before.iter().zip(bytes).filter(|pair| *pair.0 != b'\n' && *pair.1 == b'\n');
+        received.extend_from_slice(bytes);
+        self.lines.fetch_add(lines.count() as u64, Ordering::Relaxed);
     }
 }
 
@@ -236,11 +239,11 @@ async fn close_requested(mut commands: watch::Receiver<Commands>, generation: u6
 }
 
 /// Returns the lines in the bytes of a connection. An unfinished line at the end, without a
-/// newline, is left out.
+/// newline, is left out, and so are empty lines, by which the client probes a server.
 fn whole_lines(bytes: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(bytes);
     let lines = text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
-    lines.map(str::to_owned).collect()
+    lines.filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
 /// Returns the lines of a datagram, without the empty lines with which the client pads some

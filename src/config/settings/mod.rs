@@ -34,7 +34,7 @@ use std::time::Duration;
 ///   such as a blank one, is logged as a warning.
 /// * `STATSD_PORT` may be `tcp://host:port` or `udp://host:port`, which Kubernetes sets for a Service
 ///   named `statsd`. Only its port is used: `STATSD_HOST` and `STATSD_PROTOCOL` give host and
-///   transport.
+///   transport. A warning says so if these differ from the host and the transport in the text.
 /// * A missing prefix is an error, so that no service runs without one by accident. A prefix comes
 ///   from `prefix`, `STATSD_PREFIX`, or both `service` and `environment`.
 ///   [`no_prefix`](Self::no_prefix) is the explicit way to have none.

@@ -2,13 +2,15 @@
 
 use super::{Prefix, Settings};
 use crate::config::builder::{Builder, require_duration};
-use crate::config::endpoint::{DEFAULT_PORT, PORTS};
+use crate::config::endpoint::{DEFAULT_PORT, Endpoint, PORTS, Target};
 use crate::config::environment::{Variables, log};
 use crate::error::{BuildError, quoted, require};
 use crate::options::Protocol;
 use std::ffi::OsString;
+use std::net::IpAddr;
 
 const ENABLED: &str = "STATSD_ENABLED";
+const PORT: &str = "STATSD_PORT";
 
 /// Value of a setting, and the name of the setting or environment variable that provides it, for
 /// error messages.
@@ -54,14 +56,20 @@ impl Settings {
             log(vec![text.to_owned()]);
             return Ok(None);
         };
-        let port = self.resolve_port(&variables)?;
+        let (port, link) = self.resolve_port(&variables)?;
         let protocol = self.resolve_protocol(&variables)?;
         let prefix = self.resolve_prefix(&variables)?;
         require_duration("shutdown_timeout", self.shutdown_timeout)?;
         let builder = self.builder.clone().host(host.value).port(port.value);
         let builder = builder.protocol_by_default(protocol).prefix(prefix.value);
         match builder.clone().check() {
-            Ok(_) => Ok(Some(builder)),
+            Ok((flusher, _)) => {
+                if let Some(link) = link {
+                    link.warn_unless_used(&flusher.endpoint, &variables);
+                }
+                log(variables.into_warnings());
+                Ok(Some(builder))
+            }
             Err(error) => {
                 let setting = match error.setting {
                     "host" => host.source,
@@ -98,19 +106,22 @@ impl Settings {
         Ok(variables.text(source)?.map(|value| Sourced { value, source }))
     }
 
-    fn resolve_port(&self, variables: &Variables<'_>) -> Result<Sourced<u16>, BuildError> {
+    /// Returns the port, and the link that `STATSD_PORT` holds if the port is read from one.
+    fn resolve_port(
+        &self,
+        variables: &Variables<'_>,
+    ) -> Result<(Sourced<u16>, Option<Link>), BuildError> {
         if let Some(value) = self.port {
-            return Ok(Sourced { value, source: "port" });
+            return Ok((Sourced { value, source: "port" }, None));
         }
-        let source = "STATSD_PORT";
-        let value = match variables.text(source)? {
-            Some(given) => match linked_port(&given).unwrap_or(&given).parse() {
-                Ok(port @ 1..) => port,
-                _ => return Err(BuildError::quoting(source, &given, PORTS)),
-            },
-            None => DEFAULT_PORT,
+        let Some(given) = variables.text(PORT)? else {
+            return Ok((Sourced { value: DEFAULT_PORT, source: PORT }, None));
         };
-        Ok(Sourced { value, source })
+        let link = Link::parse(&given);
+        match link.as_ref().map_or(&*given, |link| &link.port).parse() {
+            Ok(value @ 1..) => Ok((Sourced { value, source: PORT }, link)),
+            _ => Err(BuildError::quoting(PORT, &given, PORTS)),
+        }
     }
 
     /// Returns the protocol that `STATSD_PROTOCOL` names, or `None` if the settings have a protocol
@@ -159,16 +170,60 @@ impl Settings {
     }
 }
 
-/// Returns the port in `tcp://host:port` or `udp://host:port`, or `None` for any other text.
+/// Parts of a text `tcp://host:port` or `udp://host:port` in `STATSD_PORT`.
 ///
 /// Kubernetes sets `<NAME>_PORT` to such a text for a Service of that name, and Docker for a link.
-/// Host and transport are ignored.
-fn linked_port(text: &str) -> Option<&str> {
-    let (scheme, rest) = text.split_once("://")?;
-    let is_link = scheme.eq_ignore_ascii_case("tcp") || scheme.eq_ignore_ascii_case("udp");
-    let (host, port) = rest.rsplit_once(':')?;
-    let is_port = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-    (is_link && !host.is_empty() && is_port).then_some(port)
+/// Only the port is used.
+struct Link {
+    text: String,
+    protocol: Protocol,
+    host: String,
+    port: String,
+}
+
+impl Link {
+    /// Returns the parts of the text, or `None` if it is not `tcp://host:port` or
+    /// `udp://host:port`.
+    fn parse(text: &str) -> Option<Self> {
+        let (scheme, rest) = text.split_once("://")?;
+        let protocol = match scheme.to_ascii_lowercase().as_str() {
+            "tcp" => Protocol::Tcp,
+            "udp" => Protocol::Udp,
+            _ => return None,
+        };
+        let (host, port) = rest.rsplit_once(':')?;
+        let is_port = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+        (!host.is_empty() && is_port).then(|| Self {
+            text: text.to_owned(),
+            protocol,
+            host: host.to_owned(),
+            port: port.to_owned(),
+        })
+    }
+
+    /// Adds a warning if the host or the protocol of the link differs from the endpoint that is
+    /// used. A name and an IP address differ, since no name is looked up here.
+    fn warn_unless_used(&self, endpoint: &Endpoint, variables: &Variables<'_>) {
+        let is_used = match &endpoint.target {
+            Target::Tcp(address) | Target::Udp(address) => {
+                let bare = self.host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+                let host = bare.unwrap_or(&self.host);
+                let is_same = match (host.parse::<IpAddr>(), address.host.parse::<IpAddr>()) {
+                    (Ok(given), Ok(used)) => given == used,
+                    _ => host.eq_ignore_ascii_case(&address.host),
+                };
+                is_same && self.protocol == endpoint.protocol()
+            }
+            #[cfg(unix)]
+            Target::UnixDatagram(_) | Target::UnixStream(_) => false,
+        };
+        if !is_used {
+            let endpoint = quoted(&endpoint.to_string());
+            let consequence =
+                format_args!("is used for no more than its port: the server is {endpoint}");
+            variables.warn(PORT, &self.text, consequence);
+        }
+    }
 }
 
 /// Returns true if the text is 0 or a usual word for false, such as `off`, in any case.

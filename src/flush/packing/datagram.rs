@@ -83,9 +83,17 @@ fn whole_lines_within(run: &[u8], max: usize) -> usize {
         return run.len();
     }
     let Some(newline) = memrchr(b'\n', &run[..max]) else { return 0 };
-    let end = newline + 1;
-    let last_line = memrchr(b'\n', &run[..newline]).map_or(0, |before| before + 1);
-    if is_gauge_reset(&run[last_line..end], &run[end..]) { last_line } else { end }
+    let (lines, rest) = run.split_at(newline + 1);
+    lines.len() - open_gauge_reset(lines, rest, &[])
+}
+
+/// Returns the length of the last of these whole lines if it is the first of the two that set a
+/// negative gauge (`g:0|g`, then `g:-5|g`), and `rest`, continued by `after`, begins with the second.
+/// Returns 0 otherwise.
+pub(super) fn open_gauge_reset(lines: &[u8], rest: &[u8], after: &[u8]) -> usize {
+    let Some(text) = lines.strip_suffix(b"\n") else { return 0 };
+    let last = &lines[memrchr(b'\n', text).map_or(0, |before| before + 1)..];
+    if is_gauge_reset(last, rest, after) { last.len() } else { 0 }
 }
 
 /// Returns the length of the first line, or of the first two lines if they together set a negative
@@ -93,7 +101,7 @@ fn whole_lines_within(run: &[u8], max: usize) -> usize {
 pub(in crate::flush) fn first_unit(run: &[u8]) -> usize {
     let end = line_length(run);
     let (line, rest) = run.split_at(end);
-    if is_gauge_reset(line, rest) { end + line_length(rest) } else { end }
+    if is_gauge_reset(line, rest, &[]) { end + line_length(rest) } else { end }
 }
 
 fn line_length(run: &[u8]) -> usize {
@@ -102,11 +110,13 @@ fn line_length(run: &[u8]) -> usize {
 
 /// Returns true if `line` sets a gauge to 0 so that the next line can set it below zero:
 /// `name:0|g`, then `name:-5|g`. Without the first line, the server would read the second as a
-/// delta.
-fn is_gauge_reset(line: &[u8], rest: &[u8]) -> bool {
+/// delta. The next line is at the beginning of `rest`, continued by `after`.
+fn is_gauge_reset(line: &[u8], rest: &[u8], after: &[u8]) -> bool {
     let Some(colon) = memchr(b':', line) else { return false };
     let (name, value) = line.split_at(colon);
-    value.starts_with(b":0|g") && rest.starts_with(name) && rest[name.len()..].starts_with(b":-")
+    let second = name.iter().chain(b":-");
+    let next = rest.iter().chain(after).take(name.len() + 2);
+    value.starts_with(b":0|g") && next.eq(second)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 //! Most servers drop half a line. Some take it for a line if the connection closes in order, as it
 //! does if a stop times out within a line.
 
+use super::datagram::open_gauge_reset;
 use super::frames::Frames;
 use crate::emit::Consumer;
 use crate::options::Framing;
@@ -94,7 +95,7 @@ impl Stream {
         match self {
             Self::Lines => {
                 let arrived = lines.in_flight().saturating_sub(unacknowledged);
-                whole_lines(lines.in_flight_runs(), arrived)
+                whole_lines(lines.in_flight_runs(), arrived, lines.chunk())
             }
             Self::Frames(frames) => frames.acknowledge(unacknowledged),
         }
@@ -102,17 +103,27 @@ impl Stream {
 }
 
 /// Returns the number of lines that lie whole within the first `count` bytes of these runs
-/// (contiguous slices of memory), and their bytes.
-fn whole_lines<'a>(runs: impl Iterator<Item = &'a [u8]>, count: usize) -> Tally {
+/// (contiguous slices of memory), and their bytes. The slice `after` follows the last run.
+///
+/// The two lines that set a negative gauge count together: if only the first one arrived, both are
+/// sent again. A server that had only the first one would keep the gauge at 0.
+fn whole_lines<'a>(runs: impl Iterator<Item = &'a [u8]>, count: usize, after: &'a [u8]) -> Tally {
     let mut whole = Tally::default();
     let mut remaining = count;
-    for run in runs {
-        let run = &run[..remaining.min(run.len())];
-        remaining -= run.len();
-        let Some(newline) = memrchr(b'\n', run) else { break };
-        let run = &run[..=newline];
-        let lines = memchr_iter(b'\n', run).count() as u64;
-        whole += Tally { lines, bytes: run.len() as u64 };
+    let mut runs = runs.peekable();
+    while let Some(run) = runs.next() {
+        let arrived = &run[..remaining.min(run.len())];
+        remaining -= arrived.len();
+        let Some(newline) = memrchr(b'\n', arrived) else { break };
+        let (lines, rest) = run.split_at(newline + 1);
+        // One run holds both lines of a gauge, which may be sent in part.
+        let after = if runs.peek().is_none() { after } else { &[] };
+        let lines = &lines[..lines.len() - open_gauge_reset(lines, rest, after)];
+        let count = memchr_iter(b'\n', lines).count() as u64;
+        whole += Tally { lines: count, bytes: lines.len() as u64 };
+        if lines.len() < run.len() {
+            break;
+        }
     }
     whole
 }
@@ -177,6 +188,30 @@ pub(in crate::flush) mod tests {
         assert_eq!((lines.in_flight(), lines.remaining()), (12, 0));
         lines.requeue();
         assert_eq!(lines.chunk(), b"b:2|c\n");
+    }
+
+    /// Acknowledges each possible number of bytes of lines with a negative gauge, of which each
+    /// possible number is written. Both lines of the gauge must be released together. The next
+    /// connection must begin with both if the second one did not arrive.
+    #[test]
+    fn the_lines_of_a_negative_gauge_are_released_together() {
+        let text = ["a:1|c\n", "g:0|g\ng:-5|g\n", "g:0|g\n", "h:-1|g\n", "b:2|c\n"];
+        let ends = [6, 19, 25, 32, 38];
+        for sweep_every in [1, 9] {
+            for written in 0..=38 {
+                for arrived in 0..=written {
+                    let mut lines = swept(&text.map(str::to_owned), sweep_every);
+                    let mut stream = Stream::Lines;
+                    write(&mut stream, &mut lines, written);
+                    let released = acknowledge(&mut stream, &mut lines, written - arrived);
+                    let whole = ends.into_iter().rfind(|end| *end <= arrived).unwrap_or(0);
+                    assert_eq!(released.bytes as usize, whole, "{arrived} of {written}");
+                    lines.requeue();
+                    let rest = lines.runs().collect::<Vec<_>>().concat();
+                    assert_eq!(rest, &text.concat().as_bytes()[whole..]);
+                }
+            }
+        }
     }
 
     /// Returns the lines that a server reads from these bytes of a connection: whole lines, or the

@@ -1,6 +1,7 @@
 //! Stream connections to the server: TCP and Unix sockets.
 
 mod line_by_line;
+mod probe;
 
 use super::MAX_CALLS_PER_SEND;
 #[cfg(unix)]
@@ -15,6 +16,7 @@ use crate::flush::packing::stream::Stream;
 use crate::options::Delivery;
 use crate::tally::Tally;
 use line_by_line::LineByLine;
+use probe::Probe;
 use socket2::SockRef;
 use std::io::{self, ErrorKind, IoSlice};
 use std::mem::MaybeUninit;
@@ -62,6 +64,10 @@ pub(in crate::flush) struct Connection {
     /// wait for.
     ack_poll: Option<AckPoll>,
     stall: Stall,
+    /// Probe that precedes the lines of this connection, or `None` if it is over or not needed.
+    probe: Option<Probe>,
+    /// Set once the server's side has acknowledged a line on this connection.
+    has_acknowledged: bool,
     /// State of sending lines one by one, to find a line on which the server closes the connection.
     /// `None` in normal operation.
     line_by_line: Option<LineByLine>,
@@ -114,6 +120,8 @@ impl Connection {
             delivery: settings.delivery,
             ack_poll: None,
             stall: Stall::new(settings),
+            probe: None,
+            has_acknowledged: false,
             line_by_line: None,
             #[cfg(unix)]
             identity: None,
@@ -122,16 +130,23 @@ impl Connection {
     }
 
     pub(super) fn is_up(&self) -> bool {
-        !self.stall.is_timed_out()
+        !self.stall.is_timed_out() && !self.probe.as_ref().is_some_and(Probe::is_probation)
+    }
+
+    /// Returns true if this is a TCP connection on which the server's operating system has
+    /// acknowledged a line. The server may not have read it.
+    pub(super) fn has_acknowledged_unread(&self) -> bool {
+        self.has_acknowledged && matches!(self.socket, Socket::Tcp(_))
     }
 
     pub(super) async fn ready(&self, to_send: bool) -> io::Result<()> {
         let is_blocked = self.line_by_line.as_ref().is_some_and(LineByLine::is_blocked);
-        let interest = if to_send && !is_blocked {
-            Interest::READABLE | Interest::WRITABLE
-        } else {
-            Interest::READABLE
+        let is_writing = match &self.probe {
+            Some(probe) => !probe.is_sent(),
+            None => to_send && !is_blocked,
         };
+        let interest =
+            if is_writing { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
         let poll_at = self.ack_poll.map_or_else(Instant::now, |poll| poll.at);
         tokio::select! {
             ready = self.socket.ready(interest), if self.half_close_deadline.is_none() => ready,
@@ -176,7 +191,7 @@ impl Connection {
         outbox: &mut Outbox,
         end: io::Error,
     ) -> io::Result<()> {
-        self.line_by_line = None;
+        (self.line_by_line, self.probe) = (None, None);
         let before = outbox.in_flight();
         self.acknowledge(outbox)?;
         let now = Instant::now();
@@ -192,6 +207,9 @@ impl Connection {
     }
 
     fn write(&mut self, outbox: &mut Outbox) -> io::Result<()> {
+        if !self.advance_probe()? {
+            return Ok(());
+        }
         if self.line_by_line.is_some() {
             return self.write_line_by_line(outbox);
         }
@@ -219,13 +237,14 @@ impl Connection {
     /// An error means that the other side can receive no more.
     fn acknowledge(&mut self, outbox: &mut Outbox) -> io::Result<()> {
         if outbox.in_flight() == 0 {
-            let check = self.line_by_line.as_ref().and_then(LineByLine::next_check);
+            let check = self.probe.as_ref().and_then(Probe::next_check);
             self.ack_poll = check.map(|at| AckPoll { at, interval: ACK_POLL_MIN });
             return Ok(());
         }
         let unacknowledged = self.unacknowledged()?;
         let arrived = self.stream.acknowledge(outbox.lines(), unacknowledged);
         if arrived.lines > 0 {
+            self.has_acknowledged = true;
             // The server took the next line. So it closed the connection on the quarantined ones.
             outbox.reject_quarantined();
         }

@@ -8,16 +8,17 @@
 //! of a remote server may come too late for the lines sent meanwhile. So a refusal is followed by a
 //! *probe*: one datagram, and time for its refusal.
 
+mod single_lines;
+
 use super::MAX_CALLS_PER_SEND;
 #[cfg(unix)]
 use super::datagram_socket::to_path;
 use super::datagram_socket::{
     Socket, is_batch_unsupported, is_datagram_too_long, is_out_of_buffers, may_send_singly,
 };
-use super::lookup::Lookups;
+use super::lookup::{Lookups, Resolver};
 use super::stall::Stall;
-use crate::config::{FlusherConfig, Target};
-use crate::emit::Consumer;
+use crate::config::FlusherConfig;
 use crate::flush::outbox::{Loss, Outbox};
 use crate::flush::pacer::Pacer;
 #[cfg(any(target_os = "linux", test))]
@@ -25,6 +26,7 @@ use crate::flush::packing::segments;
 use crate::flush::packing::{datagram, value_packing};
 use crate::tally::Tally;
 use bytes::BytesMut;
+use single_lines::Singling;
 use std::future::pending;
 use std::io::{self, ErrorKind};
 use std::mem::take;
@@ -71,6 +73,7 @@ pub(in crate::flush) struct Datagrams {
     /// Address of the server for the next socket, or `None` to keep the current address. The change
     /// waits until the last sent datagram is confirmed (not refused).
     next_address: Option<SocketAddr>,
+    singling: Singling,
     /// Schedule for replacing the UDP socket at intervals, or `None` for a Unix socket.
     renewal: Option<Renewal>,
     #[cfg(unix)]
@@ -100,13 +103,11 @@ impl Datagrams {
     pub(super) fn to(
         addresses: Vec<SocketAddr>,
         settings: &FlusherConfig,
+        resolver: &Resolver,
         probing: bool,
     ) -> io::Result<Self> {
         let interval = settings.lookup_interval;
-        let lookups = match &settings.endpoint.target {
-            Target::Udp(address) => Lookups::new(address, interval),
-            _ => None,
-        };
+        let lookups = Lookups::new(resolver, interval);
         let mut socket = Err(io::Error::new(ErrorKind::NotFound, "the name has no address"));
         for address in &addresses {
             if socket.is_err() {
@@ -150,6 +151,7 @@ impl Datagrams {
             lookups: None,
             addresses: Vec::new(),
             next_address: None,
+            singling: Singling::default(),
             renewal: None,
             #[cfg(unix)]
             path: None,
@@ -270,9 +272,13 @@ impl Datagrams {
                 self.paused_until = Some(self.pacer.next_burst());
                 break;
             }
-            let Some((attempt, result)) = self.try_next(outbox.lines()) else { break };
+            let Some((attempt, result)) = self.try_next(outbox) else { break };
             let Attempt { size, length, datagrams } = attempt;
             match result {
+                Ok(_) if self.is_set_aside_accepted(outbox) => {
+                    // The lines set aside are not at fault, and all are sent in order.
+                    outbox.end_quarantine();
+                }
                 Ok(_) => {
                     self.confirm(outbox);
                     outbox.mark_sent(size.bytes as usize);
@@ -303,7 +309,12 @@ impl Datagrams {
                         continue;
                     }
                     self.confirm(outbox);
-                    outbox.lose_unsent(Loss::TooLong, size);
+                    // Older lines that are set aside must be settled first.
+                    if outbox.has_quarantined() {
+                        outbox.quarantine(size.bytes as usize);
+                    } else {
+                        outbox.lose_unsent(Loss::TooLong, size);
+                    }
                 }
                 Err(error) if is_out_of_buffers(&error) => {
                     self.paused_until = Some(Instant::now() + NO_BUFFERS_PAUSE);
@@ -315,7 +326,7 @@ impl Datagrams {
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+                Err(error) => self.on_failed_send(error, size, outbox)?,
             }
         }
         Ok(())
@@ -323,9 +334,10 @@ impl Datagrams {
 
     /// Tries to send a batch of datagrams if that is possible, or else a single datagram. Returns
     /// `None` if there are no lines to send.
-    fn try_next(&mut self, lines: &Consumer) -> Option<(Attempt, io::Result<usize>)> {
+    fn try_next(&mut self, outbox: &Outbox) -> Option<(Attempt, io::Result<usize>)> {
+        let (lines, single_line) = (outbox.lines(), self.single_line(outbox));
         #[cfg(any(target_os = "linux", test))]
-        if self.offload && !self.probing && !self.batching_suspended {
+        if self.offload && !self.probing && !self.batching_suspended && single_line.is_none() {
             let max_bytes = self.pacer.max_call_bytes();
             if let Some(batch) = segments::next(lines.runs(), self.max_payload, max_bytes) {
                 let length = batch.pieces.iter().map(|piece| piece.len()).sum();
@@ -333,7 +345,8 @@ impl Datagrams {
                 return Some((attempt, self.socket.try_send_batch(&batch)));
             }
         }
-        let (runs, max, scratch) = (lines.runs(), self.max_payload, &mut self.scratch);
+        let max = self.max_payload.min(single_line.unwrap_or(usize::MAX));
+        let (runs, scratch) = (lines.runs(), &mut self.scratch);
         let datagram = if self.pack_values {
             value_packing::next(runs, max, scratch)
         } else {
@@ -349,6 +362,7 @@ impl Datagrams {
     fn confirm(&mut self, outbox: &mut Outbox) {
         let confirmed = take(&mut self.unconfirmed);
         if confirmed.bytes > 0 {
+            self.give_up_set_aside(outbox);
             outbox.acknowledge(confirmed);
             self.probing = false;
             self.batching_suspended = false;
@@ -373,7 +387,11 @@ impl Datagrams {
         if self.hold_when_refused {
             return Err(error);
         }
-        outbox.lose_in_flight(Loss::Refused, take(&mut self.unconfirmed));
+        let refused = take(&mut self.unconfirmed);
+        if refused.bytes > 0 {
+            self.give_up_set_aside(outbox);
+        }
+        outbox.lose_in_flight(Loss::Refused, refused);
         // The next refusal is then about a single datagram.
         self.batching_suspended = true;
         self.rotate_address();

@@ -14,12 +14,14 @@ mod unacknowledged;
 use crate::config::{FlusherConfig, Target};
 use crate::flush::outbox::Outbox;
 use crate::flush::poison::PoisonDetector;
+use crate::flush::refusals::RefusalDetector;
 use crate::tally::Tally;
 use connection::Connection;
 use datagrams::Datagrams;
-use lookup::look_up;
+pub(super) use lookup::Resolver;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
@@ -52,21 +54,22 @@ impl Link {
     }
 
     /// Connects to the server: looks up its name and tries each of the addresses found, or connects
-    /// to its Unix socket.
+    /// to its Unix socket. If the lookup fails, tries the addresses that were found last.
     ///
     /// Over UDP the address at index `attempt` is the first, since a UDP socket always connects.
     /// Over TCP the address at index `first_address` is the first, so that a server that closes its
     /// connections at once does not hide the others. Both indices wrap around.
     pub(super) async fn connect(
         settings: &FlusherConfig,
+        resolver: &Resolver,
         attempt: usize,
         first_address: usize,
     ) -> io::Result<Self> {
         let limit = settings.connect_timeout;
         match &settings.endpoint.target {
-            Target::Tcp(address) => {
+            Target::Tcp(_) => {
                 let mut failure = io::Error::new(ErrorKind::NotFound, "the name has no address");
-                let addresses = timeout(limit, look_up(address)).await??;
+                let addresses = resolver.addresses(limit).await?;
                 for address in rotated(addresses, first_address) {
                     match timeout(limit, Connection::to(address, settings)).await {
                         Ok(Ok(connection)) => return Ok(Self::Connection(connection)),
@@ -76,10 +79,9 @@ impl Link {
                 }
                 Err(failure)
             }
-            Target::Udp(address) => {
-                let addresses = timeout(limit, look_up(address)).await??;
-                let addresses = rotated(addresses, attempt);
-                Datagrams::to(addresses, settings, attempt > 0).map(Self::Datagrams)
+            Target::Udp(_) => {
+                let addresses = rotated(resolver.addresses(limit).await?, attempt);
+                Datagrams::to(addresses, settings, resolver, attempt > 0).map(Self::Datagrams)
             }
             #[cfg(unix)]
             Target::UnixDatagram(path) => Datagrams::to_path(path, settings).map(Self::Datagrams),
@@ -131,6 +133,31 @@ impl Link {
         }
     }
 
+    /// Makes a datagram socket send the lines singly that the detector suspects. A stream connection
+    /// ignores this.
+    pub(super) fn single_out(&mut self, refusals: &RefusalDetector) {
+        if let Self::Datagrams(datagrams) = self {
+            datagrams.send_singly(refusals.on_connect());
+        }
+    }
+
+    /// Makes a stream connection carry no line until the server has kept it open for the time
+    /// `quiet`. A datagram socket ignores this.
+    pub(super) fn begin_probation(&mut self, quiet: Duration) {
+        if let Self::Connection(connection) = self {
+            connection.begin_probation(quiet);
+        }
+    }
+
+    /// Returns true if this is a TCP connection on which the server's operating system has
+    /// acknowledged a line. The server may not have read it.
+    pub(super) fn has_acknowledged_unread(&self) -> bool {
+        match self {
+            Self::Connection(connection) => connection.has_acknowledged_unread(),
+            Self::Datagrams(_) => false,
+        }
+    }
+
     /// Returns the number of unsent bytes that must be sent next: the rest of a length-prefixed
     /// frame that is already begun. They must not be evicted (discarded to make room).
     pub(super) fn committed(&self) -> usize {
@@ -142,13 +169,22 @@ impl Link {
 
     /// Gives up a failed link to the server: releases the lines in flight that arrived, and makes
     /// the others unsent again.
-    pub(super) fn abandon(&mut self, outbox: &mut Outbox, poison: &mut PoisonDetector) {
+    pub(super) fn abandon(
+        &mut self,
+        outbox: &mut Outbox,
+        poison: &mut PoisonDetector,
+        refusals: &mut RefusalDetector,
+    ) {
         match self {
             Self::Connection(connection) => {
                 connection.abandon(outbox);
                 poison.on_disconnect(outbox);
             }
-            Self::Datagrams(_) => outbox.requeue(),
+            Self::Datagrams(datagrams) => {
+                // No line after those set aside was accepted.
+                outbox.end_quarantine();
+                datagrams.take_failed().into_iter().for_each(|lines| refusals.on_failure(lines));
+            }
         }
     }
 

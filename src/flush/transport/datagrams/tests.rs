@@ -323,7 +323,9 @@ async fn an_unusable_address_is_passed_over() {
     let last = server.local_addr().unwrap();
     let (settings, _) = Connector::builder("server").check().unwrap();
     let mut scene = Scene::new(7, false, vec![]);
-    scene.datagrams = Datagrams::to(vec![dead, unusable, last], &settings, false).unwrap();
+    let resolver = Resolver::simulated(|| Ok(Vec::new()));
+    let addresses = vec![dead, unusable, last];
+    scene.datagrams = Datagrams::to(addresses, &settings, &resolver, false).unwrap();
     for expected in [dead, last] {
         scene.datagrams.rotate_address();
         scene.datagrams.renew_socket(&mut scene.outbox).unwrap();
