@@ -184,6 +184,20 @@ fn in_a_panic_hook() {
     });
 }
 
+/// A connector starts again on the same runtime as soon as its stop has returned. The flusher task
+/// of the first start may not have ended yet.
+#[test]
+fn restart_right_after_a_stop_succeeds() {
+    let receiver = UdpReceiver::start();
+    let statsd = udp(receiver.port()).build().unwrap();
+    let runtime = multi_thread_runtime();
+    for round in 0..2_000 {
+        let started = runtime.block_on(statsd.start());
+        assert_eq!(started.map_err(|error| error.to_string()), Ok(()), "start {round}");
+        assert!(!statsd.blocking_stop().unfinished);
+    }
+}
+
 /// Starts, flushes and stops succeed on threads of a multi-threaded tokio runtime that also runs
 /// the flusher task. The callers are a task, another executor within a task, `block_on`, and a
 /// `LocalSet`.

@@ -158,6 +158,9 @@ impl Flusher {
             let Some(event) = self.next_event(&listener).await else { break };
             self.handle(event);
         }
+        // Before the replies, after which a caller may start the connector again: an event loop takes
+        // a descriptor once.
+        drop(listener);
         self.shut_down().await;
     }
 
