@@ -384,7 +384,7 @@ pub(crate) struct BlockView(Handle);
 impl BlockView {
     /// Returns the number of bytes that the writer of the block has published so far.
     pub(crate) fn published(&self) -> usize {
-        // ORDERING: Acquire, pairs with the Release store in `BlockWriter::append`.
+        // ORDERING: Acquire, pairs with the Release store in `BlockWriter::publish_of`.
         // Model: publish_and_read.
         self.0.published.load(Acquire)
     }

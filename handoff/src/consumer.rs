@@ -97,7 +97,7 @@ impl<C: Default> Consumer<C> {
     /// bytes. Records of one thread keep their order.
     ///
     /// The sweep follows each thread's chain of blocks, from the oldest to the one that the thread is
-    /// filling.
+    /// filling. It moves ordered records as far as blocks are empty when it begins.
     pub fn sweep(&mut self) {
         let _no_reentry = forbid_reentry();
         let (exchange, state) = self.parts();
@@ -177,6 +177,9 @@ impl<C: Default> Consumer<C> {
 
     /// Releases the first `count` unsent bytes without waiting for an acknowledgement. No bytes may
     /// be in flight.
+    ///
+    /// # Panics
+    /// If `count` exceeds the unsent bytes, or while bytes are quarantined.
     pub fn discard(&mut self, count: usize) {
         self.advance(count);
         self.acknowledge(count);

@@ -27,7 +27,8 @@ use std::sync::atomic::Ordering::Relaxed;
 ///
 /// # Account
 ///
-/// Each record is counted in exactly one of the fields of [`Counts`](crate::Counts).
+/// Each record is counted in exactly one of the fields of [`Counts`](crate::Counts), except those
+/// that the application [rejects](Self::reject), which it counts itself. Counts wrap around at 2^64.
 pub struct Exchange<C = ()> {
     /// State of each producer thread: its counts of records, and the block that it is filling.
     pub(crate) producers: ThreadSlots<CachePadded<Producer<C>>>,

@@ -137,7 +137,8 @@ impl<'a, C: Default, S: Space> Reservation<'a, C, S> {
         if len != self.max_len && (len == 0 || len > self.max_len) {
             invalid_length();
         }
-        let Self { exchange, producer, records, space, .. } = self;
+        // The space holds the guard of the thread until the records are counted.
+        let Self { exchange, producer, records, mut space, .. } = self;
         let is_accepted = space.publish(exchange, producer, Tally { records, bytes: len as u64 });
         if is_accepted {
             count(&producer.application);
@@ -169,7 +170,7 @@ mod sealed {
         /// these records are dropped instead.
         #[allow(private_interfaces)]
         fn publish<C: Default>(
-            self,
+            &mut self,
             exchange: &Exchange<C>,
             producer: &Producer<C>,
             size: Tally,
@@ -186,7 +187,7 @@ impl Space for BlockSpace<'_> {
     #[inline(always)]
     #[allow(private_interfaces)]
     fn publish<C: Default>(
-        mut self,
+        &mut self,
         exchange: &Exchange<C>,
         producer: &Producer<C>,
         size: Tally,
@@ -211,17 +212,18 @@ impl Space for OrderedSpace<'_> {
     #[inline(always)]
     #[allow(private_interfaces)]
     fn publish<C: Default>(
-        self,
+        &mut self,
         exchange: &Exchange<C>,
         producer: &Producer<C>,
         size: Tally,
     ) -> bool {
         let len = size.bytes as usize;
-        match self.buffer {
+        match &mut self.buffer {
             Buffer::Short(buffer) => {
-                exchange.enqueue(producer, size, || Record::short(buffer, len))
+                exchange.enqueue(producer, size, || Record::short(&buffer[..], len))
             }
-            Buffer::Long(mut record) => {
+            Buffer::Long(record) => {
+                let mut record = std::mem::take(record);
                 record.truncate(len);
                 exchange.enqueue(producer, size, || exchange.ordered.long_record(record))
             }

@@ -258,7 +258,7 @@ impl SendWindow {
         mut give_back: impl FnMut(BlockWriter),
     ) -> bool {
         let (first, sent) = self.unsent_start;
-        let mut kept = sent + committed;
+        let mut kept = sent.saturating_add(committed);
         let is_evictable = |index: &usize| {
             let chunk = &self.chunks[*index];
             let is_behind = kept == 0;

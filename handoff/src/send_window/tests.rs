@@ -36,6 +36,15 @@ fn unsent_lines_are_evicted_oldest_first() {
     assert_eq!(exchange.supply.free_len(), 1);
 }
 
+/// Checks that no byte is evicted (dropped) if all unsent bytes are protected, by any large number. A
+/// part of the first line is sent already.
+#[test]
+fn protected_bytes_are_not_evicted() {
+    let (_exchange, mut consumer) = swept(3);
+    assert!(!consumer.evict(usize::MAX, |_| unreachable!("all bytes are protected")));
+    assert_eq!((consumer.remaining(), consumer.in_flight()), (45, 3));
+}
+
 /// Checks that a full block is not given back for reuse while one of its lines is in flight (sent,
 /// but not acknowledged). All its other lines are evicted (dropped).
 #[test]

@@ -222,7 +222,6 @@ impl Lookups {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
     use std::sync::{Mutex, mpsc};
     use tokio::time::timeout;
 
@@ -235,12 +234,12 @@ mod tests {
 
     /// Returns a resolver whose lookups hang until a result is sent, the sender of results, and the
     /// number of lookups begun.
-    fn hanging() -> (Resolver, mpsc::Sender<io::Result<Vec<SocketAddr>>>, Arc<AtomicUsize>) {
+    fn hanging() -> (Resolver, mpsc::Sender<io::Result<Vec<SocketAddr>>>, Arc<Mutex<usize>>) {
         let (sender, results) = mpsc::channel();
-        let (results, begun) = (Mutex::new(results), Arc::<AtomicUsize>::default());
+        let (results, begun) = (Mutex::new(results), Arc::<Mutex<usize>>::default());
         let count = Arc::clone(&begun);
         let resolver = Resolver::simulated(move || {
-            count.fetch_add(1, Relaxed);
+            *count.lock().unwrap() += 1;
             results.lock().unwrap().recv_timeout(LONG).unwrap()
         });
         (resolver, sender, begun)
@@ -270,7 +269,7 @@ mod tests {
         assert!(timeout(SHORT, lookups.next()).await.is_err());
         results.send(Ok(vec![address(1)])).unwrap();
         assert_eq!(resolver.addresses(LONG).await.unwrap(), [address(1)]);
-        assert_eq!(begun.load(Relaxed), 1);
+        assert_eq!(*begun.lock().unwrap(), 1);
     }
 
     /// Lookups fail after one that found addresses. The attempts to connect must get these
@@ -299,7 +298,7 @@ mod tests {
         while resolver.state.borrow().running_since.is_some() {
             tokio::time::sleep(SHORT).await;
         }
-        assert_eq!(begun.load(Relaxed), 4);
+        assert_eq!(*begun.lock().unwrap(), 4);
         results.send(Err(ErrorKind::Other.into())).unwrap();
         assert_eq!(resolver.addresses(LONG).await.unwrap(), [address(3)]);
     }

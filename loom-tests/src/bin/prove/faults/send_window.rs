@@ -43,7 +43,7 @@ pub const FAULTS: File = (
             "committed bytes are evicted",
             "committed_bytes_are_not_evicted",
             &[(
-                "        let mut kept = sent + committed;\n",
+                "        let mut kept = sent.saturating_add(committed);\n",
                 "        let _ = committed;\n        let mut kept = sent;\n",
             )],
         ),
