@@ -201,15 +201,18 @@ impl Scope {
             return scope;
         }
         let prefix = sanitized(self.rules.name, given);
-        scope.path_altered |= prefix != given;
-        let heads = scope.formats.iter_mut().map(|format| &mut format.head);
-        for head in heads.chain([&mut scope.untyped_head]) {
+        // Returns true if the prefix was altered.
+        let extend = |head: &mut ChunkedText| {
             let leading =
                 if head.is_empty() { self.leading(&prefix, self.rules.name) } else { &prefix };
-            scope.path_altered |= leading.len() < prefix.len();
             *head = head.followed_by(format!("{leading}.").as_bytes());
+            leading != given
+        };
+        // Of two heads one may begin with the prefix, and the other with a type's prefix.
+        scope.path_altered |= extend(&mut scope.untyped_head);
+        for format in &mut scope.formats {
+            scope.altered |= extend(&mut format.head);
         }
-        scope.altered |= scope.path_altered;
         scope.path = format!("{}{prefix}.", self.path);
         scope.render_formats();
         scope

@@ -95,6 +95,21 @@ fn no_metric_is_taken_for_an_event() {
     assert_eq!(stats.altered, 14);
 }
 
+/// A scope's prefix `_sc` is altered only on lines that begin with it. With type prefixes, only an
+/// injected line begins with it.
+#[test]
+fn prefix_after_a_type_prefix_is_not_altered() {
+    let configure = |builder: Builder| builder.dialect(Dialect::DogStatsD).type_prefixes(true);
+    let (datagrams, stats) = datagrams(configure, |statsd| {
+        let scoped = statsd.scoped("_sc");
+        scoped.incr("a");
+        assert!(scoped.metric::<Counter>("a").try_build().is_ok());
+        scoped.inject_metric("a", "b", "c");
+    });
+    assert_eq!(datagrams, ["counters._sc.a:1|c\nsc.a:b|c\n"]);
+    assert_eq!(stats.altered, 1);
+}
+
 #[test]
 fn values_are_packed_if_enabled() {
     let configure = |builder: Builder| builder.dialect(Dialect::DogStatsD).pack_values(true);
