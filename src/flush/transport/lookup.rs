@@ -225,6 +225,8 @@ mod tests {
     use std::sync::{Mutex, mpsc};
     use tokio::time::timeout;
 
+    type Found = io::Result<Vec<SocketAddr>>;
+
     const LONG: Duration = Duration::from_secs(30);
     const SHORT: Duration = Duration::from_millis(20);
 
@@ -234,7 +236,7 @@ mod tests {
 
     /// Returns a resolver whose lookups hang until a result is sent, the sender of results, and the
     /// number of lookups begun.
-    fn hanging() -> (Resolver, mpsc::Sender<io::Result<Vec<SocketAddr>>>, Arc<Mutex<usize>>) {
+    fn hanging() -> (Resolver, mpsc::Sender<Found>, Arc<Mutex<usize>>) {
         let (sender, results) = mpsc::channel();
         let (results, begun) = (Mutex::new(results), Arc::<Mutex<usize>>::default());
         let count = Arc::clone(&begun);
