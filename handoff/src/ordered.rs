@@ -263,6 +263,7 @@ mod tests {
     /// Checks that moving many records into blocks does not reallocate the list of blocks. A signal
     /// handler may move records, and must not allocate.
     #[test]
+    #[cfg_attr(miri, ignore = "takes many minutes")]
     fn moving_records_does_not_grow_the_list_of_blocks() {
         let exchange = exchange(32, 200);
         let full = || {

@@ -169,6 +169,7 @@ fn stop_ends_the_quarantine() {
 /// acknowledged, so that its list of unreleased records stays bounded. It must continue after an
 /// acknowledgement.
 #[test]
+#[cfg_attr(miri, ignore = "takes many minutes")]
 fn sweeps_stop_while_nothing_is_acknowledged() {
     let (exchange, mut consumer) = swept(48);
     let mut sweeps = 0;
