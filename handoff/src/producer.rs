@@ -14,7 +14,7 @@ pub(crate) struct Producer<C> {
     pub(crate) writer: WriterCell,
     /// Number of full blocks that the thread has linked to their next block.
     linked: AtomicUsize,
-    /// What the consumer keeps about the thread, apart from the cache lines that the thread writes.
+    /// State that the consumer keeps about the thread, in cache lines that the thread does not write.
     pub(crate) taken: CachePadded<Taken>,
     pub(crate) accepted: SingleWriterTally,
     pub(crate) full: SingleWriterTally,

@@ -40,9 +40,8 @@ impl<C: Default> Exchange<C> {
     /// Gives the thread an empty block, since its current one has too little space, and reserves
     /// space there. Returns `None` if there is no empty block, or if the thread has no block yet.
     ///
-    /// It counts nothing if it fails. The call after [`try_reserve`](Self::try_reserve) in
-    /// [`reserve`](Self::reserve): few instructions, and none that are not needed, since their cache
-    /// lines are cold.
+    /// [`reserve`](Self::reserve) calls it after [`try_reserve`](Self::try_reserve). It counts nothing
+    /// if it fails. It is short, because its instructions and data are in no cache when it runs.
     #[inline(never)]
     pub fn try_reserve_in_next_block(
         &self,
