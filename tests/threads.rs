@@ -6,9 +6,11 @@
 
 mod support;
 
-use freewheel::{Connector, Stats, Tally};
-use std::cell::RefCell;
+use freewheel::{Connector, Counter, SampleRate, Stats, Tally};
+use std::cell::{Cell, RefCell};
+use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 use support::{
@@ -120,6 +122,54 @@ fn first_line_in_a_late_destructor_is_accounted_for() {
     };
     let stats = check_lines_at_exit(body, 10);
     assert_eq!(stats.drops.thread_exit.lines, 0);
+}
+
+/// Sampled counter that the destructor of a thread's storage in libc increments, and the key of this
+/// storage.
+#[cfg(unix)]
+static SAMPLED: OnceLock<(Counter, libc::pthread_key_t)> = OnceLock::new();
+
+#[cfg(unix)]
+thread_local! {
+    /// Number of rounds of destructors that libc has begun on this thread.
+    static ROUNDS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// A sampled line may be emitted, for the first time on its thread, in the last round of libc's
+/// destructors. The thread-local values and the thread's handle of the standard library are gone by
+/// then. The line is dropped and counted.
+#[test]
+#[cfg(unix)]
+#[allow(unsafe_code)]
+fn sampled_line_in_the_last_destructor_is_counted() {
+    extern "C" fn destructor(value: *mut libc::c_void) {
+        let (counter, key) = SAMPLED.get().unwrap();
+        if ROUNDS.replace(ROUNDS.get() + 1) < 3 {
+            // SAFETY: the key is valid until the process ends. A value asks for another round.
+            unsafe { libc::pthread_setspecific(*key, value) };
+        } else {
+            (0..100).for_each(|_| counter.incr());
+        }
+    }
+    let receiver = TcpReceiver::start();
+    let statsd = started(tcp(receiver.port()));
+    let mut key = 0;
+    // SAFETY: the destructor is valid until the process ends.
+    assert_eq!(unsafe { libc::pthread_key_create(&raw mut key, Some(destructor)) }, 0);
+    let half = SampleRate::one_in(NonZeroU64::new(2).unwrap());
+    let counter = statsd.metric::<Counter>("sampled").sample_rate(half).build();
+    SAMPLED.set((counter, key)).unwrap();
+    let emitting = statsd.clone();
+    let body = move || {
+        emitting.incr("a");
+        // SAFETY: the key is valid until the process ends. The value is never read.
+        unsafe { libc::pthread_setspecific(key, (&raw const SAMPLED).cast()) };
+    };
+    thread::spawn(body).join().unwrap();
+    flush(&statsd);
+    let stats = statsd.stats();
+    assert!(stats.drops.thread_exit.lines > 0, "{stats:?}");
+    assert_balanced(&stats);
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod line_writer;
 mod metric_type;
 mod pattern;
 mod properties;
+mod random;
 mod sample;
 mod sanitize;
 mod scope;

@@ -3,6 +3,7 @@
 
 use super::decimal::Digits;
 use super::line_writer::LineWriter;
+use super::random;
 use super::value::sealed::Sealed;
 use super::value::{Number, Scratch};
 use std::fmt;
@@ -177,7 +178,7 @@ impl EffectiveRate {
     /// Draws a random number. Returns true if the current line must be emitted.
     #[inline(always)]
     pub(crate) fn draw(&self) -> bool {
-        fastrand::u64(..) < self.drawn
+        random::number() < self.drawn
     }
 
     #[inline(always)]
