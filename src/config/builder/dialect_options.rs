@@ -116,8 +116,8 @@ impl Builder {
     /// datagram, such as `hits:1:2:3|c`. Default: false.
     ///
     /// The flusher compares each line with the one before it; callers pay nothing. The account counts
-    /// the lines as they were emitted. Sets and lines with a timestamp are not packed. Needs
-    /// DogStatsD 1.1 and datagrams.
+    /// the lines as they were emitted. Sets, lines with a timestamp and injected values that are no
+    /// numbers are not packed. Needs DogStatsD 1.1 and datagrams.
     pub fn pack_values(mut self, on: bool) -> Self {
         self.dialect_options.pack_values = on;
         self

@@ -67,7 +67,7 @@ struct Parts<'a> {
 impl<'a> Parts<'a> {
     /// Splits a line into its parts. Returns `None` if its value cannot share a line with others,
     /// which excludes set members, lines with a timestamp, events (`_e{`) and service checks
-    /// (`_sc`).
+    /// (`_sc`), and injected values that are no numbers.
     fn split(line: &'a [u8]) -> Option<Self> {
         let (name, behind) = line.split_at(memchr(b':', line)?);
         let (value, rest) = behind[1..].split_at(memchr(b'|', &behind[1..])?);
@@ -77,11 +77,8 @@ impl<'a> Parts<'a> {
         let is_packable = metric_type.is_some_and(MetricType::packs_values);
         let is_metric = !is_misread(line);
         let has_timestamp = fields.any(|field| field.starts_with(b"T"));
-        (is_packable && is_metric && !value.is_empty() && !has_timestamp).then_some(Self {
-            name,
-            value,
-            rest,
-        })
+        let is_packed = is_packable && is_metric && !has_timestamp && is_finite(value);
+        is_packed.then_some(Self { name, value, rest })
     }
 
     /// Returns true if the two lines differ only in their values, so that the value of `other` can
@@ -89,6 +86,13 @@ impl<'a> Parts<'a> {
     fn can_take(&self, other: &Self) -> bool {
         self.name == other.name && self.rest == other.rest
     }
+}
+
+/// Returns true if the text is a finite number. Because of any other value, a server would drop the
+/// whole packed line.
+fn is_finite(value: &[u8]) -> bool {
+    let number = str::from_utf8(value).ok().and_then(|text| text.parse::<f64>().ok());
+    number.is_some_and(f64::is_finite)
 }
 
 #[cfg(test)]
@@ -150,6 +154,17 @@ mod tests {
     fn different_lines_are_not_packed() {
         for other in ["a:1|g", "a:1|c|@0.5", "a:1|c|#k:v", "aa:1|c", "a:1|c|c:x"] {
             assert_packed(&["a:1|c", other], &format!("a:1|c\n{other}\n"));
+        }
+    }
+
+    /// The Agent drops a packed line whole if one of its values is no number. A value that the
+    /// application injects may be any text.
+    #[test]
+    fn value_that_is_no_number_is_sent_alone() {
+        for value in ["x", "1-2", "nan", "-inf", "1e999", "é"] {
+            let injected = format!("a:{value}|c");
+            let lines = ["a:1|c", "a:2|c", &*injected, "a:3|c", "a:+4e1|c"];
+            assert_packed(&lines, &format!("a:1:2|c\n{injected}\na:3:+4e1|c\n"));
         }
     }
 
