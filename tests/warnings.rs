@@ -327,6 +327,39 @@ fn warns_of_a_stop_without_a_reply() {
     }
 }
 
+/// The flusher's runtime is never driven. A start that is waited for returns at its deadline and
+/// warns, since it reports no error. The end of the runtime then warns as if the flusher had run, or
+/// as the drop of the last handle does, also after a start that is not waited for.
+#[test]
+fn warns_of_a_start_without_a_reply() {
+    for (is_awaited, is_dropped) in [(true, false), (false, false), (true, true), (false, true)] {
+        let (receiver, runtime) = (UdpReceiver::start(), current_thread_runtime());
+        let statsd = udp(receiver.port()).stop_timeout(STOP_TIMEOUT).build().unwrap();
+        let warnings = Warnings::record(use_another);
+        let entered = runtime.enter();
+        if is_awaited {
+            support::park_on(statsd.start()).unwrap();
+            warnings.assert_one("the flusher did not reply to a start in time", None);
+        } else {
+            let mut start = Box::pin(statsd.start());
+            let waker = std::task::Waker::noop();
+            assert!(start.as_mut().poll(&mut std::task::Context::from_waker(waker)).is_pending());
+        }
+        (0..3).for_each(|_| statsd.incr("a"));
+        let kept = (!is_dropped).then_some(statsd);
+        drop(entered);
+        drop(runtime);
+        let message = match kept {
+            Some(_) => "the flusher's runtime ended without a stop",
+            None => "the last connector was dropped with metrics unsent",
+        };
+        let all = warnings.all();
+        let last = all.last().unwrap_or_else(|| panic!("no warning"));
+        assert!(last.message.starts_with(message) && last.lines == Some(3), "{all:?}");
+        assert_eq!(all.len(), 1 + usize::from(is_awaited));
+    }
+}
+
 #[test]
 fn warns_of_lines_left_by_the_last_handle() {
     let statsd = tcp(unused_port()).stop_timeout(STOP_TIMEOUT).build().unwrap();

@@ -149,8 +149,8 @@ impl Connector {
     /// Never panics. If the runtime lacks a time or I/O driver, tokio panics in the flusher's task. The flusher
     /// catches this panic, unless panics abort the process.
     ///
-    /// If the runtime is not driven, this returns after the stop timeout, and after at least a second. The
-    /// flusher runs once the runtime is driven.
+    /// If the runtime is not driven, this returns after the stop timeout, and after at least a second, and
+    /// logs a warning. The flusher runs once the runtime is driven.
     ///
     /// # Cancel safety
     /// Once the future has been polled, the flusher runs even if the future is dropped.

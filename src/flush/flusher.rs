@@ -71,6 +71,8 @@ pub(crate) struct Flusher {
     /// Set by each tick of the flusher's timer. The flusher then logs a warning if lines were lost
     /// or dropped, before it waits for the next event.
     is_report_due: bool,
+    /// Caller of the start, to which the flusher has not replied yet.
+    starter: Option<Starter>,
     /// Set from the flusher's successful start until its orderly end. A drop while it is set can
     /// log a warning.
     is_running: bool,
@@ -78,6 +80,9 @@ pub(crate) struct Flusher {
     /// that its drop comes last, when a new flusher can already start.
     exit_warning: ExitWarning,
 }
+
+/// Channel to the caller of a start, which waits for the flusher's first reply.
+pub(crate) type Starter = oneshot::Sender<Result<(), StartError>>;
 
 /// Event that the flusher task waits for and handles.
 enum Event {
@@ -99,6 +104,7 @@ impl Flusher {
         consumer: Consumer,
         shared: Arc<Shared>,
         commands: mpsc::UnboundedReceiver<Command>,
+        starter: Starter,
     ) -> Self {
         // The previous flusher may have left it set. ORDERING: Relaxed; the mutex of `Lifecycle`
         // orders it before any thread finds this flusher running.
@@ -124,6 +130,7 @@ impl Flusher {
             link_failure: None,
             lookup_failure: None,
             is_report_due: false,
+            starter: Some(starter),
             is_running: false,
             exit_warning: ExitWarning::new(&shared),
             shared,
@@ -131,24 +138,22 @@ impl Flusher {
     }
 
     /// Runs the flusher until the application stops it or drops its last handle of the client.
-    /// First reports through the channel `running` that the flusher has started.
-    pub(crate) async fn run(mut self, running: oneshot::Sender<Result<(), StartError>>) {
+    /// First replies to the caller of the start.
+    pub(crate) async fn run(mut self) {
         let shared = Arc::clone(&self.shared);
         self.next_tick = Instant::now();
-        // These panic if the runtime has no timer or I/O driver. Then `running` is dropped, and the
+        // These panic if the runtime has no timer or I/O driver. Then `starter` is dropped, and the
         // start fails.
         sleep_until(self.next_tick).await;
         Link::try_driver().await;
         let listener = match shared.wake.listen() {
             Ok(listener) => listener,
-            Err(error) => {
-                drop(self);
-                let _ = running.send(Err(StartError::Descriptor(error)));
-                return;
-            }
+            Err(error) => return self.refuse(StartError::Descriptor(error)),
         };
         self.is_running = true;
-        let _ = running.send(Ok(()));
+        if let Some(starter) = self.starter.take() {
+            let _ = starter.send(Ok(()));
+        }
         loop {
             let is_stop_complete = self.complete_pending();
             self.warn();
@@ -162,6 +167,16 @@ impl Flusher {
         // a descriptor once.
         drop(listener);
         self.shut_down().await;
+    }
+
+    /// Ends a flusher that cannot start, and then replies to the caller of the start. If the caller
+    /// no longer waits, a warning is logged instead.
+    pub(crate) fn refuse(mut self, error: StartError) {
+        let starter = self.starter.take_if(|starter| !starter.is_closed());
+        drop(self);
+        if let Some(starter) = starter {
+            let _ = starter.send(Err(error));
+        }
     }
 
     /// Waits for the next event. Returns `None` once the deadline of a pending stop has passed.

@@ -30,7 +30,7 @@ mod transport;
 mod wake;
 mod warnings;
 
-pub(crate) use flusher::Flusher;
+pub(crate) use flusher::{Flusher, Starter};
 #[cfg(fuzzing)]
 pub(crate) use packing::{
     datagram::{Datagram, next as next_datagram},
@@ -41,4 +41,6 @@ pub(crate) use pending::Command;
 pub(crate) use process_barrier::process_barrier;
 pub(crate) use shared::Shared;
 pub(crate) use wake::Wake;
-pub(crate) use warnings::{warn_of_abandoned_lines, warn_of_unfinished_stop};
+pub(crate) use warnings::{
+    warn_of_abandoned_lines, warn_of_unfinished_start, warn_of_unfinished_stop,
+};

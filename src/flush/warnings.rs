@@ -117,6 +117,13 @@ pub(crate) fn warn_of_abandoned_lines(shared: &Shared) {
     }
 }
 
+/// Logs a warning that a start ended without the flusher's reply.
+pub(crate) fn warn_of_unfinished_start() {
+    guarded(|| {
+        tracing::warn!("the flusher did not reply to a start in time: its runtime does not run it");
+    });
+}
+
 /// Logs a warning that a stop ended without the flusher's reply. `kept` is the count of the lines
 /// that are unsent at that time.
 pub(crate) fn warn_of_unfinished_stop(shared: &Shared, kept: Tally) {

@@ -4,7 +4,9 @@ mod waiting;
 
 use crate::emit::Consumer;
 use crate::error::{FlushError, StartError};
-use crate::flush::{Command, Flusher, Shared, warn_of_unfinished_stop};
+use crate::flush::{
+    Command, Flusher, Shared, Starter, warn_of_unfinished_start, warn_of_unfinished_stop,
+};
 use crate::stats::StopReport;
 use crate::tally::Tally;
 use std::mem::forget;
@@ -43,28 +45,25 @@ const MIN_START_TIMEOUT: Duration = Duration::from_secs(1);
 impl Lifecycle {
     pub(crate) async fn start(&self, shared: &Arc<Shared>) -> Result<(), StartError> {
         let runtime = runtime::Handle::try_current().map_err(|_| StartError::NoRuntime)?;
-        let flusher = self.flusher(shared)?;
-        let (running, started) = oneshot::channel();
-        let spawn = move || drop(runtime.spawn(flusher.run(running)));
+        let (starter, started) = oneshot::channel();
+        let flusher = self.flusher(shared, starter)?;
+        let spawn = move || drop(runtime.spawn(flusher.run()));
         start_result(waiting::request(start_timeout(shared), spawn, started).await)
     }
 
     pub(crate) fn start_on_thread(&self, shared: &Arc<Shared>) -> Result<(), StartError> {
-        let flusher = self.flusher(shared)?;
-        let (running, started) = oneshot::channel();
+        let (starter, started) = oneshot::channel();
+        let flusher = self.flusher(shared, starter)?;
         let body = move || {
             // A runtime may be neither built nor dropped within another one, in which the caller
             // may run.
             match runtime::Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => {
-                    runtime.block_on(flusher.run(running));
+                    runtime.block_on(flusher.run());
                     // A name lookup that hangs must not keep the thread.
                     runtime.shutdown_background();
                 }
-                Err(error) => {
-                    drop(flusher);
-                    let _ = running.send(Err(StartError::Thread(error)));
-                }
+                Err(error) => flusher.refuse(StartError::Thread(error)),
             }
         };
         let thread = std::thread::Builder::new().name("freewheel".to_owned());
@@ -74,7 +73,7 @@ impl Lifecycle {
 
     /// Returns a new flusher with a new command channel, or an error if a flusher is already
     /// running.
-    fn flusher(&self, shared: &Arc<Shared>) -> Result<Flusher, StartError> {
+    fn flusher(&self, shared: &Arc<Shared>, starter: Starter) -> Result<Flusher, StartError> {
         let is_forked = self.is_started_by_parent();
         shared.wake.prepare().map_err(StartError::Descriptor)?;
         let mut commands = self.lock_commands();
@@ -87,7 +86,7 @@ impl Lifecycle {
         self.process.store(process::id(), Relaxed);
         drop(commands);
         drop(previous);
-        Ok(Flusher::new(consumer, Arc::clone(shared), receiver))
+        Ok(Flusher::new(consumer, Arc::clone(shared), receiver, starter))
     }
 
     fn lock_commands(&self) -> MutexGuard<'_, Option<Commands>> {
@@ -186,13 +185,16 @@ fn start_timeout(shared: &Shared) -> Duration {
     shared.settings.stop_timeout.max(MIN_START_TIMEOUT)
 }
 
-/// Converts the flusher's reply to the result of a start. A timeout counts as success: the flusher
-/// begins once its runtime runs.
+/// Converts the flusher's reply to the result of a start. A timeout counts as success, with a
+/// warning: the flusher begins once its runtime runs.
 fn start_result(reply: Reply<Result<(), StartError>>) -> Result<(), StartError> {
     match reply {
         Reply::Received(result) => result,
         Reply::Closed => Err(StartError::UnsuitableRuntime),
-        Reply::TimedOut => Ok(()),
+        Reply::TimedOut => {
+            warn_of_unfinished_start();
+            Ok(())
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! End of the flusher: an orderly one, and its drop together with its runtime.
 
-use super::Flusher;
+use super::{Flusher, Starter};
 use crate::flush::link_state::LinkState;
 use crate::flush::pending::Command;
 use crate::flush::warnings::{ExitCause, warn_of_missing_lines};
@@ -65,7 +65,9 @@ impl Flusher {
 impl Drop for Flusher {
     fn drop(&mut self) {
         self.exit_warning.unacknowledged = self.hand_over();
-        if self.is_running {
+        // A caller of a start that no longer waits counts on a flusher that may not have begun.
+        let is_relied_on = self.starter.as_ref().is_some_and(Starter::is_closed);
+        if self.is_running || is_relied_on {
             self.exit_warning.cause = Some(match (self.commands.is_closed(), &self.pending.stop) {
                 (true, _) => ExitCause::HandlesDropped,
                 (false, Some(_)) => ExitCause::Stopped,
