@@ -248,6 +248,32 @@ fn warns_of_an_unreachable_server() {
     warnings.assert_one("cannot reach the StatsD server", None);
 }
 
+/// A server at a path that reads nothing keeps its socket, so that the link does not fail. The
+/// flusher warns once lines have waited for the peer timeout.
+#[test]
+#[cfg(unix)]
+fn warns_of_a_stalled_server() {
+    for protocol in [Protocol::UnixDatagram, Protocol::UnixStream] {
+        let socket_path = support::SocketPath::new("warnings");
+        let path = socket_path.path();
+        let _receiver = (protocol == Protocol::UnixDatagram).then(|| socket_path.bind());
+        let _listener = (protocol == Protocol::UnixStream)
+            .then(|| std::os::unix::net::UnixListener::bind(path).unwrap());
+        let settings = socket_path.settings(protocol).peer_timeout(Duration::from_millis(50));
+        let statsd = settings.stop_timeout(STOP_TIMEOUT).build().unwrap();
+        let (in_log, runtime) = (statsd.clone(), current_thread_runtime());
+        let warnings = Warnings::record(move || use_running(&in_log));
+        let lines = 20_000;
+        (0..lines).for_each(|_| statsd.incr("a.line.that.waits"));
+        runtime.block_on(statsd.start()).unwrap();
+        warnings.wait(&runtime);
+        assert!(!statsd.connected());
+        let all = warnings.all();
+        assert!(all[0].message.starts_with("the StatsD server accepts nothing"), "{all:?}");
+        assert!(matches!(all[0].lines, Some(1..=20_000)), "{all:?}");
+    }
+}
+
 /// The application's log may use a connector while the connector warns of a lost server. The
 /// flusher warns only after it has requeued the lines in flight and evicted surplus lines.
 #[test]

@@ -302,8 +302,8 @@ impl Builder {
     /// Sets the time after which a server that accepts no data is treated as dead. Default: 60 s.
     /// Must be at least 1 ms.
     ///
-    /// - [`connected`](crate::Connector::connected) returns false with every protocol if lines waited that
-    ///   long and none were accepted or acknowledged.
+    /// - With every protocol, [`connected`](crate::Connector::connected) returns false and a warning is
+    ///   logged if lines waited that long and none were accepted or acknowledged.
     /// - A TCP connection whose bytes stay unacknowledged that long is replaced by a new one. This
     ///   detects a dead host or a cut cable. A live server that does not read is abandoned too, and
     ///   another address of its name is tried first. Unacknowledged lines are not lost. Linux only:

@@ -19,6 +19,7 @@ use super::transport::{Link, Resolver};
 use super::wake::WakeListener;
 use super::warnings::{
     ExitWarning, LinkFailure, unreported_lines, warn_of_failed_lookup, warn_of_missing_lines,
+    warn_of_stalled_server,
 };
 use crate::emit::Consumer;
 use crate::error::StartError;
@@ -68,6 +69,9 @@ pub(crate) struct Flusher {
     /// Error of a lookup of the server's name that the flusher has yet to log. It connected with
     /// the addresses that an earlier lookup found.
     lookup_failure: Option<io::Error>,
+    /// Set by an attempt to send if the server has accepted nothing for the peer timeout. The flusher
+    /// then logs a warning before it waits for the next event.
+    is_stalled: bool,
     /// Set by each tick of the flusher's timer. The flusher then logs a warning if lines were lost
     /// or dropped, before it waits for the next event.
     is_report_due: bool,
@@ -129,6 +133,7 @@ impl Flusher {
             next_tick: Instant::now(),
             link_failure: None,
             lookup_failure: None,
+            is_stalled: false,
             is_report_due: false,
             starter: Some(starter),
             is_running: false,
@@ -312,6 +317,9 @@ impl Flusher {
         if let Some(error) = self.lookup_failure.take() {
             warn_of_failed_lookup(&self.shared, &error);
         }
+        if take(&mut self.is_stalled) {
+            warn_of_stalled_server(&self.shared);
+        }
         if take(&mut self.is_report_due) {
             warn_of_missing_lines(&self.shared, false);
         }
@@ -379,8 +387,11 @@ impl Flusher {
         let LinkState::Up(link) = &mut self.link else { return };
         let unpaced = self.pending.stop.as_ref().is_some_and(|stop| stop.is_urgent(Instant::now()));
         match link.send(&mut self.outbox, unpaced) {
-            // ORDERING: Relaxed. A statistic; it publishes nothing.
-            Ok(()) => self.shared.connected.store(link.is_up(), Relaxed),
+            Ok(()) => {
+                self.is_stalled = link.is_stalled();
+                // ORDERING: Relaxed. A statistic; it publishes nothing.
+                self.shared.connected.store(link.is_up(), Relaxed);
+            }
             Err(error) => self.go_down(error),
         }
     }

@@ -15,6 +15,7 @@ const SILENCE: Duration = Duration::from_secs(10);
 pub(super) struct WarningLimits {
     pub(super) link_failure: RateLimiter,
     pub(super) failed_lookup: RateLimiter,
+    pub(super) stalled_server: RateLimiter,
     pub(super) missing_lines: RateLimiter,
     pub(super) kept_lines: RateLimiter,
     pub(super) rejected_line: RateLimiter,

@@ -66,6 +66,17 @@ pub(super) fn warn_of_failed_lookup(shared: &Shared, error: &io::Error) {
     }
 }
 
+/// Logs a warning that the server has accepted nothing for the peer timeout, although lines wait.
+pub(super) fn warn_of_stalled_server(shared: &Shared) {
+    if shared.warning_limits.stalled_server.admit(Instant::now()).is_some() {
+        let (endpoint, Tally { lines, bytes }) =
+            (&shared.settings.endpoint, shared.stats().buffered);
+        guarded(|| {
+            tracing::warn!(%endpoint, lines, bytes, "the StatsD server accepts nothing, waiting");
+        });
+    }
+}
+
 /// Returns the number of lines that were dropped or lost since the last warning.
 pub(super) fn unreported_lines(shared: &Shared, stats: &Stats) -> u64 {
     let missing = stats.dropped().lines + stats.lost().lines;

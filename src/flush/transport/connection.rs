@@ -129,8 +129,12 @@ impl Connection {
         }
     }
 
+    pub(super) fn is_stalled(&self) -> bool {
+        self.stall.is_timed_out()
+    }
+
     pub(super) fn is_up(&self) -> bool {
-        !self.stall.is_timed_out() && !self.probe.as_ref().is_some_and(Probe::is_probation)
+        !self.is_stalled() && !self.probe.as_ref().is_some_and(Probe::is_probation)
     }
 
     /// Returns true if this is a TCP connection on which the server's operating system has

@@ -159,8 +159,12 @@ impl Datagrams {
         }
     }
 
+    pub(super) fn is_stalled(&self) -> bool {
+        self.stall.is_timed_out()
+    }
+
     pub(super) fn is_up(&self) -> bool {
-        !self.probing && !self.stall.is_timed_out()
+        !self.probing && !self.is_stalled()
     }
 
     pub(super) async fn ready(&mut self, to_send: bool, dormant: bool) -> io::Result<()> {

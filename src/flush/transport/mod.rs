@@ -112,6 +112,14 @@ impl Link {
         }
     }
 
+    /// Returns true if the server has accepted nothing for the peer timeout, although lines wait.
+    pub(super) fn is_stalled(&self) -> bool {
+        match self {
+            Self::Connection(connection) => connection.is_stalled(),
+            Self::Datagrams(datagrams) => datagrams.is_stalled(),
+        }
+    }
+
     /// Sends lines until none are left, the operating system accepts no more, or
     /// [`MAX_CALLS_PER_SEND`] is reached. Over UDP, sending also ends at a pause of the pacer (the
     /// speed limit), unless `unpaced`.
