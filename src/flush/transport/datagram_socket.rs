@@ -25,8 +25,8 @@ use tokio::net::UnixDatagram;
 fn connect(socket: &std::net::UdpSocket, address: SocketAddr) -> io::Result<()> {
     socket.connect(address)?;
     // While no server listens, this socket may be given the server's port. It would then receive its
-    // own datagrams.
-    if socket.local_addr()? == address {
+    // own datagrams. The peer of a socket that is connected to the unspecified address is this host.
+    if socket.local_addr()? == socket.peer_addr()? {
         return Err(ErrorKind::ConnectionRefused.into());
     }
     Ok(())
@@ -215,9 +215,12 @@ mod tests {
 
     #[test]
     fn socket_connected_to_itself_is_refused() {
-        let socket = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let own = socket.local_addr().unwrap();
-        assert_eq!(connect(&socket, own).unwrap_err().kind(), ErrorKind::ConnectionRefused);
-        connect(&socket, (Ipv4Addr::LOCALHOST, own.port() ^ 1).into()).unwrap();
+        // A connect to the unspecified address reaches this host.
+        for address in [Ipv4Addr::LOCALHOST, Ipv4Addr::UNSPECIFIED] {
+            let socket = std::net::UdpSocket::bind((address, 0)).unwrap();
+            let own = socket.local_addr().unwrap();
+            assert_eq!(connect(&socket, own).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+            connect(&socket, (Ipv4Addr::LOCALHOST, own.port() ^ 1).into()).unwrap();
+        }
     }
 }

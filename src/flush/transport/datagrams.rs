@@ -398,6 +398,8 @@ impl Datagrams {
         outbox.lose_in_flight(Loss::Refused, refused);
         // The next refusal is then about a single datagram.
         self.batching_suspended = true;
+        // The socket is not replaced during a probe, which only an accepted datagram would end.
+        self.probing = false;
         self.rotate_address();
         if let Some(lookups) = &mut self.lookups {
             lookups.hasten();

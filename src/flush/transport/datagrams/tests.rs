@@ -333,6 +333,28 @@ async fn an_unusable_address_is_passed_over() {
     }
 }
 
+/// Refuses a probe while the setting `hold_when_refused` is off. The sender must then change to the
+/// next address of the server's name, as after any other refusal.
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn a_refused_probe_without_hold_leads_to_the_next_address() {
+    let server = std::net::UdpSocket::bind(("127.0.0.1", 0)).unwrap();
+    let addresses = vec!["127.0.0.1:9".parse().unwrap(), server.local_addr().unwrap()];
+    let settings = Connector::builder("server").hold_when_refused(false);
+    let (settings, _) = settings.check().unwrap();
+    let resolver = Resolver::simulated(|| Ok(Vec::new()));
+    let mut scene = Scene::new(7, false, vec![]);
+    scene.datagrams = Datagrams::to(addresses, &settings, &resolver, true).unwrap();
+    scene.datagrams.max_payload = 7;
+    for _ in 0..3 {
+        scene.datagrams.ready(true, false).await.unwrap();
+        scene.send().unwrap();
+    }
+    assert_eq!(scene.datagrams.socket.peer(), server.local_addr().ok());
+    assert_eq!(scene.account.refused.read().lines, 1);
+    assert_eq!((scene.account.sent.read().lines, scene.outbox.unsent()), (2, 0));
+}
+
 /// Sends a probe, the single datagram after a refusal. The other datagrams must wait until the time
 /// for a refusal of the probe has passed.
 #[tokio::test(start_paused = true)]
