@@ -135,7 +135,7 @@ impl Resolver {
             state.running_since = None;
             state.error = match result {
                 Ok(found) if !found.is_empty() => {
-                    state.known = found;
+                    state.known = in_order_of(&state.known, &found);
                     None
                 }
                 Ok(_) => {
@@ -158,6 +158,17 @@ impl Resolver {
     ) -> Self {
         Self { host: Host::Name(Arc::new(resolve)), state: Arc::default() }
     }
+}
+
+/// Returns the addresses that a lookup found, in the order in which they were known before. New ones
+/// come last.
+///
+/// A name server may rotate the addresses at each lookup. Attempts to connect take them in turn, and
+/// could otherwise begin with the same address each time.
+fn in_order_of(known: &[SocketAddr], found: &[SocketAddr]) -> Vec<SocketAddr> {
+    let lasting = known.iter().filter(|address| found.contains(address));
+    let new = found.iter().filter(|address| !known.contains(address));
+    lasting.chain(new).copied().collect()
 }
 
 /// Minimum time between the end of a name lookup and the next one.
@@ -221,6 +232,7 @@ impl Lookups {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rotated;
     use super::*;
     use std::sync::{Mutex, mpsc};
     use tokio::time::timeout;
@@ -256,6 +268,28 @@ mod tests {
         let addresses = timeout(LONG, lookups.next()).await;
         assert!(!addresses.expect("the lookup is due after a second").is_empty());
         assert!(lookups.due > Instant::now() + Duration::from_secs(3000));
+    }
+
+    /// A name server rotates the addresses from lookup to lookup, in step with the attempts to connect.
+    /// These must still begin with each of the addresses in turn. New addresses come last.
+    #[tokio::test]
+    async fn rotating_name_server_hides_no_address() {
+        let (all, lookups) = ([1, 2, 3].map(address), Mutex::new(0));
+        let resolver = Resolver::simulated(move || {
+            let mut lookups = lookups.lock().unwrap();
+            *lookups += 1;
+            let mut found = all.to_vec();
+            found.rotate_right((*lookups - 1) % 3);
+            if *lookups > 3 {
+                found[0] = address(4);
+            }
+            Ok(found)
+        });
+        for (attempt, expected) in all.into_iter().enumerate() {
+            let addresses = resolver.addresses(LONG).await.unwrap();
+            assert_eq!(rotated(addresses, attempt)[0], expected);
+        }
+        assert_eq!(resolver.addresses(LONG).await.unwrap(), [2, 3, 4].map(address));
     }
 
     /// Lookups hang for longer than the time that each attempt to connect waits. All attempts must
