@@ -16,6 +16,7 @@ mod flush;
 #[doc(hidden)]
 pub mod fuzzing;
 mod lifecycle;
+mod log_thread;
 pub mod metric;
 mod names;
 mod options;

@@ -9,7 +9,7 @@ mod support;
 use freewheel::{Connector, FlushError, Protocol, Settings, StartError};
 use std::fmt;
 use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, mpsc};
 use std::time::Duration;
 use support::{
     Close, TcpReceiver, UdpReceiver, WAIT_TIMEOUT, eventually, flush, started, tcp, udp,
@@ -167,9 +167,10 @@ fn use_ended(statsd: &Connector) {
 fn warns_of_lines_without_a_flusher() {
     let (receiver, warnings) = (UdpReceiver::start(), Warnings::record(|| {}));
     let message = "the last connector was dropped with metrics unsent";
-    let is_last = |message: &str, lines: u64| {
+    let is_last = |number: usize, message: &str, lines: u64| {
+        eventually("a warning is logged", || warnings.all().len() >= number);
         let all = warnings.all();
-        let last = all.last().unwrap_or_else(|| panic!("no warning"));
+        let last = &all[number - 1];
         assert!(last.message.starts_with(message) && last.lines == Some(lines), "{all:?}");
     };
     let build = || udp(receiver.port()).build().unwrap();
@@ -178,19 +179,19 @@ fn warns_of_lines_without_a_flusher() {
     let statsd = build();
     (0..3).for_each(|_| statsd.incr("a"));
     drop(statsd);
-    is_last(message, 3);
+    is_last(1, message, 3);
     // Emitted after the stop.
     let statsd = build();
     statsd.start_on_thread().unwrap();
     assert_eq!(statsd.blocking_stop().kept.lines, 0);
     (0..2).for_each(|_| statsd.incr("a"));
     drop(statsd);
-    is_last(message, 2);
+    is_last(2, message, 2);
     // Dropped before any start.
     let statsd = build();
     (0..4).for_each(|_| statsd.gauge("a", f64::NAN));
     drop(statsd);
-    is_last("metrics were dropped or lost", 4);
+    is_last(3, "metrics were dropped or lost", 4);
     assert_eq!(warnings.all().len(), 3);
     // Nothing is lost.
     drop(build());
@@ -365,6 +366,7 @@ fn warns_of_a_start_without_a_reply() {
         let entered = runtime.enter();
         if is_awaited {
             support::park_on(statsd.start()).unwrap();
+            eventually("a warning is logged", || !warnings.all().is_empty());
             warnings.assert_one("the flusher did not reply to a start in time", None);
         } else {
             let mut start = Box::pin(statsd.start());
@@ -384,6 +386,46 @@ fn warns_of_a_start_without_a_reply() {
         assert!(last.message.starts_with(message) && last.lines == Some(3), "{all:?}");
         assert_eq!(all.len(), 1 + usize::from(is_awaited));
     }
+}
+
+/// Initializes the connector `statsd` on another thread, in which the log uses this static for each
+/// warning. Asserts that neither deadlocks, and that the first warning begins with `message`.
+#[track_caller]
+fn assert_log_may_use(statsd: &'static LazyLock<Connector>, message: &str) {
+    // A thread of its own, since a deadlock would never end.
+    let all = support::promptly(move || {
+        let (done, is_done) = mpsc::channel();
+        let warnings = Warnings::record(move || {
+            statsd.incr("a");
+            let _ = done.send(());
+        });
+        statsd.incr("b");
+        is_done.recv_timeout(WAIT_TIMEOUT).unwrap();
+        warnings.all()
+    });
+    assert!(all[0].message.starts_with(message), "{all:?}");
+}
+
+/// The initialization of a static starts its connector in vain.
+#[test]
+fn log_may_use_the_static_whose_start_has_no_reply() {
+    static STATSD: LazyLock<Connector> = LazyLock::new(|| {
+        let statsd = udp(unused_port()).stop_timeout(STOP_TIMEOUT).build().unwrap();
+        let _entered = Box::leak(Box::new(current_thread_runtime())).enter();
+        support::park_on(statsd.start()).unwrap();
+        statsd
+    });
+    assert_log_may_use(&STATSD, "the flusher did not reply to a start");
+}
+
+/// The initialization of a static drops a connector with lines, for example after a failed start.
+#[test]
+fn log_may_use_the_static_that_drops_a_connector() {
+    static STATSD: LazyLock<Connector> = LazyLock::new(|| {
+        udp(unused_port()).build().unwrap().incr("a");
+        Connector::disabled()
+    });
+    assert_log_may_use(&STATSD, "the last connector was dropped");
 }
 
 #[test]

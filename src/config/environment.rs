@@ -1,12 +1,9 @@
 //! Reader of environment variables, and warnings about their values.
 
 use crate::error::{BuildError, quoted};
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::fmt::Display;
-use std::sync::mpsc;
-use std::thread;
-use std::time::Duration;
 
 /// Reader of environment variables by their names, which also collects warnings about their values.
 ///
@@ -57,39 +54,5 @@ impl<'a> Variables<'a> {
     /// Returns the collected warnings in the order in which they were added.
     pub(crate) fn into_warnings(self) -> Vec<String> {
         self.warnings.into_inner()
-    }
-}
-
-thread_local! {
-    /// Flag that is true on the thread that logs warnings about environment variables. Further such
-    /// warnings that arise on this thread are discarded.
-    static IS_LOGGING: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Maximum time that the caller of [`log()`] waits for its warnings to be logged.
-const MAX_LOGGING_TIME: Duration = Duration::from_millis(50);
-
-/// Logs warnings on a separate thread, and waits for a short time until they are logged.
-///
-/// The caller may be initializing a static connector which the subscriber uses. On the caller's thread
-/// the subscriber would wait for that static forever. The caller waits only for a moment, so that
-/// the warnings usually precede what the application logs next.
-///
-/// Warnings that arise while a subscriber handles earlier ones are discarded. Such a subscriber reads
-/// the environment for another connector, which would recurse without end.
-pub(crate) fn log(warnings: Vec<String>) {
-    if warnings.is_empty() || IS_LOGGING.try_with(Cell::get) != Ok(false) {
-        return;
-    }
-    let dispatch = tracing::dispatcher::get_default(Clone::clone);
-    let (done, finished) = mpsc::channel::<()>();
-    let log = move || {
-        let _ = IS_LOGGING.try_with(|is_logging| is_logging.set(true));
-        let log_all = || warnings.iter().for_each(|text| tracing::warn!("{text}"));
-        tracing::dispatcher::with_default(&dispatch, log_all);
-        drop(done);
-    };
-    if thread::Builder::new().name("freewheel-log".to_owned()).spawn(log).is_ok() {
-        let _ = finished.recv_timeout(MAX_LOGGING_TIME);
     }
 }

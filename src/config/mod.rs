@@ -15,5 +15,5 @@ pub use settings::Settings;
 
 pub(crate) use builder::MAX_ORIGIN_FIELD;
 pub(crate) use endpoint::{Address, DEFAULT_PORT, PORTS, Target};
-pub(crate) use environment::{Variables, log};
+pub(crate) use environment::Variables;
 pub(crate) use validated::{FlusherConfig, ProducerConfig};

@@ -33,9 +33,10 @@
 //!
 //! External data of more than 256 bytes, which would leave no room for lines, is ignored too.
 
-use crate::config::{DEFAULT_PORT, Endpoint, MAX_ORIGIN_FIELD, PORTS, Variables, log};
+use crate::config::{DEFAULT_PORT, Endpoint, MAX_ORIGIN_FIELD, PORTS, Variables};
 use crate::encode::Cardinality;
 use crate::error::{BuildError, quoted};
+use crate::log_thread::log;
 use crate::options::Protocol;
 use std::ffi::OsString;
 

@@ -5,6 +5,7 @@
 //! others. So the flusher warns only between two events, while it holds no lock.
 
 use super::shared::Shared;
+use crate::log_thread::{log, log_on_thread};
 use crate::stats::Stats;
 use crate::tally::Tally;
 use std::io;
@@ -119,20 +120,27 @@ pub(super) fn warn_of_missing_lines(shared: &Shared, is_last: bool) {
 }
 
 /// Logs a warning about unsent lines if the application drops its last handle of the client while
-/// no flusher runs.
-pub(crate) fn warn_of_abandoned_lines(shared: &Shared) {
-    warn_of_missing_lines(shared, true);
-    let Tally { lines, bytes } = shared.stats().buffered;
-    if lines > 0 {
-        guarded(|| tracing::warn!(lines, bytes, "{HANDLES_DROPPED}"));
+/// no flusher runs. Logs on another thread, for the same reason as for a start.
+pub(crate) fn warn_of_abandoned_lines(shared: &Arc<Shared>) {
+    let stats = shared.stats();
+    let Tally { lines, bytes } = stats.buffered;
+    if lines == 0 && unreported_lines(shared, &stats) == 0 {
+        return;
     }
+    let shared = Arc::clone(shared);
+    log_on_thread(move || {
+        warn_of_missing_lines(&shared, true);
+        if lines > 0 {
+            guarded(|| tracing::warn!(lines, bytes, "{HANDLES_DROPPED}"));
+        }
+    });
 }
 
-/// Logs a warning that a start ended without the flusher's reply.
+/// Logs a warning that a start ended without the flusher's reply. The caller may be initializing a
+/// static connector which the subscriber uses, so that the warning is logged on another thread.
 pub(crate) fn warn_of_unfinished_start() {
-    guarded(|| {
-        tracing::warn!("the flusher did not reply to a start in time: its runtime does not run it");
-    });
+    let text = "the flusher did not reply to a start in time: its runtime does not run it";
+    log(vec![text.to_owned()]);
 }
 
 /// Logs a warning that a stop ended without the flusher's reply. `kept` is the count of the lines

@@ -3,8 +3,9 @@
 use super::{Prefix, Settings};
 use crate::config::builder::{Builder, require_duration};
 use crate::config::endpoint::{DEFAULT_PORT, Endpoint, PORTS, Target};
-use crate::config::environment::{Variables, log};
+use crate::config::environment::Variables;
 use crate::error::{BuildError, quoted, require};
+use crate::log_thread::log;
 use crate::options::Protocol;
 use std::ffi::OsString;
 use std::net::IpAddr;
