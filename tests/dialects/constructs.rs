@@ -1,7 +1,7 @@
 //! Tests that each kind of metric and each optional field arrives as exactly the expected lines in
 //! every dialect.
 
-use crate::{ALL, arrived, arrived_in, half_rate, timestamp};
+use crate::{ALL, arrived, arrived_in, half_rate, timestamp, until_emitted};
 use freewheel::{
     Cardinality, Connector, Counter, Dialect, Distribution, Gauge, Histogram, Meter, SampleRate,
     Set, Timing,
@@ -152,9 +152,16 @@ fn constructs() -> Vec<Construct> {
         },
         Construct {
             name: "a rate",
-            ways: vec![|s| s.metric::<Counter>("a").sample_rate(half_rate()).incr(), |s| {
-                s.metric::<Counter>("a").sample_rate(half_rate()).build().incr()
-            }],
+            ways: vec![
+                |s| {
+                    let counter = || s.metric::<Counter>("a").sample_rate(half_rate());
+                    until_emitted(s, || counter().incr());
+                },
+                |s| {
+                    let counter = || s.metric::<Counter>("a").sample_rate(half_rate());
+                    until_emitted(s, || counter().build().incr());
+                },
+            ],
             lines: everywhere(&["a:1|c|@0.5"]),
         },
         Construct {
@@ -168,14 +175,12 @@ fn constructs() -> Vec<Construct> {
             name: "a rate and a tag",
             ways: vec![
                 |s| {
-                    s.metric::<Timing>("a")
-                        .tag("k", "v")
-                        .sample_rate(half_rate())
-                        .record_seconds(0.5)
+                    let timing = || s.metric::<Timing>("a").tag("k", "v").sample_rate(half_rate());
+                    until_emitted(s, || timing().record_seconds(0.5));
                 },
                 |s| {
-                    let timing = s.metric::<Timing>("a").sample_rate(half_rate()).tag("k", "v");
-                    timing.build().record(Duration::from_millis(500));
+                    let timing = || s.metric::<Timing>("a").sample_rate(half_rate()).tag("k", "v");
+                    until_emitted(s, || timing().build().record(Duration::from_millis(500)));
                 },
             ],
             lines: [

@@ -99,14 +99,14 @@ fn timestamp() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_656_581_400)
 }
 
-/// Returns a sample rate of 0.5, and seeds this thread's random generator so that the next lines at
-/// this rate are emitted.
 fn half_rate() -> SampleRate {
-    let draws_succeed = |seed: &u64| {
-        fastrand::seed(*seed);
-        (0..12).all(|_| fastrand::u64(..) < 1 << 63)
-    };
-    let seed = (0..u64::MAX).find(draws_succeed).unwrap();
-    fastrand::seed(seed);
     SampleRate::new(0.5).unwrap()
+}
+
+/// Repeats a call that emits one sampled line, until the line is emitted.
+fn until_emitted(statsd: &Connector, call: impl Fn()) {
+    let before = statsd.stats().emitted.lines;
+    while statsd.stats().emitted.lines == before {
+        call();
+    }
 }

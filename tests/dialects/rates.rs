@@ -1,7 +1,7 @@
 //! Tests of sample rates: servers compute the intended weight from the rate that is written in a
 //! line.
 
-use crate::{ALL, arrived_in, half_rate};
+use crate::{ALL, arrived_in, until_emitted};
 use freewheel::{Connector, Counter, Dialect, Distribution, Histogram, Meter, SampleRate, Timing};
 use std::num::NonZeroU64;
 
@@ -132,32 +132,31 @@ fn table_of_sent_rates() {
 /// emitted directly and for prepared metrics.
 #[test]
 fn lines_say_the_effective_rate() {
-    // The seed makes the draws succeed at 0.5, and therefore also at 0.7.
-    let rate = || {
-        half_rate();
-        SampleRate::new(0.7).unwrap()
-    };
+    let rate = SampleRate::new(0.7).unwrap();
     for dialect in ALL {
         let (lines, _) = arrived_in(dialect, |statsd: &Connector| {
-            statsd.metric::<Counter>("a").sample_rate(rate()).incr();
-            statsd.metric::<Counter>("a").sample_rate(rate()).build().incr();
-            statsd.metric::<Timing>("a").sample_rate(rate()).record_seconds(0.001);
-            statsd.metric::<Timing>("a").sample_rate(rate()).build().record_seconds(0.001);
+            let counter = || statsd.metric::<Counter>("a").sample_rate(rate);
+            until_emitted(statsd, || counter().incr());
+            until_emitted(statsd, || counter().build().incr());
+            let timing = || statsd.metric::<Timing>("a").sample_rate(rate);
+            until_emitted(statsd, || timing().record_seconds(0.001));
+            until_emitted(statsd, || timing().build().record_seconds(0.001));
             if dialect == Dialect::Extended {
-                statsd.metric::<Meter>("a").sample_rate(rate()).mark(1);
+                until_emitted(statsd, || statsd.metric::<Meter>("a").sample_rate(rate).mark(1));
             }
             if dialect == Dialect::DogStatsD {
-                statsd.metric::<Distribution>("a").sample_rate(rate()).record(1);
+                let distribution = || statsd.metric::<Distribution>("a").sample_rate(rate);
+                until_emitted(statsd, || distribution().record(1));
             }
         });
         for line in &lines {
             let (_, code) = line.split_once('|').unwrap();
             let (code, sent) = code.split_once("|@").unwrap();
             let effective = match code {
-                "c" => rate().effective_rate::<Counter>(dialect),
-                "ms" => rate().effective_rate::<Timing>(dialect),
-                "m" => rate().effective_rate::<Meter>(dialect),
-                _ => rate().effective_rate::<Distribution>(dialect),
+                "c" => rate.effective_rate::<Counter>(dialect),
+                "ms" => rate.effective_rate::<Timing>(dialect),
+                "m" => rate.effective_rate::<Meter>(dialect),
+                _ => rate.effective_rate::<Distribution>(dialect),
             };
             assert_eq!(sent.parse(), Ok(effective), "{line} in {dialect:?}");
         }
