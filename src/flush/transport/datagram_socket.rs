@@ -150,7 +150,7 @@ impl Socket {
             #[cfg(unix)]
             Self::Unix(_) => None,
             #[cfg(test)]
-            Self::Scripted(script) => script.refusal(),
+            Self::Scripted(script) => script.take_pending(),
         }
     }
 }

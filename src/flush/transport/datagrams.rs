@@ -64,6 +64,8 @@ pub(in crate::flush) struct Datagrams {
     /// Set after a refusal or a lack of buffers. The flusher then sends single datagrams, and no
     /// batch, until one datagram is confirmed (not refused).
     batching_suspended: bool,
+    /// Offset of the lines that the operating system last refused as too long, or `None`.
+    too_long_at: Option<u64>,
     pacer: Pacer,
     /// Time at which a pause of sending ends, or `None` if sending is not paused.
     paused_until: Option<Instant>,
@@ -146,6 +148,7 @@ impl Datagrams {
             offload: false,
             offload_enabled: false,
             batching_suspended: false,
+            too_long_at: None,
             pacer: Pacer::unpaced(),
             paused_until: None,
             lookups: None,
@@ -308,6 +311,12 @@ impl Datagrams {
                     }
                 }
                 Err(error) if is_datagram_too_long(&error) => {
+                    // The first error may be about an earlier datagram, which a router refused.
+                    let offset = Some(outbox.offset());
+                    if self.too_long_at != offset {
+                        self.too_long_at = offset;
+                        continue;
+                    }
                     if length <= self.max_payload && size.lines > 1 {
                         self.max_payload = length / 2;
                         continue;
@@ -381,6 +390,8 @@ impl Datagrams {
             Some(error) if error.kind() == ErrorKind::ConnectionRefused => {
                 self.on_refused(error, outbox)
             }
+            // A router refused an earlier datagram, and the operating system cuts the next ones.
+            Some(error) if is_datagram_too_long(&error) && self.unconfirmed.bytes == 0 => Ok(()),
             Some(error) => Err(error),
         }
     }

@@ -16,9 +16,8 @@ use std::sync::{Arc, Mutex};
 pub(in crate::flush::transport) struct Script {
     answers: Mutex<VecDeque<Answer>>,
     accepted: Mutex<Vec<String>>,
-    /// Set when a datagram is refused. The next call on the socket reports the refusal and clears
-    /// the flag.
-    refused: Mutex<bool>,
+    /// Error about a datagram that was accepted. The next call on the socket reports and clears it.
+    pending: Mutex<Option<io::Error>>,
 }
 
 enum Answer {
@@ -31,10 +30,12 @@ use Answer::{Accepts, AcceptsThenRefuses, Fails};
 
 impl Script {
     pub(in crate::flush::transport) fn try_send(&self, payload: &[u8]) -> io::Result<usize> {
-        self.refusal().map_or(Ok(()), Err)?;
+        self.take_pending().map_or(Ok(()), Err)?;
         match self.answers.lock().unwrap().pop_front() {
             Some(Fails(error)) => return Err(error),
-            Some(AcceptsThenRefuses) => *self.refused.lock().unwrap() = true,
+            Some(AcceptsThenRefuses) => {
+                *self.pending.lock().unwrap() = Some(ErrorKind::ConnectionRefused.into());
+            }
             Some(Accepts) | None => {
                 let payload = String::from_utf8(payload.to_vec()).unwrap();
                 self.accepted.lock().unwrap().push(payload);
@@ -62,9 +63,9 @@ impl Script {
         Ok(sent)
     }
 
-    /// Takes the pending refusal of the simulated socket, if there is one.
-    pub(in crate::flush::transport) fn refusal(&self) -> Option<io::Error> {
-        take(&mut *self.refused.lock().unwrap()).then(|| ErrorKind::ConnectionRefused.into())
+    /// Takes the pending error of the simulated socket, if there is one.
+    pub(in crate::flush::transport) fn take_pending(&self) -> Option<io::Error> {
+        self.pending.lock().unwrap().take()
     }
 }
 
@@ -235,7 +236,8 @@ fn a_refused_datagram_is_lost_without_hold() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_too_long_datagram_is_split() {
-    let mut scene = Scene::new(100, true, vec![fails_with(libc::EMSGSIZE)]);
+    let too_long = || fails_with(libc::EMSGSIZE);
+    let mut scene = Scene::new(100, true, vec![too_long(), too_long()]);
     scene.send().unwrap();
     scene.assert(&[A, B, C], 3, 0, 0, 0);
 }
@@ -243,9 +245,30 @@ fn a_too_long_datagram_is_split() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_too_long_line_is_lost_alone() {
-    let mut scene = Scene::new(7, true, vec![Accepts, fails_with(libc::EMSGSIZE)]);
+    let too_long = || fails_with(libc::EMSGSIZE);
+    let mut scene = Scene::new(7, true, vec![Accepts, too_long(), too_long()]);
     scene.send().unwrap();
     scene.assert(&[A, C], 2, 0, 1, 0);
+}
+
+/// A router has refused an earlier datagram as too long. The next send reports that, whatever its own
+/// length, and must be repeated.
+#[test]
+#[cfg(target_os = "linux")]
+fn an_error_about_an_earlier_datagram_costs_no_line() {
+    let too_long = || fails_with(libc::EMSGSIZE);
+    let mut scene = Scene::new(7, true, vec![Accepts, too_long(), Accepts, too_long()]);
+    scene.send().unwrap();
+    scene.assert(&[A, B, C], 3, 0, 0, 0);
+    let mut scene = Scene::new(100, true, vec![too_long()]);
+    scene.send().unwrap();
+    scene.assert(&[&[A, B, C].concat()], 3, 0, 0, 0);
+    // The error of a confirmed datagram comes before the next send.
+    let mut scene = Scene::new(7, true, vec![]);
+    let Socket::Scripted(script) = &scene.datagrams.socket else { unreachable!() };
+    *script.pending.lock().unwrap() = Some(io::Error::from_raw_os_error(libc::EMSGSIZE));
+    scene.send().unwrap();
+    scene.assert(&[A, B, C], 3, 0, 0, 0);
 }
 
 #[tokio::test(start_paused = true)]
