@@ -38,7 +38,7 @@ pub(super) enum Socket {
     Unix(UnixDatagram),
     /// Simulated socket for tests. It gives scripted answers, and then accepts everything.
     #[cfg(test)]
-    Scripted(super::datagrams::tests::Script),
+    Scripted(Box<super::datagrams::tests::Script>),
 }
 
 impl Socket {

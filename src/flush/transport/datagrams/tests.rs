@@ -84,7 +84,7 @@ impl Scene {
     fn new(max_payload: usize, hold: bool, answers: Vec<Answer>) -> Self {
         let script = Script { answers: Mutex::new(answers.into()), ..Script::default() };
         let (settings, _) = Connector::builder("server").check().unwrap();
-        let new = Datagrams::new(Socket::Scripted(script), &settings);
+        let new = Datagrams::new(Socket::Scripted(Box::new(script)), &settings);
         let datagrams = Datagrams { max_payload, hold_when_refused: hold, ..new };
         let account = Arc::default();
         let lines = swept(&[A, B, C].map(str::to_owned), 9);
