@@ -99,6 +99,7 @@ fn timestamp() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_656_581_400)
 }
 
+/// Returns a sample rate of 0.5.
 fn half_rate() -> SampleRate {
     SampleRate::new(0.5).unwrap()
 }
