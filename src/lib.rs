@@ -19,6 +19,7 @@ mod lifecycle;
 pub mod metric;
 mod names;
 mod options;
+mod prefault;
 mod stats;
 mod tally;
 #[cfg(feature = "tower")]

@@ -2,11 +2,13 @@
 
 mod waiting;
 
+use crate::config::FlusherThread;
 use crate::emit::Consumer;
 use crate::error::{FlushError, StartError};
 use crate::flush::{Command, Flusher, Shared, warn_of_unfinished_stop};
 use crate::stats::StopReport;
 use crate::tally::Tally;
+use std::io;
 use std::mem::forget;
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -52,7 +54,14 @@ impl Lifecycle {
     pub(crate) fn start_on_thread(&self, shared: &Arc<Shared>) -> Result<(), StartError> {
         let flusher = self.flusher(shared)?;
         let (running, started) = oneshot::channel();
+        let FlusherThread { name, on_start } = shared.settings.thread.clone();
         let body = move || {
+            if !on_start.is_none_or(|on_start| on_start.call()) {
+                drop(flusher);
+                let error = io::Error::other("the function for the start of the thread panicked");
+                let _ = running.send(Err(StartError::Thread(error)));
+                return;
+            }
             // A runtime may be neither built nor dropped within another one, in which the caller
             // may run.
             match runtime::Builder::new_current_thread().enable_all().build() {
@@ -67,7 +76,7 @@ impl Lifecycle {
                 }
             }
         };
-        let thread = std::thread::Builder::new().name("freewheel".to_owned());
+        let thread = std::thread::Builder::new().name(name);
         thread.spawn(body).map_err(StartError::Thread)?;
         start_result(waiting::block_until(Instant::now() + start_timeout(shared), started).into())
     }
