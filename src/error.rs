@@ -116,7 +116,8 @@ pub enum StartError {
     /// without its time or I/O driver (`enable_all`).
     UnsuitableRuntime,
     /// The operating system refused to create the flusher's thread, or resources of the tokio
-    /// runtime on this thread.
+    /// runtime on this thread. Or the function that this thread
+    /// [calls first](crate::Builder::on_thread_start) panicked.
     Thread(std::io::Error),
     /// The operating system refused to create the file descriptor that wakes the flusher task.
     Descriptor(std::io::Error),

@@ -20,6 +20,7 @@ mod log_thread;
 pub mod metric;
 mod names;
 mod options;
+mod prefault;
 mod stats;
 mod tally;
 #[cfg(feature = "tower")]

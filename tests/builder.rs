@@ -16,6 +16,7 @@ fn bad_settings_are_refused_by_name_and_value() {
     let name = ["l".repeat(63).as_str(); 4].join(".");
     let long_prefix = "p".repeat(257);
     let longer_than_a_day = DAY + Duration::from_nanos(1);
+    let most = usize::MAX.to_string();
     let refused: Vec<(Builder, &str, &str)> = vec![
         (Connector::builder(""), "host", ""),
         (Connector::builder("two words"), "host", "two words"),
@@ -51,6 +52,10 @@ fn bad_settings_are_refused_by_name_and_value() {
         (given().connect_timeout(longer_than_a_day), "connect_timeout", "86400.000000001s"),
         (given().stop_timeout(Duration::ZERO), "stop_timeout", "0ns"),
         (given().stop_timeout(longer_than_a_day), "stop_timeout", "86400.000000001s"),
+        (given().prefault(65_536), "prefault", "65536"),
+        (given().low_latency(usize::MAX), "prefault", &most),
+        (given().thread_name(""), "thread_name", ""),
+        (given().thread_name("a\0b"), "thread_name", r"a\0b"),
     ];
     for (builder, setting, value) in refused {
         let error = builder.build().expect_err(value);
@@ -90,6 +95,10 @@ fn settings_at_their_bounds_are_accepted() {
         given().reconnect_sleep(DAY),
         given().connect_timeout(DAY),
         given().stop_timeout(DAY),
+        given().prefault(0),
+        given().prefault(1_000),
+        given().queue_capacity(1 << 10).low_latency(65),
+        given().thread_name("t".repeat(1_000)),
     ];
     for builder in accepted {
         let text = format!("{builder:?}");

@@ -7,6 +7,9 @@
 
 #[path = "support/allocations.rs"]
 mod allocations;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[path = "support/system_calls.rs"]
+mod system_calls;
 
 use allocations::ALLOCATIONS;
 use freewheel::{
@@ -276,7 +279,7 @@ fn under_filter() -> ! {
     });
     let sampled_out = DIALECTS.map(SampledOut::new);
     sampled_out.iter().for_each(SampledOut::every_call);
-    let filtered = allow_only(&[libc::SYS_write, libc::SYS_exit_group]);
+    let filtered = system_calls::allow_only(&[libc::SYS_write, libc::SYS_exit_group]);
     assert!(filtered, "no seccomp: {}", std::io::Error::last_os_error());
     for _ in 0..1_000 {
         full.iter().for_each(Fixture::every_call);
@@ -299,30 +302,4 @@ fn under_filter() -> ! {
         libc::syscall(libc::SYS_exit_group, 0);
     }
     unreachable!()
-}
-
-/// Installs a seccomp filter that kills the process if this thread makes a system call that is not
-/// in `calls`. Returns true on success.
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-fn allow_only(calls: &[libc::c_long]) -> bool {
-    let statement = |code: u32, jt: usize, k: u32| libc::sock_filter {
-        code: code as u16,
-        jt: jt as u8,
-        jf: 0,
-        k,
-    };
-    // Loads the number of the system call, and jumps to the last statement if the call is allowed.
-    let mut program = vec![statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0)];
-    for (index, &call) in calls.iter().enumerate() {
-        let jump = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
-        program.push(statement(jump, calls.len() - index, call as u32));
-    }
-    program.push(statement(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_KILL_PROCESS));
-    program.push(statement(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ALLOW));
-    let program = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
-    // SAFETY: the program is alive during the call, which copies it.
-    unsafe {
-        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
-            && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program) == 0
-    }
 }

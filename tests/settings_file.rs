@@ -36,7 +36,8 @@ fn every_setting_can_be_read() {
         "peer_timeout": 4, "lookup_interval": 5, "stop_timeout": 6.5, "segmentation_offload": false,
         "dialect": "dogstatsd", "dogstatsd_version": "1.6", "tags": {"env": "prod", "az": "a"},
         "sample": [["http.*", 0.5], ["*", 0.25]], "pack_values": false, "container_id": "ci-1",
-        "external_data": "it-false", "cardinality": "low"
+        "external_data": "it-false", "cardinality": "low", "never_wake": true, "prefault": 4,
+        "thread_name": "statsd"
     }"#;
     let expected = Connector::builder("statsd.example")
         .port(9125)
@@ -65,7 +66,9 @@ fn every_setting_can_be_read() {
         .pack_values(false)
         .container_id("ci-1")
         .external_data("it-false")
-        .cardinality(Cardinality::Low);
+        .cardinality(Cardinality::Low)
+        .low_latency(4)
+        .thread_name("statsd");
     assert_is(text, expected);
     assert!(format!("{:?}", read(text).unwrap()).contains("shutdown_timeout: 20s"));
     // The error for an unknown name lists all settings.

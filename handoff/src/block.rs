@@ -40,6 +40,7 @@ use crate::sync::{AccessTracker, AtomicPtr, AtomicUsize, ThreadGuard};
 use crossbeam_queue::SegQueue;
 use crossbeam_utils::CachePadded;
 use std::cell::UnsafeCell;
+use std::hint::black_box;
 use std::ops::Deref;
 use std::panic::RefUnwindSafe;
 use std::ptr::{NonNull, null_mut};
@@ -233,6 +234,13 @@ impl BlockWriter {
         self.block.size - self.published
     }
 
+    /// Writes to all unpublished bytes of the block, so that their pages are in memory.
+    pub(crate) fn touch(&mut self) {
+        let available = self.available();
+        // The compiler must not know that a new block holds zeros already.
+        black_box(self.unpublished(available)).fill(0);
+    }
+
     /// Returns a `BlockView`: a read-only handle to the published bytes of the block.
     pub(crate) fn view(&self) -> BlockView {
         BlockView(self.block)
@@ -327,7 +335,20 @@ impl WriterCell {
     }
 }
 
+impl WriterCell {
+    /// Stores the writer of the first block of a thread that does not exist yet.
+    pub(crate) fn begin_early(&mut self, first: BlockWriter) {
+        *self.block.get_mut() = first.block.0.as_ptr();
+        *self.published.get_mut() = first.published;
+    }
+}
+
 impl LentWriter<'_> {
+    /// Writes to all unpublished bytes of the thread's block, so that their pages are in memory.
+    pub(crate) fn touch(&mut self) {
+        self.writer.touch();
+    }
+
     /// Returns the number of bytes that still fit into the thread's block.
     #[inline(always)]
     pub(crate) fn available(&self) -> usize {

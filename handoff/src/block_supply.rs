@@ -57,6 +57,20 @@ impl BlockSupply {
         }
     }
 
+    /// Takes all shared blocks that are not in use, and the spare. Allocates those that do not exist
+    /// yet. [`put_all`](Self::put_all) gives them back.
+    pub(crate) fn take_all(&mut self) -> Vec<BlockWriter> {
+        let free = std::iter::from_fn(|| self.free.pop());
+        free.chain(std::iter::from_fn(|| self.pool.allocate_within_budget())).collect()
+    }
+
+    /// Gives back the blocks that [`take_all`](Self::take_all) returned.
+    pub(crate) fn put_all(&mut self, blocks: impl Iterator<Item = BlockWriter>) {
+        for block in blocks {
+            assert!(self.free.push(block).is_ok(), "the queue has a slot for every block");
+        }
+    }
+
     /// Returns the number of emptied blocks that threads may take. One more block, the spare, stays
     /// in the queue of empty blocks and is not counted.
     #[cfg(test)]

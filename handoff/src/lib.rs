@@ -12,6 +12,7 @@ mod full_blocks;
 #[doc(hidden)]
 pub mod loom_api;
 mod ordered;
+mod prepare;
 mod producer;
 mod record;
 mod reservation;

@@ -35,6 +35,8 @@ pub(crate) struct OrderedQueue {
     /// Number of queued records at which producer threads move some of the records into blocks
     /// themselves, because the consumer is late.
     move_at: usize,
+    /// True unless only the consumer may move records.
+    producers_move: bool,
 }
 
 /// Blocks into which the records of the ordered queue are moved, for the consumer to read.
@@ -78,7 +80,33 @@ impl OrderedQueue {
             blocks: Mutex::new(OrderedBlocks::new(max_blocks)),
             ring_at: records.div_ceil(8),
             move_at: records / 2,
+            producers_move: true,
         }
+    }
+
+    /// Leaves the moving of records to the consumer alone. A producer thread that moves records may
+    /// wait for a thread that has claimed a slot and not filled it, and the consumer may wait for the
+    /// mutex, whose unlock is then a system call.
+    pub(crate) fn forbid_moves_by_producers(&mut self) {
+        self.producers_move = false;
+    }
+
+    /// Writes to the list of full blocks, so that its pages are in memory, and takes the first block
+    /// for moved records. `blocks` are all shared blocks, all empty; they are returned. The slots of
+    /// the queue were written when it was created.
+    pub(crate) fn prefault(
+        &mut self,
+        first: impl FnOnce() -> BlockWriter,
+        blocks: Vec<BlockWriter>,
+    ) -> Vec<SealedBlock> {
+        let mut moved = self.blocks.lock().unwrap_or_else(|poison| poison.into_inner());
+        moved.writer.get_or_insert_with(first);
+        let full = &mut moved.full;
+        full.extend(blocks.into_iter().map(BlockWriter::seal));
+        // The list has a slot more than there are shared blocks.
+        let again = full.pop_front();
+        full.extend(again);
+        full.drain(..).collect()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -150,6 +178,9 @@ impl OrderedQueue {
 
     #[cold]
     fn move_some(&self, supply: &BlockSupply) {
+        if !self.producers_move {
+            return;
+        }
         if let Ok(mut blocks) = self.blocks.try_lock() {
             blocks.fill(self, supply, MAX_MOVED_BY_PRODUCER);
         }

@@ -54,6 +54,17 @@ impl<T: Default> ThreadSlots<T> {
         &slots[index]
     }
 
+    /// Returns the slots (values) of the thread IDs below `count`. Allocates the buckets (arrays) that
+    /// contain them.
+    pub(crate) fn first_mut(&mut self, count: usize) -> impl Iterator<Item = &mut T> {
+        for id in INLINE_SLOTS..count {
+            let (bucket, _) = position(id);
+            self.buckets[bucket].get_or_init(|| (0..1 << bucket).map(|_| T::default()).collect());
+        }
+        let others = self.buckets.iter_mut().filter_map(OnceLock::get_mut);
+        self.inline.iter_mut().chain(others.flat_map(|bucket| bucket.iter_mut())).take(count)
+    }
+
     /// Returns all allocated slots (per-thread values), including slots that no thread has used.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         let others = self.buckets.iter().filter_map(OnceLock::get).flat_map(|bucket| bucket.iter());
@@ -81,6 +92,17 @@ mod tests {
             let (bucket, index) = position(id);
             assert!(index < 1 << bucket);
             assert!(positions.insert((bucket, index)), "{id}");
+        }
+    }
+
+    #[test]
+    fn the_first_slots_are_those_of_the_smallest_ids() {
+        for count in [0, 1, INLINE_SLOTS, INLINE_SLOTS + 1, INLINE_SLOTS + 70] {
+            let mut slots = ThreadSlots::<usize>::new();
+            slots.first_mut(count).enumerate().for_each(|(id, slot)| *slot = id + 1);
+            let value = |id| slots.inline.get(id).or_else(|| slots.search(id)).copied();
+            assert!((0..count).all(|id| value(id) == Some(id + 1)), "{count}");
+            assert_eq!(value(count).unwrap_or_default(), 0);
         }
     }
 }

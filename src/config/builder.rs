@@ -1,12 +1,14 @@
 //! Builder of a connector (the StatsD client), which validates all settings together.
 
 mod dialect_options;
+mod latency;
 mod validate;
 
 use super::endpoint::{DEFAULT_PORT, Endpoint, Target};
 use crate::error::BuildError;
 use crate::options::{Delivery, Framing, Protocol, WhenFull};
 use dialect_options::DialectOptions;
+use latency::LatencyOptions;
 use std::time::Duration;
 
 pub(crate) use dialect_options::MAX_ORIGIN_FIELD;
@@ -38,6 +40,7 @@ pub struct Builder {
     prefix: String,
     type_prefixes: Option<bool>,
     dialect_options: DialectOptions,
+    latency: LatencyOptions,
     queue_capacity: usize,
     max_datagram_payload: Option<usize>,
     hold_when_refused: bool,
@@ -70,6 +73,7 @@ impl Builder {
             prefix: String::new(),
             type_prefixes: None,
             dialect_options: DialectOptions::default(),
+            latency: LatencyOptions::default(),
             queue_capacity: 5 << 20,
             max_datagram_payload: None,
             hold_when_refused: true,

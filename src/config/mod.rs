@@ -16,4 +16,4 @@ pub use settings::Settings;
 pub(crate) use builder::MAX_ORIGIN_FIELD;
 pub(crate) use endpoint::{Address, DEFAULT_PORT, PORTS, Target};
 pub(crate) use environment::Variables;
-pub(crate) use validated::{FlusherConfig, ProducerConfig};
+pub(crate) use validated::{FlusherConfig, FlusherThread, ProducerConfig};

@@ -4,6 +4,9 @@
 use super::endpoint::Endpoint;
 use crate::encode::{SamplingRules, Scope};
 use crate::options::{Delivery, Framing};
+use std::fmt;
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Maximum payload of an IPv4 datagram: 65,535 bytes less the headers of IP and UDP.
@@ -23,6 +26,7 @@ pub(crate) struct FlusherConfig {
     /// Number of bytes that may gather in the producer threads' blocks from one sweep to the next,
     /// while lines are emitted at a steady rate.
     pub(crate) sweep_budget: usize,
+    pub(crate) thread: FlusherThread,
     pub(crate) delivery: Delivery,
     pub(crate) framing: Framing,
     /// Number of full blocks (buffers of unsent lines) above which the flusher discards the oldest
@@ -37,6 +41,42 @@ pub(crate) struct FlusherConfig {
     pub(crate) stop_timeout: Duration,
 }
 
+/// Thread that a connector creates for its flusher.
+#[derive(Clone, Debug)]
+pub(crate) struct FlusherThread {
+    pub(crate) name: String,
+    /// Function of the application that the thread calls before the flusher begins.
+    pub(crate) on_start: Option<OnThreadStart>,
+}
+
+/// Function of the application that the flusher's thread calls before the flusher begins.
+#[derive(Clone)]
+pub(crate) struct OnThreadStart(Arc<Function>);
+
+type Function = dyn Fn() + Send + Sync;
+
+impl OnThreadStart {
+    pub(crate) fn new(function: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Arc::new(function))
+    }
+
+    /// Calls the function. Returns false if it panics.
+    pub(crate) fn call(&self) -> bool {
+        catch_unwind(AssertUnwindSafe(|| (self.0)())).is_ok()
+    }
+}
+
+/// Declares that a connector stays valid if the function panics: it holds nothing of the connector, and
+/// its panic is the failure of a start.
+impl RefUnwindSafe for OnThreadStart {}
+impl UnwindSafe for OnThreadStart {}
+
+impl fmt::Debug for OnThreadStart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a function")
+    }
+}
+
 /// Validated configuration of the producer threads, which emit the lines.
 pub(crate) struct ProducerConfig {
     pub(crate) scope: Scope,
@@ -48,6 +88,10 @@ pub(crate) struct ProducerConfig {
     /// Number of full blocks (buffers of unsent lines) at which a producer thread wakes the flusher
     /// task.
     pub(crate) ring_at: usize,
+    /// True if no producer thread may wake the flusher task.
+    pub(crate) never_wake: bool,
+    /// Number of threads whose memory is allocated in advance. `None` allocates no memory in advance.
+    pub(crate) prefault: Option<usize>,
     /// Maximum length in bytes of a line. Longer lines are dropped.
     pub(crate) max_line: usize,
 }

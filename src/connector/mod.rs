@@ -2,6 +2,7 @@
 
 mod build;
 mod calls;
+mod prepare;
 mod scoped;
 
 use crate::config::{FlusherConfig, ProducerConfig};
@@ -11,6 +12,7 @@ use crate::error::{FlushError, StartError};
 use crate::flush::{Shared, Wake, process_barrier};
 use crate::lifecycle::Lifecycle;
 use crate::stats::{Stats, StopReport};
+use freewheel_handoff::Barrier;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -99,15 +101,26 @@ impl Connector {
 
     pub(crate) fn new(flusher: FlusherConfig, producer: ProducerConfig) -> Self {
         let wake = Arc::new(Wake::default());
-        let ring = Arc::clone(&wake);
-        let wake_flusher = Box::new(move || ring.notify());
+        let (wake_flusher, barrier): (freewheel_handoff::Wake, _) = if producer.never_wake {
+            // Without a barrier the flusher never becomes dormant, so that it needs no wake-up.
+            (Box::new(|| ()), Barrier::none())
+        } else {
+            let ring = Arc::clone(&wake);
+            (Box::new(move || ring.notify()), process_barrier())
+        };
         let settings = freewheel_handoff::Settings {
             block_size: producer.block_size,
             blocks: producer.blocks,
             ring_at: producer.ring_at,
             max_record: producer.max_line,
         };
-        let exchange = Exchange::new(&settings, wake_flusher, process_barrier());
+        let mut exchange = Exchange::new(&settings, wake_flusher, barrier);
+        if producer.never_wake {
+            exchange.forbid_moves_by_producers();
+        }
+        if let Some(threads) = producer.prefault {
+            prepare::prefault(&mut exchange, threads);
+        }
         let exchange = Arc::new(exchange);
         let shared = Shared::new(Arc::clone(&exchange), flusher, wake);
         let owner = FlusherOwner {
@@ -162,7 +175,8 @@ impl Connector {
     }
 
     /// Starts the flusher, the task that sends the lines, on a new thread named `freewheel` with a
-    /// single-threaded tokio runtime.
+    /// single-threaded tokio runtime. The builder can set another [name](crate::Builder::thread_name),
+    /// and a function that the thread [calls first](crate::Builder::on_thread_start).
     ///
     /// Suits programs without tokio, and services whose requests should not share a runtime with the
     /// flusher.
@@ -172,7 +186,8 @@ impl Connector {
     ///
     /// * [`StartError::AlreadyRunning`] if the connector is running.
     /// * [`StartError::Forked`] if it was running when this process was forked.
-    /// * [`StartError::Thread`] if the operating system refuses the thread.
+    /// * [`StartError::Thread`] if the operating system refuses the thread, or if the function that the
+    ///   thread calls first panics.
     /// * [`StartError::Descriptor`] if the process has no file descriptor left.
     pub fn start_on_thread(&self) -> Result<(), StartError> {
         match self.owner() {

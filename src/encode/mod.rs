@@ -48,6 +48,7 @@ pub(crate) use line_writer::LineWriter;
 pub(crate) use metric_type::MetricType;
 pub(crate) use pattern::{Pattern, SamplingRules};
 pub(crate) use properties::CharacterRules;
+pub(crate) use random::number as random_number;
 pub(crate) use sample::EffectiveRate;
 pub use sample::{SampleRate, SampleRateError};
 pub(crate) use scope::{OriginFields, Scope};

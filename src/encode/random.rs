@@ -17,7 +17,7 @@ thread_local! {
 /// Returns the next random number of the current thread. A signal handler that interrupts the call
 /// may get the same number.
 #[inline(always)]
-pub(super) fn number() -> u64 {
+pub(crate) fn number() -> u64 {
     STATE.with(|state| {
         let current = match state.get() {
             0 => seed(state),

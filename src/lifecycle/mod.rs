@@ -2,6 +2,7 @@
 
 mod waiting;
 
+use crate::config::FlusherThread;
 use crate::emit::Consumer;
 use crate::error::{FlushError, StartError};
 use crate::flush::{
@@ -9,6 +10,7 @@ use crate::flush::{
 };
 use crate::stats::StopReport;
 use crate::tally::Tally;
+use std::io;
 use std::mem::forget;
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -54,7 +56,12 @@ impl Lifecycle {
     pub(crate) fn start_on_thread(&self, shared: &Arc<Shared>) -> Result<(), StartError> {
         let (starter, started) = oneshot::channel();
         let flusher = self.flusher(shared, starter)?;
+        let FlusherThread { name, on_start } = shared.settings.thread.clone();
         let body = move || {
+            if !on_start.is_none_or(|on_start| on_start.call()) {
+                let error = io::Error::other("the function for the start of the thread panicked");
+                return flusher.refuse(StartError::Thread(error));
+            }
             // A runtime may be neither built nor dropped within another one, in which the caller
             // may run.
             match runtime::Builder::new_current_thread().enable_all().build() {
@@ -66,7 +73,7 @@ impl Lifecycle {
                 Err(error) => flusher.refuse(StartError::Thread(error)),
             }
         };
-        let thread = std::thread::Builder::new().name("freewheel".to_owned());
+        let thread = std::thread::Builder::new().name(name);
         thread.spawn(body).map_err(StartError::Thread)?;
         start_result(waiting::block_until(Instant::now() + start_timeout(shared), started).into())
     }

@@ -2,6 +2,7 @@
 
 use super::Builder;
 use super::dialect_options::ValidatedDialect;
+use super::latency::ValidatedLatency;
 use crate::config::endpoint::Endpoint;
 use crate::config::validated::{FlusherConfig, MAX_PAYLOAD, ProducerConfig};
 use crate::error::{BuildError, quoted, require};
@@ -54,6 +55,7 @@ impl Builder {
         let in_bounds = self.peer_timeout >= Duration::from_millis(1);
         let given = format!("{:?}", self.peer_timeout);
         require("peer_timeout", given, in_bounds, "at least a millisecond")?;
+        let ValidatedLatency { never_wake, prefault, thread } = self.latency.validate()?;
         let block_size = BLOCK_SIZE.min(capacity / 5).max(MIN_CAPACITY);
         let blocks = capacity / block_size;
         // The ordered queue uses a fifth of the capacity.
@@ -67,7 +69,16 @@ impl Builder {
         let options = self.dialect_options;
         let dialect = options.validate(&prefix, type_prefixes, is_stream, max_line)?;
         let ValidatedDialect { scope, sampling, pack_values } = dialect;
-        let producer = ProducerConfig { scope, sampling, block_size, blocks, ring_at, max_line };
+        let producer = ProducerConfig {
+            scope,
+            sampling,
+            block_size,
+            blocks,
+            ring_at,
+            max_line,
+            never_wake,
+            prefault,
+        };
         let evicts = self.when_full == WhenFull::DropOldest;
         let flusher = FlusherConfig {
             endpoint,
@@ -78,6 +89,7 @@ impl Builder {
             // Pacing ends well before producer threads drop lines.
             unpaced_beyond: capacity / 2,
             sweep_budget: capacity / CAPACITY_PER_SWEEP,
+            thread,
             delivery: self.delivery,
             framing,
             max_full_blocks: evicts.then(|| max_full_blocks(&producer)),

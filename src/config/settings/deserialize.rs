@@ -85,6 +85,12 @@ struct File {
     lookup_interval: Option<Duration>,
     #[serde(deserialize_with = "stop_timeout")]
     stop_timeout: Option<Duration>,
+    #[serde(deserialize_with = "never_wake")]
+    never_wake: Option<bool>,
+    #[serde(deserialize_with = "prefault")]
+    prefault: Option<usize>,
+    #[serde(deserialize_with = "thread_name")]
+    thread_name: Option<String>,
 }
 
 /// Defines a deserialization function for each setting, which adds the setting's name to errors.
@@ -99,14 +105,16 @@ macro_rules! readers {
 
 readers! {
     Option<bool> = read("true or false") =>
-        enabled type_prefixes pack_values hold_when_refused segmentation_offload;
-    Option<String> = read("a text") => host service environment container_id external_data;
+        enabled type_prefixes pack_values hold_when_refused segmentation_offload never_wake;
+    Option<String> = read("a text") =>
+        host service environment container_id external_data thread_name;
     Prefix = prefix_or_none("a text") => prefix;
     Option<BTreeMap<String, String>> = read("texts by their keys") => tags;
     Option<Vec<(String, SampleRate)>> = rates("pairs of a pattern and a rate") => sample;
     Option<u16> = integer(PORTS) => port;
     Option<usize> = integer("1024 to 1073741824 bytes") => queue_capacity;
     Option<usize> = integer("1 to 65507 bytes") => max_datagram_payload;
+    Option<usize> = integer("0 to 65535 threads") => prefault;
     Option<Duration> = seconds("seconds, more than 0, at most a day") =>
         reconnect_timeout wait_timeout shutdown_timeout connect_timeout peer_timeout
         lookup_interval stop_timeout;
@@ -217,6 +225,9 @@ impl From<File> for Settings {
         let builder = set(builder, file.peer_timeout, Builder::peer_timeout);
         let builder = set(builder, file.lookup_interval, Builder::lookup_interval);
         let builder = set(builder, file.stop_timeout, Builder::stop_timeout);
+        let builder = set(builder, file.never_wake, Builder::never_wake);
+        let builder = set(builder, file.prefault, Builder::prefault);
+        let builder = set(builder, file.thread_name, Builder::thread_name);
         Self {
             enabled: file.enabled,
             host: file.host,
