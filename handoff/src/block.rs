@@ -8,13 +8,23 @@
 //!           0                        published              len
 //! ```
 //!
-//! A full block is linked to the next block of its thread, so that the blocks of a thread form a
-//! chain, which the consumer follows from the oldest.
+//! The blocks of a thread form a chain. Each block has a link to the next one, which is *open* until
+//! the thread leaves the block, and *taken* afterwards:
+//!
+//! ```text
+//!   full --taken--> full --taken--> current --open--> spare --open--> spare
+//!   ^ the consumer follows          ^ the thread appends              ^ the consumer adds spares
+//! ```
+//!
+//! A thread that leaves its block marks the link as taken. The consumer adds empty blocks, the
+//! spares, behind the thread's current block, and removes them again from a thread that is idle. A
+//! compare-and-exchange of the open link decides who gets the spares.
 //!
 //! Rights are values. A [`BlockWriter`] is the right to append to a block. A [`SealedBlock`] is
-//! the right to recycle it. Each block has exactly one of the two, or a link, which the consumer
-//! turns into a `SealedBlock`. Views are copies: a [`BlockView`] gives access to published bytes only, together
-//! with the pool's single [`ReadPermit`].
+//! the right to recycle it. Each block has exactly one of the two, or a link: the taken link of a
+//! full block, which the consumer turns into a `SealedBlock`, or the open link to a spare. Views are
+//! copies: a [`BlockView`] gives access to published bytes only, together with the pool's single
+//! [`ReadPermit`].
 //!
 //! Every `unsafe` below rests on these invariants:
 //!
@@ -44,7 +54,7 @@ use std::ops::Deref;
 use std::panic::RefUnwindSafe;
 use std::ptr::{NonNull, null_mut};
 use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 /// Number of extra writable bytes after the space that is reserved for a record. An encoder can
 /// copy short texts in fixed-size chunks that run over the end; the extra bytes are never
@@ -58,8 +68,8 @@ struct Block {
     /// Number of bytes at the start of the block that the consumer may read. They hold whole
     /// records.
     published: AtomicUsize,
-    /// Next block of the same thread. Set by the writer when it leaves the block, and cleared by the
-    /// consumer when it follows the link.
+    /// Link to the next block of the same thread: null, open (to a spare block), or taken (the writer
+    /// has left this block for the next one). A taken link has the bit [`TAKEN`] set.
     next: AtomicPtr<Block>,
     /// Capacity of the block in bytes, without the `MARGIN` spare bytes at its end.
     size: usize,
@@ -70,6 +80,20 @@ struct Block {
     /// the consumer uses this field, so it has a separate cache line, away from the fields that the
     /// writer uses for every record.
     swept: CachePadded<AtomicUsize>,
+}
+
+/// Bit of a link to the next block: the writer has left the block. Addresses of blocks do not have it.
+const TAKEN: usize = 1;
+
+/// Returns the taken link to a block.
+fn taken(block: *mut Block) -> *mut Block {
+    block.map_addr(|address| address | TAKEN)
+}
+
+/// Returns the block to which a taken link leads, or `None` if the link is null or open.
+fn target_of_taken(link: *mut Block) -> Option<NonNull<Block>> {
+    let is_taken = link.addr() & TAKEN != 0;
+    NonNull::new(link.map_addr(|address| address & !TAKEN)).filter(|_| is_taken)
 }
 
 /// Declares that a block stays valid if its writer panics: a partly written record is never
@@ -238,13 +262,43 @@ impl BlockWriter {
         BlockView(self.block)
     }
 
-    /// Consumes the writer, so that nothing more can be appended to the block, and links the block to
-    /// the next one of the same thread.
-    pub(crate) fn link(self, next: BlockView) {
-        // ORDERING: Release, pairs with the Acquire load in `BlockView::follow`. A consumer that
-        // sees the link sees all bytes of this block, and the next block's allocation or reset.
-        // Model: rotation_keeps_the_order_of_lines.
-        self.block.next.store(next.0.0.as_ptr(), Release);
+    /// Leaves the block for the spare block behind it. Returns false if there is none.
+    #[inline]
+    fn advance(&mut self) -> bool {
+        // ORDERING: Relaxed. The exchange below orders what it finds.
+        let spare = self.block.next.load(Relaxed);
+        let Some(handle) = NonNull::new(spare).map(Handle) else { return false };
+        // ORDERING: AcqRel. Release pairs with the Acquire load in `BlockView::follow`: a consumer that
+        // sees the taken link sees all bytes of this block. Acquire pairs with the Release in
+        // `BlockView::append_spare`: the writer sees the spare's allocation or reset.
+        // Models: spare_blocks_keep_the_order_of_lines, rotation_keeps_the_order_of_lines.
+        let exchanged = self.block.next.compare_exchange(spare, taken(spare), AcqRel, Relaxed);
+        if exchanged.is_ok() {
+            *self = Self { block: handle, published: 0 };
+        }
+        exchanged.is_ok()
+    }
+
+    /// Leaves the block for `empty`, and puts `empty` before the spare blocks of the chain.
+    fn advance_to(&mut self, empty: BlockWriter) {
+        // ORDERING: Acquire, here and in a failing exchange, pairs with the Release in
+        // `BlockView::append_spare`: the writer can advance to this spare later.
+        // Model: spare_blocks_keep_the_order_of_lines.
+        let mut spare = self.block.next.load(Acquire);
+        loop {
+            // ORDERING: Relaxed. The exchange publishes it.
+            empty.block.next.store(spare, Relaxed);
+            let link = taken(empty.block.0.as_ptr());
+            // ORDERING: Release, pairs with the Acquire load in `BlockView::follow`, as in `advance`.
+            // The consumer also sees the allocation or reset of `empty`.
+            // Model: rotation_keeps_the_order_of_lines.
+            match self.block.next.compare_exchange(spare, link, Release, Acquire) {
+                Ok(_) => break,
+                // The consumer has added or removed spares.
+                Err(changed) => spare = changed,
+            }
+        }
+        *self = empty;
     }
 
     /// Consumes the writer, so that nothing more can be appended to the block. Returns the block as
@@ -312,18 +366,38 @@ impl WriterCell {
         self.load().map(|writer| writer.available())
     }
 
-    /// Stores the writer of the block into which the current thread writes its next records.
-    /// Returns the writer of the thread's previous block, if any.
-    pub(crate) fn replace(
-        &self,
-        _guard: &mut ThreadGuard,
-        writer: BlockWriter,
-    ) -> Option<BlockWriter> {
-        let previous = self.load();
+    /// Stores the writer of the first block of the current thread.
+    pub(crate) fn begin(&self, _guard: &mut ThreadGuard, first: BlockWriter) {
+        self.store(&first);
+    }
+
+    /// Moves the current thread to the spare block behind its current block, which becomes full.
+    /// Returns false if there is no spare block.
+    #[inline]
+    pub(crate) fn advance(&self, _guard: &mut ThreadGuard) -> bool {
+        let Some(mut writer) = self.load() else { return false };
+        let advanced = writer.advance();
+        if advanced {
+            self.store(&writer);
+        }
+        advanced
+    }
+
+    /// Moves the current thread to the block `empty`. The thread's current block becomes full.
+    ///
+    /// # Panics
+    /// If the thread has no block yet.
+    pub(crate) fn advance_to(&self, _guard: &mut ThreadGuard, empty: BlockWriter) {
+        let mut writer = self.load().expect("the thread has a block");
+        writer.advance_to(empty);
+        self.store(&writer);
+    }
+
+    #[inline]
+    fn store(&self, writer: &BlockWriter) {
         // ORDERING: Relaxed, both. As in `load`.
         self.block.store(writer.block.0.as_ptr(), Relaxed);
         self.published.store(writer.published, Relaxed);
-        previous
     }
 }
 
@@ -404,20 +478,60 @@ impl BlockView {
         unsafe { std::slice::from_raw_parts(start.add(from), to - from) }
     }
 
-    /// Follows the link to the next block of the same thread, if there is one. Returns the right to
-    /// recycle this block, which is full, and a read-only handle to the next one.
+    /// Follows the taken link to the next block of the same thread. Returns the right to recycle this
+    /// block, which is full, and a read-only handle to the next one. Returns `None` if the thread has
+    /// not left this block.
     ///
     /// # Panics
     /// If the permit belongs to another pool.
     pub(crate) fn follow(&self, permit: &mut ReadPermit) -> Option<(SealedBlock, BlockView)> {
         permit.check(&self.0);
-        // ORDERING: Acquire, pairs with the Release store in `BlockWriter::link`.
+        // ORDERING: Acquire, pairs with the Release in `BlockWriter::advance` and `advance_to`.
         // Model: rotation_keeps_the_order_of_lines.
-        let next = NonNull::new(self.0.next.load(Acquire))?;
-        // ORDERING: Relaxed. A linked block has no writer, and only the consumer uses the link.
+        let next = target_of_taken(self.0.next.load(Acquire))?;
+        // ORDERING: Relaxed. The writer has left the block, and only the consumer uses the link.
         self.0.next.store(null_mut(), Relaxed);
-        // `link` stores only blocks of this exchange, so the next block is alive by invariant 1.
+        // Links lead only to blocks of this exchange, so the next block is alive by invariant 1.
         Some((SealedBlock(self.0), BlockView(Handle(next))))
+    }
+
+    /// Adds a spare block behind this block, which is the last of its thread. Returns the spare if the
+    /// thread has meanwhile left this block for another one.
+    pub(crate) fn append_spare(&self, spare: BlockWriter) -> Result<(), BlockWriter> {
+        debug_assert_eq!(self.0.pool_id, spare.block.pool_id, "a spare of another pool");
+        let link = spare.block.0.as_ptr();
+        // ORDERING: Release, pairs with the Acquire in `BlockWriter::advance` and `advance_to`: the
+        // thread sees the spare's allocation or reset. Model: spare_blocks_keep_the_order_of_lines.
+        let exchanged = self.0.next.compare_exchange(null_mut(), link, Release, Relaxed);
+        exchanged.map(drop).map_err(|_| spare)
+    }
+
+    /// Removes all spare blocks behind this block, the current block of its thread, and passes them to
+    /// `give_back`. Returns false if there are none, or if the thread has left this block.
+    ///
+    /// # Panics
+    /// If the permit belongs to another pool.
+    pub(crate) fn remove_spares(
+        &self,
+        permit: &mut ReadPermit,
+        mut give_back: impl FnMut(BlockWriter),
+    ) -> bool {
+        permit.check(&self.0);
+        // ORDERING: Relaxed, all. The thread has not touched the spares that the exchange takes from
+        // it: only the consumer has. Model: spare_is_taken_or_removed.
+        let first = self.0.next.load(Relaxed);
+        let is_open = !first.is_null() && target_of_taken(first).is_none();
+        if !is_open || self.0.next.compare_exchange(first, null_mut(), Relaxed, Relaxed).is_err() {
+            return false;
+        }
+        let mut next = first;
+        while let Some(spare) = NonNull::new(next).map(Handle) {
+            // ORDERING: Relaxed, both. As above.
+            next = spare.next.load(Relaxed);
+            spare.next.store(null_mut(), Relaxed);
+            give_back(BlockWriter { block: spare, published: 0 });
+        }
+        true
     }
 
     /// Returns true if the consumer has something to take from the block: published bytes, or the
@@ -425,8 +539,8 @@ impl BlockView {
     pub(crate) fn has_unswept(&self) -> bool {
         // ORDERING: Relaxed, both. Only the consumer uses `swept`, as in `mark_swept`. A missed link
         // belongs to a producer that sees the dormancy, for which the consumer calls this.
-        let is_linked = !self.0.next.load(Relaxed).is_null();
-        is_linked || self.0.swept.load(Relaxed) < self.published()
+        let is_left = target_of_taken(self.0.next.load(Relaxed)).is_some();
+        is_left || self.0.swept.load(Relaxed) < self.published()
     }
 
     /// Notes that the consumer has taken (swept) the published bytes of the block up to the offset

@@ -22,10 +22,11 @@ impl BlockSupply {
     /// block.
     pub(crate) fn new(block_size: usize, budget: usize) -> (Self, ReadPermit) {
         let (pool, permit) = BlockPool::new(block_size, budget);
-        // Every thread always holds one block, so at most `budget` blocks and the spare are free.
+        // Every thread always holds one block, so at most `budget` blocks and the reserve are free.
+        // `SpareBlocks` keeps as many of the others as it has allocated, unless they are full.
         let free = ArrayQueue::new(budget + SPARE_BLOCKS);
         let supply = Self { pool, free };
-        (0..SPARE_BLOCKS).map(|_| supply.create()).for_each(supply.returner());
+        (0..SPARE_BLOCKS).map(|_| supply.create()).for_each(|block| supply.give_back(block));
         (supply, permit)
     }
 
@@ -48,13 +49,11 @@ impl BlockSupply {
         free.or_else(|| self.pool.allocate_within_budget())
     }
 
-    /// Returns a closure with which the consumer gives emptied blocks back to the supply, the
-    /// source of empty blocks.
-    pub(crate) fn returner(&self) -> impl FnMut(BlockWriter) {
-        |writer| {
-            let pushed = self.free.push(writer);
-            assert!(pushed.is_ok(), "the queue has a slot for every block");
-        }
+    /// Gives an emptied block back to the supply, the source of empty blocks. Only the consumer calls
+    /// this.
+    pub(crate) fn give_back(&self, writer: BlockWriter) {
+        let pushed = self.free.push(writer);
+        assert!(pushed.is_ok(), "the queue has a slot for every block");
     }
 
     /// Returns the number of emptied blocks that threads may take. One more block, the spare, stays
@@ -79,9 +78,9 @@ mod tests {
         let second = supply.take().expect("within the budget");
         assert!(supply.take().is_none());
         assert_eq!(supply.free.len(), 1);
-        supply.returner()(first);
+        supply.give_back(first);
         assert!(supply.take().is_some());
-        supply.returner()(second);
+        supply.give_back(second);
         assert_eq!(supply.free_len(), 1);
     }
 }
