@@ -49,7 +49,7 @@
 use crate::sync::{AccessTracker, AtomicPtr, AtomicUsize, ThreadGuard};
 use crossbeam_queue::SegQueue;
 use crossbeam_utils::CachePadded;
-use std::cell::UnsafeCell;
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ops::Deref;
 use std::panic::RefUnwindSafe;
 use std::ptr::{NonNull, null_mut};
@@ -61,25 +61,40 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 /// published.
 pub const MARGIN: usize = 64;
 
+/// Header of a block. The memory of the block follows it: `size` bytes for records, and [`MARGIN`]
+/// spare bytes after them. So the first records share a cache line with `published`.
+#[repr(C)]
 struct Block {
-    /// ID of the `BlockPool` that allocated the block. Only the `ReadPermit` with the same ID gives
-    /// access to the bytes of the block.
-    pool_id: u64,
+    /// Number of bytes at the start of the block that the consumer has already taken (swept). Only
+    /// the consumer uses this field.
+    swept: AtomicUsize,
+    /// Keeps `swept` away from the cache lines that the writer uses for every record.
+    _padding: [u8; SEPARATION],
     /// Number of bytes at the start of the block that the consumer may read. They hold whole
     /// records.
     published: AtomicUsize,
     /// Link to the next block of the same thread: null, open (to a spare block), or taken (the writer
     /// has left this block for the next one). A taken link has the bit [`TAKEN`] set.
     next: AtomicPtr<Block>,
+    /// ID of the `BlockPool` that allocated the block. Only the `ReadPermit` with the same ID gives
+    /// access to the bytes of the block.
+    pool_id: u64,
     /// Capacity of the block in bytes, without the `MARGIN` spare bytes at its end.
     size: usize,
-    /// Memory of the block: `size` bytes for records, and [`MARGIN`] spare bytes after them.
-    bytes: Box<[UnsafeCell<u8>]>,
     tracker: AccessTracker,
-    /// Number of bytes at the start of the block that the consumer has already taken (swept). Only
-    /// the consumer uses this field, so it has a separate cache line, away from the fields that the
-    /// writer uses for every record.
-    swept: CachePadded<AtomicUsize>,
+}
+
+/// Number of bytes between the parts of a block that the consumer and the writer use.
+const SEPARATION: usize = align_of::<CachePadded<u8>>().saturating_sub(size_of::<AtomicUsize>());
+
+impl Block {
+    /// Returns the layout of a block of `size` bytes: its header, its bytes and the `MARGIN`.
+    fn layout(size: usize) -> Layout {
+        let header = Layout::new::<Self>().align_to(align_of::<CachePadded<u8>>());
+        let bytes = Layout::array::<u8>(size + MARGIN);
+        let joined = header.and_then(|header| Ok(header.extend(bytes?)?.0));
+        joined.expect("a block is smaller than the address space")
+    }
 }
 
 /// Bit of a link to the next block: the writer has left the block. Addresses of blocks do not have it.
@@ -111,11 +126,22 @@ unsafe impl Send for Handle {}
 // SAFETY: as above.
 unsafe impl Sync for Handle {}
 
+impl Handle {
+    /// Returns the address of the block's bytes, which follow the header.
+    #[inline(always)]
+    fn bytes(self) -> *mut u8 {
+        // SAFETY: `Block::layout` has the bytes at this offset of the same allocation, for which the
+        // pointer is valid. The header's size is a multiple of the alignment of bytes.
+        unsafe { self.0.as_ptr().add(1).cast() }
+    }
+}
+
 impl Deref for Handle {
     type Target = Block;
     #[inline(always)]
     fn deref(&self) -> &Block {
-        // SAFETY: from a leaked box in `BlockPool::allocate`, and alive by invariant 1.
+        // SAFETY: initialised in `BlockPool::allocate`, and alive by invariant 1. The reference covers
+        // the header only.
         unsafe { self.0.as_ref() }
     }
 }
@@ -153,18 +179,30 @@ impl BlockPool {
     /// Allocates a block and returns its writer. The block does not count against the limit on
     /// shared blocks (`budget`).
     pub(crate) fn allocate(&self) -> BlockWriter {
-        let block = Box::new(Block {
-            pool_id: self.id,
+        let size = self.block_size;
+        let layout = Block::layout(size);
+        // SAFETY: the layout is not empty.
+        let Some(block) = NonNull::new(unsafe { alloc(layout) }) else {
+            handle_alloc_error(layout)
+        };
+        let handle = Handle(block.cast());
+        let header = Block {
+            swept: AtomicUsize::new(0),
+            _padding: [0; SEPARATION],
             published: AtomicUsize::new(0),
             next: AtomicPtr::new(null_mut()),
-            size: self.block_size,
-            bytes: (0..self.block_size + MARGIN).map(|_| UnsafeCell::new(0)).collect(),
-            tracker: AccessTracker::new(self.block_size),
-            swept: CachePadded::new(AtomicUsize::new(0)),
-        });
-        let handle = Handle(NonNull::from(Box::leak(block)));
+            pool_id: self.id,
+            size,
+            tracker: AccessTracker::new(size),
+        };
+        // SAFETY: the allocation has space for the header and the bytes, and no one else has it. All
+        // bytes are written, so that they are initialised, and so that their pages are in memory.
+        unsafe {
+            handle.0.write(header);
+            handle.bytes().write_bytes(0, size + MARGIN);
+        }
         self.allocated.push(handle);
-        BlockWriter { block: handle, published: 0 }
+        BlockWriter { block: handle, published: 0, size }
     }
 
     /// Allocates a block that counts against the limit on shared blocks (`budget`). Returns `None`
@@ -181,9 +219,13 @@ impl BlockPool {
 impl Drop for BlockPool {
     fn drop(&mut self) {
         while let Some(handle) = self.allocated.pop() {
-            // SAFETY: leaked in `allocate`, and in `allocated` once. By invariant 1 no handle is
-            // used after this.
-            drop(unsafe { Box::from_raw(handle.0.as_ptr()) });
+            let layout = Block::layout(handle.size);
+            // SAFETY: from `allocate`, and in `allocated` once. By invariant 1 no handle is used
+            // after this.
+            unsafe {
+                handle.0.drop_in_place();
+                dealloc(handle.0.as_ptr().cast(), layout);
+            }
         }
     }
 }
@@ -196,6 +238,9 @@ impl Drop for BlockPool {
 pub(crate) struct BlockWriter {
     block: Handle,
     published: usize,
+    /// Capacity of the block in bytes. The writer has a copy, since a load from the header of an
+    /// empty block would wait for the consumer's cache.
+    size: usize,
 }
 
 impl BlockWriter {
@@ -229,7 +274,7 @@ impl BlockWriter {
         if len > available {
             no_space();
         }
-        let start = UnsafeCell::raw_get(self.block.bytes.as_ptr());
+        let start = self.block.bytes();
         // SAFETY: by the check, the range is within the block. It belongs to this writer alone
         // (invariant 2), which is borrowed mutably for as long. The consumer reads below
         // `published` only (invariant 3). Bytes are initialised in `allocate`.
@@ -254,7 +299,7 @@ impl BlockWriter {
     /// Returns the number of bytes that can still be appended to the block.
     #[inline(always)]
     pub(crate) fn available(&self) -> usize {
-        self.block.size - self.published
+        self.size - self.published
     }
 
     /// Returns a `BlockView`: a read-only handle to the published bytes of the block.
@@ -274,7 +319,7 @@ impl BlockWriter {
         // Models: spare_blocks_keep_the_order_of_lines, rotation_keeps_the_order_of_lines.
         let exchanged = self.block.next.compare_exchange(spare, taken(spare), AcqRel, Relaxed);
         if exchanged.is_ok() {
-            *self = Self { block: handle, published: 0 };
+            *self = Self { block: handle, published: 0, size: self.size };
         }
         exchanged.is_ok()
     }
@@ -324,6 +369,7 @@ fn no_space() -> ! {
 pub(crate) struct WriterCell {
     block: std::sync::atomic::AtomicPtr<Block>,
     published: std::sync::atomic::AtomicUsize,
+    size: std::sync::atomic::AtomicUsize,
     /// Detects, only in loom's build, two threads that use this `WriterCell` at the same time.
     tracker: AccessTracker,
 }
@@ -353,11 +399,11 @@ impl WriterCell {
     #[inline(always)]
     fn load(&self) -> Option<BlockWriter> {
         self.tracker.track_write(0, 1);
-        // ORDERING: Relaxed, both. Only this thread uses them. The release of its ID orders them
+        // ORDERING: Relaxed, all. Only this thread uses them. The release of its ID orders them
         // before the next owner's accesses.
         let block = NonNull::new(self.block.load(Relaxed))?;
-        let published = self.published.load(Relaxed);
-        Some(BlockWriter { block: Handle(block), published })
+        let (published, size) = (self.published.load(Relaxed), self.size.load(Relaxed));
+        Some(BlockWriter { block: Handle(block), published, size })
     }
 
     /// Returns the number of bytes that can still be appended to the thread's block, or `None` if
@@ -366,8 +412,11 @@ impl WriterCell {
         self.load().map(|writer| writer.available())
     }
 
-    /// Stores the writer of the first block of the current thread.
+    /// Stores the writer of the first block of the current thread. All blocks of the thread have the
+    /// same size.
     pub(crate) fn begin(&self, _guard: &mut ThreadGuard, first: BlockWriter) {
+        // ORDERING: Relaxed. As in `load`.
+        self.size.store(first.size, Relaxed);
         self.store(&first);
     }
 
@@ -446,7 +495,7 @@ impl SealedBlock {
         // these stores before its own. Only this thread, the consumer, still has views.
         self.0.swept.store(0, Relaxed);
         self.0.published.store(0, Relaxed);
-        BlockWriter { block: self.0, published: 0 }
+        BlockWriter { block: self.0, published: 0, size: self.0.size }
     }
 }
 
@@ -471,7 +520,7 @@ impl BlockView {
         permit.check(&self.0);
         assert!(from <= to && to <= self.published(), "read beyond the published bytes");
         self.0.tracker.track_read(from, to);
-        let start = UnsafeCell::raw_get(self.0.bytes.as_ptr());
+        let start = self.0.bytes();
         // SAFETY: by the assertion, the range is within the block and published. No thread writes
         // there until `recycle` (invariant 3), which needs the `ReadPermit` that `'r` borrows. The
         // block outlives `'r`: the `ReadPermit` is kept where the handles are (invariant 1).
@@ -529,7 +578,7 @@ impl BlockView {
             // ORDERING: Relaxed, both. As above.
             next = spare.next.load(Relaxed);
             spare.next.store(null_mut(), Relaxed);
-            give_back(BlockWriter { block: spare, published: 0 });
+            give_back(BlockWriter { block: spare, published: 0, size: spare.size });
         }
         true
     }
