@@ -316,7 +316,7 @@ impl BlockWriter {
         // ORDERING: AcqRel. Release pairs with the Acquire load in `BlockView::follow`: a consumer that
         // sees the taken link sees all bytes of this block. Acquire pairs with the Release in
         // `BlockView::append_spare`: the writer sees the spare's allocation or reset.
-        // Models: spare_blocks_keep_the_order_of_lines, rotation_keeps_the_order_of_lines.
+        // Model: spare_blocks_keep_the_order_of_lines.
         let exchanged = self.block.next.compare_exchange(spare, taken(spare), AcqRel, Relaxed);
         if exchanged.is_ok() {
             *self = Self { block: handle, published: 0, size: self.size };
@@ -336,7 +336,7 @@ impl BlockWriter {
             let link = taken(empty.block.0.as_ptr());
             // ORDERING: Release, pairs with the Acquire load in `BlockView::follow`, as in `advance`.
             // The consumer also sees the allocation or reset of `empty`.
-            // Model: rotation_keeps_the_order_of_lines.
+            // Model: spare_blocks_keep_the_order_of_lines.
             match self.block.next.compare_exchange(spare, link, Release, Acquire) {
                 Ok(_) => break,
                 // The consumer has added or removed spares.

@@ -237,6 +237,13 @@ impl<C: Default> Consumer<C> {
         self.state().window.blocks()
     }
 
+    /// Returns the number of spare blocks that threads have, and the number of those that no thread
+    /// has.
+    #[cfg(any(test, freewheel_loom))]
+    pub(crate) fn spare_blocks(&self) -> (usize, usize) {
+        self.state().spares.given_and_stocked()
+    }
+
     /// Drops the oldest contiguous unsent records after the first `committed` unsent bytes, so that
     /// newer records can use the memory of their block.
     ///

@@ -11,7 +11,7 @@ use crate::producer::Producer;
 use crate::record::Record;
 use crate::settings::Settings;
 use crate::spare_blocks::SpareBlocks;
-use crate::sync::{AtomicU64, Barrier, GuardError, Mutex, SPARE_BLOCKS, ThreadGuard, Wake};
+use crate::sync::{AtomicU64, Barrier, GuardError, KEPT_BLOCKS, Mutex, ThreadGuard, Wake};
 use crate::tally::{SingleWriterTally, Tally};
 use crate::thread_slots::ThreadSlots;
 use crossbeam_utils::CachePadded;
@@ -95,7 +95,7 @@ impl<C: Default> Exchange<C> {
         assert!(block_size > 0 && blocks > 0 && ring_at > 0, "a setting is 0: {settings:?}");
         assert!((1..=block_size).contains(&max_record), "records exceed a block: {settings:?}");
         let ordered =
-            OrderedQueue::new(blocks * block_size / 4, block_size, blocks + 1 + SPARE_BLOCKS);
+            OrderedQueue::new(blocks * block_size / 4, block_size, blocks + 1 + KEPT_BLOCKS);
         let (supply, permit) = BlockSupply::new(block_size, blocks);
         let spares = SpareBlocks::new(ring_at / 4 * 3 + ring_at % 4 * 3 / 4);
         Self {

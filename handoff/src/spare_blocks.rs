@@ -9,7 +9,7 @@ use crate::block_supply::BlockSupply;
 use std::collections::VecDeque;
 
 /// Number of sweeps without a full block after which a thread loses its spare blocks.
-const IDLE_SWEEPS: u32 = 8;
+pub(crate) const IDLE_SWEEPS: u32 = 8;
 
 /// Spare blocks of all threads, and those that no thread has. Only the consumer uses them.
 pub(crate) struct SpareBlocks {
@@ -57,6 +57,13 @@ impl SpareBlocks {
     /// that they have, and those that [`give_back`](Self::give_back) may yet give them.
     pub(crate) fn fillable(&self) -> usize {
         if self.lacking.is_empty() { self.given } else { self.allocated }
+    }
+
+    /// Returns the number of spare blocks that threads have, and the number of those that no thread
+    /// has.
+    #[cfg(any(test, freewheel_loom))]
+    pub(crate) fn given_and_stocked(&self) -> (usize, usize) {
+        (self.given, self.stock.len())
     }
 
     /// Notes that the thread has left its block for the block `next`.
@@ -176,5 +183,91 @@ impl Demand {
     /// fills, or 0 if it is idle.
     fn spares(&self) -> usize {
         self.blocks.div_ceil(2) + self.blocks
+    }
+}
+
+#[cfg(all(test, not(freewheel_loom)))]
+mod tests {
+    use super::*;
+    use crate::stress::exchange_with;
+    use crate::{Consumer, Exchange};
+    use std::sync::Arc;
+
+    /// Emits records of one block each.
+    fn fill_blocks(exchange: &Exchange, blocks: usize) {
+        (0..blocks).for_each(|_| assert!(exchange.push(1, &[b'a'; 32]), "no empty block"));
+    }
+
+    fn sweep_and_discard(consumer: &mut Consumer) {
+        consumer.sweep();
+        consumer.discard(bytes::Buf::remaining(consumer));
+    }
+
+    /// Creates an exchange of 64 blocks, of which 12 can be spare, and its consumer. Fills and takes
+    /// so many blocks that the thread has several spare blocks.
+    fn with_spares() -> (Arc<Exchange>, Consumer) {
+        let exchange = exchange_with(32, 64, 16, Box::new(|| ()));
+        let mut consumer = Consumer::claim(&exchange).expect("no consumer exists");
+        fill_blocks(&exchange, 5);
+        sweep_and_discard(&mut consumer);
+        (exchange, consumer)
+    }
+
+    #[test]
+    fn thread_gets_half_as_many_spares_again_as_it_fills() {
+        let (exchange, mut consumer) = with_spares();
+        assert_eq!(consumer.spare_blocks(), (6, 0), "for 4 full blocks");
+        fill_blocks(&exchange, 60);
+        sweep_and_discard(&mut consumer);
+        assert_eq!(consumer.spare_blocks(), (12, 0), "the maximum");
+    }
+
+    #[test]
+    fn idle_thread_loses_its_spares_and_gets_them_again() {
+        let (exchange, mut consumer) = with_spares();
+        (0..IDLE_SWEEPS).for_each(|_| sweep_and_discard(&mut consumer));
+        assert_eq!(consumer.spare_blocks(), (0, 6));
+        for _ in 0..100 {
+            fill_blocks(&exchange, 7);
+            sweep_and_discard(&mut consumer);
+        }
+        assert_eq!(consumer.spare_blocks(), (11, 1));
+        let counts = exchange.counts();
+        assert_eq!((counts.accepted.records, counts.full.records), (705, 0));
+    }
+
+    /// Checks that the spare blocks are beyond the shared ones: they do not make the exchange drop
+    /// records that it would accept without them.
+    #[test]
+    fn spares_of_an_idle_thread_take_no_block_from_others() {
+        let (exchange, consumer) = with_spares();
+        let (emitting, spares) = (Arc::clone(&exchange), consumer.spare_blocks().0);
+        assert_eq!(spares, 6);
+        let emit = move || fill_blocks(&emitting, 65);
+        std::thread::spawn(emit).join().expect("64 shared blocks and its own");
+        fill_blocks(&exchange, spares);
+        assert!(!exchange.push(1, b"a"), "more blocks than were allocated");
+    }
+
+    /// Checks that all blocks are free again after many rounds in which threads of different demand
+    /// emit, and in which the consumer stops for a while.
+    #[test]
+    fn no_block_is_lost() {
+        let (exchange, mut consumer) = with_spares();
+        for round in 0..200 {
+            let emitting = Arc::clone(&exchange);
+            let blocks = round % 9;
+            let emit = move || fill_blocks(&emitting, blocks);
+            let thread = std::thread::spawn(emit);
+            fill_blocks(&exchange, round % 7);
+            thread.join().expect("there are enough blocks");
+            if round % 3 > 0 {
+                sweep_and_discard(&mut consumer);
+            }
+        }
+        (0..=IDLE_SWEEPS).for_each(|_| sweep_and_discard(&mut consumer));
+        assert_eq!(consumer.spare_blocks(), (0, 12));
+        fill_blocks(&exchange, 64);
+        assert!(!exchange.push(1, b"a"), "more shared blocks than there are");
     }
 }
