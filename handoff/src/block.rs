@@ -1,5 +1,5 @@
 //! Blocks: buffers of records that a producer thread fills while the consumer thread reads them.
-//! All `unsafe` code that shares memory between threads is in this file.
+//! All `unsafe` code that shares memory between threads is in this file, and none in those below it.
 //!
 //! One thread fills a block while the consumer reads it:
 //!
@@ -46,7 +46,15 @@
 
 #![allow(unsafe_code)]
 
-use crate::sync::{AccessTracker, AtomicPtr, AtomicUsize, ThreadGuard};
+mod chain;
+#[cfg(test)]
+mod tests;
+mod writer_cell;
+
+pub(crate) use chain::Chain;
+pub(crate) use writer_cell::{LentWriter, WriterCell};
+
+use crate::sync::{AccessTracker, AtomicPtr, AtomicUsize};
 use crossbeam_queue::SegQueue;
 use crossbeam_utils::CachePadded;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
@@ -251,27 +259,7 @@ impl BlockWriter {
     /// If fewer than `len` bytes are available.
     #[inline(always)]
     pub(crate) fn unpublished(&mut self, len: usize) -> &mut [u8] {
-        let available = self.available();
-        self.unpublished_of(len, available)
-    }
-
-    /// Makes the next `len` bytes of the block readable for the consumer. They must be whole
-    /// records.
-    ///
-    /// # Panics
-    /// If fewer than `len` bytes are available.
-    #[inline(always)]
-    pub(crate) fn publish(&mut self, len: usize) {
-        let available = self.available();
-        self.publish_of(len, available);
-    }
-
-    /// Returns the first `len` unpublished bytes of the block, as
-    /// [`unpublished`](Self::unpublished) does. The caller passes the result of
-    /// [`available`](Self::available), which it may have cached.
-    #[inline(always)]
-    fn unpublished_of(&mut self, len: usize, available: usize) -> &mut [u8] {
-        if len > available {
+        if len > self.available() {
             no_space();
         }
         let start = self.block.bytes();
@@ -281,12 +269,14 @@ impl BlockWriter {
         unsafe { std::slice::from_raw_parts_mut(start.add(self.published), len + MARGIN) }
     }
 
-    /// Makes the next `len` bytes of the block readable for the consumer, as
-    /// [`publish`](Self::publish) does. The caller passes the result of
-    /// [`available`](Self::available), which it may have cached.
+    /// Makes the next `len` bytes of the block readable for the consumer. They must be whole
+    /// records.
+    ///
+    /// # Panics
+    /// If fewer than `len` bytes are available.
     #[inline(always)]
-    fn publish_of(&mut self, len: usize, available: usize) {
-        if len > available {
+    pub(crate) fn publish(&mut self, len: usize) {
+        if len > self.available() {
             no_space();
         }
         self.block.tracker.track_write(self.published, self.published + len);
@@ -361,119 +351,6 @@ fn no_space() -> ! {
     panic!("more bytes than the block has space for")
 }
 
-/// Storage for the `BlockWriter` of a producer thread while the thread is not writing a record.
-///
-/// Only the thread itself uses the fields. They are not loom's atomics, so that loom has less to
-/// explore.
-#[derive(Default)]
-pub(crate) struct WriterCell {
-    block: std::sync::atomic::AtomicPtr<Block>,
-    published: std::sync::atomic::AtomicUsize,
-    size: std::sync::atomic::AtomicUsize,
-    /// Detects, only in loom's build, two threads that use this `WriterCell` at the same time.
-    tracker: AccessTracker,
-}
-
-/// Writer of a producer thread, borrowed from its `WriterCell` to write one record. It holds the
-/// `ThreadGuard`, so that the thread cannot start another record meanwhile.
-pub(crate) struct LentWriter<'a> {
-    cell: &'a WriterCell,
-    writer: BlockWriter,
-    /// Number of bytes that still fit into the thread's block.
-    available: usize,
-    /// Guard that keeps the thread from starting another record. Dropping it allows the thread to
-    /// write again.
-    _guard: ThreadGuard,
-}
-
-impl WriterCell {
-    /// Borrows the writer of the current thread for one record. Returns `None` if the thread has no
-    /// block yet.
-    #[inline(always)]
-    pub(crate) fn lend(&self, guard: ThreadGuard) -> Option<LentWriter<'_>> {
-        let writer = self.load()?;
-        let available = writer.available();
-        Some(LentWriter { cell: self, writer, available, _guard: guard })
-    }
-
-    #[inline(always)]
-    fn load(&self) -> Option<BlockWriter> {
-        self.tracker.track_write(0, 1);
-        // ORDERING: Relaxed, all. Only this thread uses them. The release of its ID orders them
-        // before the next owner's accesses.
-        let block = NonNull::new(self.block.load(Relaxed))?;
-        let (published, size) = (self.published.load(Relaxed), self.size.load(Relaxed));
-        Some(BlockWriter { block: Handle(block), published, size })
-    }
-
-    /// Returns the number of bytes that can still be appended to the thread's block, or `None` if
-    /// the thread has no block yet.
-    pub(crate) fn available(&self, _guard: &ThreadGuard) -> Option<usize> {
-        self.load().map(|writer| writer.available())
-    }
-
-    /// Stores the writer of the first block of the current thread. All blocks of the thread have the
-    /// same size.
-    pub(crate) fn begin(&self, _guard: &mut ThreadGuard, first: BlockWriter) {
-        // ORDERING: Relaxed. As in `load`.
-        self.size.store(first.size, Relaxed);
-        self.store(&first);
-    }
-
-    /// Moves the current thread to the spare block behind its current block, which becomes full.
-    /// Returns false if there is no spare block.
-    #[inline]
-    pub(crate) fn advance(&self, _guard: &mut ThreadGuard) -> bool {
-        let Some(mut writer) = self.load() else { return false };
-        let advanced = writer.advance();
-        if advanced {
-            self.store(&writer);
-        }
-        advanced
-    }
-
-    /// Moves the current thread to the block `empty`. The thread's current block becomes full.
-    ///
-    /// # Panics
-    /// If the thread has no block yet.
-    pub(crate) fn advance_to(&self, _guard: &mut ThreadGuard, empty: BlockWriter) {
-        let mut writer = self.load().expect("the thread has a block");
-        writer.advance_to(empty);
-        self.store(&writer);
-    }
-
-    #[inline]
-    fn store(&self, writer: &BlockWriter) {
-        // ORDERING: Relaxed, both. As in `load`.
-        self.block.store(writer.block.0.as_ptr(), Relaxed);
-        self.published.store(writer.published, Relaxed);
-    }
-}
-
-impl LentWriter<'_> {
-    /// Returns the number of bytes that still fit into the thread's block.
-    #[inline(always)]
-    pub(crate) fn available(&self) -> usize {
-        self.available
-    }
-
-    /// Returns the first `len` unpublished bytes of the thread's block for writing, and [`MARGIN`]
-    /// spare bytes after them.
-    #[inline(always)]
-    pub(crate) fn unpublished(&mut self, len: usize) -> &mut [u8] {
-        self.writer.unpublished_of(len, self.available)
-    }
-
-    /// Makes the next `len` bytes of the thread's block readable for the consumer.
-    #[inline(always)]
-    pub(crate) fn publish(&mut self, len: usize) {
-        self.writer.publish_of(len, self.available);
-        self.available -= len;
-        // ORDERING: Relaxed. As in `WriterCell::load`.
-        self.cell.published.store(self.writer.published, Relaxed);
-    }
-}
-
 /// Block that is no longer written to, on its way to the consumer or held by it. The holder of this
 /// value has the exclusive right to empty the block for reuse.
 pub(crate) struct SealedBlock(Handle);
@@ -507,7 +384,7 @@ pub(crate) struct BlockView(Handle);
 impl BlockView {
     /// Returns the number of bytes that the writer of the block has published so far.
     pub(crate) fn published(&self) -> usize {
-        // ORDERING: Acquire, pairs with the Release store in `BlockWriter::publish_of`.
+        // ORDERING: Acquire, pairs with the Release store in `BlockWriter::publish`.
         // Model: publish_and_read.
         self.0.published.load(Acquire)
     }
@@ -610,93 +487,5 @@ impl BlockView {
 impl ReadPermit {
     fn check(&self, block: &Block) {
         assert_eq!(self.pool_id, block.pool_id, "the permit belongs to another pool");
-    }
-}
-
-/// Chain of the blocks of one producer thread, from the oldest that the consumer has not taken whole.
-/// The thread sets the first block, and appends further blocks by links. The consumer moves on.
-#[derive(Default)]
-pub(crate) struct Chain(AtomicPtr<Block>);
-
-impl Chain {
-    /// Begins the chain with the first block of the thread, and shows it to the consumer.
-    pub(crate) fn begin(&self, first: BlockView) {
-        // ORDERING: Release, pairs with the Acquire load in `oldest`. A consumer that sees the block
-        // sees its allocation. Model: part_filled_block_is_swept_in_order.
-        self.0.store(first.0.0.as_ptr(), Release);
-    }
-
-    /// Returns a read-only handle to the oldest block that the consumer has not taken whole, or
-    /// `None` if the thread has not written a record yet.
-    pub(crate) fn oldest(&self) -> Option<BlockView> {
-        // ORDERING: Acquire, pairs with the Release store in `begin`.
-        // Model: part_filled_block_is_swept_in_order.
-        let oldest = self.0.load(Acquire);
-        // The chain has only blocks of this exchange, so the block is alive by invariant 1.
-        NonNull::new(oldest).map(|block| BlockView(Handle(block)))
-    }
-
-    /// Notes that the consumer has taken all blocks before `block` whole. Only the consumer calls
-    /// this: it has the permit.
-    pub(crate) fn advance_to(&self, block: BlockView, permit: &mut ReadPermit) {
-        permit.check(&block.0);
-        // ORDERING: Relaxed. The producer never reads it. The consumer moves between threads through
-        // a mutex.
-        self.0.store(block.0.0.as_ptr(), Relaxed);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    #[should_panic(expected = "the permit belongs to another pool")]
-    fn read_by_another_exchange_panics() {
-        let ((pool, _), (_others, permit)) = (BlockPool::new(8, 0), BlockPool::new(8, 0));
-        pool.allocate().seal().view().bytes(&permit, 0, 0);
-    }
-
-    #[test]
-    #[should_panic(expected = "the permit belongs to another pool")]
-    fn recycling_by_another_exchange_panics() {
-        let ((pool, _), (_others, mut permit)) = (BlockPool::new(8, 0), BlockPool::new(8, 0));
-        pool.allocate().seal().recycle(&mut permit);
-    }
-
-    #[test]
-    #[should_panic(expected = "the permit belongs to another pool")]
-    fn sweep_by_another_exchange_panics() {
-        let ((pool, _), (_others, mut permit)) = (BlockPool::new(8, 0), BlockPool::new(8, 0));
-        pool.allocate().seal().view().mark_swept(&mut permit, 0);
-    }
-
-    /// Checks that a writer panics if it publishes more bytes than the block has space for. The
-    /// spare bytes at the end of the block (`MARGIN`) can be written to, but not published.
-    #[test]
-    #[should_panic(expected = "more bytes than the block has space for")]
-    fn publishing_beyond_the_block_panics() {
-        let (pool, _) = BlockPool::new(8, 0);
-        let mut writer = pool.allocate();
-        writer.publish(8);
-        writer.publish(1);
-    }
-
-    #[test]
-    #[should_panic(expected = "read beyond the published bytes")]
-    fn read_of_unpublished_bytes_panics() {
-        let (pool, permit) = BlockPool::new(8, 0);
-        let mut writer = pool.allocate();
-        writer.publish(2);
-        writer.seal().view().bytes(&permit, 0, 3);
-    }
-
-    #[test]
-    #[should_panic(expected = "read beyond the published bytes")]
-    fn read_of_a_reversed_range_panics() {
-        let (pool, permit) = BlockPool::new(8, 0);
-        let mut writer = pool.allocate();
-        writer.publish(2);
-        writer.seal().view().bytes(&permit, 2, 1);
     }
 }
