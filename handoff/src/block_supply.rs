@@ -2,7 +2,7 @@
 //! gives blocks back to the supply after use.
 
 use crate::block::{BlockPool, BlockWriter, ReadPermit};
-use crate::sync::{ArrayQueue, SPARE_BLOCKS};
+use crate::sync::{ArrayQueue, KEPT_BLOCKS};
 
 /// Source of empty blocks (buffers of records): the pool that allocates new blocks, and a queue of
 /// used blocks that the consumer has emptied and given back.
@@ -10,7 +10,7 @@ pub(crate) struct BlockSupply {
     pool: BlockPool,
     /// Queue through which the consumer gives emptied blocks back to the producer threads.
     ///
-    /// A spare block always stays here. `ArrayQueue::pop` spins on a slot that is being filled, and
+    /// One block always stays here. `ArrayQueue::pop` spins on a slot that is being filled, and
     /// spins forever in the child of a process that forked at that moment. Only the consumer pushes,
     /// so only the last slot can be in that state.
     free: ArrayQueue<BlockWriter>,
@@ -22,10 +22,11 @@ impl BlockSupply {
     /// block.
     pub(crate) fn new(block_size: usize, budget: usize) -> (Self, ReadPermit) {
         let (pool, permit) = BlockPool::new(block_size, budget);
-        // Every thread always holds one block, so at most `budget` blocks and the spare are free.
-        let free = ArrayQueue::new(budget + SPARE_BLOCKS);
+        // Every thread always holds one block, so at most `budget` blocks and the reserve are free.
+        // `SpareBlocks` keeps as many of the others as it has allocated, unless they are full.
+        let free = ArrayQueue::new(budget + KEPT_BLOCKS);
         let supply = Self { pool, free };
-        (0..SPARE_BLOCKS).map(|_| supply.create()).for_each(supply.returner());
+        (0..KEPT_BLOCKS).map(|_| supply.create()).for_each(|block| supply.give_back(block));
         (supply, permit)
     }
 
@@ -42,40 +43,31 @@ impl BlockSupply {
     /// Returns an empty shared block: a used one that the consumer gave back, or a new one. Returns
     /// `None` if all shared blocks are in use.
     pub(crate) fn take(&self) -> Option<BlockWriter> {
-        // Threads that find the last block beyond the spare at the same time may take the spare too.
-        let is_filled = SPARE_BLOCKS == 0 || self.free.len() > SPARE_BLOCKS;
+        // Threads that find the last block but one at the same time may take the last one too.
+        let is_filled = KEPT_BLOCKS == 0 || self.free.len() > KEPT_BLOCKS;
         let free = if is_filled { self.free.pop() } else { None };
         free.or_else(|| self.pool.allocate_within_budget())
     }
 
-    /// Returns a closure with which the consumer gives emptied blocks back to the supply, the
-    /// source of empty blocks.
-    pub(crate) fn returner(&self) -> impl FnMut(BlockWriter) {
-        |writer| {
-            let pushed = self.free.push(writer);
-            assert!(pushed.is_ok(), "the queue has a slot for every block");
-        }
+    /// Gives an emptied block back to the supply, the source of empty blocks. Only the consumer calls
+    /// this.
+    pub(crate) fn give_back(&self, writer: BlockWriter) {
+        let pushed = self.free.push(writer);
+        assert!(pushed.is_ok(), "the queue has a slot for every block");
     }
 
-    /// Takes all shared blocks that are not in use, and the spare. Allocates those that do not exist
-    /// yet. [`put_all`](Self::put_all) gives them back.
+    /// Takes all shared blocks that are not in use, also the one that always stays in the queue.
+    /// Allocates those that do not exist yet.
     pub(crate) fn take_all(&mut self) -> Vec<BlockWriter> {
         let free = std::iter::from_fn(|| self.free.pop());
         free.chain(std::iter::from_fn(|| self.pool.allocate_within_budget())).collect()
     }
 
-    /// Gives back the blocks that [`take_all`](Self::take_all) returned.
-    pub(crate) fn put_all(&mut self, blocks: impl Iterator<Item = BlockWriter>) {
-        for block in blocks {
-            assert!(self.free.push(block).is_ok(), "the queue has a slot for every block");
-        }
-    }
-
-    /// Returns the number of emptied blocks that threads may take. One more block, the spare, stays
+    /// Returns the number of emptied blocks that threads may take. One more block always stays
     /// in the queue of empty blocks and is not counted.
     #[cfg(test)]
     pub(crate) fn free_len(&self) -> usize {
-        self.free.len() - SPARE_BLOCKS
+        self.free.len() - KEPT_BLOCKS
     }
 }
 
@@ -87,15 +79,15 @@ mod tests {
     /// block is available. The consumer may still be pushing the last block, and `pop` would wait
     /// for it.
     #[test]
-    fn threads_leave_the_spare_block() {
+    fn threads_leave_the_last_block() {
         let (supply, _permit) = BlockSupply::new(32, 2);
         let first = supply.take().expect("within the budget");
         let second = supply.take().expect("within the budget");
         assert!(supply.take().is_none());
         assert_eq!(supply.free.len(), 1);
-        supply.returner()(first);
+        supply.give_back(first);
         assert!(supply.take().is_some());
-        supply.returner()(second);
+        supply.give_back(second);
         assert_eq!(supply.free_len(), 1);
     }
 }

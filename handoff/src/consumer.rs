@@ -103,12 +103,17 @@ impl<C: Default> Consumer<C> {
         let (exchange, state) = self.parts();
         exchange.bell.clear();
         exchange.full_blocks.begin_sweep();
+        state.spares.begin_sweep();
         let chunks_before = state.window.chunks();
-        for producer in exchange.producers.iter() {
-            state.take_chain(&producer.taken);
+        for (id, producer) in exchange.producers.enumerate() {
+            state.take_chain(id, &producer.taken);
         }
         state.take_records(&exchange.ordered, &exchange.supply);
         state.recycle_spent(&exchange.supply, chunks_before);
+        state.spares.distribute(&exchange.supply);
+        if exchange.full_blocks.end_sweep(state.spares.fillable()) {
+            exchange.bell.ring();
+        }
     }
 
     /// Takes only the records of the ordered queue (the queue that keeps order across threads), so
@@ -171,8 +176,8 @@ impl<C: Default> Consumer<C> {
     /// whole records that have arrived, or that the caller has counted as lost.
     pub fn acknowledge(&mut self, count: usize) {
         let _no_reentry = forbid_reentry();
-        let (exchange, ConsumerState { permit, window, .. }) = self.parts();
-        window.acknowledge(count, permit, exchange.supply.returner());
+        let (exchange, ConsumerState { permit, window, spares, .. }) = self.parts();
+        window.acknowledge(count, permit, |block| spares.give_back(block, &exchange.supply));
     }
 
     /// Releases the first `count` unsent bytes without waiting for an acknowledgement. No bytes may
@@ -221,15 +226,22 @@ impl<C: Default> Consumer<C> {
     /// that it passes them to `count_lost`, as contiguous slices.
     pub fn discard_quarantined(&mut self, count_lost: impl FnOnce(&[&[u8]])) {
         let _no_reentry = forbid_reentry();
-        let (exchange, ConsumerState { permit, window, .. }) = self.parts();
+        let (exchange, ConsumerState { permit, window, spares, .. }) = self.parts();
         count_lost(&window.quarantined_runs(permit).collect::<Vec<_>>());
-        window.discard_quarantined(permit, exchange.supply.returner());
+        window.discard_quarantined(permit, |block| spares.give_back(block, &exchange.supply));
     }
 
     /// Returns the number of full blocks (buffers of records) that the consumer has taken and not
     /// yet given back for reuse.
     pub fn blocks(&self) -> usize {
         self.state().window.blocks()
+    }
+
+    /// Returns the number of spare blocks that threads have, and the number of those that no thread
+    /// has.
+    #[cfg(any(test, freewheel_loom))]
+    pub(crate) fn spare_blocks(&self) -> (usize, usize) {
+        self.state().spares.given_and_stocked()
     }
 
     /// Drops the oldest contiguous unsent records after the first `committed` unsent bytes, so that
@@ -239,8 +251,9 @@ impl<C: Default> Consumer<C> {
     /// sees the evicted bytes first. Returns false if there are none.
     pub fn evict(&mut self, committed: usize, count_lost: impl FnOnce(&[u8])) -> bool {
         let _no_reentry = forbid_reentry();
-        let (exchange, ConsumerState { permit, window, .. }) = self.parts();
-        window.evict(committed, permit, count_lost, exchange.supply.returner())
+        let (exchange, ConsumerState { permit, window, spares, .. }) = self.parts();
+        window
+            .evict(committed, permit, count_lost, |block| spares.give_back(block, &exchange.supply))
     }
 
     /// Returns the number of bytes released since the exchange was created, by this and all earlier

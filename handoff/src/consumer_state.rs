@@ -6,11 +6,13 @@ use crate::block_supply::BlockSupply;
 use crate::ordered::OrderedQueue;
 use crate::producer::Taken;
 use crate::send_window::SendWindow;
+use crate::spare_blocks::SpareBlocks;
 use crate::sync::AccessTracker;
 
 pub(crate) struct ConsumerState {
     pub(crate) permit: ReadPermit,
     pub(crate) window: SendWindow,
+    pub(crate) spares: SpareBlocks,
     /// Number of records taken from the ordered queue (the queue that keeps order across threads)
     /// since the exchange was created.
     pub(crate) drained_records: u64,
@@ -20,9 +22,10 @@ pub(crate) struct ConsumerState {
 }
 
 impl ConsumerState {
-    pub(crate) fn new(permit: ReadPermit) -> Self {
+    pub(crate) fn new(permit: ReadPermit, spares: SpareBlocks) -> Self {
         Self {
             permit,
+            spares,
             window: SendWindow::default(),
             drained_records: 0,
             tracker: AccessTracker::new(1),
@@ -30,20 +33,24 @@ impl ConsumerState {
     }
 
     /// Adds the bytes that a producer thread has published, and that were not taken before, to the
-    /// unsent bytes.
+    /// unsent bytes. `id` is the thread's ID.
     ///
     /// The loop ends although the thread may emit meanwhile: blocks are not given back before the
     /// end of the sweep, so the thread runs out of them.
-    pub(crate) fn take_chain(&mut self, taken: &Taken) {
+    pub(crate) fn take_chain(&mut self, id: usize, taken: &Taken) {
         let Some(mut block) = taken.chain.oldest() else { return };
+        let mut full_blocks = 0;
         // The link is read before the published length, which is final once a block is linked.
         while let Some((full, next)) = block.follow(&mut self.permit) {
             self.take_sealed(full);
             taken.chain.advance_to(next, &mut self.permit);
             taken.count_full();
+            self.spares.on_advance(id, next);
+            full_blocks += 1;
             block = next;
         }
         self.take(block, block.published(), None);
+        self.spares.on_sweep(id, block, full_blocks, &mut self.permit);
     }
 
     /// Moves the records of the ordered queue into blocks, as far as empty blocks are available,
@@ -80,7 +87,9 @@ impl ConsumerState {
     /// Checks the oldest chunks (ranges of records) that the consumer has taken, and the chunks
     /// from the index `first` on.
     pub(crate) fn recycle_spent(&mut self, supply: &BlockSupply, first: usize) {
-        self.window.recycle_spent(first, &mut self.permit, supply.returner());
-        self.window.release(&mut self.permit, supply.returner());
+        let Self { permit, window, spares, .. } = self;
+        let mut give_back = |block| spares.give_back(block, supply);
+        window.recycle_spent(first, permit, &mut give_back);
+        window.release(permit, give_back);
     }
 }

@@ -10,7 +10,8 @@ use crate::ordered::{OrderedQueue, PushOutcome};
 use crate::producer::Producer;
 use crate::record::Record;
 use crate::settings::Settings;
-use crate::sync::{AtomicU64, Barrier, GuardError, Mutex, SPARE_BLOCKS, ThreadGuard, Wake};
+use crate::spare_blocks::SpareBlocks;
+use crate::sync::{AtomicU64, Barrier, GuardError, KEPT_BLOCKS, Mutex, ThreadGuard, Wake};
 use crate::tally::{SingleWriterTally, Tally};
 use crate::thread_slots::ThreadSlots;
 use crossbeam_utils::CachePadded;
@@ -94,8 +95,9 @@ impl<C: Default> Exchange<C> {
         assert!(block_size > 0 && blocks > 0 && ring_at > 0, "a setting is 0: {settings:?}");
         assert!((1..=block_size).contains(&max_record), "records exceed a block: {settings:?}");
         let ordered =
-            OrderedQueue::new(blocks * block_size / 4, block_size, blocks + 1 + SPARE_BLOCKS);
+            OrderedQueue::new(blocks * block_size / 4, block_size, blocks + 1 + KEPT_BLOCKS);
         let (supply, permit) = BlockSupply::new(block_size, blocks);
+        let spares = SpareBlocks::new(ring_at / 4 * 3 + ring_at % 4 * 3 / 4);
         Self {
             producers: ThreadSlots::new(),
             supply,
@@ -103,7 +105,7 @@ impl<C: Default> Exchange<C> {
             ordered,
             bell: Bell::new(wake),
             dormancy: Dormancy::new(barrier),
-            state: Mutex::new(Some(ConsumerState::new(permit))),
+            state: Mutex::new(Some(ConsumerState::new(permit, spares))),
             unregistered: UnregisteredCounts::default(),
             max_len: max_record,
         }
@@ -164,14 +166,25 @@ impl<C: Default> Exchange<C> {
         is_oversize
     }
 
-    /// Gives the thread an empty block, and links its full block to it, which passes the full block
-    /// to the consumer. Returns false without a change if no empty block is available.
+    /// Moves the thread to an empty block: to a spare block of its own, or to one from the supply. Its
+    /// current block becomes full. Returns false without a change if no empty block is available.
+    #[inline]
     pub(crate) fn rotate(&self, producer: &Producer<C>, guard: &mut ThreadGuard) -> bool {
+        // The consumer has counted spare blocks when it gave them to the thread.
+        if !producer.writer.advance(guard) {
+            return self.rotate_to_shared(producer, guard);
+        }
+        producer.count_full();
+        true
+    }
+
+    /// Moves the thread to an empty block from the supply, and wakes the consumer if many blocks are
+    /// full. Returns false without a change if the supply is empty.
+    #[inline(never)]
+    fn rotate_to_shared(&self, producer: &Producer<C>, guard: &mut ThreadGuard) -> bool {
         let Some(empty) = self.supply.take() else { return false };
-        let next = empty.view();
-        let full = producer.writer.replace(guard, empty).expect("the thread holds a block");
-        producer.count_linked();
-        full.link(next);
+        producer.writer.advance_to(guard, empty);
+        producer.count_full();
         if self.full_blocks.count() {
             self.bell.ring();
         }

@@ -18,7 +18,7 @@ impl FullBlocks {
         Self { since_sweep: CachePadded::new(AtomicUsize::new(0)), ring_at }
     }
 
-    /// Counts a block that was linked to the next one. Returns true if the consumer should be woken.
+    /// Counts a full block. Returns true if the consumer should be woken.
     pub(crate) fn count(&self) -> bool {
         // ORDERING: Release, pairs with the Acquire in `begin_sweep`: a sweep that resets the count
         // of a block finds its link. Model: ring_and_sweep.
@@ -30,5 +30,13 @@ impl FullBlocks {
     pub(crate) fn begin_sweep(&self) {
         // ORDERING: Acquire, pairs with the Release in `count`. Model: ring_and_sweep.
         self.since_sweep.swap(0, Ordering::Acquire);
+    }
+
+    /// Counts the spare blocks that threads can fill until the next sweep as if they were full: a
+    /// thread that fills a spare block does not count it. Returns true if the consumer should sweep
+    /// again.
+    pub(crate) fn end_sweep(&self, spares: usize) -> bool {
+        // ORDERING: Relaxed. The consumer itself sweeps again, and finds its own changes.
+        spares > 0 && self.since_sweep.fetch_add(spares, Ordering::Relaxed) + spares >= self.ring_at
     }
 }

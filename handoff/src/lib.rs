@@ -19,6 +19,7 @@ mod reservation;
 mod reserve;
 mod send_window;
 mod settings;
+mod spare_blocks;
 #[cfg(all(test, not(freewheel_loom)))]
 mod stress;
 mod sync;

@@ -84,6 +84,10 @@ impl Exchange {
     }
 }
 
+/// Number of sweeps without a full block (buffer of lines) after which a thread loses its spare
+/// blocks.
+pub const IDLE_SWEEPS: u32 = crate::spare_blocks::IDLE_SWEEPS;
+
 fn count_lines(lines: &[u8]) -> u64 {
     lines.iter().filter(|&&byte| byte == b'\n').count() as u64
 }
@@ -114,6 +118,12 @@ impl Consumer {
     /// bytes.
     pub fn sweep(&mut self) {
         self.0.sweep();
+    }
+
+    /// Returns the number of spare blocks (empty buffers) that threads have, as far as the flusher
+    /// knows, and the number of those that no thread has.
+    pub fn spare_blocks(&self) -> (usize, usize) {
+        self.0.spare_blocks()
     }
 
     /// Resets the bell (the flusher's wake-up flag), and takes only the records of the ordered

@@ -41,7 +41,7 @@ impl<C: Default> Exchange<C> {
         }
         let blocks = ordered.prefault(|| touched(supply.create()), blocks);
         let blocks = blocks.into_iter().map(|sealed| touched(sealed.recycle(&mut state.permit)));
-        supply.put_all(blocks);
+        blocks.for_each(|block| supply.give_back(block));
     }
 
     /// Registers the calling thread, gives it its first block, and writes to the memory that its calls
@@ -60,7 +60,7 @@ impl<C: Default> Exchange<C> {
         if producer.writer.available(&guard).is_none() {
             let first = self.supply.create();
             producer.taken.chain.begin(first.view());
-            producer.writer.replace(&mut guard, first);
+            producer.writer.begin(&mut guard, first);
         }
         producer.writer.lend(guard).into_iter().for_each(|mut writer| writer.touch());
         true

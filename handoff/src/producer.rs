@@ -12,8 +12,8 @@ use std::sync::atomic::Ordering::Relaxed;
 pub(crate) struct Producer<C> {
     /// Writer of the block that the thread is filling. Only the thread itself uses it.
     pub(crate) writer: WriterCell,
-    /// Number of full blocks that the thread has linked to their next block.
-    linked: AtomicUsize,
+    /// Number of full blocks that the thread has left for the next one.
+    full_blocks: AtomicUsize,
     /// State that the consumer keeps about the thread, in cache lines that the thread does not write.
     pub(crate) taken: CachePadded<Taken>,
     pub(crate) accepted: SingleWriterTally,
@@ -35,17 +35,18 @@ pub(crate) struct Taken {
 }
 
 impl<C> Producer<C> {
-    /// Counts a full block that the thread is about to link to its next block.
-    pub(crate) fn count_linked(&self) {
-        // ORDERING: Relaxed, both. Only this thread writes it, and the link publishes it.
-        self.linked.store(self.linked.load(Relaxed) + 1, Relaxed);
+    /// Counts a full block, which the thread has left for the next one.
+    #[inline]
+    pub(crate) fn count_full(&self) {
+        // ORDERING: Relaxed, both. Only this thread writes it, and it publishes nothing.
+        self.full_blocks.store(self.full_blocks.load(Relaxed) + 1, Relaxed);
     }
 
-    /// Returns the number of full blocks that the consumer has not taken.
+    /// Returns the number of full blocks that the consumer has not taken. The number is exact while
+    /// the thread does not emit.
     pub(crate) fn waiting_blocks(&self) -> usize {
-        // ORDERING: Relaxed, both. An estimate while the thread emits; a link that the consumer has
-        // followed was counted before.
-        self.linked.load(Relaxed).saturating_sub(self.taken.full_blocks.load(Relaxed))
+        // ORDERING: Relaxed, both. The consumer may take a block before the thread has counted it.
+        self.full_blocks.load(Relaxed).saturating_sub(self.taken.full_blocks.load(Relaxed))
     }
 }
 

@@ -72,7 +72,7 @@ impl<C: Default> Exchange<C> {
             let first = self.supply.create();
             let available = first.available();
             producer.taken.chain.begin(first.view());
-            producer.writer.replace(&mut guard, first);
+            producer.writer.begin(&mut guard, first);
             available
         });
         if max_len > available && !self.rotate(producer, &mut guard) {

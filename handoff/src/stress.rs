@@ -135,7 +135,18 @@ pub(crate) fn exchange(block_size: usize, blocks: usize) -> Arc<Exchange> {
     exchange_with(block_size, blocks, 1, Box::new(|| ()))
 }
 
-fn exchange_with(block_size: usize, blocks: usize, ring_at: usize, wake: Wake) -> Arc<Exchange> {
+/// Creates an exchange without spare blocks, or with up to 12 of them in every second round.
+fn exchange_in(round: u64, block_size: usize, blocks: usize) -> Arc<Exchange> {
+    let ring_at = if round.is_multiple_of(2) { 16 } else { 1 };
+    exchange_with(block_size, blocks, ring_at, Box::new(|| ()))
+}
+
+pub(crate) fn exchange_with(
+    block_size: usize,
+    blocks: usize,
+    ring_at: usize,
+    wake: Wake,
+) -> Arc<Exchange> {
     let settings = Settings { block_size, blocks, ring_at, max_record: block_size };
     Arc::new(Exchange::new(&settings, wake, process_barrier()))
 }
@@ -188,7 +199,7 @@ fn churn(exchange: &Arc<Exchange>, mut random: u64, lines: u32) -> Counts {
 #[test]
 fn lines_are_swept_while_they_are_written() {
     repeat(|round| {
-        let account = churn(&exchange(1024, 256), round, sized(2_000, 100));
+        let account = churn(&exchange_in(round, 1024, 256), round, sized(2_000, 100));
         assert_eq!(account.full + account.oversize, Tally::default(), "all lines fit");
     });
 }
@@ -199,7 +210,8 @@ fn lines_are_swept_while_they_are_written() {
 #[test]
 fn blocks_are_recycled_while_lines_are_dropped() {
     repeat(|round| {
-        let account = churn(&exchange(28, 1 + round as usize % 4), round, sized(1_000, 150));
+        let account =
+            churn(&exchange_in(round, 28, 1 + round as usize % 4), round, sized(1_000, 150));
         assert!(account.full.records > 0 && account.oversize.records > 0);
     });
 }
@@ -212,7 +224,7 @@ fn threads_come_and_go_while_they_are_swept() {
     const THREADS: u32 = sized(40, 8);
     const LINES: u32 = sized(30, 10);
     repeat(|mut random| {
-        let (exchange, alone) = (&exchange(100, 8), &Barrier::new(1));
+        let (exchange, alone) = (&exchange_in(random, 100, 8), &Barrier::new(1));
         thread::scope(|scope| {
             let one = |thread| scope.spawn(move || emit(exchange, alone, thread, 0..LINES));
             let in_turn = move |thread| one(thread).join().expect("no panic");
@@ -230,7 +242,7 @@ fn threads_come_and_go_while_they_are_swept() {
 fn consumers_move_between_threads() {
     const LINES: u32 = sized(1_000, 60);
     repeat(|round| {
-        let (exchange, over) = (&exchange(64, 8), &AtomicBool::new(false));
+        let (exchange, over) = (&exchange_in(round, 64, 8), &AtomicBool::new(false));
         let start = &Barrier::new(2);
         let consume_in_turn = |mut random: u64| {
             let mut pieces = BTreeMap::new();

@@ -67,8 +67,16 @@ impl<T: Default> ThreadSlots<T> {
 
     /// Returns all allocated slots (per-thread values), including slots that no thread has used.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        let others = self.buckets.iter().filter_map(OnceLock::get).flat_map(|bucket| bucket.iter());
-        self.inline.iter().chain(others)
+        self.enumerate().map(|(_, slot)| slot)
+    }
+
+    /// Returns all allocated slots (per-thread values) with their thread IDs.
+    pub(crate) fn enumerate(&self) -> impl Iterator<Item = (usize, &T)> {
+        let others = self.buckets.iter().enumerate().filter_map(|(rank, bucket)| {
+            let first = INLINE_SLOTS - 1 + (1 << rank);
+            Some((first..).zip(bucket.get()?))
+        });
+        self.inline.iter().enumerate().chain(others.flatten())
     }
 }
 
@@ -104,5 +112,19 @@ mod tests {
             assert!((0..count).all(|id| value(id) == Some(id + 1)), "{count}");
             assert_eq!(value(count).unwrap_or_default(), 0);
         }
+    }
+
+    #[test]
+    fn enumerated_ids_lead_to_their_slots() {
+        let slots = ThreadSlots::<u8>::new();
+        for rank in [3, 5] {
+            slots.buckets[rank].get_or_init(|| vec![0; 1 << rank].into());
+        }
+        let is_there = |(id, slot): (usize, &u8)| match slots.inline.get(id) {
+            Some(inline) => std::ptr::eq(slot, inline),
+            None => std::ptr::eq(slot, slots.search(id).expect("a bucket has it")),
+        };
+        assert!(slots.enumerate().all(is_there));
+        assert_eq!(slots.enumerate().count(), INLINE_SLOTS + 8 + 32);
     }
 }

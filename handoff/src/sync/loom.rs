@@ -124,7 +124,7 @@ pub(crate) fn spare_slots(_records: usize) -> usize {
 
 /// Number of blocks that threads leave in the queue of empty blocks. It is 0 in loom's build, so
 /// that loom has fewer interleavings to explore.
-pub(crate) const SPARE_BLOCKS: usize = 0;
+pub(crate) const KEPT_BLOCKS: usize = 0;
 
 /// Number of thread slots (one value for each thread ID) that are stored in one array in loom's
 /// build. Models have few threads, and loom explores each slot.

@@ -33,7 +33,7 @@ pub(crate) fn spare_slots(records: usize) -> usize {
 
 /// Number of blocks that threads leave in the queue of empty blocks, because the consumer may still
 /// be pushing the last block.
-pub(crate) const SPARE_BLOCKS: usize = 1;
+pub(crate) const KEPT_BLOCKS: usize = 1;
 
 /// Number of thread slots (one value for each thread ID) that are stored in one array. Few
 /// processes have more threads that emit at the same time.

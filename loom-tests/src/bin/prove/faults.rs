@@ -43,6 +43,7 @@ mod ordered;
 mod reservation;
 mod reserve;
 mod send_window;
+mod spare_blocks;
 mod thread_ids;
 
 use super::Mutation;
@@ -64,6 +65,7 @@ const FILES: &[File] = &[
     consumer::FAULTS,
     consumer_state::FAULTS,
     send_window::FAULTS,
+    spare_blocks::FAULTS,
     bell::FAULTS,
     dormancy::FAULTS,
     thread_ids::FAULTS,

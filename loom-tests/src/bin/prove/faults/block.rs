@@ -48,16 +48,48 @@ pub const FAULTS: File = (
             "dormancy ignores full blocks",
             "full_block_prevents_dormancy",
             &[(
-                "        is_linked || self.0.swept",
-                "        let _ = is_linked;\n        self.0.swept",
+                "        is_left || self.0.swept",
+                "        let _ = is_left;\n        self.0.swept",
+            )],
+        ),
+        (
+            "a full block is not linked to the next one",
+            "flush_covers_earlier_lines",
+            &[(
+                "match self.block.next.compare_exchange(spare, link, Release, Acquire) {",
+                "match Ok::<_, *mut Block>(link) {",
+            )],
+        ),
+        (
+            "a full block is linked by a store",
+            "spare_blocks_keep_the_order_of_lines",
+            &[(
+                "match self.block.next.compare_exchange(spare, link, Release, Acquire) {",
+                "self.block.next.store(link, Release);\n            match Ok::<_, *mut Block>(link) {",
+            )],
+        ),
+        (
+            "a thread takes its spare block by a store",
+            "spare_block_is_taken_or_removed",
+            &[(
+                "let exchanged = self.block.next.compare_exchange(spare, taken(spare), AcqRel, Relaxed);",
+                "self.block.next.load(Acquire);\n        self.block.next.store(taken(spare), Release);\n        let exchanged = Ok::<_, ()>(());",
+            )],
+        ),
+        (
+            "spare blocks are removed by a store",
+            "spare_block_is_taken_or_removed",
+            &[(
+                "self.0.next.compare_exchange(first, null_mut(), Relaxed, Relaxed).is_err()",
+                "{\n            self.0.next.store(null_mut(), Relaxed);\n            false\n        }",
             )],
         ),
         (
             "blocks are not freed",
             "last_handle_frees_all_memory",
             &[(
-                "            drop(unsafe { Box::from_raw(handle.0.as_ptr()) });\n",
-                "            let _ = handle;\n",
+                "            unsafe {\n                handle.0.drop_in_place();\n                dealloc(handle.0.as_ptr().cast(), layout);\n            }\n",
+                "            let _ = layout;\n",
             )],
         ),
         (

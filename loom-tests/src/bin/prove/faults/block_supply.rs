@@ -9,8 +9,8 @@ pub const FAULTS: File = (
         "a consumed block is not given back",
         "full_capacity_drops_are_counted",
         &[(
-            "            let pushed = self.free.push(writer);\n",
-            "            let pushed = Ok::<_, ()>((self.free.len(), writer));\n",
+            "        let pushed = self.free.push(writer);\n",
+            "        let pushed = Ok::<_, ()>((self.free.len(), writer));\n",
         )],
     )],
 );

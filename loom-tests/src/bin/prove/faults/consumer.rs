@@ -20,8 +20,8 @@ pub const FAULTS: File = (
             &[
                 ("        exchange.bell.clear();\n", ""),
                 (
-                    "&exchange.supply);\n        state.recycle_spent(&exchange.supply, chunks_before);\n",
-                    "&exchange.supply);\n        state.recycle_spent(&exchange.supply, chunks_before);\n\
+                    "&exchange.supply);\n        state.recycle_spent(&exchange.supply, chunks_before);\n        state.spares.distribute(&exchange.supply);\n",
+                    "&exchange.supply);\n        state.recycle_spent(&exchange.supply, chunks_before);\n        state.spares.distribute(&exchange.supply);\n\
                  exchange.bell.clear();\n",
                 ),
             ],
@@ -32,8 +32,8 @@ pub const FAULTS: File = (
             &[
                 ("        exchange.full_blocks.begin_sweep();\n", ""),
                 (
-                    "&exchange.supply);\n        state.recycle_spent(&exchange.supply, chunks_before);\n",
-                    "&exchange.supply);\n        state.recycle_spent(&exchange.supply, chunks_before);\n\
+                    "&exchange.supply);\n        state.recycle_spent(&exchange.supply, chunks_before);\n        state.spares.distribute(&exchange.supply);\n",
+                    "&exchange.supply);\n        state.recycle_spent(&exchange.supply, chunks_before);\n        state.spares.distribute(&exchange.supply);\n\
                  exchange.full_blocks.begin_sweep();\n",
                 ),
             ],

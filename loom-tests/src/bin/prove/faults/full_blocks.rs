@@ -17,6 +17,14 @@ pub const FAULTS: File = (
             &[("+ 1 >= self.ring_at", "+ 1 > self.ring_at")],
         ),
         (
+            "spare blocks do not count for the ring",
+            "spare_blocks_count_for_the_ring",
+            &[(
+                "        spares > 0 && self",
+                "        let spares = 0 * spares;\n        spares > 0 && self",
+            )],
+        ),
+        (
             "full blocks are counted by a load and a store",
             "ring_and_sweep",
             &[(
