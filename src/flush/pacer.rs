@@ -98,7 +98,9 @@ impl Pacer {
     /// Returns the maximum number of bytes that the next system call may send.
     pub(super) fn max_call_bytes(&self) -> usize {
         match self.mode {
-            Mode::BatchedBursts => self.remaining.min(BATCH_BYTES),
+            // A short rest of the burst would cost a system call of its own.
+            Mode::BatchedBursts if self.remaining <= BATCH_BYTES / 2 * 3 => self.remaining,
+            Mode::BatchedBursts => BATCH_BYTES,
             Mode::Bursts | Mode::Continuous => FEW_DATAGRAMS_BYTES,
             Mode::Unpaced => usize::MAX,
         }
@@ -110,10 +112,12 @@ impl Pacer {
         matches!(self.mode, Mode::BatchedBursts | Mode::Bursts) && self.remaining == 0
     }
 
-    /// Records that `bytes` were sent in the current burst. The last datagram may exceed the size
-    /// of the burst.
-    pub(super) fn on_sent(&mut self, bytes: usize) {
-        self.remaining = self.remaining.saturating_sub(bytes);
+    /// Records that one system call sent `bytes` in `datagrams` datagrams in the current burst. A
+    /// rest of the burst that holds no further datagram of this length ends the burst. The last
+    /// datagram may exceed the size of the burst.
+    pub(super) fn on_sent(&mut self, bytes: usize, datagrams: usize) {
+        let rest = self.remaining.saturating_sub(bytes);
+        self.remaining = if rest * datagrams < bytes { 0 } else { rest };
         self.since_yield = self.since_yield.saturating_add(bytes);
     }
 
@@ -152,11 +156,11 @@ mod tests {
             while !pacer.is_burst_over() {
                 // A burst that could fill a receiver's buffer is not sent in batches.
                 let is_large = burst > MAX_BATCHED_BURST_BYTES;
-                let max_call = if is_large { FEW_DATAGRAMS_BYTES } else { BATCH_BYTES };
+                let max_call = if is_large { FEW_DATAGRAMS_BYTES } else { BATCH_BYTES / 2 * 3 };
                 assert!(pacer.max_call_bytes() <= max_call);
                 let call = pacer.max_call_bytes().min(burst - sent);
                 sent += call;
-                pacer.on_sent(call);
+                pacer.on_sent(call, call);
             }
             assert_eq!(sent, burst);
             // No burst begins before its time.
@@ -171,14 +175,29 @@ mod tests {
         let mut pacer = Pacer::new(2 << 20);
         pacer.renew(1 << 20, false);
         let yields = (0..100).filter(|_| {
-            pacer.on_sent(FEW_DATAGRAMS_BYTES);
+            pacer.on_sent(FEW_DATAGRAMS_BYTES, 1);
             pacer.should_yield()
         });
         assert_eq!(yields.count(), 100 / (MIN_BURST_BYTES / FEW_DATAGRAMS_BYTES));
         // An unpaced flusher does not yield.
         pacer.renew(1 << 20, true);
-        pacer.on_sent(MIN_BURST_BYTES);
+        pacer.on_sent(MIN_BURST_BYTES, 1);
         assert!(!pacer.should_yield());
+    }
+
+    /// Sends a burst of datagrams of 1,400 bytes. It must take two system calls, and end although the
+    /// size of the burst is no multiple of a datagram's.
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_takes_few_calls() {
+        let mut pacer = Pacer::new(2 << 20);
+        pacer.renew(0, false);
+        let mut calls = Vec::new();
+        while !pacer.is_burst_over() {
+            let datagrams = pacer.max_call_bytes() / 1_400;
+            pacer.on_sent(datagrams * 1_400, datagrams);
+            calls.push(datagrams);
+        }
+        assert_eq!(calls, [11, 12]);
     }
 
     /// Gives the pacer (which limits the UDP speed) slightly more than half of the backlog at which
@@ -188,7 +207,7 @@ mod tests {
     async fn a_large_backlog_is_sent_without_a_pause() {
         let mut pacer = Pacer::new(1_000);
         pacer.renew(501, false);
-        pacer.on_sent(1 << 30);
+        pacer.on_sent(1 << 30, 1);
         assert!(!pacer.is_burst_over() && pacer.max_call_bytes() == FEW_DATAGRAMS_BYTES);
         pacer.renew(500, false);
         assert!(pacer.is_burst_over());
@@ -199,7 +218,7 @@ mod tests {
         for (backlog, unpaced) in [(0, true), (1_001, false)] {
             let mut pacer = Pacer::new(1_000);
             pacer.renew(backlog, unpaced);
-            pacer.on_sent(1 << 30);
+            pacer.on_sent(1 << 30, 1);
             assert!(!pacer.is_burst_over() && pacer.max_call_bytes() == usize::MAX);
             // Pacing resumes.
             tokio::time::advance(BURST_INTERVAL).await;
@@ -217,7 +236,7 @@ mod tests {
         for _ in 0..1_000 {
             pacer.renew(0, false);
             sent += pacer.max_call_bytes();
-            pacer.on_sent(pacer.max_call_bytes());
+            pacer.on_sent(pacer.max_call_bytes(), 1);
             tokio::time::advance(Duration::from_micros(100)).await;
         }
         // A tenth of a second has passed.

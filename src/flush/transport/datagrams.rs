@@ -290,7 +290,7 @@ impl Datagrams {
                     self.confirm(outbox);
                     outbox.mark_sent(size.bytes as usize);
                     self.unconfirmed = size;
-                    self.pacer.on_sent(length);
+                    self.pacer.on_sent(length, datagrams);
                     if self.pacer.should_yield() {
                         // A system call that returns at once if no other thread waits for the core.
                         std::thread::yield_now();
