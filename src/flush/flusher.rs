@@ -190,8 +190,9 @@ impl Flusher {
         let stopping = self.pending.stop.as_ref().map(|stop| stop.deadline);
         let deadline = stopping.unwrap_or_else(Instant::now);
         // From here on the next ring wakes the flusher, unless the bell was rung since it
-        // was last cleared.
-        let rung = !self.outbox.lines().prepare_park();
+        // was last cleared. A ring between two bursts waits for the next one, which it could not make
+        // earlier.
+        let rung = !self.ignores_rings() && !self.outbox.lines().prepare_park();
         let dormant = self.idle.is_dormant();
         let (wake_at, due) = self.next_timer();
         let event = tokio::select! {
@@ -205,6 +206,12 @@ impl Flusher {
             () = sleep_until(wake_at), if !dormant => due,
         };
         Some(event)
+    }
+
+    /// Returns true if the flusher cannot do anything for a thread that rings, and wakes soon by itself.
+    fn ignores_rings(&self) -> bool {
+        let evicts = self.shared.settings.max_full_blocks.is_some();
+        self.link.is_between_bursts() && !evicts
     }
 
     /// Returns the time at which the flusher wakes by itself, and the event that is due then.
@@ -273,7 +280,12 @@ impl Flusher {
         match event {
             LinkEvent::RetryDue => self.connect(),
             LinkEvent::Connected(link) => self.on_connected(link),
-            LinkEvent::Ready => self.send(),
+            LinkEvent::Ready => {
+                self.send();
+                if self.ignores_rings() {
+                    self.outbox.drain_ordered();
+                }
+            }
             LinkEvent::Failed(error) => self.go_down(error),
         }
     }

@@ -48,6 +48,12 @@ impl LinkState {
         matches!(self, Self::Up(_))
     }
 
+    /// Returns true while the pacer (the limit on the UDP speed) lets the flusher wait for the next
+    /// burst of datagrams.
+    pub(super) fn is_between_bursts(&self) -> bool {
+        matches!(self, Self::Up(link) if link.is_between_bursts())
+    }
+
     /// Returns the number of unsent bytes that must be sent next: the rest of a length-prefixed
     /// frame that is already begun. They must not be evicted (discarded to make room).
     pub(super) fn committed(&self) -> usize {

@@ -170,6 +170,11 @@ impl Datagrams {
         !self.probing && !self.is_stalled()
     }
 
+    /// Returns true while the pacer (the limit on the UDP speed) requires a wait for the next burst.
+    pub(super) fn is_between_bursts(&self) -> bool {
+        self.paused_until == Some(self.pacer.next_burst())
+    }
+
     pub(super) async fn ready(&mut self, to_send: bool, dormant: bool) -> io::Result<()> {
         loop {
             let paused_until = self.paused_until;

@@ -112,6 +112,12 @@ impl Link {
         }
     }
 
+    /// Returns true while the pacer (the limit on the UDP speed) requires a wait for the next burst of
+    /// datagrams.
+    pub(super) fn is_between_bursts(&self) -> bool {
+        matches!(self, Self::Datagrams(datagrams) if datagrams.is_between_bursts())
+    }
+
     /// Returns true if the server has accepted nothing for the peer timeout, although lines wait.
     pub(super) fn is_stalled(&self) -> bool {
         match self {

@@ -51,7 +51,7 @@ pub const FAULTS: File = (
             "restarted_flusher_resumes_where_it_stopped",
             &[(
                 "        *slot = self.state.take();\n",
-                "        *slot = self.state.take().map(|state| ConsumerState::new(state.permit));\n",
+                "        *slot = self.state.take().map(|state| ConsumerState::new(state.permit, state.spares));\n",
             )],
         ),
         (

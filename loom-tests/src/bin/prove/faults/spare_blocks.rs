@@ -12,11 +12,6 @@ pub const FAULTS: File = (
             &[("|spare| self.stock.push(spare)", "drop")],
         ),
         (
-            "a used spare block still counts as spare",
-            "spare_blocks_keep_the_order_of_lines",
-            &[("            self.given -= 1;\n", "")],
-        ),
-        (
             "a refused spare block is lost",
             "spare_blocks_keep_the_order_of_lines",
             &[(
