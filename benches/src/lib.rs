@@ -12,7 +12,7 @@
 //! The suite, whose results `BENCHMARKS.md` shows, takes measures and subjects as arguments:
 //!
 //! ```sh
-//! cargo suite                           # everything: less than half an hour on two cores
+//! cargo suite                           # everything: about an hour on two cores
 //! cargo suite latency                   # one measure
 //! cargo suite latency freewheel floor   # one measure with two subjects
 //! cargo suite --list                    # prints the names of the measures and subjects
@@ -42,4 +42,5 @@ pub mod report;
 pub mod results;
 pub mod subject;
 pub mod subjects;
+pub mod tracer;
 pub mod workload;

@@ -1,9 +1,9 @@
 //! Benchmark results: the values of every repetition, in one JSON Lines file per benchmark. Medians
 //! and ranges are computed when the results are displayed.
 
-use crate::machine::Machine;
+use crate::machine::{Disturbance, Machine};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -14,8 +14,24 @@ pub struct Header {
     pub measure: String,
     /// True if the run was too short for meaningful results.
     pub quick: bool,
+    /// Identifier of the run of the suite, or an empty text in results from before runs had one.
+    #[serde(default)]
+    pub run: String,
+    /// Load of the machine during the benchmark, or `None` in older results.
+    #[serde(default)]
+    pub disturbance: Option<Disturbance>,
     #[serde(flatten)]
     pub machine: Machine,
+}
+
+impl Header {
+    /// Returns true if both benchmarks are of one run of the suite. Older results, which do not
+    /// tell, count as of one run if they are of the same day, commit and machine.
+    #[must_use]
+    pub fn is_same_run(&self, other: &Self) -> bool {
+        let same_machine = self.machine == other.machine && self.quick == other.quick;
+        self.run == other.run && same_machine
+    }
 }
 
 /// Line of a result file after the first: the measured values of one client in one repetition.
@@ -44,6 +60,12 @@ impl Sample {
             round,
             figures: figures.map(|(key, value)| (key.to_owned(), value)).into(),
         }
+    }
+
+    fn is_of(&self, subject: &str, case: &[(&str, &str)]) -> bool {
+        let matches =
+            |(key, value): &(&str, &str)| self.case.get(*key).is_some_and(|is| is == value);
+        self.subject == subject && case.iter().all(matches)
     }
 
     /// Adds the measured value `figure` to the sample under the name `key`, unless it is `None`.
@@ -113,10 +135,7 @@ impl Results {
         let mut values: Vec<f64> = self
             .samples
             .iter()
-            .filter(|sample| sample.subject == subject)
-            .filter(|sample| {
-                case.iter().all(|(key, value)| sample.case.get(*key).is_some_and(|is| is == value))
-            })
+            .filter(|sample| sample.is_of(subject, case))
             .filter_map(|sample| sample.figures.get(figure).copied())
             .collect();
         values.sort_by(f64::total_cmp);
@@ -128,6 +147,25 @@ impl Results {
             f64::midpoint(values[middle - 1], values[middle])
         };
         Some(Spread { median, min, max })
+    }
+
+    /// Returns true if there is a sample with the value `value` of the parameter `key`.
+    #[must_use]
+    pub fn has_case(&self, key: &str, value: &str) -> bool {
+        self.samples.iter().any(|sample| sample.case.get(key).is_some_and(|is| is == value))
+    }
+
+    /// Returns true if there is a sample with a value named `figure`.
+    #[must_use]
+    pub fn has_figure(&self, figure: &str) -> bool {
+        self.samples.iter().any(|sample| sample.figures.contains_key(figure))
+    }
+
+    /// Returns the names of a client's values with the parameters `case`, in alphabetical order.
+    #[must_use]
+    pub fn figure_names(&self, subject: &str, case: &[(&str, &str)]) -> BTreeSet<&str> {
+        let samples = self.samples.iter().filter(|sample| sample.is_of(subject, case));
+        samples.flat_map(|sample| sample.figures.keys().map(String::as_str)).collect()
     }
 
     #[must_use]
@@ -142,7 +180,13 @@ fn spread_and_median_filter_by_case() {
         [3.0, 1.0, 2.0].map(|cost| Sample::new("floor", [("call", "incr")], 0, [("cost", cost)]));
     let other = Sample::new("floor", [("call", "timing")], 0, [("cost", 9.0)]);
     let samples = samples.into_iter().chain([other]).collect();
-    let header = Header { measure: "any".into(), quick: true, machine: Machine::detect() };
+    let header = Header {
+        measure: "any".into(),
+        quick: true,
+        run: "1".into(),
+        disturbance: None,
+        machine: Machine::detect(),
+    };
     let results = Results { header, samples };
     let spread = results.spread("floor", &[("call", "incr")], "cost");
     assert_eq!(spread, Some(Spread { median: 2.0, min: 1.0, max: 3.0 }));

@@ -10,8 +10,10 @@ pub mod links;
 mod options;
 mod outcome;
 pub mod scaling;
+pub mod service;
 pub mod small_buffer;
 pub mod sustained;
+pub mod syscalls;
 
 pub use options::SuiteOptions;
 
@@ -25,10 +27,12 @@ pub struct Measure {
 }
 
 /// Benchmarks of the suite, in the order in which they run.
-pub const ALL: [Measure; 8] = [
+pub const ALL: [Measure; 10] = [
     Measure { id: "callers_cost", run: callers_cost::run },
     Measure { id: "latency", run: latency::run },
+    Measure { id: "syscalls", run: syscalls::run },
     Measure { id: "scaling", run: scaling::run },
+    Measure { id: "service", run: service::run },
     Measure { id: "delivered", run: delivered::run },
     Measure { id: "sustained", run: sustained::run },
     Measure { id: "small_buffer", run: small_buffer::run },

@@ -3,6 +3,7 @@
 
 use crate::subject::{Info, Kind, Transport};
 use crate::subjects;
+use crate::workload::paced::Cores;
 
 /// Command-line options of one run of the benchmark suite.
 #[derive(Clone, Debug, Default)]
@@ -13,14 +14,30 @@ pub struct SuiteOptions {
     /// Identifiers of the subjects (clients or reference programs) to benchmark, or empty for all
     /// of them.
     pub subjects: Vec<String>,
+    /// True to bind, for the latency of calls, the emitting thread to one core, and the client's
+    /// threads and the server to another. By default the operating system places them, as it does
+    /// in most services.
+    pub apart: bool,
 }
 
 impl SuiteOptions {
-    /// Returns true if this run is quick or restricted to some clients. Results of a quick or
-    /// partial run must not replace the results of a complete run.
+    /// Returns true if this run is quick, restricted to some clients, or with threads bound to
+    /// cores. Results of such a run must not replace the results of a complete run.
     #[must_use]
     pub fn is_scratch(&self) -> bool {
-        self.quick || !self.subjects.is_empty()
+        self.quick || self.apart || !self.subjects.is_empty()
+    }
+
+    /// Returns the cores to which threads are bound, or `None` if the operating system places them.
+    ///
+    /// # Panics
+    /// If threads must be bound, and there are not two cores.
+    pub(super) fn cores(&self) -> Option<Cores> {
+        let core = |index: usize| {
+            let cores = core_affinity::get_core_ids().unwrap_or_default();
+            cores.get(index).expect("--apart needs two cores").id
+        };
+        self.apart.then(|| Cores { emitter: core(0), others: core(1) })
     }
 
     /// Returns the value `quick` if this is a quick run (a test of the suite), and the value `full`

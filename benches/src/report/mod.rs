@@ -3,10 +3,12 @@
 mod all_results;
 pub mod bar_chart;
 pub mod line_chart;
+mod overview;
 mod plots;
 mod subject_style;
 mod svg;
 mod tables;
+mod tails;
 mod targets;
 
 pub use all_results::AllResults;

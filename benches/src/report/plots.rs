@@ -4,6 +4,7 @@
 use super::all_results::{AllResults, Drawing};
 use super::bar_chart::{self, Bar, BarChart, number, percent, rate, time};
 use super::line_chart::{LineChart, Series};
+use super::overview::overview;
 use super::subject_style::{colour, is_ours};
 use super::svg::{AGGREGATE, BOUND, FAINT, INK, OURS, PEER, Style, Svg};
 use crate::results::Results;
@@ -32,7 +33,7 @@ const PANEL: f64 = 560.0;
 const MARGIN: f64 = 24.0;
 
 /// Draws a plot of bar charts, with two charts per row, and returns it as SVG.
-fn bar_plot(title: &str, charts: &[BarChart]) -> String {
+pub(super) fn bar_plot(title: &str, charts: &[BarChart]) -> String {
     let columns = charts.len().min(2);
     let rows: Vec<_> = charts.chunks(2).collect();
     let heights: Vec<f64> =
@@ -83,11 +84,16 @@ fn heading(svg: &mut Svg, title: &str) {
     }
 }
 
-type Case<'a> = &'a [(&'a str, &'a str)];
+pub(super) type Case<'a> = &'a [(&'a str, &'a str)];
 
 /// Returns a bar for each client that satisfies `wanted` and has a measured value named `figure`
 /// under the parameters `case`.
-fn bars(results: &Results, case: Case, figure: &str, wanted: impl Fn(&Info) -> bool) -> Vec<Bar> {
+pub(super) fn bars(
+    results: &Results,
+    case: Case,
+    figure: &str,
+    wanted: impl Fn(&Info) -> bool,
+) -> Vec<Bar> {
     let all = subjects::all().into_iter().filter(|info| wanted(info));
     all.filter_map(|info| {
         let spread = results.spread(info.id, case, figure)?;
@@ -117,66 +123,13 @@ fn loss_note(results: &Results, info: &Info, case: Case) -> Option<String> {
     })
 }
 
-fn chart(title: &str, subtitle: &str, bars: Vec<Bar>, format: fn(f64) -> String) -> BarChart {
+pub(super) fn chart(
+    title: &str,
+    subtitle: &str,
+    bars: Vec<Bar>,
+    format: fn(f64) -> String,
+) -> BarChart {
     BarChart { title: title.to_owned(), subtitle: subtitle.to_owned(), bars, format }
-}
-
-/// Returns true if the overview plot shows this client or reference program. The plot shows each
-/// client in its recommended use, and most reference programs.
-fn is_headline(info: &Info) -> bool {
-    !matches!(
-        info.id,
-        "nothing"
-            | "freewheel_dogstatsd"
-            | "freewheel_prepared"
-            | "cadence_formats_only"
-            | "one_item_per_line"
-            | "statsd_pipeline"
-            | "mx_dogstatsd_handle"
-            | "rylv_prepared"
-    )
-}
-
-/// Draws the overview plot, with one chart each for cost of a call, latency, sustained rate, and
-/// processor time per line. Leaves out charts that have no results.
-fn overview(all: &AllResults) -> Option<String> {
-    let load: Case = &[("transport", "udp"), ("payload", "1432"), ("load", "1,000,000/s")];
-    let sends = |info: &Info| is_headline(info) && colour(info) != AGGREGATE;
-    let cost = all.results("callers_cost").map(|results| {
-        chart(
-            "What a call costs its caller",
-            "Nanoseconds of one counter, back to back. Less is better; logarithmic.",
-            bars(results, &[("call", "incr")], "nanoseconds", is_headline),
-            time,
-        )
-    });
-    let latency = all.results("latency").map(|results| {
-        chart(
-            "The slowest in a thousand calls",
-            "p99.9 of a counter every 100 µs. Less is better; logarithmic.",
-            bars(results, &[("pace", "every 100 us")], "p99.9", is_headline),
-            time,
-        )
-    });
-    let sustained = all.results("sustained").map(|results| {
-        chart(
-            "Sustained over UDP with nothing lost",
-            "Lines a second for ten seconds, datagrams of 1432 bytes. More is better; logarithmic.",
-            sustained_bars(results, "udp", "1432", is_headline),
-            rate,
-        )
-    });
-    let delivered = all.results("delivered").map(|results| {
-        chart(
-            "Processor time of the client for each line",
-            "All its threads, a million lines a second over UDP. Less is better; logarithmic.",
-            bars(results, load, "processor_per_line", sends),
-            time,
-        )
-    });
-    let charts: Vec<_> = [cost, latency, sustained, delivered].into_iter().flatten().collect();
-    let title = "freewheel beside the other StatsD clients for Rust";
-    (!charts.is_empty()).then(|| bar_plot(title, &charts))
 }
 
 fn callers_cost(all: &AllResults) -> Option<String> {
@@ -217,24 +170,23 @@ fn series(
 fn latency(all: &AllResults) -> Option<String> {
     let results = all.results("latency")?;
     let steps = ["p50", "p99", "p99.9", "p99.99", "max"];
-    let charts = [
-        ("One call every 100 µs", "every 100 us"),
-        ("One call every 10 µs", "every 10 us"),
-        ("Back to back", "back to back"),
-    ]
-    .map(|(title, pace)| LineChart {
-        title: title.to_owned(),
-        subtitle: "How long a counter takes, the clock's two readings included. Logarithmic."
-            .to_owned(),
-        steps: steps.map(str::to_owned).into(),
-        series: series(
-            steps.len(),
-            |_| true,
-            |info, step| results.median(info.id, &[("pace", pace)], steps[step]),
-        ),
-        format: time,
-        is_share: false,
-    });
+    let paces = ["every 1 ms", "every 100 us", "every 10 us", "every 1 us", "back to back"];
+    let paces = paces.into_iter().filter(|pace| results.has_case("pace", pace));
+    let charts: Vec<_> = paces
+        .map(|pace| LineChart {
+            title: format!("Calls {}", pace.replace("us", "µs")),
+            subtitle: "How long a counter takes, the clock's two readings included. Logarithmic."
+                .to_owned(),
+            steps: steps.map(str::to_owned).into(),
+            series: series(
+                steps.len(),
+                |_| true,
+                |info, step| results.median(info.id, &[("pace", pace)], steps[step]),
+            ),
+            format: time,
+            is_share: false,
+        })
+        .collect();
     Some(line_plot("How long a single call takes", &charts, 400.0))
 }
 
@@ -299,7 +251,7 @@ fn delivered(all: &AllResults) -> Option<String> {
     Some(bar_plot("What arrives, and what it takes", &charts))
 }
 
-fn sustained_bars(
+pub(super) fn sustained_bars(
     results: &Results,
     transport: &str,
     payload: &str,

@@ -4,22 +4,24 @@
 use super::all_results::{AllResults, Drawing};
 use super::bar_chart::{memory, number, percent, rate, time};
 use super::subject_style::is_ours;
-use super::targets;
+use super::{tails, targets};
 use crate::measures::small_buffer;
-use crate::results::{Results, Spread};
+use crate::results::{Header, Results, Spread};
 use crate::subject::{Call, Info, Kind};
 use crate::subjects;
 
 /// Formats every table for which there are results. Yields the name that marks the table's section
 /// in `BENCHMARKS.md`, and the text of the table.
 pub(super) fn all(all: &AllResults) -> impl Iterator<Item = (&'static str, String)> {
-    let tables: [Drawing; 11] = [
+    let tables: [Drawing; 13] = [
         ("machine", machine),
         ("targets", targets::table),
         ("callers_cost", callers_cost),
-        ("latency", latency),
+        ("latency", tails::latency),
+        ("syscalls", tails::syscalls),
         ("scaling", scaling),
         ("account", account),
+        ("service", tails::service),
         ("delivered", delivered),
         ("sustained", sustained),
         ("small_buffer", small_buffer),
@@ -31,16 +33,21 @@ pub(super) fn all(all: &AllResults) -> impl Iterator<Item = (&'static str, Strin
 
 type Case<'a> = &'a [(&'a str, &'a str)];
 
+/// Formats the table of the runs: what was measured in each, of which commit and on which machine.
+///
+/// The letters name runs in other tables. Values of different runs are not comparable.
 fn machine(all: &AllResults) -> Option<String> {
     let mut text = String::from(
-        "| measured | of commit | on | on the processor | with |\n|---|---|---|---|---|\n",
+        "| run | measured | of commit | on | taken by other processes, by other machines | on the processor | with |\n|---|---|---|---|---|---|---|\n",
     );
     for results in all.iter() {
-        let header = &results.header;
-        let machine = &header.machine;
+        let Header { measure, machine, disturbance, .. } = &results.header;
+        let run = all.run_name(measure).unwrap_or_default();
+        let disturbance = disturbance.map_or("not recorded".to_owned(), |disturbance| {
+            format!("{}, {}", percent(disturbance.others), percent(disturbance.stolen))
+        });
         text += &format!(
-            "| {} | {} | {} | {}, {} cores; {} | {} |\n",
-            header.measure,
+            "| {run} | {measure} | {} | {} | {disturbance} | {}, {} cores; {} | {} |\n",
             machine.commit,
             machine.date,
             machine.processor,
@@ -78,13 +85,13 @@ pub(super) fn table(
 
 /// Formats a result as its median, followed by the minimum and maximum if they differ after
 /// formatting.
-fn format_spread(spread: Spread, format: fn(f64) -> String) -> String {
+pub(super) fn format_spread(spread: Spread, format: fn(f64) -> String) -> String {
     let Spread { median, min, max } = spread;
     let [median, min, max] = [median, min, max].map(format);
     if min == max { median } else { format!("{median} <sub>{min} - {max}</sub>") }
 }
 
-fn cell(
+pub(super) fn cell(
     results: &Results,
     info: &Info,
     case: Case,
@@ -112,21 +119,6 @@ fn callers_cost(all: &AllResults) -> Option<String> {
             cell(results, info, &[("call", Call::ALL[column].id())], "nanoseconds", time)
         },
     ))
-}
-
-fn latency(all: &AllResults) -> Option<String> {
-    let results = all.results("latency")?;
-    let steps = ["p50", "p99", "p99.9", "p99.99", "max"];
-    let mut text = String::new();
-    for pace in ["every 100 us", "every 10 us", "back to back"] {
-        text += &format!("\n{}\n\n", pace.replace("us", "µs"));
-        text += &table(
-            &headings(steps),
-            |_| true,
-            |info, column| cell(results, info, &[("pace", pace)], steps[column], time),
-        );
-    }
-    Some(text)
 }
 
 fn scaling(all: &AllResults) -> Option<String> {

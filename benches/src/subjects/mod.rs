@@ -2,6 +2,7 @@
 //! program in each file, and their lookup by identifier.
 
 pub mod floor;
+mod floor_handed;
 mod freewheel;
 mod nothing;
 mod one_item_per_line;
@@ -56,6 +57,7 @@ macro_rules! subjects {
 subjects! {
     nothing::Nothing,
     floor::Floor,
+    floor_handed::FloorHanded,
     raw::Raw,
     raw::Segmented,
     freewheel::Plain,

@@ -6,6 +6,8 @@ pub mod emission;
 pub mod idleness;
 pub mod paced;
 pub mod profiled;
+pub mod service;
+pub mod traced;
 
 use crate::subject::{Setup, Subject};
 use serde::{Deserialize, Serialize};
@@ -19,6 +21,8 @@ pub enum Workload {
     Emission(emission::Emission),
     Idleness(idleness::Idleness),
     Profiled(profiled::Profiled),
+    Service(service::Service),
+    Traced(traced::Traced),
 }
 
 impl Workload {
@@ -31,6 +35,8 @@ impl Workload {
             Self::Emission(work) => work.run::<S>(setup),
             Self::Idleness(work) => work.run::<S>(setup),
             Self::Profiled(work) => work.run::<S>(setup),
+            Self::Service(work) => work.run::<S>(setup),
+            Self::Traced(work) => work.run::<S>(setup),
         }
     }
 }
