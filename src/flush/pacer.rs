@@ -14,9 +14,9 @@
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Minimum size in bytes of a burst of datagrams: a quarter of a receiver's default buffer, since
-/// other clients may send too.
-const MIN_BURST_BYTES: usize = 32 << 10;
+/// Minimum size in bytes of a burst of datagrams: two fifths of a receiver's default buffer, since
+/// other clients may send too. Each burst wakes the flusher, which costs about as much as sending it.
+const MIN_BURST_BYTES: usize = 48 << 10;
 
 /// Maximum number of bytes that one system call sends in a small burst. The receiver wakes at the
 /// first datagrams, and reads while the others arrive.
@@ -28,7 +28,7 @@ const FEW_DATAGRAMS_BYTES: usize = 7_500;
 
 /// Maximum size in bytes of a burst that is sent in batches. A larger burst is sent a few datagrams
 /// per system call.
-const MAX_BATCHED_BURST_BYTES: usize = 3 * MIN_BURST_BYTES;
+const MAX_BATCHED_BURST_BYTES: usize = 96 << 10;
 
 /// Number of bursts over which the pacer spreads the backlog (the bytes that wait to be sent).
 const BURSTS_PER_BACKLOG: usize = 8;
@@ -122,10 +122,12 @@ impl Pacer {
     }
 
     /// Returns true once the flusher has sent about `MIN_BURST_BYTES` and should yield its CPU
-    /// core. A receiver may need this core to read the datagrams.
+    /// core. A receiver may need this core to read the datagrams. At the end of a burst the flusher
+    /// sleeps anyway.
     pub(super) fn should_yield(&mut self) -> bool {
-        let should_yield =
-            self.mode != Mode::Unpaced && self.since_yield + FEW_DATAGRAMS_BYTES > MIN_BURST_BYTES;
+        let should_yield = self.mode != Mode::Unpaced
+            && !self.is_burst_over()
+            && self.since_yield + FEW_DATAGRAMS_BYTES > MIN_BURST_BYTES;
         if should_yield {
             self.since_yield = 0;
         }
@@ -171,22 +173,25 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_core_is_yielded_after_each_burst() {
+    async fn the_core_is_yielded_while_sending_goes_on() {
         let mut pacer = Pacer::new(2 << 20);
-        pacer.renew(1 << 20, false);
+        pacer.renew((1 << 20) + 1, false);
         let yields = (0..100).filter(|_| {
             pacer.on_sent(FEW_DATAGRAMS_BYTES, 1);
             pacer.should_yield()
         });
         assert_eq!(yields.count(), 100 / (MIN_BURST_BYTES / FEW_DATAGRAMS_BYTES));
-        // An unpaced flusher does not yield.
-        pacer.renew(1 << 20, true);
-        pacer.on_sent(MIN_BURST_BYTES, 1);
-        assert!(!pacer.should_yield());
+        // An unpaced flusher does not yield, and one that is about to sleep does not either.
+        for (backlog, unpaced) in [(1 << 20, true), (0, false)] {
+            tokio::time::advance(BURST_INTERVAL).await;
+            pacer.renew(backlog, unpaced);
+            pacer.on_sent(MIN_BURST_BYTES, 1);
+            assert!(!pacer.should_yield());
+        }
     }
 
-    /// Sends a burst of datagrams of 1,400 bytes. It must take two system calls, and end although the
-    /// size of the burst is no multiple of a datagram's.
+    /// Sends a burst of datagrams of 1,400 bytes. It must take three system calls, and end although
+    /// the size of the burst is no multiple of a datagram's.
     #[tokio::test(start_paused = true)]
     async fn a_burst_takes_few_calls() {
         let mut pacer = Pacer::new(2 << 20);
@@ -197,7 +202,7 @@ mod tests {
             pacer.on_sent(datagrams * 1_400, datagrams);
             calls.push(datagrams);
         }
-        assert_eq!(calls, [11, 12]);
+        assert_eq!(calls, [11, 11, 13]);
     }
 
     /// Gives the pacer (which limits the UDP speed) slightly more than half of the backlog at which
