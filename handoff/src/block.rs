@@ -451,21 +451,23 @@ impl BlockView {
         mut give_back: impl FnMut(BlockWriter),
     ) -> bool {
         permit.check(&self.0);
-        // ORDERING: Relaxed, all. The thread has not touched the spares that the exchange takes from
-        // it: only the consumer has. Model: spare_is_taken_or_removed.
+        // ORDERING: Relaxed. The exchange below decides.
         let first = self.0.next.load(Relaxed);
-        let is_open = !first.is_null() && target_of_taken(first).is_none();
-        if !is_open || self.0.next.compare_exchange(first, null_mut(), Relaxed, Relaxed).is_err() {
+        if first.is_null() || target_of_taken(first).is_some() {
             return false;
         }
-        let mut next = first;
+        // ORDERING: Relaxed, both. The thread has not touched the spares that the exchange takes from
+        // it: only the consumer has. Model: spare_block_is_taken_or_removed.
+        let removed = self.0.next.compare_exchange(first, null_mut(), Relaxed, Relaxed);
+        let mut next = removed.unwrap_or(null_mut());
+        let has_removed = !next.is_null();
         while let Some(spare) = NonNull::new(next).map(Handle) {
             // ORDERING: Relaxed, both. As above.
             next = spare.next.load(Relaxed);
             spare.next.store(null_mut(), Relaxed);
             give_back(BlockWriter { block: spare, published: 0, size: spare.size });
         }
-        true
+        has_removed
     }
 
     /// Returns true if the consumer has something to take from the block: published bytes, or the

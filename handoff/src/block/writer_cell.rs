@@ -40,7 +40,7 @@ impl WriterCell {
     #[inline(always)]
     fn load(&self) -> Option<BlockWriter> {
         self.tracker.track_write(0, 1);
-        // ORDERING: Relaxed, all. Only this thread uses them. The release of its ID orders them
+        // ORDERING: Relaxed, both. Only this thread uses them. The release of its ID orders them
         // before the next owner's accesses.
         let block = NonNull::new(self.block.load(Relaxed))?;
         let (published, size) = (self.published.load(Relaxed), self.size.load(Relaxed));

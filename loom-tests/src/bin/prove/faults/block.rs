@@ -80,8 +80,8 @@ pub const FAULTS: File = (
             "spare blocks are removed by a store",
             "spare_block_is_taken_or_removed",
             &[(
-                "self.0.next.compare_exchange(first, null_mut(), Relaxed, Relaxed).is_err()",
-                "{\n            self.0.next.store(null_mut(), Relaxed);\n            false\n        }",
+                "let removed = self.0.next.compare_exchange(first, null_mut(), Relaxed, Relaxed);",
+                "self.0.next.store(null_mut(), Relaxed);\n        let removed = Ok::<_, *mut Block>(first);",
             )],
         ),
         (
