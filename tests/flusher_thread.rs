@@ -106,7 +106,7 @@ async fn start_on_a_runtime_does_not_call_the_function() {
     assert_eq!(calls.load(SeqCst), 0);
 }
 
-/// With `never_wake` the flusher finds lines by itself: the first line after an idle time, gauges, and a
+/// The flusher finds lines by itself under `never_wake`: the first line after an idle time, gauges, and a
 /// burst within the capacity. It drops and counts what exceeds the capacity.
 #[test]
 fn flusher_that_is_never_woken_finds_all_lines() {

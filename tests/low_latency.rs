@@ -2,7 +2,7 @@
 //! and take no page fault. Each has a counterpart without the settings, which shows that the test can
 //! fail.
 //!
-//! Each test runs in a child process of its own, because pages of code are mapped once for a process,
+//! Each test runs in its own child process, because pages of code are mapped once for a process,
 //! and the filter ends it.
 
 #![allow(unsafe_code, clippy::unwrap_used)]
@@ -126,7 +126,7 @@ fn count(statsd: &Connector, calls: impl FnOnce() + Send) -> ! {
 
 /// Prints the numbers of page faults and allocations of `calls`, and ends the process.
 fn count_unprepared(calls: impl FnOnce()) -> ! {
-    // The code of the counts is mapped before. That of the calls is not.
+    // The code of the counts is mapped before, and the code of the calls is not.
     page_faults();
     let (allocations, faults) = (ALLOCATIONS.get(), page_faults());
     deeper(calls);
@@ -166,7 +166,7 @@ fn calls_take_no_fault_and_allocate_nothing_beyond_the_capacity() {
     assert_printed(&output, "0 faults, 0 allocations");
 }
 
-/// Without `never_wake`, calls also move gauges on from the ordered queue.
+/// Calls also move gauges on from the ordered queue, since `never_wake` is off.
 #[test]
 fn prefault_suffices_without_a_flusher() {
     let name = "prefault_suffices_without_a_flusher";

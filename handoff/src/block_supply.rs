@@ -56,7 +56,7 @@ impl BlockSupply {
         assert!(pushed.is_ok(), "the queue has a slot for every block");
     }
 
-    /// Takes all shared blocks that are not in use, also the one that always stays in the queue.
+    /// Takes all unused shared blocks, also the last one, which otherwise stays in the queue.
     /// Allocates those that do not exist yet.
     pub(crate) fn take_all(&mut self) -> Vec<BlockWriter> {
         let free = std::iter::from_fn(|| self.free.pop());

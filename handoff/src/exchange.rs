@@ -166,7 +166,7 @@ impl<C: Default> Exchange<C> {
         is_oversize
     }
 
-    /// Moves the thread to an empty block: to a spare block of its own, or to one from the supply. Its
+    /// Moves the thread to an empty block: to its next spare block, or to one from the supply. Its
     /// current block becomes full. Returns false without a change if no empty block is available.
     #[inline]
     pub(crate) fn rotate(&self, producer: &Producer<C>, guard: &mut ThreadGuard) -> bool {

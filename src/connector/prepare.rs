@@ -22,8 +22,8 @@ impl Connector {
     /// space. Returns true if the thread is prepared.
     ///
     /// With [`Builder::low_latency`](crate::Builder::low_latency), the thread's calls that emit then
-    /// make no system call, allocate nothing and take no page fault, whatever the flusher and the server
-    /// do. There are these exceptions:
+    /// make no system call, allocate nothing and take no page fault, at any state of the flusher and the
+    /// server. There are these exceptions:
     ///
     /// * A line whose longest possible form exceeds the maximum length is measured in allocated memory.
     ///   A gauge or a service check of more than 246 bytes is allocated.
@@ -49,7 +49,7 @@ impl Connector {
         let Some(inner) = self.inner() else { return true };
         touch_stack();
         bind_symbols();
-        // The clock has a page of its own. The thread's generator of random numbers seeds itself.
+        // The clock has its own page. The thread's generator of random numbers seeds itself.
         black_box((Instant::now(), random_number()));
         inner.exchange.prepare_thread(touch)
     }

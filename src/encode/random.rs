@@ -30,8 +30,7 @@ pub(crate) fn number() -> u64 {
     })
 }
 
-/// Returns the first state of a thread's generator. The address of `state` differs from those of
-/// other threads.
+/// Returns the first state of a thread's generator. Each thread has another address of `state`.
 #[cold]
 #[inline(never)]
 fn seed(state: &Cell<u64>) -> u64 {

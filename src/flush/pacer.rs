@@ -98,7 +98,7 @@ impl Pacer {
     /// Returns the maximum number of bytes that the next system call may send.
     pub(super) fn max_call_bytes(&self) -> usize {
         match self.mode {
-            // A short rest of the burst would cost a system call of its own.
+            // A short rest of the burst would cost another system call.
             Mode::BatchedBursts if self.remaining <= BATCH_BYTES / 2 * 3 => self.remaining,
             Mode::BatchedBursts => BATCH_BYTES,
             Mode::Bursts | Mode::Continuous => FEW_DATAGRAMS_BYTES,

@@ -7,7 +7,7 @@
 //! cargo suite latency freewheel floor   # this measure, with these subjects only
 //! cargo suite freewheel                 # every measure, with this subject only
 //! cargo suite --quick                   # everything in a few minutes, to test the suite itself
-//! cargo suite --apart latency           # with the emitting thread on a core of its own
+//! cargo suite --apart latency           # with the emitting thread on its own core
 //! cargo suite --list                    # prints the names of the measures and subjects
 //! ```
 //!

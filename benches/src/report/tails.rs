@@ -11,7 +11,7 @@ use crate::subject::Info;
 use crate::workload::paced::LIMITS;
 
 const QUANTILES: [&str; 5] = ["p50", "p99", "p99.9", "p99.99", "max"];
-/// Column of the ratio of a client's p99.9 to that of the floor in the same slices of time.
+/// Column of the ratio of a client's p99.9 to the floor's p99.9 in the same slices of time.
 const RATIO: &str = "p99.9 / floor's beside it";
 
 /// Formats the latency tables, one for each pace that was measured.
@@ -35,7 +35,7 @@ pub(super) fn latency(all: &AllResults) -> Option<String> {
     Some(text)
 }
 
-/// Formats a row of the floor's values in the slices between those of freewheel. Returns no row if
+/// Formats a row of the floor's values in the slices between freewheel's. Returns no row if
 /// they were not measured so.
 fn floor_row(results: &Results, case: &[(&str, &str)], columns: &[&'static str]) -> String {
     let ours = crate::subjects::info("freewheel");

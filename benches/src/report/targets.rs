@@ -211,7 +211,7 @@ fn ratio_to_floor(
     Some((format!("{} and {}: {ratio:.2}", time(ours), time(floor)), ratio <= times))
 }
 
-/// Compares freewheel's latency with that of the floor, which was called in turns with it. Returns
+/// Compares freewheel's latency with the floor's, which was called in turns with it. Returns
 /// the text for the table, and true if freewheel takes at most `times` times as long, or at most
 /// `enough` nanoseconds.
 fn ratio_to_floor_beside(

@@ -4,7 +4,7 @@
 //! The floor's buffer never leaves the caches of the emitting thread. No client that sends from
 //! another thread has that: it gives its bytes away, and fetches memory that the other thread had
 //! last. This program does both in the shortest way, with two queues of buffers, and nothing else.
-//! It does not flush a buffer that is not full, and wakes nobody: the reader looks every
+//! It does not flush a buffer that is not full, and does not wake the reader, which looks every
 //! millisecond.
 
 use super::floor::Floor;
@@ -87,7 +87,7 @@ fn read(shared: &Shared) {
     while !shared.stopping.load(Relaxed) {
         while let Some(buffer) = shared.full.pop() {
             black_box(line_ends(&buffer));
-            // The queue has room for all buffers, except those of threads beyond their number.
+            // The queue has room for the buffers of this number of threads.
             let _ = shared.free.push(Buffer { used: 0, ..buffer });
         }
         std::thread::sleep(Duration::from_millis(1));

@@ -137,7 +137,7 @@ impl Paced {
         self.run_slice(floor, clock, slice, &mut times);
     }
 
-    /// Returns the number of calls in a slice: those of 50 ms, but at least a thousand, and at most
+    /// Returns the number of calls in a slice: the calls of 50 ms, but at least a thousand, and at most
     /// a quarter of all. At intervals of a second or more, the client and the floor take turns call
     /// by call.
     fn slice(&self) -> u64 {

@@ -56,7 +56,7 @@ impl Builder {
     /// number of threads that emit.
     ///
     /// It is the same as [`never_wake(true)`](Self::never_wake) and [`prefault(threads)`](Self::prefault).
-    /// In addition, run the flusher on a thread of its own by
+    /// In addition, run the flusher on its own thread by
     /// [`start_on_thread`](crate::Connector::start_on_thread), with a core and a priority from
     /// [`on_thread_start`](Self::on_thread_start), and call
     /// [`prepare_thread`](crate::Connector::prepare_thread) on each thread that emits. After that the

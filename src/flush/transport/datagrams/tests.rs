@@ -251,7 +251,7 @@ fn a_too_long_line_is_lost_alone() {
     scene.assert(&[A, C], 2, 0, 1, 0);
 }
 
-/// A router has refused an earlier datagram as too long. The next send reports that, whatever its own
+/// A router has refused an earlier datagram as too long. The next send reports that, regardless of its own
 /// length, and must be repeated.
 #[test]
 #[cfg(target_os = "linux")]
