@@ -392,7 +392,7 @@ fn warns_of_a_start_without_a_reply() {
 /// warning. Asserts that neither deadlocks, and that the first warning begins with `message`.
 #[track_caller]
 fn assert_log_may_use(statsd: &'static LazyLock<Connector>, message: &str) {
-    // A thread of its own, since a deadlock would never end.
+    // On another thread, since a deadlock would never end.
     let all = support::promptly(move || {
         let (done, is_done) = mpsc::channel();
         let warnings = Warnings::record(move || {
@@ -406,12 +406,13 @@ fn assert_log_may_use(statsd: &'static LazyLock<Connector>, message: &str) {
     assert!(all[0].message.starts_with(message), "{all:?}");
 }
 
-/// The initialization of a static starts its connector in vain.
+/// The initialization of a static starts its connector in a runtime that never runs.
 #[test]
 fn log_may_use_the_static_whose_start_has_no_reply() {
+    static RUNTIME: LazyLock<Runtime> = LazyLock::new(current_thread_runtime);
     static STATSD: LazyLock<Connector> = LazyLock::new(|| {
         let statsd = udp(unused_port()).stop_timeout(STOP_TIMEOUT).build().unwrap();
-        let _entered = Box::leak(Box::new(current_thread_runtime())).enter();
+        let _entered = RUNTIME.enter();
         support::park_on(statsd.start()).unwrap();
         statsd
     });
