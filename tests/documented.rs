@@ -120,6 +120,36 @@ mod first {
 }
 
 #[rustfmt::skip]
+mod low_latency {
+    use super::{blocks, copy_of};
+
+    // README: Lowest latency
+    use freewheel::{Connector, Counter};
+
+    fn main() -> Result<(), Box<dyn std::error::Error>> {
+        let statsd = Connector::builder("127.0.0.1")
+            .low_latency(4)                             // never_wake, and prefault for 4 threads
+            .thread_name("statsd")                      // of the flusher's own thread
+            .on_thread_start(|| { /* its core and its priority */ })
+            .build()?;                                  // allocates everything, and touches it
+        statsd.start_on_thread()?;
+        let requests = statsd.metric::<Counter>("requests").build();
+
+        let prepared = statsd.prepare_thread();         // on each thread that emits
+        assert!(prepared);
+        requests.incr();                                // no system call, allocation or page fault
+        Ok(())
+    }
+    // README ends
+
+    #[test]
+    fn section_low_latency_runs() {
+        assert_eq!(copy_of("Lowest latency"), blocks()[2]);
+        main().unwrap();
+    }
+}
+
+#[rustfmt::skip]
 mod prepared {
     use super::{Server, blocks, claims, copy_of};
 
@@ -277,7 +307,7 @@ mod web {
 
     #[test]
     fn documented_service_sends_the_documented_lines() {
-        assert_eq!(copy_of("Web services"), blocks()[2]);
+        assert_eq!(copy_of("Web services"), blocks()[3]);
         let (_, shown) = README.split_once("each GET sends\n\n```text\n").unwrap();
         let (shown, _) = shown.split_once("```").unwrap();
         assert_eq!(lines_of_child("served", 2), shown.lines().map(without_value).collect());
@@ -285,8 +315,8 @@ mod web {
 
     #[test]
     fn documented_layer_sends_the_documented_line() {
-        assert_eq!(copy_of("On tower"), blocks()[3]);
-        let stated = blocks()[3].lines().find_map(super::claim).map(without_value).unwrap();
+        assert_eq!(copy_of("On tower"), blocks()[4]);
+        let stated = blocks()[4].lines().find_map(super::claim).map(without_value).unwrap();
         let expected = [stated, "gauges.requests.in_flight|g".to_owned()];
         let expected = expected.map(|name| format!("applications.my-service.{name}"));
         assert_eq!(lines_of_child("layered", 3), expected.into_iter().collect());
