@@ -41,6 +41,15 @@ fn in_child(name: &str, task: impl FnOnce() + Send + 'static) -> Output {
     child.args(["--exact", name, "--nocapture"]).env(CHILD, "1").output().unwrap()
 }
 
+/// Asserts that the calls which `task` counts take no fault and allocate nothing. The operating system
+/// may take a page away at any time, so one of three children must find so.
+#[track_caller]
+fn assert_no_fault(name: &str, task: impl FnOnce() + Send + Copy + 'static) {
+    let is_calm = |output: &Output| output.stdout.ends_with(b"\n0 faults, 0 allocations\n");
+    let mut outputs = (0..3).map(|_| in_child(name, task));
+    assert!(outputs.any(|output| is_calm(&output)), "{:?}", in_child(name, task));
+}
+
 #[track_caller]
 fn assert_printed(output: &Output, last_line: &str) {
     let printed = String::from_utf8_lossy(&output.stdout);
@@ -148,30 +157,27 @@ fn emit_several_capacities(metrics: &Metrics) {
 #[test]
 fn calls_take_no_fault_and_allocate_nothing_with_a_flusher() {
     let name = "calls_take_no_fault_and_allocate_nothing_with_a_flusher";
-    let output = in_child(name, || {
+    assert_no_fault(name, || {
         let (_server, builder) = server();
         let statsd = builder.low_latency(1).build().unwrap();
         statsd.start_on_thread().unwrap();
         let metrics = Metrics::new(&statsd);
         count(&statsd, || emit_several_capacities(&metrics));
     });
-    assert_printed(&output, "0 faults, 0 allocations");
 }
 
 /// The calls use all buffers, and then drop lines, since no flusher runs.
 #[test]
 fn calls_take_no_fault_and_allocate_nothing_beyond_the_capacity() {
     let name = "calls_take_no_fault_and_allocate_nothing_beyond_the_capacity";
-    let output = in_child(name, || beyond_the_capacity(|builder| builder.low_latency(1)));
-    assert_printed(&output, "0 faults, 0 allocations");
+    assert_no_fault(name, || beyond_the_capacity(|builder| builder.low_latency(1)));
 }
 
 /// Calls also move gauges on from the ordered queue, since `never_wake` is off.
 #[test]
 fn prefault_suffices_without_a_flusher() {
     let name = "prefault_suffices_without_a_flusher";
-    let output = in_child(name, || beyond_the_capacity(|builder| builder.prefault(1)));
-    assert_printed(&output, "0 faults, 0 allocations");
+    assert_no_fault(name, || beyond_the_capacity(|builder| builder.prefault(1)));
 }
 
 fn beyond_the_capacity(settings: fn(Builder) -> Builder) {
@@ -188,7 +194,7 @@ fn beyond_the_capacity(settings: fn(Builder) -> Builder) {
 #[test]
 fn further_threads_allocate_when_they_are_prepared() {
     let name = "further_threads_allocate_when_they_are_prepared";
-    let output = in_child(name, || {
+    assert_no_fault(name, || {
         let (_server, builder) = server();
         let statsd = builder.low_latency(1).build().unwrap();
         let metrics = Metrics::new(&statsd);
@@ -204,7 +210,6 @@ fn further_threads_allocate_when_they_are_prepared() {
         assert!(is_ready.iter().take(100).all(|is_prepared| is_prepared));
         count(&statsd, || (0..ROUNDS).for_each(|_| metrics.emit()));
     });
-    assert_printed(&output, "0 faults, 0 allocations");
 }
 
 /// Counterpart: without memory and code in advance the same calls allocate and take faults.
