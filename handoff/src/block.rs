@@ -333,7 +333,8 @@ impl BlockWriter {
             empty.block.next.store(spare, Relaxed);
             let link = taken(empty.block.0.as_ptr());
             // ORDERING: Release, pairs with the Acquire load in `BlockView::follow`, as in `advance`.
-            // The consumer also sees the allocation or reset of `empty`.
+            // The consumer also sees the allocation or reset of `empty`. A removed spare is not added
+            // here again, which would need Acquire: an idle thread gets none before it leaves its block.
             // Model: spare_blocks_keep_the_order_of_lines.
             match self.block.next.compare_exchange(spare, link, Release, Acquire) {
                 Ok(_) => break,

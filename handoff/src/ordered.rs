@@ -92,7 +92,7 @@ impl OrderedQueue {
     }
 
     /// Writes to the list of full blocks, so that its pages are in memory, and takes the first block
-    /// for moved records. `blocks` are all shared blocks, all empty; they are returned. The slots of
+    /// for moved records. `blocks` are all unused shared blocks, all empty; they are returned. The slots of
     /// the queue were written when it was created.
     pub(crate) fn prefault(
         &mut self,
@@ -102,11 +102,14 @@ impl OrderedQueue {
         let mut moved = self.blocks.lock().unwrap_or_else(|poison| poison.into_inner());
         moved.writer.get_or_insert_with(first);
         let full = &mut moved.full;
+        let with_records = full.len();
         full.extend(blocks.into_iter().map(BlockWriter::seal));
-        // The list has a slot more than there are shared blocks.
-        let again = full.pop_front();
-        full.extend(again);
-        full.drain(..).collect()
+        if with_records == 0 {
+            // The list has a slot more than there are shared blocks.
+            let again = full.pop_front();
+            full.extend(again);
+        }
+        full.drain(with_records..).collect()
     }
 
     pub(crate) fn len(&self) -> usize {

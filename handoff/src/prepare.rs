@@ -46,7 +46,8 @@ impl<C: Default> Exchange<C> {
 
     /// Registers the calling thread, gives it its first block, and writes to the memory that its calls
     /// will use. After this the thread's calls allocate nothing and take no page fault, until the
-    /// thread needs a block that no thread has used or [prefaulted](Self::prefault).
+    /// thread needs a block that no thread has used or [prefaulted](Self::prefault), or emits an ordered
+    /// record of more than 246 bytes.
     ///
     /// `touch` is called with the application's counts of the thread, and should write to them.
     ///
@@ -122,6 +123,29 @@ mod tests {
         let mut prefaulted = exchange();
         prefaulted.prefault(100, |()| ());
         assert_eq!(kept(prefaulted), kept(exchange()));
+    }
+
+    /// Checks that records which wait in the exchange stay there, in order.
+    #[test]
+    fn prefault_keeps_the_records_of_the_exchange() {
+        let mut exchange = exchange();
+        run(|| assert!(exchange.push(1, b"unordered")));
+        let accepted =
+            run(|| (0..100_u8).take_while(|n| exchange.push_ordered(1, &[*n; 8])).count());
+        assert!(accepted > 8, "some records were moved into blocks");
+        exchange.prefault(3, |()| ());
+        let exchange = Arc::new(exchange);
+        let mut consumer = Consumer::claim(&exchange).expect("the first consumer");
+        let mut all = Vec::new();
+        for _ in 0..100 {
+            // Each sweep moves as many ordered records as blocks are empty.
+            consumer.sweep();
+            let swept = consumer.runs().collect::<Vec<_>>().concat();
+            consumer.discard(swept.len());
+            all.extend(swept);
+        }
+        let expected = (0..100_u8).take(accepted).flat_map(|n| [n; 8]).collect::<Vec<_>>();
+        assert_eq!(all, [b"unordered", &expected[..]].concat());
     }
 
     #[test]

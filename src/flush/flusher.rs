@@ -190,8 +190,8 @@ impl Flusher {
         let stopping = self.pending.stop.as_ref().map(|stop| stop.deadline);
         let deadline = stopping.unwrap_or_else(Instant::now);
         // From here on the next ring wakes the flusher, unless the bell was rung since it
-        // was last cleared. A ring between two bursts waits for the next one, which it could not make
-        // earlier.
+        // was last cleared. A ring between two bursts waits for the next one, since the flusher cannot
+        // send earlier. Each burst also drains the ordered queue.
         let rung = !self.ignores_rings() && !self.outbox.lines().prepare_park();
         let dormant = self.idle.is_dormant();
         let (wake_at, due) = self.next_timer();
