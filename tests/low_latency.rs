@@ -22,7 +22,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output};
 use std::thread;
 use std::time::{Duration, Instant};
-use system_calls::allow_only;
+use system_calls::{allow_only, end_under_filter};
 
 /// Number of rounds of calls in a measurement. A round emits nine lines.
 const ROUNDS: u32 = 20_000;
@@ -253,15 +253,7 @@ fn emit_under_filter(flowing: &Metrics, full: &Metrics) -> ! {
     let is_full = full.statsd.stats().drops.full.lines > 0;
     let result: &[u8] =
         if is_full { b"\nall calls made\n" } else { b"the capacity was not used up\n" };
-    // SAFETY: the bytes are alive during the calls. The third call ends the process if the filter is in
-    // force.
-    unsafe {
-        libc::syscall(libc::SYS_write, 1, result.as_ptr(), result.len());
-        libc::syscall(libc::SYS_getpid);
-        libc::syscall(libc::SYS_write, 1, b"no filter\n".as_ptr(), 10);
-        libc::syscall(libc::SYS_exit_group, 0);
-    }
-    unreachable!()
+    end_under_filter(result)
 }
 
 /// Runs [`emit_under_filter`] with these settings, on a thread that is prepared.
