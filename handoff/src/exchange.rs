@@ -97,7 +97,8 @@ impl<C: Default> Exchange<C> {
         let ordered =
             OrderedQueue::new(blocks * block_size / 4, block_size, blocks + 1 + KEPT_BLOCKS);
         let (supply, permit) = BlockSupply::new(block_size, blocks);
-        let spares = SpareBlocks::new(ring_at / 4 * 3 + ring_at % 4 * 3 / 4);
+        // Threads must have fewer than `ring_at` spare blocks, since these count as full.
+        let spares = SpareBlocks::new(ring_at - ring_at.div_ceil(4));
         Self {
             producers: ThreadSlots::new(),
             supply,
