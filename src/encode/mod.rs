@@ -15,6 +15,7 @@ mod decimal;
 mod dialect;
 mod dogstatsd_version;
 mod encode_line;
+mod lanes;
 mod line;
 mod line_format;
 mod line_writer;

@@ -4,7 +4,7 @@
 //! a valid text, but never accepts a forbidden character. [`sanitize`] then decides by character.
 
 use super::copy::{copy_first, copy_last, copy_short};
-use wide::i8x16;
+use super::lanes::Lanes;
 
 /// Rule that determines the characters that a text must not contain. Each rule also forbids control
 /// characters.
@@ -51,71 +51,48 @@ impl CharacterRule {
 
     /// Returns a mask of the bytes that may belong to a character that the rule forbids.
     #[inline(always)]
-    fn suspects(self, bytes: i8x16) -> Suspects {
+    fn suspects(self, bytes: Lanes) -> Lanes {
         match self {
             Self::PlainName => suspects_in_plain_name(bytes),
-            Self::Field => controls_or_bar(bytes) | equal_to(bytes, b':'),
+            Self::Field => controls_or_bar(bytes) | bytes.equal_to(b':'),
             Self::DogStatsDMember => controls_or_bar(bytes),
             Self::NetdataMember => {
                 controls_or_bar(bytes)
-                    | equal_to(bytes, b':')
-                    | equal_to(bytes, b'@')
-                    | equal_to(bytes, b'#')
+                    | bytes.equal_to(b':')
+                    | bytes.equal_to(b'@')
+                    | bytes.equal_to(b'#')
             }
             Self::DogStatsDKey => {
-                controls_or_bar(bytes) | equal_to(bytes, b',') | equal_to(bytes, b':')
+                controls_or_bar(bytes) | bytes.equal_to(b',') | bytes.equal_to(b':')
             }
-            Self::DogStatsDValue => controls_or_bar(bytes) | equal_to(bytes, b','),
+            Self::DogStatsDValue => controls_or_bar(bytes) | bytes.equal_to(b','),
             Self::TaggedName => not_path_characters(bytes),
-            Self::Graphite => not_path_characters(bytes) | equal_to(bytes, b'/'),
+            Self::Graphite => not_path_characters(bytes) | bytes.equal_to(b'/'),
         }
     }
 }
 
-/// Mask of suspect bytes, which may belong to a forbidden character. All bits of a suspect byte are
-/// set, and no bits of other bytes.
-type Suspects = i8x16;
-
 /// Returns a mask of the bytes that [`CharacterRule::PlainName`] may forbid. The three ranges that
 /// the function checks also cover some valid characters that are rare in names.
 #[inline(always)]
-fn suspects_in_plain_name(bytes: i8x16) -> Suspects {
+fn suspects_in_plain_name(bytes: Lanes) -> Lanes {
     // The first range runs from `|` over all bytes beyond ASCII and the controls to `,`.
-    within(bytes, b'|', b',') | within(bytes, b':', b'@') | within(bytes, b'[', b'^')
-}
-
-/// Returns a mask of the bytes from `first` to `last`. The range may wrap around from 0xff to 0.
-///
-/// The range is shifted to end at the largest signed byte, so that one comparison suffices.
-#[inline(always)]
-fn within(bytes: i8x16, first: u8, last: u8) -> Suspects {
-    let below = 0x7f_u8.wrapping_sub(last.wrapping_sub(first)).wrapping_sub(1);
-    (bytes + splat(0x7f_u8.wrapping_sub(last))).simd_gt(splat(below))
-}
-
-#[inline(always)]
-fn splat(byte: u8) -> i8x16 {
-    i8x16::splat(byte as i8)
-}
-
-#[inline(always)]
-fn equal_to(bytes: i8x16, byte: u8) -> Suspects {
-    bytes.simd_eq(splat(byte))
+    bytes.within(b'|', b',') | bytes.within(b':', b'@') | bytes.within(b'[', b'^')
 }
 
 /// Returns a mask of the bytes that are neither ASCII letters nor digits nor one of `_ - . /`.
 #[inline(always)]
-fn not_path_characters(bytes: i8x16) -> Suspects {
+fn not_path_characters(bytes: Lanes) -> Lanes {
     // Setting bit 5 maps capitals to small letters, and `@[\]^` to no letter.
-    let letter = within(bytes | splat(0x20), b'a', b'z');
-    !(letter | within(bytes, b'-', b'9') | equal_to(bytes, b'_'))
+    let letter = (bytes | Lanes::splat(0x20)).within(b'a', b'z');
+    !(letter | bytes.within(b'-', b'9') | bytes.equal_to(b'_'))
 }
 
 /// Returns a mask of the control characters, the bytes beyond ASCII, and `|`. The mask does not
 /// include braces, which are common in tags.
 #[inline(always)]
-fn controls_or_bar(bytes: i8x16) -> Suspects {
-    within(bytes, 0x7f, 0x1f) | equal_to(bytes, b'|')
+fn controls_or_bar(bytes: Lanes) -> Lanes {
+    bytes.within(0x7f, 0x1f) | bytes.equal_to(b'|')
 }
 
 /// Copies a text into a slice of the same length. Returns true if the text certainly contains no
@@ -146,8 +123,8 @@ pub(super) fn copy_if_clean_by(rule: CharacterRule, to: &mut [u8], text: &[u8]) 
 /// Copies a text into a slice of the same length. Returns false if `suspects` marks any byte, in
 /// which case the copy may be incomplete.
 #[inline(always)]
-fn copy_unless(suspects: impl Fn(i8x16) -> Suspects, to: &mut [u8], text: &[u8]) -> bool {
-    let suspects = |bytes: [u8; 16]| suspects(i8x16::new(bytes.map(|byte| byte as i8)));
+fn copy_unless(suspects: impl Fn(Lanes) -> Lanes, to: &mut [u8], text: &[u8]) -> bool {
+    let suspects = |bytes: [u8; 16]| suspects(Lanes::new(bytes));
     let Some(last) = text.len().checked_sub(16) else {
         return !suspects(copy_short(to, text)).any();
     };
@@ -248,7 +225,7 @@ mod tests {
     fn the_fast_check_accepts_no_forbidden_byte() {
         for rule in ALL {
             for byte in 0..=u8::MAX {
-                let accepted = !rule.suspects(splat(byte)).any();
+                let accepted = !rule.suspects(Lanes::splat(byte)).any();
                 assert!(!accepted || !rule.forbids(byte.into()), "{rule:?}: {byte}");
             }
         }

@@ -16,6 +16,7 @@ use super::refusals::RefusalDetector;
 use super::shared::Shared;
 use super::sweep_schedule::SweepSchedule;
 use super::transport::{Link, Resolver};
+use super::wait::{first_of, only_if, time};
 use super::wake::WakeListener;
 use super::warnings::{
     ExitWarning, LinkFailure, unreported_lines, warn_of_failed_lookup, warn_of_missing_lines,
@@ -27,12 +28,13 @@ use crate::stats::StopReport;
 use crate::tally::Tally;
 use std::io;
 use std::mem::take;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 /// Time for which the server must keep a connection open before it carries lines, if the last one
 /// ended soon after the server's side had acknowledged lines. The connect timeout is the limit if it
@@ -188,24 +190,24 @@ impl Flusher {
     async fn next_event(&mut self, listener: &WakeListener) -> Option<Event> {
         let to_send = self.outbox.has_unsent();
         let stopping = self.pending.stop.as_ref().map(|stop| stop.deadline);
-        let deadline = stopping.unwrap_or_else(Instant::now);
         // From here on the next ring wakes the flusher, unless the bell was rung since it
         // was last cleared. A ring between two bursts waits for the next one, since the flusher cannot
         // send earlier. Each burst also drains the ordered queue.
         let rung = !self.ignores_rings() && !self.outbox.lines().prepare_park();
         let dormant = self.idle.is_dormant();
         let (wake_at, due) = self.next_timer();
-        let event = tokio::select! {
-            biased;
-            command = self.commands.recv(), if stopping.is_none() => Event::Command(command),
-            () = sleep_until(deadline), if stopping.is_some() => return None,
-            event = self.link.next_event(to_send, dormant) => Event::Link(event),
-            () = yield_now(), if rung => Event::Rung,
-            () = listener.notified() => Event::Woken,
+        let command = only_if(stopping.is_none(), self.commands.recv());
+        let link = self.link.next_event(to_send, dormant);
+        first_of([
+            pin!(async { Some(Event::Command(command.await)) }),
+            pin!(async { time(stopping).await; None }),
+            pin!(async { Some(Event::Link(link.await)) }),
+            pin!(async { only_if(rung, yield_now()).await; Some(Event::Rung) }),
+            pin!(async { listener.notified().await; Some(Event::Woken) }),
             // A dormant flusher has no timer, which would wake it.
-            () = sleep_until(wake_at), if !dormant => due,
-        };
-        Some(event)
+            pin!(async { time((!dormant).then_some(wake_at)).await; Some(due) }),
+        ])
+        .await
     }
 
     /// Returns true if the flusher cannot do anything for a thread that rings, and wakes soon by itself.

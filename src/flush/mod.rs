@@ -11,6 +11,8 @@
 //! | [`refusals`] | detecting a datagram that the operating system refuses |
 //! | [`transport`] | all sockets; no other module knows any |
 //! | [`wake`], [`process_barrier`] | waking the flusher |
+//! | [`wait`] | waiting for the first of several events |
+//! | `system` | system calls of Linux |
 //! | [`warnings`], [`rate_limit`] | what the flusher logs |
 
 mod flusher;
@@ -26,7 +28,10 @@ mod rate_limit;
 mod refusals;
 mod shared;
 mod sweep_schedule;
+#[cfg(target_os = "linux")]
+mod system;
 mod transport;
+mod wait;
 mod wake;
 mod warnings;
 

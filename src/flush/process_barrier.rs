@@ -7,22 +7,7 @@ use freewheel_handoff::Barrier;
 /// expedited, on Linux, and none on other platforms.
 pub(crate) fn process_barrier() -> Barrier {
     #[cfg(all(target_os = "linux", not(miri)))]
-    return Barrier::new(run);
+    return Barrier::new(super::system::process_barrier);
     #[cfg(not(all(target_os = "linux", not(miri))))]
     return Barrier::none();
-}
-
-/// Runs a full memory fence on every thread of the process. Returns false if the kernel refuses.
-#[cfg(all(target_os = "linux", not(miri)))]
-fn run() -> bool {
-    use rustix::io::Errno;
-    use rustix::thread::{MembarrierCommand, membarrier};
-    match membarrier(MembarrierCommand::PrivateExpedited) {
-        // Not registered yet: this happens once in the life of a process.
-        Err(Errno::PERM) => {
-            membarrier(MembarrierCommand::RegisterPrivateExpedited).is_ok()
-                && membarrier(MembarrierCommand::PrivateExpedited).is_ok()
-        }
-        result => result.is_ok(),
-    }
 }

@@ -129,19 +129,20 @@ mod by_descriptor {
 
     #[cfg(target_os = "linux")]
     mod by_eventfd {
-        use rustix::event::{EventfdFlags, eventfd};
-        use std::io;
-        use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+        use crate::flush::system::eventfd;
+        use std::fs::File;
+        use std::io::{self, Write};
+        use std::os::fd::{AsRawFd, RawFd};
 
-        pub(crate) struct Notifier(OwnedFd);
+        pub(crate) struct Notifier(File);
 
         impl Notifier {
             pub(super) fn new() -> io::Result<Self> {
-                Ok(Self(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?))
+                eventfd().map(Self)
             }
 
             pub(super) fn notify(&self) {
-                let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
+                let _ = (&self.0).write(&1_u64.to_ne_bytes());
             }
 
             /// Leaves the eventfd unread, since the listener gets an event for each write to it.

@@ -9,10 +9,11 @@ use super::socket_identity::SocketIdentity;
 use super::stall::Stall;
 use super::stream_socket::{Socket, refuse_self_connect};
 #[cfg(target_os = "linux")]
-use super::unacknowledged::unacknowledged;
+use crate::flush::system::unacknowledged;
 use crate::config::FlusherConfig;
 use crate::flush::outbox::Outbox;
 use crate::flush::packing::stream::Stream;
+use crate::flush::wait::{first_of, only_if, time};
 use crate::options::Delivery;
 use crate::tally::Tally;
 use line_by_line::LineByLine;
@@ -23,12 +24,13 @@ use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 #[cfg(unix)]
 use std::path::Path;
+use std::pin::pin;
 use std::time::Duration;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 
 /// Maximum number of memory slices that one vectored write passes to a stream socket.
 const SLICES: usize = 64;
@@ -151,12 +153,14 @@ impl Connection {
         };
         let interest =
             if is_writing { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
-        let poll_at = self.ack_poll.map_or_else(Instant::now, |poll| poll.at);
-        tokio::select! {
-            ready = self.socket.ready(interest), if self.half_close_deadline.is_none() => ready,
-            () = sleep_until(poll_at), if self.ack_poll.is_some() => Ok(()),
-            () = self.stall.next_check() => Ok(()),
-        }
+        let is_open = self.half_close_deadline.is_none();
+        let (ack_poll, stall) = (time(self.ack_poll.map(|poll| poll.at)), self.stall.next_check());
+        first_of([
+            pin!(only_if(is_open, self.socket.ready(interest))),
+            pin!(async { Ok(ack_poll.await) }),
+            pin!(async { Ok(stall.await) }),
+        ])
+        .await
     }
 
     pub(super) fn send(&mut self, outbox: &mut Outbox) -> io::Result<()> {
@@ -353,7 +357,7 @@ impl Connection {
         // answers them. A reset discards what the server has not read yet, and ends the process of
         // some servers. So wait until the server closes its side.
         let closed = async {
-            self.socket.shutdown().await?;
+            self.socket.shutdown()?;
             while self.check_open().is_ok() {
                 self.socket.ready(Interest::READABLE).await?;
             }

@@ -4,15 +4,13 @@ use super::NO_SIGNAL;
 #[cfg(any(target_os = "linux", test))]
 use crate::flush::packing::segments::Batch;
 #[cfg(target_os = "linux")]
-use nix::sys::socket::sockopt::UdpGsoSegment;
+use crate::flush::system::knows_segmentation;
 #[cfg(target_os = "linux")]
-use nix::sys::socket::{ControlMessage, MsgFlags, getsockopt, sendmsg};
+use socket2::MsgHdr;
 use socket2::SockRef;
 use std::future::pending;
 use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-#[cfg(target_os = "linux")]
-use std::os::fd::AsRawFd;
 #[cfg(unix)]
 use std::path::Path;
 use tokio::io::Interest;
@@ -100,7 +98,7 @@ impl Socket {
     pub(super) fn can_cut_batches(&self) -> bool {
         match self {
             #[cfg(target_os = "linux")]
-            Self::Udp(socket) => getsockopt(socket, UdpGsoSegment).is_ok(),
+            Self::Udp(socket) => knows_segmentation(socket),
             #[cfg(not(target_os = "linux"))]
             Self::Udp(_) => false,
             #[cfg(unix)]
@@ -120,10 +118,9 @@ impl Socket {
             #[cfg(target_os = "linux")]
             Self::Udp(socket) => socket.try_io(Interest::WRITABLE, || {
                 let segment = u16::try_from(batch.segment).map_err(|_| ErrorKind::InvalidInput)?;
-                let cut = [ControlMessage::UdpGsoSegments(&segment)];
-                let connected = None::<&()>;
-                let (socket, pieces) = (socket.as_raw_fd(), &batch.pieces);
-                Ok(sendmsg(socket, pieces, &cut, MsgFlags::MSG_NOSIGNAL, connected)?)
+                let control = segment_length(segment);
+                let message = MsgHdr::new().with_buffers(&batch.pieces).with_control(&control);
+                SockRef::from(socket).sendmsg(&message, NO_SIGNAL)
             }),
             #[cfg(not(target_os = "linux"))]
             Self::Udp(_) => Err(ErrorKind::Unsupported.into()),
@@ -153,6 +150,26 @@ impl Socket {
             Self::Scripted(script) => script.take_pending(),
         }
     }
+}
+
+/// Length in bytes of the header of a control message: `struct cmsghdr` of Linux.
+#[cfg(target_os = "linux")]
+const CONTROL_HEADER: usize = size_of::<usize>() + 2 * size_of::<i32>();
+
+/// Returns the control message that states the length of a batch's segments: see cmsg(3), and
+/// `UDP_SEGMENT` in udp(7).
+#[cfg(target_os = "linux")]
+fn segment_length(segment: u16) -> [u8; CONTROL_HEADER + size_of::<usize>()] {
+    let length = CONTROL_HEADER + size_of_val(&segment);
+    let mut message = [0; _];
+    let (header, data) = message.split_at_mut(CONTROL_HEADER);
+    let (header_length, level_and_type) = header.split_at_mut(size_of::<usize>());
+    header_length.copy_from_slice(&length.to_ne_bytes());
+    let (level, kind) = level_and_type.split_at_mut(size_of::<i32>());
+    level.copy_from_slice(&libc::SOL_UDP.to_ne_bytes());
+    kind.copy_from_slice(&libc::UDP_SEGMENT.to_ne_bytes());
+    data[..size_of_val(&segment)].copy_from_slice(&segment.to_ne_bytes());
+    message
 }
 
 /// Opens a Unix datagram socket to the receiver that is bound to this path now.

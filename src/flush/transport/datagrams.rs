@@ -24,6 +24,7 @@ use crate::flush::pacer::Pacer;
 #[cfg(any(target_os = "linux", test))]
 use crate::flush::packing::segments;
 use crate::flush::packing::{datagram, value_packing};
+use crate::flush::wait::{first_of, only_if, time};
 use crate::tally::Tally;
 use bytes::BytesMut;
 use single_lines::Singling;
@@ -31,10 +32,12 @@ use std::future::pending;
 use std::io::{self, ErrorKind};
 use std::mem::take;
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 #[cfg(unix)]
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::time::Duration;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 /// Time to wait for the refusal of a probe. A probe is the single datagram that is sent after the
 /// server has refused a datagram.
@@ -177,14 +180,21 @@ impl Datagrams {
 
     pub(super) async fn ready(&mut self, to_send: bool, dormant: bool) -> io::Result<()> {
         loop {
-            let paused_until = self.paused_until;
-            let is_paused = paused_until.is_some();
-            let until = paused_until.unwrap_or_else(Instant::now);
-            tokio::select! {
-                () = sleep_until(until), if is_paused => return Ok(()),
-                ready = self.socket.ready(to_send && !is_paused) => return ready,
-                () = self.stall.next_check(), if !is_paused => return Ok(()),
-                addresses = next_lookup(&mut self.lookups), if !dormant => self.on_lookup(addresses),
+            let is_paused = self.paused_until.is_some();
+            let lookup = only_if(!dormant, next_lookup(&mut self.lookups));
+            let ready = self.socket.ready(to_send && !is_paused);
+            let pause = time(self.paused_until);
+            let stall = only_if(!is_paused, self.stall.next_check());
+            let event = first_of([
+                // First, since the socket may be ready each time.
+                pin!(async { ControlFlow::Continue(lookup.await) }),
+                pin!(async { ControlFlow::Break(ready.await) }),
+                pin!(async { ControlFlow::Break(Ok(pause.await)) }),
+                pin!(async { ControlFlow::Break(Ok(stall.await)) }),
+            ]);
+            match event.await {
+                ControlFlow::Continue(addresses) => self.on_lookup(addresses),
+                ControlFlow::Break(ready) => return ready,
             }
         }
     }

@@ -8,8 +8,6 @@ mod lookup;
 mod socket_identity;
 mod stall;
 mod stream_socket;
-#[cfg(target_os = "linux")]
-mod unacknowledged;
 
 use crate::config::{FlusherConfig, Target};
 use crate::flush::outbox::Outbox;

@@ -3,8 +3,9 @@
 use super::NO_SIGNAL;
 use socket2::SockRef;
 use std::io::{self, ErrorKind, IoSlice};
+use std::net::Shutdown;
 use std::time::Duration;
-use tokio::io::{AsyncWriteExt, Interest};
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
@@ -55,12 +56,9 @@ impl Socket {
         }
     }
 
-    pub(super) async fn shutdown(&mut self) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => stream.shutdown().await,
-            #[cfg(unix)]
-            Self::Unix(stream) => stream.shutdown().await,
-        }
+    /// Ends the sending side of the connection.
+    pub(super) fn shutdown(&self) -> io::Result<()> {
+        self.reference().shutdown(Shutdown::Write)
     }
 }
 
