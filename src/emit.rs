@@ -2,7 +2,8 @@
 //! for the flusher.
 
 use crate::encode::{EncodeLine, LineWriter};
-use crate::tally::{LineTally, Tally};
+use crate::line_tally::LineTally;
+use crate::tally::Tally;
 use freewheel_handoff::{MARGIN, OrderedBuffer};
 
 /// Buffers that carry lines from the producer threads to the flusher task: an exchange of the crate

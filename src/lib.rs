@@ -1,25 +1,41 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// Without the client, nothing reads the options.
+#![cfg_attr(not(feature = "client"), allow(dead_code))]
 
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 pub mod axum;
+#[cfg(feature = "client")]
 mod config;
+#[cfg(feature = "client")]
 mod connector;
+#[cfg(feature = "client")]
 mod connector_core;
 pub mod dogstatsd;
+#[cfg(feature = "client")]
 mod emit;
+#[cfg(feature = "client")]
 mod encode;
 mod error;
+#[cfg(feature = "client")]
 mod flush;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(feature = "client")]
 mod lifecycle;
+#[cfg(feature = "client")]
+mod line_tally;
+#[cfg(feature = "client")]
 mod log_thread;
+#[cfg(feature = "client")]
 pub mod metric;
 mod names;
+#[cfg(not(feature = "client"))]
+mod off;
 mod options;
+#[cfg(feature = "client")]
 mod prefault;
 mod stats;
 mod tally;
@@ -36,14 +52,22 @@ pub mod design {}
 pub mod faults {}
 
 pub use {
-    config::{Builder, Endpoint, Settings},
-    connector::Connector,
-    encode::{Cardinality, Dialect, DogStatsDVersion, SampleRate, SampleRateError},
     error::{BuildError, FlushError, StartError},
-    options::{Delivery, Framing, Protocol, WhenFull},
+    options::{
+        Cardinality, Delivery, Dialect, DogStatsDVersion, Endpoint, Framing, Protocol, WhenFull,
+    },
     stats::{Drops, Losses, Stats, StopReport},
     tally::Tally,
 };
+
+#[cfg(feature = "client")]
+pub use {
+    config::{Builder, Settings},
+    connector::Connector,
+    encode::{SampleRate, SampleRateError},
+};
+#[cfg(not(feature = "client"))]
+pub use off::{Builder, Connector, SampleRate, SampleRateError, Settings, metric};
 
 #[doc(inline)]
 pub use metric::{

@@ -58,9 +58,10 @@ pub(crate) use names;
 
 #[cfg(test)]
 mod tests {
-    use crate::encode::{Cardinality, Dialect, DogStatsDVersion};
     use crate::error::BuildError;
-    use crate::options::{Delivery, Framing, Protocol, WhenFull};
+    use crate::options::{
+        Cardinality, Delivery, Dialect, DogStatsDVersion, Framing, Protocol, WhenFull,
+    };
     use std::fmt::{Debug, Display};
     use std::str::FromStr;
 

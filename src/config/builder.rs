@@ -4,9 +4,10 @@ mod dialect_options;
 mod latency;
 mod validate;
 
-use super::endpoint::{DEFAULT_PORT, Endpoint, Target};
 use crate::error::BuildError;
-use crate::options::{Delivery, Framing, Protocol, WhenFull};
+use crate::options::{
+    DEFAULT_PORT, Delivery, Endpoint, Framing, Protocol, Target, WhenFull,
+};
 use dialect_options::DialectOptions;
 use latency::LatencyOptions;
 use std::time::Duration;

@@ -4,16 +4,13 @@
 //! together, and returns the configuration of the producer threads and of the flusher.
 
 mod builder;
-mod endpoint;
 mod environment;
 mod settings;
 mod validated;
 
 pub use builder::Builder;
-pub use endpoint::Endpoint;
 pub use settings::Settings;
 
 pub(crate) use builder::MAX_ORIGIN_FIELD;
-pub(crate) use endpoint::{Address, DEFAULT_PORT, PORTS, Target};
 pub(crate) use environment::Variables;
 pub(crate) use validated::{FlusherConfig, FlusherThread, ProducerConfig};

@@ -1,9 +1,8 @@
 //! Validated configurations of the flusher task and of the producer threads, which the builder
 //! returns.
 
-use super::endpoint::Endpoint;
 use crate::encode::{SamplingRules, Scope};
-use crate::options::{Delivery, Framing};
+use crate::options::{Delivery, Endpoint, Framing};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
 use std::sync::Arc;

@@ -33,11 +33,10 @@
 //!
 //! External data of more than 256 bytes, which would leave no room for lines, is ignored too.
 
-use crate::config::{DEFAULT_PORT, Endpoint, MAX_ORIGIN_FIELD, PORTS, Variables};
-use crate::encode::Cardinality;
+use crate::config::{MAX_ORIGIN_FIELD, Variables};
 use crate::error::{BuildError, quoted};
 use crate::log_thread::log;
-use crate::options::Protocol;
+use crate::options::{Cardinality, DEFAULT_PORT, Endpoint, PORTS, Protocol};
 use std::ffi::OsString;
 
 /// Values of the environment variables that clients of the Datadog Agent read.

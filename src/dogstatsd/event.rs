@@ -1,5 +1,6 @@
 //! Events for the event stream of Datadog.
 
+#[cfg(feature = "client")]
 use super::rendered_line::{ConnectorFields, RenderedLine};
 use std::time::SystemTime;
 
@@ -143,7 +144,10 @@ impl Event {
         self.tags.push((key.into(), value.into()));
         self
     }
+}
 
+#[cfg(feature = "client")]
+impl Event {
     /// Renders the event as a DogStatsD line. Returns `None` if the title is empty, since servers
     /// reject events without a title.
     pub(super) fn render(&self, connector: ConnectorFields<'_>) -> Option<RenderedLine> {
@@ -180,7 +184,7 @@ impl Event {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "client"))]
 mod tests {
     use super::*;
     use std::time::{Duration, UNIX_EPOCH};

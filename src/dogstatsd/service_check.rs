@@ -1,5 +1,6 @@
 //! Service checks, which report the state of a service.
 
+#[cfg(feature = "client")]
 use super::rendered_line::{ConnectorFields, RenderedLine};
 use std::time::SystemTime;
 
@@ -105,7 +106,10 @@ impl ServiceCheck {
         self.message = message.into();
         self
     }
+}
 
+#[cfg(feature = "client")]
+impl ServiceCheck {
     /// Renders the service check as a DogStatsD line. Returns `None` if the name is empty, since
     /// servers reject service checks without a name.
     pub(super) fn render(&self, connector: ConnectorFields<'_>) -> Option<RenderedLine> {
@@ -131,12 +135,13 @@ impl ServiceCheck {
     }
 }
 
+#[cfg(feature = "client")]
 fn put_message(rendered: &mut RenderedLine, given: &str) {
     rendered.altered |= given.contains("m\\:") || given.contains('|');
     rendered.put_text(&given.replace('|', "_").replace("m:", "m\\:"));
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "client"))]
 mod tests {
     use super::*;
     use std::time::{Duration, UNIX_EPOCH};

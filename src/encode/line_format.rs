@@ -2,9 +2,9 @@
 //! code.
 
 use super::chunked_text::ChunkedText;
-use super::dialect::Dialect;
 use super::line_writer::{LineWriter, Unclean};
 use super::sanitize::CharacterRule;
+use crate::options::Dialect;
 
 /// Precomputed text and properties that all lines of one metric type share within one scope (the
 /// dialect, prefixes and tags of a connector).

@@ -8,12 +8,9 @@
 #![allow(unnameable_types)]
 
 mod accepted_numbers;
-mod cardinality;
 mod chunked_text;
 mod copy;
 mod decimal;
-mod dialect;
-mod dogstatsd_version;
 mod encode_line;
 mod lanes;
 mod line;
@@ -36,12 +33,8 @@ mod value;
 mod value_field;
 
 pub(crate) use accepted_numbers::AcceptedNumbers;
-pub use cardinality::Cardinality;
 pub(crate) use chunked_text::ChunkedText;
 pub(crate) use decimal::Digits;
-pub use dialect::Dialect;
-pub use dogstatsd_version::DogStatsDVersion;
-pub(crate) use dogstatsd_version::Feature;
 pub(crate) use encode_line::EncodeLine;
 pub(crate) use line::{InjectedLine, Line};
 pub(crate) use line_format::{LineFormat, is_misread};

@@ -1,11 +1,10 @@
 //! Properties of the dialects: their syntax, and the features that each of them lacks.
 
 use super::accepted_numbers::AcceptedNumbers;
-use super::dialect::Dialect;
 use super::metric_type::{MetricType, TypeSet};
 use super::sanitize::CharacterRule;
 use super::short_text::ShortText;
-use crate::options::{Framing, Protocol};
+use crate::options::{Dialect, Framing, Protocol};
 
 /// Maximum length in bytes of a DogStatsD line: the default of the Datadog Agent's setting
 /// `dogstatsd_buffer_size`.

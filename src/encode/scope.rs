@@ -2,10 +2,7 @@
 //! handle) share, rendered in advance.
 
 use super::accepted_numbers::AcceptedNumbers;
-use super::cardinality::Cardinality;
 use super::chunked_text::ChunkedText;
-use super::dialect::Dialect;
-use super::dogstatsd_version::{DogStatsDVersion, Feature};
 use super::line_format::{LineFormat, leading_text};
 use super::line_writer::{LineWriter, Unclean, render};
 use super::metric_type::{MetricType, TypeSet};
@@ -13,6 +10,7 @@ use super::properties::{CharacterRules, Properties, TagSyntax};
 use super::sanitize::{CharacterRule, sanitized};
 use super::short_text::ShortText;
 use super::tags::TagFormat;
+use crate::options::{Cardinality, Dialect, DogStatsDVersion, Feature};
 
 /// Fields at the end of each DogStatsD line that identify the sender.
 ///

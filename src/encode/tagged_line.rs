@@ -6,7 +6,6 @@
 //!
 //! The dialect determines at which of the two places the tags are.
 
-use super::cardinality::Cardinality;
 use super::chunked_text::ChunkedText;
 use super::encode_line::EncodeLine;
 use super::line_writer::{LineWriter, Unclean};
@@ -16,6 +15,7 @@ use super::scope::Scope;
 use super::tags::Tags;
 use super::timestamp::Timestamp;
 use super::value_field::ValueField;
+use crate::options::Cardinality;
 
 /// Parts of a line except its value: the connector's scope (its dialect, prefixes and tags), the
 /// metric type, the name, the tags of the call, and further fields.

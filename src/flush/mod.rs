@@ -5,6 +5,7 @@
 //! | [`flusher`], [`pending`], [`idle`], [`link_state`], [`shared`] | the task and its events |
 //! | [`outbox`] | the swept lines, with the account of them |
 //! | [`packing`] | filling datagrams, batches of them, and frames of a stream |
+//! | [`account`] | the counts of all lines |
 //! | [`sweep_schedule`] | the time of the next sweep |
 //! | [`pacer`] | the size and time of the bursts over UDP |
 //! | [`poison`] | detecting a line on which a server closes the connection |
@@ -15,6 +16,7 @@
 //! | `system` | system calls of Linux |
 //! | [`warnings`], [`rate_limit`] | what the flusher logs |
 
+mod account;
 mod flusher;
 mod idle;
 mod link_state;

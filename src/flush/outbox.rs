@@ -4,7 +4,7 @@
 //! Each method that releases lines also counts them, so that the account always balances.
 
 use crate::emit::Consumer;
-use crate::stats::Account;
+use crate::flush::account::Account;
 use crate::tally::Tally;
 use bytes::Buf;
 use memchr::memchr_iter;

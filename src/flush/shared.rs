@@ -4,7 +4,8 @@ use super::rate_limit::WarningLimits;
 use super::wake::Wake;
 use crate::config::FlusherConfig;
 use crate::emit::Exchange;
-use crate::stats::{Account, Stats};
+use super::account::Account;
+use crate::stats::Stats;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 

@@ -1,6 +1,7 @@
 //! Kinds of metrics, such as counters and gauges, and what each of them supports.
 
-use crate::encode::{Dialect, SampleRate};
+use crate::encode::SampleRate;
+use crate::options::Dialect;
 
 /// Kind of metric: [`Counter`](crate::Counter), [`Gauge`](crate::Gauge), [`Timing`](crate::Timing),
 /// [`Histogram`](crate::Histogram), [`Distribution`](crate::Distribution), [`Set`](crate::Set) or

@@ -13,7 +13,6 @@ mod histogram;
 mod kind;
 mod measurement;
 mod meter;
-mod metric_error;
 mod set;
 mod timer;
 mod timing;
@@ -24,19 +23,20 @@ pub use gauge::Gauge;
 pub use histogram::{Distribution, Histogram};
 pub use kind::{Kind, Sampled, Timestamped};
 pub use meter::Meter;
-pub use metric_error::MetricError;
 pub use set::Set;
 pub use timer::Timer;
 pub use timing::Timing;
 
 pub use crate::encode::{NoTags, Tagged, Tags, Value};
+pub use crate::error::MetricError;
 
 use crate::connector_core::{ScopeContext, ScopedExchange};
 use crate::emit::{Exchange, drop_invalid, drop_unsupported};
 use crate::encode::{
-    Cardinality, CharacterRules, Digits, EffectiveRate, LineSpec, LineTemplate, Number, ONE,
+    CharacterRules, Digits, EffectiveRate, LineSpec, LineTemplate, Number, ONE,
     OptionalFields, SampleRate, Scope, TaggedLine, Timestamp, ValueField,
 };
+use crate::options::Cardinality;
 use handle::{DropReason, Handle};
 pub(crate) use measurement::{
     Absolute, Amount, Delta, DurationValue, Negated, One, Seconds, SetMember,

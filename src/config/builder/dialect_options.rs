@@ -4,11 +4,10 @@
 use super::Builder;
 use crate::config::validated::MAX_PAYLOAD;
 use crate::encode::{
-    Cardinality, Dialect, DogStatsDVersion, Feature, OriginFields, Pattern, SampleRate,
-    SamplingRules, Scope, is_misread,
+    OriginFields, Pattern, SampleRate, SamplingRules, Scope, is_misread,
 };
 use crate::error::{BuildError, quoted, require};
-use crate::options::{Framing, Protocol};
+use crate::options::{Cardinality, Dialect, DogStatsDVersion, Feature, Framing, Protocol};
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct DialectOptions {

@@ -3,10 +3,9 @@
 use super::Builder;
 use super::dialect_options::ValidatedDialect;
 use super::latency::ValidatedLatency;
-use crate::config::endpoint::Endpoint;
 use crate::config::validated::{FlusherConfig, MAX_PAYLOAD, ProducerConfig};
 use crate::error::{BuildError, quoted, require};
-use crate::options::{Framing, WhenFull};
+use crate::options::{Endpoint, Framing, WhenFull};
 use std::time::Duration;
 
 /// Size in bytes of a block (a producer thread's buffer for lines), unless the queue capacity is

@@ -3,10 +3,11 @@
 
 use super::{Prefix, Settings};
 use crate::config::builder::Builder;
-use crate::config::endpoint::PORTS;
-use crate::encode::{Cardinality, Dialect, DogStatsDVersion, SampleRate};
+use crate::encode::SampleRate;
 use crate::error::quoted;
-use crate::options::{Delivery, Framing, Protocol, WhenFull};
+use crate::options::{
+    Cardinality, Delivery, Dialect, DogStatsDVersion, Framing, PORTS, Protocol, WhenFull,
+};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use std::collections::BTreeMap;

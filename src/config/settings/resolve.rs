@@ -2,11 +2,10 @@
 
 use super::{Prefix, Settings};
 use crate::config::builder::{Builder, require_duration};
-use crate::config::endpoint::{DEFAULT_PORT, Endpoint, PORTS, Target};
 use crate::config::environment::Variables;
 use crate::error::{BuildError, quoted, require};
 use crate::log_thread::log;
-use crate::options::Protocol;
+use crate::options::{DEFAULT_PORT, Endpoint, PORTS, Protocol, Target};
 use std::ffi::OsString;
 use std::net::IpAddr;
 

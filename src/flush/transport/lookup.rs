@@ -1,7 +1,7 @@
 //! Lookups of the server's name: one at each attempt to connect, and over UDP also at intervals. No
 //! event shows that a UDP server has moved.
 
-use crate::config::{Address, Target};
+use crate::options::{Address, Target};
 use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};

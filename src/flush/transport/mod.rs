@@ -9,10 +9,11 @@ mod socket_identity;
 mod stall;
 mod stream_socket;
 
-use crate::config::{FlusherConfig, Target};
+use crate::config::FlusherConfig;
 use crate::flush::outbox::Outbox;
 use crate::flush::poison::PoisonDetector;
 use crate::flush::refusals::RefusalDetector;
+use crate::options::Target;
 use crate::tally::Tally;
 use connection::Connection;
 use datagrams::Datagrams;

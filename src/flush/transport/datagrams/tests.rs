@@ -5,7 +5,7 @@ use crate::Connector;
 #[cfg(target_os = "linux")]
 use crate::Protocol;
 use crate::flush::packing::stream::tests::swept;
-use crate::stats::Account;
+use crate::flush::account::Account;
 use bytes::Buf;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};

@@ -1,6 +1,22 @@
 //! Options with a fixed set of values, and the names of these values in settings files and
 //! environment variables.
 
+mod cardinality;
+mod dialect;
+mod dogstatsd_version;
+mod endpoint;
+
+pub use cardinality::Cardinality;
+pub use dialect::Dialect;
+pub use dogstatsd_version::DogStatsDVersion;
+pub use endpoint::Endpoint;
+
+#[cfg(feature = "client")]
+pub(crate) use {
+    dogstatsd_version::Feature,
+    endpoint::{Address, DEFAULT_PORT, PORTS, Target},
+};
+
 use crate::names::names;
 
 /// Transport protocol between the connector and the server.

@@ -1,0 +1,200 @@
+//! Metrics whose calls do nothing.
+
+use super::{Connector, SampleRate};
+use crate::options::Cardinality;
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::{Duration, SystemTime};
+
+pub use crate::error::MetricError;
+
+pub trait Kind: sealed::Sealed {}
+
+pub trait Sampled: Kind {}
+
+pub trait Timestamped: Kind {}
+
+pub trait Value: sealed::Value {}
+
+pub trait Tags: sealed::Tags {}
+
+mod sealed {
+    pub trait Sealed: Sized {
+        const NEW: Self;
+    }
+    pub trait Value: Copy {}
+    pub trait Tags: Copy {}
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoTags;
+
+#[derive(Clone, Copy, Debug)]
+pub struct Tagged<'a, Rest> {
+    rest: Rest,
+    tag: PhantomData<&'a str>,
+}
+
+impl Tags for NoTags {}
+impl sealed::Tags for NoTags {}
+impl<Rest: Tags> Tags for Tagged<'_, Rest> {}
+impl<Rest: sealed::Tags> sealed::Tags for Tagged<'_, Rest> {}
+
+macro_rules! values {
+    ($($type:ident)*) => {$(
+        impl Value for $type {}
+        impl sealed::Value for $type {}
+    )*};
+}
+
+values!(u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64);
+
+#[must_use = "nothing is emitted before a value is given"]
+pub struct Metric<'a, K, T = NoTags> {
+    tags: T,
+    name: PhantomData<&'a str>,
+    kind: PhantomData<fn() -> K>,
+}
+
+impl<K: Kind> Metric<'_, K, NoTags> {
+    pub(super) fn new() -> Self {
+        Self { tags: NoTags, name: PhantomData, kind: PhantomData }
+    }
+}
+
+impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
+    pub fn tag(self, key: &'a str, value: &'a str) -> Metric<'a, K, Tagged<'a, T>> {
+        let tags = Tagged { rest: self.tags, tag: PhantomData };
+        Metric { tags, name: PhantomData, kind: PhantomData }
+    }
+
+    pub fn sample_rate(self, rate: SampleRate) -> Self
+    where
+        K: Sampled,
+    {
+        self
+    }
+
+    pub fn timestamp(self, time: SystemTime) -> Self
+    where
+        K: Timestamped,
+    {
+        self
+    }
+
+    pub fn cardinality(self, cardinality: Cardinality) -> Self {
+        self
+    }
+
+    #[must_use = "a prepared metric emits nothing before a value is given"]
+    pub fn build(self) -> K {
+        K::NEW
+    }
+
+    pub fn try_build(self) -> Result<K, MetricError> {
+        Ok(self.build())
+    }
+}
+
+impl<K: Kind, T: Tags> fmt::Debug for Metric<'_, K, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metric(disabled)")
+    }
+}
+
+/// Defines a kind of metric, with the same methods for a prepared metric and for one that is emitted
+/// at once.
+macro_rules! kind {
+    ($kind:ident: $($property:ident),* { $($calls:tt)* }) => {
+        #[derive(Clone)]
+        pub struct $kind(());
+
+        impl Kind for $kind {}
+        impl sealed::Sealed for $kind {
+            const NEW: Self = Self(());
+        }
+        $(impl $property for $kind {})*
+        impl $kind { $($calls)* }
+        impl<T: Tags> Metric<'_, $kind, T> { $($calls)* }
+        impl fmt::Debug for $kind {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($kind), "(disabled)"))
+            }
+        }
+    };
+}
+
+kind!(Counter: Sampled, Timestamped {
+    #[inline]
+    pub fn incr(&self) {}
+    #[inline]
+    pub fn incr_by(&self, amount: impl Value) {}
+    #[inline]
+    pub fn decr(&self) {}
+    #[inline]
+    pub fn decr_by(&self, amount: impl Value) {}
+});
+
+kind!(Gauge: Timestamped {
+    #[inline]
+    pub fn set(&self, value: impl Value) {}
+    #[inline]
+    pub fn change_by(&self, delta: impl Value) {}
+});
+
+kind!(Timing: Sampled {
+    #[inline]
+    pub fn record(&self, elapsed: Duration) {}
+    #[inline]
+    pub fn record_seconds(&self, seconds: f64) {}
+});
+
+kind!(Histogram: Sampled {
+    #[inline]
+    pub fn record(&self, value: impl Value) {}
+});
+
+kind!(Distribution: Sampled {
+    #[inline]
+    pub fn record(&self, value: impl Value) {}
+});
+
+kind!(Set: {
+    #[inline]
+    pub fn insert(&self, member: &str) {}
+});
+
+kind!(Meter: Sampled {
+    #[inline]
+    pub fn mark(&self, amount: impl Value) {}
+});
+
+impl Timing {
+    #[inline]
+    pub fn start(&self) -> Timer<'_> {
+        Timer(PhantomData)
+    }
+}
+
+#[derive(Debug)]
+#[must_use = "the time ends when the guard is dropped"]
+pub struct Timer<'a>(PhantomData<&'a Connector>);
+
+impl Timer<'_> {
+    pub(super) fn new() -> Self {
+        Self(PhantomData)
+    }
+
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    pub fn discard(self) {}
+}
+
+/// The drop does nothing. It exists since the client's timer has one, so that a borrow that ends before
+/// the timer is refused in both builds.
+impl Drop for Timer<'_> {
+    fn drop(&mut self) {}
+}
