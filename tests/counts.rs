@@ -1,7 +1,7 @@
 //! Tests that calls which emit a metric neither allocate nor make system calls. An allocator counts
 //! allocations, and a seccomp filter forbids system calls.
 //!
-//! `.ci/no-lock` checks the machine code for atomic read-modify-writes.
+//! `cargo xtask no-lock` checks the machine code for atomic read-modify-writes.
 
 #![allow(unsafe_code, clippy::unwrap_used)]
 

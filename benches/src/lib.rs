@@ -28,7 +28,7 @@
 //! ```
 //!
 //! `--no-default-features` excludes the other clients, which shortens the build.
-//! `.ci/instructions` compares the instruction counts of freewheel's calls with
+//! `cargo xtask instructions` compares the instruction counts of freewheel's calls with
 //! `instructions.baseline`.
 
 pub mod client_process;

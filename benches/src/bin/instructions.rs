@@ -1,7 +1,7 @@
 //! Program that prints one line for each kind of freewheel call, with the number of CPU
 //! instructions that the call executes, such as `incr 153.6`.
 //!
-//! `.ci/instructions` compares this output with `benches/instructions.baseline`.
+//! `cargo xtask instructions` compares this output with `benches/instructions.baseline`.
 
 use freewheel_benches::measures::instructions::count;
 use freewheel_benches::subject::Call;
