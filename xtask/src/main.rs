@@ -8,6 +8,7 @@ mod instructions;
 mod interface;
 mod no_lock;
 mod orderings;
+mod package;
 mod source;
 
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ const USAGE: &str = "usage: cargo xtask CHECK
   orderings               each ordering has a comment that names an existing loom model
   faults                  FAULTS.md names existing tests, and each test of the rig
   interface               the interface without the feature `client` is the client's
+  package                 the packages have what their documents link to, and build their examples
   no-lock                 no hot call contains an atomic read-modify-write (x86-64)
   instructions [--update] no call takes over 3 % more instructions than the baseline";
 
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         ["orderings"] => orderings::check(&root),
         ["faults"] => faults::check(&root),
         ["interface"] => interface::check(&root),
+        ["package"] => package::check(&root),
         ["no-lock"] => no_lock::check(&root),
         ["instructions"] => instructions::check(&root),
         ["instructions", "--update"] => instructions::update(&root),
