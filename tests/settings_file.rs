@@ -37,6 +37,7 @@ fn every_setting_can_be_read() {
         "dialect": "dogstatsd", "dogstatsd_version": "1.6", "tags": {"env": "prod", "az": "a"},
         "sample": [["http.*", 0.5], ["*", 0.25]], "pack_values": false, "container_id": "ci-1",
         "external_data": "it-false", "cardinality": "low", "never_wake": true, "prefault": 4,
+        "block_size": 4096,
         "thread_name": "statsd"
     }"#;
     let expected = Connector::builder("statsd.example")
@@ -68,6 +69,7 @@ fn every_setting_can_be_read() {
         .external_data("it-false")
         .cardinality(Cardinality::Low)
         .low_latency(4)
+        .block_size(4096)
         .thread_name("statsd");
     assert_is(text, expected);
     assert!(format!("{:?}", read(text).unwrap()).contains("shutdown_timeout: 20s"));

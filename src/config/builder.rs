@@ -196,8 +196,8 @@ impl Builder {
     ///
     /// Memory is bounded by the capacity, plus one block for each living thread that has emitted,
     /// plus one block for the flusher, plus up to a tenth of the capacity for blocks that the flusher
-    /// keeps ready for busy threads. A block has 16 KiB; below a capacity of 80 KiB it has a fifth
-    /// of the capacity, and at least 1 KiB. Blocks are allocated on first use.
+    /// keeps ready for busy threads. A block has 16 KiB, or another [size](Self::block_size); it has at most a
+    /// fifth of the capacity, and at least 1 KiB. Blocks are allocated on first use.
     pub fn queue_capacity(mut self, bytes: usize) -> Self {
         self.queue_capacity = bytes;
         self

@@ -45,6 +45,7 @@ settings! {
     lookup_interval(interval: Duration);
     stop_timeout(timeout: Duration);
     low_latency(threads: usize);
+    block_size(bytes: usize);
     never_wake(on: bool);
     prefault(threads: usize);
     thread_name(name: impl Into<String>);

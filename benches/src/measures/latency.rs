@@ -46,7 +46,7 @@ pub fn run(options: &SuiteOptions) -> Vec<Sample> {
         for (round, subject) in options.rounds(7, &wanted) {
             // freewheel's slow calls are compared with the floor's. The tails of the other subjects
             // rest on fewer calls, which keeps the run short.
-            let is_ours = subject.id == "freewheel";
+            let is_ours = matches!(subject.id, "freewheel" | "freewheel_low_latency");
             let calls = if is_ours { calls } else { calls / 10 };
             if calls < 2 || (round >= 3 && !is_ours) {
                 continue;

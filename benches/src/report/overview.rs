@@ -16,6 +16,7 @@ fn is_headline(info: &Info) -> bool {
             | "floor_handed"
             | "freewheel_dogstatsd"
             | "freewheel_prepared"
+            | "freewheel_low_latency"
             | "cadence_formats_only"
             | "one_item_per_line"
             | "statsd_pipeline"

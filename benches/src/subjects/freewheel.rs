@@ -1,5 +1,5 @@
 //! Adapters that benchmark freewheel with default settings, except the endpoint, the payload size,
-//! the name prefixes and, for tags, the dialect.
+//! the name prefixes and, for tags, the dialect. One has the latency profile.
 
 use crate::fixtures::{ELAPSED, FULL_PRECISION, TAG_PARTS, TWO_DECIMALS, WHOLE};
 use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Target, Transport};
@@ -103,6 +103,36 @@ impl Subject for Prepared {
             gauge: statsd.metric::<Gauge>(name).build(),
             timing: statsd.metric::<Timing>(name).build(),
         }
+    }
+
+    fn quiesce(&self) {
+        self.0.quiesce();
+    }
+
+    fn close(self) -> Option<u64> {
+        self.0.close()
+    }
+}
+
+/// Benchmarked freewheel client with the latency profile, for one emitting thread.
+pub struct LowLatency(Plain);
+
+impl Subject for LowLatency {
+    const INFO: Info = Info {
+        id: "freewheel_low_latency",
+        label: "freewheel, low_latency",
+        transports: &[],
+        ..Plain::INFO
+    };
+    type Caller = Plain;
+
+    fn start(setup: &Setup) -> Self {
+        Self(Plain { statsd: start(builder(setup).low_latency(1)), name: setup.length.name() })
+    }
+
+    fn caller(&self) -> Plain {
+        assert!(self.0.statsd.prepare_thread(), "the thread can be prepared");
+        self.0.caller()
     }
 
     fn quiesce(&self) {

@@ -63,6 +63,7 @@ subjects! {
     freewheel::Plain,
     freewheel::Tagged,
     freewheel::Prepared,
+    freewheel::LowLatency,
     one_item_per_line::OneItemPerLine,
     #[cfg(feature = "peers")]
     cadence::FormatsOnly,

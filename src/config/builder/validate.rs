@@ -8,8 +8,8 @@ use crate::error::{BuildError, quoted, require};
 use crate::options::{Endpoint, Framing, WhenFull};
 use std::time::Duration;
 
-/// Size in bytes of a block (a producer thread's buffer for lines), unless the queue capacity is
-/// less than five blocks of this size.
+/// Default size in bytes of a block (a producer thread's buffer for lines), unless the queue capacity
+/// is less than five blocks of this size.
 const BLOCK_SIZE: usize = 16 << 10;
 const MIN_CAPACITY: usize = 1 << 10;
 const MAX_CAPACITY: usize = 1 << 30;
@@ -54,8 +54,9 @@ impl Builder {
         let in_bounds = self.peer_timeout >= Duration::from_millis(1);
         let given = format!("{:?}", self.peer_timeout);
         require("peer_timeout", given, in_bounds, "at least a millisecond")?;
-        let ValidatedLatency { never_wake, prefault, thread } = self.latency.validate()?;
-        let block_size = BLOCK_SIZE.min(capacity / 5).max(MIN_CAPACITY);
+        let ValidatedLatency { block_size, never_wake, prefault, thread } =
+            self.latency.validate()?;
+        let block_size = block_size.unwrap_or(BLOCK_SIZE).min(capacity / 5).max(MIN_CAPACITY);
         let blocks = capacity / block_size;
         // The ordered queue uses a fifth of the capacity.
         let blocks = blocks - blocks / 5;

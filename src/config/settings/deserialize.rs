@@ -86,6 +86,8 @@ struct File {
     lookup_interval: Option<Duration>,
     #[serde(deserialize_with = "stop_timeout")]
     stop_timeout: Option<Duration>,
+    #[serde(deserialize_with = "block_size")]
+    block_size: Option<usize>,
     #[serde(deserialize_with = "never_wake")]
     never_wake: Option<bool>,
     #[serde(deserialize_with = "prefault")]
@@ -115,6 +117,7 @@ readers! {
     Option<u16> = integer(PORTS) => port;
     Option<usize> = integer("1024 to 1073741824 bytes") => queue_capacity;
     Option<usize> = integer("1 to 65507 bytes") => max_datagram_payload;
+    Option<usize> = integer("1024 to 1048576 bytes") => block_size;
     Option<usize> = integer("0 to 65535 threads") => prefault;
     Option<Duration> = seconds("seconds, more than 0, at most a day") =>
         reconnect_timeout wait_timeout shutdown_timeout connect_timeout peer_timeout
@@ -226,6 +229,7 @@ impl From<File> for Settings {
         let builder = set(builder, file.peer_timeout, Builder::peer_timeout);
         let builder = set(builder, file.lookup_interval, Builder::lookup_interval);
         let builder = set(builder, file.stop_timeout, Builder::stop_timeout);
+        let builder = set(builder, file.block_size, Builder::block_size);
         let builder = set(builder, file.never_wake, Builder::never_wake);
         let builder = set(builder, file.prefault, Builder::prefault);
         let builder = set(builder, file.thread_name, Builder::thread_name);

@@ -57,7 +57,7 @@ use std::time::Duration;
 ///   (`acknowledged` or `written`), `framing` (`newlines` or `length_prefixed`), `when_full`
 ///   (`drop_newest` or `drop_oldest`), `connect_timeout`, `peer_timeout`, `lookup_interval`,
 ///   `stop_timeout`;
-/// * `never_wake`, `prefault` (a number of threads), `thread_name`.
+/// * `block_size`, `never_wake`, `prefault` (a number of threads), `thread_name`.
 ///
 /// Times are seconds, with fractions allowed. Every setting is optional. Unknown names and values of
 /// another type are errors: a port is a number.
