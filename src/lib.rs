@@ -60,14 +60,14 @@ pub use {
     tally::Tally,
 };
 
+#[cfg(not(feature = "client"))]
+pub use off::{Builder, Connector, SampleRate, SampleRateError, Settings, metric};
 #[cfg(feature = "client")]
 pub use {
     config::{Builder, Settings},
     connector::Connector,
     encode::{SampleRate, SampleRateError},
 };
-#[cfg(not(feature = "client"))]
-pub use off::{Builder, Connector, SampleRate, SampleRateError, Settings, metric};
 
 #[doc(inline)]
 pub use metric::{

@@ -5,9 +5,7 @@ mod latency;
 mod validate;
 
 use crate::error::BuildError;
-use crate::options::{
-    DEFAULT_PORT, Delivery, Endpoint, Framing, Protocol, Target, WhenFull,
-};
+use crate::options::{DEFAULT_PORT, Delivery, Endpoint, Framing, Protocol, Target, WhenFull};
 use dialect_options::DialectOptions;
 use latency::LatencyOptions;
 use std::time::Duration;

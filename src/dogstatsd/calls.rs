@@ -1,14 +1,14 @@
 //! Calls for DogStatsD: a builder from the Agent's environment variables, and emitting of events and
 //! service checks.
 
-use crate::config::Builder;
-use crate::connector::Connector;
-use crate::connector_core::ScopedExchange;
-use crate::emit::{drop_invalid, drop_unsupported, emit_event, emit_service_check};
 use super::datadog_env::DatadogEnv;
 use super::origin::Origin;
 use super::rendered_line::{ConnectorFields, RenderedLine};
 use super::{Event, ServiceCheck};
+use crate::config::Builder;
+use crate::connector::Connector;
+use crate::connector_core::ScopedExchange;
+use crate::emit::{drop_invalid, drop_unsupported, emit_event, emit_service_check};
 use crate::encode;
 use crate::error::BuildError;
 use crate::options::Dialect;

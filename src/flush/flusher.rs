@@ -34,7 +34,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 /// Time for which the server must keep a connection open before it carries lines, if the last one
 /// ended soon after the server's side had acknowledged lines. The connect timeout is the limit if it
@@ -200,12 +200,24 @@ impl Flusher {
         let link = self.link.next_event(to_send, dormant);
         first_of([
             pin!(async { Some(Event::Command(command.await)) }),
-            pin!(async { time(stopping).await; None }),
+            pin!(async {
+                time(stopping).await;
+                None
+            }),
             pin!(async { Some(Event::Link(link.await)) }),
-            pin!(async { only_if(rung, yield_now()).await; Some(Event::Rung) }),
-            pin!(async { listener.notified().await; Some(Event::Woken) }),
+            pin!(async {
+                only_if(rung, yield_now()).await;
+                Some(Event::Rung)
+            }),
+            pin!(async {
+                listener.notified().await;
+                Some(Event::Woken)
+            }),
             // A dormant flusher has no timer, which would wake it.
-            pin!(async { time((!dormant).then_some(wake_at)).await; Some(due) }),
+            pin!(async {
+                time((!dormant).then_some(wake_at)).await;
+                Some(due)
+            }),
         ])
         .await
     }

@@ -105,7 +105,7 @@ impl Outbox {
         self.consumer.discard(size.bytes as usize);
     }
 
-    fn loss(&self, reason: Loss) -> &crate::tally::LineTally {
+    fn loss(&self, reason: Loss) -> &crate::line_tally::LineTally {
         match reason {
             Loss::Refused => &self.account.refused,
             Loss::TooLong => &self.account.too_long,

@@ -1,10 +1,10 @@
 //! State that the flusher shares with the application's handles of the client.
 
+use super::account::Account;
 use super::rate_limit::WarningLimits;
 use super::wake::Wake;
 use crate::config::FlusherConfig;
 use crate::emit::Exchange;
-use super::account::Account;
 use crate::stats::Stats;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};

@@ -33,8 +33,8 @@ pub use crate::error::MetricError;
 use crate::connector_core::{ScopeContext, ScopedExchange};
 use crate::emit::{Exchange, drop_invalid, drop_unsupported};
 use crate::encode::{
-    CharacterRules, Digits, EffectiveRate, LineSpec, LineTemplate, Number, ONE,
-    OptionalFields, SampleRate, Scope, TaggedLine, Timestamp, ValueField,
+    CharacterRules, Digits, EffectiveRate, LineSpec, LineTemplate, Number, ONE, OptionalFields,
+    SampleRate, Scope, TaggedLine, Timestamp, ValueField,
 };
 use crate::options::Cardinality;
 use handle::{DropReason, Handle};

@@ -18,6 +18,8 @@ pub trait Value: sealed::Value {}
 
 pub trait Tags: sealed::Tags {}
 
+/// Traits that seal others: code outside of the crate cannot name them.
+#[allow(unnameable_types)]
 mod sealed {
     pub trait Sealed: Sized {
         const NEW: Self;

@@ -5,6 +5,9 @@
 #![allow(unsafe_code)]
 #![cfg(unix)]
 
+use crate::support::{
+    TcpReceiver, UdpReceiver, WAIT_TIMEOUT, eventually, flush, park_on, promptly, started, udp,
+};
 use freewheel::{Connector, FlushError, StartError};
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
@@ -16,9 +19,6 @@ use std::sync::{Mutex, OnceLock};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
-use crate::support::{
-    TcpReceiver, UdpReceiver, WAIT_TIMEOUT, eventually, flush, park_on, promptly, started, udp,
-};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::LocalSet;
 
@@ -81,7 +81,11 @@ fn in_child_process(test: &str, task: impl FnOnce()) {
         return task();
     }
     let mut command = Command::new(std::env::current_exe().unwrap());
-    let output = command.args([&format!("anywhere::{test}"), "--exact", "--nocapture"]).env(IS_CHILD, "").output().unwrap();
+    let output = command
+        .args([&format!("anywhere::{test}"), "--exact", "--nocapture"])
+        .env(IS_CHILD, "")
+        .output()
+        .unwrap();
     let printed = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {printed}", output.status);
 }

@@ -1,16 +1,16 @@
 //! Tests of a full queue: new lines are dropped or old ones are evicted, and all of these are
 //! counted.
 
-use freewheel::{Tally, WhenFull};
-use std::net::Ipv4Addr;
-use std::thread;
-use std::time::Duration;
 #[cfg(target_os = "linux")]
 use crate::support::Listener;
 use crate::support::{
     Close, TcpReceiver, assert_balanced, assert_whole_and_in_order, emit_numbered, eventually,
     flush, numbers_by_thread, started, tcp, udp, unused_port,
 };
+use freewheel::{Tally, WhenFull};
+use std::net::Ipv4Addr;
+use std::thread;
+use std::time::Duration;
 
 const LINES: u64 = 20_000;
 

@@ -3,15 +3,15 @@
 
 #![cfg(target_os = "linux")]
 
+use crate::support::{
+    Close, TcpReceiver, assert_balanced, assert_whole_and_in_order, emit_numbered, eventually,
+    flush, numbered, numbers_by_thread, started, tcp, unused_port,
+};
 use freewheel::{Connector, Delivery, StopReport};
 use std::io::Read;
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
-use crate::support::{
-    Close, TcpReceiver, assert_balanced, assert_whole_and_in_order, emit_numbered, eventually,
-    flush, numbered, numbers_by_thread, started, tcp, unused_port,
-};
 
 /// Emits more lines than the TCP socket buffers of client and server hold, while the server does
 /// not read. Returns the number of lines.

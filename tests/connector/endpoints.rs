@@ -3,15 +3,15 @@
 
 #![cfg(unix)]
 
+use crate::support::{
+    SocketPath, assert_balanced, emit_numbered, eventually, flush, numbered_line, started,
+};
 use freewheel::{Builder, Connector, Dialect, Framing, Protocol, Tally};
 use std::fs;
 use std::io::{ErrorKind, Read};
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 use std::time::Duration;
-use crate::support::{
-    SocketPath, assert_balanced, emit_numbered, eventually, flush, numbered_line, started,
-};
 
 /// Emits the lines with these numbers, marked as lines of thread 0. Returns the number of emitted
 /// lines and bytes.

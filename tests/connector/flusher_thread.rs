@@ -1,12 +1,12 @@
 //! Tests of the thread that a connector creates for its flusher: its name, and the function that it
 //! calls first.
 
+use crate::support::{UdpReceiver, flush, udp};
 use freewheel::{Builder, Connector, StartError};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
-use crate::support::{UdpReceiver, flush, udp};
 
 /// Returns settings with a function that sends the name and the ID of its thread, and the receiver.
 fn reporting(builder: Builder) -> (Builder, mpsc::Receiver<(Option<String>, ThreadId)>) {

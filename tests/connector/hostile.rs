@@ -4,12 +4,12 @@
 #[allow(unreachable_pub)]
 #[path = "../../fuzz/src/clean.rs"]
 mod clean;
+use crate::parsers::plain::Types;
+use crate::support::{assert_balanced, flush, started};
 use clean::{DIALECTS, LinePart, has_tags};
 use freewheel::{Connector, Counter, Dialect, Protocol, Set};
-use crate::parsers::plain::Types;
 use proptest::prelude::*;
 use std::net::UdpSocket;
-use crate::support::{assert_balanced, flush, started};
 
 /// Generates text, often with characters that end a field in some dialect.
 fn hostile() -> impl Strategy<Value = String> {
@@ -47,16 +47,16 @@ fn any_hostile() -> impl Strategy<Value = Hostile> {
 /// Parses the datagram with the strict parser of the dialect. Returns the number of metrics in it.
 fn metrics(dialect: Dialect, datagram: &[u8]) -> Result<usize, String> {
     let parsed = match dialect {
-        Dialect::StatsD => parsers::plain::parse(datagram, Types::Etsy),
-        Dialect::Extended => parsers::plain::parse(datagram, Types::Extended),
-        Dialect::Graphite => parsers::graphite::parse(datagram),
-        Dialect::Influx => parsers::influx::parse(datagram),
-        Dialect::Librato => parsers::librato::parse(datagram),
-        Dialect::SignalFx => parsers::signalfx::parse(datagram),
+        Dialect::StatsD => crate::parsers::plain::parse(datagram, Types::Etsy),
+        Dialect::Extended => crate::parsers::plain::parse(datagram, Types::Extended),
+        Dialect::Graphite => crate::parsers::graphite::parse(datagram),
+        Dialect::Influx => crate::parsers::influx::parse(datagram),
+        Dialect::Librato => crate::parsers::librato::parse(datagram),
+        Dialect::SignalFx => crate::parsers::signalfx::parse(datagram),
         _ => {
             let lines =
-                parsers::dogstatsd::parse(datagram, 6).map_err(|error| error.to_string())?;
-            let is_metric = |line: &&_| matches!(line, parsers::dogstatsd::Line::Metric(_));
+                crate::parsers::dogstatsd::parse(datagram, 6).map_err(|error| error.to_string())?;
+            let is_metric = |line: &&_| matches!(line, crate::parsers::dogstatsd::Line::Metric(_));
             return Ok(lines.iter().filter(is_metric).count());
         }
     };

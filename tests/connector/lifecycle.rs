@@ -1,5 +1,9 @@
 //! Tests of a connector's lifecycle: start, flush, stop, restart, and the drop of its handles.
 
+use crate::support::{
+    Close, TcpReceiver, UdpReceiver, WAIT_TIMEOUT, assert_balanced, emit_numbered, eventually,
+    flush, numbers_by_thread, park_on, promptly, runtime, started, tally, tcp, udp, unused_port,
+};
 use freewheel::{Connector, Delivery, FlushError, StartError, Tally};
 use std::future::Future;
 use std::net::Ipv4Addr;
@@ -8,10 +12,6 @@ use std::pin::pin;
 use std::task::{Context, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
-use crate::support::{
-    Close, TcpReceiver, UdpReceiver, WAIT_TIMEOUT, assert_balanced, emit_numbered, eventually,
-    flush, numbers_by_thread, park_on, promptly, runtime, started, tally, tcp, udp, unused_port,
-};
 use tokio::runtime::Builder as RuntimeBuilder;
 
 /// Stop timeout of a connector after its server has shut down.

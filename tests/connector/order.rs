@@ -1,6 +1,9 @@
 //! Tests that gauges, gauge changes and service checks of several threads arrive in the order of
 //! their calls.
 
+use crate::support::{
+    Close, TcpReceiver, UdpReceiver, assert_balanced, flush, started, tcp, udp, unused_port,
+};
 use freewheel::dogstatsd::{ServiceCheck, Status};
 use freewheel::{Connector, Dialect, Gauge};
 use std::collections::HashMap;
@@ -8,9 +11,6 @@ use std::net::Ipv4Addr;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
-use crate::support::{
-    Close, TcpReceiver, UdpReceiver, assert_balanced, flush, started, tcp, udp, unused_port,
-};
 
 /// Asserts that the lines which two threads emit alternately arrive in the order of the calls.
 fn arrives_in_order(dialect: Dialect, emit: fn(&Connector, u64), expected: fn(u64) -> Vec<String>) {

@@ -5,6 +5,10 @@
 #![cfg(target_os = "linux")]
 #![allow(unsafe_code)]
 
+use crate::support::{
+    Arrivals, Listener, SocketPath, assert_balanced, emit_all, eventually, flush, numbered_line,
+    started, tcp,
+};
 use freewheel::{Builder, Connector, FlushError, Framing, Protocol, Tally, WhenFull};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::io::Read;
@@ -14,10 +18,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use crate::support::{
-    Arrivals, Listener, SocketPath, assert_balanced, emit_all, eventually, flush, numbered_line,
-    started, tcp,
-};
 use tokio::io::AsyncReadExt;
 
 /// Predicate that is true for the lines or frames on which a test server disconnects. The server

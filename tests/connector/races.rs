@@ -1,14 +1,14 @@
 //! Tests of concurrent calls of every kind: emissions, starts, stops, flushes, and drops of
 //! handles.
 
+use crate::support::{
+    TcpReceiver, assert_balanced, emit_numbered, flush, numbers_by_thread, started, tcp,
+};
 use freewheel::StartError;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
-use crate::support::{
-    TcpReceiver, assert_balanced, emit_numbered, flush, numbers_by_thread, started, tcp,
-};
 
 /// Time for which a test lets threads race, long enough for many interleavings.
 const RACE_TIME: Duration = Duration::from_secs(1);

@@ -1,5 +1,11 @@
 //! Tests of stopping a connector: the lines that a stop sends, its report, and its deadline.
 
+#[cfg(target_os = "linux")]
+use crate::support::{Arrivals, Listener, emit_all};
+use crate::support::{
+    Close, FullAcceptQueue, TcpReceiver, WAIT_TIMEOUT, assert_balanced, emit_numbered, eventually,
+    flush, numbers_by_thread, park_on, promptly, started, tally, tcp, unused_port,
+};
 use freewheel::{Connector, FlushError, StartError, StopReport, Tally};
 use std::future::Future;
 use std::net::Ipv4Addr;
@@ -7,12 +13,6 @@ use std::pin::pin;
 use std::task::{Context, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
-#[cfg(target_os = "linux")]
-use crate::support::{Arrivals, Listener, emit_all};
-use crate::support::{
-    Close, FullAcceptQueue, TcpReceiver, WAIT_TIMEOUT, assert_balanced, emit_numbered, eventually,
-    flush, numbers_by_thread, park_on, promptly, started, tally, tcp, unused_port,
-};
 use tokio::runtime::Builder as RuntimeBuilder;
 use tokio::time::timeout;
 

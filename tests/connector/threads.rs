@@ -1,6 +1,10 @@
 //! Tests of exiting threads: lines that a destructor emits at thread exit, and lines left in the
 //! thread's block (its buffer).
 
+use crate::support::{
+    TcpReceiver, assert_balanced, emit_numbered, flush, numbers_by_thread, runtime, started, tcp,
+    unused_port,
+};
 use freewheel::{Connector, Counter, SampleRate, Stats, Tally};
 use std::cell::{Cell, RefCell};
 use std::num::NonZeroU64;
@@ -8,10 +12,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 use std::sync::mpsc::{self, Sender};
 use std::thread;
-use crate::support::{
-    TcpReceiver, assert_balanced, emit_numbered, flush, numbers_by_thread, runtime, started, tcp,
-    unused_port,
-};
 use thread_local::ThreadLocal;
 
 #[test]

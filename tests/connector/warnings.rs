@@ -1,15 +1,15 @@
 //! Tests of warnings, which the library sends to the application's log. The log may itself use
 //! connectors, even the connector that warns.
 
+use crate::support::{
+    Close, TcpReceiver, UdpReceiver, WAIT_TIMEOUT, eventually, flush, started, tcp, udp,
+    unused_port,
+};
 use freewheel::{Connector, FlushError, Protocol, Settings, StartError};
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, LazyLock, Mutex, mpsc};
 use std::time::Duration;
-use crate::support::{
-    Close, TcpReceiver, UdpReceiver, WAIT_TIMEOUT, eventually, flush, started, tcp, udp,
-    unused_port,
-};
 use tokio::runtime::{Builder, Runtime};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -342,8 +342,11 @@ fn warns_of_a_stop_without_a_reply() {
             emit(&in_log);
             assert!(in_log.blocking_stop().unfinished);
         });
-        let report =
-            if is_blocking { statsd.blocking_stop() } else { crate::support::park_on(statsd.stop()) };
+        let report = if is_blocking {
+            statsd.blocking_stop()
+        } else {
+            crate::support::park_on(statsd.stop())
+        };
         assert!(report.unfinished);
         warnings.assert_one("the flusher did not reply to a stop in time", Some(lines));
     }

@@ -6,17 +6,16 @@
 // `unsafe` code calls libc, and once copies a handle.
 #![allow(unsafe_code)]
 
-use freewheel::{Connector, FlushError, StartError, Tally};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
 use crate::alone;
 use crate::support::{
     Arrivals, Listener, Load, TcpReceiver, UdpReceiver, WAIT_TIMEOUT, emit_all, emit_numbered,
     eventually, flush, park_on, runtime, started, tcp, udp, unused_port,
 };
+use freewheel::{Connector, FlushError, StartError, Tally};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Forks this process. The child runs the task and exits. Returns the child's process ID.
 fn fork_child(task: impl FnOnce()) -> libc::pid_t {

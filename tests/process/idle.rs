@@ -1,13 +1,15 @@
 //! Tests of dormancy: an idle flusher sleeps without a timer until a line, a flush, a stop or the
 //! drop of its connector wakes it.
 
+use crate::alone;
+use crate::support::{
+    TcpReceiver, UdpReceiver, assert_balanced, eventually, flush, promptly, tcp, udp,
+};
 use freewheel::{Builder, Connector, Protocol, WhenFull};
 use std::collections::BTreeSet;
 use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
-use crate::alone;
-use crate::support::{TcpReceiver, UdpReceiver, assert_balanced, eventually, flush, promptly, tcp, udp};
 
 /// Returns the /proc paths of all flusher threads of this process.
 fn flushers() -> BTreeSet<String> {

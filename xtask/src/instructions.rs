@@ -19,7 +19,9 @@ pub(crate) fn check(root: &Path) -> Result<Verdict, Error> {
     let (head, counts) = baseline.split_once('\n').unwrap_or_default();
     if head != compiler()? {
         let known = head.trim_start_matches("# ");
-        return Ok(Ok(format!("instructions: SKIPPED: the baseline has another compiler: {known}")));
+        return Ok(Ok(format!(
+            "instructions: SKIPPED: the baseline has another compiler: {known}"
+        )));
     }
     if !has_valgrind()? {
         return Ok(Ok("instructions: SKIPPED: needs valgrind".to_owned()));

@@ -21,7 +21,8 @@ pub(crate) fn check(root: &Path) -> Result<Verdict, Error> {
         match off.get(path) {
             None => findings.push(format!("missing without the client: {path}")),
             Some(other) if other != signature => {
-                findings.push(format!("differs: {path}\n  client:  {signature}\n  without: {other}"));
+                findings
+                    .push(format!("differs: {path}\n  client:  {signature}\n  without: {other}"));
             }
             Some(_) => {}
         }
@@ -40,7 +41,12 @@ fn interface(root: &Path, features: &[&str]) -> Result<Interface, Error> {
     command.current_dir(root).env("RUSTC_BOOTSTRAP", "1");
     let target = root.join("target/interface");
     command.args(["rustdoc", "--quiet", "--lib"]).args(features).arg("--target-dir").arg(&target);
-    output(command.args(["--", "-Zunstable-options", "--output-format=json", "--cap-lints=allow"]))?;
+    output(command.args([
+        "--",
+        "-Zunstable-options",
+        "--output-format=json",
+        "--cap-lints=allow",
+    ]))?;
     let text = std::fs::read_to_string(target.join("doc/freewheel.json"))?;
     let description: Value = serde_json::from_str(&text)?;
     let mut reader = Reader { index: &description["index"], items: Interface::new() };
@@ -92,7 +98,8 @@ impl<'a> Reader<'a> {
                 }
             }
             _ => {
-                self.items.insert(path, format!("{kind} {} {}", signature(inner), attributes(item)));
+                self.items
+                    .insert(path, format!("{kind} {} {}", signature(inner), attributes(item)));
             }
         }
     }

@@ -119,7 +119,9 @@ impl Program {
                 function.locked.push(line.to_owned());
             }
             let mut fields = line.split_whitespace().skip(1);
-            let (Some(instruction), Some(target)) = (fields.next(), fields.next()) else { continue };
+            let (Some(instruction), Some(target)) = (fields.next(), fields.next()) else {
+                continue;
+            };
             if !jump.is_match(instruction) {
                 continue;
             }
@@ -169,8 +171,10 @@ impl Program {
             for callee in &function.callees {
                 match self.functions.get(callee) {
                     Some(called) if not_followed.is_match(&called.name) => {}
-                    Some(called) if !reached.insert(callee) => drop(called),
-                    Some(called) if cold.is_match(&called.name) => found_cold += called.locked.len(),
+                    Some(_) if !reached.insert(callee) => {}
+                    Some(called) if cold.is_match(&called.name) => {
+                        found_cold += called.locked.len()
+                    }
                     Some(_) => queue.push(callee),
                     None if libc.is_match(callee) => {}
                     None if callee == "?" && through_pointers.is_match(name) => {}
@@ -217,7 +221,8 @@ mod tests {
         }
         code += "00077 <freewheel::emit::emit_slow>:\n  4:\tlock xadd %rax,(%rbx)\n";
         code += &format!("00088 <last>:\n{last}\n");
-        let relocations = "0009 000000000006 R_X86_64_GLOB_DAT 0000000000000000 memcpy@GLIBC_2.14 + 0";
+        let relocations =
+            "0009 000000000006 R_X86_64_GLOB_DAT 0000000000000000 memcpy@GLIBC_2.14 + 0";
         Program::parse(relocations, &code).expect("valid patterns")
     }
 

@@ -110,8 +110,7 @@ fn uncommented(source: &str) -> Result<Vec<(usize, &'static str)>, Error> {
     let import = Regex::new(r"^ *(pub(\([a-z]+\))? )?use ")?;
     let ordering =
         Regex::new("(?:^|[^A-Za-z_])(Relaxed|Acquire|Release|AcqRel|SeqCst)(?:[^A-Za-z_]|$)")?;
-    let strong =
-        Regex::new("(?:^|[^A-Za-z_])(Acquire|Release|AcqRel|SeqCst)(?:[^A-Za-z_]|$)")?;
+    let strong = Regex::new("(?:^|[^A-Za-z_])(Acquire|Release|AcqRel|SeqCst)(?:[^A-Za-z_]|$)")?;
     let names_model = Regex::new("(Model|No model): [a-z]")?;
     let end_of_statement = Regex::new(r"[;{}] *$")?;
     let end_of_function = Regex::new(r"^ {0,4}\}")?;
@@ -211,7 +210,8 @@ mod tests {
 
     #[test]
     fn the_last_cells_of_the_table_are_read() {
-        let text = "## Happens-before\n\n| edge | model |\n|---|---|\n| a | `b` |\n## Next\n| c | d |";
+        let text =
+            "## Happens-before\n\n| edge | model |\n|---|---|\n| a | `b` |\n## Next\n| c | d |";
         assert_eq!(last_cells(text), [" `b` "]);
     }
 }

@@ -32,7 +32,8 @@ pub(crate) fn check(root: &Path) -> Result<Verdict, Error> {
                 for link in links(&text)? {
                     count += 1;
                     if !unpacked.join(&link).exists() {
-                        findings.push(format!("{package}: {name} links to {link}, which is missing"));
+                        findings
+                            .push(format!("{package}: {name} links to {link}, which is missing"));
                     }
                 }
             }
@@ -68,7 +69,8 @@ mod tests {
 
     #[test]
     fn relative_links_are_found() {
-        let text = "[a](one.md), [b](two/three.md#part) [c](#here) [d](https://d.example/x) [e](f::g)";
+        let text =
+            "[a](one.md), [b](two/three.md#part) [c](#here) [d](https://d.example/x) [e](f::g)";
         assert_eq!(links(text).expect("a valid pattern"), ["one.md", "two/three.md"]);
     }
 }

@@ -40,10 +40,6 @@ impl Test {
         Ok(tests)
     }
 
-    pub(crate) fn name(&self) -> &str {
-        self.path.last().map_or("", |name| name)
-    }
-
     /// Returns true if the test has this path, such as `datagrams::name_of_the_test`. Outer modules
     /// may be left out.
     pub(crate) fn is_named(&self, path: &str) -> bool {

@@ -3,9 +3,7 @@
 
 use super::Builder;
 use crate::config::validated::MAX_PAYLOAD;
-use crate::encode::{
-    OriginFields, Pattern, SampleRate, SamplingRules, Scope, is_misread,
-};
+use crate::encode::{OriginFields, Pattern, SampleRate, SamplingRules, Scope, is_misread};
 use crate::error::{BuildError, quoted, require};
 use crate::options::{Cardinality, Dialect, DogStatsDVersion, Feature, Framing, Protocol};
 

@@ -8,11 +8,11 @@ use super::MAX_CALLS_PER_SEND;
 use super::socket_identity::SocketIdentity;
 use super::stall::Stall;
 use super::stream_socket::{Socket, refuse_self_connect};
-#[cfg(target_os = "linux")]
-use crate::flush::system::unacknowledged;
 use crate::config::FlusherConfig;
 use crate::flush::outbox::Outbox;
 use crate::flush::packing::stream::Stream;
+#[cfg(target_os = "linux")]
+use crate::flush::system::unacknowledged;
 use crate::flush::wait::{first_of, only_if, time};
 use crate::options::Delivery;
 use crate::tally::Tally;
@@ -154,13 +154,12 @@ impl Connection {
         let interest =
             if is_writing { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
         let is_open = self.half_close_deadline.is_none();
-        let (ack_poll, stall) = (time(self.ack_poll.map(|poll| poll.at)), self.stall.next_check());
-        first_of([
-            pin!(only_if(is_open, self.socket.ready(interest))),
-            pin!(async { Ok(ack_poll.await) }),
-            pin!(async { Ok(stall.await) }),
-        ])
-        .await
+        let timers = async {
+            let ack_poll = time(self.ack_poll.map(|poll| poll.at));
+            first_of([pin!(ack_poll), pin!(self.stall.next_check())]).await;
+            Ok(())
+        };
+        first_of([pin!(only_if(is_open, self.socket.ready(interest))), pin!(timers)]).await
     }
 
     pub(super) fn send(&mut self, outbox: &mut Outbox) -> io::Result<()> {
@@ -352,7 +351,7 @@ impl Connection {
         }
     }
 
-    pub(super) async fn close(mut self) {
+    pub(super) async fn close(self) {
         // If the server sends bytes to a socket that is gone, or that holds unread bytes, a reset
         // answers them. A reset discards what the server has not read yet, and ends the process of
         // some servers. So wait until the server closes its side.

@@ -183,16 +183,19 @@ impl Datagrams {
             let is_paused = self.paused_until.is_some();
             let lookup = only_if(!dormant, next_lookup(&mut self.lookups));
             let ready = self.socket.ready(to_send && !is_paused);
-            let pause = time(self.paused_until);
             let stall = only_if(!is_paused, self.stall.next_check());
+            let timers = async {
+                first_of([pin!(time(self.paused_until)), pin!(stall)]).await;
+                ControlFlow::Break(Ok(()))
+            };
             let event = first_of([
                 // First, since the socket may be ready each time.
                 pin!(async { ControlFlow::Continue(lookup.await) }),
                 pin!(async { ControlFlow::Break(ready.await) }),
-                pin!(async { ControlFlow::Break(Ok(pause.await)) }),
-                pin!(async { ControlFlow::Break(Ok(stall.await)) }),
-            ]);
-            match event.await {
+                pin!(timers),
+            ])
+            .await;
+            match event {
                 ControlFlow::Continue(addresses) => self.on_lookup(addresses),
                 ControlFlow::Break(ready) => return ready,
             }

@@ -4,9 +4,9 @@
 //! Every field arrives, sanitized if necessary. Items that are too long are dropped and counted.
 //! Adjacent lines arrive whole.
 
+use super::{datagrams, timestamp};
 use crate::parsers::dogstatsd::{Event as ReadEvent, Line, ServiceCheck as ReadCheck, parse};
 use crate::parsers::{Origin, Tag};
-use super::{datagrams, timestamp};
 use freewheel::dogstatsd::{AlertType, Event, Priority, ServiceCheck, Status};
 use freewheel::{Builder, Cardinality, Connector, Counter, Dialect, Stats};
 use proptest::prelude::*;

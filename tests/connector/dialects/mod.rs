@@ -10,10 +10,10 @@ mod rates;
 mod refused;
 mod sampling;
 
+use crate::support::{assert_balanced, flush, started};
 use freewheel::{Builder, Connector, Dialect, Protocol, SampleRate, Stats};
 use std::net::UdpSocket;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use crate::support::{assert_balanced, flush, started};
 
 /// Builds a connector with the function `configure`, starts it, and calls the function `emit` with
 /// it. Returns the UDP datagrams that arrive, and the statistics.

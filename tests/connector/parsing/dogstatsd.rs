@@ -1,6 +1,6 @@
+use super::{assert_refused, formatted};
 use crate::parsers::dogstatsd::{Event, Line, ServiceCheck, parse};
 use crate::parsers::{Origin, Tag};
-use super::{assert_refused, formatted};
 
 /// Returns the lowest minor version of DogStatsD 1.x at which the strict parser accepts the line,
 /// and the parsed line.

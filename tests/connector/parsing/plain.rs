@@ -1,5 +1,5 @@
-use crate::parsers::plain::{Types, parse};
 use super::{assert_parsed, assert_refused};
+use crate::parsers::plain::{Types, parse};
 
 #[test]
 fn accepted() {

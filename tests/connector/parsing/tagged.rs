@@ -1,5 +1,5 @@
-use crate::parsers::{Metric, Refused, graphite, influx, librato, signalfx};
 use super::{assert_parsed, assert_refused};
+use crate::parsers::{Metric, Refused, graphite, influx, librato, signalfx};
 
 type Parse = fn(&[u8]) -> Result<Vec<Metric>, Refused>;
 

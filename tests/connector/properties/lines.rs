@@ -2,8 +2,8 @@
 
 use super::call::{Call, Expected};
 use super::strategies::{call, name, prefix};
-use crate::support::{Line, UdpReceiver, assert_balanced, flush, tally, udp};
 use super::{LONGEST_LINE, is_forbidden};
+use crate::support::{Line, UdpReceiver, assert_balanced, flush, tally, udp};
 use freewheel::Tally;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;

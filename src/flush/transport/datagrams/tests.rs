@@ -4,8 +4,8 @@ use super::*;
 use crate::Connector;
 #[cfg(target_os = "linux")]
 use crate::Protocol;
-use crate::flush::packing::stream::tests::swept;
 use crate::flush::account::Account;
+use crate::flush::packing::stream::tests::swept;
 use bytes::Buf;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
