@@ -3,15 +3,15 @@
 use crate::tally::Tally;
 use freewheel_handoff::SingleWriterTally;
 
-impl From<freewheel_handoff::Tally> for Tally {
-    fn from(freewheel_handoff::Tally { records, bytes }: freewheel_handoff::Tally) -> Self {
-        Self { lines: records, bytes }
+// The hand-off's type is no part of the public interface, so there is no `From`.
+impl Tally {
+    /// Returns the tally of lines that are the records of the hand-off.
+    pub(crate) fn of_records(tally: freewheel_handoff::Tally) -> Self {
+        Self { lines: tally.records, bytes: tally.bytes }
     }
-}
 
-impl From<Tally> for freewheel_handoff::Tally {
-    fn from(Tally { lines, bytes }: Tally) -> Self {
-        Self { records: lines, bytes }
+    fn as_records(self) -> freewheel_handoff::Tally {
+        freewheel_handoff::Tally { records: self.lines, bytes: self.bytes }
     }
 }
 
@@ -22,16 +22,16 @@ pub(crate) struct LineTally(SingleWriterTally);
 impl LineTally {
     /// Adds lines to a counter that the flusher task updates: see [`SingleWriterTally::add`].
     pub(crate) fn add(&self, more: Tally) {
-        self.0.add(more.into());
+        self.0.add(more.as_records());
     }
 
     /// Adds lines to a counter that a producer thread updates before it publishes the lines: see
     /// [`SingleWriterTally::count`].
     pub(crate) fn count(&self, more: Tally) {
-        self.0.count(more.into());
+        self.0.count(more.as_records());
     }
 
     pub(crate) fn read(&self) -> Tally {
-        self.0.read().into()
+        Tally::of_records(self.0.read())
     }
 }

@@ -55,10 +55,10 @@ impl Account {
         let connections = self.connections.load(Relaxed);
         let counts = exchange.counts();
         let mut drops = Drops {
-            full: counts.full.into(),
-            oversize: counts.oversize.into(),
-            thread_exit: counts.thread_exit.into(),
-            reentrant: counts.reentrant.into(),
+            full: Tally::of_records(counts.full),
+            oversize: Tally::of_records(counts.oversize),
+            thread_exit: Tally::of_records(counts.thread_exit),
+            reentrant: Tally::of_records(counts.reentrant),
             ..Drops::default()
         };
         let mut altered = 0;
@@ -67,7 +67,7 @@ impl Account {
             drops.unsupported += thread.unsupported.read();
             altered += thread.altered.read().lines;
         }
-        let accepted = Tally::from(counts.accepted);
+        let accepted = Tally::of_records(counts.accepted);
         let mut stats = Stats { sent, drops, losses, altered, connections, ..Stats::default() };
         stats.emitted = accepted + stats.dropped();
         let settled = sent + stats.lost();

@@ -79,10 +79,12 @@ fn compare(baseline: &BTreeMap<&str, f64>, counts: &BTreeMap<&str, f64>) -> Verd
             findings.push(format!("instructions: {call} is not in the baseline: {count:.1}"));
             continue;
         };
-        let state = match count / allowed - 1.0 {
-            change if change > TOLERANCE => "MORE than 3 % above the baseline",
-            change if change < -TOLERANCE => "over 3 % below: update the baseline",
-            _ => "unchanged",
+        let state = if count > allowed * (1.0 + TOLERANCE) {
+            "MORE than 3 % above the baseline"
+        } else if count < allowed * (1.0 - TOLERANCE) {
+            "over 3 % below: update the baseline"
+        } else {
+            "unchanged"
         };
         let line = format!("instructions: {call:<22} {count:8.1}, baseline {allowed:8.1}: {state}");
         println!("{line}");

@@ -97,11 +97,23 @@ impl<'a> Reader<'a> {
                     self.read_children(&path, children);
                 }
             }
+            "variant" => {
+                let fields = self.types_of_fields(&inner["kind"]);
+                self.items.insert(path, format!("{kind} {fields} {}", attributes(item)));
+            }
             _ => {
                 self.items
                     .insert(path, format!("{kind} {} {}", signature(inner), attributes(item)));
             }
         }
+    }
+
+    /// Returns a text with the types of a variant's fields.
+    fn types_of_fields(&self, kind: &Value) -> String {
+        let named = kind["struct"]["fields"].as_array();
+        let ids = kind["tuple"].as_array().or(named).into_iter().flatten();
+        let fields = ids.map(|id| self.item(id));
+        fields.map(|field| format!("{} {}, ", field["name"], signature(&field["inner"]))).collect()
     }
 
     /// Reads the methods of a type, or notes a trait that it implements.
@@ -110,7 +122,15 @@ impl<'a> Reader<'a> {
             return;
         }
         let Some(name) = inner["trait"]["path"].as_str() else {
-            return self.read_children(path, &inner["items"]);
+            // Methods of the same name may be for different arguments of the type.
+            let arguments = &inner["for"]["resolved_path"]["args"]["angle_bracketed"]["args"];
+            let types = arguments
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter(|argument| argument["lifetime"].is_null());
+            let arguments: String = types.map(signature).collect();
+            return self.read_children(&format!("{path}{arguments}"), &inner["items"]);
         };
         let name = name.rsplit("::").next().unwrap_or_default();
         // Traits that seal others are no part of the interface.
