@@ -88,6 +88,8 @@ fn line_cut_by_a_broken_connection_is_sent_again_from_its_start() {
         assert!(probe.iter().all(|byte| *byte == b'\n'));
         let mut text = vec![0; length];
         connection.read_exact(&mut text).unwrap();
+        // While the client probes, it is not connected either.
+        eventually("the client has ended its probe", || statsd.connected());
         drop(connection);
         eventually("the client notices the end", || !statsd.connected());
 
