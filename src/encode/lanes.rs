@@ -2,25 +2,27 @@
 //!
 //! On x86-64 these are vector instructions that every such processor has. Elsewhere they are loops
 //! over the lanes, which the compiler may turn into vector instructions.
+//!
+//! The functions are not always inlined: without optimisation each copy would take stack of its own.
 
 /// Sixteen bytes, or a mask of them: all bits of a marked lane are set, and no bits of other lanes.
 #[derive(Clone, Copy)]
 pub(super) struct Lanes(platform::Vector);
 
 impl Lanes {
-    #[inline(always)]
+    #[inline]
     pub(super) fn new(bytes: [u8; 16]) -> Self {
         Self(platform::new(bytes))
     }
 
     /// Returns sixteen times the same byte.
-    #[inline(always)]
+    #[inline]
     pub(super) fn splat(byte: u8) -> Self {
         Self(platform::splat(byte))
     }
 
     /// Returns a mask of the lanes that have this byte.
-    #[inline(always)]
+    #[inline]
     pub(super) fn equal_to(self, byte: u8) -> Self {
         Self(platform::equal(self.0, platform::splat(byte)))
     }
@@ -28,7 +30,7 @@ impl Lanes {
     /// Returns a mask of the bytes from `first` to `last`. The range may wrap around from 0xff to 0.
     ///
     /// The range is shifted to end at the largest signed byte, so that one comparison suffices.
-    #[inline(always)]
+    #[inline]
     pub(super) fn within(self, first: u8, last: u8) -> Self {
         let below = 0x7f_u8.wrapping_sub(last.wrapping_sub(first)).wrapping_sub(1);
         let shifted = platform::wrapping_add(self.0, platform::splat(0x7f_u8.wrapping_sub(last)));
@@ -36,7 +38,7 @@ impl Lanes {
     }
 
     /// Returns true if any lane is marked in this mask.
-    #[inline(always)]
+    #[inline]
     pub(super) fn any(self) -> bool {
         platform::any(self.0)
     }
@@ -44,7 +46,7 @@ impl Lanes {
 
 impl std::ops::BitOr for Lanes {
     type Output = Self;
-    #[inline(always)]
+    #[inline]
     fn bitor(self, other: Self) -> Self {
         Self(platform::or(self.0, other.0))
     }
@@ -52,7 +54,7 @@ impl std::ops::BitOr for Lanes {
 
 impl std::ops::Not for Lanes {
     type Output = Self;
-    #[inline(always)]
+    #[inline]
     fn not(self) -> Self {
         Self(platform::not(self.0))
     }
@@ -65,35 +67,35 @@ mod platform {
 
     pub(super) type Vector = m128i;
 
-    #[inline(always)]
+    #[inline]
     pub(super) fn new(bytes: [u8; 16]) -> Vector {
         Vector::from(bytes)
     }
-    #[inline(always)]
+    #[inline]
     pub(super) fn splat(byte: u8) -> Vector {
         set_splat_i8_m128i(byte.cast_signed())
     }
-    #[inline(always)]
+    #[inline]
     pub(super) fn equal(one: Vector, other: Vector) -> Vector {
         cmp_eq_mask_i8_m128i(one, other)
     }
-    #[inline(always)]
+    #[inline]
     pub(super) fn signed_greater(one: Vector, other: Vector) -> Vector {
         cmp_gt_mask_i8_m128i(one, other)
     }
-    #[inline(always)]
+    #[inline]
     pub(super) fn wrapping_add(one: Vector, other: Vector) -> Vector {
         add_i8_m128i(one, other)
     }
-    #[inline(always)]
+    #[inline]
     pub(super) fn or(one: Vector, other: Vector) -> Vector {
         one | other
     }
-    #[inline(always)]
+    #[inline]
     pub(super) fn not(mask: Vector) -> Vector {
         !mask
     }
-    #[inline(always)]
+    #[inline]
     pub(super) fn any(mask: Vector) -> bool {
         move_mask_i8_m128i(mask) != 0
     }
@@ -106,40 +108,40 @@ mod portable {
 
     pub(super) type Vector = [u8; 16];
 
-    #[inline(always)]
+    #[inline]
     pub(super) fn new(bytes: [u8; 16]) -> Vector {
         bytes
     }
-    #[inline(always)]
+    #[inline]
     pub(super) fn splat(byte: u8) -> Vector {
         [byte; 16]
     }
-    #[inline(always)]
+    #[inline]
     pub(super) fn equal(one: Vector, other: Vector) -> Vector {
         from_fn(|lane| mask(one[lane] == other[lane]))
     }
-    #[inline(always)]
+    #[inline]
     pub(super) fn signed_greater(one: Vector, other: Vector) -> Vector {
         from_fn(|lane| mask(one[lane].cast_signed() > other[lane].cast_signed()))
     }
-    #[inline(always)]
+    #[inline]
     pub(super) fn wrapping_add(one: Vector, other: Vector) -> Vector {
         from_fn(|lane| one[lane].wrapping_add(other[lane]))
     }
-    #[inline(always)]
+    #[inline]
     pub(super) fn or(one: Vector, other: Vector) -> Vector {
         from_fn(|lane| one[lane] | other[lane])
     }
-    #[inline(always)]
+    #[inline]
     pub(super) fn not(mask: Vector) -> Vector {
         mask.map(|lane| !lane)
     }
-    #[inline(always)]
+    #[inline]
     pub(super) fn any(mask: Vector) -> bool {
         mask != [0; 16]
     }
 
-    #[inline(always)]
+    #[inline]
     fn mask(is_marked: bool) -> u8 {
         0_u8.wrapping_sub(u8::from(is_marked))
     }
