@@ -103,18 +103,40 @@ fn emit_slow<L: EncodeLine>(exchange: &Exchange, channel: Channel, line: L) {
 /// actual length, and drops the line if this length is too great.
 #[cold]
 fn emit_measured<L: EncodeLine>(exchange: &Exchange, channel: Channel, line: L) {
-    let mut space = vec![0; line.max_len() + MARGIN];
-    let (len, altered) = sanitize_into(&mut space, line);
-    if len > exchange.max_record() {
-        exchange.reject_oversize(L::LINES, len);
-    } else {
-        emit_encoded(exchange, channel, L::LINES, &space[..len], altered);
+    let encode = || {
+        let mut space = vec![0; line.max_len() + MARGIN];
+        let (len, altered) = sanitize_into(&mut space, line);
+        Some((space, len, altered))
+    };
+    allocate_guarded(exchange, L::LINES, encode, |(space, len, altered)| {
+        emit_text(exchange, channel, L::LINES, &space[..*len], *altered);
+    });
+}
+
+/// Calls `emit` with the value that `allocate` returns, unless this is `None`. `lines` lines are
+/// counted as dropped if the thread cannot emit.
+///
+/// `allocate` may allocate: it runs under the thread's guard, and the value is dropped under the
+/// guard. So an allocator that emits such lines does not call itself without end.
+pub(crate) fn allocate_guarded<T>(
+    exchange: &Exchange,
+    lines: u64,
+    allocate: impl FnOnce() -> Option<T>,
+    emit: impl FnOnce(&T),
+) {
+    let Some(value) = exchange.guarded(lines, allocate) else { return };
+    if let Some(value) = &value {
+        emit(value);
     }
+    exchange.guarded(0, || drop(value));
 }
 
 /// Emits lines that are already encoded: copies `text` into the channel (the thread's block or the
-/// ordered queue).
-fn emit_encoded(exchange: &Exchange, channel: Channel, lines: u64, text: &[u8], altered: bool) {
+/// ordered queue). Drops the lines if the text is longer than the maximum length.
+fn emit_text(exchange: &Exchange, channel: Channel, lines: u64, text: &[u8], altered: bool) {
+    if text.len() > exchange.max_record() {
+        return exchange.reject_oversize(lines, text.len());
+    }
     fill(exchange, channel, lines, text.len(), |space| {
         space[..text.len()].copy_from_slice(text);
         (text.len(), altered)
@@ -176,18 +198,10 @@ pub(crate) fn drop_unsupported(exchange: &Exchange) {
 
 /// Emits a DogStatsD event that is already encoded as a line.
 pub(crate) fn emit_event(exchange: &Exchange, line: &str, altered: bool) {
-    emit_text(exchange, Channel::Block, line, altered);
+    emit_text(exchange, Channel::Block, 1, line.as_bytes(), altered);
 }
 
 /// Emits a DogStatsD service check that is already encoded as a line, in order across threads.
 pub(crate) fn emit_service_check(exchange: &Exchange, line: &str, altered: bool) {
-    emit_text(exchange, Channel::OrderedQueue, line, altered);
-}
-
-fn emit_text(exchange: &Exchange, channel: Channel, line: &str, altered: bool) {
-    if line.len() > exchange.max_record() {
-        exchange.reject_oversize(1, line.len());
-    } else {
-        emit_encoded(exchange, channel, 1, line.as_bytes(), altered);
-    }
+    emit_text(exchange, Channel::OrderedQueue, 1, line.as_bytes(), altered);
 }

@@ -8,7 +8,8 @@
 
 mod support;
 
-use freewheel::Connector;
+use freewheel::dogstatsd::{Event, ServiceCheck, Status};
+use freewheel::{Connector, Dialect, Protocol};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::OnceLock;
@@ -16,8 +17,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
 use support::{TcpReceiver, assert_balanced, flush, started, tcp};
 
-/// Global allocator that emits two metric lines at each allocation and deallocation, if this is
-/// enabled for the calling thread.
+/// Global allocator that emits metric lines at each allocation and deallocation, if this is enabled
+/// for the calling thread: two short lines, or lines whose calls allocate memory.
 struct EmittingAllocator;
 
 #[global_allocator]
@@ -27,7 +28,22 @@ static STATSD: OnceLock<Connector> = OnceLock::new();
 /// Number of metric lines that the allocator has emitted.
 static EMITTED: AtomicU64 = AtomicU64::new(0);
 
+static LARGE: OnceLock<LargeLines> = OnceLock::new();
+/// Number of lines of [`LARGE`] that the allocator has emitted.
+static LARGE_EMITTED: AtomicU64 = AtomicU64::new(0);
+
+/// Lines whose calls allocate memory, and the connector that emits them.
+struct LargeLines {
+    statsd: Connector,
+    /// Name that makes a line longer than the maximum length.
+    long_name: String,
+    event: Event,
+    check: ServiceCheck,
+}
+
 thread_local! {
+    /// True if the allocator emits the lines of [`LARGE`] when this thread allocates or frees memory.
+    static IS_LARGE_ENABLED: Cell<bool> = const { Cell::new(false) };
     /// True if the allocator emits metrics when this thread allocates or frees memory.
     static IS_ENABLED: Cell<bool> = const { Cell::new(false) };
 }
@@ -39,6 +55,15 @@ fn emit_if_enabled() {
         statsd.incr("from.allocator");
         statsd.gauge("from.allocator", 1);
         EMITTED.fetch_add(2, Relaxed);
+    }
+    if IS_LARGE_ENABLED.get()
+        && let Some(LargeLines { statsd, long_name, event, check }) = LARGE.get()
+    {
+        statsd.incr(long_name);
+        statsd.gauge(long_name, 1);
+        statsd.event(event);
+        statsd.service_check(check);
+        LARGE_EMITTED.fetch_add(4, Relaxed);
     }
 }
 
@@ -109,4 +134,32 @@ fn an_allocator_may_emit_whatever_its_thread_is_about() {
     assert_eq!(stats.dropped(), stats.drops.reentrant + stats.drops.thread_exit);
     receiver.wait_for_lines(stats.sent.lines);
     assert_eq!(stats.sent.lines, emitted - stats.dropped().lines);
+}
+
+/// Emits lines from the allocator whose calls allocate and free memory themselves: lines that are
+/// longer than the maximum length, an event and a service check. The inner lines must be dropped as
+/// reentrant, or the allocator would call itself without end.
+#[test]
+fn an_allocator_may_emit_lines_that_allocate() {
+    let builder = Connector::builder("127.0.0.1").protocol(Protocol::Udp);
+    let statsd = builder.dialect(Dialect::DogStatsD).build().unwrap();
+    let large = LARGE.get_or_init(|| LargeLines {
+        statsd,
+        long_name: "n".repeat(20_000),
+        event: Event::new("title", "text").tag("a", "b"),
+        check: ServiceCheck::new("check", Status::Ok).message("message"),
+    });
+    thread::spawn(|| {
+        IS_LARGE_ENABLED.set(true);
+        drop(std::hint::black_box(vec![0_u8; 100]));
+        IS_LARGE_ENABLED.set(false);
+    })
+    .join()
+    .unwrap();
+    let stats = large.statsd.stats();
+    assert_balanced(&stats);
+    assert_eq!(stats.emitted.lines, LARGE_EMITTED.load(Relaxed));
+    // One allocation and one deallocation: two lines of each kind are not within another call.
+    assert_eq!((stats.buffered.lines, stats.drops.oversize.lines), (4, 4));
+    assert_eq!(stats.dropped(), stats.drops.oversize + stats.drops.reentrant);
 }

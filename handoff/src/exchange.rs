@@ -137,6 +137,21 @@ impl<C: Default> Exchange<C> {
         }
     }
 
+    /// Calls `task` as if the current thread held a reservation: records that its allocator or a
+    /// signal handler emits meanwhile are dropped and counted as
+    /// [reentrant](crate::Counts::reentrant).
+    ///
+    /// Code that allocates to prepare records should run here, and so should the code that frees
+    /// that memory. Otherwise an allocator that emits such records calls itself without end.
+    ///
+    /// Returns `None`, without calling `task`, if the thread cannot emit. `records` records are
+    /// counted as dropped then.
+    #[cold]
+    pub fn guarded<R>(&self, records: u64, task: impl FnOnce() -> R) -> Option<R> {
+        let _guard = self.enter_or_count(records)?;
+        Some(task())
+    }
+
     /// Returns the guard that allows the current thread to write records. If the thread cannot get
     /// the guard, counts `records` records as dropped and returns `None`.
     pub(crate) fn enter_or_count(&self, records: u64) -> Option<ThreadGuard> {

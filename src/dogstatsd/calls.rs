@@ -8,7 +8,9 @@ use super::{Event, ServiceCheck};
 use crate::config::Builder;
 use crate::connector::Connector;
 use crate::connector_core::ScopedExchange;
-use crate::emit::{drop_invalid, drop_unsupported, emit_event, emit_service_check};
+use crate::emit::{
+    Exchange, allocate_guarded, drop_invalid, drop_unsupported, emit_event, emit_service_check,
+};
 use crate::encode;
 use crate::error::BuildError;
 use crate::options::Dialect;
@@ -57,11 +59,7 @@ impl Connector {
     /// [too long](crate::Dialect#long-lines) is dropped and counted as
     /// [oversize](crate::Drops::oversize).
     pub fn event(&self, event: &Event) {
-        if let Some(inner) = self.inner()
-            && let Some(line) = rendered(inner, |connector| event.render(connector))
-        {
-            emit_event(&inner.exchange, &line.line, line.altered);
-        }
+        emit_rendered(self.inner(), |connector| event.render(connector), emit_event);
     }
 
     /// Emits a service check. The call allocates, and is not intended for the hot path.
@@ -69,11 +67,7 @@ impl Connector {
     /// The service check has the connector's tags, but not its prefix. Service checks are sent in the
     /// order in which they were emitted, even if they come from different threads.
     pub fn service_check(&self, check: &ServiceCheck) {
-        if let Some(inner) = self.inner()
-            && let Some(line) = rendered(inner, |connector| check.render(connector))
-        {
-            emit_service_check(&inner.exchange, &line.line, line.altered);
-        }
+        emit_rendered(self.inner(), |connector| check.render(connector), emit_service_check);
     }
 }
 
@@ -94,23 +88,33 @@ fn builder(environment: DatadogEnv, detect: impl FnOnce() -> Option<Origin>) -> 
 }
 
 /// Calls `render` with the connector's tags and origin fields (which identify the sender), and
-/// returns the resulting event or service check. Returns `None` and counts a dropped line if the
-/// dialect has no events, or if `render` returns `None`.
-fn rendered(
-    inner: &ScopedExchange,
+/// passes the resulting event or service check to `emit`. Counts a dropped line if the dialect has
+/// no events, or if `render` returns `None`.
+fn emit_rendered(
+    inner: Option<&ScopedExchange>,
     render: impl FnOnce(ConnectorFields<'_>) -> Option<RenderedLine>,
-) -> Option<RenderedLine> {
-    let scope = &inner.scoped.scope;
-    let Some((tags, origin)) = scope.dogstatsd_fields() else {
-        drop_unsupported(&inner.exchange);
-        return None;
+    emit: impl FnOnce(&Exchange, &str, bool),
+) {
+    let Some(ScopedExchange { exchange, scoped }) = inner else { return };
+    let scope = &scoped.scope;
+    let mut drop_reason: Option<fn(&Exchange)> = None;
+    let render = || {
+        let Some((tags, origin)) = scope.dogstatsd_fields() else {
+            drop_reason = Some(drop_unsupported);
+            return None;
+        };
+        let rendered = render(ConnectorFields { tags: &tags, origin: &origin });
+        if rendered.is_none() {
+            drop_reason = Some(|exchange| drop_invalid(exchange, 1));
+        }
+        rendered
     };
-    let Some(mut rendered) = render(ConnectorFields { tags: &tags, origin: &origin }) else {
-        drop_invalid(&inner.exchange, 1);
-        return None;
-    };
-    rendered.altered |= scope.are_tags_altered();
-    Some(rendered)
+    allocate_guarded(exchange, 1, render, |RenderedLine { line, altered }| {
+        emit(exchange, line, *altered || scope.are_tags_altered());
+    });
+    if let Some(count_dropped) = drop_reason {
+        count_dropped(exchange);
+    }
 }
 
 #[cfg(test)]
