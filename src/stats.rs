@@ -129,7 +129,9 @@ pub struct StopReport {
     /// Lines that were sent during the stop.
     pub sent: Tally,
     /// Lines in `sent` that the server's operating system had not acknowledged when the stop
-    /// timeout passed. Over a Unix stream, these are the lines that the server had not read.
+    /// timeout passed. Over a Unix stream, these are the lines that the server had not read. Over UDP,
+    /// these are the lines of a datagram that followed a refusal less than 100 ms before, so that it
+    /// could still be refused.
     ///
     /// The operating system continues to deliver these lines while it runs and the connection
     /// lasts.

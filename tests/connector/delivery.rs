@@ -5,11 +5,11 @@
 
 use crate::support::{
     Close, TcpReceiver, assert_balanced, assert_whole_and_in_order, emit_numbered, eventually,
-    flush, numbered, numbers_by_thread, started, tcp, unused_port,
+    flush, numbered, numbers_by_thread, started, tcp, udp, unused_port,
 };
 use freewheel::{Connector, Delivery, StopReport};
 use std::io::Read;
-use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::thread;
 use std::time::Duration;
 
@@ -168,6 +168,36 @@ fn ended_runtime_leaves_lines_in_flight_to_the_kernel() {
     let mut numbers = receiver.lines().iter().map(|line| numbered(line).1).collect::<Vec<_>>();
     numbers.sort_unstable();
     assert_equals_range(numbers, 0..emitted);
+}
+
+/// A UDP server comes back and receives the first datagram after a refusal. The flusher ends at
+/// once: by a stop in the first round, and with its runtime in the second. The datagram arrives
+/// once, also after the next start.
+#[test]
+fn the_datagram_after_a_refusal_is_left_to_the_kernel() {
+    for is_stopped in [true, false] {
+        let port = unused_port();
+        let settings = udp(port).reconnect_sleep(Duration::from_millis(20));
+        let statsd = settings.stop_timeout(Duration::from_millis(1)).build().unwrap();
+        let runtime = crate::support::runtime();
+        runtime.block_on(statsd.start()).unwrap();
+        statsd.incr("once");
+        thread::sleep(Duration::from_millis(200));
+        let server = UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+        server.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        server.recv(&mut [0; 100]).unwrap();
+        if is_stopped {
+            let report = statsd.blocking_stop();
+            assert_eq!((report.sent, report.kept.lines), (report.unacknowledged, 0), "{report:?}");
+        }
+        drop(runtime);
+        statsd.start_on_thread().unwrap();
+        flush(&statsd);
+        assert_balanced(&statsd.stats());
+        assert_eq!(statsd.stats().sent.lines, 1);
+        server.set_nonblocking(true).unwrap();
+        assert!(server.recv(&mut [0; 100]).is_err(), "the line arrived twice");
+    }
 }
 
 /// A live server acknowledges no data for the peer timeout. The flusher reconnects, and each line

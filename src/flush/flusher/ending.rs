@@ -51,7 +51,8 @@ impl Flusher {
     }
 
     /// Leaves the lines in flight to the operating system, which continues to send them after the
-    /// flusher ends. Returns the count of lines and bytes that the server has not acknowledged.
+    /// flusher ends. Returns the count of lines and bytes that the server has not acknowledged, or
+    /// over UDP may still refuse.
     fn hand_over(&mut self) -> Tally {
         match &mut self.link {
             LinkState::Up(link) => link.hand_over(&mut self.outbox),

@@ -400,6 +400,23 @@ impl Datagrams {
         }
     }
 
+    /// Counts the lines of an unconfirmed datagram as sent at the end of the flusher: the operating
+    /// system has accepted them, and nobody waits for their refusal any more. If they were kept, most
+    /// would arrive twice.
+    ///
+    /// Returns these lines. Returns nothing if the datagram is refused, or while older lines are set
+    /// aside: its lines stay in flight then, and are requeued.
+    pub(super) fn hand_over(&mut self, outbox: &mut Outbox) -> Tally {
+        let is_unconfirmed = self.unconfirmed.bytes > 0;
+        if !is_unconfirmed || self.check_refusal(true, outbox).is_err() || outbox.has_quarantined()
+        {
+            return Tally::default();
+        }
+        let unconfirmed = take(&mut self.unconfirmed);
+        outbox.acknowledge(unconfirmed);
+        unconfirmed
+    }
+
     /// Takes the pending error of the socket and handles it if it is a refusal. With `query`, asks
     /// the operating system even if tokio has reported no error.
     fn check_refusal(&mut self, query: bool, outbox: &mut Outbox) -> io::Result<()> {

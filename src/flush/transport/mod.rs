@@ -201,13 +201,13 @@ impl Link {
         }
     }
 
-    /// Leaves the lines in flight on a stream to the operating system, which continues to deliver
-    /// them after the flusher ends. Counts them as sent, and returns the count of lines and bytes
-    /// that the server has not acknowledged.
+    /// Leaves the lines in flight to the operating system, which continues to deliver them after the
+    /// flusher ends. Counts them as sent, and returns the count of lines and bytes that the server
+    /// has not acknowledged, or over UDP may still refuse.
     pub(super) fn hand_over(&mut self, outbox: &mut Outbox) -> Tally {
         match self {
             Self::Connection(connection) => connection.hand_over(outbox),
-            Self::Datagrams(_) => Tally::default(),
+            Self::Datagrams(datagrams) => datagrams.hand_over(outbox),
         }
     }
 

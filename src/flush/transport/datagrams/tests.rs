@@ -393,3 +393,35 @@ async fn a_probe_is_given_time_to_be_refused() {
     scene.assert(&[A, B, C], 3, 0, 0, 0);
     assert!(!scene.datagrams.probing);
 }
+
+/// Ends the flusher while a probe is unconfirmed. The probe's line must count as sent and be
+/// reported as unacknowledged, since the server may have it. The lines after it must stay.
+#[tokio::test(start_paused = true)]
+async fn an_unconfirmed_probe_is_handed_over_at_the_end() {
+    for hold in [true, false] {
+        let mut scene = Scene::new(7, hold, vec![]);
+        scene.datagrams.probing = true;
+        scene.send().unwrap();
+        let handed_over = scene.datagrams.hand_over(&mut scene.outbox);
+        assert_eq!(handed_over, Tally { lines: 1, bytes: A.len() as u64 });
+        scene.assert(&[A], 1, 0, 0, 12);
+        assert_eq!(scene.datagrams.hand_over(&mut scene.outbox), Tally::default());
+        scene.outbox.requeue();
+        assert_eq!(scene.outbox.lines().chunk(), b"b:2|c\nc:3|c\n");
+    }
+}
+
+/// Refuses a probe just before the flusher ends. Its line must be kept, or count as refused without
+/// `hold_when_refused`.
+#[tokio::test(start_paused = true)]
+async fn a_refused_probe_is_not_handed_over() {
+    for (hold, refused) in [(true, 0), (false, 1)] {
+        let mut scene = Scene::new(7, hold, vec![]);
+        scene.datagrams.probing = true;
+        scene.send().unwrap();
+        let Socket::Scripted(script) = &scene.datagrams.socket else { unreachable!() };
+        *script.pending.lock().unwrap() = Some(ErrorKind::ConnectionRefused.into());
+        assert_eq!(scene.datagrams.hand_over(&mut scene.outbox), Tally::default());
+        scene.assert(&[A], 0, refused, 0, 18 - 6 * refused as usize);
+    }
+}
