@@ -300,7 +300,8 @@ impl Datagrams {
             let Some((attempt, result)) = self.try_next(outbox) else { break };
             let Attempt { size, length, datagrams } = attempt;
             match result {
-                Ok(_) if self.is_set_aside_accepted(outbox) => {
+                // While a later line is unconfirmed, those set aside have been refused again.
+                Ok(_) if self.unconfirmed.bytes == 0 && self.is_set_aside_accepted(outbox) => {
                     // The lines set aside are not at fault, and all are sent in order.
                     outbox.end_quarantine();
                 }

@@ -425,3 +425,17 @@ async fn a_refused_probe_is_not_handed_over() {
         scene.assert(&[A], 0, refused, 0, 18 - 6 * refused as usize);
     }
 }
+
+/// Refuses a line, accepts the next one, and refuses the first again. The first line must be given
+/// up once a third line is accepted, although the socket would accept everything by then.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_line_refused_twice_is_not_tried_a_third_time() {
+    let refused = || fails_with(libc::EPERM);
+    let mut scene = Scene::new(7, true, vec![refused(), Accepts, refused()]);
+    let first_line = crate::flush::refusals::SingleLines::new(0..A.len() as u64);
+    scene.datagrams.send_singly(Some(first_line));
+    scene.send().unwrap();
+    scene.assert(&[B, C], 2, 0, 0, 0);
+    assert!(scene.account.take_rejected_line().is_some());
+}
