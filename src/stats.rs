@@ -48,7 +48,9 @@ pub struct Drops {
     /// Lines for which the queue had no room. Their bytes are the maximum length of each line,
     /// before forbidden characters are replaced by shorter ones.
     ///
-    /// Lines of threads beyond the first 65,536 at a time are included, without their bytes.
+    /// Lines of threads beyond the first 65,536 at a time are included, without their bytes. A thread
+    /// that emits its first line in the destructor of a pthread key counts as living ever after: see
+    /// [thread_exit](Self::thread_exit).
     pub full: Tally,
     /// Lines longer than a buffer block, or than the server of the
     /// [dialect](crate::Dialect#long-lines) reads. Their length is measured after forbidden
@@ -64,6 +66,12 @@ pub struct Drops {
     pub unsupported: Tally,
     /// Lines that an exiting thread emitted after it had released its buffer block. Their bytes are
     /// not counted.
+    ///
+    /// On Linux, destructors of pthread keys run after those of thread-locals. The first line of a
+    /// thread is accepted there, but its thread never releases its block. If the thread has emitted
+    /// a line earlier, or has called
+    /// [`Connector::prepare_thread`](crate::Connector::prepare_thread), the line is counted here
+    /// instead.
     pub thread_exit: Tally,
     /// Lines that a signal handler or an allocator emitted while its thread was already emitting
     /// another line. Their bytes are not counted.

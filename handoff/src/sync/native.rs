@@ -65,8 +65,11 @@ pub(super) fn with_thread_state<R>(task: impl FnOnce(&AtomicU32) -> R) -> R {
     THREAD_STATE.with(task)
 }
 
-/// Arranges for the thread's ID to be released when the thread exits. Returns false if the thread's
-/// thread-local destructors have already run.
+/// Arranges for the thread's ID to be released when the thread exits. Returns false if this was
+/// arranged before, and the thread-local destructor that releases the ID has already run.
+///
+/// On Linux, destructors of pthread keys run after those of thread-locals. A hook that is registered
+/// there for the first time is never called, and the ID is never released.
 pub(super) fn register_exit_hook() -> bool {
     RELEASE_ID.try_with(|_| ()).is_ok()
 }
