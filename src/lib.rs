@@ -1,4 +1,4 @@
-#![doc = include_str!("../README.md")]
+#![doc = include_str!("guide.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // Without the client, nothing reads the options.
 #![cfg_attr(not(feature = "client"), allow(dead_code))]
@@ -44,12 +44,17 @@ mod tally;
 pub mod tower;
 
 #[cfg(doc)]
-#[doc = include_str!("../DESIGN.md")]
-pub mod design {}
+#[doc = include_str!("../docs/servers.md")]
+pub mod servers {}
 
-#[cfg(doc)]
-#[doc = include_str!("../FAULTS.md")]
-pub mod faults {}
+/// Documents whose examples run as doc tests.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../README.md")]
+    mod readme {}
+    #[doc = include_str!("../docs/coming-from.md")]
+    mod coming_from {}
+}
 
 pub use {
     error::{BuildError, FlushError, StartError},

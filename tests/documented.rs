@@ -1,4 +1,4 @@
-//! Tests of the documentation. The README's examples run unchanged against a test server, and the
+//! Tests of the documentation. The examples of the README and of the guide (the crate's front page) run unchanged against a test server, and the
 //! lines that their comments state arrive. The API's examples, which run as doc tests, assert each
 //! line that they state.
 
@@ -17,11 +17,12 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 const README: &str = include_str!("../README.md");
+const GUIDE: &str = include_str!("../src/guide.md");
 
-/// Returns the Rust code blocks of the README.
-fn blocks() -> Vec<String> {
+/// Returns the code blocks of a document that are marked as Rust.
+fn blocks(document: &str) -> Vec<String> {
     let mut blocks = Vec::new();
-    let mut lines = README.lines();
+    let mut lines = document.lines();
     while let Some(line) = lines.next() {
         if line.starts_with("```rust") {
             let code = lines.by_ref().take_while(|line| !line.starts_with("```"));
@@ -31,12 +32,12 @@ fn blocks() -> Vec<String> {
     blocks
 }
 
-/// Returns this file's copy of the code block of a README section, without the lines marked `//
+/// Returns this file's copy of the code block of a section of the guide, without the lines marked `//
 /// test`.
 fn copy_of(name: &str) -> String {
-    let begin = format!("// README: {name}\n");
+    let begin = format!("// GUIDE: {name}\n");
     let (_, rest) = include_str!("documented.rs").split_once(&*begin).unwrap();
-    let (code, _) = rest.split_once("// README ends").unwrap();
+    let (code, _) = rest.split_once("// GUIDE ends").unwrap();
     let indent = code.len() - code.trim_start_matches(' ').len();
     let lines = code.lines().filter(|line| !line.ends_with("// test"));
     let dedented = lines.map(|line| format!("{}\n", line.get(indent..).unwrap_or_default()));
@@ -67,11 +68,11 @@ fn claims(code: &str, prefix: &str) -> BTreeSet<String> {
 
 #[rustfmt::skip]
 mod first {
-    use super::{Server, blocks, claims, copy_of};
+    use super::{GUIDE, README, Server, blocks, claims, copy_of};
 
     static SERVER: std::sync::LazyLock<Server> = std::sync::LazyLock::new(Server::start);
 
-    // README: Use
+    // GUIDE: Use
     use freewheel::{Connector, Counter, Protocol};
     use std::time::Duration;
 
@@ -104,26 +105,27 @@ mod first {
         assert!(account.starts_with("emitted 7 = sent 7 + buffered 0 + "), "{account}"); // test
         Ok(())
     }
-    // README ends
+    // GUIDE ends
 
     #[test]
     fn section_use_matches_its_comments() {
-        assert_eq!(copy_of("Use"), blocks()[0]);
+        assert_eq!(copy_of("Use"), blocks(GUIDE)[0]);
+        assert_eq!(blocks(README)[0], blocks(GUIDE)[0]);
         main().unwrap();
         let mut lines = SERVER.lines(7);
         let timer = "applications.my-service.timers.render:";
         let at = lines.iter().position(|line| line.starts_with(timer)).expect("the timer emits a line");
         lines.remove(at);
         assert_eq!(lines.into_iter().collect::<std::collections::BTreeSet<_>>(),
-            claims(&blocks()[0], "applications.my-service"));
+            claims(&blocks(GUIDE)[0], "applications.my-service"));
     }
 }
 
 #[rustfmt::skip]
 mod low_latency {
-    use super::{blocks, copy_of};
+    use super::{GUIDE, blocks, copy_of};
 
-    // README: Lowest latency
+    // GUIDE: Lowest latency
     use freewheel::{Connector, Counter};
 
     fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -140,22 +142,22 @@ mod low_latency {
         requests.incr();                                // no system call, allocation or page fault
         Ok(())
     }
-    // README ends
+    // GUIDE ends
 
     #[test]
     fn section_low_latency_runs() {
-        assert_eq!(copy_of("Lowest latency"), blocks()[2]);
+        assert_eq!(copy_of("Lowest latency"), blocks(GUIDE)[4]);
         main().unwrap();
     }
 }
 
 #[rustfmt::skip]
 mod prepared {
-    use super::{Server, blocks, claims, copy_of};
+    use super::{GUIDE, Server, blocks, claims, copy_of};
 
     static SERVER: std::sync::LazyLock<Server> = std::sync::LazyLock::new(Server::start);
 
-    // README: Prepared metrics
+    // GUIDE: Prepared metrics
     use freewheel::{Connector, Counter, Dialect, SampleRate, Timing};
     use std::{sync::LazyLock, time::Duration};
 
@@ -189,24 +191,24 @@ mod prepared {
         let (kept, unacknowledged) = (report.kept.lines, report.unacknowledged.lines);
         println!("{} lines are left", kept + unacknowledged); // none, if a server reads
     }
-    // README ends
+    // GUIDE ends
 
     #[test]
     fn section_prepared_metrics_matches_its_comments() {
-        let readme = &blocks()[1];
-        assert_eq!(copy_of("Prepared metrics"), *readme);
+        let guide = &blocks(GUIDE)[1];
+        assert_eq!(copy_of("Prepared metrics"), *guide);
         main();
         let arrived = SERVER.lines(STATSD.stats().sent.lines);
         let mut arrived: std::collections::BTreeSet<_> = arrived.into_iter().collect();
         assert!(arrived.remove("http.hits:1|c|#env:prod,route:/admin"));
-        assert_eq!(arrived, claims(readme, ""));
+        assert_eq!(arrived, claims(guide, ""));
     }
 }
 
 #[cfg(all(unix, feature = "axum"))]
 #[rustfmt::skip]
 mod web {
-    use super::{README, Server, blocks, copy_of};
+    use super::{GUIDE, Server, blocks, copy_of};
     use std::collections::BTreeSet;
     use std::io::{Read, Write};
     use std::net::SocketAddr;
@@ -215,7 +217,7 @@ mod web {
     async fn do_something() {}
 
     async fn served(listener: tokio::net::TcpListener) -> Result<(), Box<dyn std::error::Error>> {
-        // README: Web services
+        // GUIDE: Web services
         use axum::{Router, http::StatusCode, routing::get};
         use freewheel::{Settings, axum::Statsd};
 
@@ -228,7 +230,7 @@ mod web {
 
         let router = Router::new().route("/", get(handler));
         let report = freewheel::axum::serve(listener, router, Settings::new()).await?;
-        // README ends
+        // GUIDE ends
         assert_eq!(report.kept.lines, 0);
         Ok(())
     }
@@ -243,13 +245,13 @@ mod web {
             *response.status_mut() = StatusCode::NO_CONTENT;
             Ok::<_, std::convert::Infallible>(response)
         });
-        // README: On tower
+        // GUIDE: On tower
         let statsd = Connector::from_env()?;                // a connector, not a builder
         statsd.start().await?;
         let service = ServiceBuilder::new()
             .layer(StatsdLayer::new(&statsd, "gateway").in_flight("requests.in_flight"))
             .service(service);                              // timers.gateway.GET.204:1.5|ms
-        // README ends
+        // GUIDE ends
         assert_eq!(service.oneshot(Request::new(())).await?.status(), 204);
         assert_eq!(statsd.stop().await.kept.lines, 0);
         Ok(())
@@ -268,7 +270,7 @@ mod web {
 
     const CHILD: &str = "FREEWHEEL_TEST_OF_DOCUMENTATION";
 
-    /// Runs one README example if this process is a child that [`lines_of_child`] has started.
+    /// Runs one example of the guide if this process is a child that [`lines_of_child`] has started.
     /// Otherwise does nothing.
     #[test]
     fn a_child() {
@@ -286,7 +288,7 @@ mod web {
         }
     }
 
-    /// Runs the named README example in a child process. Returns the StatsD lines that it sends,
+    /// Runs the named example of the guide in a child process. Returns the StatsD lines that it sends,
     /// without their values.
     fn lines_of_child(child: &str, lines: u64) -> BTreeSet<String> {
         let server = Server::start();
@@ -307,16 +309,16 @@ mod web {
 
     #[test]
     fn documented_service_sends_the_documented_lines() {
-        assert_eq!(copy_of("Web services"), blocks()[3]);
-        let (_, shown) = README.split_once("each GET sends\n\n```text\n").unwrap();
+        assert_eq!(copy_of("Web services"), blocks(GUIDE)[2]);
+        let (_, shown) = GUIDE.split_once("each GET sends\n\n```text\n").unwrap();
         let (shown, _) = shown.split_once("```").unwrap();
         assert_eq!(lines_of_child("served", 2), shown.lines().map(without_value).collect());
     }
 
     #[test]
     fn documented_layer_sends_the_documented_line() {
-        assert_eq!(copy_of("On tower"), blocks()[4]);
-        let stated = blocks()[4].lines().find_map(super::claim).map(without_value).unwrap();
+        assert_eq!(copy_of("On tower"), blocks(GUIDE)[3]);
+        let stated = blocks(GUIDE)[3].lines().find_map(super::claim).map(without_value).unwrap();
         let expected = [stated, "gauges.requests.in_flight|g".to_owned()];
         let expected = expected.map(|name| format!("applications.my-service.{name}"));
         assert_eq!(lines_of_child("layered", 3), expected.into_iter().collect());

@@ -64,7 +64,7 @@ use crate::names::names;
 ///
 /// The older text of the protocol forbids `@`, and Graphite's server removes it. For tags and members,
 /// the guarantee covers only the dialect's own servers. How other servers read a dialect:
-/// [At other servers](crate::design#at-other-servers).
+/// [At other servers](crate::servers#at-other-servers).
 ///
 /// In `DogStatsD`, a line that would begin with `_sc` or `_e{` loses its `_`. Otherwise the server
 /// would read it as a service check or an event.
@@ -129,7 +129,7 @@ pub enum Dialect {
     /// * Gauges can be set but not changed: there are no gauge deltas.
     /// * Lines above 8,192 bytes are [too long](Dialect#long-lines) for the Agent.
     /// * The default [protocol](crate::Builder::protocol) is UDP.
-    /// * Other servers drop some of it or read it [differently](crate::design#at-other-servers).
+    /// * Other servers drop some of it or read it [differently](crate::servers#at-other-servers).
     ///
     /// ```
     /// # use freewheel::{Connector, Counter, Dialect};

@@ -13,7 +13,7 @@ pub(crate) fn check(root: &Path) -> Result<Verdict, Error> {
         tests.extend(Test::all(&root.join(folder))?);
     }
     let rig = Test::all(&root.join("tests/rig"))?;
-    let text = fs::read_to_string(root.join("FAULTS.md"))?;
+    let text = fs::read_to_string(root.join("tests/FAULTS.md"))?;
     let path = Regex::new("`([a-z_]+(?:::[a-z0-9_]+)+)`")?;
     let named: BTreeSet<&str> =
         path.captures_iter(&text).filter_map(|found| Some(found.get(1)?.as_str())).collect();

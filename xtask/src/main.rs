@@ -6,6 +6,7 @@
 mod faults;
 mod instructions;
 mod interface;
+mod links;
 mod no_lock;
 mod orderings;
 mod package;
@@ -28,6 +29,7 @@ const USAGE: &str = "usage: cargo xtask CHECK
   orderings               each ordering has a comment that names an existing loom model
   faults                  FAULTS.md names existing tests, and each test of the rig
   interface               the interface without the feature `client` is the client's
+  links                   the links of all documents, and of the rendered documentation
   package                 the packages have what their documents link to, and build their examples
   no-lock                 no hot call contains an atomic read-modify-write (x86-64)
   instructions [--update] no call takes over 3 % more instructions than the baseline";
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         ["orderings"] => orderings::check(&root),
         ["faults"] => faults::check(&root),
         ["interface"] => interface::check(&root),
+        ["links"] => links::check(&root),
         ["package"] => package::check(&root),
         ["no-lock"] => no_lock::check(&root),
         ["instructions"] => instructions::check(&root),

@@ -62,7 +62,7 @@ pub(crate) fn check(root: &Path) -> Result<Verdict, Error> {
     // A name of three words or more is the name of a model or of another test.
     let name = Regex::new("`([a-z]+(?:_[a-z]+){2,})`")?;
     let mut in_text = BTreeSet::new();
-    for document in ["handoff/MEMORY_MODEL.md", "DESIGN.md", "loom-tests/README.md"] {
+    for document in ["handoff/MEMORY_MODEL.md", "docs/architecture.md", "loom-tests/README.md"] {
         let text = fs::read_to_string(root.join(document))?;
         in_text.extend(name.captures_iter(&text).map(|found| found[1].to_owned()));
     }
