@@ -1,5 +1,5 @@
 //! Program that runs the benchmark suite, writes the results to `benches/results/`, and redraws the
-//! plots and tables of `BENCHMARKS.md`.
+//! plots and tables of `benches/README.md`.
 //!
 //! ```sh
 //! cargo suite                           # everything: about an hour on two cores
@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Quick runs, runs with some of the subjects, and runs with `--apart` write results, plots and tables to
-//! `target/suite-scratch/`. They do not change `benches/results/` and `BENCHMARKS.md`.
+//! `target/suite-scratch/`. They do not change `benches/results/` and the documents.
 
 use freewheel_benches::client_process;
 use freewheel_benches::machine::{Machine, Observation};

@@ -6,6 +6,7 @@ pub mod line_chart;
 mod overview;
 mod plots;
 mod subject_style;
+mod summary;
 mod svg;
 mod tables;
 mod tails;
@@ -16,10 +17,10 @@ pub use all_results::AllResults;
 use crate::results::folder;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// Writes the plots as files, and the tables into `BENCHMARKS.md`. If `scratch` is true (a quick or
-/// partial run), writes both to a separate folder instead.
+/// Writes the plots as files, the tables into `benches/README.md`, and the summary into `BENCHMARKS.md`.
+/// If `scratch` is true (a quick or partial run), writes plots and tables to a separate folder instead.
 pub fn show(all: &AllResults, scratch: bool) -> io::Result<()> {
     let plots = if scratch { folder(true) } else { folder(false).join("../plots") };
     fs::create_dir_all(&plots)?;
@@ -30,10 +31,20 @@ pub fn show(all: &AllResults, scratch: bool) -> io::Result<()> {
         let tables = tables::all(all).map(|(name, table)| format!("## {name}\n\n{table}\n"));
         return fs::write(plots.join("tables.md"), tables.collect::<String>());
     }
-    let document = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../BENCHMARKS.md");
-    let mut text = fs::read_to_string(&document)?;
-    for (name, table) in tables::all(all) {
-        replace_section(&mut text, name, &table);
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    update(&folder.join("README.md"), tables::all(all))?;
+    let summary = summary::table(all).map(|table| ("summary", table));
+    update(&folder.join("../BENCHMARKS.md"), summary.into_iter())
+}
+
+/// Replaces the sections of these names in a document by these texts.
+fn update(
+    document: &Path,
+    sections: impl Iterator<Item = (&'static str, String)>,
+) -> io::Result<()> {
+    let mut text = fs::read_to_string(document)?;
+    for (name, section) in sections {
+        replace_section(&mut text, name, &section);
     }
     fs::write(document, text)
 }
@@ -43,11 +54,11 @@ pub fn show(all: &AllResults, scratch: bool) -> io::Result<()> {
 fn replace_section(text: &mut String, name: &str, with: &str) {
     let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
     let Some(from) = text.find(&begin).map(|at| at + begin.len()) else {
-        eprintln!("BENCHMARKS.md lacks the marker <!-- {name} -->");
+        eprintln!("the document lacks the marker <!-- {name} -->");
         return;
     };
     let Some(to) = text[from..].find(&end).map(|at| from + at) else {
-        eprintln!("BENCHMARKS.md lacks the marker <!-- /{name} -->");
+        eprintln!("the document lacks the marker <!-- /{name} -->");
         return;
     };
     text.replace_range(from..to, with);
