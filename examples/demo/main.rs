@@ -72,6 +72,11 @@ fn demo() -> Result<Vec<String>, Box<dyn Error>> {
     println!("{THREADS} threads emit to a StatsD receiver on this machine, {SECONDS} s each:\n");
     let runs = SCENARIOS.iter().map(run).collect::<Result<Vec<_>, _>>()?;
     println!("\n{}", table::render(&runs));
+    println!(
+        "A call is one of the five metrics of a request. One of them is a timer, which reads the clock\n\
+         twice, and one a gauge, which keeps its order across threads. A counter takes less: see\n\
+         BENCHMARKS.md.\n"
+    );
     for note in runs.iter().filter_map(account::note) {
         println!("{note}\n");
     }

@@ -2,6 +2,7 @@
 
 use super::all_results::AllResults;
 use super::bar_chart::{memory, number, rate, time};
+use crate::subject::Info;
 use crate::subjects;
 
 /// Subjects of the columns: the floor, freewheel by name, its handle, and clients as their users
@@ -49,16 +50,18 @@ const ROWS: [Row; 10] = [
 
 /// Formats the table. The values are medians.
 pub(super) fn table(all: &AllResults) -> Option<String> {
-    let labels = COLUMNS.iter().filter_map(|id| Some(subjects::find(id)?.label));
-    let labels: Vec<&str> = labels.collect();
+    let infos = subjects::all();
+    let column = |id| infos.iter().find(|info| info.id == id);
+    let columns: Vec<&Info> = COLUMNS.into_iter().filter_map(column).collect();
+    let labels: Vec<&str> = columns.iter().map(|info| info.label).collect();
     let mut text = format!("| | {} |\n|---|{}\n", labels.join(" | "), "--:|".repeat(labels.len()));
     let mut is_empty = true;
     for (title, measure, case, figure, format) in ROWS {
         let Some(results) = all.results(measure) else { continue };
         is_empty = false;
         text += &format!("| {title} |");
-        for id in COLUMNS {
-            let value = results.median(id, case, figure).map(format);
+        for info in &columns {
+            let value = results.median(info.id, case, figure).map(format);
             text += &format!(" {} |", value.unwrap_or_else(|| "-".to_owned()));
         }
         text += "\n";
