@@ -34,7 +34,13 @@ const ROWS: [Row; 10] = [
     ("a counter with two tags", "callers_cost", &[("call", "incr_tagged")], "nanoseconds", time),
     ("a timing", "callers_cost", &[("call", "timing")], "nanoseconds", time),
     ("instructions of a counter", "instructions", &[("call", "incr")], "instructions", number),
-    ("slowest thousandth, a call every 10 µs", "latency", &[("pace", "every 10 us")], "p99.9", time),
+    (
+        "slowest thousandth, a call every 10 µs",
+        "latency",
+        &[("pace", "every 10 us")],
+        "p99.9",
+        time,
+    ),
     ("median, a call every 100 µs", "latency", &[("pace", "every 100 us")], "p50", time),
     ("lines sustained over UDP", "sustained", &[UDP, PAYLOAD], "lines_per_second", rate),
     (
