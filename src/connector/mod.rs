@@ -231,6 +231,8 @@ impl Connector {
     /// returns a quarter of a second after the stop timeout, with an
     /// [unfinished](StopReport::unfinished) report.
     ///
+    /// Warnings of the stop are logged on another thread, for which the call waits at most 50 ms.
+    ///
     /// The future runs in any executor. A short-lived thread keeps the deadline.
     ///
     /// # Cancel safety

@@ -24,6 +24,7 @@ use super::warnings::{
 };
 use crate::emit::Consumer;
 use crate::error::StartError;
+use crate::log_thread::Batch;
 use crate::stats::StopReport;
 use crate::tally::Tally;
 use std::io;
@@ -82,8 +83,8 @@ pub(crate) struct Flusher {
     /// Set from the flusher's successful start until its orderly end. A drop while it is set can
     /// log a warning.
     is_running: bool,
-    /// Logs a warning if the flusher is dropped without an orderly end. This is the last field, so
-    /// that its drop comes last, when a new flusher can already start.
+    /// Logs the flusher's warnings, and others if the flusher is dropped without an orderly end. This
+    /// is the last field, so that its drop comes last, when a new flusher can already start.
     exit_warning: ExitWarning,
 }
 
@@ -334,21 +335,38 @@ impl Flusher {
         self.evict_to_limit();
     }
 
-    /// Logs the warnings that are due. The flusher calls it only between two events, since the
-    /// application's log subscriber may use this client or another one.
+    /// Logs the warnings that are due, without waiting for the log: lines may be due too, and the
+    /// application may drive the flusher within a call that the log waits for. While earlier warnings
+    /// are being logged, the new ones stay due.
     fn warn(&mut self) {
+        if self.has_due_warnings() && !self.exit_warning.log_thread.is_busy() {
+            let batch = self.take_due_warnings();
+            self.exit_warning.log_thread.log(batch);
+        }
+    }
+
+    fn has_due_warnings(&self) -> bool {
+        self.link_failure.is_some()
+            || self.lookup_failure.is_some()
+            || self.is_stalled
+            || self.is_report_due
+    }
+
+    fn take_due_warnings(&mut self) -> Batch {
+        let mut batch = Batch::default();
         if let Some(failure) = self.link_failure.take() {
-            failure.warn(&self.shared);
+            failure.warn(&mut batch, &self.shared);
         }
         if let Some(error) = self.lookup_failure.take() {
-            warn_of_failed_lookup(&self.shared, &error);
+            warn_of_failed_lookup(&mut batch, &self.shared, error);
         }
         if take(&mut self.is_stalled) {
-            warn_of_stalled_server(&self.shared);
+            warn_of_stalled_server(&mut batch, &self.shared);
         }
         if take(&mut self.is_report_due) {
-            warn_of_missing_lines(&self.shared, false);
+            warn_of_missing_lines(&mut batch, &self.shared, false);
         }
+        batch
     }
 
     fn on_tick(&mut self) {
@@ -357,11 +375,14 @@ impl Flusher {
         } else {
             self.outbox.drain_ordered();
         }
+        // Such warnings wait for the log. A dormant flusher could log neither them nor drops that the
+        // rate limit holds back.
+        let is_log_busy = self.has_due_warnings();
         self.is_report_due = true;
         self.schedule_tick();
-        // A dormant flusher could not report drops that the rate limit holds back.
         let is_report_pending = unreported_lines(&self.shared, &self.shared.stats()) > 0;
-        self.idle.on_tick(&self.outbox, is_report_pending || !self.pending.is_empty());
+        let is_pending = is_log_busy || is_report_pending || !self.pending.is_empty();
+        self.idle.on_tick(&self.outbox, is_pending);
     }
 
     fn schedule_tick(&mut self) {

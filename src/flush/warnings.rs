@@ -1,15 +1,16 @@
 //! Warnings that the flusher logs: failed connections, dropped or lost lines, and unexpected exits
 //! of the flusher.
 //!
-//! A warning runs code of the application, which may use this connector, or build, start and stop
-//! others. So the flusher warns only between two events, while it holds no lock.
+//! A warning runs code of the application, which may use this connector, build, start and stop
+//! others, or block. So all warnings are logged on a separate thread (see [`crate::log_thread`]). The
+//! functions of this module read the numbers at once, and add the warning to a batch.
 
 use super::shared::Shared;
-use crate::log_thread::{log, log_on_thread};
+use crate::log_thread::{Batch, LogThread, log, log_on_thread};
 use crate::stats::Stats;
 use crate::tally::Tally;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::mem::take;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -35,11 +36,11 @@ impl LinkFailure {
         Some(Self { error, retry_in, suppressed })
     }
 
-    /// Logs a warning that the server cannot be reached.
-    pub(super) fn warn(&self, shared: &Shared) {
+    /// Adds a warning that the server cannot be reached.
+    pub(super) fn warn(self, batch: &mut Batch, shared: &Shared) {
         let Self { error, retry_in, suppressed } = self;
-        let endpoint = &shared.settings.endpoint;
-        guarded(|| {
+        let endpoint = shared.settings.endpoint.clone();
+        batch.add(move || {
             tracing::warn!(
                 %error,
                 %endpoint,
@@ -51,12 +52,12 @@ impl LinkFailure {
     }
 }
 
-/// Logs a warning that a lookup of the server's name failed, and that the addresses of an earlier
+/// Adds a warning that a lookup of the server's name failed, and that the addresses of an earlier
 /// lookup are used.
-pub(super) fn warn_of_failed_lookup(shared: &Shared, error: &io::Error) {
-    let endpoint = &shared.settings.endpoint;
+pub(super) fn warn_of_failed_lookup(batch: &mut Batch, shared: &Shared, error: io::Error) {
     if let Some(suppressed) = shared.warning_limits.failed_lookup.admit(Instant::now()) {
-        guarded(|| {
+        let endpoint = shared.settings.endpoint.clone();
+        batch.add(move || {
             tracing::warn!(
                 %error,
                 %endpoint,
@@ -67,12 +68,12 @@ pub(super) fn warn_of_failed_lookup(shared: &Shared, error: &io::Error) {
     }
 }
 
-/// Logs a warning that the server has accepted nothing for the peer timeout, although lines wait.
-pub(super) fn warn_of_stalled_server(shared: &Shared) {
+/// Adds a warning that the server has accepted nothing for the peer timeout, although lines wait.
+pub(super) fn warn_of_stalled_server(batch: &mut Batch, shared: &Shared) {
     if shared.warning_limits.stalled_server.admit(Instant::now()).is_some() {
-        let (endpoint, Tally { lines, bytes }) =
-            (&shared.settings.endpoint, shared.stats().buffered);
-        guarded(|| {
+        let Tally { lines, bytes } = shared.stats().buffered;
+        let endpoint = shared.settings.endpoint.clone();
+        batch.add(move || {
             tracing::warn!(%endpoint, lines, bytes, "the StatsD server accepts nothing, waiting");
         });
     }
@@ -85,10 +86,10 @@ pub(super) fn unreported_lines(shared: &Shared, stats: &Stats) -> u64 {
     missing.saturating_sub(shared.reported_missing.load(Relaxed))
 }
 
-/// Logs a warning if lines were dropped or lost since the last such warning, and another if the
+/// Adds a warning if lines were dropped or lost since the last such warning, and another if the
 /// server or the operating system rejected a line. With `is_last`, the warning about dropped and
 /// lost lines ignores its rate limit.
-pub(super) fn warn_of_missing_lines(shared: &Shared, is_last: bool) {
+pub(super) fn warn_of_missing_lines(batch: &mut Batch, shared: &Shared, is_last: bool) {
     let stats = shared.stats();
     let limits = &shared.warning_limits;
     let lines = unreported_lines(shared, &stats);
@@ -96,13 +97,16 @@ pub(super) fn warn_of_missing_lines(shared: &Shared, is_last: bool) {
         // ORDERING: Relaxed. One flusher at a time uses the number.
         shared.reported_missing.fetch_add(lines, Relaxed);
         let (drops, losses) = (stats.drops, stats.losses);
-        guarded(|| tracing::warn!(lines, ?drops, ?losses, "metrics were dropped or lost"));
+        batch.add(move || {
+            tracing::warn!(lines, ?drops, ?losses, "metrics were dropped or lost");
+        });
     }
     if let Some(line) = shared.account.take_rejected_line()
         && let Some(suppressed) = limits.rejected_line.admit(Instant::now())
     {
-        guarded(|| {
-            if shared.settings.endpoint.protocol().is_stream() {
+        let is_stream = shared.settings.endpoint.protocol().is_stream();
+        batch.add(move || {
+            if is_stream {
                 tracing::warn!(
                     line,
                     suppressed,
@@ -120,24 +124,22 @@ pub(super) fn warn_of_missing_lines(shared: &Shared, is_last: bool) {
 }
 
 /// Logs a warning about unsent lines if the application drops its last handle of the client while
-/// no flusher runs. Logs on another thread, for the same reason as for a start.
-pub(crate) fn warn_of_abandoned_lines(shared: &Arc<Shared>) {
+/// no flusher runs.
+pub(crate) fn warn_of_abandoned_lines(shared: &Shared) {
     let stats = shared.stats();
     let Tally { lines, bytes } = stats.buffered;
     if lines == 0 && unreported_lines(shared, &stats) == 0 {
         return;
     }
-    let shared = Arc::clone(shared);
-    log_on_thread(move || {
-        warn_of_missing_lines(&shared, true);
-        if lines > 0 {
-            guarded(|| tracing::warn!(lines, bytes, "{HANDLES_DROPPED}"));
-        }
-    });
+    let mut batch = Batch::default();
+    warn_of_missing_lines(&mut batch, shared, true);
+    if lines > 0 {
+        batch.add(move || tracing::warn!(lines, bytes, "{HANDLES_DROPPED}"));
+    }
+    batch.log();
 }
 
-/// Logs a warning that a start ended without the flusher's reply. The caller may be initializing a
-/// static connector which the subscriber uses, so that the warning is logged on another thread.
+/// Logs a warning that a start ended without the flusher's reply.
 pub(crate) fn warn_of_unfinished_start() {
     let text = "the flusher did not reply to a start in time: its runtime does not run it";
     log(vec![text.to_owned()]);
@@ -148,7 +150,7 @@ pub(crate) fn warn_of_unfinished_start() {
 pub(crate) fn warn_of_unfinished_stop(shared: &Shared, kept: Tally) {
     if shared.warning_limits.unfinished_stop.admit(Instant::now()).is_some() {
         let Tally { lines, bytes } = kept;
-        guarded(|| {
+        log_on_thread(move || {
             tracing::warn!(
                 lines,
                 bytes,
@@ -171,13 +173,19 @@ pub(super) enum ExitCause {
 }
 
 impl ExitCause {
-    /// Logs a warning about the lines that an ended flusher leaves unsent (`kept`) or
-    /// unacknowledged. Always logs the end of the runtime, since the application may not know that
-    /// the flusher ended.
-    pub(super) fn warn(&self, shared: &Shared, kept: Tally, unacknowledged: Tally) {
+    /// Adds a warning about the lines that an ended flusher leaves unsent (`kept`) or
+    /// unacknowledged. Always warns of the end of the runtime, since the application may not know
+    /// that the flusher ended.
+    pub(super) fn warn(
+        &self,
+        batch: &mut Batch,
+        shared: &Shared,
+        kept: Tally,
+        unacknowledged: Tally,
+    ) {
         if unacknowledged.lines > 0 {
             let Tally { lines, bytes } = unacknowledged;
-            guarded(|| {
+            batch.add(move || {
                 tracing::warn!(
                     lines,
                     bytes,
@@ -189,17 +197,17 @@ impl ExitCause {
         let limiter = &shared.warning_limits.kept_lines;
         let is_due = || lines > 0 && limiter.admit(Instant::now()).is_some();
         match self {
-            Self::Stopped if is_due() => guarded(|| {
+            Self::Stopped if is_due() => batch.add(move || {
                 tracing::warn!(
                     lines,
                     bytes,
                     "stopped with metrics unsent: kept for the next start"
                 );
             }),
-            Self::HandlesDropped if lines > 0 => guarded(|| {
+            Self::HandlesDropped if lines > 0 => batch.add(move || {
                 tracing::warn!(lines, bytes, "{HANDLES_DROPPED}");
             }),
-            Self::RuntimeEnded => guarded(|| {
+            Self::RuntimeEnded => batch.add(move || {
                 tracing::warn!(
                     lines,
                     bytes,
@@ -212,31 +220,38 @@ impl ExitCause {
     }
 }
 
-/// Guard of a flusher that logs a warning on drop, if the flusher is dropped without an orderly
-/// end.
+/// Guard of a flusher that logs a warning on drop, if the flusher is dropped without an orderly end.
 pub(super) struct ExitWarning {
     shared: Arc<Shared>,
     /// Cause of the flusher's end to log on drop, or `None` if there is nothing to log.
     pub(super) cause: Option<ExitCause>,
     pub(super) unacknowledged: Tally,
+    /// Earlier warnings that the flusher has yet to log.
+    pub(super) earlier: Batch,
+    /// Logger of the flusher's warnings.
+    pub(super) log_thread: LogThread,
 }
 
 impl ExitWarning {
     pub(super) fn new(shared: &Arc<Shared>) -> Self {
-        Self { shared: Arc::clone(shared), cause: None, unacknowledged: Tally::default() }
+        Self {
+            shared: Arc::clone(shared),
+            cause: None,
+            unacknowledged: Tally::default(),
+            earlier: Batch::default(),
+            log_thread: LogThread::default(),
+        }
     }
 }
 
 impl Drop for ExitWarning {
     fn drop(&mut self) {
         if let Some(cause) = self.cause.take() {
-            cause.warn(&self.shared, self.shared.stats().buffered, self.unacknowledged);
+            let mut batch = take(&mut self.earlier);
+            let kept = self.shared.stats().buffered;
+            cause.warn(&mut batch, &self.shared, kept, self.unacknowledged);
+            self.log_thread.log(batch);
+            self.log_thread.wait();
         }
     }
-}
-
-/// Calls `warn`, which logs, and catches a panic of the application's log subscriber. This panic
-/// must not end the flusher, or abort the process while the flusher itself panics.
-fn guarded(warn: impl FnOnce()) {
-    let _ = catch_unwind(AssertUnwindSafe(warn));
 }

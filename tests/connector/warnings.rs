@@ -5,10 +5,12 @@ use crate::support::{
     Close, TcpReceiver, UdpReceiver, WAIT_TIMEOUT, eventually, flush, started, tcp, udp,
     unused_port,
 };
-use freewheel::{Connector, FlushError, Protocol, Settings, StartError};
+use freewheel::{Connector, FlushError, Protocol, Settings, StartError, StopReport};
 use std::fmt;
 use std::net::Ipv4Addr;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, LazyLock, Mutex, mpsc};
+use std::thread;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tracing::field::{Field, Visit};
@@ -39,7 +41,7 @@ impl Visit for Warning {
     }
 }
 
-/// Subscriber of `tracing` that records warnings, and calls `action` for each warning.
+/// Subscriber of `tracing` that calls `action` for each warning, and then records the warning.
 struct Log {
     warnings: Arc<Mutex<Vec<Warning>>>,
     action: Box<dyn Fn() + Send + Sync>,
@@ -62,12 +64,13 @@ impl Subscriber for Log {
     fn event(&self, event: &Event<'_>) {
         let mut warning = Warning::default();
         event.record(&mut warning);
+        let outcome = catch_unwind(AssertUnwindSafe(|| (self.action)()));
         self.warnings.lock().unwrap().push(warning);
-        (self.action)();
+        outcome.unwrap_or_else(|panic| resume_unwind(panic));
     }
 }
 
-/// Warnings that the library has logged on this thread since this value was created.
+/// Warnings that arose on this thread since this value was created, and that the log has handled.
 struct Warnings {
     warnings: Arc<Mutex<Vec<Warning>>>,
     _log: DefaultGuard,
@@ -85,11 +88,17 @@ impl Warnings {
         self.warnings.lock().unwrap().clone()
     }
 
-    /// Asserts that exactly one warning was logged. Its message must begin with `message`, and it
-    /// must concern `lines` lines.
+    /// Waits until `number` warnings were logged, and returns all of them.
+    fn wait_for(&self, number: usize) -> Vec<Warning> {
+        eventually("the warnings are logged", || self.all().len() >= number);
+        self.all()
+    }
+
+    /// Waits for a warning, and asserts that exactly one was logged. Its message must begin with
+    /// `message`, and it must concern `lines` lines.
     #[track_caller]
     fn assert_one(&self, message: &str, lines: Option<u64>) {
-        let all = self.all();
+        let all = self.wait_for(1);
         assert!(
             matches!(&all[..], [one] if one.message.starts_with(message) && one.lines == lines),
             "{all:?}"
@@ -101,6 +110,8 @@ impl Warnings {
         runtime.block_on(async {
             let warned = async {
                 while self.all().is_empty() {
+                    // The log runs in real time, also if the runtime's clock is paused.
+                    thread::sleep(Duration::from_millis(1));
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
             };
@@ -111,10 +122,18 @@ impl Warnings {
     }
 }
 
-/// Returns a tokio runtime that runs tasks on the test's own thread, so that the flusher also warns
-/// on that thread.
+/// Returns a tokio runtime that runs tasks on the test's own thread, so that the flusher's warnings
+/// go to the log of that thread.
 fn current_thread_runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// Returns a tokio runtime with a thread of its own, which has the log of the calling thread.
+fn multi_thread_runtime() -> Runtime {
+    let log = tracing::dispatcher::get_default(Clone::clone);
+    let set_log = move || std::mem::forget(tracing::dispatcher::set_default(&log));
+    let mut runtime = Builder::new_multi_thread();
+    runtime.worker_threads(1).on_thread_start(set_log).enable_all().build().unwrap()
 }
 
 /// Number of lines that the tests' log handler emits when a warning is logged. Their bytes exceed a
@@ -135,13 +154,12 @@ fn use_another() {
 }
 
 /// Uses a running connector from within the log's handler of a warning that its flusher logs.
-/// Asserts that a start is refused, and that a flush times out because the flusher cannot answer
-/// there.
+/// Asserts that a start is refused, and that a flush finds the flusher running.
 fn use_running(statsd: &Connector) {
     emit(statsd);
     let _ = format!("{statsd:?} {}", statsd.connected());
     assert!(matches!(statsd.start_on_thread(), Err(StartError::AlreadyRunning)));
-    assert_eq!(statsd.blocking_flush(), Err(FlushError::TimedOut));
+    assert_ne!(statsd.blocking_flush(), Err(FlushError::NotRunning));
     use_another();
 }
 
@@ -208,7 +226,7 @@ fn a_stop_reports_the_last_drops() {
         }
     }
     assert_eq!(runtime.block_on(statsd.stop()).kept.lines, 0);
-    let lines: Vec<_> = warnings.all().iter().map(|warning| warning.lines).collect();
+    let lines: Vec<_> = warnings.wait_for(2).iter().map(|warning| warning.lines).collect();
     assert_eq!(lines, [Some(1), Some(5)]);
 }
 
@@ -225,7 +243,7 @@ fn drops_before_an_idle_time_are_reported() {
     warnings.wait(&runtime);
     (0..7).for_each(|_| statsd.gauge("a", f64::NAN));
     runtime.block_on(async { tokio::time::sleep(Duration::from_secs(20)).await });
-    let lines: Vec<_> = warnings.all().iter().map(|warning| warning.lines).collect();
+    let lines: Vec<_> = warnings.wait_for(2).iter().map(|warning| warning.lines).collect();
     assert_eq!(lines, [Some(1), Some(7)]);
 }
 
@@ -320,7 +338,7 @@ fn warns_of_lines_kept_by_a_stop() {
     });
     let report = runtime.block_on(statsd.stop());
     assert_eq!((report.kept.lines, report.unfinished), (1, false));
-    let all = warnings.all();
+    let all = warnings.wait_for(2);
     assert!(all[1].message.starts_with("stopped with metrics unsent"), "{all:?}");
     assert_eq!((all.len(), all[1].lines), (2, Some(1)));
     let receiver = TcpReceiver::listen(Ipv4Addr::LOCALHOST, port, Close::Orderly);
@@ -328,8 +346,8 @@ fn warns_of_lines_kept_by_a_stop() {
 }
 
 /// The runtime of the flusher is not driven during a stop, so that the flusher cannot reply. The
-/// stop itself warns, on the thread of its caller and after its deadline, also if no line is unsent.
-/// The log may use the connector meanwhile.
+/// stop itself warns after its deadline, also if no line is unsent. The log may use the connector
+/// meanwhile.
 #[test]
 fn warns_of_a_stop_without_a_reply() {
     for (lines, is_blocking) in [(0, true), (3, true), (3, false)] {
@@ -379,8 +397,8 @@ fn warns_of_a_start_without_a_reply() {
             Some(_) => "the flusher's runtime ended without a stop",
             None => "the last connector was dropped with metrics unsent",
         };
-        let all = warnings.all();
-        let last = all.last().unwrap_or_else(|| panic!("no warning"));
+        let all = warnings.wait_for(1 + usize::from(is_awaited));
+        let last = all.last().unwrap();
         assert!(last.message.starts_with(message) && last.lines == Some(3), "{all:?}");
         assert_eq!(all.len(), 1 + usize::from(is_awaited));
     }
@@ -399,7 +417,7 @@ fn assert_log_may_use(statsd: &'static LazyLock<Connector>, message: &str) {
         });
         statsd.incr("b");
         is_done.recv_timeout(WAIT_TIMEOUT).unwrap();
-        warnings.all()
+        warnings.wait_for(1)
     });
     assert!(all[0].message.starts_with(message), "{all:?}");
 }
@@ -425,6 +443,112 @@ fn log_may_use_the_static_that_drops_a_connector() {
         Connector::disabled()
     });
     assert_log_may_use(&STATSD, "the last connector was dropped");
+}
+
+/// Starts a connector in a runtime that then no thread runs, and gives up a stop of the connector.
+fn with_a_stop_given_up(stop: impl FnOnce(&Connector) -> StopReport) -> Connector {
+    let statsd = udp(unused_port()).stop_timeout(STOP_TIMEOUT).build().unwrap();
+    let runtime = Box::leak(Box::new(current_thread_runtime()));
+    runtime.block_on(statsd.start()).unwrap();
+    assert!(stop(&statsd).unfinished);
+    statsd
+}
+
+/// The initialization of a static stops a connector, whose flusher does not reply.
+#[test]
+fn log_may_use_the_static_whose_stop_has_no_reply() {
+    static BLOCKING: LazyLock<Connector> =
+        LazyLock::new(|| with_a_stop_given_up(Connector::blocking_stop));
+    static ASYNC: LazyLock<Connector> =
+        LazyLock::new(|| with_a_stop_given_up(|statsd| crate::support::park_on(statsd.stop())));
+    assert_log_may_use(&BLOCKING, "the flusher did not reply to a stop");
+    assert_log_may_use(&ASYNC, "the flusher did not reply to a stop");
+}
+
+/// Starts a connector in the runtime, and drops the runtime.
+fn in_an_ended_runtime(runtime: Runtime) -> Connector {
+    let statsd = udp(unused_port()).build().unwrap();
+    runtime.block_on(statsd.start()).unwrap();
+    drop(runtime);
+    statsd
+}
+
+/// The initialization of a static drops the runtime of the connector, on this thread or on the
+/// runtime's own.
+#[test]
+fn log_may_use_the_static_that_drops_its_runtime() {
+    static CURRENT_THREAD: LazyLock<Connector> =
+        LazyLock::new(|| in_an_ended_runtime(current_thread_runtime()));
+    static MULTI_THREAD: LazyLock<Connector> =
+        LazyLock::new(|| in_an_ended_runtime(multi_thread_runtime()));
+    assert_log_may_use(&CURRENT_THREAD, "the flusher's runtime ended without a stop");
+    assert_log_may_use(&MULTI_THREAD, "the flusher's runtime ended without a stop");
+}
+
+/// The initialization of a static runs the flusher, which finds no server at the path as soon as it
+/// has replied to the start.
+#[test]
+#[cfg(unix)]
+fn log_may_use_the_static_whose_start_runs_the_flusher() {
+    fn start(protocol: Protocol) -> Connector {
+        let path = crate::support::SocketPath::new("no-server");
+        let statsd = path.settings(protocol).build().unwrap();
+        let runtime = Box::leak(Box::new(current_thread_runtime()));
+        runtime.block_on(statsd.start()).unwrap();
+        runtime.block_on(async { tokio::time::sleep(Duration::from_millis(1)).await });
+        statsd
+    }
+    static DATAGRAM: LazyLock<Connector> = LazyLock::new(|| start(Protocol::UnixDatagram));
+    static STREAM: LazyLock<Connector> = LazyLock::new(|| start(Protocol::UnixStream));
+    assert_log_may_use(&DATAGRAM, "cannot reach the StatsD server");
+    assert_log_may_use(&STREAM, "cannot reach the StatsD server");
+}
+
+/// The initialization of a static flushes and stops its connector, which runs the flusher.
+#[test]
+fn log_may_use_the_static_whose_stop_runs_the_flusher() {
+    static STATSD: LazyLock<Connector> = LazyLock::new(|| {
+        let statsd = tcp(unused_port()).stop_timeout(STOP_TIMEOUT).build().unwrap();
+        current_thread_runtime().block_on(async {
+            statsd.start().await.unwrap();
+            statsd.incr("a");
+            assert_eq!(statsd.flush().await, Err(FlushError::TimedOut));
+            assert!(!statsd.stop().await.unfinished);
+        });
+        statsd
+    });
+    assert_log_may_use(&STATSD, "cannot reach the StatsD server");
+}
+
+/// A log that blocks for ever on each warning delays neither lines nor a stop.
+#[test]
+fn blocked_log_does_not_block_the_flusher() {
+    crate::support::promptly(|| {
+        let port = unused_port();
+        let settings = Connector::builder("127.0.0.1").port(port).protocol(Protocol::Tcp);
+        let statsd = settings.reconnect_sleep(Duration::from_millis(10)).build().unwrap();
+        let (warned, is_warned) = mpsc::channel();
+        let _warnings = Warnings::record(move || {
+            let _ = warned.send(());
+            loop {
+                thread::park();
+            }
+        });
+        let runtime = current_thread_runtime();
+        runtime.block_on(statsd.start()).unwrap();
+        statsd.gauge("depth", f64::NAN);
+        statsd.incr("a");
+        runtime.block_on(async {
+            while is_warned.try_recv().is_err() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+        let receiver = TcpReceiver::listen(Ipv4Addr::LOCALHOST, port, Close::Orderly);
+        assert_eq!(runtime.block_on(statsd.flush()), Ok(()));
+        receiver.wait_for_lines(1);
+        let report = runtime.block_on(statsd.stop());
+        assert_eq!((report.kept.lines, report.unfinished), (0, false));
+    });
 }
 
 #[test]
@@ -472,7 +596,7 @@ fn warns_of_lines_that_are_not_acknowledged_at_a_stop() {
     }
     let report = runtime.block_on(statsd.stop());
     assert!(report.unacknowledged.lines > 0, "{report:?}");
-    let all = warnings.all();
+    let all = warnings.wait_for(1);
     let is_about_them = |one: &Warning| {
         one.message.starts_with("the server had not acknowledged")
             && one.lines == Some(report.unacknowledged.lines)
@@ -551,9 +675,9 @@ fn warns_of_unsent_lines_of_an_ended_runtime() {
             drop(statsd);
         }
         drop(runtime);
-        let last = warnings.all().pop().unwrap();
-        assert!(last.message.starts_with(message), "{last:?}");
-        assert_eq!(last.lines, Some(1));
+        let is_last = |one: &Warning| one.message.starts_with(message);
+        eventually("the end is logged", || warnings.all().last().is_some_and(is_last));
+        assert_eq!(warnings.all().pop().unwrap().lines, Some(1));
     }
 }
 
@@ -581,7 +705,7 @@ fn panicking_log_does_not_end_the_flusher() {
     drop(runtime);
     eventually("the flusher has ended", || statsd.blocking_flush() == Err(FlushError::NotRunning));
     // The second warning reports the end of the runtime.
-    assert_eq!(warnings.all().len(), 2);
+    assert_eq!(warnings.wait_for(2).len(), 2);
 }
 
 #[cfg(feature = "axum")]

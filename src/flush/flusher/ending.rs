@@ -32,6 +32,8 @@ impl Flusher {
         }
         let mut commands = replace(&mut self.commands, mpsc::unbounded_channel().1);
         self.is_running = false;
+        let mut batch = self.take_due_warnings();
+        let mut log_thread = take(&mut self.exit_warning.log_thread);
         drop(self);
         commands.close();
         while let Ok(command) = commands.try_recv() {
@@ -40,11 +42,14 @@ impl Flusher {
             }
         }
         let report = StopReport::new(shared.stats(), sent_before, unacknowledged);
-        // The warning comes before the replies: a caller that has its reply may end the process.
+        // The warnings come before the replies, unless the log takes long: a caller that has its reply
+        // may end the process.
         let is_asked_for = !replies.is_empty();
         let cause = if is_asked_for { ExitCause::Stopped } else { ExitCause::HandlesDropped };
-        cause.warn(&shared, report.kept, unacknowledged);
-        warn_of_missing_lines(&shared, true);
+        cause.warn(&mut batch, &shared, report.kept, unacknowledged);
+        warn_of_missing_lines(&mut batch, &shared, true);
+        log_thread.log(batch);
+        log_thread.wait();
         for reply in replies {
             let _ = reply.send(report);
         }
@@ -74,6 +79,7 @@ impl Drop for Flusher {
                 (false, Some(_)) => ExitCause::Stopped,
                 (false, None) => ExitCause::RuntimeEnded,
             });
+            self.exit_warning.earlier = self.take_due_warnings();
         }
     }
 }
