@@ -5,6 +5,7 @@ use super::{ShutdownSignal, instrument};
 use crate::config::Settings;
 use crate::connector::Connector;
 use crate::error::{BuildError, StartError};
+use crate::log_thread::log_on_thread;
 use crate::stats::StopReport;
 use axum::Router;
 use axum::serve::Listener;
@@ -96,7 +97,13 @@ where
     let served = tokio::select! {
         served = serving => served,
         () = out_of_time => {
-            tracing::warn!(after = ?shutdown_timeout, "the shutdown timeout passed with requests in flight");
+            // A log that blocks must not keep the connector from being stopped.
+            log_on_thread(move || {
+                tracing::warn!(
+                    after = ?shutdown_timeout,
+                    "the shutdown timeout passed with requests in flight"
+                );
+            });
             Ok(())
         }
     };
