@@ -220,7 +220,8 @@ impl ExitCause {
     }
 }
 
-/// Guard of a flusher that logs a warning on drop, if the flusher is dropped without an orderly end.
+/// Guard of a flusher that logs warnings on drop, if the flusher is dropped without an orderly end:
+/// of that end, and of lines dropped or lost shortly before.
 pub(super) struct ExitWarning {
     shared: Arc<Shared>,
     /// Cause of the flusher's end to log on drop, or `None` if there is nothing to log.
@@ -250,6 +251,7 @@ impl Drop for ExitWarning {
             let mut batch = take(&mut self.earlier);
             let kept = self.shared.stats().buffered;
             cause.warn(&mut batch, &self.shared, kept, self.unacknowledged);
+            warn_of_missing_lines(&mut batch, &self.shared, true);
             self.log_thread.log(batch);
             self.log_thread.wait();
         }

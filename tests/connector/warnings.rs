@@ -626,6 +626,32 @@ fn warns_of_an_ended_runtime() {
     }
 }
 
+/// The end of a tokio runtime causes a warning of the lines dropped since the last warning, also
+/// after the drop of the last handle.
+#[test]
+fn an_ended_runtime_reports_the_last_drops() {
+    let message = "metrics were dropped or lost";
+    for is_dropped in [false, true] {
+        for build in [current_thread_runtime, multi_thread_runtime] {
+            let (receiver, warnings) = (UdpReceiver::start(), Warnings::record(use_another));
+            let statsd = udp(receiver.port()).build().unwrap();
+            let runtime = build();
+            runtime.block_on(statsd.start()).unwrap();
+            (0..5).for_each(|_| statsd.gauge("a", f64::NAN));
+            let kept = (!is_dropped).then_some(statsd);
+            drop(runtime);
+            // A tick may already have reported some of them.
+            let reported = || {
+                let all = warnings.all();
+                let drops = all.iter().filter(|one| one.message == message);
+                drops.filter_map(|one| one.lines).sum::<u64>()
+            };
+            eventually("the drops are reported", || reported() == 5);
+            drop(kept);
+        }
+    }
+}
+
 /// The end of a tokio runtime causes no warning after a stop, after the drop of all connector
 /// handles, or before the flusher has run.
 #[test]
