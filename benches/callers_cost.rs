@@ -9,7 +9,7 @@
 //! cargo bench -p freewheel-benches --bench callers_cost -- incr/freewheel   # freewheel's variants
 //! ```
 //!
-//! Subjects run one after the other in this process. The figures of `benches/README.md` come from
+//! Subjects run one after the other in this process. The figures of `docs/benchmarks.md` come from
 //! `cargo suite callers_cost` instead, which runs each subject in a separate process.
 
 use criterion::measurement::WallTime;

@@ -9,7 +9,7 @@
 //!
 //! # Running a part
 //!
-//! The suite, whose results `benches/README.md` shows, takes measures and subjects as arguments:
+//! The suite, whose results `docs/benchmarks.md` shows, takes measures and subjects as arguments:
 //!
 //! ```sh
 //! cargo suite                           # everything: about an hour on two cores

@@ -58,7 +58,7 @@ pub(crate) fn check(root: &Path) -> Result<Verdict, Error> {
 }
 
 /// Returns the relative links of a Markdown text: path and fragment.
-fn links(document: &str) -> Result<Vec<(String, Option<String>)>, Error> {
+pub(crate) fn links(document: &str) -> Result<Vec<(String, Option<String>)>, Error> {
     let link = Regex::new(r"\]\(([^)#:\s]*)(?:#([^)\s]*))?\)")?;
     let mut links = Vec::new();
     let mut in_code = false;

@@ -1,11 +1,12 @@
 //! Check of the package that would be published: it contains every file that its documents link to, and
 //! its examples compile.
 
+use crate::links::links;
 use crate::{Error, Findings, Verdict, output, verdict};
-use regex::Regex;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use walkdir::WalkDir;
 
 pub(crate) fn check(root: &Path) -> Result<Verdict, Error> {
     let target = root.join("target");
@@ -24,17 +25,20 @@ pub(crate) fn check(root: &Path) -> Result<Verdict, Error> {
         let archive = target.join(format!("package/{package}-0.1.0.crate"));
         output(Command::new("tar").arg("-xzf").arg(&archive).arg("-C").arg(&folder))?;
         let unpacked = folder.join(format!("{package}-0.1.0"));
-        for entry in fs::read_dir(&unpacked)? {
-            let document = entry?.path();
-            if document.extension().is_some_and(|extension| extension == "md") {
-                let text = fs::read_to_string(&document)?;
-                let name = document.file_name().unwrap_or_default().to_string_lossy();
-                for link in links(&text)? {
-                    count += 1;
-                    if !unpacked.join(&link).exists() {
-                        findings
-                            .push(format!("{package}: {name} links to {link}, which is missing"));
-                    }
+        for entry in WalkDir::new(&unpacked) {
+            let document = entry?.into_path();
+            // The guide's links are those of rustdoc.
+            let is_document = document.extension().is_some_and(|extension| extension == "md");
+            if !is_document || document.ends_with("src/guide.md") {
+                continue;
+            }
+            let text = fs::read_to_string(&document)?;
+            let folder = document.parent().unwrap_or(&unpacked);
+            for (link, _) in links(&text)? {
+                count += 1;
+                if !folder.join(&link).exists() {
+                    let name = document.strip_prefix(&unpacked)?.display();
+                    findings.push(format!("{package}: {name} links to {link}, which is missing"));
                 }
             }
         }
@@ -55,22 +59,4 @@ pub(crate) fn check(root: &Path) -> Result<Verdict, Error> {
         findings.push("the examples of the package do not compile".to_owned());
     }
     Ok(verdict(findings, || format!("the packages have the files of {count} links, and examples")))
-}
-
-/// Returns the relative links of a document, without their fragments.
-fn links(document: &str) -> Result<Vec<String>, Error> {
-    let link = Regex::new(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")?;
-    Ok(link.captures_iter(document).map(|found| found[1].to_owned()).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn relative_links_are_found() {
-        let text =
-            "[a](one.md), [b](two/three.md#part) [c](#here) [d](https://d.example/x) [e](f::g)";
-        assert_eq!(links(text).expect("a valid pattern"), ["one.md", "two/three.md"]);
-    }
 }

@@ -1,5 +1,5 @@
 //! Program that runs the benchmark suite, writes the results to `benches/results/`, and redraws the
-//! plots and tables of `benches/README.md`.
+//! plots and tables of `docs/benchmarks.md`.
 //!
 //! ```sh
 //! cargo suite                           # everything: about an hour on two cores

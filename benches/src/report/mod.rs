@@ -19,10 +19,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Writes the plots as files, the tables into `benches/README.md`, and the summary into `BENCHMARKS.md`.
+/// Writes the plots as files, the tables into `docs/benchmarks.md`, and the summary into `BENCHMARKS.md`.
 /// If `scratch` is true (a quick or partial run), writes plots and tables to a separate folder instead.
 pub fn show(all: &AllResults, scratch: bool) -> io::Result<()> {
-    let plots = if scratch { folder(true) } else { folder(false).join("../plots") };
+    let plots = if scratch { folder(true) } else { folder(false).join("../../docs/plots") };
     fs::create_dir_all(&plots)?;
     for (name, plot) in plots::all(all) {
         fs::write(plots.join(format!("{name}.svg")), plot)?;
@@ -31,10 +31,10 @@ pub fn show(all: &AllResults, scratch: bool) -> io::Result<()> {
         let tables = tables::all(all).map(|(name, table)| format!("## {name}\n\n{table}\n"));
         return fs::write(plots.join("tables.md"), tables.collect::<String>());
     }
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    update(&folder.join("README.md"), tables::all(all))?;
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+    update(&root.join("docs/benchmarks.md"), tables::all(all))?;
     let summary = summary::table(all).map(|table| ("summary", table));
-    update(&folder.join("../BENCHMARKS.md"), summary.into_iter())
+    update(&root.join("BENCHMARKS.md"), summary.into_iter())
 }
 
 /// Replaces the sections of these names in a document by these texts.

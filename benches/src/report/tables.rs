@@ -1,4 +1,4 @@
-//! Tables of benchmark results for `benches/README.md`. Cells have the median, and in subscript the
+//! Tables of benchmark results for `docs/benchmarks.md`. Cells have the median, and in subscript the
 //! minimum and maximum over all repetitions.
 
 use super::all_results::{AllResults, Drawing};
@@ -11,7 +11,7 @@ use crate::subject::{Call, Info, Kind};
 use crate::subjects;
 
 /// Formats every table for which there are results. Yields the name that marks the table's section
-/// in `benches/README.md`, and the text of the table.
+/// in `docs/benchmarks.md`, and the text of the table.
 pub(super) fn all(all: &AllResults) -> impl Iterator<Item = (&'static str, String)> {
     let tables: [Drawing; 13] = [
         ("machine", machine),
