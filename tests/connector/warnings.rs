@@ -448,7 +448,7 @@ fn log_may_use_the_static_that_drops_a_connector() {
 /// Starts a connector in a runtime that then no thread runs, and gives up a stop of the connector.
 fn with_a_stop_given_up(stop: impl FnOnce(&Connector) -> StopReport) -> Connector {
     let statsd = udp(unused_port()).stop_timeout(STOP_TIMEOUT).build().unwrap();
-    let runtime = Box::leak(Box::new(current_thread_runtime()));
+    let runtime = lasting_runtime();
     runtime.block_on(statsd.start()).unwrap();
     assert!(stop(&statsd).unfinished);
     statsd
@@ -485,6 +485,14 @@ fn log_may_use_the_static_that_drops_its_runtime() {
     assert_log_may_use(&MULTI_THREAD, "the flusher's runtime ended without a stop");
 }
 
+/// Returns a runtime that is never dropped. A static holds it, so that LeakSanitizer does not report it.
+fn lasting_runtime() -> &'static Runtime {
+    static LASTING: Mutex<Vec<&'static Runtime>> = Mutex::new(Vec::new());
+    let runtime: &'static Runtime = Box::leak(Box::new(current_thread_runtime()));
+    LASTING.lock().unwrap().push(runtime);
+    runtime
+}
+
 /// The initialization of a static runs the flusher, which finds no server at the path as soon as it
 /// has replied to the start.
 #[test]
@@ -493,7 +501,7 @@ fn log_may_use_the_static_whose_start_runs_the_flusher() {
     fn start(protocol: Protocol) -> Connector {
         let path = crate::support::SocketPath::new("no-server");
         let statsd = path.settings(protocol).build().unwrap();
-        let runtime = Box::leak(Box::new(current_thread_runtime()));
+        let runtime = lasting_runtime();
         runtime.block_on(statsd.start()).unwrap();
         runtime.block_on(async { tokio::time::sleep(Duration::from_millis(1)).await });
         statsd
