@@ -154,7 +154,7 @@ use portable as platform;
 mod tests {
     use super::{platform, portable};
 
-    /// Both implementations must agree on every pair of bytes.
+    /// Checks that both implementations agree on every pair of bytes.
     #[test]
     fn the_platforms_lanes_agree_with_the_portable_ones() {
         let text = |vector: platform::Vector| <[u8; 16]>::from(vector);

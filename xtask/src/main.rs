@@ -21,7 +21,7 @@ type Error = Box<dyn std::error::Error>;
 /// Result of a check that ran: a summary, or what is wrong.
 type Verdict = Result<String, Findings>;
 
-/// What a check found to be wrong, one line each.
+/// Findings of a check, one line each.
 type Findings = Vec<String>;
 
 const USAGE: &str = "usage: cargo xtask CHECK
