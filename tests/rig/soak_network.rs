@@ -78,7 +78,7 @@ fn tcp_survives_random_network_faults() {
         }
         flush(&statsd);
         let stats = statsd.blocking_stop().stats;
-        server.wait_for_end();
+        server.wait_for_last_end();
         arrivals.count_all(&server.kill());
         let found = arrivals.compare_with(&stats);
         println!("{breaks} breaks: {stats}, {found:?}");

@@ -121,6 +121,17 @@ impl TcpReceiver {
         });
     }
 
+    /// Waits until the connection accepted last has been closed by both sides.
+    ///
+    /// A connection that the client gave up while its network was partitioned may stay open here:
+    /// nothing tells a host of a reset that the network lost.
+    #[track_caller]
+    pub(crate) fn wait_for_last_end(&self) {
+        eventually("the last connection ends", || {
+            self.received.connections().last().is_none_or(|connection| connection.ended)
+        });
+    }
+
     /// Returns the whole lines received so far, separately for each connection.
     ///
     /// A tail without a newline is not a line: a broken connection left it.
