@@ -80,6 +80,15 @@ impl<C: Default> Consumer<C> {
     /// Returns false if there are records to sweep, or if the platform has no free barrier for
     /// producers.
     pub fn try_enter_dormant(&self) -> bool {
+        self.try_enter_dormant_unless(|| false)
+    }
+
+    /// Tries to mark the consumer as dormant, as [`try_enter_dormant`](Self::try_enter_dormant) does,
+    /// but not if `has_work` returns true.
+    ///
+    /// Either `has_work` sees what a thread changed before it called
+    /// [`Exchange::wake_if_dormant`], or that call wakes the consumer.
+    pub fn try_enter_dormant_unless(&self, has_work: impl FnOnce() -> bool) -> bool {
         let exchange = &*self.exchange;
         if !exchange.dormancy.try_enter() {
             return false;
@@ -87,6 +96,7 @@ impl<C: Default> Consumer<C> {
         // A record that is published and not seen here belongs to a producer that sees the dormancy.
         let mut oldest = exchange.producers.iter().filter_map(|one| one.taken.chain.oldest());
         let is_idle = !oldest.any(|block| block.has_unswept()) && exchange.ordered.is_empty();
+        let is_idle = is_idle && !has_work();
         if !is_idle {
             exchange.dormancy.leave();
         }

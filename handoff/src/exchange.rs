@@ -233,8 +233,11 @@ impl<C: Default> Exchange<C> {
 
     /// Wakes the consumer if it is dormant (asleep without a timeout). Producer threads call this
     /// after they publish a record, and after they drop one, which the consumer must report.
+    ///
+    /// An application calls it after it has changed something else that the consumer must notice, such
+    /// as a [`Sum`](crate::Sum).
     #[inline(always)]
-    pub(crate) fn wake_if_dormant(&self) {
+    pub fn wake_if_dormant(&self) {
         if self.dormancy.is_dormant() {
             self.wake_dormant();
         }

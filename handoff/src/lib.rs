@@ -3,11 +3,13 @@
 mod bell;
 mod block;
 mod block_supply;
+mod buckets;
 mod consumer;
 mod consumer_state;
 mod dormancy;
 mod exchange;
 mod full_blocks;
+mod latest;
 #[cfg(freewheel_loom)]
 #[doc(hidden)]
 pub mod loom_api;
@@ -22,6 +24,7 @@ mod settings;
 mod spare_blocks;
 #[cfg(all(test, not(freewheel_loom)))]
 mod stress;
+mod sums;
 mod sync;
 mod tally;
 mod thread_slots;
@@ -33,7 +36,9 @@ pub mod memory_model {}
 pub use block::MARGIN;
 pub use consumer::Consumer;
 pub use exchange::{Counts, Exchange};
+pub use latest::Latest;
 pub use reservation::{BlockSpace, OrderedBuffer, OrderedReservation, OrderedSpace, Reservation};
 pub use settings::Settings;
+pub use sums::{CellIndex, Sum, reset_sums_in_forked_child};
 pub use sync::{Barrier, Wake};
 pub use tally::{SingleWriterTally, Tally};

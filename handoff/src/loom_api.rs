@@ -7,10 +7,13 @@ use crate::bell;
 use crate::block::{self, BlockPool, ReadPermit};
 use crate::consumer;
 use crate::exchange;
+use crate::latest;
 use crate::settings::Settings;
-use crate::sync::{Arc, ArrayQueue, Barrier};
+use crate::sums;
+use crate::sync::{Arc, ArrayQueue, Barrier, Mutex};
 use crate::tally::{SingleWriterTally, Tally};
 use bytes::Buf;
+use loom::sync::MutexGuard;
 
 /// Wrapper of the crate's `Exchange` for the loom models. The threads of a model emit encoded lines
 /// through it.
@@ -59,6 +62,12 @@ impl Exchange {
         drop(self.0.reserve(1, 2));
     }
 
+    /// Adds `amount` to a sum, and wakes the flusher if it is dormant.
+    pub fn add_to(&self, sum: &Sum, amount: u64) {
+        sum.add(amount);
+        self.0.wake_if_dormant();
+    }
+
     /// Returns true if the flusher (the thread that uses the consumer) may be asleep without a
     /// timeout, so that the next line must wake it.
     pub fn is_dormant(&self) -> bool {
@@ -81,6 +90,78 @@ impl Exchange {
     /// consumer exists.
     pub fn claim_consumer(&self) -> Option<Consumer> {
         consumer::Consumer::claim(&self.0).map(Consumer)
+    }
+}
+
+/// Wrapper of the crate's `Sum` (a number that all threads add to) for the loom models.
+#[derive(Clone)]
+pub struct Sum(Arc<sums::Sum>);
+
+impl Sum {
+    /// Creates a sum that is 0.
+    #[expect(clippy::new_without_default, reason = "models create their data explicitly")]
+    pub fn new() -> Self {
+        Self(Arc::new(sums::Sum::new()))
+    }
+
+    /// Adds `amount` to the sum, by the fast path if the thread has a cell for it.
+    pub fn add(&self, amount: u64) {
+        if !self.0.cell().try_add(amount) {
+            self.0.add(amount);
+        }
+    }
+
+    /// Returns true if the sum has the smallest ID.
+    pub fn is_first(&self) -> bool {
+        format!("{:?}", self.0.cell()) == "CellIndex(0)"
+    }
+
+    /// Returns the value of the sum.
+    pub fn value(&self) -> u64 {
+        self.0.value()
+    }
+
+    /// Subtracts `amount` from the sum.
+    pub fn subtract(&self, amount: u64) {
+        self.0.subtract(amount);
+    }
+
+    /// Sets the sum to `value`.
+    pub fn set(&self, value: u64) {
+        self.0.set(value);
+    }
+}
+
+/// Wrapper of the crate's `Latest` (the latest number that a thread has set) for the loom models.
+#[derive(Clone)]
+pub struct Latest(Arc<Mutex<latest::Latest>>);
+
+impl Latest {
+    /// Creates a latest value that is not set yet.
+    #[expect(clippy::new_without_default, reason = "models create their data explicitly")]
+    pub fn new() -> Self {
+        Self(Arc::new(Mutex::new(latest::Latest::new())))
+    }
+
+    /// Loom lets a read-modify-write read an older value than the last one, which the memory model
+    /// forbids. The operations on one word are in one order anyway, so that the mutex hides nothing.
+    fn enter(&self) -> MutexGuard<'_, latest::Latest> {
+        self.0.lock().expect("no panic")
+    }
+
+    /// Sets the number.
+    pub fn set(&self, number: f64) {
+        self.enter().set(number);
+    }
+
+    /// Takes the number that was set last, if any was set since the last call.
+    pub fn take(&self) -> Option<f64> {
+        self.enter().take()
+    }
+
+    /// Puts back a number, unless a later one was set.
+    pub fn put_back(&self, number: f64) {
+        self.enter().put_back(number);
     }
 }
 
@@ -149,6 +230,12 @@ impl Consumer {
     /// Returns true on success.
     pub fn try_enter_dormant(&self) -> bool {
         self.0.try_enter_dormant()
+    }
+
+    /// Tries to mark the flusher thread as dormant, as [`try_enter_dormant`](Self::try_enter_dormant)
+    /// does, but not while the value of the sum is other than 0.
+    pub fn try_enter_dormant_at_zero(&self, sum: &Sum) -> bool {
+        self.0.try_enter_dormant_unless(|| sum.value() != 0)
     }
 
     /// Releases all unsent bytes, and returns a copy of them.

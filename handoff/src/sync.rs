@@ -5,17 +5,18 @@
 //! is the only module that imports loom. A cfg of the crate's own opens loom's build: a user's
 //! `--cfg loom` never swaps the types of this crate.
 
+mod id_set;
 #[cfg(freewheel_loom)]
 mod loom;
 #[cfg(not(freewheel_loom))]
 mod native;
 mod thread_guard;
-mod thread_ids;
 
 #[cfg(freewheel_loom)]
 pub(crate) use self::loom::*;
 #[cfg(freewheel_loom)]
 pub use self::loom::{Barrier, Wake};
+pub(crate) use id_set::IdSet;
 #[cfg(not(freewheel_loom))]
 pub(crate) use native::*;
 #[cfg(not(freewheel_loom))]

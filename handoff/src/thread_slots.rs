@@ -1,22 +1,22 @@
 //! Thread slots: one value for each thread ID. A thread that gets the ID of an exited thread
 //! inherits the value.
 
+use crate::buckets::Buckets;
 use crate::sync::{INLINE_SLOTS, ThreadGuard};
-use std::sync::OnceLock;
 
 pub(crate) struct ThreadSlots<T> {
     /// Slots (values) of the smallest thread IDs, in one array that is indexed by ID.
     inline: Box<[T; INLINE_SLOTS]>,
-    /// Slots (values) of larger thread IDs, in buckets (arrays) of 1, 2, 4, ... slots. A bucket is
-    /// allocated when a thread first needs it, and never moves.
-    buckets: [OnceLock<Box<[T]>>; u32::BITS as usize],
+    /// Slots (values) of larger thread IDs. They are allocated when a thread first needs them, and
+    /// never move.
+    further: Buckets<T>,
 }
 
 impl<T: Default> ThreadSlots<T> {
     pub(crate) fn new() -> Self {
         let inline: Box<[T]> = (0..INLINE_SLOTS).map(|_| T::default()).collect();
         let inline = inline.try_into().unwrap_or_else(|_| unreachable!("it has INLINE_SLOTS"));
-        Self { inline, buckets: [const { OnceLock::new() }; u32::BITS as usize] }
+        Self { inline, further: Buckets::new() }
     }
 
     /// Takes the guard of the current thread, which keeps the thread from starting a second record.
@@ -33,36 +33,21 @@ impl<T: Default> ThreadSlots<T> {
     #[cold]
     #[inline(never)]
     fn search(&self, id: usize) -> Option<&T> {
-        let (bucket, index) = position(id);
-        self.buckets[bucket].get()?.get(index)
+        self.further.get(id - INLINE_SLOTS)
     }
 
     /// Returns the slot (value) of the thread that holds the guard. Allocates the bucket (array)
     /// that contains the slot if needed.
     pub(crate) fn get_or_create(&self, guard: &ThreadGuard) -> &T {
         let id = guard.id() as usize;
-        if let Some(slot) = self.inline.get(id) {
-            return slot;
-        }
-        let (bucket, index) = position(id);
-        let slots = self.buckets[bucket].get().unwrap_or_else(|| {
-            let slots = (0..1 << bucket).map(|_| T::default()).collect();
-            // The slots exist already, so other threads wait for this store only.
-            let _ = self.buckets[bucket].set(slots);
-            self.buckets[bucket].get().expect("this thread or another has set it")
-        });
-        &slots[index]
+        self.inline.get(id).unwrap_or_else(|| self.further.get_or_create(id - INLINE_SLOTS))
     }
 
     /// Returns the slots (values) of the thread IDs below `count`. Allocates the buckets (arrays) that
     /// contain them.
     pub(crate) fn first_mut(&mut self, count: usize) -> impl Iterator<Item = &mut T> {
-        for id in INLINE_SLOTS..count {
-            let (bucket, _) = position(id);
-            self.buckets[bucket].get_or_init(|| (0..1 << bucket).map(|_| T::default()).collect());
-        }
-        let others = self.buckets.iter_mut().filter_map(OnceLock::get_mut);
-        self.inline.iter_mut().chain(others.flat_map(|bucket| bucket.iter_mut())).take(count)
+        let further = self.further.first_mut(count.saturating_sub(INLINE_SLOTS));
+        self.inline.iter_mut().chain(further).take(count)
     }
 
     /// Returns all allocated slots (per-thread values), including slots that no thread has used.
@@ -72,36 +57,14 @@ impl<T: Default> ThreadSlots<T> {
 
     /// Returns all allocated slots (per-thread values) with their thread IDs.
     pub(crate) fn enumerate(&self) -> impl Iterator<Item = (usize, &T)> {
-        let others = self.buckets.iter().enumerate().filter_map(|(rank, bucket)| {
-            let first = INLINE_SLOTS - 1 + (1 << rank);
-            Some((first..).zip(bucket.get()?))
-        });
-        self.inline.iter().enumerate().chain(others.flatten())
+        let further = self.further.iter().map(|(index, slot)| (INLINE_SLOTS + index, slot));
+        self.inline.iter().enumerate().chain(further)
     }
-}
-
-/// Returns the position of the slot (value) of a thread ID from [`INLINE_SLOTS`] on: the number of
-/// its bucket (array), and the index in the bucket.
-fn position(id: usize) -> (usize, usize) {
-    let rank = id - INLINE_SLOTS + 1;
-    let bucket = rank.ilog2();
-    (bucket as usize, rank ^ 1 << bucket)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::HashSet;
-
-    #[test]
-    fn each_id_has_its_own_slot() {
-        let mut positions = HashSet::new();
-        for id in (INLINE_SLOTS..5000).chain([(1 << 16) - 1, u32::MAX as usize]) {
-            let (bucket, index) = position(id);
-            assert!(index < 1 << bucket);
-            assert!(positions.insert((bucket, index)), "{id}");
-        }
-    }
 
     #[test]
     fn the_first_slots_are_those_of_the_smallest_ids() {
@@ -117,8 +80,8 @@ mod tests {
     #[test]
     fn enumerated_ids_lead_to_their_slots() {
         let slots = ThreadSlots::<u8>::new();
-        for rank in [3, 5] {
-            slots.buckets[rank].get_or_init(|| vec![0; 1 << rank].into());
+        for index in [7, 40] {
+            slots.further.get_or_create(index);
         }
         let is_there = |(id, slot): (usize, &u8)| match slots.inline.get(id) {
             Some(inline) => std::ptr::eq(slot, inline),

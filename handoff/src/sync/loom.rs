@@ -4,12 +4,14 @@
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize};
 pub(crate) use loom::sync::{Arc, Mutex};
 
+use super::id_set::IdSet;
 use super::thread_guard::{self, NONE};
-use super::thread_ids::ThreadIds;
+use crate::sums::{Chunk, Sums};
 use concurrent_queue::ConcurrentQueue;
 use loom::alloc::Track;
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::fence;
+use std::cell::RefCell;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
@@ -130,9 +132,48 @@ pub(crate) const KEPT_BLOCKS: usize = 0;
 /// build. Models have few threads, and loom explores each slot.
 pub(crate) const INLINE_SLOTS: usize = 2;
 
+/// Number of sums whose cells are in one array of each thread in loom's build. It is so small that a
+/// model can need a second array.
+pub(crate) const CHUNK_LEN: usize = 1;
+
+/// Number of words of the set of sums' IDs in loom's build.
+pub(crate) const SUM_WORDS: usize = 1;
+
+/// Shared reference to cells of a thread in loom's build, which are freed after each interleaving.
+#[derive(Clone)]
+pub(crate) struct ChunkRef(std::sync::Arc<(Chunk, AtomicUsize)>);
+
+impl Default for ChunkRef {
+    fn default() -> Self {
+        Self(std::sync::Arc::new((Chunk::new(), AtomicUsize::new(0))))
+    }
+}
+
+impl std::ops::Deref for ChunkRef {
+    type Target = Chunk;
+    fn deref(&self) -> &Chunk {
+        let (chunk, turnstile) = &*self.0;
+        // As in `ArrayQueue`: loom then tries all orders of the accesses to the cells.
+        turnstile.fetch_add(1, Relaxed);
+        chunk
+    }
+}
+
+pub(crate) fn with_sums<R>(task: impl FnOnce(&Sums) -> R) -> R {
+    task(&SUMS)
+}
+
+pub(crate) fn with_first_chunk<R>(task: impl FnOnce(Option<&Chunk>) -> R) -> R {
+    FIRST_CHUNK.with(|first| task(first.borrow().as_deref()))
+}
+
+pub(crate) fn set_first_chunk(chunk: &ChunkRef) {
+    FIRST_CHUNK.with(|first| *first.borrow_mut() = Some(chunk.clone()));
+}
+
 const WORDS: usize = 1;
 
-impl<const WORDS: usize> ThreadIds<WORDS> {
+impl<const WORDS: usize> IdSet<WORDS> {
     fn new() -> Self {
         Self { allocated: std::array::from_fn(|_| AtomicU64::new(0)) }
     }
@@ -140,11 +181,20 @@ impl<const WORDS: usize> ThreadIds<WORDS> {
 
 loom::lazy_static! {
     /// Allocator of thread IDs. Loom creates a new one for each interleaving.
-    static ref THREAD_IDS: std::sync::Arc<ThreadIds<WORDS>> = std::sync::Arc::new(ThreadIds::new());
+    static ref THREAD_IDS: std::sync::Arc<IdSet<WORDS>> = std::sync::Arc::new(IdSet::new());
+
+    /// State of all sums. Loom creates a new one for each interleaving.
+    static ref SUMS: Sums = {
+        let sums = Sums::new(IdSet::new());
+        // Loom does not see that std's `OnceLock` publishes the cells, so they exist from the start.
+        sums.allocate_cells(3, 2);
+        sums
+    };
 }
 
 loom::thread_local! {
     static THREAD_STATE: ThreadState = ThreadState::new();
+    static FIRST_CHUNK: RefCell<Option<ChunkRef>> = RefCell::new(None);
 }
 
 /// State of one thread in loom's build, in one integer: the thread's ID, or a mark that the thread
@@ -154,7 +204,7 @@ struct ThreadState {
     word: AtomicU32,
     /// Reference that keeps the ID allocator alive, since loom drops its statics before the thread
     /// releases its ID.
-    ids: std::sync::Arc<ThreadIds<WORDS>>,
+    ids: std::sync::Arc<IdSet<WORDS>>,
 }
 
 impl ThreadState {
@@ -169,7 +219,7 @@ impl Drop for ThreadState {
     }
 }
 
-pub(super) fn with_thread_ids<R>(task: impl FnOnce(&ThreadIds<WORDS>) -> R) -> R {
+pub(super) fn with_thread_ids<R>(task: impl FnOnce(&IdSet<WORDS>) -> R) -> R {
     THREAD_STATE.with(|state| task(&state.ids))
 }
 

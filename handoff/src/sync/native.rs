@@ -1,9 +1,11 @@
 //! Types of the normal build: real atomics, locks, queues and thread-local state. Models use loom's
 //! types instead.
 
+use super::id_set::IdSet;
 use super::thread_guard::{self, MAX_THREADS, NONE, ThreadGuard};
-use super::thread_ids::ThreadIds;
+use crate::sums::{Chunk, Sums};
 pub(crate) use crossbeam_queue::ArrayQueue;
+use std::cell::Cell;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64, AtomicUsize};
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst, compiler_fence};
@@ -39,17 +41,57 @@ pub(crate) const KEPT_BLOCKS: usize = 1;
 /// processes have more threads that emit at the same time.
 pub(crate) const INLINE_SLOTS: usize = 64;
 
+/// Number of sums whose cells are in one array of each thread. Few processes have more, and their
+/// cells take 8 KiB for each thread.
+pub(crate) const CHUNK_LEN: usize = 1024;
+
+/// Number of words of the set of sums' IDs, with 64 IDs in each.
+pub(crate) const SUM_WORDS: usize = 1024;
+
+/// Shared reference to cells of a thread, which stay until the process ends.
+pub(crate) struct ChunkRef(&'static Chunk);
+
+impl Default for ChunkRef {
+    fn default() -> Self {
+        Self(Box::leak(Box::new(Chunk::new())))
+    }
+}
+
+impl std::ops::Deref for ChunkRef {
+    type Target = Chunk;
+    fn deref(&self) -> &Chunk {
+        self.0
+    }
+}
+
+static SUMS: Sums = Sums::new(IdSet::new());
+
+pub(crate) fn with_sums<R>(task: impl FnOnce(&Sums) -> R) -> R {
+    task(&SUMS)
+}
+
+/// Calls `task` with the first chunk of the current thread's cells, or with `None` if the thread has
+/// none yet, or is exiting.
+#[inline(always)]
+pub(crate) fn with_first_chunk<R>(task: impl FnOnce(Option<&Chunk>) -> R) -> R {
+    FIRST_CHUNK.with(|chunk| task(chunk.get()))
+}
+
+pub(crate) fn set_first_chunk(chunk: &ChunkRef) {
+    FIRST_CHUNK.set(Some(chunk.0));
+}
+
 const WORDS: usize = MAX_THREADS as usize / 64;
 
-static THREAD_IDS: ThreadIds<WORDS> = ThreadIds::new();
+static THREAD_IDS: IdSet<WORDS> = IdSet::new();
 
-impl<const WORDS: usize> ThreadIds<WORDS> {
+impl<const WORDS: usize> IdSet<WORDS> {
     pub(super) const fn new() -> Self {
         Self { allocated: [const { AtomicU64::new(0) }; WORDS] }
     }
 }
 
-pub(super) fn with_thread_ids<R>(task: impl FnOnce(&ThreadIds<WORDS>) -> R) -> R {
+pub(super) fn with_thread_ids<R>(task: impl FnOnce(&IdSet<WORDS>) -> R) -> R {
     task(&THREAD_IDS)
 }
 
@@ -57,6 +99,9 @@ thread_local! {
     /// State of the current thread: its ID, or that it has no ID, is busy or has ended. It has no
     /// destructor, so it is usable until the thread is gone.
     static THREAD_STATE: AtomicU32 = const { AtomicU32::new(NONE) };
+    /// First chunk of the thread's cells. It is a single word, which no signal handler finds half
+    /// written, and has no destructor.
+    static FIRST_CHUNK: Cell<Option<&'static Chunk>> = const { Cell::new(None) };
     static RELEASE_ID: ReleaseId = const { ReleaseId };
 }
 
@@ -78,6 +123,8 @@ struct ReleaseId;
 
 impl Drop for ReleaseId {
     fn drop(&mut self) {
+        // Before the ID, since the next owner of the ID is the only writer of its cells.
+        FIRST_CHUNK.set(None);
         THREAD_STATE.with(|state| thread_guard::on_thread_exit(state, |id| THREAD_IDS.release(id)));
     }
 }

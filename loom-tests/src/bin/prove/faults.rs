@@ -39,12 +39,13 @@ mod consumer_state;
 mod dormancy;
 mod exchange;
 mod full_blocks;
+mod id_set;
 mod ordered;
 mod reservation;
 mod reserve;
 mod send_window;
 mod spare_blocks;
-mod thread_ids;
+mod sums;
 
 use super::Mutation;
 
@@ -68,8 +69,9 @@ const FILES: &[File] = &[
     spare_blocks::FAULTS,
     bell::FAULTS,
     dormancy::FAULTS,
-    thread_ids::FAULTS,
+    id_set::FAULTS,
     ordered::FAULTS,
+    sums::FAULTS,
 ];
 
 pub fn all() -> impl Iterator<Item = Mutation> {

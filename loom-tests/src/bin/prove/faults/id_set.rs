@@ -1,10 +1,10 @@
-//! Faults (deliberate mistakes) to plant in `thread_ids.rs`, the allocator of thread IDs, each with
+//! Faults (deliberate mistakes) to plant in `id_set.rs`, the allocator of IDs, each with
 //! the loom model that must catch it.
 
 use super::File;
 
 pub const FAULTS: File = (
-    "handoff/src/sync/thread_ids.rs",
+    "handoff/src/sync/id_set.rs",
     &[
         (
             "two threads can get the same ID",
