@@ -66,6 +66,44 @@ pub(crate) fn emit_ordered<L: EncodeLine>(exchange: &Exchange, line: L) {
     emit_slow(exchange, Channel::OrderedQueue, line);
 }
 
+/// Emits a line if there is room for it. Returns false, with nothing counted, if there is none now.
+///
+/// The flusher emits the lines of aggregated metrics so, whose numbers can wait.
+pub(crate) fn emit_if_room<L: EncodeLine>(exchange: &Exchange, line: L) -> bool {
+    let len = line.max_len();
+    if len > exchange.max_record() {
+        emit(exchange, line);
+        return true;
+    }
+    if !exchange.prepare_thread(|_| ()) {
+        return false;
+    }
+    let space = exchange.try_reserve(L::LINES, len);
+    let space = space.or_else(|| exchange.try_reserve_in_next_block(L::LINES, len));
+    let Some(mut space) = space else { return false };
+    let (len, altered) = sanitize_into(space.buffer(), line);
+    space.commit_and(len, |counts| count_altered(counts, L::LINES, len, altered))
+}
+
+/// Emits a line that keeps its order across threads, as [`emit_if_room`] does. A line that finds no
+/// room in the end, since other threads took it, is counted as dropped.
+pub(crate) fn emit_ordered_if_room<L: EncodeLine>(exchange: &Exchange, line: L) -> bool {
+    let len = line.max_len();
+    if len > exchange.max_record() {
+        emit_ordered(exchange, line);
+        return true;
+    }
+    if !exchange.has_room_for_ordered(len) {
+        return false;
+    }
+    let mut buffer = OrderedBuffer::new();
+    let space = exchange.reserve_ordered(L::LINES, len, &mut buffer);
+    space.is_some_and(|mut space| {
+        let (len, altered) = sanitize_into(space.buffer(), line);
+        space.commit_and(len, |counts| count_altered(counts, L::LINES, len, altered))
+    })
+}
+
 /// Emits a line that does not fit into the thread's block. The function is a second copy of the fast
 /// path, since its cache lines are cold each time: the slow path has many more.
 #[cold]
@@ -181,6 +219,25 @@ fn sanitize_into(space: &mut [u8], line: impl EncodeLine) -> (usize, bool) {
 fn count_altered(counts: &LineCounts, lines: u64, len: usize, altered: bool) {
     if altered {
         counts.altered.count(Tally { lines, bytes: len as u64 });
+    }
+}
+
+/// Reason to drop every line of a metric.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum DropReason {
+    Invalid,
+    Unsupported,
+}
+
+impl DropReason {
+    /// Counts one line as dropped for this reason. Returns true, since the line is accounted for.
+    #[cold]
+    pub(crate) fn drop_line(self, exchange: &Exchange) -> bool {
+        match self {
+            Self::Invalid => drop_invalid(exchange, 1),
+            Self::Unsupported => drop_unsupported(exchange),
+        }
+        true
     }
 }
 

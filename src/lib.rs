@@ -3,6 +3,8 @@
 // Without the client, nothing reads the options.
 #![cfg_attr(not(feature = "client"), allow(dead_code))]
 
+#[cfg(feature = "client")]
+mod aggregate;
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 pub mod axum;
@@ -61,7 +63,7 @@ pub use {
     options::{
         Cardinality, Delivery, Dialect, DogStatsDVersion, Endpoint, Framing, Protocol, WhenFull,
     },
-    stats::{Drops, Losses, Stats, StopReport},
+    stats::{Aggregated, Drops, Losses, Stats, StopReport},
     tally::Tally,
 };
 
@@ -76,5 +78,6 @@ pub use {
 
 #[doc(inline)]
 pub use metric::{
-    Counter, Distribution, Gauge, Histogram, Meter, Metric, MetricError, Set, Timer, Timing,
+    AggregatedCounter, AggregatedGauge, Counter, Distribution, Gauge, Histogram, Level, Meter,
+    Metric, MetricError, Set, Timer, Timing,
 };

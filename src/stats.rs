@@ -38,6 +38,21 @@ pub struct Stats {
     pub altered: u64,
     /// Number of connections to the server that the flusher task has made.
     pub connections: u64,
+    /// Aggregated metrics, and the lines that they emitted.
+    pub aggregated: Aggregated,
+}
+
+/// Aggregated metrics of a connector, and the lines that they emitted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Aggregated {
+    /// Number of aggregated metrics. Clones of a handle are one metric. A metric whose handles are
+    /// dropped is included until its last value is handed on.
+    pub metrics: u64,
+    /// Number of lines that the flusher task has emitted of aggregated metrics. They are included in
+    /// [`emitted`](Stats::emitted).
+    pub lines: u64,
 }
 
 /// Lines that were dropped when they were emitted, counted by reason.
@@ -147,6 +162,9 @@ pub struct StopReport {
     /// Lines that were not sent. They are kept, within the queue capacity, and sent after the next
     /// start.
     pub kept: Tally,
+    /// Number of aggregated metrics with a value that was not handed on, since there was no connection
+    /// or no room. The values are kept, and sent after the next start.
+    pub undrained: u64,
     /// Counts of all lines of the connector at the end of the stop.
     pub stats: Stats,
     /// True if the flusher task did not reply in time, because its tokio runtime did not run it.
@@ -158,11 +176,16 @@ pub struct StopReport {
 }
 
 impl StopReport {
-    pub(crate) fn new(stats: Stats, sent_before: Tally, unacknowledged: Tally) -> Self {
+    pub(crate) fn new(
+        stats: Stats,
+        sent_before: Tally,
+        unacknowledged: Tally,
+        undrained: u64,
+    ) -> Self {
         let sent = Tally {
             lines: stats.sent.lines.saturating_sub(sent_before.lines),
             bytes: stats.sent.bytes.saturating_sub(sent_before.bytes),
         };
-        Self { sent, unacknowledged, kept: stats.buffered, stats, unfinished: false }
+        Self { sent, unacknowledged, kept: stats.buffered, undrained, stats, unfinished: false }
     }
 }

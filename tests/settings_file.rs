@@ -37,7 +37,7 @@ fn every_setting_can_be_read() {
         "dialect": "dogstatsd", "dogstatsd_version": "1.6", "tags": {"env": "prod", "az": "a"},
         "sample": [["http.*", 0.5], ["*", 0.25]], "pack_values": false, "container_id": "ci-1",
         "external_data": "it-false", "cardinality": "low", "never_wake": true, "prefault": 4,
-        "block_size": 4096,
+        "block_size": 4096, "aggregate_interval": 2.5, "gauge_repeat": [10, 600],
         "thread_name": "statsd"
     }"#;
     let expected = Connector::builder("statsd.example")
@@ -70,6 +70,8 @@ fn every_setting_can_be_read() {
         .cardinality(Cardinality::Low)
         .low_latency(4)
         .block_size(4096)
+        .aggregate_interval(Duration::from_millis(2500))
+        .gauge_repeat(Duration::from_secs(10), Duration::from_secs(600))
         .thread_name("statsd");
     assert_is(text, expected);
     assert!(format!("{:?}", read(text).unwrap()).contains("shutdown_timeout: 20s"));

@@ -39,6 +39,6 @@ pub use exchange::{Counts, Exchange};
 pub use latest::Latest;
 pub use reservation::{BlockSpace, OrderedBuffer, OrderedReservation, OrderedSpace, Reservation};
 pub use settings::Settings;
-pub use sums::{CellIndex, Sum, reset_sums_in_forked_child};
+pub use sums::{CellIndex, Sum, prefault_sums, prepare_sums_of_thread, reset_sums_in_forked_child};
 pub use sync::{Barrier, Wake};
 pub use tally::{SingleWriterTally, Tally};

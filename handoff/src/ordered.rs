@@ -165,14 +165,15 @@ impl OrderedQueue {
         }
     }
 
-    /// Returns true if the queue has a free slot, and its limit on heap bytes allows a record of
-    /// `bytes` bytes. If not, it first tries to move some queued records into blocks.
+    /// Returns true if the queue has a free slot for a record of `bytes` bytes, and its limit on heap
+    /// bytes allows a long one. If not, it first tries to move some queued records into blocks.
     #[cold]
-    pub(crate) fn has_room_for_long(&self, bytes: usize, supply: &BlockSupply) -> bool {
+    pub(crate) fn has_room_for(&self, bytes: usize, supply: &BlockSupply) -> bool {
+        let on_heap = if bytes > Record::MAX_SHORT { bytes } else { 0 };
         // ORDERING: Relaxed. Threads that check at the same time may each exceed the limit by one
         // record.
-        let fits = || self.long_bytes.load(Relaxed) + bytes <= self.max_long_bytes;
-        let has_room = || self.queue.len() < self.max_records && fits();
+        let fits = || self.long_bytes.load(Relaxed) + on_heap <= self.max_long_bytes;
+        let has_room = || self.queue.len() < self.max_records && (on_heap == 0 || fits());
         if !has_room() {
             self.move_some(supply);
         }

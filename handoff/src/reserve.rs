@@ -105,6 +105,12 @@ impl<C: Default> Exchange<C> {
         Some(Reservation::new(self, producer, records, max_len, space))
     }
 
+    /// Returns true if the queue of ordered records has room for records of `max_len` bytes, as far as
+    /// no other thread takes it. Otherwise makes room first if the consumer is late.
+    pub fn has_room_for_ordered(&self, max_len: usize) -> bool {
+        self.ordered.has_room_for(max_len, &self.supply)
+    }
+
     /// Reserves space for records that keep their order across threads. Records that are committed
     /// before another thread begins its reservation arrive before the records of that thread.
     ///
@@ -128,7 +134,7 @@ impl<C: Default> Exchange<C> {
         }
         let space = if max_len <= Record::MAX_SHORT {
             OrderedSpace::short(guard, buffer)
-        } else if self.ordered.has_room_for_long(max_len, &self.supply) {
+        } else if self.ordered.has_room_for(max_len, &self.supply) {
             OrderedSpace::long(guard, max_len)
         } else {
             producer.full.count(Tally { records, bytes: max_len as u64 });

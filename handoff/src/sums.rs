@@ -15,7 +15,7 @@
 
 use crate::buckets::Buckets;
 use crate::sync::{
-    AtomicU64, CHUNK_LEN, ChunkRef, IdSet, SUM_WORDS, ThreadGuard, set_first_chunk,
+    AtomicU64, CELLS_IN_LINES, CHUNK_LEN, ChunkRef, IdSet, SUM_WORDS, ThreadGuard, set_first_chunk,
     with_first_chunk, with_sums,
 };
 use std::sync::OnceLock;
@@ -47,25 +47,33 @@ struct Row {
 /// and never moves.
 struct ThreadCells([OnceLock<ChunkRef>; CHUNKS]);
 
-/// Cells of one thread, for sums with successive IDs. The alignment keeps the cells of two threads
-/// apart in the processor's cache.
+/// Cells of one thread, for sums with successive IDs.
+pub(crate) type Chunk = [CacheLines; CHUNK_LEN / CELLS_IN_LINES];
+
+/// Successive cells of one thread. Their alignment keeps the cells of two threads apart in the
+/// processor's cache, which fetches pairs of lines.
+#[derive(Default)]
 #[repr(align(128))]
-pub(crate) struct Chunk([AtomicU64; CHUNK_LEN]);
+pub(crate) struct CacheLines([AtomicU64; CELLS_IN_LINES]);
 
-impl Chunk {
-    pub(crate) fn new() -> Self {
-        Self(std::array::from_fn(|_| AtomicU64::new(0)))
-    }
+/// Allocates a chunk, without a copy of it on the stack.
+pub(crate) fn new_chunk() -> Box<Chunk> {
+    let lines: Box<[_]> = (0..CHUNK_LEN / CELLS_IN_LINES).map(|_| CacheLines::default()).collect();
+    lines.try_into().unwrap_or_else(|_| unreachable!("it has this number of lines"))
+}
 
-    /// Adds `amount` to the cell at `index`. Returns false if the chunk has no such cell.
-    #[inline(always)]
-    fn try_add(&self, index: usize, amount: u64) -> bool {
-        let Some(cell) = self.0.get(index) else { return false };
-        // ORDERING: Relaxed, both. Only this thread writes to the cell, and the cell publishes
-        // nothing. On x86-64 the two are one instruction, which no signal handler can interrupt.
-        cell.store(cell.load(Relaxed).wrapping_add(amount), Relaxed);
-        true
-    }
+/// Returns a cell of a chunk, or `None` if the chunk has no such cell.
+#[inline(always)]
+fn cell(chunk: &Chunk, index: usize) -> Option<&AtomicU64> {
+    Some(&chunk.get(index / CELLS_IN_LINES)?.0[index % CELLS_IN_LINES])
+}
+
+/// Adds `amount` to a cell that belongs to the calling thread.
+#[inline(always)]
+fn add(cell: &AtomicU64, amount: u64) {
+    // ORDERING: Relaxed, both. Only this thread writes to the cell, and the cell publishes nothing. On
+    // x86-64 the two are one instruction, which no signal handler can interrupt.
+    cell.store(cell.load(Relaxed).wrapping_add(amount), Relaxed);
 }
 
 impl Default for ThreadCells {
@@ -77,9 +85,9 @@ impl Default for ThreadCells {
 impl ThreadCells {
     /// Returns the number in this thread's cell of a sum.
     fn read(&self, sum: usize) -> u64 {
+        let cell = self.0[sum / CHUNK_LEN].get().and_then(|chunk| cell(chunk, sum % CHUNK_LEN));
         // ORDERING: Relaxed. The cell publishes nothing.
-        let cell = |chunk: &ChunkRef| chunk.0[sum % CHUNK_LEN].load(Relaxed);
-        self.0[sum / CHUNK_LEN].get().map_or(0, cell)
+        cell.map_or(0, |cell| cell.load(Relaxed))
     }
 }
 
@@ -101,6 +109,17 @@ impl Sums {
 impl Sums {
     pub(crate) const fn new(ids: IdSet<SUM_WORDS>) -> Self {
         Self { ids, rows: Buckets::new(), threads: Buckets::new() }
+    }
+
+    /// Returns a chunk of the thread's cells, and allocates it if needed. Later calls find the first
+    /// chunk by themselves.
+    fn chunk(&self, guard: &ThreadGuard, index: usize) -> &ChunkRef {
+        let cells = self.threads.get_or_create(guard.id() as usize);
+        let chunk = cells.0[index].get_or_init(ChunkRef::default);
+        if index == 0 {
+            set_first_chunk(chunk);
+        }
+        chunk
     }
 
     /// Allocates the cells of the first `chunks * CHUNK_LEN` sums, for the threads with the `threads`
@@ -157,7 +176,10 @@ impl CellIndex {
     #[inline(always)]
     #[must_use]
     pub fn try_add(self, amount: u64) -> bool {
-        with_first_chunk(|chunk| chunk.is_some_and(|chunk| chunk.try_add(self.0 as usize, amount)))
+        with_first_chunk(|chunk| {
+            let cell = chunk.and_then(|chunk| cell(chunk, self.0 as usize));
+            cell.map(|cell| add(cell, amount)).is_some()
+        })
     }
 }
 
@@ -197,12 +219,8 @@ impl Sum {
     pub fn add(&self, amount: u64) {
         self.with_row(|sums, id, row| {
             if let (Some(id), Ok(guard)) = (id, ThreadGuard::enter_or_register()) {
-                let cells = sums.threads.get_or_create(guard.id() as usize);
-                let chunk = cells.0[id / CHUNK_LEN].get_or_init(ChunkRef::default);
-                if id < CHUNK_LEN {
-                    set_first_chunk(chunk);
-                }
-                chunk.try_add(id % CHUNK_LEN, amount);
+                let chunk = sums.chunk(&guard, id / CHUNK_LEN);
+                cell(chunk, id % CHUNK_LEN).into_iter().for_each(|cell| add(cell, amount));
             } else {
                 // ORDERING: Relaxed. A number that publishes nothing.
                 row.shared.fetch_add(amount, Relaxed);
@@ -264,6 +282,22 @@ impl Drop for Sum {
     }
 }
 
+/// Allocates the cells of the first 1,024 sums for the threads with the `threads` smallest IDs. These
+/// threads allocate nothing when they first add to one of these sums.
+pub fn prefault_sums(threads: usize) {
+    with_sums(|sums| sums.allocate_cells(threads, 1));
+}
+
+/// Allocates the calling thread's cells of the first 1,024 sums, so that its additions to them
+/// allocate nothing. Does nothing if the thread is exiting or holds a reservation.
+pub fn prepare_sums_of_thread() {
+    if let Ok(guard) = ThreadGuard::enter_or_register() {
+        with_sums(|sums| {
+            sums.chunk(&guard, 0);
+        });
+    }
+}
+
 /// Sets the value of every sum to 0 in a forked child, where no other thread exists. Its parent keeps
 /// the values. The call neither allocates nor locks, so that a handler of `pthread_atfork` can make it.
 ///
@@ -285,6 +319,7 @@ mod tests {
     use std::sync::Barrier;
     use std::thread;
 
+    /// Adds to a sum as the application does: by the fast path where it works.
     fn add(sum: &Sum, amount: u64) {
         if !sum.cell().try_add(amount) {
             sum.add(amount);

@@ -1,11 +1,13 @@
 //! Builder of a connector (the StatsD client), which validates all settings together.
 
+mod aggregation;
 mod dialect_options;
 mod latency;
 mod validate;
 
 use crate::error::BuildError;
 use crate::options::{DEFAULT_PORT, Delivery, Endpoint, Framing, Protocol, Target, WhenFull};
+use aggregation::AggregationOptions;
 use dialect_options::DialectOptions;
 use latency::LatencyOptions;
 use std::time::Duration;
@@ -40,6 +42,7 @@ pub struct Builder {
     type_prefixes: Option<bool>,
     dialect_options: DialectOptions,
     latency: LatencyOptions,
+    aggregation: AggregationOptions,
     queue_capacity: usize,
     max_datagram_payload: Option<usize>,
     hold_when_refused: bool,
@@ -73,6 +76,7 @@ impl Builder {
             type_prefixes: None,
             dialect_options: DialectOptions::default(),
             latency: LatencyOptions::default(),
+            aggregation: AggregationOptions::default(),
             queue_capacity: 5 << 20,
             max_datagram_payload: None,
             hold_when_refused: true,

@@ -1,6 +1,7 @@
 //! Validated configurations of the flusher task and of the producer threads, which the builder
 //! returns.
 
+use crate::aggregate::GaugeRepeat;
 use crate::encode::{SamplingRules, Scope};
 use crate::options::{Delivery, Endpoint, Framing};
 use std::fmt;
@@ -38,6 +39,9 @@ pub(crate) struct FlusherConfig {
     pub(crate) peer_timeout: Duration,
     pub(crate) lookup_interval: Duration,
     pub(crate) stop_timeout: Duration,
+    /// Time between two lines of an aggregated metric.
+    pub(crate) aggregate_interval: Duration,
+    pub(crate) gauge_repeat: Option<GaugeRepeat>,
 }
 
 /// Thread that a connector creates for its flusher.

@@ -5,6 +5,7 @@ use crate::emit::{Exchange, LineCounts};
 use crate::encode::random_number;
 use crate::prefault::{bind_symbols, map_code, touch_stack};
 use crate::tally::Tally;
+use freewheel_handoff::{prefault_sums, prepare_sums_of_thread};
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -12,6 +13,7 @@ use std::time::Instant;
 /// threads and of the flusher's.
 pub(super) fn prefault(exchange: &mut Exchange, threads: usize) {
     exchange.prefault(threads + 1, touch);
+    prefault_sums(threads + 1);
     map_code();
 }
 
@@ -51,6 +53,7 @@ impl Connector {
         bind_symbols();
         // The clock has its own page. The thread's generator of random numbers seeds itself.
         black_box((Instant::now(), random_number()));
+        prepare_sums_of_thread();
         inner.exchange.prepare_thread(touch)
     }
 }

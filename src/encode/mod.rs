@@ -50,6 +50,6 @@ pub(crate) use tagged_line::{LineSpec, OptionalFields, TaggedLine};
 pub use tags::{NoTags, Tagged, Tags};
 pub(crate) use template::{ConstantLine, LineTemplate, PreparedLine};
 pub(crate) use timestamp::Timestamp;
-pub use value::Value;
+pub use value::{Integer, Value};
 pub(crate) use value::{Number, Scratch, milliseconds, seconds_as_milliseconds};
 pub(crate) use value_field::{ONE, SetMember, ValueField, ZERO};

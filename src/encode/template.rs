@@ -6,6 +6,7 @@ use super::line_writer::{LineWriter, Unclean, render};
 use super::tagged_line::LineSpec;
 use super::tags::Tags;
 use super::value_field::ValueField;
+use std::fmt;
 
 /// Template of a line: the text before and after the value, rendered and sanitized in advance.
 pub(crate) struct LineTemplate {
@@ -35,6 +36,14 @@ impl LineTemplate {
         ChunkedText::new(
             &[self.before_value.to_vec(), value.to_vec(), self.after_value.to_vec()].concat(),
         )
+    }
+}
+
+impl fmt::Debug for LineTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [before, after] = [&self.before_value, &self.after_value].map(ChunkedText::to_vec);
+        let [before, after] = [&before, &after].map(|text| String::from_utf8_lossy(text));
+        write!(f, "\"{before}…{}\"", after.trim_end())
     }
 }
 

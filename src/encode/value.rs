@@ -15,6 +15,11 @@ use std::time::Duration;
 /// This trait is sealed.
 pub trait Value: sealed::Sealed {}
 
+/// A whole number of up to 64 bits, which aggregated metrics add up exactly.
+///
+/// This trait is sealed.
+pub trait Integer: Value + sealed::Integer {}
+
 /// Buffers for the digits of a value while it is formatted. The buffers are initialized only when
 /// used.
 pub struct Scratch {
@@ -97,6 +102,14 @@ pub(crate) mod sealed {
         type Digits<'a>: Digits;
         /// Formats the number, or returns `None` if it is not finite.
         fn format(self, scratch: &mut Scratch) -> Option<Number<Self::Digits<'_>>>;
+        /// Returns the nearest `f64`.
+        fn to_f64(self) -> f64;
+    }
+
+    /// Seals `Integer`: this trait cannot be named outside the crate.
+    pub trait Integer: Copy {
+        /// Returns the number modulo 2^64.
+        fn wrapped(self) -> u64;
     }
 }
 
@@ -110,6 +123,10 @@ macro_rules! integers {
             fn format(self, scratch: &mut Scratch) -> Option<Number<&[u8]>> {
                 let digits = scratch.integer.format(self.$magnitude()).as_bytes();
                 Some(Number { sign: Sign::minus_if(self < 0), digits })
+            }
+            #[inline(always)]
+            fn to_f64(self) -> f64 {
+                self as f64
             }
         }
     )*};
@@ -130,6 +147,20 @@ integers! {
     i8, unsigned_abs; i16, unsigned_abs; i32, unsigned_abs; i64, unsigned_abs;
     i128, unsigned_abs; isize, unsigned_abs;
 }
+
+macro_rules! summable {
+    ($($type:ident)*) => {$(
+        impl Integer for $type {}
+        impl sealed::Integer for $type {
+            #[inline(always)]
+            fn wrapped(self) -> u64 {
+                self as u64
+            }
+        }
+    )*};
+}
+
+summable!(u8 u16 u32 u64 usize i8 i16 i32 i64 isize);
 
 macro_rules! floats {
     ($($type:ident)*) => {$(
@@ -154,6 +185,10 @@ macro_rules! floats {
                     }
                 };
                 Some(Number { sign: Sign::minus_if(self < 0.0), digits })
+            }
+            #[inline(always)]
+            fn to_f64(self) -> f64 {
+                self.into()
             }
         }
     )*};

@@ -7,6 +7,7 @@
 
 mod ending;
 
+use super::drain::Drain;
 use super::idle::IdleDetector;
 use super::link_state::{LinkEvent, LinkState, jittered};
 use super::outbox::Outbox;
@@ -65,6 +66,7 @@ pub(crate) struct Flusher {
     pending: Pending,
     idle: IdleDetector,
     sweeps: SweepSchedule,
+    drain: Drain,
     next_tick: Instant,
     /// Failure of the connection to the server that the flusher has yet to log. It logs the failure
     /// before it waits for the next event.
@@ -101,7 +103,8 @@ enum Event {
     Rung,
     /// A producer thread or a signal handler has woken the flusher.
     Woken,
-    /// Lines are due to be taken from the producer threads, before the next tick.
+    /// Lines are due to be taken from the producer threads, before the next tick, or those of
+    /// aggregated metrics are due to be emitted.
     SweepDue,
     Tick,
 }
@@ -133,6 +136,7 @@ impl Flusher {
                 shared.settings.sweep_budget,
                 shared.settings.flush_interval,
             ),
+            drain: Drain::new(&shared),
             next_tick: Instant::now(),
             link_failure: None,
             lookup_failure: None,
@@ -230,8 +234,9 @@ impl Flusher {
     }
 
     /// Returns the time at which the flusher wakes by itself, and the event that is due then.
-    fn next_timer(&self) -> (Instant, Event) {
-        match self.sweeps.next_sweep() {
+    fn next_timer(&mut self) -> (Instant, Event) {
+        let next_sweep = self.sweeps.next_sweep().into_iter().chain(self.drain.due()).min();
+        match next_sweep {
             Some(at) if at < self.next_tick && self.can_sweep() => (at, Event::SweepDue),
             _ => (self.next_tick, Event::Tick),
         }
@@ -245,6 +250,7 @@ impl Flusher {
             Event::Woken if self.idle.is_dormant() => {
                 self.idle.reset();
                 self.sweeps.restart(self.outbox.lines().swept());
+                self.drain.restart_schedule();
                 self.schedule_tick();
             }
             Event::Woken => self.on_ring(),
@@ -258,8 +264,11 @@ impl Flusher {
     fn complete_pending(&mut self) -> bool {
         // While lines are unsent, newer ones stay where the capacity bounds them.
         if self.outbox.unsent() == 0 && self.pending.wants_sweep() {
+            let drains = self.link.is_up();
             self.take_lines();
-            self.pending.on_sweep(self.outbox.lines());
+            let is_drained =
+                if drains { self.drain.is_complete() } else { !self.drain.has_undrained() };
+            self.pending.on_sweep(self.outbox.lines(), is_drained);
             self.send();
             self.evict_to_limit();
         }
@@ -382,7 +391,7 @@ impl Flusher {
         self.schedule_tick();
         let is_report_pending = unreported_lines(&self.shared, &self.shared.stats()) > 0;
         let is_pending = is_log_busy || is_report_pending || !self.pending.is_empty();
-        self.idle.on_tick(&self.outbox, is_pending);
+        self.idle.on_tick(&self.outbox, is_pending, || self.drain.has_undrained());
     }
 
     fn schedule_tick(&mut self) {
@@ -407,8 +416,14 @@ impl Flusher {
         self.outbox.lines().is_ready_to_sweep() && self.link.is_up()
     }
 
-    /// Takes all lines that the producer threads have published, without sending them.
+    /// Takes all lines that the producer threads have published, without sending them. First emits the
+    /// lines of aggregated metrics if they are due, or if a flush or stop waits for them. Without a
+    /// connection these metrics keep their numbers.
     fn take_lines(&mut self) {
+        let is_due = self.drain.due().is_some_and(|due| due <= Instant::now());
+        if self.link.is_up() && (is_due || self.pending.wants_sweep()) {
+            self.drain.run();
+        }
         self.outbox.sweep();
         self.sweeps.on_sweep(self.outbox.lines().swept());
     }

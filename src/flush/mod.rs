@@ -5,6 +5,7 @@
 //! | [`flusher`], [`pending`], [`idle`], [`link_state`], [`shared`] | the task and its events |
 //! | [`outbox`] | the swept lines, with the account of them |
 //! | [`packing`] | filling datagrams, batches of them, and frames of a stream |
+//! | [`drain`], [`drain_schedule`] | emitting the lines of aggregated metrics |
 //! | [`account`] | the counts of all lines |
 //! | [`sweep_schedule`] | the time of the next sweep |
 //! | [`pacer`] | the size and time of the bursts over UDP |
@@ -17,6 +18,8 @@
 //! | [`warnings`], [`rate_limit`] | what the flusher logs |
 
 mod account;
+mod drain;
+mod drain_schedule;
 mod flusher;
 mod idle;
 mod link_state;
@@ -47,6 +50,8 @@ pub(crate) use packing::{
 pub(crate) use pending::Command;
 pub(crate) use process_barrier::process_barrier;
 pub(crate) use shared::Shared;
+#[cfg(target_os = "linux")]
+pub(crate) use system::reset_sums_in_forked_children;
 pub(crate) use wake::Wake;
 pub(crate) use warnings::{
     warn_of_abandoned_lines, warn_of_unfinished_start, warn_of_unfinished_stop,

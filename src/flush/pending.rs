@@ -44,9 +44,11 @@ impl FlushTarget {
     }
 
     /// Updates the target (the lines that a flush or stop waits for) after the flusher has taken
-    /// lines from the producer threads. The taken lines may now include all lines of the target.
-    pub(super) fn on_sweep(&mut self, lines: &Consumer) {
-        if self.consumed.is_none() && lines.drained_records() >= self.drained_records {
+    /// lines from the producer threads. The taken lines may now include all lines of the target, if all
+    /// aggregated metrics were drained before (`is_drained`).
+    pub(super) fn on_sweep(&mut self, lines: &Consumer, is_drained: bool) {
+        let has_records = lines.drained_records() >= self.drained_records;
+        if self.consumed.is_none() && has_records && is_drained {
             self.consumed = Some(lines.swept());
         }
     }
@@ -104,11 +106,11 @@ impl Pending {
     }
 
     /// Updates each pending flush and the stop after the flusher has taken lines from the producer
-    /// threads.
-    pub(super) fn on_sweep(&mut self, lines: &Consumer) {
+    /// threads, and perhaps drained all aggregated metrics before (`is_drained`).
+    pub(super) fn on_sweep(&mut self, lines: &Consumer, is_drained: bool) {
         let flushes = self.flushes.iter_mut().map(|flush| &mut flush.target);
         let all = flushes.chain(self.stop.iter_mut().map(|stop| &mut stop.target));
-        all.for_each(|target| target.on_sweep(lines));
+        all.for_each(|target| target.on_sweep(lines, is_drained));
     }
 
     /// Replies to each flush if all its lines are sent or lost. Removes a flush if its caller no

@@ -3,6 +3,7 @@
 use super::account::Account;
 use super::rate_limit::WarningLimits;
 use super::wake::Wake;
+use crate::aggregate::Registry;
 use crate::config::FlusherConfig;
 use crate::emit::Exchange;
 use crate::stats::Stats;
@@ -15,6 +16,7 @@ pub(crate) struct Shared {
     pub(crate) exchange: Arc<Exchange>,
     pub(crate) settings: FlusherConfig,
     pub(crate) account: Arc<Account>,
+    pub(crate) aggregates: Registry,
     /// Set while the flusher has a connection or socket to the server, and suspects no failure of
     /// the server.
     pub(crate) connected: AtomicBool,
@@ -31,6 +33,7 @@ impl Shared {
             exchange,
             settings,
             account: Arc::default(),
+            aggregates: Registry::default(),
             connected: AtomicBool::new(false),
             reported_missing: AtomicU64::new(0),
             wake,
@@ -39,6 +42,6 @@ impl Shared {
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        self.account.stats(&self.exchange)
+        Stats { aggregated: self.aggregates.stats(), ..self.account.stats(&self.exchange) }
     }
 }

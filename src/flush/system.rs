@@ -70,6 +70,17 @@ pub(super) fn process_barrier() -> bool {
             && membarrier(RUN))
 }
 
+/// Arranges for the sums of aggregated metrics to be 0 in each child that this process forks.
+pub(crate) fn reset_sums_in_forked_children() {
+    extern "C" fn reset() {
+        freewheel_handoff::reset_sums_in_forked_child();
+    }
+    // SAFETY: the function is there for as long as the process runs, and only loads and stores
+    // numbers, which the only thread of a forked child may do. A failure for lack of memory is
+    // harmless: the child then sends what its parent counted too.
+    unsafe { libc::pthread_atfork(None, None, Some(reset)) };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -127,15 +127,13 @@ pub(super) fn warn_of_missing_lines(batch: &mut Batch, shared: &Shared, is_last:
 /// no flusher runs.
 pub(crate) fn warn_of_abandoned_lines(shared: &Shared) {
     let stats = shared.stats();
-    let Tally { lines, bytes } = stats.buffered;
-    if lines == 0 && unreported_lines(shared, &stats) == 0 {
+    let unsent = Unsent { lines: stats.buffered, undrained: shared.aggregates.undrained() };
+    if !unsent.is_any() && unreported_lines(shared, &stats) == 0 {
         return;
     }
     let mut batch = Batch::default();
     warn_of_missing_lines(&mut batch, shared, true);
-    if lines > 0 {
-        batch.add(move || tracing::warn!(lines, bytes, "{HANDLES_DROPPED}"));
-    }
+    ExitCause::HandlesDropped.warn(&mut batch, shared, unsent, Tally::default());
     batch.log();
 }
 
@@ -160,7 +158,19 @@ pub(crate) fn warn_of_unfinished_stop(shared: &Shared, kept: Tally) {
     }
 }
 
-const HANDLES_DROPPED: &str = "the last connector was dropped with metrics unsent";
+/// What is unsent when a flusher ends.
+#[derive(Clone, Copy)]
+pub(super) struct Unsent {
+    pub(super) lines: Tally,
+    /// Number of aggregated metrics with a value that was not handed on.
+    pub(super) undrained: u64,
+}
+
+impl Unsent {
+    fn is_any(&self) -> bool {
+        self.lines.lines > 0 || self.undrained > 0
+    }
+}
 
 /// Reason for which a flusher ended.
 pub(super) enum ExitCause {
@@ -180,7 +190,7 @@ impl ExitCause {
         &self,
         batch: &mut Batch,
         shared: &Shared,
-        kept: Tally,
+        unsent: Unsent,
         unacknowledged: Tally,
     ) {
         if unacknowledged.lines > 0 {
@@ -193,24 +203,31 @@ impl ExitCause {
                 );
             });
         }
-        let Tally { lines, bytes } = kept;
+        let Unsent { lines: Tally { lines, bytes }, undrained } = unsent;
         let limiter = &shared.warning_limits.kept_lines;
-        let is_due = || lines > 0 && limiter.admit(Instant::now()).is_some();
+        let is_due = || unsent.is_any() && limiter.admit(Instant::now()).is_some();
         match self {
             Self::Stopped if is_due() => batch.add(move || {
                 tracing::warn!(
                     lines,
                     bytes,
+                    undrained,
                     "stopped with metrics unsent: kept for the next start"
                 );
             }),
-            Self::HandlesDropped if lines > 0 => batch.add(move || {
-                tracing::warn!(lines, bytes, "{HANDLES_DROPPED}");
+            Self::HandlesDropped if unsent.is_any() => batch.add(move || {
+                tracing::warn!(
+                    lines,
+                    bytes,
+                    undrained,
+                    "the last connector was dropped with metrics unsent"
+                );
             }),
             Self::RuntimeEnded => batch.add(move || {
                 tracing::warn!(
                     lines,
                     bytes,
+                    undrained,
                     "the flusher's runtime ended without a stop: metrics are kept, up to the capacity, \
                      and sent only if the connector is started again"
                 );
@@ -249,8 +266,9 @@ impl Drop for ExitWarning {
     fn drop(&mut self) {
         if let Some(cause) = self.cause.take() {
             let mut batch = take(&mut self.earlier);
-            let kept = self.shared.stats().buffered;
-            cause.warn(&mut batch, &self.shared, kept, self.unacknowledged);
+            let undrained = self.shared.aggregates.undrained();
+            let unsent = Unsent { lines: self.shared.stats().buffered, undrained };
+            cause.warn(&mut batch, &self.shared, unsent, self.unacknowledged);
             warn_of_missing_lines(&mut batch, &self.shared, true);
             self.log_thread.log(batch);
             self.log_thread.wait();

@@ -220,7 +220,8 @@ fn stop_report(shared: &Shared, sent_before: Tally, reply: Reply<StopReport>) ->
     if let Reply::Received(report) = reply {
         return report;
     }
-    let report = StopReport::new(shared.stats(), sent_before, Tally::default());
+    let undrained = shared.aggregates.undrained();
+    let report = StopReport::new(shared.stats(), sent_before, Tally::default(), undrained);
     if unfinished {
         warn_of_unfinished_stop(shared, report.kept);
     }

@@ -2,7 +2,7 @@
 
 use super::measurement::{Measurement, Target};
 use crate::connector_core::ScopeContext;
-use crate::emit::{Exchange, drop_invalid, drop_unsupported};
+use crate::emit::{DropReason, Exchange};
 use crate::encode::{
     AcceptedNumbers, CharacterRules, ChunkedText, ConstantLine, Digits, EffectiveRate, LineSpec,
     LineTemplate, Number, ONE, PreparedLine, Tags, ValueField,
@@ -53,13 +53,6 @@ struct PreparedParts {
     scoped: Arc<ScopeContext>,
 }
 
-/// Reason to drop every line of a prepared metric.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum DropReason {
-    Invalid,
-    Unsupported,
-}
-
 impl Handle {
     pub(super) fn new(
         exchange: &Arc<Exchange>,
@@ -105,8 +98,7 @@ impl SlowHandle {
     fn write_checked(&self, measurement: impl Measurement) {
         let PreparedMetric { exchange, parts } = &self.0;
         match (parts.drop_reason, &parts.rate) {
-            (Some(DropReason::Invalid), _) => drop_invalid(exchange, 1),
-            (Some(DropReason::Unsupported), _) => drop_unsupported(exchange),
+            (Some(reason), _) => drop(reason.drop_line(exchange)),
             (None, Some(rate)) if !rate.draw() => {}
             (None, _) => measurement.write_to(&Prepared::<true>(&self.0)),
         }

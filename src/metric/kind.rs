@@ -90,7 +90,7 @@ macro_rules! kind {
 macro_rules! calls {
     ($kind:ident { $($calls:tt)* }) => {
         impl $kind { $($calls)* }
-        impl<T: crate::encode::Tags> crate::metric::Metric<'_, $kind, T> { $($calls)* }
+        impl<T: crate::encode::Tags, M> crate::metric::Metric<'_, $kind, T, M> { $($calls)* }
     };
 }
 

@@ -5,6 +5,7 @@
 //! their methods are only here: [`Kind`], [`Sampled`], [`Timestamped`], [`Value`], [`Tags`], [`NoTags`] and
 //! [`Tagged`].
 
+mod aggregated;
 mod by_name;
 mod counter;
 mod gauge;
@@ -17,6 +18,7 @@ mod set;
 mod timer;
 mod timing;
 
+pub use aggregated::{AggregatedCounter, AggregatedGauge, Level};
 pub(crate) use by_name::record;
 pub use counter::Counter;
 pub use gauge::Gauge;
@@ -27,17 +29,17 @@ pub use set::Set;
 pub use timer::Timer;
 pub use timing::Timing;
 
-pub use crate::encode::{NoTags, Tagged, Tags, Value};
+pub use crate::encode::{Integer, NoTags, Tagged, Tags, Value};
 pub use crate::error::MetricError;
 
 use crate::connector_core::{ScopeContext, ScopedExchange};
-use crate::emit::{Exchange, drop_invalid, drop_unsupported};
+use crate::emit::{DropReason, Exchange, drop_invalid, drop_unsupported};
 use crate::encode::{
     CharacterRules, Digits, EffectiveRate, LineSpec, LineTemplate, Number, ONE, OptionalFields,
     SampleRate, Scope, TaggedLine, Timestamp, ValueField,
 };
 use crate::options::Cardinality;
-use handle::{DropReason, Handle};
+use handle::Handle;
 pub(crate) use measurement::{
     Absolute, Amount, Delta, DurationValue, Negated, One, Seconds, SetMember,
 };
@@ -77,7 +79,7 @@ use std::time::SystemTime;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use = "nothing is emitted before a value is given"]
-pub struct Metric<'a, K, T = NoTags> {
+pub struct Metric<'a, K, T = NoTags, M = AnyMode> {
     /// State of the connector that emits the metric, or `None` if the connector is disabled.
     core: Option<&'a ScopedExchange>,
     name: &'a str,
@@ -86,8 +88,17 @@ pub struct Metric<'a, K, T = NoTags> {
     optional: OptionalFields,
     /// True if the metric's timestamp is before 1970-01-01 00:00:01 UTC.
     invalid: bool,
-    kind: PhantomData<fn() -> K>,
+    kind: PhantomData<fn() -> (K, M)>,
 }
+
+/// State of a [`Metric`] that can emit a line for each call, or be aggregated.
+#[derive(Clone, Copy, Debug)]
+pub enum AnyMode {}
+
+/// State of a [`Metric`] that emits a line for each call, since it has a sample rate or a timestamp. It
+/// cannot be aggregated.
+#[derive(Clone, Copy, Debug)]
+pub enum EachCall {}
 
 impl<'a, K: Kind> Metric<'a, K, NoTags> {
     #[inline(always)]
@@ -98,11 +109,11 @@ impl<'a, K: Kind> Metric<'a, K, NoTags> {
     }
 }
 
-impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
+impl<'a, K: Kind, T: Tags, M> Metric<'a, K, T, M> {
     /// Adds a tag. Characters that the [dialect](crate::Dialect#clean-input) forbids in tags are replaced
     /// by `_`, and the line is counted as altered.
     #[inline(always)]
-    pub fn tag(self, key: &'a str, value: &'a str) -> Metric<'a, K, Tagged<'a, T>> {
+    pub fn tag(self, key: &'a str, value: &'a str) -> Metric<'a, K, Tagged<'a, T>, M> {
         let Self { core, name, tags, rate, optional, invalid, kind } = self;
         let tags = Tagged { rest: tags, key, value };
         Metric { core, name, tags, rate, optional, invalid, kind }
@@ -114,13 +125,13 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
     /// If the dialect's servers misread this rate, the nearest lower rate that they
     /// [read correctly](SampleRate#what-is-sent) is used. A metric with a timestamp is never sampled.
     #[inline(always)]
-    pub fn sample_rate(mut self, rate: SampleRate) -> Self
+    pub fn sample_rate(mut self, rate: SampleRate) -> Metric<'a, K, T, EachCall>
     where
         K: Sampled,
     {
         let is_whole = self.core.is_some_and(|inner| inner.scoped.scope.samples_one_in_n(K::TYPE));
         self.rate = Some(*rate.effective(is_whole));
-        self
+        self.for_each_call()
     }
 
     /// Sets the timestamp of the metric in whole seconds, which requires DogStatsD 1.3. A time
@@ -144,13 +155,19 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[inline]
-    pub fn timestamp(mut self, time: SystemTime) -> Self
+    pub fn timestamp(mut self, time: SystemTime) -> Metric<'a, K, T, EachCall>
     where
         K: Timestamped,
     {
         self.optional.timestamp = Timestamp::new(time);
         self.invalid = self.optional.timestamp.is_none();
-        self
+        self.for_each_call()
+    }
+
+    #[inline(always)]
+    fn for_each_call(self) -> Metric<'a, K, T, EachCall> {
+        let Self { core, name, tags, rate, optional, invalid, .. } = self;
+        Metric { core, name, tags, rate, optional, invalid, kind: PhantomData }
     }
 
     /// Sets the cardinality of the tags that the Datadog Agent adds to this metric, in place of the
@@ -194,15 +211,19 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
     pub fn build(self) -> K {
         let Some(inner) = self.core else { return K::from(Handle::Disabled) };
         let ScopedExchange { exchange, scoped } = inner;
-        let drop_reason = match self.check(&scoped.scope) {
+        let spec = self.spec(&scoped.scope, self.rate(inner));
+        K::from(Handle::new(exchange, scoped, &spec, self.drop_reason(&scoped.scope)))
+    }
+
+    /// Returns the reason to drop every line of the metric, or `None` if its lines can be sent.
+    fn drop_reason(&self, scope: &Scope) -> Option<DropReason> {
+        match self.check(scope) {
             Err(MetricError::EmptyName | MetricError::InvalidTimestamp) => {
                 Some(DropReason::Invalid)
             }
             Err(_) => Some(DropReason::Unsupported),
             Ok(()) => None,
-        };
-        let spec = self.spec(&scoped.scope, self.rate(inner));
-        K::from(Handle::new(exchange, scoped, &spec, drop_reason))
+        }
     }
 
     /// Prepares the metric as [`build`](Self::build) does, or returns an error if the metric's
@@ -221,14 +242,19 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
     /// The first part of the metric that the dialect does not support or forbids. A disabled connector
     /// never returns an error.
     pub fn try_build(self) -> Result<K, MetricError> {
-        if let Some(inner) = self.core {
-            let scope = &inner.scoped.scope;
-            self.check(scope)?;
-            if LineTemplate::new(&self.spec(scope, None)).is_altered() {
-                return Err(MetricError::ForbiddenText);
-            }
-        }
+        self.check_unaltered()?;
         Ok(self.build())
+    }
+
+    /// Returns an error if the metric's lines would be altered or dropped.
+    fn check_unaltered(&self) -> Result<(), MetricError> {
+        let Some(inner) = self.core else { return Ok(()) };
+        let scope = &inner.scoped.scope;
+        self.check(scope)?;
+        if LineTemplate::new(&self.spec(scope, None)).is_altered() {
+            return Err(MetricError::ForbiddenText);
+        }
+        Ok(())
     }
 
     fn check(&self, scope: &Scope) -> Result<(), MetricError> {
@@ -284,13 +310,13 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
     }
 }
 
-impl<K: Kind, T: Tags> fmt::Debug for Metric<'_, K, T> {
+impl<K: Kind, T: Tags, M> fmt::Debug for Metric<'_, K, T, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Metric").field("type", &K::TYPE).field("name", &self.name).finish()
     }
 }
 
-impl<K: Kind, T: Tags> Metric<'_, K, T> {
+impl<K: Kind, T: Tags, M> Metric<'_, K, T, M> {
     #[inline]
     fn record_measurement(&self, measurement: impl Measurement) {
         if let Some(core) = self.core {

@@ -44,6 +44,8 @@ settings! {
     peer_timeout(timeout: Duration);
     lookup_interval(interval: Duration);
     stop_timeout(timeout: Duration);
+    aggregate_interval(interval: Duration);
+    gauge_repeat(every: Duration, at_most_for: Duration);
     low_latency(threads: usize);
     block_size(bytes: usize);
     never_wake(on: bool);

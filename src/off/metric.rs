@@ -16,6 +16,8 @@ pub trait Timestamped: Kind {}
 
 pub trait Value: sealed::Value {}
 
+pub trait Integer: Value + sealed::Integer {}
+
 pub trait Tags: sealed::Tags {}
 
 /// Traits that seal others: code outside of the crate cannot name them.
@@ -25,6 +27,7 @@ mod sealed {
         const NEW: Self;
     }
     pub trait Value: Copy {}
+    pub trait Integer: Copy {}
     pub trait Tags: Copy {}
 }
 
@@ -49,14 +52,29 @@ macro_rules! values {
     )*};
 }
 
+macro_rules! integers {
+    ($($type:ident)*) => {$(
+        impl Integer for $type {}
+        impl sealed::Integer for $type {}
+    )*};
+}
+
+integers!(u8 u16 u32 u64 usize i8 i16 i32 i64 isize);
+
 values!(u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64);
 
 #[must_use = "nothing is emitted before a value is given"]
-pub struct Metric<'a, K, T = NoTags> {
+pub struct Metric<'a, K, T = NoTags, M = AnyMode> {
     tags: T,
     name: PhantomData<&'a str>,
-    kind: PhantomData<fn() -> K>,
+    kind: PhantomData<fn() -> (K, M)>,
 }
+
+#[derive(Clone, Copy, Debug)]
+pub enum AnyMode {}
+
+#[derive(Clone, Copy, Debug)]
+pub enum EachCall {}
 
 impl<K: Kind> Metric<'_, K, NoTags> {
     pub(super) fn new() -> Self {
@@ -64,24 +82,28 @@ impl<K: Kind> Metric<'_, K, NoTags> {
     }
 }
 
-impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
-    pub fn tag(self, key: &'a str, value: &'a str) -> Metric<'a, K, Tagged<'a, T>> {
+impl<'a, K: Kind, T: Tags, M> Metric<'a, K, T, M> {
+    pub fn tag(self, key: &'a str, value: &'a str) -> Metric<'a, K, Tagged<'a, T>, M> {
         let tags = Tagged { rest: self.tags, tag: PhantomData };
         Metric { tags, name: PhantomData, kind: PhantomData }
     }
 
-    pub fn sample_rate(self, rate: SampleRate) -> Self
+    pub fn sample_rate(self, rate: SampleRate) -> Metric<'a, K, T, EachCall>
     where
         K: Sampled,
     {
-        self
+        self.for_each_call()
     }
 
-    pub fn timestamp(self, time: SystemTime) -> Self
+    pub fn timestamp(self, time: SystemTime) -> Metric<'a, K, T, EachCall>
     where
         K: Timestamped,
     {
-        self
+        self.for_each_call()
+    }
+
+    fn for_each_call(self) -> Metric<'a, K, T, EachCall> {
+        Metric { tags: self.tags, name: PhantomData, kind: PhantomData }
     }
 
     pub fn cardinality(self, cardinality: Cardinality) -> Self {
@@ -98,7 +120,7 @@ impl<'a, K: Kind, T: Tags> Metric<'a, K, T> {
     }
 }
 
-impl<K: Kind, T: Tags> fmt::Debug for Metric<'_, K, T> {
+impl<K: Kind, T: Tags, M> fmt::Debug for Metric<'_, K, T, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Metric(disabled)")
     }
@@ -117,7 +139,7 @@ macro_rules! kind {
         }
         $(impl $property for $kind {})*
         impl $kind { $($calls)* }
-        impl<T: Tags> Metric<'_, $kind, T> { $($calls)* }
+        impl<T: Tags, M> Metric<'_, $kind, T, M> { $($calls)* }
         impl fmt::Debug for $kind {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(concat!(stringify!($kind), "(disabled)"))
@@ -175,6 +197,80 @@ impl Timing {
     #[inline]
     pub fn start(&self) -> Timer<'_> {
         Timer(PhantomData)
+    }
+}
+
+/// Defines the handle of an aggregated metric.
+macro_rules! aggregated {
+    ($name:ident { $($calls:tt)* }) => {
+        #[derive(Clone)]
+        pub struct $name(());
+
+        impl $name { $($calls)* }
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "(disabled)"))
+            }
+        }
+    };
+}
+
+aggregated!(AggregatedCounter {
+    #[inline]
+    pub fn incr(&self) {}
+    #[inline]
+    pub fn incr_by(&self, amount: impl Integer) {}
+    #[inline]
+    pub fn decr(&self) {}
+    #[inline]
+    pub fn decr_by(&self, amount: impl Integer) {}
+});
+
+aggregated!(AggregatedGauge {
+    #[inline]
+    pub fn set(&self, value: impl Value) {}
+});
+
+aggregated!(Level {
+    #[inline]
+    pub fn add(&self, amount: impl Integer) {}
+    #[inline]
+    pub fn sub(&self, amount: impl Integer) {}
+    pub fn set(&self, value: impl Integer) {}
+    #[must_use]
+    pub fn value(&self) -> i64 {
+        0
+    }
+});
+
+impl<T: Tags> Metric<'_, Counter, T> {
+    #[must_use = "an aggregated metric emits nothing before it is used"]
+    pub fn aggregate(self) -> AggregatedCounter {
+        AggregatedCounter(())
+    }
+
+    pub fn try_aggregate(self) -> Result<AggregatedCounter, MetricError> {
+        Ok(self.aggregate())
+    }
+}
+
+impl<T: Tags> Metric<'_, Gauge, T> {
+    #[must_use = "an aggregated metric emits nothing before it is used"]
+    pub fn aggregate(self) -> AggregatedGauge {
+        AggregatedGauge(())
+    }
+
+    pub fn try_aggregate(self) -> Result<AggregatedGauge, MetricError> {
+        Ok(self.aggregate())
+    }
+
+    #[must_use = "an aggregated metric emits nothing before it is used"]
+    pub fn aggregate_level(self) -> Level {
+        Level(())
+    }
+
+    pub fn try_aggregate_level(self) -> Result<Level, MetricError> {
+        Ok(self.aggregate_level())
     }
 }
 

@@ -9,6 +9,7 @@ mod parsers;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod aggregated;
 mod anywhere;
 mod builder;
 mod capacity;

@@ -13,6 +13,7 @@ fn main() {
         ("freewheel", "", Call::UNTAGGED),
         ("freewheel_dogstatsd", "dogstatsd.", &[Call::Incr, Call::IncrTagged]),
         ("freewheel_prepared", "prepared.", &Call::ALL),
+        ("freewheel_aggregated", "aggregated.", &[Call::Incr, Call::IncrTagged, Call::GaugeWhole]),
     ] {
         let subject = subjects::info(id);
         for &call in calls {

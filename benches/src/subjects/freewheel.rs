@@ -1,9 +1,12 @@
 //! Adapters that benchmark freewheel with default settings, except the endpoint, the payload size,
-//! the name prefixes and, for tags, the dialect. One has the latency profile.
+//! the name prefixes and, for tags, the dialect. One has the latency profile, and one aggregates.
 
 use crate::fixtures::{ELAPSED, FULL_PRECISION, TAG_PARTS, TWO_DECIMALS, WHOLE};
 use crate::subject::{Call, Caller, Info, Kind, Setup, Subject, Target, Transport};
-use freewheel::{Builder, Connector, Counter, Dialect, Gauge, Protocol, Timing};
+use freewheel::{
+    AggregatedCounter, AggregatedGauge, Builder, Connector, Counter, Dialect, Gauge, Protocol,
+    Timing,
+};
 use std::hint::black_box;
 
 /// Benchmarked freewheel client without tags. Each call passes the name of the metric.
@@ -102,6 +105,55 @@ impl Subject for Prepared {
             tagged: tagged.build(),
             gauge: statsd.metric::<Gauge>(name).build(),
             timing: statsd.metric::<Timing>(name).build(),
+        }
+    }
+
+    fn quiesce(&self) {
+        self.0.quiesce();
+    }
+
+    fn close(self) -> Option<u64> {
+        self.0.close()
+    }
+}
+
+/// Benchmarked freewheel client with aggregated metrics, whose calls change a number.
+pub struct Aggregated(Tagged);
+
+pub struct AggregatedMetrics {
+    counter: AggregatedCounter,
+    tagged: AggregatedCounter,
+    gauge: AggregatedGauge,
+}
+
+impl Subject for Aggregated {
+    const INFO: Info = Info {
+        id: "freewheel_aggregated",
+        label: "freewheel, aggregated",
+        kind: Kind::Aggregates,
+        calls: &[
+            Call::Incr,
+            Call::IncrTagged,
+            Call::GaugeWhole,
+            Call::GaugeTwoDecimals,
+            Call::GaugeFullPrecision,
+        ],
+        ..Tagged::INFO
+    };
+    type Caller = AggregatedMetrics;
+
+    fn start(setup: &Setup) -> Self {
+        Self(Tagged::start(setup))
+    }
+
+    fn caller(&self) -> AggregatedMetrics {
+        let Plain { statsd, name } = &self.0.0;
+        let [first, second] = TAG_PARTS;
+        let tagged = statsd.metric::<Counter>(name).tag(first.0, first.1).tag(second.0, second.1);
+        AggregatedMetrics {
+            counter: statsd.metric::<Counter>(name).aggregate(),
+            tagged: tagged.aggregate(),
+            gauge: statsd.metric::<Gauge>(name).aggregate(),
         }
     }
 
@@ -223,6 +275,29 @@ impl Caller for Tagged {
     #[inline]
     fn timing(&mut self) {
         self.0.timing();
+    }
+}
+
+impl Caller for AggregatedMetrics {
+    #[inline]
+    fn incr(&mut self) {
+        black_box(&self.counter).incr();
+    }
+    #[inline]
+    fn incr_tagged(&mut self) {
+        black_box(&self.tagged).incr();
+    }
+    #[inline]
+    fn gauge_whole(&mut self) {
+        black_box(&self.gauge).set(black_box(WHOLE));
+    }
+    #[inline]
+    fn gauge_two_decimals(&mut self) {
+        black_box(&self.gauge).set(black_box(TWO_DECIMALS));
+    }
+    #[inline]
+    fn gauge_full_precision(&mut self) {
+        black_box(&self.gauge).set(black_box(FULL_PRECISION));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Subjects (the benchmarked clients and reference programs), with one client crate or reference
 //! program in each file, and their lookup by identifier.
 
+mod addition;
 pub mod floor;
 mod floor_handed;
 mod freewheel;
@@ -58,12 +59,14 @@ subjects! {
     nothing::Nothing,
     floor::Floor,
     floor_handed::FloorHanded,
+    addition::Addition,
     raw::Raw,
     raw::Segmented,
     freewheel::Plain,
     freewheel::Tagged,
     freewheel::Prepared,
     freewheel::LowLatency,
+    freewheel::Aggregated,
     one_item_per_line::OneItemPerLine,
     #[cfg(feature = "peers")]
     cadence::FormatsOnly,

@@ -6,7 +6,7 @@ pub(crate) use loom::sync::{Arc, Mutex};
 
 use super::id_set::IdSet;
 use super::thread_guard::{self, NONE};
-use crate::sums::{Chunk, Sums};
+use crate::sums::{Chunk, Sums, new_chunk};
 use concurrent_queue::ConcurrentQueue;
 use loom::alloc::Track;
 use loom::cell::UnsafeCell;
@@ -136,16 +136,19 @@ pub(crate) const INLINE_SLOTS: usize = 2;
 /// model can need a second array.
 pub(crate) const CHUNK_LEN: usize = 1;
 
+/// Number of cells in two cache lines in loom's build.
+pub(crate) const CELLS_IN_LINES: usize = 1;
+
 /// Number of words of the set of sums' IDs in loom's build.
 pub(crate) const SUM_WORDS: usize = 1;
 
 /// Shared reference to cells of a thread in loom's build, which are freed after each interleaving.
 #[derive(Clone)]
-pub(crate) struct ChunkRef(std::sync::Arc<(Chunk, AtomicUsize)>);
+pub(crate) struct ChunkRef(std::sync::Arc<(Box<Chunk>, AtomicUsize)>);
 
 impl Default for ChunkRef {
     fn default() -> Self {
-        Self(std::sync::Arc::new((Chunk::new(), AtomicUsize::new(0))))
+        Self(std::sync::Arc::new((new_chunk(), AtomicUsize::new(0))))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::id_set::IdSet;
 use super::thread_guard::{self, MAX_THREADS, NONE, ThreadGuard};
-use crate::sums::{Chunk, Sums};
+use crate::sums::{Chunk, Sums, new_chunk};
 pub(crate) use crossbeam_queue::ArrayQueue;
 use std::cell::Cell;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -45,6 +45,9 @@ pub(crate) const INLINE_SLOTS: usize = 64;
 /// cells take 8 KiB for each thread.
 pub(crate) const CHUNK_LEN: usize = 1024;
 
+/// Number of cells in two cache lines.
+pub(crate) const CELLS_IN_LINES: usize = 16;
+
 /// Number of words of the set of sums' IDs, with 64 IDs in each.
 pub(crate) const SUM_WORDS: usize = 1024;
 
@@ -53,7 +56,7 @@ pub(crate) struct ChunkRef(&'static Chunk);
 
 impl Default for ChunkRef {
     fn default() -> Self {
-        Self(Box::leak(Box::new(Chunk::new())))
+        Self(Box::leak(new_chunk()))
     }
 }
 

@@ -54,6 +54,7 @@ impl Builder {
         let in_bounds = self.peer_timeout >= Duration::from_millis(1);
         let given = format!("{:?}", self.peer_timeout);
         require("peer_timeout", given, in_bounds, "at least a millisecond")?;
+        self.aggregation.validate()?;
         let ValidatedLatency { block_size, never_wake, prefault, thread } =
             self.latency.validate()?;
         let block_size = block_size.unwrap_or(BLOCK_SIZE).min(capacity / 5).max(MIN_CAPACITY);
@@ -99,6 +100,8 @@ impl Builder {
             peer_timeout: self.peer_timeout,
             lookup_interval: self.lookup_interval,
             stop_timeout: self.stop_timeout,
+            aggregate_interval: self.aggregation.interval,
+            gauge_repeat: self.aggregation.gauge_repeat,
         };
         Ok((flusher, producer))
     }

@@ -86,6 +86,10 @@ struct File {
     lookup_interval: Option<Duration>,
     #[serde(deserialize_with = "stop_timeout")]
     stop_timeout: Option<Duration>,
+    #[serde(deserialize_with = "aggregate_interval")]
+    aggregate_interval: Option<Duration>,
+    #[serde(deserialize_with = "gauge_repeat")]
+    gauge_repeat: Option<(Duration, Duration)>,
     #[serde(deserialize_with = "block_size")]
     block_size: Option<usize>,
     #[serde(deserialize_with = "never_wake")]
@@ -121,7 +125,9 @@ readers! {
     Option<usize> = integer("0 to 65535 threads") => prefault;
     Option<Duration> = seconds("seconds, more than 0, at most a day") =>
         reconnect_timeout wait_timeout shutdown_timeout connect_timeout peer_timeout
-        lookup_interval stop_timeout;
+        lookup_interval stop_timeout aggregate_interval;
+    Option<(Duration, Duration)> = pair_of_seconds("a pair of seconds, more than 0, at most a day") =>
+        gauge_repeat;
     Option<Protocol> = named(Protocol::EXPECTED) => protocol;
     Option<Delivery> = named(Delivery::EXPECTED) => delivery;
     Option<Framing> = named(Framing::EXPECTED) => framing;
@@ -160,6 +166,17 @@ fn seconds<'de, D: Deserializer<'de>>(
     let convert =
         |given| Duration::try_from_secs_f64(given).map_err(|_| invalid(setting, given, expected));
     read(setting, expected, file)?.map(convert).transpose()
+}
+
+fn pair_of_seconds<'de, D: Deserializer<'de>>(
+    setting: &str,
+    expected: &str,
+    file: D,
+) -> Result<Option<(Duration, Duration)>, D::Error> {
+    let convert =
+        |given| Duration::try_from_secs_f64(given).map_err(|_| invalid(setting, given, expected));
+    let Some((first, second)) = read(setting, expected, file)? else { return Ok(None) };
+    Ok(Some((convert(first)?, convert(second)?)))
 }
 
 /// Deserializes a setting from the name of its value, such as `udp`.
@@ -229,6 +246,10 @@ impl From<File> for Settings {
         let builder = set(builder, file.peer_timeout, Builder::peer_timeout);
         let builder = set(builder, file.lookup_interval, Builder::lookup_interval);
         let builder = set(builder, file.stop_timeout, Builder::stop_timeout);
+        let builder = set(builder, file.aggregate_interval, Builder::aggregate_interval);
+        let builder = set(builder, file.gauge_repeat, |builder, (every, at_most_for)| {
+            builder.gauge_repeat(every, at_most_for)
+        });
         let builder = set(builder, file.block_size, Builder::block_size);
         let builder = set(builder, file.never_wake, Builder::never_wake);
         let builder = set(builder, file.prefault, Builder::prefault);

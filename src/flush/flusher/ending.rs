@@ -3,7 +3,7 @@
 use super::{Flusher, Starter};
 use crate::flush::link_state::LinkState;
 use crate::flush::pending::Command;
-use crate::flush::warnings::{ExitCause, warn_of_missing_lines};
+use crate::flush::warnings::{ExitCause, Unsent, warn_of_missing_lines};
 use crate::stats::StopReport;
 use crate::tally::Tally;
 use std::mem::{replace, take};
@@ -32,6 +32,7 @@ impl Flusher {
         }
         let mut commands = replace(&mut self.commands, mpsc::unbounded_channel().1);
         self.is_running = false;
+        let undrained = self.drain.undrained();
         let mut batch = self.take_due_warnings();
         let mut log_thread = take(&mut self.exit_warning.log_thread);
         drop(self);
@@ -41,12 +42,13 @@ impl Flusher {
                 replies.push(reply);
             }
         }
-        let report = StopReport::new(shared.stats(), sent_before, unacknowledged);
+        let report = StopReport::new(shared.stats(), sent_before, unacknowledged, undrained);
         // The warnings come before the replies, unless the log takes long: a caller that has its reply
         // may end the process.
         let is_asked_for = !replies.is_empty();
         let cause = if is_asked_for { ExitCause::Stopped } else { ExitCause::HandlesDropped };
-        cause.warn(&mut batch, &shared, report.kept, unacknowledged);
+        let unsent = Unsent { lines: report.kept, undrained };
+        cause.warn(&mut batch, &shared, unsent, unacknowledged);
         warn_of_missing_lines(&mut batch, &shared, true);
         log_thread.log(batch);
         log_thread.wait();
