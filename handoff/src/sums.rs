@@ -15,7 +15,7 @@
 
 use crate::buckets::Buckets;
 use crate::sync::{
-    AtomicU64, CELLS_IN_LINES, CHUNK_LEN, ChunkRef, IdSet, SUM_WORDS, ThreadGuard, set_first_chunk,
+    AtomicU64, CHUNK_LEN, ChunkRef, IdSet, PADDING, SUM_WORDS, ThreadGuard, set_first_chunk,
     with_first_chunk, with_sums,
 };
 use std::sync::OnceLock;
@@ -47,25 +47,20 @@ struct Row {
 /// and never moves.
 struct ThreadCells([OnceLock<ChunkRef>; CHUNKS]);
 
-/// Cells of one thread, for sums with successive IDs.
-pub(crate) type Chunk = [CacheLines; CHUNK_LEN / CELLS_IN_LINES];
-
-/// Successive cells of one thread. Their alignment keeps the cells of two threads apart in the
-/// processor's cache, which fetches pairs of lines.
-#[derive(Default)]
-#[repr(align(128))]
-pub(crate) struct CacheLines([AtomicU64; CELLS_IN_LINES]);
+/// Cells of one thread, for sums with successive IDs. Unused cells at both ends keep the cells of two
+/// threads apart in the processor's cache.
+pub(crate) type Chunk = [AtomicU64; CHUNK_LEN + 2 * PADDING];
 
 /// Allocates a chunk, without a copy of it on the stack.
 pub(crate) fn new_chunk() -> Box<Chunk> {
-    let lines: Box<[_]> = (0..CHUNK_LEN / CELLS_IN_LINES).map(|_| CacheLines::default()).collect();
-    lines.try_into().unwrap_or_else(|_| unreachable!("it has this number of lines"))
+    let cells: Box<[_]> = (0..CHUNK_LEN + 2 * PADDING).map(|_| AtomicU64::new(0)).collect();
+    cells.try_into().unwrap_or_else(|_| unreachable!("it has this number of cells"))
 }
 
 /// Returns a cell of a chunk, or `None` if the chunk has no such cell.
 #[inline(always)]
 fn cell(chunk: &Chunk, index: usize) -> Option<&AtomicU64> {
-    Some(&chunk.get(index / CELLS_IN_LINES)?.0[index % CELLS_IN_LINES])
+    if index < CHUNK_LEN { Some(&chunk[PADDING + index]) } else { None }
 }
 
 /// Adds `amount` to a cell that belongs to the calling thread.

@@ -136,8 +136,8 @@ pub(crate) const INLINE_SLOTS: usize = 2;
 /// model can need a second array.
 pub(crate) const CHUNK_LEN: usize = 1;
 
-/// Number of cells in two cache lines in loom's build.
-pub(crate) const CELLS_IN_LINES: usize = 1;
+/// Number of unused cells at both ends of an array of cells. Loom has no caches.
+pub(crate) const PADDING: usize = 0;
 
 /// Number of words of the set of sums' IDs in loom's build.
 pub(crate) const SUM_WORDS: usize = 1;

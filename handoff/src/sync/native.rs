@@ -45,8 +45,9 @@ pub(crate) const INLINE_SLOTS: usize = 64;
 /// cells take 8 KiB for each thread.
 pub(crate) const CHUNK_LEN: usize = 1024;
 
-/// Number of cells in two cache lines.
-pub(crate) const CELLS_IN_LINES: usize = 16;
+/// Number of unused cells at both ends of an array of cells: two cache lines, which processors fetch
+/// together.
+pub(crate) const PADDING: usize = 16;
 
 /// Number of words of the set of sums' IDs, with 64 IDs in each.
 pub(crate) const SUM_WORDS: usize = 1024;
