@@ -106,14 +106,14 @@ impl Sum {
 
     /// Adds `amount` to the sum, by the fast path if the thread has a cell for it.
     pub fn add(&self, amount: u64) {
-        if !self.0.cell().try_add(amount) {
+        if !self.0.cell().is_some_and(|cell| cell.try_add(amount)) {
             self.0.add(amount);
         }
     }
 
     /// Returns true if the sum has the smallest ID.
     pub fn is_first(&self) -> bool {
-        format!("{:?}", self.0.cell()) == "CellIndex(0)"
+        format!("{:?}", self.0) == "Sum(0)"
     }
 
     /// Returns the value of the sum.

@@ -57,10 +57,9 @@ pub(crate) fn new_chunk() -> Box<Chunk> {
     cells.try_into().unwrap_or_else(|_| unreachable!("it has this number of cells"))
 }
 
-/// Returns a cell of a chunk, or `None` if the chunk has no such cell.
-#[inline(always)]
-fn cell(chunk: &Chunk, index: usize) -> Option<&AtomicU64> {
-    if index < CHUNK_LEN { Some(&chunk[PADDING + index]) } else { None }
+/// Returns the cell of a sum in the chunk that has its cell.
+fn cell(chunk: &Chunk, sum: usize) -> &AtomicU64 {
+    &chunk[PADDING + sum % CHUNK_LEN]
 }
 
 /// Adds `amount` to a cell that belongs to the calling thread.
@@ -80,9 +79,8 @@ impl Default for ThreadCells {
 impl ThreadCells {
     /// Returns the number in this thread's cell of a sum.
     fn read(&self, sum: usize) -> u64 {
-        let cell = self.0[sum / CHUNK_LEN].get().and_then(|chunk| cell(chunk, sum % CHUNK_LEN));
         // ORDERING: Relaxed. The cell publishes nothing.
-        cell.map_or(0, |cell| cell.load(Relaxed))
+        self.0[sum / CHUNK_LEN].get().map_or(0, |chunk| cell(chunk, sum).load(Relaxed))
     }
 }
 
@@ -159,21 +157,23 @@ impl std::fmt::Debug for Place {
     }
 }
 
-/// Position of a sum's cell among the cells of each thread.
+/// Position of a sum's cell among the first 1,024 cells of each thread.
 #[derive(Clone, Copy, Debug)]
 pub struct CellIndex(u32);
 
 impl CellIndex {
-    /// Adds `amount` to the sum, with wrapping, if this takes nothing but the addition. Returns false,
-    /// with nothing added, otherwise: the caller then calls [`Sum::add`].
+    /// Adds `amount` to the sum, with wrapping, if the calling thread has cells. Returns false, with
+    /// nothing added, otherwise: the caller then calls [`Sum::add`].
     ///
     /// Must not be called once the sum is dropped: another sum may have its cells.
     #[inline(always)]
     #[must_use]
     pub fn try_add(self, amount: u64) -> bool {
         with_first_chunk(|chunk| {
-            let cell = chunk.and_then(|chunk| cell(chunk, self.0 as usize));
-            cell.map(|cell| add(cell, amount)).is_some()
+            let Some(chunk) = chunk else { return false };
+            // The remainder shows the compiler that the cell exists.
+            add(&chunk[PADDING + self.0 as usize % CHUNK_LEN], amount);
+            true
         })
     }
 }
@@ -198,12 +198,13 @@ impl Sum {
         })
     }
 
-    /// Returns the position of this sum's cells, by which threads add to it.
+    /// Returns the position of this sum's cells, by which threads add to it without a look at the sum.
+    /// Returns `None` if the cells are not among the first ones of each thread.
     #[must_use]
-    pub fn cell(&self) -> CellIndex {
+    pub fn cell(&self) -> Option<CellIndex> {
         match self.0 {
-            Place::Cells(id) => CellIndex(id),
-            Place::Own(_) => CellIndex(u32::MAX),
+            Place::Cells(id) if (id as usize) < CHUNK_LEN => Some(CellIndex(id)),
+            _ => None,
         }
     }
 
@@ -214,8 +215,7 @@ impl Sum {
     pub fn add(&self, amount: u64) {
         self.with_row(|sums, id, row| {
             if let (Some(id), Ok(guard)) = (id, ThreadGuard::enter_or_register()) {
-                let chunk = sums.chunk(&guard, id / CHUNK_LEN);
-                cell(chunk, id % CHUNK_LEN).into_iter().for_each(|cell| add(cell, amount));
+                add(cell(sums.chunk(&guard, id / CHUNK_LEN), id), amount);
             } else {
                 // ORDERING: Relaxed. A number that publishes nothing.
                 row.shared.fetch_add(amount, Relaxed);
@@ -316,7 +316,7 @@ mod tests {
 
     /// Adds to a sum as the application does: by the fast path where it works.
     fn add(sum: &Sum, amount: u64) {
-        if !sum.cell().try_add(amount) {
+        if !sum.cell().is_some_and(|cell| cell.try_add(amount)) {
             sum.add(amount);
         }
     }

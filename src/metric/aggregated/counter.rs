@@ -42,48 +42,41 @@ use std::fmt;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct AggregatedCounter(Option<SumHandle>);
+pub struct AggregatedCounter(SumHandle);
 
 impl AggregatedCounter {
     pub(super) fn new(shared: Option<Shared>) -> Self {
-        Self(shared.map(SumHandle::new))
+        Self(SumHandle::new(shared))
     }
 
     /// Adds 1 to the counter.
     #[inline]
     pub fn incr(&self) {
-        self.add(1);
+        self.0.add(1);
     }
 
     /// Adds `amount`, which may be negative, to the counter. Fractional amounts have no exact sum, and do
     /// not compile.
     #[inline]
     pub fn incr_by(&self, amount: impl Integer) {
-        self.add(amount.wrapped());
+        self.0.add(amount.wrapped());
     }
 
     /// Subtracts 1 from the counter.
     #[inline]
     pub fn decr(&self) {
-        self.add(1_u64.wrapping_neg());
+        self.0.add(1_u64.wrapping_neg());
     }
 
     /// Subtracts `amount` from the counter.
     #[inline]
     pub fn decr_by(&self, amount: impl Integer) {
-        self.add(amount.wrapped().wrapping_neg());
-    }
-
-    #[inline(always)]
-    fn add(&self, amount: u64) {
-        if let Some(handle) = &self.0 {
-            handle.add(amount);
-        }
+        self.0.add(amount.wrapped().wrapping_neg());
     }
 }
 
 impl fmt::Debug for AggregatedCounter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt_handle("AggregatedCounter", self.0.as_ref().map(SumHandle::shared), f)
+        fmt_handle("AggregatedCounter", self.0.shared(), f)
     }
 }

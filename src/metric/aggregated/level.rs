@@ -34,27 +34,23 @@ use std::fmt;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct Level(Option<SumHandle>);
+pub struct Level(SumHandle);
 
 impl Level {
     pub(super) fn new(shared: Option<Shared>) -> Self {
-        Self(shared.map(SumHandle::new))
+        Self(SumHandle::new(shared))
     }
 
     /// Adds `amount`, which may be negative, to the level.
     #[inline]
     pub fn add(&self, amount: impl Integer) {
-        if let Some(handle) = &self.0 {
-            handle.add(amount.wrapped());
-        }
+        self.0.add(amount.wrapped());
     }
 
     /// Subtracts `amount` from the level.
     #[inline]
     pub fn sub(&self, amount: impl Integer) {
-        if let Some(handle) = &self.0 {
-            handle.add(amount.wrapped().wrapping_neg());
-        }
+        self.0.add(amount.wrapped().wrapping_neg());
     }
 
     /// Sets the level to `value`. What another thread adds at the same time counts before or after.
@@ -62,21 +58,19 @@ impl Level {
     /// This reads a number of each thread that has used an aggregated metric, so it is slower than
     /// [`add`](Self::add).
     pub fn set(&self, value: impl Integer) {
-        if let Some(handle) = &self.0 {
-            handle.set(value.wrapped());
-        }
+        self.0.set(value.wrapped());
     }
 
     /// Returns the value, which is 0 for a disabled connector. The call costs as much as
     /// [`set`](Self::set).
     #[must_use]
     pub fn value(&self) -> i64 {
-        self.0.as_ref().map_or(0, |handle| handle.value() as i64)
+        self.0.value() as i64
     }
 }
 
 impl fmt::Debug for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt_handle("Level", self.0.as_ref().map(SumHandle::shared), f)
+        fmt_handle("Level", self.0.shared(), f)
     }
 }

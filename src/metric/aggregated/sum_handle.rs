@@ -6,40 +6,64 @@ use freewheel_handoff::{CellIndex, Sum};
 
 /// Handle of an aggregated metric whose number is a sum.
 #[derive(Clone)]
-pub(super) struct SumHandle {
-    /// Position of the sum's cells, so that a call finds the cell of its thread without a look at the
-    /// sum.
-    cell: CellIndex,
-    shared: Shared,
+pub(super) enum SumHandle {
+    /// Handle from a disabled connector. Its calls do nothing.
+    Disabled,
+    /// Handle of a sum whose cells each thread finds by their position.
+    Fast { cell: CellIndex, shared: Shared },
+    /// Handle of a sum beyond those that have such cells.
+    Slow(Shared),
 }
 
 impl SumHandle {
-    pub(super) fn new(shared: Shared) -> Self {
-        Self { cell: sum(&shared).cell(), shared }
+    pub(super) fn new(shared: Option<Shared>) -> Self {
+        match shared {
+            Some(shared) => match sum(&shared).cell() {
+                Some(cell) => Self::Fast { cell, shared },
+                None => Self::Slow(shared),
+            },
+            None => Self::Disabled,
+        }
     }
 
-    pub(super) fn shared(&self) -> &Shared {
-        &self.shared
+    pub(super) fn shared(&self) -> Option<&Shared> {
+        match self {
+            Self::Fast { shared, .. } | Self::Slow(shared) => Some(shared),
+            Self::Disabled => None,
+        }
     }
 
     /// Adds `amount`, with wrapping. The flusher sees it when it next looks at the sum.
     #[inline(always)]
     pub(super) fn add(&self, amount: u64) {
-        if !self.cell.try_add(amount) {
-            sum(&self.shared).add(amount);
+        match self {
+            Self::Fast { cell, shared } if cell.try_add(amount) => {
+                shared.exchange.wake_if_dormant();
+            }
+            _ => self.add_slow(amount),
         }
-        self.shared.exchange.wake_if_dormant();
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn add_slow(&self, amount: u64) {
+        if let Some(shared) = self.shared() {
+            sum(shared).add(amount);
+            shared.exchange.wake_if_dormant();
+        }
     }
 
     /// Sets the sum to `value`.
     pub(super) fn set(&self, value: u64) {
-        sum(&self.shared).set(value);
-        self.shared.exchange.wake_if_dormant();
+        if let Some(shared) = self.shared() {
+            sum(shared).set(value);
+            shared.exchange.wake_if_dormant();
+        }
     }
 
-    /// Returns the value of the sum.
+    /// Returns the value of the sum, which is 0 for a disabled connector.
     pub(super) fn value(&self) -> u64 {
-        sum(&self.shared).value()
+        self.shared().map_or(0, |shared| sum(shared).value())
     }
 }
 
