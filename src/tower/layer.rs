@@ -1,10 +1,10 @@
 //! Layer for tower services that times requests, and the methods that select what it records.
 
-use super::in_flight::InFlight;
 use super::record::LayerState;
 use super::recorded_part::{Head, HeadAndBody};
 use super::service::TimedService;
 use crate::connector::Connector;
+use crate::metric::Gauge;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use tower_layer::Layer;
@@ -49,19 +49,19 @@ impl<N> StatsdLayer<N> {
 }
 
 impl<N, R> StatsdLayer<N, R> {
-    /// Adds the gauge `gauges.<gauge>`, which is set to the number of requests in flight whenever
-    /// this number changes. A request is in flight until the head of its response is ready.
+    /// Adds the gauge `gauges.<gauge>`, whose value is the number of requests in flight. A request is in
+    /// flight until the head of its response is ready.
     ///
-    /// Each line has the number itself, not its change, so that a lost line does no lasting harm. The
-    /// last line always has the current number: 0 once all requests have their response. If
-    /// requests begin and end at the same time, a change can cause more than one line.
+    /// The gauge is a [`Level`](crate::Level): a line is sent at each
+    /// [aggregate interval](crate::Builder::aggregate_interval) in which the number has changed. The last
+    /// line has the current number: 0 once all requests have their response.
     ///
-    /// One atomic counter counts the requests of all services of this layer. Processes with the same
-    /// prefix need different gauges.
+    /// All services of this layer share the number. Processes with the same prefix need different gauges.
     #[must_use]
     pub fn in_flight(self, gauge: impl Into<String>) -> Self {
         let connector = self.state.connector.clone();
-        let state = LayerState { connector, in_flight: Some(InFlight::new(gauge.into())) };
+        let level = connector.metric::<Gauge>(&gauge.into()).aggregate_level();
+        let state = LayerState { connector, in_flight: Some(level) };
         Self { state: Arc::new(state), ..self }
     }
 }

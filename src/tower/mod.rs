@@ -52,7 +52,6 @@
 mod body;
 mod future;
 mod handler;
-mod in_flight;
 mod layer;
 mod name;
 mod path;

@@ -4,9 +4,9 @@
 //! joins them at the end.
 #![allow(unnameable_types)]
 
-use super::in_flight::InFlight;
 use super::path::{MetricPath, PathText};
 use crate::connector::Connector;
+use crate::metric::Level;
 use http::{Method, StatusCode};
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,7 +21,8 @@ const STATUS_DROPPED: u16 = 499;
 #[derive(Debug)]
 pub(super) struct LayerState {
     pub(super) connector: Connector,
-    pub(super) in_flight: Option<InFlight>,
+    /// Number of requests in flight.
+    pub(super) in_flight: Option<Level>,
 }
 
 /// Record of a request in flight. Dropping the record emits the request's duration with the HTTP
@@ -46,7 +47,7 @@ impl<N: MetricPath> Record<N> {
         let start = Instant::now();
         let (name, method) = (name(), method_part(method));
         if let Some(in_flight) = &state.in_flight {
-            in_flight.enter(&state.connector);
+            in_flight.add(1);
         }
         Some(Self { state: Arc::clone(state), name, method, start, status: STATUS_FAILED })
     }
@@ -93,10 +94,9 @@ impl<N: MetricPath> Record<N> {
 impl<N: MetricPath> Drop for Record<N> {
     fn drop(&mut self) {
         let elapsed = self.start.elapsed();
-        let connector = &self.state.connector;
-        connector.timing(self.path().as_str(), elapsed);
+        self.state.connector.timing(self.path().as_str(), elapsed);
         if let Some(in_flight) = &self.state.in_flight {
-            in_flight.leave(connector);
+            in_flight.sub(1);
         }
     }
 }

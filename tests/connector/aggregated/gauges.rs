@@ -83,6 +83,29 @@ fn level_goes_up_and_down_and_is_sent_as_its_value() {
 }
 
 #[test]
+fn level_is_exact_after_many_threads() {
+    let receiver = UdpReceiver::start();
+    let statsd = connector(&receiver, OFTEN);
+    let open = statsd.metric::<Gauge>("open").aggregate_level();
+    for _ in 0..20 {
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..1000 {
+                        open.add(1);
+                        open.sub(1);
+                    }
+                    open.add(1);
+                });
+            }
+        });
+    }
+    flush(&statsd);
+    assert_eq!(open.value(), 80);
+    assert_eq!(receiver.lines_so_far().last().map(String::as_str), Some("open:80|g"));
+}
+
+#[test]
 fn gauges_are_repeated_for_a_limited_time_if_asked_for() {
     let receiver = UdpReceiver::start();
     let settings = settings(receiver.port(), OFTEN);

@@ -40,6 +40,7 @@ mod dormancy;
 mod exchange;
 mod full_blocks;
 mod id_set;
+mod latest;
 mod ordered;
 mod reservation;
 mod reserve;
@@ -72,6 +73,7 @@ const FILES: &[File] = &[
     id_set::FAULTS,
     ordered::FAULTS,
     sums::FAULTS,
+    latest::FAULTS,
 ];
 
 pub fn all() -> impl Iterator<Item = Mutation> {

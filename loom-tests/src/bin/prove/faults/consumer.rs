@@ -82,5 +82,10 @@ pub const FAULTS: File = (
                 "        }\n",
             )],
         ),
+        (
+            "the consumer becomes dormant although a sum has changed",
+            "addition_wakes_a_dormant_flusher",
+            &[("let is_idle = is_idle && !has_work();", "let _ = has_work;")],
+        ),
     ],
 );
