@@ -15,7 +15,8 @@ mod system_calls;
 
 use allocations::ALLOCATIONS;
 use freewheel::{
-    Builder, Connector, Counter, Dialect, Gauge, Metric, Protocol, SampleRate, Timing, WhenFull,
+    AggregatedCounter, AggregatedGauge, Builder, Connector, Counter, Dialect, Gauge, Level, Metric,
+    Protocol, SampleRate, Timing, WhenFull,
 };
 use std::net::UdpSocket;
 use std::os::unix::process::ExitStatusExt;
@@ -76,6 +77,9 @@ struct Metrics {
     sampled: Counter,
     depth: Gauge,
     time: Timing,
+    aggregated: AggregatedCounter,
+    latest: AggregatedGauge,
+    level: Level,
 }
 
 impl Metrics {
@@ -86,6 +90,9 @@ impl Metrics {
             sampled: requests().sample_rate(SampleRate::new(0.5).unwrap()).build(),
             depth: statsd.metric("depth").build(),
             time: statsd.metric("time").build(),
+            aggregated: requests().aggregate(),
+            latest: statsd.metric::<Gauge>("latest").aggregate(),
+            level: statsd.metric::<Gauge>("level").aggregate_level(),
             statsd: statsd.clone(),
         }
     }
@@ -95,6 +102,10 @@ impl Metrics {
         self.sampled.incr_by(2);
         self.depth.set(-17.5);
         self.time.record(Duration::from_nanos(1_234_567));
+        self.aggregated.incr();
+        self.latest.set(0.25);
+        self.level.add(1);
+        self.level.sub(1_u8);
         drop(self.time.start());
         self.statsd.incr_by("by.name", 1.25);
         self.statsd.gauge("depth", f64::NAN);

@@ -113,7 +113,7 @@ impl Sum {
 
     /// Returns true if the sum has the smallest ID.
     pub fn is_first(&self) -> bool {
-        format!("{:?}", self.0) == "Sum(0)"
+        format!("{:?}", *self.0) == "Sum(0)"
     }
 
     /// Returns the value of the sum.

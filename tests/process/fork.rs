@@ -11,7 +11,7 @@ use crate::support::{
     Arrivals, Listener, Load, TcpReceiver, UdpReceiver, WAIT_TIMEOUT, emit_all, emit_numbered,
     eventually, flush, park_on, runtime, started, tcp, udp, unused_port,
 };
-use freewheel::{Connector, FlushError, StartError, Tally};
+use freewheel::{Connector, Counter, FlushError, Gauge, StartError, Tally};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
@@ -260,6 +260,47 @@ fn stopped_connector_can_start_in_both_processes() {
         assert_eq!(child_receiver.lines(1), ["before:1|c"]);
         assert_eq!(parent_receiver.lines(40).len(), 40);
     }
+}
+
+/// The sums of aggregated metrics are 0 in a forked child, with its own connector and with one of its
+/// parent that no flusher had started. The parent goes on.
+#[test]
+fn aggregated_metrics_begin_at_zero_in_a_child() {
+    let _alone = alone();
+    let (parent_receiver, child_receiver) = (UdpReceiver::start(), UdpReceiver::start());
+    let unstarted = |port| udp(port).aggregate_interval(WAIT_TIMEOUT).build().unwrap();
+    let in_both = unstarted(child_receiver.port());
+    let in_parent = unstarted(parent_receiver.port());
+    let hits = in_both.metric::<Counter>("hits").aggregate();
+    let open = in_both.metric::<Gauge>("open").aggregate_level();
+    let parents = in_parent.metric::<Counter>("parents").aggregate();
+    // Another thread, which does not exist in the child, has counted too.
+    thread::scope(|scope| _ = scope.spawn(|| hits.incr_by(100)));
+    hits.incr_by(1_000);
+    open.add(50);
+    parents.incr_by(7);
+    assert_succeeds(fork_child(|| {
+        hits.incr_by(3);
+        open.add(2);
+        parents.incr_by(3);
+        in_both.start_on_thread().unwrap();
+        let own = started(udp(child_receiver.port()));
+        let counter = own.metric::<Counter>("own").aggregate();
+        counter.incr_by(4);
+        flush(&in_both);
+        flush(&own);
+    }));
+    let mut lines = child_receiver.lines_so_far();
+    lines.sort();
+    assert_eq!(lines, ["hits:3|c", "open:2|g", "own:4|c"]);
+    in_both.start_on_thread().unwrap();
+    in_parent.start_on_thread().unwrap();
+    flush(&in_both);
+    flush(&in_parent);
+    assert_eq!(parent_receiver.lines_so_far(), ["parents:7|c"]);
+    let mut lines = child_receiver.lines_so_far();
+    lines.sort();
+    assert_eq!(lines, ["hits:1100|c", "open:50|g"]);
 }
 
 /// A forked child closes its descriptors, and opens a file that may get the number of the

@@ -191,6 +191,7 @@ fn expected() -> Metrics {
     let mut metrics = Metrics::default();
     for (name, value) in [
         ("hits env:prod,route:/", 3.5 * turns),
+        ("aggregated env:prod,route:/", 5.0 * turns),
         ("db.stock env:prod,shard:7", -3.0 * turns),
         ("a_1_c_b env:prod,k:v_forged:yes_c:x_b:1", turns),
         ("deploys env:prod at 1656581400", 2.0),
@@ -199,6 +200,7 @@ fn expected() -> Metrics {
     }
     for (name, value) in [
         ("depth env:prod", 17.0),
+        ("open env:prod", -2.0 * turns),
         ("balance env:prod", -5.25),
         ("level env:prod,unit:m/s²", 0.001),
         ("late env:prod at 1656581400", -1.0),
@@ -217,7 +219,10 @@ fn expected() -> Metrics {
 fn exact_totals_of_tagged_metrics() {
     in_loopback_network(|| {
         let server = start();
-        let statsd = connector(|builder| builder);
+        // The stop emits the lines of the aggregated metrics, and no interval does.
+        let statsd = connector(|builder| builder.aggregate_interval(Duration::from_secs(3_600)));
+        let aggregated = statsd.metric::<Counter>("aggregated").tag("route", "/").aggregate();
+        let open = statsd.metric::<Gauge>("open").aggregate_level();
         for turns in 0..TURNS / TURNS_PER_FLUSH {
             thread::scope(|scope| {
                 for _ in 0..THREADS {
@@ -230,9 +235,20 @@ fn exact_totals_of_tagged_metrics() {
             assert_eq!((reported.lines, reported.bad_lines), (sent, 0));
         }
         take_last_turn(&statsd);
+        thread::scope(|scope| {
+            for _ in 0..THREADS {
+                scope.spawn(|| {
+                    for _ in 0..TURNS {
+                        aggregated.incr_by(5);
+                        open.sub(2);
+                    }
+                });
+            }
+        });
         let stats = statsd.blocking_stop().stats;
         assert_eq!(stats.sent, stats.emitted, "{stats:?}");
-        assert_eq!(stats.emitted.lines, THREADS * TURNS * LINES + LAST_LINES);
+        assert_eq!(stats.aggregated.lines, 2);
+        assert_eq!(stats.emitted.lines, THREADS * TURNS * LINES + LAST_LINES + 2);
         assert_eq!(stats.altered, THREADS * TURNS);
 
         let all_fields = connector(|builder| {

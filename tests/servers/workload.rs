@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use freewheel::{Connector, Protocol};
+use freewheel::{AggregatedCounter, AggregatedGauge, Connector, Counter, Gauge, Level, Protocol};
 
 use crate::server::{Metrics, Reports, Server, Timer};
 
@@ -15,7 +15,8 @@ const THREADS: u64 = 4;
 /// Number of turns of each thread. A turn is one call of `take_turn`, which emits ten lines.
 const TURNS: u64 = 1_250;
 
-/// Total number of lines that a test sends: 50,000 from `take_turn`, and 12 from `take_last_turn`.
+/// Total number of lines that a test sends by name: 50,000 from `take_turn`, and 12 from
+/// `take_last_turn`. Aggregated metrics add a few.
 const LINES: u64 = THREADS * TURNS * 10 + 12;
 
 /// Number of turns (calls of `take_turn`) that each thread takes before the test waits until the
@@ -35,6 +36,34 @@ pub(crate) struct Workload {
     pub(crate) fraction: f64,
     /// Unit of the durations in the lines that a test sends. Each duration is 1 to 4 units long.
     pub(crate) tick: Duration,
+}
+
+/// Aggregated metrics that the tests use.
+#[derive(Clone)]
+struct Aggregated {
+    hits: AggregatedCounter,
+    open: Level,
+    depth: AggregatedGauge,
+}
+
+impl Aggregated {
+    fn new(statsd: &Connector) -> Self {
+        Self {
+            hits: statsd.metric::<Counter>("hits").aggregate(),
+            open: statsd.metric::<Gauge>("open").aggregate_level(),
+            depth: statsd.metric::<Gauge>("latest").aggregate(),
+        }
+    }
+
+    /// Changes the metrics in one turn: 7 hits, and a level that ends 1 higher.
+    fn take_turn(&self, turn: u64) {
+        self.hits.incr();
+        self.hits.incr_by(8);
+        self.hits.decr_by(2);
+        self.open.add(3);
+        self.open.sub(2);
+        self.depth.set(turn);
+    }
 }
 
 impl Workload {
@@ -84,6 +113,7 @@ impl Workload {
         counter("counters.seats", -turns);
         counter("counters.stock", -2.0 * turns);
         counter("counters.requests", turns);
+        counter("counters.hits", 7.0 * turns);
         counter("counters.a_b_c_d", 1.0);
         counter("counters.x_1_c_forged", 1.0);
         counter("as.it_is", 7.0);
@@ -94,6 +124,8 @@ impl Workload {
             gauge(&format!("turn.{thread}"), (TURNS - 1) as f64);
             gauge(&format!("depth.{thread}"), 2.0 * TURNS as f64);
         }
+        gauge("open", turns - 10_000.0);
+        gauge("latest", -2.5);
         gauge("queue", 14.0);
         gauge("temperature", 11.75);
         gauge("balance", -5.0);
@@ -123,14 +155,20 @@ struct Emitter {
 }
 
 impl Emitter {
-    fn spawn(workload: &'static Workload, statsd: &Connector, thread: u64) -> Self {
+    fn spawn(
+        workload: &'static Workload,
+        statsd: &Connector,
+        aggregated: &Aggregated,
+        thread: u64,
+    ) -> Self {
         let (requests, ranges) = channel::<Range<u64>>();
         let (confirm, confirmations) = channel();
-        let statsd = statsd.clone();
+        let (statsd, aggregated) = (statsd.clone(), aggregated.clone());
         let thread = thread::spawn(move || {
             for turns in ranges {
                 for turn in turns {
                     workload.take_turn(&statsd, thread, turn);
+                    aggregated.take_turn(turn);
                 }
                 if confirm.send(()).is_err() {
                     break; // The test has failed.
@@ -166,8 +204,9 @@ pub(crate) async fn deliver(
 
     let turns_per_flush = if protocol == Protocol::Udp { TURNS_PER_FLUSH } else { TURNS };
     let requests = format!("{PREFIX}.counters.requests");
+    let aggregated = Aggregated::new(&statsd);
     let emitters: Vec<_> =
-        (0..THREADS).map(|thread| Emitter::spawn(workload, &statsd, thread)).collect();
+        (0..THREADS).map(|thread| Emitter::spawn(workload, &statsd, &aggregated, thread)).collect();
     for first in (0..TURNS).step_by(turns_per_flush as usize) {
         let next = TURNS.min(first + turns_per_flush);
         for emitter in &emitters {
@@ -187,10 +226,16 @@ pub(crate) async fn deliver(
         thread.join().expect("the thread did not panic");
     }
     workload.take_last_turn(&statsd);
+    // A level and a gauge below zero.
+    aggregated.open.sub(10_000);
+    aggregated.depth.set(-2.5);
     let _report = statsd.stop().await;
 
     let stats = statsd.stats();
-    assert_eq!(stats.emitted.lines, LINES, "{stats:?}");
+    let aggregated = stats.aggregated.lines;
+    assert!(aggregated > 0);
+    // The last lines of the two gauges are pairs, since their values are negative.
+    assert_eq!(stats.emitted.lines, LINES + aggregated + 2, "{stats:?}");
     assert_eq!(stats.sent.lines, stats.emitted.lines, "{stats:?}");
     assert_eq!(stats.sent.bytes, stats.emitted.bytes, "{stats:?}");
     assert_eq!(stats.buffered.lines, 0, "{stats:?}");
