@@ -91,6 +91,10 @@ mod first {
         requests.incr();                                // ...counters.requests:1|c
         requests.incr_by(5);                            // ...counters.requests:5|c
 
+        // Aggregated: a call only adds to a number, which is sent once a second.
+        let bytes = statsd.metric::<Counter>("bytes").aggregate();
+        bytes.incr_by(1_500);                           // ...counters.bytes:1500|c
+
         // By name.
         statsd.incr("requests");                        // ...counters.requests:1|c
         statsd.gauge("queue.depth", 17);                // ...gauges.queue.depth:17|g
@@ -100,9 +104,9 @@ mod first {
         drop(timer);
 
         let report = statsd.stop().await;               // sends what is left, within a deadline
-        println!("{}", report.stats);                   // emitted 7 = sent 7 + buffered 0 + ...
+        println!("{}", report.stats);                   // emitted 8 = sent 8 + buffered 0 + ...
         let account = report.stats.to_string(); // test
-        assert!(account.starts_with("emitted 7 = sent 7 + buffered 0 + "), "{account}"); // test
+        assert!(account.starts_with("emitted 8 = sent 8 + buffered 0 + "), "{account}"); // test
         Ok(())
     }
     // GUIDE ends
@@ -112,12 +116,51 @@ mod first {
         assert_eq!(copy_of("Use"), blocks(GUIDE)[0]);
         assert_eq!(blocks(README)[0], blocks(GUIDE)[0]);
         main().unwrap();
-        let mut lines = SERVER.lines(7);
+        let mut lines = SERVER.lines(8);
         let timer = "applications.my-service.timers.render:";
         let at = lines.iter().position(|line| line.starts_with(timer)).expect("the timer emits a line");
         lines.remove(at);
         assert_eq!(lines.into_iter().collect::<std::collections::BTreeSet<_>>(),
             claims(&blocks(GUIDE)[0], "applications.my-service"));
+    }
+}
+
+#[rustfmt::skip]
+mod aggregated {
+    use super::{GUIDE, Server, blocks, claims, copy_of};
+
+    static SERVER: std::sync::LazyLock<Server> = std::sync::LazyLock::new(Server::start);
+
+    // GUIDE: Aggregated metrics
+    use freewheel::{Connector, Counter, Gauge};
+
+    fn main() -> Result<(), Box<dyn std::error::Error>> {
+        let statsd = Connector::builder("127.0.0.1").build()?;
+        let statsd = { drop(statsd); Connector::builder("127.0.0.1").protocol(freewheel::Protocol::Udp).port(SERVER.port()).build()? }; // test
+        statsd.start_on_thread()?;
+        let hits = statsd.metric::<Counter>("hits").aggregate();
+        let depth = statsd.metric::<Gauge>("depth").aggregate();
+        let open = statsd.metric::<Gauge>("connections").aggregate_level();
+
+        (0..1000).for_each(|_| hits.incr());            // counters.hits:1000|c
+        depth.set(16);
+        depth.set(17);                                  // gauges.depth:17|g, the last value
+        open.add(3);
+        open.sub(1);                                    // gauges.connections:2|g, in every dialect
+
+        let report = statsd.blocking_stop();            // emits what has gathered
+        assert_eq!(report.undrained, 0);
+        Ok(())
+    }
+    // GUIDE ends
+
+    #[test]
+    fn section_aggregated_metrics_matches_its_comments() {
+        let guide = &blocks(GUIDE)[2];
+        assert_eq!(copy_of("Aggregated metrics"), *guide);
+        main().unwrap();
+        let arrived: std::collections::BTreeSet<_> = SERVER.lines(3).into_iter().collect();
+        assert_eq!(arrived, claims(guide, ""));
     }
 }
 
@@ -146,7 +189,7 @@ mod low_latency {
 
     #[test]
     fn section_low_latency_runs() {
-        assert_eq!(copy_of("Lowest latency"), blocks(GUIDE)[4]);
+        assert_eq!(copy_of("Lowest latency"), blocks(GUIDE)[5]);
         main().unwrap();
     }
 }
@@ -309,7 +352,7 @@ mod web {
 
     #[test]
     fn documented_service_sends_the_documented_lines() {
-        assert_eq!(copy_of("Web services"), blocks(GUIDE)[2]);
+        assert_eq!(copy_of("Web services"), blocks(GUIDE)[3]);
         let (_, shown) = GUIDE.split_once("each GET sends\n\n```text\n").unwrap();
         let (shown, _) = shown.split_once("```").unwrap();
         assert_eq!(lines_of_child("served", 2), shown.lines().map(without_value).collect());
@@ -317,8 +360,8 @@ mod web {
 
     #[test]
     fn documented_layer_sends_the_documented_line() {
-        assert_eq!(copy_of("On tower"), blocks(GUIDE)[3]);
-        let stated = blocks(GUIDE)[3].lines().find_map(super::claim).map(without_value).unwrap();
+        assert_eq!(copy_of("On tower"), blocks(GUIDE)[4]);
+        let stated = blocks(GUIDE)[4].lines().find_map(super::claim).map(without_value).unwrap();
         let expected = [stated, "gauges.requests.in_flight|g".to_owned()];
         let expected = expected.map(|name| format!("applications.my-service.{name}"));
         assert_eq!(lines_of_child("layered", 3), expected.into_iter().collect());

@@ -419,6 +419,7 @@ mod tests {
         assert_eq!(sum.value(), 160);
         // Another test may have taken all IDs, so that all threads share the number.
         let by_cells = if matches!(sum.0, Place::Own(_)) { 0 } else { 10 };
+        // ORDERING: Relaxed. All threads have ended.
         sum.with_row(|_, _, row| assert_eq!(row.shared.load(Relaxed), 160 - by_cells));
     }
 }

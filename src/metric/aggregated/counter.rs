@@ -73,10 +73,14 @@ impl AggregatedCounter {
     pub fn decr_by(&self, amount: impl Integer) {
         self.0.add(amount.wrapped().wrapping_neg());
     }
+
+    pub(super) fn shared(&self) -> Option<&Shared> {
+        self.0.shared()
+    }
 }
 
 impl fmt::Debug for AggregatedCounter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt_handle("AggregatedCounter", self.0.shared(), f)
+        fmt_handle("AggregatedCounter", self.shared(), f)
     }
 }

@@ -61,10 +61,14 @@ impl AggregatedGauge {
         latest.set(value);
         shared.exchange.wake_if_dormant();
     }
+
+    pub(super) fn shared(&self) -> Option<&Shared> {
+        self.0.as_ref()
+    }
 }
 
 impl fmt::Debug for AggregatedGauge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt_handle("AggregatedGauge", self.0.as_ref(), f)
+        fmt_handle("AggregatedGauge", self.shared(), f)
     }
 }

@@ -67,10 +67,14 @@ impl Level {
     pub fn value(&self) -> i64 {
         self.0.value() as i64
     }
+
+    pub(super) fn shared(&self) -> Option<&Shared> {
+        self.0.shared()
+    }
 }
 
 impl fmt::Debug for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt_handle("Level", self.0.shared(), f)
+        fmt_handle("Level", self.shared(), f)
     }
 }
