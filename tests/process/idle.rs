@@ -42,15 +42,20 @@ impl Sleeper {
         Self { statsd, thread }
     }
 
-    /// Waits until the flusher's thread has not woken for a second and a half, so that it is
-    /// dormant (asleep without a timer).
     fn wait_until_dormant(&self) {
-        eventually("the flusher is dormant", || {
-            let before = count_sleeps(&self.thread);
-            thread::sleep(Duration::from_millis(1_500));
-            count_sleeps(&self.thread) == before
-        });
+        wait_until_dormant(&[self]);
     }
+}
+
+/// Waits until no flusher's thread has woken for a second and a half, so that all are dormant (asleep
+/// without a timer).
+fn wait_until_dormant(sleepers: &[&Sleeper]) {
+    let sleeps = || sleepers.iter().map(|one| count_sleeps(&one.thread)).collect::<Vec<_>>();
+    eventually("the flushers are dormant", || {
+        let before = sleeps();
+        thread::sleep(Duration::from_millis(1_500));
+        sleeps() == before
+    });
 }
 
 /// Starts the connector's flusher on a new thread. Returns the /proc path of this thread.
@@ -84,7 +89,7 @@ fn an_idle_flusher_does_not_wake_and_hears_the_first_line() {
             sleeper.statsd.incr("before");
             flush(&sleeper.statsd);
         });
-        sleepers.iter().for_each(Sleeper::wait_until_dormant);
+        wait_until_dormant(&sleepers.each_ref());
         let before: Vec<_> = sleepers.iter().map(|sleeper| count_sleeps(&sleeper.thread)).collect();
         thread::sleep(Duration::from_secs(3));
         let after: Vec<_> = sleepers.iter().map(|sleeper| count_sleeps(&sleeper.thread)).collect();
