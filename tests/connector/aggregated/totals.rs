@@ -144,6 +144,25 @@ fn altered_and_long_names_are_counted() {
     assert_balanced(&stats);
 }
 
+/// Totals are exact up to 2^63, and wrap around there.
+#[test]
+fn totals_reach_the_bounds_of_64_bits() {
+    let receiver = UdpReceiver::start();
+    let statsd = connector(&receiver, NEVER);
+    let hits = statsd.metric::<Counter>("hits").aggregate();
+    let line = |amounts: &[i64]| {
+        amounts.iter().for_each(|&amount| hits.incr_by(amount));
+        flush(&statsd);
+        receiver.lines_so_far()
+    };
+    assert_eq!(line(&[i64::MAX]), ["hits:9223372036854775807|c"]);
+    assert_eq!(line(&[i64::MIN]), ["hits:-9223372036854775808|c"]);
+    assert_eq!(line(&[i64::MAX, 1]), ["hits:-9223372036854775808|c"]);
+    assert_eq!(line(&[i64::MAX, i64::MIN, 1]), [""; 0], "they add up to 0");
+    hits.incr_by(u64::MAX);
+    assert_eq!(line(&[]), ["hits:-1|c"]);
+}
+
 #[test]
 fn disabled_connector_counts_nothing() {
     let statsd = Connector::disabled();
