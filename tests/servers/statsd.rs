@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use freewheel::{Connector, Counter, Dialect, Protocol, Timing};
+use freewheel::{Connector, Counter, Dialect, Gauge, Protocol, Timing};
 
 use crate::deaths::{assert_deaths_lose_only_counted_lines, free_port};
 use crate::sampling_and_sets::{DISTINCT_MEMBERS, connector, count_sampled, insert_members};
@@ -194,6 +194,9 @@ async fn graphite_tags_rates_and_sets() {
     insert_members(&connector);
     connector.metric::<Counter>("hits").tag("route", "/a b;c").incr();
     connector.with_tag("route", "/a b;c").metric::<Counter>("hits").build().incr_by(0.5);
+    let aggregated = connector.metric::<Counter>("hits").tag("route", "/a b;c").aggregate();
+    (0..40).for_each(|_| aggregated.incr());
+    connector.scoped("db").metric::<Gauge>("level").aggregate_level().sub(7);
     connector.scoped("db").gauge("balance", -5);
     let query = connector.metric::<Timing>("query").tag("k=l", "v").build();
     query.record(Duration::from_micros(250));
@@ -201,8 +204,12 @@ async fn graphite_tags_rates_and_sets() {
     assert_eq!(stats.sent, stats.emitted, "{stats:?}");
 
     let mut expected = Metrics {
-        counters: [("app.hits;env=prod;route=_a_b_c".to_owned(), 1.5)].into(),
-        gauges: [("app.db.balance;env=prod".to_owned(), -5.0)].into(),
+        counters: [("app.hits;env=prod;route=_a_b_c".to_owned(), 41.5)].into(),
+        gauges: [
+            ("app.db.balance;env=prod".to_owned(), -5.0),
+            ("app.db.level;env=prod".to_owned(), -7.0),
+        ]
+        .into(),
         timers: [("app.query;env=prod;k_l=v".to_owned(), Timer::single(0.25))].into(),
     };
     let counter = |(name, count)| (format!("app.{name};env=prod"), count);
