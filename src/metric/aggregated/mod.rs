@@ -41,16 +41,10 @@ impl Shared {
     }
 }
 
-impl fmt::Debug for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.entry.fmt(f)
-    }
-}
-
 /// Writes the `Debug` output of a handle, which may belong to a disabled connector.
 fn fmt_handle(name: &str, shared: Option<&Shared>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match shared {
-        Some(shared) => write!(f, "{name}({shared:?})"),
+        Some(shared) => write!(f, "{name}({:?})", shared.entry),
         None => write!(f, "{name}(disabled)"),
     }
 }

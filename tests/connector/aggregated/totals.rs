@@ -71,6 +71,7 @@ fn threads_that_come_and_go_are_counted_exactly() {
     flush(&statsd);
     lines.append(&mut receiver.lines_so_far());
     assert_eq!(total(&lines, "hits"), 1_000_000);
+    assert_eq!(format!("{hits:?}"), "AggregatedCounter(\"hits:…|c\")");
     assert_balanced(&statsd.stats());
 }
 
