@@ -3,6 +3,7 @@
 use super::Statsd;
 use super::instrument::ConnectorExtension;
 use crate::connector::Connector;
+use crate::log_thread::log_on_thread;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use std::convert::Infallible;
@@ -18,10 +19,14 @@ impl<S: Sync> FromRequestParts<S> for Statsd {
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
         static WARNED: AtomicBool = AtomicBool::new(false);
         let Some(extension) = parts.extensions.get::<ConnectorExtension>() else {
-            // No lock is held during the warning: the subscriber may call a handler.
             // ORDERING: Relaxed. Only the first exchange matters.
             if !WARNED.load(Relaxed) && !WARNED.swap(true, Relaxed) {
-                tracing::warn!("a handler's metrics are discarded: its router is not instrumented");
+                // A subscriber may block or panic, which must not be the request's concern.
+                log_on_thread(|| {
+                    tracing::warn!(
+                        "a handler's metrics are discarded: its router is not instrumented"
+                    );
+                });
             }
             return Ok(Self::new(Connector::disabled()));
         };

@@ -59,7 +59,8 @@ impl Connector {
     }
 
     /// Records a duration given in seconds, and sends it in milliseconds with no digit rounded. A
-    /// negative or non-finite number is dropped and counted as invalid.
+    /// negative or non-finite number is dropped and counted as invalid, and so is one whose
+    /// milliseconds exceed an `f64`.
     #[inline]
     pub fn timing_seconds(&self, name: &str, seconds: f64) {
         record::<Timing>(&self.0, name, Seconds(seconds));

@@ -225,12 +225,13 @@ pub(crate) fn milliseconds(duration: Duration, scratch: &mut Scratch) -> Number<
 
 /// Formats seconds as milliseconds by moving the decimal point, so that no digit is rounded.
 ///
-/// Returns `None` for numbers that are negative or not finite.
+/// Returns `None` for numbers that are negative or not finite, and for those whose milliseconds are
+/// beyond the numbers that servers hold.
 pub(crate) fn seconds_as_milliseconds(
     seconds: f64,
     scratch: &mut Scratch,
 ) -> Option<Number<Decimal<'_>>> {
-    if !seconds.is_finite() || seconds < 0.0 {
+    if seconds < 0.0 || !(seconds * 1e3).is_finite() {
         return None;
     }
     let text = scratch.float.format_finite(seconds.abs());

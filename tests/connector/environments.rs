@@ -75,6 +75,7 @@ fn foreign_environment_values_cause_no_error() {
         // Kubernetes sets such variables for a Service named `statsd`. Only the port is used.
         (&[host, ("STATSD_PORT", "tcp://10.0.0.99:8126")][..], Some("tcp://10.0.0.11:8126")),
         (&[host, ("STATSD_PORT", "udp://10.0.0.99:8126")], Some("tcp://10.0.0.11:8126")),
+        (&[host, ("STATSD_PORT", "sctp://10.0.0.11:8126")], Some("tcp://10.0.0.11:8126")),
         (&[host, ("STATSD_PORT", "UDP://10.0.0.99:8126")], Some("tcp://10.0.0.11:8126")),
         (&[host, ("STATSD_PORT", "udp://[fd00::99]:8126")], Some("tcp://10.0.0.11:8126")),
         (&[host, ("STATSD_PORT", " udp://10.0.0.99:8126\n")], Some("tcp://10.0.0.11:8126")),

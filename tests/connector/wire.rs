@@ -221,6 +221,8 @@ fn invalid_lines_are_counted() {
     statsd.incr_by("a", f64::INFINITY);
     statsd.timing_seconds("a", -0.1);
     statsd.timing_seconds("a", f64::NAN);
+    // In milliseconds, no server could hold it.
+    statsd.timing_seconds("a", f64::MAX / 999.0);
     statsd.gauge("", -1);
     for (value, code) in
         [("", "c"), ("1\n", "c"), ("1|c", "c"), ("1:2", "c"), ("1", ""), ("1", "c\n")]
@@ -228,7 +230,7 @@ fn invalid_lines_are_counted() {
         statsd.inject_metric("a", value, code);
     }
     let stats = statsd.stats();
-    assert_eq!(stats.drops.invalid.lines, 14, "a negative gauge is two lines");
+    assert_eq!(stats.drops.invalid.lines, 15, "a negative gauge is two lines");
     statsd.incr(&"n".repeat(16 << 10));
     let stats = statsd.stats();
     assert_eq!(stats.drops.oversize.lines, 1);

@@ -32,7 +32,7 @@ use std::time::Duration;
 /// * `STATSD_ENABLED` is true for an integer other than 0, and for `on`, `t`, `true` and `yes` in
 ///   any case. Every other value is false. A value that is neither 0 nor a usual word for false,
 ///   such as a blank one, is logged as a warning.
-/// * `STATSD_PORT` may be `tcp://host:port` or `udp://host:port`, which Kubernetes sets for a Service
+/// * `STATSD_PORT` may be `tcp://host:port`, or the same with `udp` or `sctp`, which Kubernetes sets for a Service
 ///   named `statsd`. Only its port is used: `STATSD_HOST` and `STATSD_PROTOCOL` give host and
 ///   transport. A warning says so if these differ from the host and the transport in the text.
 /// * A missing prefix is an error, so that no service runs without one by accident. A prefix comes

@@ -170,25 +170,27 @@ impl Settings {
     }
 }
 
-/// Parts of a text `tcp://host:port` or `udp://host:port` in `STATSD_PORT`.
+/// Parts of a text such as `tcp://host:port` in `STATSD_PORT`.
 ///
 /// Kubernetes sets `<NAME>_PORT` to such a text for a Service of that name, and Docker for a link.
 /// Only the port is used.
 struct Link {
     text: String,
-    protocol: Protocol,
+    /// Protocol of the link, or `None` if it is none of the client's.
+    protocol: Option<Protocol>,
     host: String,
     port: String,
 }
 
 impl Link {
-    /// Returns the parts of the text, or `None` if it is not `tcp://host:port` or
-    /// `udp://host:port`.
+    /// Returns the parts of the text, or `None` if it is not `tcp://host:port`, `udp://host:port` or
+    /// `sctp://host:port`. Orchestrators set these forms for a service of that name.
     fn parse(text: &str) -> Option<Self> {
         let (scheme, rest) = text.split_once("://")?;
         let protocol = match scheme.to_ascii_lowercase().as_str() {
-            "tcp" => Protocol::Tcp,
-            "udp" => Protocol::Udp,
+            "tcp" => Some(Protocol::Tcp),
+            "udp" => Some(Protocol::Udp),
+            "sctp" => None,
             _ => return None,
         };
         let (host, port) = rest.rsplit_once(':')?;
@@ -212,7 +214,7 @@ impl Link {
                     (Ok(given), Ok(used)) => given == used,
                     _ => host.eq_ignore_ascii_case(&address.host),
                 };
-                is_same && self.protocol == endpoint.protocol()
+                is_same && self.protocol == Some(endpoint.protocol())
             }
             #[cfg(unix)]
             Target::UnixDatagram(_) | Target::UnixStream(_) => false,

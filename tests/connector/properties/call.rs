@@ -176,7 +176,7 @@ impl Call {
     }
 
     pub(crate) fn timing_seconds(seconds: f64) -> Self {
-        let is_time = seconds.is_finite() && seconds >= 0.0;
+        let is_time = (seconds * 1e3).is_finite() && seconds >= 0.0;
         let values = is_time.then_some(Expected::Seconds(seconds)).into_iter().collect();
         let emit = move |statsd: &Connector, name: &str| statsd.timing_seconds(name, seconds);
         Self::new(format!("timing_seconds({seconds:?})"), ("timers", "ms"), values, emit)
