@@ -309,8 +309,22 @@ impl Flusher {
                 if self.ignores_rings() {
                     self.outbox.drain_ordered();
                 }
+                self.catch_up();
             }
             LinkEvent::Failed(error) => self.go_down(error),
+        }
+    }
+
+    /// Handles a timer that is due and a bell that was rung, without waiting for them.
+    ///
+    /// A server that sends data without a pause makes the link ready all the time. The other events
+    /// would then never be handled, and tokio's timers would be late.
+    fn catch_up(&mut self) {
+        let (at, due) = self.next_timer();
+        if at <= Instant::now() {
+            self.handle(due);
+        } else if !self.ignores_rings() && !self.outbox.lines().prepare_park() {
+            self.on_ring();
         }
     }
 

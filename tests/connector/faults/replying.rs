@@ -1,11 +1,11 @@
 //! Tests of TCP servers that send replies, although the StatsD protocol has none.
 
 use crate::support::{WAIT_TIMEOUT, emit_numbered, flush, numbers_by_thread, started, tcp};
-use freewheel::Tally;
+use freewheel::{Counter, Tally};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::Builder as RuntimeBuilder;
 
 /// A TCP server that sends replies sees an orderly end of its connection, because the client reads
@@ -74,4 +74,30 @@ fn slow_replying_server_receives_all_lines_before_a_stop() {
     assert_eq!(statsd.blocking_stop().stats.sent.lines, 60_000);
     let text = server.join().unwrap();
     assert_eq!(text.len(), 60_000 * "a:1|c\n".len());
+}
+
+/// A TCP server that sends data without a pause, so that the client's socket is always readable, does
+/// not keep the flusher from its other work: it sends the lines of an aggregated counter at each
+/// interval.
+#[test]
+fn flooding_server_does_not_starve_the_flusher() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let settings = tcp(listener.local_addr().unwrap().port());
+    let statsd = started(settings.aggregate_interval(Duration::from_millis(10)));
+    let (mut connection, _) = listener.accept().unwrap();
+    let mut reading = connection.try_clone().unwrap();
+    let flood = thread::spawn(move || while connection.write_all(&[b'x'; 64 << 10]).is_ok() {});
+    let reader = thread::spawn(move || reading.read_to_end(&mut Vec::new()));
+    let hits = statsd.metric::<Counter>("hits").aggregate();
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(2) {
+        hits.incr();
+        thread::sleep(Duration::from_millis(1));
+    }
+    let lines = statsd.stats().sent.lines;
+    assert!(lines > 20, "{lines} lines in 200 intervals");
+    drop(statsd);
+    drop(hits);
+    reader.join().unwrap().unwrap();
+    flood.join().unwrap();
 }
