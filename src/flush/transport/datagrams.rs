@@ -301,9 +301,13 @@ impl Datagrams {
             let Attempt { size, length, datagrams } = attempt;
             match result {
                 // While a later line is unconfirmed, those set aside have been refused again.
-                Ok(_) if self.unconfirmed.bytes == 0 && self.is_set_aside_accepted(outbox) => {
-                    // The lines set aside are not at fault, and all are sent in order.
-                    outbox.end_quarantine();
+                Ok(_) if self.unconfirmed.bytes == 0 && outbox.has_quarantined() => {
+                    outbox.mark_sent(size.bytes as usize);
+                    self.unconfirmed = size;
+                    self.pacer.on_sent(length, datagrams);
+                    // Otherwise the refusal of this line would be taken for that of a line set aside.
+                    self.check_refusal(true, outbox)?;
+                    self.retry_set_aside(outbox)?;
                 }
                 Ok(_) => {
                     self.confirm(outbox);

@@ -9,6 +9,7 @@ use super::Datagrams;
 use crate::flush::outbox::Outbox;
 use crate::flush::packing::datagram::first_unit;
 use crate::flush::refusals::SingleLines;
+use crate::flush::transport::datagram_socket::is_out_of_buffers;
 use crate::tally::Tally;
 use bytes::Buf;
 use std::io::{self, ErrorKind};
@@ -89,20 +90,39 @@ impl Datagrams {
         Err(error)
     }
 
-    /// Tries the lines set aside once more, after the next line was accepted. Returns true if one of
-    /// them is accepted now: the operating system has refused every line for a while.
-    pub(super) fn is_set_aside_accepted(&self, outbox: &Outbox) -> bool {
-        outbox.lines().quarantined_runs().any(|run| {
+    /// Tries the lines set aside once more, after the next line was accepted. If all are refused again,
+    /// they stay set aside. Otherwise all lines are sent again in order, the next one too.
+    ///
+    /// Returns the error if it shows that the link must end.
+    pub(super) fn retry_set_aside(&mut self, outbox: &mut Outbox) -> io::Result<()> {
+        let mut first_other = None;
+        let all_refused = outbox.lines().quarantined_runs().all(|run| {
             let mut rest = run;
             while !rest.is_empty() {
                 let (line, others) = rest.split_at(first_unit(rest));
-                if self.socket.try_send(line).is_ok() {
-                    return true;
+                match self.socket.try_send(line) {
+                    Err(error) if is_refusal(&error) => rest = others,
+                    other => {
+                        first_other = Some(other);
+                        return false;
+                    }
                 }
-                rest = others;
             }
-            false
-        })
+            true
+        });
+        if all_refused {
+            return Ok(());
+        }
+        match first_other {
+            Some(Err(error)) if !may_be_about_content(&error) => Err(error),
+            // Either the operating system has refused every line for a while, or it has no room now, so
+            // that it is unknown whether it would refuse the line.
+            _ => {
+                outbox.end_quarantine();
+                self.unconfirmed = Tally::default();
+                Ok(())
+            }
+        }
     }
 
     /// Gives up the lines set aside, since the operating system has accepted a line after them.
@@ -115,6 +135,12 @@ impl Datagrams {
             }
         }
     }
+}
+
+/// Returns true if the error refuses a line, and does not pass by itself.
+fn is_refusal(error: &io::Error) -> bool {
+    let is_full = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted);
+    may_be_about_content(error) && !is_full && !is_out_of_buffers(error)
 }
 
 /// Returns true unless the error is about the network or the server, whatever the content of the

@@ -6,6 +6,8 @@ use crate::Connector;
 use crate::Protocol;
 use crate::flush::account::Account;
 use crate::flush::packing::stream::tests::swept;
+#[cfg(target_os = "linux")]
+use crate::flush::refusals::SingleLines;
 use bytes::Buf;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -438,4 +440,43 @@ fn a_line_refused_twice_is_not_tried_a_third_time() {
     scene.send().unwrap();
     scene.assert(&[B, C], 2, 0, 0, 0);
     assert!(scene.account.take_rejected_line().is_some());
+}
+
+/// Refuses a line, accepts the next one, and has no room for the first at its second try. That is no
+/// second refusal: all lines must be sent.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_socket_is_no_second_refusal() {
+    for code in [libc::EAGAIN, libc::EINTR, libc::ENOBUFS] {
+        let mut scene =
+            Scene::new(7, true, vec![fails_with(libc::EPERM), Accepts, fails_with(code)]);
+        scene.datagrams.send_singly(Some(SingleLines::new(0..A.len() as u64)));
+        scene.send().unwrap();
+        scene.assert(&[B, A, B, C], 3, 0, 0, 0);
+        assert!(scene.account.take_rejected_line().is_none(), "{code}");
+    }
+}
+
+/// Refuses a line, and accepts the next one although no server listens. The refusal of the next line
+/// must end the link, so that both lines are held.
+#[test]
+#[cfg(target_os = "linux")]
+fn refusal_of_the_next_line_is_not_taken_for_a_second_refusal() {
+    let mut scene = Scene::new(7, true, vec![fails_with(libc::EPERM), AcceptsThenRefuses]);
+    scene.datagrams.send_singly(Some(SingleLines::new(0..A.len() as u64)));
+    assert_eq!(scene.send().unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    scene.outbox.end_quarantine();
+    scene.assert(&[], 0, 0, 0, 18);
+    assert!(scene.account.take_rejected_line().is_none());
+}
+
+/// Refuses a line, and loses the network after the next one. The error must end the link.
+#[test]
+#[cfg(target_os = "linux")]
+fn lost_network_is_no_second_refusal() {
+    let answers = vec![fails_with(libc::EPERM), Accepts, fails_with(libc::ENETUNREACH)];
+    let mut scene = Scene::new(7, true, answers);
+    scene.datagrams.send_singly(Some(SingleLines::new(0..A.len() as u64)));
+    assert_eq!(scene.send().unwrap_err().kind(), ErrorKind::NetworkUnreachable);
+    assert!(scene.account.take_rejected_line().is_none());
 }
