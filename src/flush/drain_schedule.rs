@@ -14,11 +14,10 @@ pub(super) struct DrainSchedule {
 }
 
 impl DrainSchedule {
+    /// Creates a schedule, which begins once it is [restarted](Self::restart).
     pub(super) fn new(interval: Duration) -> Self {
         let offset = interval.mul_f64(fastrand::f64());
-        let mut schedule = Self { interval, offset, due: Instant::now() };
-        schedule.restart();
-        schedule
+        Self { interval, offset, due: Instant::from_std(std::time::Instant::now()) }
     }
 
     /// Returns the time of the next drain.

@@ -119,14 +119,17 @@ impl Flusher {
         // The previous flusher may have left it set. ORDERING: Relaxed; the mutex of `Lifecycle`
         // orders it before any thread finds this flusher running.
         shared.connected.store(false, Relaxed);
+        // `run` sets all times: the caller may be in another runtime, whose clock may be another one, or
+        // on an exiting thread, which has lost tokio's.
+        let unset = Instant::from_std(std::time::Instant::now());
         Self {
             outbox: Outbox::new(consumer, Arc::clone(&shared.account)),
             commands,
-            link: LinkState::Down { retry_at: Instant::now() },
+            link: LinkState::Down { retry_at: unset },
             attempts: 0,
             first_address: 0,
             resolver: Resolver::new(&shared.settings.endpoint.target),
-            connected_at: Instant::now(),
+            connected_at: unset,
             is_probation_due: false,
             poison: PoisonDetector::default(),
             refusals: RefusalDetector::default(),
@@ -137,7 +140,7 @@ impl Flusher {
                 shared.settings.flush_interval,
             ),
             drain: Drain::new(&shared),
-            next_tick: Instant::now(),
+            next_tick: unset,
             link_failure: None,
             lookup_failure: None,
             is_stalled: false,
@@ -153,7 +156,12 @@ impl Flusher {
     /// First replies to the caller of the start.
     pub(crate) async fn run(mut self) {
         let shared = Arc::clone(&self.shared);
-        self.next_tick = Instant::now();
+        let now = Instant::now();
+        self.next_tick = now;
+        self.link = LinkState::Down { retry_at: now };
+        self.connected_at = now;
+        self.sweeps.restart(self.outbox.lines().swept());
+        self.drain.restart_schedule();
         // These panic if the runtime has no timer or I/O driver. Then `starter` is dropped, and the
         // start fails.
         sleep_until(self.next_tick).await;
@@ -496,7 +504,7 @@ impl Flusher {
         let retry_in = jittered(self.shared.settings.reconnect_sleep);
         let now = Instant::now();
         self.link = LinkState::Down { retry_at: now + retry_in };
-        if let Some(failure) = LinkFailure::new(&self.shared, error, now, retry_in) {
+        if let Some(failure) = LinkFailure::new(&self.shared, error, retry_in) {
             self.link_failure = Some(failure);
         }
         // Requeued lines may hold all blocks. Then no thread can seal one, and none rings.

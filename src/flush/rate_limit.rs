@@ -4,6 +4,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 /// Minimum time between two warnings of one kind.
@@ -36,7 +37,11 @@ pub(super) struct RateLimiter {
 impl RateLimiter {
     /// Admits an event, or suppresses it. Returns the number of events suppressed since the last
     /// admitted event, or `None` if this event is suppressed too.
-    pub(super) fn admit(&self, now: Instant) -> Option<u64> {
+    pub(super) fn admit(&self) -> Option<u64> {
+        self.admit_at(now())
+    }
+
+    fn admit_at(&self, now: Instant) -> Option<u64> {
         let first = *self.first.get_or_init(|| now);
         let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let now = now.saturating_duration_since(first);
@@ -55,6 +60,17 @@ impl RateLimiter {
     }
 }
 
+/// Returns the time of tokio's clock. A thread in whose destructors tokio's thread-local variables are
+/// gone gets that of the system.
+fn now() -> Instant {
+    match Handle::try_current() {
+        Err(error) if error.is_thread_local_destroyed() => {
+            Instant::from_std(std::time::Instant::now())
+        }
+        _ => Instant::now(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,8 +79,8 @@ mod tests {
     fn one_warning_then_silence_for_a_while() {
         let start = Instant::now();
         let limiter = RateLimiter::default();
-        assert_eq!(limiter.admit(start), Some(0));
-        assert_eq!(limiter.admit(start + SILENCE / 2), None);
-        assert_eq!(limiter.admit(start + SILENCE), Some(1));
+        assert_eq!(limiter.admit_at(start), Some(0));
+        assert_eq!(limiter.admit_at(start + SILENCE / 2), None);
+        assert_eq!(limiter.admit_at(start + SILENCE), Some(1));
     }
 }

@@ -25,13 +25,14 @@ pub(super) struct SweepSchedule {
 }
 
 impl SweepSchedule {
-    /// Creates a schedule that begins with short intervals between sweeps.
+    /// Creates a schedule that begins with short intervals between sweeps, once it is
+    /// [restarted](Self::restart).
     pub(super) fn new(budget: usize, flush_interval: Duration) -> Self {
         Self {
             budget: budget as u64,
             max_interval: flush_interval,
             interval: MIN_INTERVAL.min(flush_interval),
-            last_sweep: Instant::now(),
+            last_sweep: Instant::from_std(std::time::Instant::now()),
             swept: 0,
         }
     }

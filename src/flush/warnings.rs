@@ -14,7 +14,6 @@ use std::mem::take;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// Failure of the connection to the server, or of an attempt to connect, that the flusher logs.
 pub(super) struct LinkFailure {
@@ -26,13 +25,8 @@ pub(super) struct LinkFailure {
 
 impl LinkFailure {
     /// Returns a failure to log, or `None` if the rate limit suppresses the warning.
-    pub(super) fn new(
-        shared: &Shared,
-        error: io::Error,
-        now: Instant,
-        retry_in: Duration,
-    ) -> Option<Self> {
-        let suppressed = shared.warning_limits.link_failure.admit(now)?;
+    pub(super) fn new(shared: &Shared, error: io::Error, retry_in: Duration) -> Option<Self> {
+        let suppressed = shared.warning_limits.link_failure.admit()?;
         Some(Self { error, retry_in, suppressed })
     }
 
@@ -55,7 +49,7 @@ impl LinkFailure {
 /// Adds a warning that a lookup of the server's name failed, and that the addresses of an earlier
 /// lookup are used.
 pub(super) fn warn_of_failed_lookup(batch: &mut Batch, shared: &Shared, error: io::Error) {
-    if let Some(suppressed) = shared.warning_limits.failed_lookup.admit(Instant::now()) {
+    if let Some(suppressed) = shared.warning_limits.failed_lookup.admit() {
         let endpoint = shared.settings.endpoint.clone();
         batch.add(move || {
             tracing::warn!(
@@ -70,7 +64,7 @@ pub(super) fn warn_of_failed_lookup(batch: &mut Batch, shared: &Shared, error: i
 
 /// Adds a warning that the server has accepted nothing for the peer timeout, although lines wait.
 pub(super) fn warn_of_stalled_server(batch: &mut Batch, shared: &Shared) {
-    if shared.warning_limits.stalled_server.admit(Instant::now()).is_some() {
+    if shared.warning_limits.stalled_server.admit().is_some() {
         let Tally { lines, bytes } = shared.stats().buffered;
         let endpoint = shared.settings.endpoint.clone();
         batch.add(move || {
@@ -93,7 +87,7 @@ pub(super) fn warn_of_missing_lines(batch: &mut Batch, shared: &Shared, is_last:
     let stats = shared.stats();
     let limits = &shared.warning_limits;
     let lines = unreported_lines(shared, &stats);
-    if lines > 0 && (limits.missing_lines.admit(Instant::now()).is_some() || is_last) {
+    if lines > 0 && (limits.missing_lines.admit().is_some() || is_last) {
         // ORDERING: Relaxed. One flusher at a time uses the number.
         shared.reported_missing.fetch_add(lines, Relaxed);
         let (drops, losses) = (stats.drops, stats.losses);
@@ -102,7 +96,7 @@ pub(super) fn warn_of_missing_lines(batch: &mut Batch, shared: &Shared, is_last:
         });
     }
     if let Some(line) = shared.account.take_rejected_line()
-        && let Some(suppressed) = limits.rejected_line.admit(Instant::now())
+        && let Some(suppressed) = limits.rejected_line.admit()
     {
         let is_stream = shared.settings.endpoint.protocol().is_stream();
         batch.add(move || {
@@ -146,7 +140,7 @@ pub(crate) fn warn_of_unfinished_start() {
 /// Logs a warning that a stop ended without the flusher's reply. `kept` is the count of the lines
 /// that are unsent at that time.
 pub(crate) fn warn_of_unfinished_stop(shared: &Shared, kept: Tally) {
-    if shared.warning_limits.unfinished_stop.admit(Instant::now()).is_some() {
+    if shared.warning_limits.unfinished_stop.admit().is_some() {
         let Tally { lines, bytes } = kept;
         log_on_thread(move || {
             tracing::warn!(
@@ -205,7 +199,7 @@ impl ExitCause {
         }
         let Unsent { lines: Tally { lines, bytes }, undrained } = unsent;
         let limiter = &shared.warning_limits.kept_lines;
-        let is_due = || unsent.is_any() && limiter.admit(Instant::now()).is_some();
+        let is_due = || unsent.is_any() && limiter.admit().is_some();
         match self {
             Self::Stopped if is_due() => batch.add(move || {
                 tracing::warn!(

@@ -134,6 +134,21 @@ thread_local! {
 /// library.
 #[test]
 fn in_a_destructor_of_a_thread_s_storage() {
+    call_in_a_destructor();
+}
+
+/// The same in a process that has paused tokio's clock, which then needs a thread-local value.
+#[test]
+fn in_a_destructor_after_the_clock_was_paused() {
+    in_child_process("in_a_destructor_after_the_clock_was_paused", || {
+        let mut paused = tokio::runtime::Builder::new_current_thread();
+        let paused = paused.enable_all().start_paused(true).build().unwrap();
+        paused.block_on(async { tokio::time::sleep(Duration::from_millis(5)).await });
+        call_in_a_destructor();
+    });
+}
+
+fn call_in_a_destructor() {
     let receiver = UdpReceiver::start();
     for is_first in [true, false] {
         let (done, is_done) = channel();

@@ -128,3 +128,18 @@ fn flusher_that_is_never_woken_finds_all_lines() {
     crate::support::assert_balanced(&report.stats);
     assert_eq!(report.kept.lines, 0);
 }
+
+/// A runtime whose clock is paused, and ahead of the real one, does not concern the flusher's own thread.
+#[test]
+fn start_within_a_paused_runtime_connects() {
+    let server = UdpReceiver::start();
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().start_paused(true).build().unwrap().block_on(async {
+        tokio::time::sleep(Duration::from_secs(3_600)).await;
+        let statsd = udp(server.port()).stop_timeout(Duration::from_secs(5)).build().unwrap();
+        statsd.start_on_thread().unwrap();
+        statsd.incr("a");
+        flush(&statsd);
+    });
+    assert_eq!(server.lines(1), ["a:1|c"]);
+}
