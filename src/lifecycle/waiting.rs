@@ -40,7 +40,7 @@ pub(crate) fn blocking_request<T>(
     reply: oneshot::Receiver<T>,
 ) -> Reply<T> {
     let deadline = Instant::now() + limit;
-    if !must_send_from_thread() {
+    if !Sender::CallerOutsideOfRuntimes.must_be_a_thread() {
         send();
     } else if let Err(send) = run_on_thread(send, |send| send()) {
         send();
@@ -58,10 +58,11 @@ pub(crate) async fn request<T>(
     limit: Duration,
     send: impl FnOnce() + Send + 'static,
     reply: oneshot::Receiver<T>,
+    sender: Sender,
 ) -> Reply<T> {
     let deadline = Instant::now() + limit;
     let mut send = Some(send);
-    if !must_send_from_thread() {
+    if !sender.must_be_a_thread() {
         send.take().into_iter().for_each(|send| send());
     }
     let (mut timer, expired) = oneshot::channel();
@@ -80,13 +81,26 @@ pub(crate) async fn request<T>(
     .into()
 }
 
-/// Returns true if a separate thread must send the request, because the caller may run on a worker
-/// of a multi-threaded tokio runtime.
-///
-/// Such a worker may keep the task that it wakes for itself, and may be about to block.
-fn must_send_from_thread() -> bool {
-    let flavor = Handle::try_current().map(|runtime| runtime.runtime_flavor());
-    flavor.is_ok_and(|flavor| flavor != RuntimeFlavor::CurrentThread)
+/// Thread on which a request is sent.
+#[derive(Clone, Copy)]
+pub(crate) enum Sender {
+    /// The calling thread, unless it may be a worker of a multi-threaded runtime.
+    CallerUnlessWorker,
+    /// The calling thread, unless it is within a runtime. It may then be a worker of another runtime
+    /// than the one that it has entered.
+    CallerOutsideOfRuntimes,
+}
+
+impl Sender {
+    /// Returns true if a separate thread must send, and so wake the flusher: a worker of a
+    /// multi-threaded runtime may keep the task that it wakes for itself, and may be about to block.
+    pub(super) fn must_be_a_thread(self) -> bool {
+        let Ok(runtime) = Handle::try_current() else { return false };
+        match self {
+            Self::CallerUnlessWorker => runtime.runtime_flavor() != RuntimeFlavor::CurrentThread,
+            Self::CallerOutsideOfRuntimes => true,
+        }
+    }
 }
 
 /// Returns the output of the future `reply`, or `None` if the future `expired` completes first.
@@ -117,7 +131,7 @@ async fn busy_poll<F: Future>(deadline: Instant, future: F) -> Option<F::Output>
 
 /// Calls the function `run` with the argument `task` on a new thread. Returns `task` as an error if
 /// no thread can be spawned.
-fn run_on_thread<T: Send + 'static>(
+pub(super) fn run_on_thread<T: Send + 'static>(
     task: T,
     run: impl FnOnce(T) + Send + 'static,
 ) -> Result<(), T> {
@@ -187,6 +201,7 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(60);
     const SHORT: Duration = Duration::from_millis(20);
+    const SENDER: Sender = Sender::CallerOutsideOfRuntimes;
 
     /// Returns a function that starts a thread, which replies with `value` after 20 ms, and the
     /// receiver of this reply.
@@ -214,7 +229,7 @@ mod tests {
     #[test]
     fn a_request_in_any_executor_ends_by_reply_or_deadline() {
         let wait = |limit, send: Box<dyn FnOnce() + Send>, reply| {
-            block_until(Instant::now() + LONG, request::<u8>(limit, send, reply)).unwrap()
+            block_until(Instant::now() + LONG, request::<u8>(limit, send, reply, SENDER)).unwrap()
         };
         let (send, reply) = answered(17);
         assert!(matches!(wait(LONG, Box::new(send), reply), Reply::Received(17)));
@@ -238,7 +253,7 @@ mod tests {
         let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
         let before = threads();
         let (_sender, reply) = oneshot::channel::<u8>();
-        let mut request = Box::pin(request(LONG, || (), reply));
+        let mut request = Box::pin(request(LONG, || (), reply, SENDER));
         let _ = request.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         drop(request);
         let start = Instant::now();

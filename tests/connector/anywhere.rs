@@ -246,6 +246,51 @@ fn in_a_runtime_of_several_threads() {
     }
 }
 
+/// Flushes and stops succeed on a worker thread of the flusher's runtime that has entered another
+/// runtime. Other workers are idle, so that one of them can run the flusher.
+#[test]
+fn on_a_worker_that_has_entered_another_runtime() {
+    let receiver = UdpReceiver::start();
+    let (runtime, other) = (multi_thread_runtime(), current_thread_runtime());
+    for _ in 0..10 {
+        let statsd = udp(receiver.port()).build().unwrap();
+        runtime.block_on(statsd.start()).unwrap();
+        let entered = other.handle().clone();
+        let task = runtime.spawn(async move {
+            let _entered = entered.enter();
+            statsd.incr("a");
+            assert_eq!(statsd.blocking_flush(), Ok(()));
+            statsd.incr("b");
+            assert_eq!(park_on(statsd.flush()), Ok(()));
+            assert!(!statsd.blocking_stop().unfinished);
+        });
+        runtime.block_on(task).unwrap();
+    }
+}
+
+/// The last handle is dropped on a worker thread of the flusher's runtime, which then blocks. An idle
+/// worker runs the flusher.
+#[test]
+fn drop_on_a_worker_that_then_blocks() {
+    let receiver = UdpReceiver::start();
+    let runtime = multi_thread_runtime();
+    for _ in 0..5 {
+        // No tick sends the line.
+        let settings = udp(receiver.port()).flush_interval(WAIT_TIMEOUT);
+        let statsd = settings.build().unwrap();
+        runtime.block_on(statsd.start()).unwrap();
+        flush(&statsd);
+        let (unblock, blocked) = channel::<()>();
+        runtime.spawn(async move {
+            statsd.incr("last");
+            drop(statsd);
+            let _ = blocked.recv();
+        });
+        assert_eq!(receiver.lines(1), ["last:1|c"]);
+        drop(unblock);
+    }
+}
+
 /// A flush or stop that blocks the flusher's own thread returns at its timeout. The flusher task
 /// continues once the thread is free.
 #[test]
