@@ -56,7 +56,7 @@ impl<C: Default> Consumer<C> {
         state
     }
 
-    fn parts(&mut self) -> (&Exchange<C>, &mut ConsumerState) {
+    pub(crate) fn parts(&mut self) -> (&Exchange<C>, &mut ConsumerState) {
         let state = self.state.as_mut().expect("the state is taken only on drop");
         state.tracker.track_write(0, 1);
         (&self.exchange, state)

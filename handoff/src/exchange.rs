@@ -91,11 +91,21 @@ impl<C: Default> Exchange<C> {
     /// If a setting is 0, or if `max_record` exceeds the block size.
     #[must_use]
     pub fn new(settings: &Settings, wake: Wake, barrier: Barrier) -> Self {
+        Self::with_ordered(settings, settings.blocks * settings.block_size / 4, wake, barrier)
+    }
+
+    /// Creates an empty exchange, as [`new`](Self::new) does, with an ordered queue of `ordered_bytes`
+    /// bytes or of the minimum size.
+    pub(crate) fn with_ordered(
+        settings: &Settings,
+        ordered_bytes: usize,
+        wake: Wake,
+        barrier: Barrier,
+    ) -> Self {
         let Settings { block_size, blocks, ring_at, max_record } = *settings;
         assert!(block_size > 0 && blocks > 0 && ring_at > 0, "a setting is 0: {settings:?}");
         assert!((1..=block_size).contains(&max_record), "records exceed a block: {settings:?}");
-        let ordered =
-            OrderedQueue::new(blocks * block_size / 4, block_size, blocks + 1 + KEPT_BLOCKS);
+        let ordered = OrderedQueue::new(ordered_bytes, block_size, blocks + 1 + KEPT_BLOCKS);
         let (supply, permit) = BlockSupply::new(block_size, blocks);
         // Threads must have fewer than `ring_at` spare blocks, since these count as full.
         let spares = SpareBlocks::new(ring_at - ring_at.div_ceil(4));
