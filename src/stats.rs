@@ -1,18 +1,20 @@
-//! Counts of a connector's lines (emitted, sent, buffered, dropped and lost), and the report of a
-//! stop.
+//! Counts of a connector's lines (emitted, sent, buffered, dropped, lost and merged), and the report of
+//! a stop.
 
 use crate::tally::Tally;
 use std::fmt;
 
-/// Counts of all lines of a connector since it was built: emitted, sent, buffered, dropped and
-/// lost.
+/// Counts of all lines of a connector since it was built: emitted, sent, buffered, dropped, lost and
+/// merged.
 ///
 /// While no thread emits and the flusher is idle, each emitted line is counted in exactly one
 /// place, in lines and in bytes:
 ///
 /// ```text
-/// emitted = sent + buffered + dropped() + lost()
+/// emitted = sent + buffered + dropped() + lost() + merged
 /// ```
+///
+/// `merged` stays 0 without [`Builder::coalesce`](crate::Builder::coalesce).
 ///
 /// While threads emit and the flusher sends, the numbers are read one after the other. Each is
 /// exact when it is read, and no line counts as sent before it counts as emitted.
@@ -27,8 +29,11 @@ pub struct Stats {
     ///
     /// The [delivery](crate::Delivery) defines when lines on a stream count.
     pub sent: Tally,
-    /// Lines that the connector has accepted, and that are neither sent nor lost yet.
+    /// Lines that the connector has accepted, and that are neither sent, lost nor merged yet.
     pub buffered: Tally,
+    /// Lines that [`Builder::coalesce`](crate::Builder::coalesce) has spared: how many lines went into
+    /// sums and last values, less those that came out, and likewise their bytes.
+    pub merged: Tally,
     /// Lines that were dropped when they were emitted, counted by reason.
     pub drops: Drops,
     /// Lines that were accepted when they were emitted, but lost later, counted by reason.
@@ -131,14 +136,19 @@ impl Stats {
 }
 
 impl fmt::Display for Stats {
-    /// Writes the counts of lines as `emitted 10 = sent 7 + buffered 1 + dropped 2 + lost 0`.
+    /// Writes the counts of lines as `emitted 10 = sent 7 + buffered 1 + dropped 2 + lost 0`, with
+    /// `+ merged 5` at the end if lines were merged.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (emitted, sent, buffered) = (self.emitted.lines, self.sent.lines, self.buffered.lines);
         let (dropped, lost) = (self.dropped().lines, self.lost().lines);
         write!(
             f,
             "emitted {emitted} = sent {sent} + buffered {buffered} + dropped {dropped} + lost {lost}"
-        )
+        )?;
+        match self.merged.lines {
+            0 => Ok(()),
+            merged => write!(f, " + merged {merged}"),
+        }
     }
 }
 

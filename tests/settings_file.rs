@@ -38,7 +38,7 @@ fn every_setting_can_be_read() {
         "sample": [["http.*", 0.5], ["*", 0.25]], "pack_values": false, "container_id": "ci-1",
         "external_data": "it-false", "cardinality": "low", "never_wake": true, "prefault": 4,
         "block_size": 4096, "aggregate_interval": 2.5, "gauge_repeat": [10, 600],
-        "thread_name": "statsd"
+        "coalesce": 500, "thread_name": "statsd"
     }"#;
     let expected = Connector::builder("statsd.example")
         .port(9125)
@@ -72,6 +72,7 @@ fn every_setting_can_be_read() {
         .block_size(4096)
         .aggregate_interval(Duration::from_millis(2500))
         .gauge_repeat(Duration::from_secs(10), Duration::from_secs(600))
+        .coalesce(500)
         .thread_name("statsd");
     assert_is(text, expected);
     assert!(format!("{:?}", read(text).unwrap()).contains("shutdown_timeout: 20s"));
@@ -224,6 +225,10 @@ fn invalid_value_names_setting_value_and_accepted_values() {
         (
             r#"{"max_datagram_payload": -1}"#,
             "invalid value -1 for max_datagram_payload: expected 1 to 65507 bytes",
+        ),
+        (
+            r#"{"coalesce": -1}"#,
+            "invalid value -1 for coalesce: expected a number of contexts",
         ),
         (
             r#"{"delivery": "maybe"}"#,

@@ -13,4 +13,4 @@ pub use settings::Settings;
 
 pub(crate) use builder::MAX_ORIGIN_FIELD;
 pub(crate) use environment::Variables;
-pub(crate) use validated::{FlusherConfig, FlusherThread, ProducerConfig};
+pub(crate) use validated::{CoalescingConfig, FlusherConfig, FlusherThread, ProducerConfig};

@@ -42,6 +42,23 @@ pub(crate) struct FlusherConfig {
     /// Time between two lines of an aggregated metric.
     pub(crate) aggregate_interval: Duration,
     pub(crate) gauge_repeat: Option<GaugeRepeat>,
+    /// Rules by which lines are merged before they are sent. `None` sends each line as it is.
+    pub(crate) coalescing: Option<CoalescingConfig>,
+}
+
+/// Rules by which the flusher merges lines that differ in their value alone.
+#[derive(Clone, Debug)]
+pub(crate) struct CoalescingConfig {
+    /// Maximum number of lines that other lines are merged with, in a batch.
+    pub(crate) max_contexts: usize,
+    /// True if servers add a signed value, such as `+1`, to a gauge.
+    pub(crate) has_gauge_deltas: bool,
+    /// Maximum length in bytes of a line.
+    pub(crate) max_line: usize,
+    /// Maximum size in bytes of a datagram.
+    pub(crate) payload: usize,
+    /// Maximum backlog of unsent lines in bytes.
+    pub(crate) capacity: usize,
 }
 
 /// Thread that a connector creates for its flusher.

@@ -15,6 +15,8 @@ pub(crate) struct Account {
     pub(crate) refused: LineTally,
     pub(crate) too_long: LineTally,
     pub(crate) evicted: LineTally,
+    /// Difference between the lines that were merged, and what they became.
+    pub(crate) merged: LineTally,
     rejected: LineTally,
     /// Excerpt of the last line that the server rejected, until a warning reports it.
     rejected_line: Mutex<Option<String>>,
@@ -51,6 +53,7 @@ impl Account {
             evicted: self.evicted.read(),
             rejected: self.rejected.read(),
         };
+        let merged = self.merged.read();
         // ORDERING: Relaxed. The count publishes nothing but itself.
         let connections = self.connections.load(Relaxed);
         let counts = exchange.counts();
@@ -68,9 +71,10 @@ impl Account {
             altered += thread.altered.read().lines;
         }
         let accepted = Tally::of_records(counts.accepted);
-        let mut stats = Stats { sent, drops, losses, altered, connections, ..Stats::default() };
+        let mut stats =
+            Stats { sent, merged, drops, losses, altered, connections, ..Stats::default() };
         stats.emitted = accepted + stats.dropped();
-        let settled = sent + stats.lost();
+        let settled = sent + merged + stats.lost();
         stats.buffered = Tally {
             lines: accepted.lines.saturating_sub(settled.lines),
             bytes: accepted.bytes.saturating_sub(settled.bytes),

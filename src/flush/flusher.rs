@@ -123,7 +123,7 @@ impl Flusher {
         // on an exiting thread, which has lost tokio's.
         let unset = Instant::from_std(std::time::Instant::now());
         Self {
-            outbox: Outbox::new(consumer, Arc::clone(&shared.account)),
+            outbox: Outbox::of(&shared, consumer),
             commands,
             link: LinkState::Down { retry_at: unset },
             attempts: 0,
@@ -206,7 +206,7 @@ impl Flusher {
         // From here on the next ring wakes the flusher, unless the bell was rung since it
         // was last cleared. A ring between two bursts waits for the next one, since the flusher cannot
         // send earlier. Each burst also drains the ordered queue.
-        let rung = !self.ignores_rings() && !self.outbox.lines().prepare_park();
+        let rung = !self.ignores_rings() && !self.outbox.input().prepare_park();
         let dormant = self.idle.is_dormant();
         let (wake_at, due) = self.next_timer();
         let command = only_if(stopping.is_none(), self.commands.recv());
@@ -257,7 +257,7 @@ impl Flusher {
             Event::Rung => self.on_ring(),
             Event::Woken if self.idle.is_dormant() => {
                 self.idle.reset();
-                self.sweeps.restart(self.outbox.lines().swept());
+                self.sweeps.restart(self.outbox.input().swept());
                 self.drain.restart_schedule();
                 self.schedule_tick();
             }
@@ -271,23 +271,23 @@ impl Flusher {
     /// line is unsent. Replies to completed flushes. Returns true if a pending stop is complete.
     fn complete_pending(&mut self) -> bool {
         // While lines are unsent, newer ones stay where the capacity bounds them.
-        if self.outbox.unsent() == 0 && self.pending.wants_sweep() {
+        if self.outbox.is_all_sent() && self.pending.wants_sweep() {
             let drains = self.link.is_up();
             self.take_lines();
             let is_drained =
                 if drains { self.drain.is_complete() } else { !self.drain.has_undrained() };
-            self.pending.on_sweep(self.outbox.lines(), is_drained);
+            self.pending.on_sweep(&self.outbox, is_drained);
             self.send();
             self.evict_to_limit();
         }
-        self.pending.complete_flushes(self.outbox.lines());
-        self.pending.is_stop_complete(self.outbox.lines())
+        self.pending.complete_flushes(&self.outbox);
+        self.pending.is_stop_complete(&self.outbox)
     }
 
     fn handle_command(&mut self, command: Option<Command>) {
         match command {
             Some(Command::Flush(reply)) => {
-                let target = FlushTarget::now(self.outbox.lines());
+                let target = FlushTarget::now(&self.outbox);
                 self.pending.add_flush(PendingFlush { target, reply });
             }
             Some(Command::Stop { sent_before, reply }) => self.begin_stop(sent_before, vec![reply]),
@@ -298,7 +298,7 @@ impl Flusher {
     fn begin_stop(&mut self, sent_before: Tally, replies: Vec<oneshot::Sender<StopReport>>) {
         let now = Instant::now();
         let deadline = now + self.shared.settings.stop_timeout;
-        let target = FlushTarget::now(self.outbox.lines());
+        let target = FlushTarget::now(&self.outbox);
         self.pending.stop = Some(PendingStop { deadline, sent_before, target, replies });
         if let LinkState::Down { retry_at } = &mut self.link {
             *retry_at = now;
@@ -359,7 +359,7 @@ impl Flusher {
         // ORDERING: Relaxed. A statistic; it publishes nothing.
         self.shared.account.connections.fetch_add(1, Relaxed);
         // Unsent lines go first. Newer lines stay where the capacity bounds them.
-        if self.outbox.unsent() == 0 {
+        if self.outbox.is_all_sent() {
             self.take_lines();
         }
         self.send();
@@ -427,7 +427,7 @@ impl Flusher {
         if self.can_sweep() || self.shared.settings.max_full_blocks.is_some() {
             self.sweep();
         } else {
-            self.outbox.lines().clear_bell();
+            self.outbox.input().clear_bell();
             self.outbox.drain_ordered();
         }
     }
@@ -435,7 +435,7 @@ impl Flusher {
     /// Returns true if the flusher is connected and all lines taken from the producer threads are
     /// sent, so that it may take more.
     fn can_sweep(&self) -> bool {
-        self.outbox.lines().is_ready_to_sweep() && self.link.is_up()
+        self.outbox.is_ready_to_sweep() && self.link.is_up()
     }
 
     /// Takes all lines that the producer threads have published, without sending them. First emits the
@@ -447,7 +447,7 @@ impl Flusher {
             self.drain.run();
         }
         self.outbox.sweep();
-        self.sweeps.on_sweep(self.outbox.lines().swept());
+        self.sweeps.on_sweep(self.outbox.input().swept());
     }
 
     fn sweep(&mut self) {
@@ -470,7 +470,12 @@ impl Flusher {
     fn send(&mut self) {
         let LinkState::Up(link) = &mut self.link else { return };
         let unpaced = self.pending.stop.as_ref().is_some_and(|stop| stop.is_urgent(Instant::now()));
-        match link.send(&mut self.outbox, unpaced) {
+        self.outbox.refill();
+        let mut result = link.send(&mut self.outbox, unpaced);
+        while result.is_ok() && self.outbox.refill() {
+            result = link.send(&mut self.outbox, unpaced);
+        }
+        match result {
             Ok(()) => {
                 self.is_stalled = link.is_stalled();
                 // ORDERING: Relaxed. A statistic; it publishes nothing.

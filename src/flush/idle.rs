@@ -38,9 +38,9 @@ impl IdleDetector {
         is_pending: bool,
         has_undrained: impl FnOnce() -> bool,
     ) {
-        let lines = outbox.lines();
+        let lines = outbox.input();
         let (now, swept) = (Instant::now(), lines.swept());
-        let is_idle = swept == self.swept && lines.consumed() == swept && !is_pending;
+        let is_idle = swept == self.swept && outbox.released() == swept && !is_pending;
         let since = self.since.filter(|_| is_idle).unwrap_or(now);
         let is_dormant = is_idle
             && now >= since + DORMANT_AFTER

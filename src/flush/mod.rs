@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`flusher`], [`pending`], [`idle`], [`link_state`], [`shared`] | the task and its events |
 //! | [`outbox`] | the swept lines, with the account of them |
+//! | [`coalescing`] | merging lines before they are sent |
 //! | [`packing`] | filling datagrams, batches of them, and frames of a stream |
 //! | [`drain`], [`drain_schedule`] | emitting the lines of aggregated metrics |
 //! | [`account`] | the counts of all lines |
@@ -18,6 +19,7 @@
 //! | [`warnings`], [`rate_limit`] | what the flusher logs |
 
 mod account;
+mod coalescing;
 mod drain;
 mod drain_schedule;
 mod flusher;

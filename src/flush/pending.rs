@@ -1,7 +1,7 @@
 //! Commands from the application to the flusher, and the flushes and the stop that the flusher has
 //! not completed yet.
 
-use crate::emit::Consumer;
+use super::outbox::Outbox;
 use crate::error::FlushError;
 use crate::stats::StopReport;
 use crate::tally::Tally;
@@ -39,14 +39,15 @@ pub(super) struct FlushTarget {
 impl FlushTarget {
     /// Returns a target (the lines that a flush or stop waits for) that comprises all lines emitted
     /// so far.
-    pub(super) fn now(lines: &Consumer) -> Self {
-        Self { drained_records: lines.enqueued_records(), consumed: None }
+    pub(super) fn now(outbox: &Outbox) -> Self {
+        Self { drained_records: outbox.input().enqueued_records(), consumed: None }
     }
 
     /// Updates the target (the lines that a flush or stop waits for) after the flusher has taken
     /// lines from the producer threads. The taken lines may now include all lines of the target, if all
     /// aggregated metrics were drained before (`is_drained`).
-    pub(super) fn on_sweep(&mut self, lines: &Consumer, is_drained: bool) {
+    pub(super) fn on_sweep(&mut self, outbox: &Outbox, is_drained: bool) {
+        let lines = outbox.input();
         let has_records = lines.drained_records() >= self.drained_records;
         if self.consumed.is_none() && has_records && is_drained {
             self.consumed = Some(lines.swept());
@@ -57,8 +58,8 @@ impl FlushTarget {
         self.consumed.is_some()
     }
 
-    pub(super) fn is_reached(&self, lines: &Consumer) -> bool {
-        self.consumed.is_some_and(|target| target <= lines.consumed())
+    pub(super) fn is_reached(&self, outbox: &Outbox) -> bool {
+        self.consumed.is_some_and(|target| target <= outbox.released())
     }
 }
 
@@ -107,24 +108,24 @@ impl Pending {
 
     /// Updates each pending flush and the stop after the flusher has taken lines from the producer
     /// threads, and perhaps drained all aggregated metrics before (`is_drained`).
-    pub(super) fn on_sweep(&mut self, lines: &Consumer, is_drained: bool) {
+    pub(super) fn on_sweep(&mut self, outbox: &Outbox, is_drained: bool) {
         let flushes = self.flushes.iter_mut().map(|flush| &mut flush.target);
         let all = flushes.chain(self.stop.iter_mut().map(|stop| &mut stop.target));
-        all.for_each(|target| target.on_sweep(lines, is_drained));
+        all.for_each(|target| target.on_sweep(outbox, is_drained));
     }
 
     /// Replies to each flush if all its lines are sent or lost. Removes a flush if its caller no
     /// longer waits for the reply.
-    pub(super) fn complete_flushes(&mut self, lines: &Consumer) {
-        for flush in self.flushes.extract_if(.., |flush| flush.target.is_reached(lines)) {
+    pub(super) fn complete_flushes(&mut self, outbox: &Outbox) {
+        for flush in self.flushes.extract_if(.., |flush| flush.target.is_reached(outbox)) {
             let _ = flush.reply.send(Ok(()));
         }
         self.flushes.retain(|flush| !flush.reply.is_closed());
     }
 
     /// Returns true if a stop is pending, and all lines that it waits for are sent or lost.
-    pub(super) fn is_stop_complete(&self, lines: &Consumer) -> bool {
-        self.stop.as_ref().is_some_and(|stop| stop.target.is_reached(lines))
+    pub(super) fn is_stop_complete(&self, outbox: &Outbox) -> bool {
+        self.stop.as_ref().is_some_and(|stop| stop.target.is_reached(outbox))
     }
 }
 

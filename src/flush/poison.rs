@@ -57,7 +57,7 @@ impl PoisonDetector {
         // Without a line to compare the quarantined ones with, they are tried again: no other line
         // may ever come.
         if outbox.has_quarantined() && !outbox.has_unsent() {
-            outbox.sweep();
+            outbox.sweep_for_next_line();
             if !outbox.has_unsent() {
                 outbox.end_quarantine();
             }
@@ -100,7 +100,7 @@ impl PoisonDetector {
     fn quarantine_first(&mut self, outbox: &mut Outbox) {
         let line = first_unit(outbox.lines().chunk());
         if outbox.unsent() <= line {
-            outbox.sweep();
+            outbox.sweep_for_next_line();
         }
         if outbox.unsent() > line && self.quarantined < MAX_QUARANTINED {
             outbox.quarantine(line);

@@ -1,6 +1,7 @@
 //! State that the flusher shares with the application's handles of the client.
 
 use super::account::Account;
+use super::coalescing;
 use super::rate_limit::WarningLimits;
 use super::wake::Wake;
 use crate::aggregate::Registry;
@@ -14,6 +15,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 /// flusher, and serves the next one.
 pub(crate) struct Shared {
     pub(crate) exchange: Arc<Exchange>,
+    /// Merged lines, with [`coalesce`](crate::Builder::coalesce). Only the flusher uses them.
+    pub(super) merged: Option<Arc<Exchange>>,
     pub(crate) settings: FlusherConfig,
     pub(crate) account: Arc<Account>,
     pub(crate) aggregates: Registry,
@@ -29,8 +32,10 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(exchange: Arc<Exchange>, settings: FlusherConfig, wake: Arc<Wake>) -> Self {
+        let merged = settings.coalescing.as_ref().map(coalescing::exchange).map(Arc::new);
         Self {
             exchange,
+            merged,
             settings,
             account: Arc::default(),
             aggregates: Registry::default(),

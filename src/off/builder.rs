@@ -46,6 +46,7 @@ settings! {
     stop_timeout(timeout: Duration);
     aggregate_interval(interval: Duration);
     gauge_repeat(every: Duration, at_most_for: Duration);
+    coalesce(max_contexts: usize);
     low_latency(threads: usize);
     block_size(bytes: usize);
     never_wake(on: bool);

@@ -190,11 +190,11 @@ pub(crate) fn tally(lines: &[String]) -> Tally {
     Tally { lines: lines.len() as u64, bytes }
 }
 
-/// Asserts that the emitted lines equal the sum of the sent, buffered, dropped and lost lines, and
-/// likewise their bytes.
+/// Asserts that the emitted lines equal the sum of the sent, buffered, dropped, lost and merged lines,
+/// and likewise their bytes.
 #[track_caller]
 pub(crate) fn assert_balanced(stats: &Stats) {
-    let accounted = stats.sent + stats.buffered + stats.dropped() + stats.lost();
+    let accounted = stats.sent + stats.buffered + stats.dropped() + stats.lost() + stats.merged;
     assert_eq!(stats.emitted, accounted, "{stats:?}");
 }
 

@@ -3,7 +3,7 @@
 use super::Builder;
 use super::dialect_options::ValidatedDialect;
 use super::latency::ValidatedLatency;
-use crate::config::validated::{FlusherConfig, MAX_PAYLOAD, ProducerConfig};
+use crate::config::validated::{CoalescingConfig, FlusherConfig, MAX_PAYLOAD, ProducerConfig};
 use crate::error::{BuildError, quoted, require};
 use crate::options::{Endpoint, Framing, WhenFull};
 use std::time::Duration;
@@ -70,6 +70,14 @@ impl Builder {
         let options = self.dialect_options;
         let dialect = options.validate(&prefix, type_prefixes, is_stream, max_line)?;
         let ValidatedDialect { scope, sampling, pack_values } = dialect;
+        let max_contexts = self.aggregation.max_contexts;
+        let coalescing = (max_contexts > 0).then(|| CoalescingConfig {
+            max_contexts,
+            has_gauge_deltas: scope.has_gauge_deltas(),
+            max_line,
+            payload,
+            capacity,
+        });
         let producer = ProducerConfig {
             scope,
             sampling,
@@ -102,6 +110,7 @@ impl Builder {
             stop_timeout: self.stop_timeout,
             aggregate_interval: self.aggregation.interval,
             gauge_repeat: self.aggregation.gauge_repeat,
+            coalescing,
         };
         Ok((flusher, producer))
     }

@@ -90,6 +90,8 @@ struct File {
     aggregate_interval: Option<Duration>,
     #[serde(deserialize_with = "gauge_repeat")]
     gauge_repeat: Option<(Duration, Duration)>,
+    #[serde(deserialize_with = "coalesce")]
+    coalesce: Option<usize>,
     #[serde(deserialize_with = "block_size")]
     block_size: Option<usize>,
     #[serde(deserialize_with = "never_wake")]
@@ -123,6 +125,7 @@ readers! {
     Option<usize> = integer("1 to 65507 bytes") => max_datagram_payload;
     Option<usize> = integer("1024 to 1048576 bytes") => block_size;
     Option<usize> = integer("0 to 65535 threads") => prefault;
+    Option<usize> = integer("a number of contexts") => coalesce;
     Option<Duration> = seconds("seconds, more than 0, at most a day") =>
         reconnect_timeout wait_timeout shutdown_timeout connect_timeout peer_timeout
         lookup_interval stop_timeout aggregate_interval;
@@ -250,6 +253,7 @@ impl From<File> for Settings {
         let builder = set(builder, file.gauge_repeat, |builder, (every, at_most_for)| {
             builder.gauge_repeat(every, at_most_for)
         });
+        let builder = set(builder, file.coalesce, Builder::coalesce);
         let builder = set(builder, file.block_size, Builder::block_size);
         let builder = set(builder, file.never_wake, Builder::never_wake);
         let builder = set(builder, file.prefault, Builder::prefault);

@@ -56,7 +56,8 @@ use std::time::Duration;
 /// * `queue_capacity`, `max_datagram_payload`, `hold_when_refused`, `segmentation_offload`, `delivery`
 ///   (`acknowledged` or `written`), `framing` (`newlines` or `length_prefixed`), `when_full`
 ///   (`drop_newest` or `drop_oldest`), `connect_timeout`, `peer_timeout`, `lookup_interval`,
-///   `stop_timeout`, `aggregate_interval`, `gauge_repeat` (a pair of times);
+///   `stop_timeout`, `aggregate_interval`, `gauge_repeat` (a pair of times), `coalesce` (a number
+///   of contexts, 0 for none);
 /// * `block_size`, `never_wake`, `prefault` (a number of threads), `thread_name`.
 ///
 /// Times are seconds, with fractions allowed. Every setting is optional. Unknown names and values of

@@ -277,7 +277,7 @@ impl Datagrams {
         if outbox.has_unsent() {
             self.renew_socket(outbox)?;
         }
-        self.pacer.renew(outbox.lines().backlog(), unpaced);
+        self.pacer.renew(outbox.backlog(), unpaced);
         let before = outbox.unsent();
         self.send_burst(outbox)?;
         self.stall.record(outbox.unsent() < before, outbox.has_unsent());

@@ -72,7 +72,7 @@ impl Datagrams {
             self.confirm(outbox);
             outbox.quarantine(size.bytes as usize);
             if !outbox.has_unsent() {
-                outbox.sweep();
+                outbox.sweep_for_next_line();
             }
             if outbox.has_unsent() {
                 return Ok(());
