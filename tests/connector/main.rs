@@ -13,6 +13,7 @@ mod aggregated;
 mod anywhere;
 mod builder;
 mod capacity;
+mod coalesced;
 mod datagrams;
 mod delivery;
 mod dialects;

@@ -22,18 +22,18 @@ use tokio::io::AsyncReadExt;
 
 /// Predicate that is true for the lines or frames on which a test server disconnects. The server
 /// does not read them.
-type Poison = fn(&str) -> bool;
+pub(super) type Poison = fn(&str) -> bool;
 
 /// Test server at a Unix socket path that reads line by line or frame by frame, and disconnects on
 /// certain lines.
-struct Server {
+pub(super) struct Server {
     lines: Arc<Mutex<Vec<String>>>,
     end: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Server {
-    fn start(socket_path: &SocketPath, framing: Framing, poison: Poison) -> Self {
+    pub(super) fn start(socket_path: &SocketPath, framing: Framing, poison: Poison) -> Self {
         let _ = std::fs::remove_file(socket_path.path());
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
         socket.bind(&SockAddr::unix(socket_path.path()).unwrap()).unwrap();
@@ -59,7 +59,7 @@ impl Server {
     /// Returns the lines that arrived, without repetitions, in order of first arrival. Lines may
     /// arrive again after a disconnect: the kernel counts a socket buffer as unread until the
     /// server has read all of it.
-    fn distinct(&self) -> Vec<String> {
+    pub(super) fn distinct(&self) -> Vec<String> {
         let mut seen = std::collections::HashSet::new();
         self.lines().into_iter().filter(|line| seen.insert(line.clone())).collect()
     }

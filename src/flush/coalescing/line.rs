@@ -38,6 +38,10 @@ impl<'a> Parts<'a> {
         is_whole.then_some(Self { name, value, rest })
     }
 
+    pub(super) fn line_len(&self) -> usize {
+        self.name.len() + self.value.len() + self.rest.len()
+    }
+
     pub(super) fn meaning(&self, has_gauge_deltas: bool) -> Meaning {
         let is_counter = match self.rest {
             [b'|', b'c', b'\n' | b'|', ..] => true,

@@ -1,17 +1,25 @@
 //! Merger: adds up the counters of a batch of lines, and keeps the last value of its gauges.
 
+use super::hash::Seeds;
 use super::line::{Meaning, Parts};
 use crate::config::CoalescingConfig;
 use crate::flush::packing::datagram::first_unit;
 use crate::tally::Tally;
 use memchr::memchr;
 use std::collections::HashMap;
-use std::hash::RandomState;
+use std::collections::hash_map::Entry;
+use std::hash::{Hash, Hasher};
+
+#[cfg(test)]
+mod tests;
+
+/// Maximum number of bytes of neighbours that are passed on as one record. No block is smaller.
+const MAX_PASSED: usize = 1 << 10;
 
 /// Rules by which lines are merged.
 pub(super) struct Merger {
     pub(super) config: CoalescingConfig,
-    hasher: RandomState,
+    seeds: Seeds,
 }
 
 /// Batch of lines that are being merged.
@@ -21,17 +29,27 @@ pub(super) struct Batch<'a> {
     slots: Vec<Slot<'a>>,
     sums: Vec<Sum<'a>>,
     /// Index of the sum of each counter, and of the slot of each gauge's last value.
-    contexts: HashMap<Key<'a>, usize, RandomState>,
+    contexts: HashMap<Key<'a>, usize, Seeds>,
+    /// Rest of a run that begins with lines to be passed on, and the number of bytes of these.
+    passed: (&'a [u8], usize),
     input: Tally,
     /// Number of lines that became part of another one, or that another one replaces.
     merged: u64,
 }
 
 /// Bytes of a line without its value. Lines with the same key can be merged.
-#[derive(PartialEq, Eq, Hash)]
+#[derive(PartialEq, Eq)]
 struct Key<'a> {
     name: &'a [u8],
     rest: &'a [u8],
+}
+
+impl Hash for Key<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // Without the lengths, since a colon ends the name.
+        state.write(self.name);
+        state.write(self.rest);
+    }
 }
 
 enum Slot<'a> {
@@ -66,7 +84,7 @@ pub(super) struct Merged<'a> {
 
 impl Merger {
     pub(super) fn new(config: CoalescingConfig) -> Self {
-        Self { config, hasher: RandomState::new() }
+        Self { config, seeds: Seeds::random() }
     }
 
     pub(super) fn begin(&self) -> Batch<'_> {
@@ -74,7 +92,8 @@ impl Merger {
             config: &self.config,
             slots: Vec::new(),
             sums: Vec::new(),
-            contexts: HashMap::with_hasher(self.hasher.clone()),
+            contexts: HashMap::with_hasher(self.seeds.clone()),
+            passed: Default::default(),
             input: Tally::default(),
             merged: 0,
         }
@@ -86,29 +105,38 @@ impl<'a> Batch<'a> {
         self.input.bytes
     }
 
-    /// Adds the first line of `run` to the batch, or the first two if they set a negative gauge. Returns
-    /// their length.
-    pub(super) fn add_first(&mut self, run: &'a [u8]) -> usize {
+    /// Adds the lines of a run, until the batch has `limit` bytes. The last line may exceed them.
+    pub(super) fn add(&mut self, run: &'a [u8], limit: u64) {
+        let mut rest = run;
+        while !rest.is_empty() && self.input.bytes < limit {
+            rest = &rest[self.add_first(rest)..];
+        }
+        self.end_passed();
+    }
+
+    /// Adds the first line of a run, or the first two if they set a negative gauge. Returns their length.
+    fn add_first(&mut self, run: &'a [u8]) -> usize {
         let end = memchr(b'\n', run).map_or(run.len(), |newline| newline + 1);
         let line = &run[..end];
-        let Some(parts) = Parts::of(line) else { return self.pass(line, 1) };
-        if self.config.has_gauge_deltas && parts.value == b"0" && parts.rest.starts_with(b"|g") {
+        let Some(parts) = Parts::of(line) else { return self.pass(run, end) };
+        let has_deltas = self.config.has_gauge_deltas;
+        if has_deltas && parts.value == b"0" && parts.rest.starts_with(b"|g") {
             let pair = &run[..first_unit(run)];
             // Two records, of which the second is a change, may look like a pair. They may be separated.
             if pair.len() > end && pair.len() <= self.config.max_line {
                 self.end_gauge(&parts);
                 self.end_gauge(&Parts::of(&pair[end..]).unwrap_or(parts));
-                return self.pass(pair, 2);
+                return self.push(Slot::Unchanged(pair), 2, pair.len());
             }
         }
-        match parts.meaning(self.config.has_gauge_deltas) {
-            Meaning::Count(number) => self.add_up(line, parts, number),
-            Meaning::Absolute => self.supersede(line, &parts),
+        match parts.meaning(has_deltas) {
+            Meaning::Count(number) => self.add_up(run, parts, number),
+            Meaning::Absolute => self.supersede(run, &parts),
             Meaning::Signed => {
                 self.end_gauge(&parts);
-                self.pass(line, 1)
+                self.push(Slot::Unchanged(line), 1, end)
             }
-            Meaning::Other => self.pass(line, 1),
+            Meaning::Other => self.pass(run, end),
         }
     }
 
@@ -117,46 +145,70 @@ impl<'a> Batch<'a> {
         bytes
     }
 
-    fn pass(&mut self, lines: &'a [u8], count: u64) -> usize {
-        self.slots.push(Slot::Unchanged(lines));
-        self.count(count, lines.len())
+    fn push(&mut self, slot: Slot<'a>, lines: u64, bytes: usize) -> usize {
+        self.end_passed();
+        self.slots.push(slot);
+        self.count(lines, bytes)
     }
 
-    /// Adds the number of a counter to the sum of its key. A sum stays in the place of its first line.
-    fn add_up(&mut self, line: &'a [u8], parts: Parts<'a>, number: i64) -> usize {
-        let (key, has_room) = (Key::of(&parts), self.has_room());
-        match self.contexts.get_mut(&key) {
-            Some(index) => {
-                let sum = &mut self.sums[*index];
+    /// Passes on the first line of a run. Neighbours that are passed on become one record, which is
+    /// copied at once.
+    fn pass(&mut self, run: &'a [u8], len: usize) -> usize {
+        let (before, passed) = self.passed;
+        let is_next = before.len() >= passed && before[passed..].as_ptr() == run.as_ptr();
+        if passed > 0 && is_next && passed + len <= MAX_PASSED {
+            self.passed.1 += len;
+        } else {
+            self.end_passed();
+            self.passed = (run, len);
+        }
+        self.count(1, len)
+    }
+
+    fn end_passed(&mut self) {
+        let (run, passed) = std::mem::take(&mut self.passed);
+        if passed > 0 {
+            self.slots.push(Slot::Unchanged(&run[..passed]));
+        }
+    }
+
+    /// Adds the number of the counter at the start of a run to the sum of its key. A sum stays in the
+    /// place of its first line.
+    fn add_up(&mut self, run: &'a [u8], parts: Parts<'a>, number: i64) -> usize {
+        let len = parts.line_len();
+        let (next, has_room) = (self.sums.len(), self.has_room());
+        match self.contexts.entry(Key::of(&parts)) {
+            Entry::Occupied(mut index) => {
+                let sum = &mut self.sums[*index.get()];
                 if let Some(total) = sum.plus(number, self.config) {
                     (sum.total, sum.is_merged) = (total, true);
                     self.merged += 1;
-                    return self.count(1, line.len());
+                    return self.count(1, len);
                 }
-                *index = self.sums.len();
+                index.insert(next);
             }
-            None if has_room => {
-                self.contexts.insert(key, self.sums.len());
-            }
-            None => return self.pass(line, 1),
+            Entry::Vacant(index) if has_room => _ = index.insert(next),
+            Entry::Vacant(_) => return self.pass(run, len),
         }
-        self.slots.push(Slot::Sum(self.sums.len()));
-        self.sums.push(Sum { line, parts, total: number, is_merged: false });
-        self.count(1, line.len())
+        self.sums.push(Sum { line: &run[..len], parts, total: number, is_merged: false });
+        self.push(Slot::Sum(next), 1, len)
     }
 
-    /// Adds the value of a gauge, and removes the one that it replaces. So the lines that stay are in
-    /// their order.
-    fn supersede(&mut self, line: &'a [u8], parts: &Parts<'a>) -> usize {
-        let (key, slot) = (Key::of(parts), self.slots.len());
-        if let Some(last) = self.contexts.get_mut(&key) {
-            self.slots[*last] = Slot::Superseded;
-            *last = slot;
-            self.merged += 1;
-        } else if self.has_room() {
-            self.contexts.insert(key, slot);
+    /// Adds the value of the gauge at the start of a run, and removes the one that it replaces. So the
+    /// lines that stay are in their order.
+    fn supersede(&mut self, run: &'a [u8], parts: &Parts<'a>) -> usize {
+        let len = parts.line_len();
+        self.end_passed();
+        let (next, has_room) = (self.slots.len(), self.has_room());
+        match self.contexts.entry(Key::of(parts)) {
+            Entry::Occupied(mut index) => {
+                self.slots[index.insert(next)] = Slot::Superseded;
+                self.merged += 1;
+            }
+            Entry::Vacant(index) if has_room => _ = index.insert(next),
+            Entry::Vacant(_) => return self.pass(run, len),
         }
-        self.pass(line, 1)
+        self.push(Slot::Unchanged(&run[..len]), 1, len)
     }
 
     /// Keeps the last value of a gauge before a change of it.
@@ -220,7 +272,8 @@ impl Merged<'_> {
         Tally { lines: self.merged, bytes: self.input.bytes - output as u64 }
     }
 
-    /// Returns the merged lines, in order. Two lines that set a negative gauge are one record.
+    /// Returns records of the merged lines, in order. Two lines that set a negative gauge are in one
+    /// record.
     pub(super) fn records(&self) -> impl Iterator<Item = &[u8]> {
         self.slots.iter().filter_map(|slot| match slot {
             Slot::Unchanged(lines) => Some(*lines),

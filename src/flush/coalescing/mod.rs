@@ -9,8 +9,11 @@
 //! releases those that it has read. So no line is held anywhere else, and what a flusher leaves behind,
 //! the next one sends. Lines that wait stay in the first exchange, where the capacity bounds them.
 
+mod hash;
 mod line;
 mod merger;
+#[cfg(test)]
+mod tests;
 
 use super::account::Account;
 use crate::config::CoalescingConfig;
@@ -116,11 +119,12 @@ impl Coalescing {
         }
         self.forget_released(output);
         let mut batch = self.merger.begin();
+        let limit = self.limits.batch as u64;
         for run in self.input.runs() {
-            let mut rest = run;
-            while !rest.is_empty() && batch.bytes() < self.limits.batch as u64 {
-                rest = &rest[batch.add_first(rest)..];
+            if batch.bytes() >= limit {
+                break;
             }
+            batch.add(run, limit);
         }
         let merged = batch.finish();
         output.append(merged.records());
