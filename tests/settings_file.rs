@@ -226,10 +226,7 @@ fn invalid_value_names_setting_value_and_accepted_values() {
             r#"{"max_datagram_payload": -1}"#,
             "invalid value -1 for max_datagram_payload: expected 1 to 65507 bytes",
         ),
-        (
-            r#"{"coalesce": -1}"#,
-            "invalid value -1 for coalesce: expected a number of contexts",
-        ),
+        (r#"{"coalesce": -1}"#, "invalid value -1 for coalesce: expected a number of contexts"),
         (
             r#"{"delivery": "maybe"}"#,
             r#"invalid value "maybe" for delivery: expected one of acknowledged, written"#,

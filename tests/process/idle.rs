@@ -71,7 +71,7 @@ fn start_flusher(statsd: &Connector) -> String {
 }
 
 /// A dormant flusher (asleep without a timer) does not wake for three seconds over TCP, over UDP,
-/// or with periodic name lookups. A line, even the first one of its thread, then wakes it and is
+/// with merged lines, or with periodic name lookups. A line, even the first one of its thread, then wakes it and is
 /// sent within half a second.
 #[test]
 fn an_idle_flusher_does_not_wake_and_hears_the_first_line() {
@@ -82,6 +82,7 @@ fn an_idle_flusher_does_not_wake_and_hears_the_first_line() {
     let sleepers = [
         Sleeper::start(tcp(over_tcp.port())),
         Sleeper::start(udp(over_udp.port())),
+        Sleeper::start(tcp(over_tcp.port()).coalesce(10)),
         Sleeper::start(by_name.flush_interval(Duration::from_millis(5))),
     ];
     for round in 0..2 {

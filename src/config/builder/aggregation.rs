@@ -71,7 +71,7 @@ impl Builder {
     /// emitted.
     ///
     /// The flusher merges what it takes at once: the lines of at most a [flush
-    /// interval](Self::flush_interval), and at most 256 KiB of them. `max_contexts` is the number of
+    /// interval](Self::flush_interval), and at most 384 KiB of them. `max_contexts` is the number of
     /// different counters and gauges up to which it does so there, where each set of tags is another
     /// one. The lines of others are sent as they are: none is dropped for it. The calls that emit cost
     /// what they always do, so [aggregated](crate::Metric::aggregate) metrics are cheaper by far for the
@@ -93,9 +93,9 @@ impl Builder {
     /// [`Stats::merged`](crate::Stats::merged) counts the lines that were spared. Unlike a line of its
     /// own, a sum is lost as a whole if its datagram is.
     ///
-    /// The merged lines take memory beyond the [capacity](Self::queue_capacity): up to 1.6 MiB until they
-    /// are sent and acknowledged, or three times the capacity if that is less. They are not evicted with
-    /// [`WhenFull::DropOldest`](crate::WhenFull::DropOldest). Merging takes up to a few MiB more meanwhile.
+    /// Merged lines take memory beyond the [capacity](Self::queue_capacity): up to about 2 MiB until they
+    /// are sent and acknowledged, and less with a small capacity. They are not evicted with
+    /// [`WhenFull::DropOldest`](crate::WhenFull::DropOldest). Merging takes up to a few MiB meanwhile.
     pub fn coalesce(mut self, max_contexts: usize) -> Self {
         self.aggregation.max_contexts = max_contexts;
         self

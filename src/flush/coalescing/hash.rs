@@ -32,6 +32,7 @@ impl BuildHasher for Seeds {
 }
 
 impl KeyHasher {
+    #[inline]
     fn mix(&mut self, word: u64) {
         let product = u128::from(self.state ^ word) * u128::from(self.factor);
         self.state = product as u64 ^ (product >> 64) as u64;
@@ -39,6 +40,7 @@ impl KeyHasher {
 }
 
 impl Hasher for KeyHasher {
+    #[inline]
     fn write(&mut self, bytes: &[u8]) {
         let (words, rest) = bytes.as_chunks();
         for word in words {

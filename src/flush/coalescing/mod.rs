@@ -22,8 +22,9 @@ use bytes::Buf;
 use merger::Merger;
 use std::collections::VecDeque;
 
-/// Maximum number of bytes of a batch, apart from its last line.
-const BATCH: usize = 256 << 10;
+/// Maximum number of bytes of a batch, apart from its last line. It holds what gathers between two sweeps
+/// at a high rate, with the default capacity.
+const BATCH: usize = 384 << 10;
 
 /// Size of the blocks of merged lines, unless lines may be longer.
 const BLOCK_SIZE: usize = 16 << 10;

@@ -1,10 +1,19 @@
 use super::*;
+use crate::connector::Connector;
 use crate::flush::coalescing;
+use crate::flush::outbox::Outbox;
+use crate::flush::shared::Shared;
 use crate::tally::Tally;
 use std::sync::Arc;
 
 fn config(capacity: usize, max_line: usize) -> CoalescingConfig {
-    CoalescingConfig { max_contexts: 100, has_gauge_deltas: true, max_line, payload: 1432, capacity }
+    CoalescingConfig {
+        max_contexts: 100,
+        has_gauge_deltas: true,
+        max_line,
+        payload: 1432,
+        capacity,
+    }
 }
 
 /// Exchange of producer threads, and the flusher's ends of both exchanges.
@@ -113,7 +122,8 @@ fn a_batch_always_finds_room() {
                     let padding = "x".repeat(len.saturating_sub(name.len() + 6));
                     format!("{name}{padding}:1|ms\n")
                 };
-                let lines: Vec<_> = std::iter::repeat_with(line).take(capacity.min(BATCH) / len + 1).collect();
+                let lines: Vec<_> =
+                    std::iter::repeat_with(line).take(capacity.min(BATCH) / len + 1).collect();
                 scene.emit(&lines);
                 if !scene.refill() {
                     break;
@@ -128,4 +138,60 @@ fn a_batch_always_finds_room() {
             assert!(scene.refill());
         }
     }
+}
+
+/// Outbox of a flusher with coalescing, and what survives the flusher.
+fn outbox() -> (Arc<Exchange>, Shared, Outbox) {
+    let (settings, _) = Connector::builder("server").coalesce(10).check().unwrap();
+    let exchange = Arc::new(Exchange::for_appending(16 << 10, 1_000));
+    let shared = Shared::new(Arc::clone(&exchange), settings, Arc::default());
+    let outbox = Outbox::of(&shared, Consumer::claim(&exchange).unwrap());
+    (exchange, shared, outbox)
+}
+
+#[test]
+fn lines_are_merged_once_those_before_are_sent() {
+    let (exchange, _shared, mut outbox) = outbox();
+    exchange.push(1, b"a:1|c\n");
+    outbox.sweep();
+    assert_eq!((outbox.unsent(), outbox.is_all_sent(), outbox.backlog()), (0, false, 6));
+    assert!(outbox.refill());
+    exchange.push(1, b"b:12|c\n");
+    outbox.sweep();
+    assert!(!outbox.refill());
+    assert_eq!((outbox.unsent(), outbox.backlog()), (6, 13));
+    assert!(!outbox.is_ready_to_sweep());
+    outbox.mark_sent(6);
+    assert!(!outbox.is_ready_to_sweep() && !outbox.is_all_sent());
+    assert!(outbox.refill());
+    outbox.mark_sent(7);
+    assert!(outbox.is_ready_to_sweep() && outbox.is_all_sent());
+    assert_eq!((outbox.released(), outbox.backlog()), (0, 0));
+}
+
+/// A line that may be at fault needs a line after it, also if it is not sent yet.
+#[test]
+fn a_suspect_finds_a_next_line() {
+    let (exchange, _shared, mut outbox) = outbox();
+    exchange.push(1, b"a:1|c\n");
+    outbox.sweep_for_next_line();
+    exchange.push(1, b"b:12|c\n");
+    outbox.sweep_for_next_line();
+    assert_eq!(outbox.unsent(), 13);
+}
+
+/// Starts flushers as fast as the one before ends, which must leave both exchanges together.
+#[test]
+fn a_next_outbox_finds_both_exchanges() {
+    let (exchange, shared, outbox) = outbox();
+    let (shared, mut outbox) = (&shared, Some(outbox));
+    std::thread::scope(|scope| {
+        for _ in 0..200 {
+            let previous = outbox.take();
+            scope.spawn(move || drop(previous));
+            let input =
+                std::iter::repeat_with(|| Consumer::claim(&exchange)).find_map(|input| input);
+            outbox = Some(Outbox::of(shared, input.unwrap()));
+        }
+    });
 }

@@ -3,10 +3,7 @@
 use super::arrived;
 use crate::support::assert_balanced;
 use freewheel::dogstatsd::{Event, ServiceCheck, Status};
-use freewheel::{
-    Builder, Connector, Counter, Dialect, Gauge, Protocol, SampleRate,
-    Tally,
-};
+use freewheel::{Builder, Connector, Counter, Dialect, Gauge, Protocol, SampleRate, Tally};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -63,12 +60,15 @@ fn each_set_of_tags_is_summed_for_itself() {
             }
         });
         lines.sort();
-        assert_eq!(lines, [
-            "depth:-3|g|#env:a:1|c:ci-1",
-            "depth:0.5|g|#env:a:1,k:w|c:ci-1",
-            "hits:60|c|#env:a:1,k:v|c:ci-1",
-            "hits:6|c|#env:a:1|c:ci-1",
-        ]);
+        assert_eq!(
+            lines,
+            [
+                "depth:-3|g|#env:a:1|c:ci-1",
+                "depth:0.5|g|#env:a:1,k:w|c:ci-1",
+                "hits:60|c|#env:a:1,k:v|c:ci-1",
+                "hits:6|c|#env:a:1|c:ci-1",
+            ]
+        );
     }
     for (dialect, expected) in [
         (Dialect::Influx, "hits,k=v:3|c"),
@@ -120,18 +120,21 @@ fn changes_of_gauges_and_negative_gauges_keep_their_order() {
                 statsd.gauge_delta("depth", -1);
             },
         );
-        assert_eq!(lines, [
-            "depth:6|g",
-            "other:6|g",
-            "depth:+3|g",
-            "depth:7|g",
-            "depth:0|g",
-            "depth:-8|g",
-            "depth:0|g",
-            "depth:-9|g",
-            "depth:2.5|g",
-            "depth:-1|g",
-        ]);
+        assert_eq!(
+            lines,
+            [
+                "depth:6|g",
+                "other:6|g",
+                "depth:+3|g",
+                "depth:7|g",
+                "depth:0|g",
+                "depth:-8|g",
+                "depth:0|g",
+                "depth:-9|g",
+                "depth:2.5|g",
+                "depth:-1|g",
+            ]
+        );
         assert_eq!(stats.merged.lines, 3);
     }
 }
@@ -187,12 +190,7 @@ fn sums_begin_anew_where_they_would_not_fit() {
             statsd.decr_by("b", 4);
         },
     );
-    assert_eq!(lines, [
-        "a:9223372036854775807|c",
-        "a:2|c",
-        "a:18446744073709551615|c",
-        "b:0|c"
-    ]);
+    assert_eq!(lines, ["a:9223372036854775807|c", "a:2|c", "a:18446744073709551615|c", "b:0|c"]);
 }
 
 /// Emits many more lines than a batch has, from an own thread while the flusher sends. The totals must

@@ -38,7 +38,8 @@ fn arrived(
 
 /// Returns the total of the values of all lines of this counter.
 fn total<'a>(lines: impl IntoIterator<Item = &'a String>, name: &str) -> i64 {
-    let parsed = lines.into_iter().map(|line| Line::split(line).unwrap_or_else(|| panic!("{line}")));
+    let parsed =
+        lines.into_iter().map(|line| Line::split(line).unwrap_or_else(|| panic!("{line}")));
     let values = parsed.filter(|line| line.path == name && line.code == "c");
     values.map(|line| line.value.parse::<i64>().unwrap()).sum()
 }

@@ -33,10 +33,8 @@ fn merged(config: CoalescingConfig, lines: &[&str]) -> Vec<String> {
     }
     let count = |records: &[String]| records.iter().map(|r| r.lines().count()).sum::<usize>();
     let bytes = records.iter().map(|record| record.len() + 1).sum::<usize>();
-    let spared = Tally {
-        lines: (lines.len() - count(&records)) as u64,
-        bytes: (text.len() - bytes) as u64,
-    };
+    let spared =
+        Tally { lines: (lines.len() - count(&records)) as u64, bytes: (text.len() - bytes) as u64 };
     assert_eq!((merged.taken(), merged.difference()), (text.len() as u64, spared));
     records
 }
@@ -71,11 +69,7 @@ fn a_sum_that_does_not_fit_begins_anew() {
         &[&format!("a:{max}|c"), "a:3|c", &format!("b:{min}|c"), "b:-2|c"],
     );
     // The order of the numbers decides, and not their sum.
-    assert_merged(
-        true,
-        &[&format!("a:{max}|c"), "a:-1|c", "a:1|c"],
-        &[&format!("a:{max}|c")],
-    );
+    assert_merged(true, &[&format!("a:{max}|c"), "a:-1|c", "a:1|c"], &[&format!("a:{max}|c")]);
 }
 
 #[test]
@@ -110,11 +104,7 @@ fn a_gauge_keeps_its_last_value_in_its_place() {
 #[test]
 fn a_change_ends_the_merging_of_the_values_before_it() {
     let lines = ["a:1|g", "a:2|g", "b:7|g", "a:+3|g", "a:5|g", "a:6|g", "a:-1|g", "b:8|g", "a:9|g"];
-    assert_merged(
-        true,
-        &lines,
-        &["a:2|g", "a:+3|g", "a:6|g", "a:-1|g", "b:8|g", "a:9|g"],
-    );
+    assert_merged(true, &lines, &["a:2|g", "a:+3|g", "a:6|g", "a:-1|g", "b:8|g", "a:9|g"]);
     assert_merged(false, &["a:1|g", "a:-1|g", "a:2|g", "a:-3.5|g"], &["a:-3.5|g"]);
 }
 
@@ -122,22 +112,22 @@ fn a_change_ends_the_merging_of_the_values_before_it() {
 fn the_two_lines_of_a_negative_gauge_stay_together() {
     let lines = ["a:1|g", "a:0|g", "a:-5|g", "a:0|g", "a:-6|g", "a:7|g", "a:8|g"];
     assert_merged(true, &lines, &["a:1|g", "a:0|g\na:-5|g", "a:0|g\na:-6|g", "a:8|g"]);
-    assert_merged(true, &["a:0|g|#t", "a:-5|g|#t", "a:0|g|#t"], &[
-        "a:0|g|#t\na:-5|g|#t",
-        "a:0|g|#t",
-    ]);
+    assert_merged(
+        true,
+        &["a:0|g|#t", "a:-5|g|#t", "a:0|g|#t"],
+        &["a:0|g|#t\na:-5|g|#t", "a:0|g|#t"],
+    );
     // A value of 0 and a change that only looks like a second line.
-    assert_merged(true, &["a:0|g|#t", "a:-5|g", "a:0|g|#t", "a:1|g"], &[
-        "a:0|g|#t\na:-5|g",
-        "a:0|g|#t",
-        "a:1|g",
-    ]);
+    assert_merged(
+        true,
+        &["a:0|g|#t", "a:-5|g", "a:0|g|#t", "a:1|g"],
+        &["a:0|g|#t\na:-5|g", "a:0|g|#t", "a:1|g"],
+    );
     let config = CoalescingConfig { max_line: 13, ..config(true) };
-    assert_eq!(merged(config, &["a:0|g", "a:-5|g", "b:0|g", "b:-55|g"]), [
-        "a:0|g\na:-5|g",
-        "b:0|g",
-        "b:-55|g"
-    ]);
+    assert_eq!(
+        merged(config, &["a:0|g", "a:-5|g", "b:0|g", "b:-55|g"]),
+        ["a:0|g\na:-5|g", "b:0|g", "b:-55|g"]
+    );
 }
 
 #[test]
