@@ -45,6 +45,10 @@ use tokio::time::{Instant, sleep_until};
 /// A proxy closes the connection in this time if its server refuses connections.
 const MAX_PROBATION: Duration = Duration::from_millis(250);
 
+/// Maximum number of batches of lines that are merged and sent before the flusher looks for other
+/// events. They take a few milliseconds.
+const MAX_BATCHES: usize = 4;
+
 pub(crate) struct Flusher {
     outbox: Outbox,
     shared: Arc<Shared>,
@@ -201,7 +205,7 @@ impl Flusher {
 
     /// Waits for the next event. Returns `None` once the deadline of a pending stop has passed.
     async fn next_event(&mut self, listener: &WakeListener) -> Option<Event> {
-        let to_send = self.outbox.has_unsent();
+        let to_send = self.outbox.has_unsent() || self.outbox.can_refill();
         let stopping = self.pending.stop.as_ref().map(|stop| stop.deadline);
         // From here on the next ring wakes the flusher, unless the bell was rung since it
         // was last cleared. A ring between two bursts waits for the next one, since the flusher cannot
@@ -472,7 +476,10 @@ impl Flusher {
         let unpaced = self.pending.stop.as_ref().is_some_and(|stop| stop.is_urgent(Instant::now()));
         self.outbox.refill();
         let mut result = link.send(&mut self.outbox, unpaced);
-        while result.is_ok() && self.outbox.refill() {
+        for _ in 1..MAX_BATCHES {
+            if result.is_err() || !self.outbox.refill() {
+                break;
+            }
             result = link.send(&mut self.outbox, unpaced);
         }
         match result {

@@ -134,6 +134,12 @@ impl Outbox {
         self.merge();
     }
 
+    /// Returns true if [`refill`](Self::refill) would merge lines.
+    pub(super) fn can_refill(&self) -> bool {
+        let can_merge = |coalescing: &Coalescing| coalescing.can_refill(&self.consumer);
+        !self.has_unsent() && self.coalescing.as_deref().is_some_and(can_merge)
+    }
+
     /// Merges more of the lines taken from the producer threads if none is unsent, with coalescing.
     /// Returns true if there are unsent lines now.
     pub(super) fn refill(&mut self) -> bool {

@@ -112,10 +112,15 @@ impl Coalescing {
         self.batches.iter().take_while(is_released).last().map_or(self.released, |end| end.input)
     }
 
+    /// Returns true if there are lines to be merged, and not too many blocks in use.
+    pub(super) fn can_refill(&self, output: &Consumer) -> bool {
+        self.input.has_remaining() && output.blocks() <= self.limits.max_in_use
+    }
+
     /// Merges a batch of lines and appends them to the unsent ones. Returns false if there are none, or
     /// if too many blocks are in use.
     pub(super) fn refill(&mut self, output: &mut Consumer, account: &Account) -> bool {
-        if !self.input.has_remaining() || output.blocks() > self.limits.max_in_use {
+        if !self.can_refill(output) {
             return false;
         }
         self.forget_released(output);

@@ -193,12 +193,14 @@ fn sums_begin_anew_where_they_would_not_fit() {
     assert_eq!(lines, ["a:9223372036854775807|c", "a:2|c", "a:18446744073709551615|c", "b:0|c"]);
 }
 
-/// Emits many more lines than a batch has, from an own thread while the flusher sends. The totals must
-/// be exact, and most lines merged.
+/// Emits many more lines than the flusher merges before it looks for other events. The totals must be
+/// exact, and most lines merged. All lines must be merged and sent without a pause.
 #[test]
 fn totals_of_many_batches_are_exact() {
     for protocol in PROTOCOLS {
-        let configure = |builder: Builder| builder.coalesce(100).queue_capacity(64 << 20);
+        let configure = |builder: Builder| {
+            builder.coalesce(100).queue_capacity(64 << 20).flush_interval(Duration::from_secs(30))
+        };
         let (lines, stats) = arrived(protocol, configure, |statsd| {
             for number in 0..200_000_u32 {
                 statsd.incr_by(&format!("counter.{}", number % 50), number % 7);
