@@ -174,7 +174,7 @@ fn invalid_statsd_port_is_named_by_the_error() {
     for value in ["0", "-1", "65536", "70000", "eighty", "81.25", "0x1f", "http://10.0.0.11:8125"]
         .into_iter()
         .chain(["udp://10.0.0.11", "udp://10.0.0.11:", "udp://10.0.0.11:0", "udp://:8125"])
-        .chain(["tcp://10.0.0.11:70000", "tcp://10.0.0.11:+1", "sctp://10.0.0.11:1", "10.0.0.11:1"])
+        .chain(["tcp://10.0.0.11:70000", "tcp://10.0.0.11:+1", "quic://10.0.0.11:1", "10.0.0.11:1"])
     {
         let expected = format!("invalid value {value:?} for STATSD_PORT: expected 1 to 65535");
         assert_refused(&complete(), &[("STATSD_PORT", value)], &expected);
