@@ -41,7 +41,8 @@ pub struct Stats {
     /// Number of accepted lines with altered text: a name, a tag or the member of a set held
     /// characters that the [dialect](crate::Dialect#clean-input) forbids there.
     pub altered: u64,
-    /// Number of connections to the server that the flusher task has made.
+    /// Number of connections to the server that the flusher task has made. Over UDP, this is the number
+    /// of sockets that it has opened, whether or not a server listens.
     pub connections: u64,
     /// Aggregated metrics, and the lines that they emitted.
     pub aggregated: Aggregated,
@@ -159,7 +160,7 @@ impl fmt::Display for Stats {
 #[non_exhaustive]
 #[must_use = "the report has the number of lines that were not sent"]
 pub struct StopReport {
-    /// Lines that were sent during the stop.
+    /// Lines that were sent during the stop. All lines that were ever sent are in `stats.sent`.
     pub sent: Tally,
     /// Lines in `sent` that the server's operating system had not acknowledged when the stop
     /// timeout passed. Over a Unix stream, these are the lines that the server had not read. Over UDP,
@@ -186,6 +187,28 @@ pub struct StopReport {
 }
 
 impl StopReport {
+    /// Returns true if everything that the connector was ever given has been sent: no line was dropped
+    /// or lost, none is kept or unacknowledged, and no aggregated metric has a value left.
+    ///
+    /// Over UDP, "sent" means that the operating system has accepted the datagrams. Over TCP on Linux,
+    /// it means that the server's operating system has acknowledged the lines.
+    ///
+    /// ```
+    /// use freewheel::Connector;
+    ///
+    /// let statsd = Connector::builder("127.0.0.1").build()?;
+    /// statsd.incr("hits"); // nobody has started the connector
+    /// assert!(!statsd.blocking_stop().all_sent());
+    /// # Ok::<(), freewheel::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn all_sent(&self) -> bool {
+        !self.unfinished
+            && self.unacknowledged.lines == 0
+            && self.undrained == 0
+            && self.stats.sent.lines + self.stats.merged.lines == self.stats.emitted.lines
+    }
+
     pub(crate) fn new(
         stats: Stats,
         sent_before: Tally,

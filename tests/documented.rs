@@ -231,8 +231,7 @@ mod prepared {
 
         // A static is never dropped. Lines that it still holds are lost with the process.
         let report = STATSD.blocking_stop();
-        let (kept, unacknowledged) = (report.kept.lines, report.unacknowledged.lines);
-        println!("{} lines are left", kept + unacknowledged); // none, if a server reads
+        println!("all sent: {}, {}", report.all_sent(), report.stats); // true, if a server reads
     }
     // GUIDE ends
 

@@ -19,7 +19,8 @@ use std::str::FromStr;
 /// | `unixstream:///path` | stream socket at a path, on Unix |
 ///
 /// IPv6 addresses stand in brackets. The default port is 8125. A path is taken literally: nothing in
-/// it is escaped. `unix://` is a datagram socket, although some other clients use it for a stream.
+/// it is escaped, and `unixgram://path` with two slashes is relative to the working directory. `unix://`
+/// is a datagram socket, although some other clients use it for a stream.
 ///
 /// ```
 /// use freewheel::{Builder, Endpoint, Protocol};

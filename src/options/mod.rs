@@ -40,13 +40,14 @@ pub enum Protocol {
     Tcp,
     /// UDP datagrams, each filled with lines up to the maximum payload.
     Udp,
-    /// Datagrams to a Unix socket on the same machine. The setting `host` is the path of the
-    /// socket.
+    /// Datagrams to a Unix socket on the same machine. The argument of
+    /// [`Connector::builder`](crate::Connector::builder) is the path of the socket.
     ///
     /// Unlike UDP, a receiver that is full or gone refuses the datagram, and its lines are kept.
     #[cfg(unix)]
     UnixDatagram,
-    /// Stream to a Unix socket on the same machine. The setting `host` is the path of the socket.
+    /// Stream to a Unix socket on the same machine. The argument of
+    /// [`Connector::builder`](crate::Connector::builder) is the path of the socket.
     #[cfg(unix)]
     UnixStream,
 }
