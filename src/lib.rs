@@ -79,5 +79,5 @@ pub use {
 #[doc(inline)]
 pub use metric::{
     AggregatedCounter, AggregatedGauge, Counter, Distribution, Gauge, Histogram, Level, Meter,
-    Metric, MetricError, Set, Timer, Timing,
+    Metric, MetricError, Set, Thinned, Timer, Timing,
 };

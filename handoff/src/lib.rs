@@ -5,6 +5,7 @@ mod bell;
 mod block;
 mod block_supply;
 mod buckets;
+mod cell_pair;
 mod consumer;
 mod consumer_state;
 mod dormancy;
@@ -35,6 +36,7 @@ mod thread_slots;
 pub mod memory_model {}
 
 pub use block::MARGIN;
+pub use cell_pair::{CellPair, OwnCell, PairPosition};
 pub use consumer::Consumer;
 pub use exchange::{Counts, Exchange};
 pub use latest::Latest;

@@ -26,7 +26,7 @@ const CHUNKS: usize = SUM_WORDS * 64 / CHUNK_LEN;
 
 /// State of all sums of the process.
 pub(crate) struct Sums {
-    ids: IdSet<SUM_WORDS>,
+    pub(crate) ids: IdSet<SUM_WORDS>,
     /// Row of each sum, by the ID of the sum.
     rows: Buckets<Row>,
     /// Cells of each thread, by the ID of the thread.
@@ -58,7 +58,7 @@ pub(crate) fn new_chunk() -> Box<Chunk> {
 }
 
 /// Returns the cell of a sum in the chunk that has its cell.
-fn cell(chunk: &Chunk, sum: usize) -> &AtomicU64 {
+pub(crate) fn cell(chunk: &Chunk, sum: usize) -> &AtomicU64 {
     &chunk[PADDING + sum % CHUNK_LEN]
 }
 
@@ -106,7 +106,7 @@ impl Sums {
 
     /// Returns a chunk of the thread's cells, and allocates it if needed. Later calls find the first
     /// chunk by themselves.
-    fn chunk(&self, guard: &ThreadGuard, index: usize) -> &ChunkRef {
+    pub(crate) fn chunk(&self, guard: &ThreadGuard, index: usize) -> &ChunkRef {
         let cells = self.threads.get_or_create(guard.id() as usize);
         let chunk = cells.0[index].get_or_init(ChunkRef::default);
         if index == 0 {

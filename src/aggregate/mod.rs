@@ -8,9 +8,11 @@
 //! A number that finds no room for its line stays where it is, and goes into the next line.
 
 mod entry;
+mod intervals;
 mod registry;
 mod repeat;
 
 pub(crate) use entry::{Emission, Entry, Source};
+pub(crate) use intervals::Intervals;
 pub(crate) use registry::Registry;
 pub(crate) use repeat::{GaugeRepeat, Repeat};

@@ -4,6 +4,7 @@ use super::accepted_numbers::AcceptedNumbers;
 use super::metric_type::{MetricType, TypeSet};
 use super::sanitize::CharacterRule;
 use super::short_text::ShortText;
+use crate::metric::MAX_THINNING_LEVEL;
 use crate::options::{Dialect, Framing, Protocol};
 
 /// Maximum length in bytes of a DogStatsD line: the default of the Datadog Agent's setting
@@ -196,6 +197,19 @@ impl Dialect {
                 | Self::SignalFx,
                 _,
             ) => AcceptedNumbers::All,
+        }
+    }
+
+    /// Returns the binary logarithm of the maximum weight of a line of a thinned metric.
+    ///
+    /// Netdata, which reads `StatsD` and `Extended`, takes a lower rate of a timing or a histogram than
+    /// 0.01 for 0.01. Other servers count a million exactly.
+    pub(super) fn max_thinning_level(self) -> u32 {
+        match self {
+            Self::StatsD | Self::Extended => 6,
+            Self::DogStatsD | Self::Graphite | Self::Influx | Self::Librato | Self::SignalFx => {
+                MAX_THINNING_LEVEL
+            }
         }
     }
 

@@ -160,7 +160,8 @@ impl EffectiveRate {
         Self { rate, drawn, text, len: len as u8 }
     }
 
-    fn one_in(n: u64) -> Self {
+    /// Creates the sample rate 1/`n`.
+    pub(crate) fn one_in(n: u64) -> Self {
         let drawn = (1_u128 << 64) / u128::from(n);
         Self::new(reciprocal(n), u64::try_from(drawn).unwrap_or(u64::MAX))
     }

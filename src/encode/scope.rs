@@ -259,6 +259,11 @@ impl Scope {
         self.one_in_n.contains(metric_type)
     }
 
+    /// Returns the binary logarithm of the maximum weight of a line of a thinned metric.
+    pub(crate) fn max_thinning_level(&self) -> u32 {
+        self.dialect.max_thinning_level()
+    }
+
     /// Returns the set of numbers that servers of the dialect read correctly as values of the
     /// metric type.
     #[inline(always)]

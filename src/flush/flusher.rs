@@ -9,6 +9,7 @@ mod ending;
 
 use super::drain::Drain;
 use super::idle::IdleDetector;
+use super::interval_clock::IntervalClock;
 use super::link_state::{LinkEvent, LinkState, jittered};
 use super::outbox::Outbox;
 use super::pending::{Command, FlushTarget, Pending, PendingFlush, PendingStop};
@@ -71,6 +72,7 @@ pub(crate) struct Flusher {
     idle: IdleDetector,
     sweeps: SweepSchedule,
     drain: Drain,
+    intervals: IntervalClock,
     next_tick: Instant,
     /// Failure of the connection to the server that the flusher has yet to log. It logs the failure
     /// before it waits for the next event.
@@ -107,8 +109,8 @@ enum Event {
     Rung,
     /// A producer thread or a signal handler has woken the flusher.
     Woken,
-    /// Lines are due to be taken from the producer threads, before the next tick, or those of
-    /// aggregated metrics are due to be emitted.
+    /// Lines are due to be taken from the producer threads, before the next tick, those of aggregated
+    /// metrics are due to be emitted, or the next interval of thinned metrics begins.
     SweepDue,
     Tick,
 }
@@ -144,6 +146,7 @@ impl Flusher {
                 shared.settings.flush_interval,
             ),
             drain: Drain::new(&shared),
+            intervals: IntervalClock::new(&shared),
             next_tick: unset,
             link_failure: None,
             lookup_failure: None,
@@ -247,7 +250,8 @@ impl Flusher {
 
     /// Returns the time at which the flusher wakes by itself, and the event that is due then.
     fn next_timer(&mut self) -> (Instant, Event) {
-        let next_sweep = self.sweeps.next_sweep().into_iter().chain(self.drain.due()).min();
+        let next_sweep = self.sweeps.next_sweep().into_iter();
+        let next_sweep = next_sweep.chain(self.drain.due()).chain(self.intervals.due()).min();
         match next_sweep {
             Some(at) if at < self.next_tick && self.can_sweep() => (at, Event::SweepDue),
             _ => (self.next_tick, Event::Tick),
@@ -263,10 +267,14 @@ impl Flusher {
                 self.idle.reset();
                 self.sweeps.restart(self.outbox.input().swept());
                 self.drain.restart_schedule();
+                self.intervals.restart_schedule();
                 self.schedule_tick();
             }
             Event::Woken => self.on_ring(),
-            Event::SweepDue => self.sweep(),
+            Event::SweepDue => {
+                self.intervals.advance_if_due();
+                self.sweep();
+            }
             Event::Tick => self.on_tick(),
         }
     }
@@ -405,6 +413,7 @@ impl Flusher {
     }
 
     fn on_tick(&mut self) {
+        self.intervals.advance_if_due();
         if self.can_sweep() {
             self.sweep();
         } else {
@@ -417,7 +426,11 @@ impl Flusher {
         self.schedule_tick();
         let is_report_pending = unreported_lines(&self.shared, &self.shared.stats()) > 0;
         let is_pending = is_log_busy || is_report_pending || !self.pending.is_empty();
-        self.idle.on_tick(&self.outbox, is_pending, || self.drain.has_undrained());
+        let has_work = || self.drain.has_undrained() || self.intervals.is_used();
+        self.idle.on_tick(&self.outbox, is_pending, has_work);
+        if self.idle.is_dormant() {
+            self.intervals.on_dormant();
+        }
     }
 
     fn schedule_tick(&mut self) {

@@ -31,20 +31,19 @@ impl IdleDetector {
 
     /// Records a tick of the flusher's timer. Enters the dormant state if no line came for
     /// [`DORMANT_AFTER`], no line is left, `is_pending` (a flush, stop or report waits) is false, and
-    /// so is `has_undrained` (an aggregated metric has changed).
+    /// so is `has_work` (an aggregated metric has changed, or a thinned one was used).
     pub(super) fn on_tick(
         &mut self,
         outbox: &Outbox,
         is_pending: bool,
-        has_undrained: impl FnOnce() -> bool,
+        has_work: impl FnOnce() -> bool,
     ) {
         let lines = outbox.input();
         let (now, swept) = (Instant::now(), lines.swept());
         let is_idle = swept == self.swept && outbox.released() == swept && !is_pending;
         let since = self.since.filter(|_| is_idle).unwrap_or(now);
-        let is_dormant = is_idle
-            && now >= since + DORMANT_AFTER
-            && lines.try_enter_dormant_unless(has_undrained);
+        let is_dormant =
+            is_idle && now >= since + DORMANT_AFTER && lines.try_enter_dormant_unless(has_work);
         *self = Self { swept, since: Some(since), is_dormant };
     }
 }

@@ -24,6 +24,7 @@ mod drain;
 mod drain_schedule;
 mod flusher;
 mod idle;
+mod interval_clock;
 mod link_state;
 mod outbox;
 mod pacer;

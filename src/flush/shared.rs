@@ -4,7 +4,7 @@ use super::account::Account;
 use super::coalescing;
 use super::rate_limit::WarningLimits;
 use super::wake::Wake;
-use crate::aggregate::Registry;
+use crate::aggregate::{Intervals, Registry};
 use crate::config::FlusherConfig;
 use crate::emit::Exchange;
 use crate::stats::Stats;
@@ -20,6 +20,7 @@ pub(crate) struct Shared {
     pub(crate) settings: FlusherConfig,
     pub(crate) account: Arc<Account>,
     pub(crate) aggregates: Registry,
+    pub(crate) intervals: Arc<Intervals>,
     /// Set while the flusher has a connection or socket to the server, and suspects no failure of
     /// the server.
     pub(crate) connected: AtomicBool,
@@ -39,6 +40,7 @@ impl Shared {
             settings,
             account: Arc::default(),
             aggregates: Registry::default(),
+            intervals: Arc::default(),
             connected: AtomicBool::new(false),
             reported_missing: AtomicU64::new(0),
             wake,

@@ -29,6 +29,7 @@ pub struct Histogram(Handle);
 
 kind!(Histogram, sampled: true);
 impl super::Sampled for Histogram {}
+impl super::Measured for Histogram {}
 
 calls!(Histogram {
     /// Records a value of the histogram. In the dialect `Influx`, a negative value is dropped and
@@ -62,6 +63,7 @@ pub struct Distribution(Handle);
 
 kind!(Distribution, sampled: true);
 impl super::Sampled for Distribution {}
+impl super::Measured for Distribution {}
 
 calls!(Distribution {
     /// Records a value of the distribution.

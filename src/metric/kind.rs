@@ -15,6 +15,12 @@ pub trait Kind: sealed::Sealed {}
 /// This trait is sealed.
 pub trait Sampled: Kind {}
 
+/// Metric kinds whose values a server describes by their distribution, and that can be
+/// [thinned](crate::Metric::thin): timings, histograms and distributions.
+///
+/// This trait is sealed.
+pub trait Measured: Sampled {}
+
 /// Metric kinds that can have a timestamp in DogStatsD: counters and gauges.
 ///
 /// This trait is sealed.

@@ -2,8 +2,8 @@
 //! be emitted often.
 //!
 //! The kinds and [`Metric`] are also at the root of the crate. The helper traits and types that bound
-//! their methods are only here: [`Kind`], [`Sampled`], [`Timestamped`], [`Value`], [`Tags`], [`NoTags`] and
-//! [`Tagged`].
+//! their methods are only here: [`Kind`], [`Sampled`], [`Measured`], [`Timestamped`], [`Value`], [`Tags`],
+//! [`NoTags`] and [`Tagged`].
 
 mod aggregated;
 mod by_name;
@@ -15,6 +15,7 @@ mod kind;
 mod measurement;
 mod meter;
 mod set;
+mod thinned;
 mod timer;
 mod timing;
 
@@ -23,9 +24,10 @@ pub(crate) use by_name::record;
 pub use counter::Counter;
 pub use gauge::Gauge;
 pub use histogram::{Distribution, Histogram};
-pub use kind::{Kind, Sampled, Timestamped};
+pub use kind::{Kind, Measured, Sampled, Timestamped};
 pub use meter::Meter;
 pub use set::Set;
+pub use thinned::Thinned;
 pub use timer::Timer;
 pub use timing::Timing;
 
@@ -47,6 +49,7 @@ use measurement::{Measurement, Target};
 use std::fmt;
 use std::marker::PhantomData;
 use std::time::SystemTime;
+pub(crate) use thinned::MAX_LEVEL as MAX_THINNING_LEVEL;
 
 /// Metric of kind `K` that is emitted once, or prepared to be emitted often.
 ///

@@ -2,13 +2,14 @@
 
 use super::handle::Handle;
 use super::measurement::DurationValue;
-use super::{Timing, record};
+use super::thinned::ThinHandle;
+use super::{Thinned, Timing, record};
 use crate::connector_core::ConnectorCore;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// Guard that records the time since [`Connector::timer`](crate::Connector::timer) or
-/// [`Timing::start`] when it is dropped, also during unwinding. It may be held across await points.
+/// Guard that records the time since [`Connector::timer`](crate::Connector::timer), [`Timing::start`] or
+/// [`Thinned::start`] when it is dropped, also during unwinding. It may be held across await points.
 ///
 /// ```
 /// # let statsd = freewheel::Connector::disabled();
@@ -29,6 +30,7 @@ pub struct Timer<'a> {
 enum Target<'a> {
     Named(&'a ConnectorCore, &'a str),
     Prepared(&'a Handle),
+    Thinned(&'a ThinHandle),
 }
 
 impl<'a> Timer<'a> {
@@ -66,6 +68,17 @@ impl Timing {
     }
 }
 
+impl Thinned<Timing> {
+    /// Starts a timer for this timing. The returned guard records the elapsed time when it is
+    /// dropped, also during a panic. It reads the clock twice, even if its value is thinned away.
+    #[inline]
+    pub fn start(&self) -> Timer<'_> {
+        let handle = self.handle();
+        let start = (!handle.is_disabled()).then(Instant::now);
+        Timer { target: Target::Thinned(handle), start }
+    }
+}
+
 impl Drop for Timer<'_> {
     fn drop(&mut self) {
         if let Some(start) = self.start {
@@ -73,6 +86,7 @@ impl Drop for Timer<'_> {
             match self.target {
                 Target::Named(core, name) => record::<Timing>(core, name, elapsed),
                 Target::Prepared(handle) => handle.dispatch(elapsed),
+                Target::Thinned(handle) => handle.dispatch(elapsed),
             }
         }
     }
@@ -84,6 +98,7 @@ impl fmt::Debug for Timer<'_> {
         match &self.target {
             Target::Named(_, name) => text.field("name", name),
             Target::Prepared(handle) => text.field("prepared", handle),
+            Target::Thinned(handle) => text.field("thinned", handle),
         };
         text.field("start", &self.start).finish()
     }

@@ -30,6 +30,7 @@ pub struct Timing(pub(super) Handle);
 
 kind!(Timing, sampled: true);
 impl super::Sampled for Timing {}
+impl super::Measured for Timing {}
 
 calls!(Timing {
     /// Records the duration `elapsed` in milliseconds, exact to the nanosecond.

@@ -12,6 +12,8 @@ pub trait Kind: sealed::Sealed {}
 
 pub trait Sampled: Kind {}
 
+pub trait Measured: Sampled {}
+
 pub trait Timestamped: Kind {}
 
 pub trait Value: sealed::Value {}
@@ -166,19 +168,19 @@ kind!(Gauge: Timestamped {
     pub fn change_by(&self, delta: impl Value) {}
 });
 
-kind!(Timing: Sampled {
+kind!(Timing: Sampled, Measured {
     #[inline]
     pub fn record(&self, elapsed: Duration) {}
     #[inline]
     pub fn record_seconds(&self, seconds: f64) {}
 });
 
-kind!(Histogram: Sampled {
+kind!(Histogram: Sampled, Measured {
     #[inline]
     pub fn record(&self, value: impl Value) {}
 });
 
-kind!(Distribution: Sampled {
+kind!(Distribution: Sampled, Measured {
     #[inline]
     pub fn record(&self, value: impl Value) {}
 });
@@ -242,6 +244,52 @@ aggregated!(Level {
         0
     }
 });
+
+pub struct Thinned<K>(PhantomData<fn() -> K>);
+
+impl<K> Clone for Thinned<K> {
+    fn clone(&self) -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl Thinned<Timing> {
+    #[inline]
+    pub fn record(&self, elapsed: Duration) {}
+    #[inline]
+    pub fn record_seconds(&self, seconds: f64) {}
+    #[inline]
+    pub fn start(&self) -> Timer<'_> {
+        Timer(PhantomData)
+    }
+}
+
+impl Thinned<Histogram> {
+    #[inline]
+    pub fn record(&self, value: impl Value) {}
+}
+
+impl Thinned<Distribution> {
+    #[inline]
+    pub fn record(&self, value: impl Value) {}
+}
+
+impl<K: Kind> fmt::Debug for Thinned<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Thinned(disabled)")
+    }
+}
+
+impl<K: Measured, T: Tags> Metric<'_, K, T> {
+    #[must_use = "a thinned metric emits nothing before a value is given"]
+    pub fn thin(self, per_interval: u32) -> Thinned<K> {
+        Thinned(PhantomData)
+    }
+
+    pub fn try_thin(self, per_interval: u32) -> Result<Thinned<K>, MetricError> {
+        Ok(self.thin(per_interval))
+    }
+}
 
 impl<T: Tags> Metric<'_, Counter, T> {
     #[must_use = "an aggregated metric emits nothing before it is used"]
