@@ -30,6 +30,7 @@ mod properties;
 mod races;
 mod settings;
 mod stops;
+mod thinned;
 mod threads;
 mod warnings;
 mod wire;

@@ -29,7 +29,7 @@ use std::time::Duration;
 /// let statsd = Connector::builder("127.0.0.1")
 /// #     .port(server.port())
 ///     .dialect(Dialect::DogStatsD)
-/// #     .aggregate_interval(Duration::from_secs(3600))
+/// #     .aggregate_interval(Duration::from_secs(86_400))
 ///     .build()?;
 /// statsd.start_on_thread()?;
 /// let render = statsd.metric::<Timing>("render").tag("page", "home").thin(4);
@@ -59,7 +59,7 @@ use std::time::Duration;
 ///
 /// The bound is for each thread. With 32 lines or more, it holds for an interval with up to twice as
 /// many values as the last one. Each further doubling adds a thirty-second of `per_interval`, and at least
-/// one line. So the first interval of a thread has some 140 lines of a million values, with a bound of
+/// one line. So the first interval of a thread has some 150 lines of a million values, with a bound of
 /// 100.
 ///
 /// Blocks have at most 65,536 values. A thread that records 4,915,200 values in an interval has 75 lines
