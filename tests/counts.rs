@@ -13,7 +13,8 @@ mod system_calls;
 
 use allocations::ALLOCATIONS;
 use freewheel::{
-    Connector, Counter, Dialect, Distribution, Gauge, Histogram, Meter, SampleRate, Set, Timing,
+    Connector, Counter, Dialect, Distribution, Gauge, Histogram, Meter, SampleRate, Set, Thinned,
+    Timing,
 };
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -66,6 +67,10 @@ struct Prepared {
     distribution: Distribution,
     set: Set,
     meter: Meter,
+    /// Of the first, nearly all values are thinned away, and of the others none or a few.
+    thinned: [Thinned<Timing>; 3],
+    thinned_histogram: Thinned<Histogram>,
+    thinned_distribution: Thinned<Distribution>,
 }
 
 impl Prepared {
@@ -83,6 +88,10 @@ impl Prepared {
             distribution: statsd.metric("size").build(),
             set: statsd.metric("visitors").build(),
             meter: statsd.metric("rate").build(),
+            thinned: [1, 1_000, u32::MAX]
+                .map(|lines| statsd.metric("time").tag("k", "v").thin(lines)),
+            thinned_histogram: statsd.metric("size").thin(2),
+            thinned_distribution: statsd.metric("size|").thin(2),
         }
     }
 
@@ -104,6 +113,13 @@ impl Prepared {
         self.set.insert("member");
         self.set.insert("a member of more than sixteen bytes, to be: altered");
         self.meter.mark(1);
+        for thinned in &self.thinned {
+            thinned.record(Duration::from_nanos(1_234_567));
+            thinned.record_seconds(0.001_234);
+            drop(thinned.start());
+        }
+        self.thinned_histogram.record(1.25);
+        self.thinned_distribution.record(1.25);
     }
 }
 

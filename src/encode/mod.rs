@@ -41,7 +41,7 @@ pub(crate) use line_format::{LineFormat, is_misread};
 pub(crate) use line_writer::LineWriter;
 pub(crate) use metric_type::MetricType;
 pub(crate) use pattern::{Pattern, SamplingRules};
-pub(crate) use properties::CharacterRules;
+pub(crate) use properties::{CharacterRules, MAX_THINNING_LEVEL};
 pub(crate) use random::number as random_number;
 pub(crate) use sample::EffectiveRate;
 pub use sample::{SampleRate, SampleRateError};

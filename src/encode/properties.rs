@@ -4,7 +4,6 @@ use super::accepted_numbers::AcceptedNumbers;
 use super::metric_type::{MetricType, TypeSet};
 use super::sanitize::CharacterRule;
 use super::short_text::ShortText;
-use crate::metric::MAX_THINNING_LEVEL;
 use crate::options::{Dialect, Framing, Protocol};
 
 /// Maximum length in bytes of a DogStatsD line: the default of the Datadog Agent's setting
@@ -18,6 +17,9 @@ const NETDATA_BUFFER_SIZE: usize = 8999;
 /// Maximum length in bytes of a line that statsd_exporter reads over TCP: the default size of a
 /// buffer in Go's package `bufio`.
 const EXPORTER_BUFFER_SIZE: usize = 4096;
+
+/// Binary logarithm of the maximum weight of a line of a thinned metric, in any dialect.
+pub(crate) const MAX_THINNING_LEVEL: u32 = 16;
 
 /// Properties of a dialect: one row of the table in [`Dialect::properties`].
 ///

@@ -49,7 +49,6 @@ use measurement::{Measurement, Target};
 use std::fmt;
 use std::marker::PhantomData;
 use std::time::SystemTime;
-pub(crate) use thinned::MAX_LEVEL as MAX_THINNING_LEVEL;
 
 /// Metric of kind `K` that is emitted once, or prepared to be emitted often.
 ///

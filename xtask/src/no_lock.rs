@@ -13,9 +13,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Demangled names of the hot calls' functions, by group. Each group must have several.
-const HOT: [&str; 3] = [
+const HOT: [&str; 4] = [
     r"<freewheel::metric::by_name::(record_enabled|record_slow)>",
     r"<freewheel::metric::handle::(FastHandle::write|SlowHandle::write_checked)>",
+    r"<freewheel::metric::thinned::handle::ThinParts::record>",
     r"<freewheel::metric::Metric<K,T>::record_enabled>|<freewheel::encode::sanitize::copy_if_clean_by>",
 ];
 const AT_LEAST: usize = 7;
@@ -26,7 +27,8 @@ const ALSO_HOT: &str = "<freewheel::emit::sanitize_into>";
 /// Functions of the slow path, whose calls are not followed.
 const COLD: &str = "<freewheel_handoff::(exchange::Exchange<C>|reserve::<impl \
     freewheel_handoff::exchange::Exchange<C>>)::(reserve_slow|try_reserve_in_next_block|\
-    reserve_ordered|enqueue|reject|reject_oversize|wake_dormant)>|<freewheel::emit::emit_slow>";
+    reserve_ordered|enqueue|reject|reject_oversize|wake_dormant)>|<freewheel::emit::emit_slow>|\
+    <freewheel::metric::thinned::handle::ThinParts::(decide_elsewhere|mark_used)>";
 
 /// Panics, the seed of a thread's random numbers, and the clock of timers: calls that are not followed.
 const NOT_FOLLOWED: &str = "core::(panicking|slice::index|str::slice_error_fail|\

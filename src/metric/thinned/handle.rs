@@ -141,18 +141,32 @@ impl ThinParts {
     /// thinned away.
     fn decide(&self, position: Option<PairPosition>) -> Option<u32> {
         let number = self.intervals.number();
-        let decide = |cells: [OwnCell<'_>; 2]| self.decide_in(cells, number);
-        let decision = position
-            .and_then(|position| position.with_both(decide))
-            .or_else(|| self.cells.as_ref()?.with(decide));
+        let at_hand =
+            position.and_then(|position| position.with_both(|cells| self.decide_in(cells, number)));
+        let decision = at_hand.or_else(|| self.decide_elsewhere(number));
         // Without words, the thread's lines are dropped: each counts one value. Or all words are in
         // use.
         let Some(decision) = decision else { return Some(0) };
         if decision.is_first {
-            self.intervals.mark_used(number);
-            self.exchange.wake_if_dormant();
+            self.mark_used(number);
         }
         decision.level
+    }
+
+    /// Decides about a value in words that the thread does not have at hand, or has not allocated yet.
+    /// Returns `None` if it has none.
+    #[cold]
+    #[inline(never)]
+    fn decide_elsewhere(&self, number: u64) -> Option<Decision> {
+        self.cells.as_ref()?.with(|cells| self.decide_in(cells, number))
+    }
+
+    /// Tells the flusher that the metric is used in the interval `number`.
+    #[cold]
+    #[inline(never)]
+    fn mark_used(&self, number: u64) {
+        self.intervals.mark_used(number);
+        self.exchange.wake_if_dormant();
     }
 
     fn decide_in(&self, [countdown, block]: [OwnCell<'_>; 2], number: u64) -> Decision {

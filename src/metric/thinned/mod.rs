@@ -5,7 +5,6 @@ mod handle;
 mod stride;
 
 pub(crate) use handle::ThinHandle;
-pub(crate) use stride::MAX_LEVEL;
 
 use super::measurement::{Amount, DurationValue, Seconds};
 use super::{Distribution, Histogram, Kind, Timing};

@@ -14,8 +14,7 @@
 //! A new interval cuts a block. Its beginning does not depend on what was drawn either, so that this
 //! adds variance, and no bias.
 
-/// Maximum binary logarithm of a stride.
-pub(crate) const MAX_LEVEL: u32 = 16;
+use crate::encode::MAX_THINNING_LEVEL as MAX_LEVEL;
 
 /// Number of bits that hold the number of values of an interval. Larger numbers are cut, which is more
 /// values in an interval than any stride can thin to a bound.
