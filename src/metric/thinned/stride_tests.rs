@@ -59,6 +59,9 @@ impl Thread {
     }
 }
 
+/// Value that is recorded at an index.
+type Value = fn(u64) -> f64;
+
 fn one(_index: u64) -> f64 {
     1.0
 }
@@ -78,7 +81,7 @@ const LOADS: [(&str, &[u64]); 5] = [
 #[test]
 fn weights_are_unbiased() {
     const SEEDS: u64 = 10_000;
-    let values: [(&str, fn(u64) -> f64); 3] = [
+    let values: [(_, Value); 3] = [
         ("one", one),
         ("rising", |index| index as f64),
         ("period of 8", |index| if index % 8 == 3 { 10.0 } else { 0.5 }),
