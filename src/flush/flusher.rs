@@ -169,6 +169,7 @@ impl Flusher {
         self.connected_at = now;
         self.sweeps.restart(self.outbox.lines().swept());
         self.drain.restart_schedule();
+        self.intervals.restart_schedule();
         // These panic if the runtime has no timer or I/O driver. Then `starter` is dropped, and the
         // start fails.
         sleep_until(self.next_tick).await;
