@@ -144,8 +144,8 @@ impl ThinParts {
         let at_hand =
             position.and_then(|position| position.with_both(|cells| self.decide_in(cells, number)));
         let decision = at_hand.or_else(|| self.decide_elsewhere(number));
-        // Without words, the thread's lines are dropped: each counts one value. Or all words are in
-        // use.
+        // A thread without words is exiting: its lines are dropped, and each counts one value. Or all
+        // words are in use.
         let Some(decision) = decision else { return Some(0) };
         if decision.is_first {
             self.mark_used(number);

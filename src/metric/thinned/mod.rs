@@ -82,9 +82,10 @@ use std::time::Duration;
 /// the metric after a second in which nothing was emitted wakes the flusher, as a line does.
 ///
 /// Values that are thinned away are in no account, and are not checked: a number that is not finite is
-/// counted as invalid only if it is drawn. In a thread whose lines are dropped, since it is exiting or
-/// within another call, nothing is thinned away: each value counts as a dropped line. A process has up
-/// to 32,768 thinned metrics at a time, less the aggregated ones. Of further ones, each value is emitted.
+/// counted as invalid only if it is drawn. A line that is dropped counts as one line, whatever its weight.
+/// In a thread that is exiting nothing is thinned away: each value counts as a dropped line. A process has
+/// up to 32,768 thinned metrics at a time, less one for each two aggregated counters and levels. Of further
+/// ones, each value is emitted.
 ///
 /// A signal handler that interrupts a call on the same metric may cost or add a line, or the count of one
 /// value.
