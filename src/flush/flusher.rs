@@ -226,6 +226,11 @@ impl Flusher {
                 None
             }),
             pin!(async { Some(Event::Link(link.await)) }),
+            // Before the rings, which may come without pause. A dormant flusher has no timer, which would wake it.
+            pin!(async {
+                time((!dormant).then_some(wake_at)).await;
+                Some(due)
+            }),
             pin!(async {
                 only_if(rung, yield_now()).await;
                 Some(Event::Rung)
@@ -233,11 +238,6 @@ impl Flusher {
             pin!(async {
                 listener.notified().await;
                 Some(Event::Woken)
-            }),
-            // A dormant flusher has no timer, which would wake it.
-            pin!(async {
-                time((!dormant).then_some(wake_at)).await;
-                Some(due)
             }),
         ])
         .await
@@ -330,22 +330,8 @@ impl Flusher {
                 if self.ignores_rings() {
                     self.outbox.drain_ordered();
                 }
-                self.catch_up();
             }
             LinkEvent::Failed(error) => self.go_down(error),
-        }
-    }
-
-    /// Handles a timer that is due and a bell that was rung, without waiting for them.
-    ///
-    /// A server that sends data without a pause makes the link ready all the time. The other events
-    /// would then never be handled, and tokio's timers would be late.
-    fn catch_up(&mut self) {
-        let (at, due) = self.next_timer();
-        if at <= Instant::now() {
-            self.handle(due);
-        } else if !self.ignores_rings() && !self.outbox.lines().prepare_park() {
-            self.on_ring();
         }
     }
 

@@ -30,7 +30,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout};
 
 /// Maximum number of memory slices that one vectored write passes to a stream socket.
 const SLICES: usize = 64;
@@ -58,6 +58,13 @@ const ACK_POLL_MIN: Duration = Duration::from_millis(1);
 /// Maximum interval at which the flusher asks the operating system for new acknowledgements.
 const ACK_POLL_MAX: Duration = Duration::from_millis(64);
 
+/// Pause before the flusher reads again from a server that sends more than the flusher discards at
+/// once.
+///
+/// The socket of such a server is always readable. If the flusher waited for that, it would never
+/// give way to its runtime, and no timer of it would run.
+const READ_PAUSE: Duration = Duration::from_millis(1);
+
 pub(in crate::flush) struct Connection {
     socket: Socket,
     stream: Stream,
@@ -80,6 +87,9 @@ pub(in crate::flush) struct Connection {
     /// Time until which the next acknowledgement must arrive. Set once the server has closed its
     /// sending side.
     half_close_deadline: Option<Instant>,
+    /// Time of the next read, or `None` if the flusher has read all that the server sent, and waits
+    /// for more.
+    next_read: Option<Instant>,
 }
 
 /// Scheduled query of the operating system for the number of unacknowledged bytes.
@@ -128,6 +138,7 @@ impl Connection {
             #[cfg(unix)]
             identity: None,
             half_close_deadline: None,
+            next_read: None,
         }
     }
 
@@ -151,15 +162,20 @@ impl Connection {
             Some(probe) => !probe.is_sent(),
             None => to_send && !is_blocked,
         };
-        let interest =
-            if is_writing { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
-        let is_open = self.half_close_deadline.is_none();
+        let is_reading = self.next_read.is_none();
+        let interest = match (is_reading, is_writing) {
+            (true, true) => Interest::READABLE | Interest::WRITABLE,
+            (true, false) => Interest::READABLE,
+            (false, _) => Interest::WRITABLE,
+        };
+        let is_awaited = self.half_close_deadline.is_none() && (is_reading || is_writing);
         let timers = async {
             let ack_poll = time(self.ack_poll.map(|poll| poll.at));
-            first_of([pin!(ack_poll), pin!(self.stall.next_check())]).await;
+            let next_read = time(self.next_read);
+            first_of([pin!(ack_poll), pin!(self.stall.next_check()), pin!(next_read)]).await;
             Ok(())
         };
-        first_of([pin!(only_if(is_open, self.socket.ready(interest))), pin!(timers)]).await
+        first_of([pin!(only_if(is_awaited, self.socket.ready(interest))), pin!(timers)]).await
     }
 
     pub(super) fn send(&mut self, outbox: &mut Outbox) -> io::Result<()> {
@@ -329,10 +345,11 @@ impl Connection {
 
     /// Returns `UnexpectedEof` if the server has closed its sending side. Discards bytes that the
     /// server sent, since a StatsD client expects none.
-    fn check_open(&self) -> io::Result<()> {
+    fn check_open(&mut self) -> io::Result<()> {
+        self.next_read = None;
         // This asks the operating system. tokio's `try_read` knows of an end only after its reactor
         // has run, which may be after the write whose lines would be lost.
-        let mut discarded = [MaybeUninit::uninit(); 512];
+        let mut discarded = [MaybeUninit::uninit(); 4 << 10];
         let socket = self.socket.reference();
         for _ in 0..MAX_CALLS_PER_SEND {
             match socket.recv(&mut discarded) {
@@ -346,25 +363,30 @@ impl Connection {
         // This tells tokio that nothing is left, so that it waits for more.
         match self.socket.try_read(&mut [0]) {
             Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
-            Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
-            _ => Ok(()),
+            Ok(_) => {
+                self.next_read = Some(Instant::now() + READ_PAUSE);
+                Ok(())
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
+            Err(error) => Err(error),
         }
     }
 
-    pub(super) async fn close(self) {
+    pub(super) async fn close(mut self) {
         // If the server sends bytes to a socket that is gone, or that holds unread bytes, a reset
         // answers them. A reset discards what the server has not read yet, and ends the process of
         // some servers. So wait until the server closes its side.
-        let deadline = Instant::now() + CLOSE_TIMEOUT;
         let closed = async {
             self.socket.shutdown()?;
-            // A server that sends data without a pause makes tokio's timers late.
-            while self.check_open().is_ok() && Instant::now() < deadline {
-                self.socket.ready(Interest::READABLE).await?;
+            while self.check_open().is_ok() {
+                match self.next_read {
+                    Some(at) => sleep_until(at).await,
+                    None => self.socket.ready(Interest::READABLE).await?,
+                }
             }
             io::Result::Ok(())
         };
-        let _ = timeout_at(deadline, closed).await;
+        let _ = timeout(CLOSE_TIMEOUT, closed).await;
     }
 }
 

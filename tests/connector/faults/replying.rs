@@ -1,9 +1,14 @@
 //! Tests of TCP servers that send replies, although the StatsD protocol has none.
 
-use crate::support::{WAIT_TIMEOUT, emit_numbered, flush, numbers_by_thread, started, tcp};
+use crate::support::{
+    WAIT_TIMEOUT, emit_all, emit_numbered, eventually, flush, numbers_by_thread, promptly, started,
+    tcp,
+};
 use freewheel::{Counter, Tally};
 use std::io::{Read, Write};
+use std::mem::take;
 use std::net::{Ipv4Addr, TcpListener};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 use tokio::runtime::Builder as RuntimeBuilder;
@@ -100,4 +105,53 @@ fn flooding_server_does_not_starve_the_flusher() {
     drop(hits);
     reader.join().unwrap().unwrap();
     flood.join().unwrap();
+}
+
+/// A TCP server sends data without pause, and reads all lines. Its socket at the client is always
+/// readable, which must not keep the flusher from taking lines, from flushes and from a stop. The
+/// flusher has a thread of its own, or shares a runtime with one worker.
+#[test]
+fn server_that_sends_without_pause_delays_no_line() {
+    for is_shared in [false, true] {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let settings = tcp(listener.local_addr().unwrap().port()).queue_capacity(1 << 20);
+        let statsd = settings.build().unwrap();
+        let mut runtime = RuntimeBuilder::new_multi_thread();
+        let runtime = is_shared.then(|| runtime.worker_threads(1).enable_all().build().unwrap());
+        match &runtime {
+            Some(runtime) => runtime.block_on(statsd.start()).unwrap(),
+            None => statsd.start_on_thread().unwrap(),
+        }
+        let (mut connection, _) = listener.accept().unwrap();
+        let mut writer = connection.try_clone().unwrap();
+        thread::spawn(move || while writer.write_all(&[b'x'; 1 << 16]).is_ok() {});
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let reader_received = Arc::clone(&received);
+        thread::spawn(move || {
+            let mut buffer = [0; 1 << 16];
+            while let Ok(read @ 1..) = connection.read(&mut buffer) {
+                reader_received.lock().unwrap().extend_from_slice(&buffer[..read]);
+            }
+        });
+        // The queue holds a part of these lines only.
+        for batch in 0..20 {
+            emit_all(&statsd, 0, batch * 1000..(batch + 1) * 1000);
+            eventually("the flusher sends without a flush", || {
+                statsd.stats().sent.lines == (batch + 1) * 1000
+            });
+        }
+        emit_numbered(&statsd, 0, 20_000);
+        flush(&statsd);
+        let expected = statsd.stats().sent;
+        assert_eq!(expected.lines, 20_001, "{}", statsd.stats());
+        // The data that the client has not read at its end causes a reset.
+        eventually("the server reads all", || {
+            received.lock().unwrap().len() as u64 == expected.bytes
+        });
+        let report = promptly(move || statsd.blocking_stop());
+        assert!(!report.unfinished && report.kept == Tally::default(), "{report:?}");
+        let text = String::from_utf8(take(&mut *received.lock().unwrap())).unwrap();
+        let lines: Vec<_> = text.lines().map(str::to_owned).collect();
+        assert_eq!(numbers_by_thread(&lines)[&0], Vec::from_iter(0..=20_000));
+    }
 }
