@@ -135,7 +135,7 @@ fn expired_stop_leaves_lines_in_flight_to_the_kernel() {
     let receiver = TcpReceiver::start();
     receiver.stall();
     let settings = tcp(receiver.port()).queue_capacity(32 << 20);
-    let statsd = started(settings.stop_timeout(Duration::from_millis(50)));
+    let statsd = started(settings.stop_timeout(Duration::from_millis(500)));
     let emitted = emit_until_stalled(&statsd);
     let report = statsd.blocking_stop();
     assert_balanced(&report.stats);
@@ -192,7 +192,8 @@ fn the_datagram_after_a_refusal_is_left_to_the_kernel() {
         }
         drop(runtime);
         statsd.start_on_thread().unwrap();
-        flush(&statsd);
+        // The stop timeout is also that of a flush.
+        eventually("a flush ends in time", || statsd.blocking_flush().is_ok());
         assert_balanced(&statsd.stats());
         assert_eq!(statsd.stats().sent.lines, 1);
         server.set_nonblocking(true).unwrap();
