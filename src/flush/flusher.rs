@@ -226,7 +226,8 @@ impl Flusher {
                 None
             }),
             pin!(async { Some(Event::Link(link.await)) }),
-            // Before the rings, which may come without pause. A dormant flusher has no timer, which would wake it.
+            // Before the rings, which may come without pause. A dormant flusher has no timer, which
+            // would wake it.
             pin!(async {
                 time((!dormant).then_some(wake_at)).await;
                 Some(due)
