@@ -3,7 +3,7 @@
 use crate::error::{BuildError, quoted, require};
 use crate::options::Protocol;
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddrV6};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -155,18 +155,10 @@ impl fmt::Display for Endpoint {
             Target::Tcp(address) | Target::Udp(address) => write!(f, "{protocol}://{address}"),
             #[cfg(unix)]
             Target::UnixDatagram(path) | Target::UnixStream(path) => {
-                write!(f, "{protocol}://{}", escaped(path))
+                write!(f, "{protocol}://{}", path.display())
             }
         }
     }
-}
-
-/// Returns the path of a Unix socket as text with escaped control characters, since the text
-/// appears in logs.
-#[cfg(unix)]
-fn escaped(path: &std::path::Path) -> String {
-    let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
-    path.to_string_lossy().chars().map(escaped).collect()
 }
 
 impl fmt::Display for Address {
@@ -183,9 +175,11 @@ const MAX_PATH: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
 #[cfg(unix)]
 fn validate_path(given: &str) -> Result<PathBuf, BuildError> {
-    let accepted = (1..=MAX_PATH).contains(&given.len()) && !given.contains('\0');
-    let expected =
-        "the path of a Unix socket: 1 to 107 bytes (103 on systems other than Linux), no NUL";
+    // The path appears in logs, and a URL states it literally.
+    let is_plain = !given.contains(char::is_control);
+    let accepted = (1..=MAX_PATH).contains(&given.len()) && is_plain;
+    let expected = "the path of a Unix socket: 1 to 107 bytes (103 on systems other than Linux), \
+        no control characters";
     require("host", quoted(given), accepted, expected)?;
     Ok(given.into())
 }
@@ -194,16 +188,13 @@ fn validate_path(given: &str) -> Result<PathBuf, BuildError> {
 /// Returns the host without brackets.
 fn validate_host(given: &str) -> Result<String, BuildError> {
     let expected = "an IP address or a host name, without a port";
-    let bare = given.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    if let Some(inner) = bare {
-        require("host", quoted(given), inner.parse::<Ipv6Addr>().is_ok(), expected)?;
-        return Ok(inner.to_owned());
-    }
-    // An IPv6 address can have a zone, which only the parser of `SocketAddr` accepts.
-    if given.contains(':') {
-        let is_address = format!("[{given}]:1").parse::<SocketAddr>().is_ok();
+    let inner = given.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    if inner.is_some() || given.contains(':') {
+        let bare = inner.unwrap_or(given);
+        // An IPv6 address can have a zone, which only the parser of `SocketAddr` accepts.
+        let is_address = format!("[{bare}]:1").parse::<SocketAddrV6>().is_ok();
         require("host", quoted(given), is_address, expected)?;
-        return Ok(given.to_owned());
+        return Ok(bare.to_owned());
     }
     let name = given.strip_suffix('.').unwrap_or(given);
     let is_label = |label: &str| {
@@ -220,13 +211,31 @@ fn validate_host(given: &str) -> Result<String, BuildError> {
     Ok(given.to_owned())
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn control_characters_in_a_path_are_escaped() {
-        let endpoint = Endpoint::new(Protocol::UnixStream, "/run/a\n\u{1b}b é", 1).expect("a path");
-        assert_eq!(endpoint.to_string(), r"unixstream:///run/a\n\u{1b}b é");
+    fn an_endpoint_is_read_back_from_its_url() {
+        let hosts = ["fe80::1%2", "[fe80::1%2]", "::1", "[::ffff:1.2.3.4]", "127.0.0.1", "a_b.c."];
+        let hosts = hosts.map(|host| [(Protocol::Udp, host), (Protocol::Tcp, host)]);
+        #[cfg(unix)]
+        let paths = ["/run/a b é\\n%0a", "relative", "/a?b#c:1", "[::1]:1/"]
+            .map(|path| [(Protocol::UnixDatagram, path), (Protocol::UnixStream, path)]);
+        #[cfg(not(unix))]
+        let paths = [];
+        for (protocol, host) in hosts.into_iter().chain(paths).flatten() {
+            let endpoint = Endpoint::new(protocol, host, 8126).expect("a host or a path");
+            assert_eq!(endpoint.to_string().parse(), Ok(endpoint));
+        }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_path_with_control_characters_is_refused() {
+        for path in ["/run/a\n", "/run/\u{1b}b", "/run/\u{85}", "/run/\0"] {
+            let refused = Endpoint::new(Protocol::UnixStream, path, 1).expect_err("no path");
+            assert_eq!(refused.setting(), "host");
+        }
     }
 }
