@@ -1,7 +1,7 @@
 //! Calls for DogStatsD: a builder from the Agent's environment variables, and emitting of events and
 //! service checks.
 
-use super::datadog_env::DatadogEnv;
+use super::datadog_env::{DatadogEnv, DatadogTag};
 use super::origin::Origin;
 use super::rendered_line::{ConnectorFields, RenderedLine};
 use super::{Event, ServiceCheck};
@@ -44,6 +44,9 @@ impl Builder {
     /// # Ok::<(), freewheel::BuildError>(())
     /// ```
     ///
+    /// A tag of a variable that would leave less than 256 bytes of the longest line for calls is left out
+    /// at the build, with a warning.
+    ///
     /// # Errors
     /// The first invalid value, by the name of its variable.
     pub fn from_datadog_env() -> Result<Self, BuildError> {
@@ -76,11 +79,8 @@ impl Connector {
 fn builder(environment: DatadogEnv, detect: impl FnOnce() -> Option<Origin>) -> Builder {
     let DatadogEnv { endpoint, tags, origin_detection, external_data, cardinality } = environment;
     let mut builder = Builder::from(endpoint).dialect(Dialect::DogStatsD);
-    for (key, value) in tags {
-        builder = match value {
-            Some(value) => builder.tag(key, value),
-            None => builder.bare_tag(key),
-        };
+    for DatadogTag { variable, key, value } in tags {
+        builder = builder.tag_of_variable(variable, key, value);
     }
     let container_id =
         origin_detection.then(detect).flatten().map(|container| container.to_string());
@@ -167,7 +167,10 @@ mod tests {
             ("DD_CARDINALITY", "low"),
         ];
         let expected = Connector::builder("agent").port(9125).protocol(Protocol::Udp);
-        let expected = expected.dialect(Dialect::DogStatsD).tag("env", "prod").tag("team", "a");
+        let expected = expected
+            .dialect(Dialect::DogStatsD)
+            .tag_of_variable("DD_ENV", "env".to_owned(), Some("prod".to_owned()))
+            .tag_of_variable("DD_TAGS", "team".to_owned(), Some("a".to_owned()));
         let origin = encode::OriginFields {
             container_id: Some("ci-c0ffee".to_owned()),
             external_data: Some("it-x".to_owned()),
@@ -217,7 +220,7 @@ mod tests {
         let refused = refused.dialect(Dialect::Graphite).build().unwrap_err();
         assert_eq!(
             refused.to_string(),
-            r#"invalid value "ghi" for tag: expected a key and a value"#
+            r#"invalid value "ghi" for DD_TAGS: expected a key and a value"#
         );
     }
 

@@ -31,7 +31,9 @@
 //! | `DD_CARDINALITY`, `DATADOG_CARDINALITY` | another word | the next variable applies, then none | Go, Java |
 //! | `DD_ENV` and the other tags, `DD_TAGS` | `\|`, `,`, control characters | stripped | Ruby strips `\|` and `,`, Go line breaks |
 //!
-//! External data of more than 256 bytes, which would leave no room for lines, is ignored too.
+//! External data of more than 256 bytes, which would leave no room for lines, is ignored too. So is each
+//! tag that does not fit, at the build: 256 bytes of the longest line are left for calls, and the
+//! application's own tags come first.
 
 use crate::config::{MAX_ORIGIN_FIELD, Variables};
 use crate::error::{BuildError, quoted};
@@ -43,14 +45,22 @@ use std::ffi::OsString;
 #[derive(Debug, PartialEq)]
 pub(crate) struct DatadogEnv {
     pub(crate) endpoint: Endpoint,
-    /// Tags for all metrics, as pairs of key and value. The value is `None` for a tag that has no
-    /// value. A key occurs at most once with a value and once without.
-    pub(crate) tags: Vec<(String, Option<String>)>,
+    /// Tags for all metrics. A key occurs at most once with a value and once without.
+    pub(crate) tags: Vec<DatadogTag>,
     pub(crate) origin_detection: bool,
     /// Data about the container from `DD_EXTERNAL_ENV`. `None` if the variable is unset or invalid,
     /// or if origin detection is disabled.
     pub(crate) external_data: Option<String>,
     pub(crate) cardinality: Option<Cardinality>,
+}
+
+/// Tag that an environment variable holds.
+#[derive(Debug, PartialEq)]
+pub(crate) struct DatadogTag {
+    pub(crate) variable: &'static str,
+    pub(crate) key: String,
+    /// Value of the tag, or `None` for a tag without a value.
+    pub(crate) value: Option<String>,
 }
 
 /// Environment variables that each hold the value of one tag, as pairs of the variable's name and
@@ -178,33 +188,36 @@ impl Reader<'_> {
         read_port(&given).ok_or_else(|| BuildError::quoting(VARIABLE, &given, PORTS))
     }
 
-    fn tags(&self) -> Result<Vec<(String, Option<String>)>, BuildError> {
-        let mut tags = Vec::new();
+    fn tags(&self) -> Result<Vec<DatadogTag>, BuildError> {
+        const VARIABLE: &str = "DD_TAGS";
+        let mut tags: Vec<DatadogTag> = Vec::new();
         for (variable, key) in TAGS {
             let given = self.variables.text(variable)?.unwrap_or_default();
             let value =
                 self.stripped(variable, &given, |c| matches!(c, '|' | ',') || c.is_control());
             if !value.is_empty() {
-                tags.push((key.to_owned(), Some(value)));
+                tags.push(DatadogTag { variable, key: key.to_owned(), value: Some(value) });
             }
         }
         let fixed = tags.len();
-        let given = self.variables.text("DD_TAGS")?.unwrap_or_default();
+        let given = self.variables.text(VARIABLE)?.unwrap_or_default();
         let is_separator = |c: char| if given.contains(',') { c == ',' } else { c.is_whitespace() };
         for tag in given.split(is_separator).map(str::trim) {
-            let tag = self.stripped("DD_TAGS", tag, |c| c == '|' || c.is_control());
+            let tag = self.stripped(VARIABLE, tag, |c| c == '|' || c.is_control());
             let pair =
                 tag.split_once(':').filter(|(key, value)| !key.is_empty() && !value.is_empty());
             let (key, value) = pair.map_or((&*tag, None), |(key, value)| (key, Some(value)));
             let value = value.map(str::to_owned);
-            let known = tags.iter().position(|(known, other): &(String, Option<String>)| {
-                known == key && other.is_some() == value.is_some()
-            });
+            let known = tags
+                .iter()
+                .position(|known| known.key == key && known.value.is_some() == value.is_some());
             match known {
                 _ if key.is_empty() => {}
-                None => tags.push((key.to_owned(), value)),
+                None => {
+                    tags.push(DatadogTag { variable: VARIABLE, key: key.to_owned(), value });
+                }
                 // The last tag of a key in `DD_TAGS` applies, unless another variable holds the tag.
-                Some(index) if index >= fixed => tags[index].1 = value,
+                Some(index) if index >= fixed => tags[index].value = value,
                 Some(_) => {}
             }
         }

@@ -20,7 +20,7 @@ fn endpoint(variables: &[(&'static str, &str)]) -> String {
 
 fn tags(variables: &[(&'static str, &str)]) -> Vec<String> {
     let tags = accepted(variables).tags;
-    let text = |(key, value): (String, Option<String>)| match value {
+    let text = |DatadogTag { key, value, .. }: DatadogTag| match value {
         Some(value) => format!("{key}:{value}"),
         None => key,
     };

@@ -22,6 +22,8 @@ pub(super) struct DialectOptions {
 
 #[derive(Clone, Debug)]
 struct Tag {
+    /// Environment variable that holds the tag, or `None` for a tag of the application.
+    variable: Option<&'static str>,
     key: String,
     /// Value of the tag, or `None` for a tag without a value.
     value: Option<String>,
@@ -33,6 +35,8 @@ pub(super) struct ValidatedDialect {
     pub(super) scope: Scope,
     pub(super) sampling: SamplingRules,
     pub(super) pack_values: bool,
+    /// Warnings about tags of environment variables.
+    pub(super) warnings: Vec<String>,
 }
 
 impl Builder {
@@ -74,7 +78,8 @@ impl Builder {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.dialect_options.tags.push(Tag { key: key.into(), value: Some(value.into()) });
+        let (key, value) = (key.into(), Some(value.into()));
+        self.dialect_options.tags.push(Tag { variable: None, key, value });
         self
     }
 
@@ -149,9 +154,15 @@ impl Builder {
 }
 
 impl Builder {
-    /// Adds a tag without a value to all metrics.
-    pub(crate) fn bare_tag(mut self, text: String) -> Self {
-        self.dialect_options.tags.push(Tag { key: text, value: None });
+    /// Adds a tag that an environment variable holds to all metrics. Without a value, `key` is the
+    /// whole tag. It is left out, with a warning, if it leaves too little space for calls.
+    pub(crate) fn tag_of_variable(
+        mut self,
+        variable: &'static str,
+        key: String,
+        value: Option<String>,
+    ) -> Self {
+        self.dialect_options.tags.push(Tag { variable: Some(variable), key, value });
         self
     }
 
@@ -250,36 +261,79 @@ impl DialectOptions {
                 require(setting, quoted(text), is_origin_field(text), ORIGIN_FIELD)?;
             }
         }
-        let mut scope =
+        let bare =
             Scope::new(dialect, version, prefix, type_prefixes, &origin, !sampling.is_empty());
-        for tag in &tags {
-            scope = tag.add_to(&scope, dialect)?;
-            let leaves_space = scope.shared_len() + MIN_SPACE_FOR_CALLS <= max_line;
-            require("tag", quoted(&tag.key), leaves_space, LEAVES_SPACE)?;
-        }
-        Ok(ValidatedDialect { scope, sampling, pack_values })
+        let (scope, warnings) = with_tags(&bare, &tags, dialect, max_line)?;
+        Ok(ValidatedDialect { scope, sampling, pack_values, warnings })
     }
 }
 
+/// Adds the tags to the scope `bare` in their order, and returns warnings about those left out: tags of
+/// environment variables that leave too little space for calls. The tags of the application come
+/// first when space is shared out.
+///
+/// # Errors
+/// A tag is invalid, or the tags of the application leave too little space.
+fn with_tags(
+    bare: &Scope,
+    tags: &[Tag],
+    dialect: Dialect,
+    max_line: usize,
+) -> Result<(Scope, Vec<String>), BuildError> {
+    let space = max_line.saturating_sub(MIN_SPACE_FOR_CALLS);
+    let mut own = bare.clone();
+    for tag in tags.iter().filter(|tag| tag.variable.is_none()) {
+        own = tag.add_to(&own, dialect)?;
+        require("tag", quoted(&tag.key), own.shared_len() <= space, LEAVES_SPACE)?;
+    }
+    let mut left = space.saturating_sub(own.shared_len());
+    let (mut scope, mut left_out) = (bare.clone(), Vec::<(&Tag, &str, usize)>::new());
+    for tag in tags {
+        let with_tag = tag.add_to(&scope, dialect)?;
+        if let Some(variable) = tag.variable {
+            let len = with_tag.shared_len() - scope.shared_len();
+            if len > left {
+                match left_out.last_mut() {
+                    Some((_, last, count)) if *last == variable => *count += 1,
+                    _ => left_out.push((tag, variable, 1)),
+                }
+                continue;
+            }
+            left -= len;
+        }
+        scope = with_tag;
+    }
+    let warnings = left_out.iter().map(|(first, variable, count)| {
+        let first = quoted(&first.key);
+        format!("{variable}: {count} tags, first {first}, are left out: expected {LEAVES_SPACE}")
+    });
+    Ok((scope, warnings.collect()))
+}
+
 impl Tag {
+    /// Returns the name of the tag's source for an error message.
+    fn setting(&self) -> &'static str {
+        self.variable.unwrap_or("tag")
+    }
+
     fn add_to(&self, scope: &Scope, dialect: Dialect) -> Result<Scope, BuildError> {
-        let Self { key, value } = self;
+        let Self { key, value, .. } = self;
         let given = || {
             let value = value.iter().map(|value| format!(", {}", quoted(value)));
             value.fold(quoted(key), |given, value| given + &value)
         };
-        require("tag", given(), scope.has_tags(), "a dialect with tags")?;
+        require(self.setting(), given(), scope.has_tags(), "a dialect with tags")?;
         let rules = dialect.rules();
         let is_key = !key.is_empty() && !key.chars().any(|c| rules.key.forbids(c));
         let is_value =
             |text: &str| !text.is_empty() && !text.chars().any(|c| rules.value.forbids(c));
         let Some(value) = value else {
             let accepted = dialect.has_bare_tags() && is_value(key);
-            require("tag", given(), accepted, "a key and a value")?;
+            require(self.setting(), given(), accepted, "a key and a value")?;
             return Ok(scope.with_bare_tag(key));
         };
         let expected = "a key and a value without what the dialect forbids, and not empty";
-        require("tag", given(), is_key && is_value(value), expected)?;
+        require(self.setting(), given(), is_key && is_value(value), expected)?;
         Ok(scope.with_tag(key, value))
     }
 }
@@ -298,4 +352,37 @@ const ORIGIN_FIELD: &str = "1 to 256 bytes without `|` or a control character";
 fn is_origin_field(text: &str) -> bool {
     (1..=MAX_ORIGIN_FIELD).contains(&text.len())
         && !text.contains(|c: char| c == '|' || c.is_control())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Connector;
+
+    /// Adds tags of variables, of which some would leave too little space for calls. These must be left
+    /// out, with a warning that names their variable, and the others must not. An application's tag
+    /// that leaves too little space is an error, whatever the variables hold.
+    #[test]
+    fn a_tag_of_a_variable_that_leaves_no_space_is_left_out() {
+        let add = |builder: Builder, variable, key: &str, value: &str| {
+            builder.tag_of_variable(variable, key.to_owned(), Some(value.to_owned()))
+        };
+        let long = "x".repeat(5000);
+        let builder = Connector::builder("agent").dialect(Dialect::DogStatsD);
+        let builder = add(builder, "DD_ENV", "env", "prod");
+        let builder = add(builder, "DD_TAGS", "a", &long);
+        let builder = add(add(builder, "DD_TAGS", "b", &long), "DD_TAGS", "c", &long);
+        let builder = add(builder, "DD_TAGS", "d", "e").tag("own", "z".repeat(2000));
+        let options = builder.clone().dialect_options;
+        let ValidatedDialect { scope, warnings, .. } =
+            options.validate("", false, false, 8192).expect("the tags are valid");
+        let expected = format!("env:prod,a:{long},d:e,own:{}", "z".repeat(2000));
+        assert_eq!(scope.dogstatsd_fields().expect("DogStatsD").0, expected);
+        let expected =
+            format!(r#"DD_TAGS: 2 tags, first "b", are left out: expected {LEAVES_SPACE}"#);
+        assert_eq!(warnings, [expected]);
+        assert!(builder.clone().build().is_ok());
+        let refused = builder.tag("own", "z".repeat(6000)).build().expect_err("no space is left");
+        assert_eq!((refused.setting(), refused.expected()), ("tag", LEAVES_SPACE));
+    }
 }

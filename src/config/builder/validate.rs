@@ -5,6 +5,7 @@ use super::dialect_options::ValidatedDialect;
 use super::latency::ValidatedLatency;
 use crate::config::validated::{CoalescingConfig, FlusherConfig, MAX_PAYLOAD, ProducerConfig};
 use crate::error::{BuildError, quoted, require};
+use crate::log_thread::log;
 use crate::options::{Endpoint, Framing, WhenFull};
 use std::time::Duration;
 
@@ -69,7 +70,9 @@ impl Builder {
         let max_line = max_line.min(block_size);
         let options = self.dialect_options;
         let dialect = options.validate(&prefix, type_prefixes, is_stream, max_line)?;
-        let ValidatedDialect { scope, sampling, pack_values } = dialect;
+        let ValidatedDialect { scope, sampling, pack_values, warnings } = dialect;
+        // The settings are valid: nothing else fails.
+        log(warnings);
         let max_contexts = self.aggregation.max_contexts;
         let coalescing = (max_contexts > 0).then(|| CoalescingConfig {
             max_contexts,
