@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime;
 use tokio::sync::{mpsc, oneshot};
-use waiting::{Reply, Sender};
+use waiting::Reply;
 
 type Commands = mpsc::UnboundedSender<Command>;
 
@@ -38,9 +38,6 @@ pub(crate) struct Lifecycle {
 /// report. An overloaded machine may take this long to run the flusher's thread.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// Thread that wakes a running flusher.
-const WAKER: Sender = Sender::CallerOutsideOfRuntimes;
-
 /// Minimum time that a start waits for the flusher's first reply, even if the stop timeout is
 /// shorter. A flusher that fails later than this is not noticed.
 ///
@@ -53,10 +50,7 @@ impl Lifecycle {
         let (starter, started) = oneshot::channel();
         let flusher = self.flusher(shared, starter)?;
         let spawn = move || drop(runtime.spawn(flusher.run()));
-        start_result(
-            waiting::request(start_timeout(shared), spawn, started, Sender::CallerUnlessWorker)
-                .await,
-        )
+        start_result(waiting::request(start_timeout(shared), spawn, started).await)
     }
 
     pub(crate) fn start_on_thread(&self, shared: &Arc<Shared>) -> Result<(), StartError> {
@@ -141,7 +135,7 @@ impl Lifecycle {
         let Some((send, reply)) = self.command(Command::Flush) else {
             return Err(FlushError::NotRunning);
         };
-        flush_outcome(waiting::request(shared.settings.stop_timeout, send, reply, WAKER).await)
+        flush_outcome(waiting::request(shared.settings.stop_timeout, send, reply).await)
     }
 
     pub(crate) fn blocking_flush(&self, shared: &Shared) -> Result<(), FlushError> {
@@ -155,7 +149,7 @@ impl Lifecycle {
         let sent_before = shared.account.sent.read();
         let limit = shared.settings.stop_timeout + GRACE;
         let reply = match self.command(move |reply| Command::Stop { sent_before, reply }) {
-            Some((send, reply)) => waiting::request(limit, send, reply, WAKER).await,
+            Some((send, reply)) => waiting::request(limit, send, reply).await,
             None => Reply::Closed,
         };
         stop_report(shared, sent_before, reply)
@@ -185,17 +179,16 @@ impl Lifecycle {
 
 impl Drop for Lifecycle {
     fn drop(&mut self) {
-        let is_started_by_parent = self.is_started_by_parent();
-        let commands = self.commands.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if is_started_by_parent {
+        let is_parents = self.is_started_by_parent();
+        let commands = self.commands.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if is_parents {
             // Dropping the sender would wake the parent's flusher. That takes locks which may be
             // held forever in this process.
-            forget(commands.take());
-        } else if Sender::CallerUnlessWorker.must_be_a_thread()
-            && let Some(commands) = commands.take()
-        {
-            // Without a thread, it is dropped here.
-            let _ = waiting::run_on_thread(commands, drop);
+            forget(commands);
+        } else if let Some(commands) = commands.filter(|commands| !commands.is_closed()) {
+            // The channel is closed on return: a runtime that ends next then finds the handles
+            // dropped.
+            waiting::send_and_return(move || drop(commands));
         }
     }
 }

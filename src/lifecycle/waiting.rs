@@ -8,11 +8,11 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot::{self, error::RecvError};
-use tokio::task::unconstrained;
+use tokio::task::{try_id, unconstrained};
 
 pub(crate) enum Reply<T> {
     Received(T),
@@ -40,7 +40,7 @@ pub(crate) fn blocking_request<T>(
     reply: oneshot::Receiver<T>,
 ) -> Reply<T> {
     let deadline = Instant::now() + limit;
-    if !Sender::CallerOutsideOfRuntimes.must_be_a_thread() {
+    if !must_send_from_thread() {
         send();
     } else if let Err(send) = run_on_thread(send, |send| send()) {
         send();
@@ -58,11 +58,10 @@ pub(crate) async fn request<T>(
     limit: Duration,
     send: impl FnOnce() + Send + 'static,
     reply: oneshot::Receiver<T>,
-    sender: Sender,
 ) -> Reply<T> {
     let deadline = Instant::now() + limit;
     let mut send = Some(send);
-    if !sender.must_be_a_thread() {
+    if !must_send_from_thread() {
         send.take().into_iter().for_each(|send| send());
     }
     let (mut timer, expired) = oneshot::channel();
@@ -72,7 +71,7 @@ pub(crate) async fn request<T>(
         let _ = timer.send(());
     });
     match started {
-        Ok(()) => first_of(reply, expired).await,
+        Ok(_) => first_of(reply, expired).await,
         Err(send) => {
             send.into_iter().for_each(|send| send());
             busy_poll(deadline, reply).await
@@ -81,26 +80,26 @@ pub(crate) async fn request<T>(
     .into()
 }
 
-/// Thread on which a request is sent.
-#[derive(Clone, Copy)]
-pub(crate) enum Sender {
-    /// The calling thread, unless it may be a worker of a multi-threaded runtime.
-    CallerUnlessWorker,
-    /// The calling thread, unless it is within a runtime. It may then be a worker of another runtime
-    /// than the one that it has entered.
-    CallerOutsideOfRuntimes,
+/// Calls `send`, which wakes the flusher, and returns after that.
+pub(crate) fn send_and_return(send: impl FnOnce() + Send + 'static) {
+    if !must_send_from_thread() {
+        return send();
+    }
+    match run_on_thread(send, |send| send()) {
+        // A panic of `send` is reported already.
+        Ok(thread) => drop(thread.join()),
+        Err(send) => send(),
+    }
 }
 
-impl Sender {
-    /// Returns true if a separate thread must send, and so wake the flusher: a worker of a
-    /// multi-threaded runtime may keep the task that it wakes for itself, and may be about to block.
-    pub(super) fn must_be_a_thread(self) -> bool {
-        let Ok(runtime) = Handle::try_current() else { return false };
-        match self {
-            Self::CallerUnlessWorker => runtime.runtime_flavor() != RuntimeFlavor::CurrentThread,
-            Self::CallerOutsideOfRuntimes => true,
-        }
-    }
+/// Returns true if a separate thread must wake the flusher, because the caller may run on a worker
+/// of a multi-threaded tokio runtime.
+///
+/// Such a worker may keep the task that it wakes for itself, and may be about to block.
+fn must_send_from_thread() -> bool {
+    // The handle of a task's thread may be that of another runtime, which the task has entered.
+    let flavor = Handle::try_current().map(|runtime| runtime.runtime_flavor());
+    try_id().is_some() || flavor.is_ok_and(|flavor| flavor != RuntimeFlavor::CurrentThread)
 }
 
 /// Returns the output of the future `reply`, or `None` if the future `expired` completes first.
@@ -129,12 +128,12 @@ async fn busy_poll<F: Future>(deadline: Instant, future: F) -> Option<F::Output>
     .await
 }
 
-/// Calls the function `run` with the argument `task` on a new thread. Returns `task` as an error if
-/// no thread can be spawned.
-pub(super) fn run_on_thread<T: Send + 'static>(
+/// Calls the function `run` with the argument `task` on a new thread, and returns the thread. Returns
+/// `task` as an error if no thread can be spawned.
+fn run_on_thread<T: Send + 'static>(
     task: T,
     run: impl FnOnce(T) + Send + 'static,
-) -> Result<(), T> {
+) -> Result<JoinHandle<()>, T> {
     let slot = Arc::new(Mutex::new(Some(task)));
     let thread_slot = Arc::clone(&slot);
     let body = move || {
@@ -142,10 +141,8 @@ pub(super) fn run_on_thread<T: Send + 'static>(
             run(task);
         }
     };
-    match thread::Builder::new().name("freewheel-wait".to_owned()).spawn(body) {
-        Ok(_) => Ok(()),
-        Err(_) => take(&slot).map_or(Ok(()), Err),
-    }
+    let thread = thread::Builder::new().name("freewheel-wait".to_owned()).spawn(body);
+    thread.map_err(|_| take(&slot).expect("only the thread takes the task"))
 }
 
 fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
@@ -201,7 +198,6 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(60);
     const SHORT: Duration = Duration::from_millis(20);
-    const SENDER: Sender = Sender::CallerOutsideOfRuntimes;
 
     /// Returns a function that starts a thread, which replies with `value` after 20 ms, and the
     /// receiver of this reply.
@@ -229,7 +225,7 @@ mod tests {
     #[test]
     fn a_request_in_any_executor_ends_by_reply_or_deadline() {
         let wait = |limit, send: Box<dyn FnOnce() + Send>, reply| {
-            block_until(Instant::now() + LONG, request::<u8>(limit, send, reply, SENDER)).unwrap()
+            block_until(Instant::now() + LONG, request::<u8>(limit, send, reply)).unwrap()
         };
         let (send, reply) = answered(17);
         assert!(matches!(wait(LONG, Box::new(send), reply), Reply::Received(17)));
@@ -253,7 +249,7 @@ mod tests {
         let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
         let before = threads();
         let (_sender, reply) = oneshot::channel::<u8>();
-        let mut request = Box::pin(request(LONG, || (), reply, SENDER));
+        let mut request = Box::pin(request(LONG, || (), reply));
         let _ = request.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         drop(request);
         let start = Instant::now();

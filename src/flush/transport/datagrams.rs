@@ -273,6 +273,9 @@ impl Datagrams {
             return Ok(());
         }
         self.paused_until = None;
+        if !self.settle_set_aside(outbox)? {
+            return Ok(());
+        }
         self.confirm(outbox);
         if outbox.has_unsent() {
             self.renew_socket(outbox)?;
@@ -282,7 +285,7 @@ impl Datagrams {
         self.send_burst(outbox)?;
         self.stall.record(outbox.unsent() < before, outbox.has_unsent());
         self.check_refusal(self.unconfirmed.bytes > 0, outbox)?;
-        if !self.probing {
+        if !self.probing && !self.is_unsettled(outbox) {
             self.confirm(outbox);
         }
         Ok(())
@@ -300,15 +303,6 @@ impl Datagrams {
             let Some((attempt, result)) = self.try_next(outbox) else { break };
             let Attempt { size, length, datagrams } = attempt;
             match result {
-                // While a later line is unconfirmed, those set aside have been refused again.
-                Ok(_) if self.unconfirmed.bytes == 0 && outbox.has_quarantined() => {
-                    outbox.mark_sent(size.bytes as usize);
-                    self.unconfirmed = size;
-                    self.pacer.on_sent(length, datagrams);
-                    // Otherwise the refusal of this line would be taken for that of a line set aside.
-                    self.check_refusal(true, outbox)?;
-                    self.retry_set_aside(outbox)?;
-                }
                 Ok(_) => {
                     self.confirm(outbox);
                     outbox.mark_sent(size.bytes as usize);
@@ -318,7 +312,10 @@ impl Datagrams {
                         // A system call that returns at once if no other thread waits for the core.
                         std::thread::yield_now();
                     }
-                    if self.probing {
+                    if !self.settle_set_aside(outbox)? {
+                        break;
+                    }
+                    if self.probing && self.unconfirmed.bytes > 0 {
                         self.paused_until = Some(Instant::now() + PROBE_TIME);
                         break;
                     }
@@ -441,6 +438,9 @@ impl Datagrams {
     fn on_refused(&mut self, error: io::Error, outbox: &mut Outbox) -> io::Result<()> {
         if self.hold_when_refused {
             return Err(error);
+        }
+        if self.is_unsettled(outbox) {
+            self.end_quarantine(outbox);
         }
         let refused = take(&mut self.unconfirmed);
         if refused.bytes > 0 {

@@ -4,16 +4,19 @@
 //! A refused line is set aside, and the next line follows at once on the same socket. If the next
 //! one is accepted, and those set aside are refused once more, these are given up. If too many in a
 //! row are refused, all of them are kept, and the link fails.
+//!
+//! Lines set aside are *unsettled* from the acceptance of the next line until the operating system
+//! refuses or accepts them once more. Meanwhile nothing else is sent.
 
-use super::Datagrams;
+use super::{Datagrams, NO_BUFFERS_PAUSE, is_datagram_too_long, is_out_of_buffers};
 use crate::flush::outbox::Outbox;
 use crate::flush::packing::datagram::first_unit;
 use crate::flush::refusals::SingleLines;
-use crate::flush::transport::datagram_socket::is_out_of_buffers;
 use crate::tally::Tally;
 use bytes::Buf;
 use std::io::{self, ErrorKind};
 use std::ops::Range;
+use tokio::time::Instant;
 
 /// State of sending lines singly, on one link.
 #[derive(Default)]
@@ -24,6 +27,19 @@ pub(super) struct Singling {
     /// Set once a line was given up on this link. The lines of other refused datagrams are then sent
     /// singly at once.
     has_given_up: bool,
+    /// Set once the operating system has refused the lines set aside again, after it accepted the
+    /// next line.
+    is_refused_again: bool,
+}
+
+/// Result of trying the lines set aside once more.
+enum Retry {
+    /// One of them is accepted: the operating system has refused every line for a while.
+    Accepted,
+    /// All of them are refused.
+    Refused,
+    /// The operating system takes no datagram at the moment, whatever its content.
+    Postponed,
 }
 
 impl Datagrams {
@@ -90,45 +106,73 @@ impl Datagrams {
         Err(error)
     }
 
-    /// Tries the lines set aside once more, after the next line was accepted. If all are refused again,
-    /// they stay set aside. Otherwise all lines are sent again in order, the next one too.
+    /// Returns true if the operating system has accepted the line after those set aside, and these
+    /// must be tried once more before anything else is sent.
+    pub(super) fn is_unsettled(&self, outbox: &Outbox) -> bool {
+        outbox.has_quarantined() && self.unconfirmed.bytes > 0 && !self.singling.is_refused_again
+    }
+
+    /// Tries the lines set aside once more if they are unsettled. Returns false, and pauses, if they
+    /// still are, because the operating system takes no datagram at the moment.
+    pub(super) fn settle_set_aside(&mut self, outbox: &mut Outbox) -> io::Result<bool> {
+        if self.is_unsettled(outbox) {
+            // The next call on the socket would report a refusal of the line that was accepted.
+            self.check_refusal(true, outbox)?;
+        }
+        if !self.is_unsettled(outbox) {
+            return Ok(true);
+        }
+        match self.retry_set_aside(outbox) {
+            // The lines set aside are not at fault, and all are sent in order.
+            Ok(Retry::Accepted) => self.end_quarantine(outbox),
+            Ok(Retry::Refused) => self.singling.is_refused_again = true,
+            Ok(Retry::Postponed) => {
+                self.paused_until = Some(Instant::now() + NO_BUFFERS_PAUSE);
+                return Ok(false);
+            }
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+                self.on_refused(error, outbox)?;
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(true)
+    }
+
+    /// Makes the lines set aside unsent again, and the line that was accepted after them.
+    pub(super) fn end_quarantine(&mut self, outbox: &mut Outbox) {
+        outbox.end_quarantine();
+        self.unconfirmed = Tally::default();
+    }
+
+    /// Tries the lines set aside once more, up to the first that is accepted.
     ///
-    /// Returns the error if it shows that the link must end.
-    pub(super) fn retry_set_aside(&mut self, outbox: &mut Outbox) -> io::Result<()> {
-        let mut first_other = None;
-        let all_refused = outbox.lines().quarantined_runs().all(|run| {
-            let mut rest = run;
+    /// # Errors
+    /// The error is about the network, or about the line that was accepted after those set aside.
+    fn retry_set_aside(&self, outbox: &Outbox) -> io::Result<Retry> {
+        for mut rest in outbox.lines().quarantined_runs() {
             while !rest.is_empty() {
                 let (line, others) = rest.split_at(first_unit(rest));
-                match self.socket.try_send(line) {
-                    Err(error) if is_refusal(&error) => rest = others,
-                    other => {
-                        first_other = Some(other);
-                        return false;
-                    }
+                let mut result = self.socket.try_send(line);
+                // The first such error may be about an earlier datagram, which a router refused.
+                if result.as_ref().is_err_and(is_datagram_too_long) {
+                    result = self.socket.try_send(line);
+                }
+                match result {
+                    Ok(_) => return Ok(Retry::Accepted),
+                    Err(error) if is_busy(&error) => return Ok(Retry::Postponed),
+                    Err(error) if may_be_about_content(&error) => rest = others,
+                    Err(error) => return Err(error),
                 }
             }
-            true
-        });
-        if all_refused {
-            return Ok(());
         }
-        match first_other {
-            Some(Err(error)) if !may_be_about_content(&error) => Err(error),
-            // Either the operating system has refused every line for a while, or it has no room now, so
-            // that it is unknown whether it would refuse the line.
-            _ => {
-                outbox.end_quarantine();
-                self.unconfirmed = Tally::default();
-                Ok(())
-            }
-        }
+        Ok(Retry::Refused)
     }
 
     /// Gives up the lines set aside, since the operating system has accepted a line after them.
     pub(super) fn give_up_set_aside(&mut self, outbox: &mut Outbox) {
         if outbox.has_quarantined() {
             outbox.reject_quarantined();
+            self.singling.is_refused_again = false;
             self.singling.has_given_up = true;
             if let Some(lines) = &mut self.singling.lines {
                 lines.renew();
@@ -137,10 +181,10 @@ impl Datagrams {
     }
 }
 
-/// Returns true if the error refuses a line, and does not pass by itself.
-fn is_refusal(error: &io::Error) -> bool {
-    let is_full = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted);
-    may_be_about_content(error) && !is_full && !is_out_of_buffers(error)
+/// Returns true if the error is about neither a datagram nor the network, and goes by itself.
+fn is_busy(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+        || is_out_of_buffers(error)
 }
 
 /// Returns true unless the error is about the network or the server, whatever the content of the

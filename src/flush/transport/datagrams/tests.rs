@@ -6,8 +6,6 @@ use crate::Connector;
 use crate::Protocol;
 use crate::flush::account::Account;
 use crate::flush::packing::stream::tests::swept;
-#[cfg(target_os = "linux")]
-use crate::flush::refusals::SingleLines;
 use bytes::Buf;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -102,6 +100,15 @@ impl Scene {
         scene
     }
 
+    /// Returns a test scene in which the first of the three lines must be sent singly.
+    #[cfg(target_os = "linux")]
+    fn singly(hold: bool, answers: Vec<Answer>) -> Self {
+        let mut scene = Self::new(7, hold, answers);
+        let lines = crate::flush::refusals::SingleLines::new(0..A.len() as u64);
+        scene.datagrams.send_singly(Some(lines));
+        scene
+    }
+
     fn send(&mut self) -> io::Result<()> {
         self.datagrams.send(&mut self.outbox, false)
     }
@@ -111,7 +118,7 @@ impl Scene {
     }
 
     /// Asserts which datagrams the socket accepted, and how many lines count as sent, refused and
-    /// too long. Also asserts how many bytes (`held`) are unsent or in flight.
+    /// too long. Also asserts how many bytes (`held`) are unsent, in flight or set aside.
     #[track_caller]
     fn assert(&self, accepted: &[&str], sent: u64, refused: u64, too_long: u64, held: usize) {
         let Socket::Scripted(script) = &self.datagrams.socket else { unreachable!() };
@@ -119,7 +126,8 @@ impl Scene {
         let account = &self.account;
         let lines = [&account.sent, &account.refused, &account.too_long].map(|t| t.read().lines);
         assert_eq!(lines, [sent, refused, too_long]);
-        assert_eq!(self.outbox.unsent() + self.outbox.in_flight(), held);
+        let set_aside = self.outbox.lines().quarantined();
+        assert_eq!(self.outbox.unsent() + self.outbox.in_flight() + set_aside, held);
     }
 }
 
@@ -434,49 +442,73 @@ async fn a_refused_probe_is_not_handed_over() {
 #[cfg(target_os = "linux")]
 fn a_line_refused_twice_is_not_tried_a_third_time() {
     let refused = || fails_with(libc::EPERM);
-    let mut scene = Scene::new(7, true, vec![refused(), Accepts, refused()]);
-    let first_line = crate::flush::refusals::SingleLines::new(0..A.len() as u64);
-    scene.datagrams.send_singly(Some(first_line));
+    let mut scene = Scene::singly(true, vec![refused(), Accepts, refused()]);
     scene.send().unwrap();
     scene.assert(&[B, C], 2, 0, 0, 0);
     assert!(scene.account.take_rejected_line().is_some());
 }
 
-/// Refuses a line, accepts the next one, and has no room for the first at its second try. That is no
-/// second refusal: all lines must be sent.
-#[test]
+/// A firewall refuses A, and opens. B is accepted. The retry of A meets a socket that takes nothing
+/// for a moment, which is no refusal: A must be tried again after a pause, and must be sent.
+#[tokio::test(start_paused = true)]
 #[cfg(target_os = "linux")]
-fn a_full_socket_is_no_second_refusal() {
-    for code in [libc::EAGAIN, libc::EINTR, libc::ENOBUFS] {
+async fn a_busy_socket_refuses_no_line_set_aside() {
+    for code in [libc::EAGAIN, libc::EINTR, libc::ENOBUFS, libc::ENOMEM] {
         let mut scene =
-            Scene::new(7, true, vec![fails_with(libc::EPERM), Accepts, fails_with(code)]);
-        scene.datagrams.send_singly(Some(SingleLines::new(0..A.len() as u64)));
+            Scene::singly(true, vec![fails_with(libc::EPERM), Accepts, fails_with(code)]);
         scene.send().unwrap();
-        scene.assert(&[B, A, B, C], 3, 0, 0, 0);
-        assert!(scene.account.take_rejected_line().is_none(), "{code}");
+        scene.send().unwrap();
+        scene.assert(&[B], 0, 0, 0, 18);
+        tokio::time::timeout(PROBE_TIME, scene.datagrams.ready(false, false))
+            .await
+            .unwrap()
+            .unwrap();
+        tokio::time::advance(NO_BUFFERS_PAUSE).await;
+        scene.send().unwrap();
+        scene.assert(&[B, A, A, B, C], 3, 0, 0, 0);
+        assert!(scene.account.take_rejected_line().is_none());
     }
 }
 
-/// Refuses a line, and accepts the next one although no server listens. The refusal of the next line
-/// must end the link, so that both lines are held.
+/// The same, and the firewall refuses A again after the pause: A must be given up.
+#[tokio::test(start_paused = true)]
+#[cfg(target_os = "linux")]
+async fn a_line_refused_after_a_busy_socket_is_given_up() {
+    let refused = || fails_with(libc::EPERM);
+    let mut scene =
+        Scene::singly(true, vec![refused(), Accepts, fails_with(libc::EAGAIN), refused()]);
+    scene.send().unwrap();
+    tokio::time::advance(NO_BUFFERS_PAUSE).await;
+    scene.send().unwrap();
+    scene.assert(&[B, C], 2, 0, 0, 0);
+    assert!(scene.account.take_rejected_line().is_some());
+}
+
+/// The filter refuses A because of its content, and the server of B is down. The retry of A must not
+/// consume the refusal of B. All lines must be held, or sent later with holding off.
 #[test]
 #[cfg(target_os = "linux")]
-fn refusal_of_the_next_line_is_not_taken_for_a_second_refusal() {
-    let mut scene = Scene::new(7, true, vec![fails_with(libc::EPERM), AcceptsThenRefuses]);
-    scene.datagrams.send_singly(Some(SingleLines::new(0..A.len() as u64)));
+fn a_refusal_of_the_line_after_one_set_aside_is_seen() {
+    let answers = || vec![fails_with(libc::EPERM), AcceptsThenRefuses];
+    let mut scene = Scene::singly(true, answers());
     assert_eq!(scene.send().unwrap_err().kind(), ErrorKind::ConnectionRefused);
-    scene.outbox.end_quarantine();
     scene.assert(&[], 0, 0, 0, 18);
+    let mut scene = Scene::singly(false, answers());
+    scene.send().unwrap();
+    scene.assert(&[A, B, C], 3, 0, 0, 0);
     assert!(scene.account.take_rejected_line().is_none());
 }
 
-/// Refuses a line, and loses the network after the next one. The error must end the link.
+/// The retry of a line set aside meets an error of the network, or a refusal that arrives late. The
+/// link must end, and must keep all lines.
 #[test]
 #[cfg(target_os = "linux")]
-fn lost_network_is_no_second_refusal() {
-    let answers = vec![fails_with(libc::EPERM), Accepts, fails_with(libc::ENETUNREACH)];
-    let mut scene = Scene::new(7, true, answers);
-    scene.datagrams.send_singly(Some(SingleLines::new(0..A.len() as u64)));
-    assert_eq!(scene.send().unwrap_err().kind(), ErrorKind::NetworkUnreachable);
-    assert!(scene.account.take_rejected_line().is_none());
+fn a_network_error_refuses_no_line_set_aside() {
+    for code in [libc::ENETUNREACH, libc::EHOSTUNREACH, libc::ENETDOWN, libc::ECONNREFUSED] {
+        let mut scene =
+            Scene::singly(true, vec![fails_with(libc::EPERM), Accepts, fails_with(code)]);
+        assert_eq!(scene.send().unwrap_err().raw_os_error(), Some(code));
+        scene.assert(&[B], 0, 0, 0, 18);
+        assert!(scene.account.take_rejected_line().is_none());
+    }
 }
