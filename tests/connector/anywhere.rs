@@ -269,12 +269,13 @@ fn on_a_worker_that_has_entered_another_runtime() {
 }
 
 /// The last handle is dropped on a worker thread of the flusher's runtime, which then blocks. An idle
-/// worker runs the flusher.
+/// worker runs the flusher. The worker may have entered another runtime.
 #[test]
 fn drop_on_a_worker_that_then_blocks() {
     let receiver = UdpReceiver::start();
-    let runtime = multi_thread_runtime();
-    for _ in 0..5 {
+    let (runtime, other) = (multi_thread_runtime(), current_thread_runtime());
+    for is_entered in [false, true, false, true, false, true] {
+        let other = other.handle().clone();
         // No tick sends the line.
         let settings = udp(receiver.port()).flush_interval(WAIT_TIMEOUT);
         let statsd = settings.build().unwrap();
@@ -282,6 +283,7 @@ fn drop_on_a_worker_that_then_blocks() {
         flush(&statsd);
         let (unblock, blocked) = channel::<()>();
         runtime.spawn(async move {
+            let _entered = is_entered.then(|| other.enter());
             statsd.incr("last");
             drop(statsd);
             let _ = blocked.recv();
