@@ -449,3 +449,85 @@ fn allocations_of_a_scope_are_as_documented() {
     assert!((20..=25).contains(&scoped), "scoped: {scoped}");
     assert!((5..=10).contains(&prepared), "build: {prepared}");
 }
+
+/// Copies the connectors and the calls of the page for users of other clients. The page must state them
+/// in these words. Each connector accepts each call of its client, and writes the line that the other
+/// client writes.
+#[test]
+fn rows_of_the_page_for_other_clients_work_when_copied() -> Result<(), Box<dyn std::error::Error>> {
+    use freewheel::dogstatsd::{Event, ServiceCheck, Status};
+    use freewheel::{Builder, Connector, Counter, Dialect, Protocol, SampleRate};
+    use std::time::Duration;
+
+    let without_spaces = |text: &str| text.split_whitespace().collect::<String>();
+    let page = without_spaces(include_str!("../docs/coming-from.md"));
+    let assert_stated = |code: &str| assert!(page.contains(&without_spaces(code)), "{code}");
+    macro_rules! stated {
+        ($code:expr) => {{
+            assert_stated(stringify!($code));
+            $code
+        }};
+    }
+    // The bytes of a line show its prefixes, its tags and its type, without a server.
+    let assert_line = |statsd: &Connector, emit: &dyn Fn(&Connector), line: &str| {
+        let before = statsd.stats();
+        emit(statsd);
+        let after = statsd.stats();
+        assert_eq!(after.dropped(), before.dropped(), "{line}");
+        assert_eq!(after.emitted.bytes - before.emitted.bytes, line.len() as u64 + 1, "{line}");
+    };
+    macro_rules! assert_rows {
+        ($of:expr; |$statsd:ident| $($call:expr => $line:expr),* $(,)?) => {{
+            let connector = $of;
+            $({
+                assert_stated(stringify!($call));
+                assert_line(connector, &|$statsd| $call, $line);
+            })*
+        }};
+    }
+    let (host, port) = ("127.0.0.1", 8125);
+    #[cfg(unix)]
+    {
+        let builder = stated!(Builder::from_url("unixgram:///path")?.dialect(Dialect::DogStatsD));
+        assert_rows!(&builder.build()?; |statsd| statsd.incr("hits") => "hits:1|c");
+    }
+    for builder in [
+        stated!(Connector::builder(host).dialect(Dialect::DogStatsD).prefix("app")),
+        stated!(Connector::builder(host).port(port).dialect(Dialect::DogStatsD).prefix("app")),
+    ] {
+        assert_rows!(
+            &builder.build()?;
+            |statsd|
+            statsd.incr_by("hits", 3) => "app.hits:3|c",
+            statsd.incr("hits") => "app.hits:1|c",
+            statsd.decr("hits") => "app.hits:-1|c",
+            statsd.gauge("depth", 17) => "app.depth:17|g",
+            statsd.metric::<Counter>("hits").tag("route", "/").incr_by(3) => "app.hits:3|c|#route:/",
+            statsd.metric::<Counter>("hits").tag("route", "/").incr() => "app.hits:1|c|#route:/",
+            statsd.histogram("size", 17) => "app.size:17|h",
+        );
+    }
+    assert_rows!(
+        &stated!(Connector::builder("127.0.0.1").dialect(Dialect::DogStatsD)).build()?;
+        |statsd|
+        statsd.timing("render", Duration::from_millis(12)) => "render:12|ms",
+        statsd.event(&Event::new("title", "text")) => "_e{5,4}:title|text",
+        statsd.service_check(&ServiceCheck::new("name", Status::Ok)) => "_sc|name|0",
+    );
+    let builder = stated!(
+        Connector::builder("127.0.0.1").protocol(Protocol::Udp).prefix("app").type_prefixes(false)
+    );
+    assert_rows!(
+        &builder.build()?;
+        |statsd|
+        statsd.incr_by("hits", 3) => "app.hits:3|c",
+        statsd.timing("render", Duration::from_millis(12)) => "app.render:12|ms",
+    );
+    assert_stated("statsd.metric::<Counter>(\"hits\").sample_rate(SampleRate::new(0.1)?).incr()");
+    let extended = Connector::builder(host).dialect(Dialect::Extended).build()?;
+    extended.meter("requests", 1);
+    extended.histogram("size", 17);
+    extended.metric::<Counter>("hits").sample_rate(SampleRate::new(1.0)?).incr();
+    assert_eq!(extended.stats().buffered.lines, 3);
+    Ok(())
+}
