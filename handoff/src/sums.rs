@@ -140,11 +140,11 @@ impl Sums {
 #[derive(Debug)]
 pub struct Sum(Place);
 
-/// Where the number of a sum is kept.
+/// Place in which the number of a sum is kept.
 enum Place {
-    /// In the cells of the threads, and in the row with this index.
+    /// The cells of the threads with this index, and the row with this index.
     Cells(u32),
-    /// In a row of its own, since all IDs were taken.
+    /// A row of its own, since all IDs were taken.
     Own(Box<Row>),
 }
 

@@ -21,12 +21,14 @@ pub(crate) struct Registry {
 
 impl Registry {
     /// Adds a metric, for the flusher to take.
-    pub(crate) fn add(&self, entry: Arc<Entry>) {
+    ///
+    /// Without a flusher (`has_flusher`), nobody else removes metrics. Two for each new one are enough.
+    /// With one, a metric must not leave the queue: a flush could miss it.
+    pub(crate) fn add(&self, entry: Arc<Entry>, has_flusher: bool) {
         #[cfg(target_os = "linux")]
         reset_sums_in_children();
-        // Without a flusher nobody else removes metrics. Two for each new one are enough.
-        for _ in 0..2 {
-            self.keep_oldest_if_used();
+        if !has_flusher {
+            (0..2).for_each(|_| self.keep_oldest_if_used());
         }
         // ORDERING: Relaxed. A statistic; it publishes nothing.
         self.entries.fetch_add(1, Relaxed);

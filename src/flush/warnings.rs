@@ -152,7 +152,7 @@ pub(crate) fn warn_of_unfinished_stop(shared: &Shared, kept: Tally) {
     }
 }
 
-/// What is unsent when a flusher ends.
+/// Lines and values that are unsent when a flusher ends.
 #[derive(Clone, Copy)]
 pub(super) struct Unsent {
     pub(super) lines: Tally,

@@ -12,7 +12,7 @@ pub(super) struct Parts<'a> {
     pub(super) rest: &'a [u8],
 }
 
-/// What a line means to the merger.
+/// Meaning of a line for the merger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
     /// Number of a counter, which can be added to others.

@@ -36,7 +36,8 @@ impl Shared {
     ) -> Self {
         let ScopedExchange { exchange, scoped } = core;
         let entry = Arc::new(Entry::new(source, spec, drop_reason));
-        scoped.owner.shared.aggregates.add(Arc::clone(&entry));
+        let owner = &scoped.owner;
+        owner.shared.aggregates.add(Arc::clone(&entry), owner.lifecycle.is_running());
         Self { exchange: Arc::clone(exchange), entry, _scoped: Arc::clone(scoped) }
     }
 }
