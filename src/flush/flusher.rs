@@ -6,11 +6,12 @@
 //! them.
 
 mod ending;
+mod linking;
 
 use super::drain::Drain;
 use super::idle::IdleDetector;
 use super::interval_clock::IntervalClock;
-use super::link_state::{LinkEvent, LinkState, jittered};
+use super::link_state::{LinkEvent, LinkState};
 use super::outbox::Outbox;
 use super::pending::{Command, FlushTarget, Pending, PendingFlush, PendingStop};
 use super::poison::PoisonDetector;
@@ -34,17 +35,9 @@ use std::mem::take;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
-
-/// Time for which the server must keep a connection open before it carries lines, if the last one
-/// ended soon after the server's side had acknowledged lines. The connect timeout is the limit if it
-/// is shorter.
-///
-/// A proxy closes the connection in this time if its server refuses connections.
-const MAX_PROBATION: Duration = Duration::from_millis(250);
 
 /// Maximum number of batches of lines that are merged and sent before the flusher looks for other
 /// events. They take a few milliseconds.
@@ -319,53 +312,6 @@ impl Flusher {
         }
     }
 
-    fn on_link_event(&mut self, event: LinkEvent) {
-        if let LinkEvent::Connected(_) | LinkEvent::Failed(_) = &event {
-            self.lookup_failure = self.resolver.take_unreported().or(self.lookup_failure.take());
-        }
-        match event {
-            LinkEvent::RetryDue => self.connect(),
-            LinkEvent::Connected(link) => self.on_connected(link),
-            LinkEvent::Ready => {
-                self.send();
-                if self.ignores_rings() {
-                    self.outbox.drain_ordered();
-                }
-            }
-            LinkEvent::Failed(error) => self.go_down(error),
-        }
-    }
-
-    fn connect(&mut self) {
-        let shared = Arc::clone(&self.shared);
-        let (attempt, first_address) = (self.attempts, self.first_address);
-        let resolver = self.resolver.clone();
-        self.attempts += 1;
-        let attempt = async move {
-            let settings = &shared.settings;
-            Link::connect(settings, &resolver, attempt, first_address).await.map(Box::new)
-        };
-        self.link = LinkState::Connecting(Box::pin(attempt));
-    }
-
-    fn on_connected(&mut self, mut link: Box<Link>) {
-        if self.is_probation_due {
-            link.begin_probation(self.probation());
-        }
-        link.send_line_by_line_until(self.poison.on_connect(&mut self.outbox), &self.outbox);
-        link.single_out(&self.refusals);
-        self.link = LinkState::Up(link);
-        self.connected_at = Instant::now();
-        // ORDERING: Relaxed. A statistic; it publishes nothing.
-        self.shared.account.connections.fetch_add(1, Relaxed);
-        // Unsent lines go first. Newer lines stay where the capacity bounds them.
-        if self.outbox.is_all_sent() {
-            self.take_lines();
-        }
-        self.send();
-        self.evict_to_limit();
-    }
-
     /// Logs the warnings that are due, without waiting for the log: lines may be due too, and the
     /// application may drive the flusher within a call that the log waits for. While earlier warnings
     /// are being logged, the new ones stay due.
@@ -491,36 +437,5 @@ impl Flusher {
             }
             Err(error) => self.go_down(error),
         }
-    }
-
-    /// Returns the time for which the server must keep a connection on probation open.
-    fn probation(&self) -> Duration {
-        MAX_PROBATION.min(self.shared.settings.connect_timeout)
-    }
-
-    fn go_down(&mut self, error: io::Error) {
-        let probation = self.probation();
-        if let LinkState::Up(link) = &mut self.link {
-            link.abandon(&mut self.outbox, &mut self.poison, &mut self.refusals);
-            // An address that closes its connections at once, or that never acknowledges, is not
-            // tried first again.
-            let lasted = self.connected_at.elapsed();
-            let is_short = lasted < self.shared.settings.connect_timeout;
-            let timed_out = error.kind() == io::ErrorKind::TimedOut;
-            self.first_address += usize::from(is_short || timed_out);
-            // A connection that carried no line proves neither.
-            self.is_probation_due = (self.is_probation_due || link.has_acknowledged_unread())
-                && lasted < self.shared.settings.connect_timeout + probation;
-        }
-        // ORDERING: Relaxed, as above.
-        self.shared.connected.store(false, Relaxed);
-        let retry_in = jittered(self.shared.settings.reconnect_sleep);
-        let now = Instant::now();
-        self.link = LinkState::Down { retry_at: now + retry_in };
-        if let Some(failure) = LinkFailure::new(&self.shared, error, retry_in) {
-            self.link_failure = Some(failure);
-        }
-        // Requeued lines may hold all blocks. Then no thread can seal one, and none rings.
-        self.evict_to_limit();
     }
 }
